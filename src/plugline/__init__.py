@@ -1,0 +1,89 @@
+"""Plugins for Python programs: found, inspected, checked, loaded, isolated and reloaded.
+
+The names below are imported on first use, so ``import plugline`` itself costs next to nothing.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from plugline.discovery.finders import EntryPoints, File, Folder, Modules, Package
+    from plugline.discovery.spec import PluginSpec
+    from plugline.errors import (
+        LoadError,
+        PluginDeclined,
+        PluginRejected,
+        PluglineError,
+        StepFailed,
+        UnknownPlugin,
+    )
+    from plugline.findings import Finding, Place
+    from plugline.host import Host, Plugin, Rejected, load_path
+    from plugline.imports import first_installed, import_object, is_installed, reload_module, require
+
+_HOMES = {
+    "EntryPoints": "discovery.finders",
+    "File": "discovery.finders",
+    "Finding": "findings",
+    "Folder": "discovery.finders",
+    "Host": "host",
+    "LoadError": "errors",
+    "Modules": "discovery.finders",
+    "Package": "discovery.finders",
+    "Place": "findings",
+    "Plugin": "host",
+    "PluginDeclined": "errors",
+    "PluginRejected": "errors",
+    "PluginSpec": "discovery.spec",
+    "PluglineError": "errors",
+    "Rejected": "host",
+    "StepFailed": "errors",
+    "UnknownPlugin": "errors",
+    "first_installed": "imports",
+    "import_object": "imports",
+    "is_installed": "imports",
+    "load_path": "host",
+    "reload_module": "imports",
+    "require": "imports",
+}
+
+__version__ = "0.1.0"
+__all__ = [
+    "EntryPoints",
+    "File",
+    "Finding",
+    "Folder",
+    "Host",
+    "LoadError",
+    "Modules",
+    "Package",
+    "Place",
+    "Plugin",
+    "PluginDeclined",
+    "PluginRejected",
+    "PluginSpec",
+    "PluglineError",
+    "Rejected",
+    "StepFailed",
+    "UnknownPlugin",
+    "first_installed",
+    "import_object",
+    "is_installed",
+    "load_path",
+    "reload_module",
+    "require",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    # __import__ and not importlib.import_module: importlib is one import more.
+    module = __import__(f"{__name__}.{home}", fromlist=[name])
+    value = getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

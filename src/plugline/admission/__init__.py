@@ -1,0 +1,1 @@
+"""May a plugin be loaded: location and ownership, lock file, audit, policy."""

@@ -1,0 +1,202 @@
+"""An exception raised in foreign code to what it says, in strings."""
+
+from __future__ import annotations
+
+import sys
+from _signal import SIGINT, getsignal  # type: ignore[import-not-found]  # signal itself imports enum
+
+from plugline.values import Value
+
+# Importing typing costs 1.7 bare interpreter starts, and this is imported with Host.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
+_MAX_MESSAGE_CHARACTERS = 10_000  # a message that holds a whole record is read; one that holds the file is not
+_MAX_TRACEBACK_CHARACTERS = 20_000
+_MAX_TRACEBACK_FRAMES = 50
+
+# What calls foreign code, and so stands above it in every traceback.
+_OUR_MODULES = ("plugline.dispatch.", "plugline.records.loop")
+
+# Through the descriptor, because a class of exceptions may define a ``__traceback__`` of its own.
+_get_traceback = vars(BaseException)["__traceback__"].__get__
+
+
+class ErrorText(Value):
+    """What is kept of an exception. Only strings: the exception itself pins every frame that it passed.
+
+    Attributes:
+        kind: The name of its class, with the module unless that is ``builtins``.
+        message: What it said, at most 10,000 characters, always valid Unicode.
+        path: The file in which it was raised; the file that was asked about where its code left no frame.
+        line: The deepest line reached in ``path``; ``None`` where there is none.
+    """
+
+    __slots__ = ("kind", "line", "message", "path")
+    kind: str
+    message: str
+    path: str | None
+    line: int | None
+
+    def __init__(self, kind: str, message: str, path: str | None = None, line: int | None = None) -> None:
+        # Without _set, which costs twice as much: one in ten records may fail.
+        put = object.__setattr__
+        put(self, "kind", kind)
+        put(self, "message", message)
+        put(self, "path", path)
+        put(self, "line", line)
+
+    def __str__(self) -> str:
+        said = f"{self.kind}: {self.message}" if self.message else self.kind
+        if self.path is None:
+            return said
+        return f"{said} ({self.path}:{self.line})" if self.line is not None else f"{said} ({self.path})"
+
+
+def traceback_of(error: BaseException) -> TracebackType | None:
+    """Return the outermost entry of the traceback of ``error``."""
+    entry: TracebackType | None = _get_traceback(error)
+    return entry
+
+
+def users_own_interrupt(error: BaseException) -> bool:
+    """Say whether ``error`` is the user's Ctrl-C, which has to pass, and not a plugin's failure.
+
+    A ``KeyboardInterrupt`` that comes from a signal appears between two instructions of whatever is running,
+    one that a plugin raises comes from its ``raise`` statement: the last instruction of the innermost frame
+    tells them apart. Those that the standard library raises (``asyncio.run`` does, after a signal) and those
+    that the program's own handler of the signal raises are the user's too. Everything else, ``SystemExit`` and
+    ``GeneratorExit`` included, is the failure of who raised it.
+
+    Not seen: a plugin that catches the interrupt and raises something else instead.
+    """
+    if not isinstance(error, KeyboardInterrupt):
+        return False
+    entry = traceback_of(error)
+    if entry is None:
+        return True
+    while entry.tb_next is not None:
+        entry = entry.tb_next
+    if not _raises_at(entry):
+        return True
+    frame = entry.tb_frame
+    return _is_standard_library(frame) or _is_interrupt_handler(frame)
+
+
+def _raises_at(entry: TracebackType) -> bool:
+    # Imported here, because an interrupt is rare. The numbers differ between versions of Python.
+    from opcode import opmap  # noqa: PLC0415
+
+    code = entry.tb_frame.f_code.co_code
+    if not 0 <= entry.tb_lasti < len(code):
+        return False  # compiled by something that only pretends to have a frame
+    return code[entry.tb_lasti] in (opmap["RAISE_VARARGS"], opmap["RERAISE"])
+
+
+def _is_standard_library(frame: FrameType) -> bool:
+    module = frame.f_globals.get("__name__")
+    return isinstance(module, str) and module.partition(".")[0] in sys.stdlib_module_names
+
+
+def _is_interrupt_handler(frame: FrameType | None) -> bool:
+    handler: object = getsignal(SIGINT)
+    handler = getattr(handler, "func", handler)  # functools.partial
+    handler = getattr(handler, "__func__", handler)  # a bound method
+    if not hasattr(handler, "__code__"):
+        handler = getattr(type(handler), "__call__", None)  # noqa: B004 (it is the function that is wanted)
+    code = getattr(handler, "__code__", None)
+    while code is not None and frame is not None:
+        if frame.f_code is code:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def describe_error(error: BaseException, file: str | None = None) -> ErrorText:
+    """Put into strings what ``error`` says and where it was raised.
+
+    Never raises because of what ``error`` does when it is asked (its ``__str__`` is foreign code), and keeps no
+    reference to it.
+
+    Args:
+        error: An exception that was caught where foreign code was called.
+        file: Whose failure it is. The deepest line reached in this file is the one to look at, even where
+            the file called somebody else's code with a wrong argument.
+    """
+    path, line = _place(error, file)
+    return ErrorText(_kind(error), _message(error), path, line)
+
+
+def _kind(error: BaseException) -> str:
+    kind = type(error)
+    try:
+        module, name = kind.__module__, kind.__qualname__
+        return str.__str__(name) if module == "builtins" else f"{module}.{name}"
+    except BaseException as broken:
+        if users_own_interrupt(broken):
+            raise
+        return str.__str__(type.__dict__["__name__"].__get__(kind))
+
+
+def _message(error: BaseException) -> str:
+    try:
+        message = str.__str__(str(error))
+    except BaseException as broken:
+        if users_own_interrupt(broken):
+            raise
+        return f"(its __str__ raised {type(broken).__name__})"
+    if len(message) > _MAX_MESSAGE_CHARACTERS:
+        ending = f"… ({len(message):,} characters in all)"
+        message = message[: _MAX_MESSAGE_CHARACTERS - len(ending)] + ending
+    if not message.isascii():
+        # A half of a surrogate pair can stand in a str, but in no file.
+        message = message.encode("utf-8", "backslashreplace").decode("utf-8")
+    return message
+
+
+def _place(error: BaseException, file: str | None) -> tuple[str | None, int | None]:
+    deepest: TracebackType | None = None
+    in_file: TracebackType | None = None
+    entry = traceback_of(error)
+    while entry is not None:
+        frame = entry.tb_frame
+        if not _is_ours(frame):
+            deepest = entry
+            if frame.f_code.co_filename == file:
+                in_file = entry
+        entry = entry.tb_next
+    found = in_file or deepest
+    if found is None:
+        return file, None
+    return found.tb_frame.f_code.co_filename, found.tb_lineno
+
+
+def _is_ours(frame: FrameType) -> bool:
+    module = frame.f_globals.get("__name__")
+    return isinstance(module, str) and module.startswith(_OUR_MODULES)
+
+
+def traceback_text(error: BaseException) -> str:
+    """Return the traceback of ``error`` as Python prints it, from the first foreign frame on.
+
+    At most the 50 innermost frames and 20,000 characters. Slow (about 100 µs): for the first few errors of a
+    kind, not for each. Never raises because of what ``error`` does.
+    """
+    # Imported here: it imports half of what a bare start does not.
+    import traceback  # noqa: PLC0415
+
+    entry = traceback_of(error)
+    while entry is not None and _is_ours(entry.tb_frame):
+        entry = entry.tb_next
+    try:
+        lines = traceback.format_exception(type(error), error, entry, limit=-_MAX_TRACEBACK_FRAMES)
+        text = str.__str__("".join(lines))
+    except BaseException as broken:
+        if users_own_interrupt(broken):
+            raise
+        text = f"{describe_error(error)}\n(its traceback cannot be shown: that raised {type(broken).__name__})\n"
+    if len(text) > _MAX_TRACEBACK_CHARACTERS:
+        half = _MAX_TRACEBACK_CHARACTERS // 2 - 50
+        text = f"{text[:half]}\n… ({len(text):,} characters in all)\n{text[-half:]}"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,101 @@
+"""What a plugin must provide, as one value, whatever way the host wrote it down."""
+
+from collections.abc import Sequence
+
+from plugline.contract.shape import Shape, shape_of
+from plugline.values import Value
+
+_NOT_MEMBERS = frozenset({"__call__"})
+
+
+class Member(Value):
+    """One thing that the interface asks for.
+
+    Attributes:
+        name: What it is called.
+        shape: How the host calls it, ``None`` where the interface does not say.
+        is_function: Whether it must be callable; else any attribute does.
+    """
+
+    __slots__ = ("is_function", "name", "shape")
+    name: str
+    shape: Shape | None
+    is_function: bool
+
+    def __init__(self, name: str, shape: Shape | None = None, is_function: bool = True) -> None:  # noqa: FBT001, FBT002
+        self._set(name=name, shape=shape, is_function=is_function)
+
+
+class Interface(Value):
+    """One way to be a plugin.
+
+    Attributes:
+        name: For messages.
+        members: What must be there.
+        base: The class that a plugin must derive from; ``None`` where having the members is enough.
+    """
+
+    __slots__ = ("base", "members", "name")
+    name: str
+    members: tuple[Member, ...]
+    base: type | None
+
+    def __init__(self, name: str, members: tuple[Member, ...] = (), base: type | None = None) -> None:
+        self._set(name=name, members=members, base=base)
+
+    def find_member(self, name: str) -> Member | None:
+        """Return the member of this name, or ``None``."""
+        return next((member for member in self.members if member.name == name), None)
+
+
+def interfaces_of(declared: object) -> tuple[Interface, ...]:
+    """Return the ways to be a plugin that a host declared.
+
+    Args:
+        declared: ``None`` (anything is a plugin), a :class:`typing.Protocol`, a base class, a list of names
+            of functions, or a tuple of the former, of which a plugin provides at least one.
+
+    Raises:
+        TypeError: It is none of these.
+    """
+    if declared is None:
+        return (Interface("any module"),)
+    if isinstance(declared, tuple) and declared and not all(isinstance(part, str) for part in declared):
+        return tuple(interface for part in declared for interface in interfaces_of(part))
+    if isinstance(declared, type):
+        return (_interface_of_class(declared),)
+    if isinstance(declared, Sequence) and not isinstance(declared, str) and all(isinstance(x, str) for x in declared):
+        return (Interface(", ".join(declared), tuple(Member(name) for name in declared)),)
+    message = f"{declared!r} is not an interface: a Protocol, a base class or a list of function names was expected"
+    raise TypeError(message)
+
+
+def _interface_of_class(declared: type) -> Interface:
+    if getattr(declared, "_is_protocol", False):
+        return Interface(declared.__name__, tuple(_protocol_members(declared)))
+    abstract = sorted(getattr(declared, "__abstractmethods__", ()))
+    return Interface(declared.__name__, tuple(_member_of(declared, name) for name in abstract), declared)
+
+
+def _protocol_members(protocol: type) -> list[Member]:
+    names: dict[str, None] = {}
+    for ancestor in reversed(protocol.__mro__):
+        if not getattr(ancestor, "_is_protocol", False) or ancestor.__module__ in ("typing", "typing_extensions"):
+            continue
+        for name in [*vars(ancestor), *vars(ancestor).get("__annotations__", {})]:
+            if not name.startswith("_") or name in _NOT_MEMBERS:
+                names[name] = None
+    names.pop("__call__", None) if vars(protocol).get("__call__") is None else None
+    return [_member_of(protocol, name) for name in names]
+
+
+def _member_of(declared: type, name: str) -> Member:
+    value = next((vars(ancestor)[name] for ancestor in declared.__mro__ if name in vars(ancestor)), None)
+    if isinstance(value, staticmethod):
+        return Member(name, shape_of(value.__func__))
+    if isinstance(value, classmethod):
+        value = value.__func__
+    if value is None or isinstance(value, property) or not callable(value):
+        return Member(name, None, is_function=False)
+    shape = shape_of(value)
+    return Member(name, shape.without_first() if shape is not None else None)

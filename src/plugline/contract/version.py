@@ -1,0 +1,48 @@
+"""Whether the API version that a plugin requires is one that the host has."""
+
+
+def api_version_problem(required: str, offered: str) -> str | None:
+    """Return why ``offered`` does not satisfy ``required``, naming both versions, or ``None`` when it does.
+
+    ``"1.2"`` means the same major version and at least that minor one (``>=1.2,<2``), as semantic versioning
+    has it; ``"1"`` means ``>=1.0,<2``. Anything with an operator is a PEP 440 range.
+
+    Raises:
+        ValueError: ``required`` is neither; the message says what was expected.
+    """
+    wanted = _parse_plain(required)
+    if wanted is None:
+        satisfied = _in_range(required, offered)
+    else:
+        have = _parse_plain(offered)
+        satisfied = have[0] == wanted[0] and have[1] >= wanted[1] if have is not None else _in_range(
+            f">={wanted[0]}.{wanted[1]},<{wanted[0] + 1}", offered
+        )
+    if satisfied:
+        return None
+    meaning = f" (>={wanted[0]}.{wanted[1]},<{wanted[0] + 1})" if wanted is not None else ""
+    return f"requires the plugin API {required!r}{meaning}, this host has {offered!r}"
+
+
+def _parse_plain(text: str) -> tuple[int, int] | None:
+    parts = text.strip().split(".")
+    if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):  # noqa: PLR2004
+        return None
+    return int(parts[0]), int(parts[1]) if len(parts) > 1 else 0
+
+
+def _in_range(required: str, offered: str) -> bool:
+    # packaging costs 2.7 interpreter starts to import, and only a range or an odd version needs it.
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415
+
+    # Three plain numbers, or a pre-release, mean the same as X.Y: compatible from there on.
+    text = required.strip()
+    try:
+        if text[:1].isdigit():
+            lowest = Version(text)
+            text = f">={lowest},<{lowest.major + 1}"
+        return SpecifierSet(text).contains(offered, prereleases=True)
+    except (InvalidSpecifier, InvalidVersion) as error:
+        message = f"{required!r} is not an API version: '1.2' or a range such as '>=1.2,<2' was expected"
+        raise ValueError(message) from error

@@ -1,0 +1,1 @@
+"""From places to specs: finders, and reading source without running it."""

@@ -1,0 +1,90 @@
+"""What a finder yields: a place that may hold a plugin, of which nothing was read yet."""
+
+from plugline.discovery.trees import Tree, shown_path
+from plugline.findings import Finding, Place
+from plugline.values import Value
+
+
+class FileCandidate(Value):
+    """A file or a package folder of a tree.
+
+    Attributes:
+        name: What it is called unless its source says otherwise.
+        tree: Where it is.
+        entry: The file to read: ``upper.py`` or ``upper/__init__.py``.
+        module: The last part of its private module name.
+    """
+
+    __slots__ = ("entry", "module", "name", "tree")
+    name: str
+    tree: Tree
+    entry: str
+    module: str
+
+    def __init__(self, name: str, tree: Tree, entry: str, module: str) -> None:
+        self._set(name=name, tree=tree, entry=entry, module=module)
+
+    @property
+    def place(self) -> Place:
+        """The file, as messages show it."""
+        return Place(shown_path(self.tree, self.entry))
+
+
+class ModuleCandidate(Value):
+    """An installed module, or an object in one.
+
+    Attributes:
+        name: What it is called.
+        module: Its dotted name, under which it is imported as by anybody else.
+        attribute: The dotted name of the object in it; empty for the module itself.
+        distribution: The installed distribution that brought it, where that is known.
+        version: The distribution's version.
+    """
+
+    __slots__ = ("attribute", "distribution", "module", "name", "version")
+    name: str
+    module: str
+    attribute: str
+    distribution: str | None
+    version: str | None
+
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        attribute: str = "",
+        distribution: str | None = None,
+        version: str | None = None,
+    ) -> None:
+        self._set(name=name, module=module, attribute=attribute, distribution=distribution, version=version)
+
+    @property
+    def place(self) -> Place:
+        """The module, as messages show it."""
+        return Place(f"{self.module}:{self.attribute}" if self.attribute else self.module)
+
+
+Candidate = FileCandidate | ModuleCandidate
+
+
+class Found(Value):
+    """What one finder found.
+
+    Attributes:
+        candidates: In a fixed order.
+        findings: What is wrong with the place as a whole.
+        refused: What bears a plugin's name and can be none, each with its finding.
+    """
+
+    __slots__ = ("candidates", "findings", "refused")
+    candidates: tuple[Candidate, ...]
+    findings: tuple[Finding, ...]
+    refused: tuple[tuple[str, Finding], ...]
+
+    def __init__(
+        self,
+        candidates: tuple[Candidate, ...] = (),
+        findings: tuple[Finding, ...] = (),
+        refused: tuple[tuple[str, Finding], ...] = (),
+    ) -> None:
+        self._set(candidates=candidates, findings=findings, refused=refused)

@@ -1,0 +1,131 @@
+"""What source shows, held against the interface: all that is missing or wrong, as far as it can be seen."""
+
+from collections.abc import Sequence
+
+from plugline.contract.interface import Interface, Member
+from plugline.contract.shape import shape_problems
+from plugline.discovery.facts import ClassFacts, FunctionFacts, SourceFacts
+from plugline.findings import Finding, Place
+
+
+def source_findings(
+    interfaces: Sequence[Interface], facts: SourceFacts, path: str, *, own_only: bool
+) -> tuple[Finding, ...]:
+    """Return what keeps a module from providing any of ``interfaces``; empty also when the source does not show it.
+
+    Args:
+        interfaces: Ways to be a plugin, of which one is enough.
+        facts: What the source shows.
+        path: The file, for the findings.
+        own_only: Whether a name that is imported from elsewhere does not count, as in a dropped file.
+    """
+    attempts = [_findings_for(interface, facts, path, own_only=own_only) for interface in interfaces]
+    # The nearest one is what its author meant: it has the fewest things wrong.
+    return min(attempts, key=lambda findings: sum(_weight(finding) for finding in findings), default=())
+
+
+def _weight(finding: Finding) -> int:
+    return 10 * (finding.message.count("'") // 2) if finding.code == "P201" else 1
+
+
+def _findings_for(
+    interface: Interface, facts: SourceFacts, path: str, *, own_only: bool
+) -> tuple[Finding, ...]:
+    if interface.base is not None:
+        return _base_findings(interface, facts, path)
+    if not interface.members:
+        return ()
+    as_module = _module_findings(interface, facts, path, own_only=own_only)
+    if not as_module or facts.dynamic:
+        return as_module if not _missing(as_module) else ()
+    classes = [_class_findings(interface, class_facts, path) for class_facts in _public(facts)]
+    if any(not findings for findings in classes):
+        return ()
+    # A class that has some of the methods is a better guess at what was meant than a module that has none.
+    some = [f for f, c in zip(classes, _public(facts), strict=True) if _has_some(interface, c)]
+    return some[0] if some and not _has_any_function(interface, facts) else as_module
+
+
+def _public(facts: SourceFacts) -> list[ClassFacts]:
+    exported = facts.constants.get("__all__")
+    names = exported if isinstance(exported, (list, tuple)) else None
+    return [c for c in facts.classes if (c.name in names if names is not None else not c.name.startswith("_"))]
+
+
+def _missing(findings: Sequence[Finding]) -> bool:
+    return any(finding.code == "P201" for finding in findings)
+
+
+def _has_some(interface: Interface, class_facts: ClassFacts) -> bool:
+    methods = {method.name for method in class_facts.methods}
+    return any(member.name in methods for member in interface.members)
+
+
+def _has_any_function(interface: Interface, facts: SourceFacts) -> bool:
+    return any(facts.find_function(member.name) is not None for member in interface.members)
+
+
+def _module_findings(
+    interface: Interface, facts: SourceFacts, path: str, *, own_only: bool
+) -> tuple[Finding, ...]:
+    names = facts.bound if own_only else facts.bound | facts.imported
+    missing = [member.name for member in interface.members if member.name not in names]
+    findings = []
+    if missing:
+        hint = f"define {_defs(interface, missing)}"
+        elsewhere = [name for name in missing if name in facts.imported]
+        if elsewhere:
+            hint = f"{', '.join(elsewhere)} is imported from elsewhere; define it in this file"
+        findings.append(Finding("P201", f"missing functions {missing}", Place(path), hint=hint))
+    for member in interface.members:
+        function = facts.find_function(member.name)
+        if function is not None:
+            findings += _shape_findings(member, function, path, member.name)
+        elif member.is_function and member.name in facts.bound and member.name in facts.constants:
+            findings.append(not_callable(member.name, facts.constants[member.name], Place(path)))
+    return tuple(findings)
+
+
+def not_callable(name: str, value: object, place: Place) -> Finding:
+    """Return the finding for a function that is none."""
+    return Finding("P202", f"{name!r} is {type(value).__name__} {value!r:.60}, a function was expected", place)
+
+
+def _defs(interface: Interface, names: Sequence[str]) -> str:
+    shapes = {member.name: member.shape for member in interface.members}
+    return " and ".join(f"{name}{shape}" if (shape := shapes[name]) is not None else f"{name}()" for name in names)
+
+
+def _shape_findings(member: Member, function: FunctionFacts, path: str, shown: str) -> list[Finding]:
+    if member.shape is None or function.shape is None:
+        return []
+    place = Place(path, function.line, function.column)
+    return shape_findings(shown, member, shape_problems(member.shape, function.shape), place)
+
+
+def shape_findings(shown: str, member: Member, problems: Sequence[str], place: Place) -> list[Finding]:
+    """Return the findings for a function that cannot be called as the interface says."""
+    hint = f"define it as {member.name}{member.shape}"
+    return [Finding("P203", f"{shown} {problem}", place, hint=hint) for problem in problems]
+
+
+def _class_findings(interface: Interface, class_facts: ClassFacts, path: str) -> tuple[Finding, ...]:
+    methods = {method.name: method for method in class_facts.methods}
+    names = {*methods, *class_facts.attributes}
+    inherits = any(base not in ("object", "Protocol", "ABC", "abc.ABC", "typing.Protocol") for base in class_facts.bases)
+    missing = [member.name for member in interface.members if member.name not in names]
+    place = Place(path, class_facts.line, class_facts.column)
+    findings = []
+    if missing and not inherits:
+        findings.append(Finding("P201", f"class {class_facts.name} is missing methods {missing}", place))
+    for member in interface.members:
+        if member.name in methods:
+            findings += _shape_findings(member, methods[member.name], path, f"{class_facts.name}.{member.name}")
+    return tuple(findings)
+
+
+def _base_findings(interface: Interface, facts: SourceFacts, path: str) -> tuple[Finding, ...]:
+    if facts.dynamic or any(class_facts.bases for class_facts in _public(facts)):
+        return ()  # whether a base leads to the one that is asked for shows when the module is loaded
+    hint = f"class Mine({interface.name}): ..."
+    return (Finding("P201", f"defines no class that derives from {interface.name}", Place(path), hint=hint),)

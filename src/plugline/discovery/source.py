@@ -1,0 +1,321 @@
+"""Source text to what it shows, or to everything that is wrong with it; nothing is run."""
+
+# _ast is the C module behind ast, which itself costs more to import than reading ten plugins.
+import _ast
+import warnings
+from collections.abc import Iterator
+from typing import cast
+
+from plugline.contract.shape import Shape
+from plugline.discovery.block import read_block
+from plugline.discovery.facts import ClassFacts, FunctionFacts, ImportFacts, SourceFacts
+from plugline.files import SourceFile
+from plugline.findings import Finding, Place
+
+_DYNAMIC_CALLS = frozenset({"globals", "exec", "vars", "locals", "setattr", "__import__"})
+
+
+def parse_source(source: SourceFile) -> _ast.Module | Finding:
+    """Return the syntax tree of a source file, or what keeps it from having one."""
+    unreadable = _encoding_finding(source)
+    if unreadable is not None:
+        return unreadable
+    try:
+        # Warnings about its text are given when it is compiled to be run, not for every listing.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = compile(source.content, source.path, "exec", _ast.PyCF_ONLY_AST, dont_inherit=True)
+    except SyntaxError as error:
+        return _syntax_finding(error, source)
+    except (RecursionError, MemoryError):
+        hint = "break up the expression that is nested so deeply, or move data out of the code"
+        return Finding("P106", "is nested too deeply for Python to parse", Place(source.path), hint=hint)
+    except ValueError as error:
+        return Finding("P106", f"is no Python source: {error}", Place(source.path))
+    return cast(_ast.Module, tree)
+
+
+def _encoding_finding(source: SourceFile) -> Finding | None:
+    content = source.content
+    at = content.find(b"\0")
+    if at >= 0:
+        place = _place_of_byte(source, at)
+        return Finding("P105", "holds a NUL byte, text was expected", place, hint="is this file really Python source?")
+    if content.isascii() or b"coding" in b"".join(content.split(b"\n", 2)[:2]):
+        return None  # a declared encoding is the compiler's to judge
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        message = f"is not UTF-8: byte {content[error.start]:#04x} cannot be decoded"
+        hint = "save it as UTF-8, or declare its encoding in the first line: # -*- coding: latin-1 -*-"
+        return Finding("P105", message, _place_of_byte(source, error.start), hint=hint)
+    return None
+
+
+def _place_of_byte(source: SourceFile, at: int) -> Place:
+    before = source.content[:at]
+    return Place(source.path, before.count(b"\n") + 1, at - (before.rfind(b"\n") + 1) + 1)
+
+
+def _syntax_finding(error: SyntaxError, source: SourceFile) -> Finding:
+    # Python reports encoding faults as syntax errors without a useful line.
+    code = "P105" if "codec" in str(error.msg) or "encoding" in str(error.msg) else "P106"
+    text = error.text.rstrip("\n") if error.text else None
+    message = f"{type(error).__name__}: {error.msg}" if code == "P106" else f"cannot be decoded: {error.msg}"
+    return Finding(code, message, Place(source.path, error.lineno or None, error.offset or None), source_line=text)
+
+
+def read_facts(source: SourceFile, tree: _ast.Module) -> tuple[SourceFacts, tuple[Finding, ...]]:
+    """Return what a parsed module shows, with what is wrong with the part of it that is meant for us."""
+    block, block_line, findings = read_block(source)
+    collector = _Collector()
+    collector.visit(tree.body, certain=True)
+    return collector.facts(_docstring(tree.body), block, block_line), findings
+
+
+class _Collector:
+    """Gathers what the top of a module binds; the bodies of functions are looked through for imports only."""
+
+    def __init__(self) -> None:
+        self.constants: dict[str, object] = {}
+        self.constant_lines: dict[str, int] = {}
+        self.functions: list[FunctionFacts] = []
+        self.classes: list[ClassFacts] = []
+        self.bound: set[str] = set()
+        self.imported: set[str] = set()
+        self.imports: list[ImportFacts] = []
+        self.dynamic = False
+
+    def facts(self, docstring: str, block: dict[str, object], block_line: int | None) -> SourceFacts:
+        describe = next((function for function in self.functions if function.name == "describe"), None)
+        summary = docstring or (describe.returns if describe is not None else None) or ""
+        return SourceFacts(
+            _first_line(summary),
+            self.constants,
+            self.constant_lines,
+            tuple(self.functions),
+            tuple(self.classes),
+            frozenset(self.bound),
+            frozenset(self.imported - self.bound),
+            self.dynamic,
+            tuple(self.imports),
+            block,
+            block_line,
+        )
+
+    def visit(self, statements: list[_ast.stmt], *, certain: bool) -> None:
+        for statement in statements:
+            self._visit_one(statement, certain=certain)
+
+    def _visit_one(self, node: _ast.stmt, *, certain: bool) -> None:  # noqa: C901, PLR0912 - a table of statements
+        match node:
+            case _ast.FunctionDef() | _ast.AsyncFunctionDef():
+                self.functions.append(_function(node))
+                self.bound.add(node.name)
+                self.dynamic |= node.name == "__getattr__"
+                self._imports_inside(node.body)
+            case _ast.ClassDef():
+                self.classes.append(_class(node))
+                self.bound.add(node.name)
+                self._imports_inside(node.body)
+            case _ast.Import() | _ast.ImportFrom():
+                self._import(node, certain=certain)
+            case _ast.Assign():
+                for target in node.targets:
+                    self._bind(target, node.value)
+                self._look_for_dynamic(node.value)
+            case _ast.AnnAssign() if node.value is not None:
+                self._bind(node.target, node.value)
+                self._look_for_dynamic(node.value)
+            case _ast.AugAssign():
+                self._bind(node.target, None)
+            case _ast.Expr():
+                self._look_for_dynamic(node.value)
+            case _ast.If() | _ast.While():
+                self.visit(node.body, certain=False)
+                self.visit(node.orelse, certain=False)
+            case _ast.For() | _ast.AsyncFor():
+                self._bind(node.target, None)
+                self.visit(node.body, certain=False)
+                self.visit(node.orelse, certain=False)
+                for inner in node.body:
+                    if isinstance(inner, _ast.Expr):
+                        self._look_for_dynamic(inner.value)
+            case _ast.With() | _ast.AsyncWith():
+                for item in node.items:
+                    if item.optional_vars is not None:
+                        self._bind(item.optional_vars, None)
+                self.visit(node.body, certain=False)
+            case _ast.Try() | _ast.TryStar():
+                for body in (node.body, node.orelse, node.finalbody, *(handler.body for handler in node.handlers)):
+                    self.visit(body, certain=False)
+            case _ast.Match():
+                for match_case in node.cases:
+                    self.visit(match_case.body, certain=False)
+            case _:
+                pass
+
+    def _bind(self, target: _ast.expr, value: _ast.expr | None) -> None:
+        match target:
+            case _ast.Name():
+                self.bound.add(target.id)
+                if value is not None and (target.id.isupper() or target.id == "__version__" or target.id == "__all__"):
+                    literal = _literal(value)
+                    if literal is not _NOT_LITERAL:
+                        self.constants[target.id] = literal
+                        self.constant_lines[target.id] = target.lineno
+            case _ast.Tuple() | _ast.List():
+                for element in target.elts:
+                    self._bind(element, None)
+            case _ast.Starred():
+                self._bind(target.value, None)
+            case _:
+                pass
+
+    def _look_for_dynamic(self, value: _ast.expr) -> None:
+        for node in _walk(value):
+            if isinstance(node, _ast.Call) and isinstance(node.func, _ast.Name) and node.func.id in _DYNAMIC_CALLS:
+                self.dynamic = True
+
+    def _import(self, node: _ast.Import | _ast.ImportFrom, *, certain: bool) -> None:
+        place = (node.lineno, node.col_offset + 1, certain)
+        if isinstance(node, _ast.Import):
+            for alias in node.names:
+                self.imports.append(ImportFacts(alias.name, 0, (), *place))
+                self.imported.add(alias.asname or alias.name.partition(".")[0])
+            return
+        names = tuple(alias.name for alias in node.names)
+        self.imports.append(ImportFacts(node.module or "", node.level, names, *place))
+        self.dynamic |= "*" in names
+        bound = {alias.asname or alias.name for alias in node.names}
+        # What comes from a neighbour is the plugin's own; what comes from elsewhere is not.
+        (self.bound if node.level else self.imported).update(bound)
+
+    def _imports_inside(self, statements: list[_ast.stmt]) -> None:
+        for statement in statements:
+            for node in _walk(statement):
+                if isinstance(node, _ast.Import):
+                    self.imports += [
+                        ImportFacts(alias.name, 0, (), node.lineno, node.col_offset + 1, False) for alias in node.names
+                    ]
+                elif isinstance(node, _ast.ImportFrom):
+                    names = tuple(alias.name for alias in node.names)
+                    place = (node.lineno, node.col_offset + 1, False)
+                    self.imports.append(ImportFacts(node.module or "", node.level, names, *place))
+
+
+def _walk(node: _ast.AST) -> Iterator[_ast.AST]:
+    """Yield a node and all below it, as ``ast.walk`` does."""
+    todo = [node]
+    while todo:
+        current = todo.pop()
+        yield current
+        for name in current._fields:
+            value = getattr(current, name, None)
+            if isinstance(value, _ast.AST):
+                todo.append(value)
+            elif isinstance(value, list):
+                todo += [item for item in value if isinstance(item, _ast.AST)]
+
+
+def _function(node: _ast.FunctionDef | _ast.AsyncFunctionDef, *, method: bool = False) -> FunctionFacts:
+    decorators = {decorator.id for decorator in node.decorator_list if isinstance(decorator, _ast.Name)}
+    plain = len(decorators) == len(node.decorator_list) and decorators <= {"staticmethod", "classmethod"}
+    shape = shape_of_arguments(node.args) if plain else None
+    if shape is not None and method and "staticmethod" not in decorators:
+        shape = shape.without_first()
+    # A decorated function begins at its first decorator, but its name stands on the line of the def.
+    return FunctionFacts(node.name, shape, node.lineno, node.col_offset + 1, _returned_literal(node.body))
+
+
+def shape_of_arguments(arguments: _ast.arguments) -> Shape:
+    """Return how a function with these parameters may be called."""
+    positional = tuple(argument.arg for argument in (*arguments.posonlyargs, *arguments.args))
+    keywords = tuple(argument.arg for argument in arguments.kwonlyargs)
+    without_default = tuple(
+        name for name, default in zip(keywords, arguments.kw_defaults, strict=True) if default is None
+    )
+    return Shape(
+        positional,
+        len(positional) - len(arguments.defaults),
+        keywords,
+        without_default,
+        arguments.vararg is not None,
+        arguments.kwarg is not None,
+    )
+
+
+def _returned_literal(body: list[_ast.stmt]) -> str | None:
+    last = body[-1]
+    if isinstance(last, _ast.Return) and isinstance(last.value, _ast.Constant) and isinstance(last.value.value, str):
+        return last.value.value
+    return None
+
+
+def _class(node: _ast.ClassDef) -> ClassFacts:
+    methods = [
+        _function(item, method=True)
+        for item in node.body
+        if isinstance(item, (_ast.FunctionDef, _ast.AsyncFunctionDef))
+    ]
+    attributes: list[str] = []
+    for item in node.body:
+        if isinstance(item, _ast.AnnAssign) and isinstance(item.target, _ast.Name):
+            attributes.append(item.target.id)
+        elif isinstance(item, _ast.Assign):
+            attributes += [target.id for target in item.targets if isinstance(target, _ast.Name)]
+    bases = tuple(_dotted(base) for base in node.bases)
+    summary = _first_line(_docstring(node.body))
+    place = (node.lineno, node.col_offset + 1)
+    return ClassFacts(node.name, *place, bases, tuple(methods), tuple(attributes), summary)
+
+
+def _dotted(node: _ast.expr) -> str:
+    match node:
+        case _ast.Name():
+            return node.id
+        case _ast.Attribute():
+            return f"{_dotted(node.value)}.{node.attr}"
+        case _ast.Subscript():
+            return _dotted(node.value)
+        case _:
+            return "?"
+
+
+def _docstring(body: list[_ast.stmt]) -> str:
+    first = body[0] if body else None
+    if isinstance(first, _ast.Expr) and isinstance(first.value, _ast.Constant) and isinstance(first.value.value, str):
+        return first.value.value
+    return ""
+
+
+def _first_line(text: str) -> str:
+    stripped = text.strip()
+    return stripped.splitlines()[0].strip() if stripped else ""
+
+
+_NOT_LITERAL = object()
+
+
+def _literal(node: _ast.expr) -> object:  # noqa: PLR0911 - one return a kind of literal
+    """Return the value of a literal of strings, numbers, booleans, ``None``, tuples, lists and dicts of these."""
+    match node:
+        case _ast.Constant():
+            return node.value
+        case _ast.UnaryOp(op=_ast.USub(), operand=_ast.Constant(value=int() | float() as number)):
+            return -number
+        case _ast.Tuple() | _ast.List():
+            values = [_literal(element) for element in node.elts]
+            if any(value is _NOT_LITERAL for value in values):
+                return _NOT_LITERAL
+            return tuple(values) if isinstance(node, _ast.Tuple) else values
+        case _ast.Dict():
+            keys = [_literal(key) if key is not None else _NOT_LITERAL for key in node.keys]
+            values = [_literal(value) for value in node.values]
+            if any(value is _NOT_LITERAL for value in (*keys, *values)):
+                return _NOT_LITERAL
+            if any(isinstance(key, (list, dict)) for key in keys):
+                return _NOT_LITERAL
+            return dict(zip(keys, values, strict=True))
+        case _:
+            return _NOT_LITERAL

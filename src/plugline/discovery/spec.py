@@ -1,0 +1,236 @@
+"""Everything that is known of a plugin without running it."""
+
+import sys
+from collections.abc import Mapping
+
+from plugline.discovery.candidates import FileCandidate, ModuleCandidate
+from plugline.discovery.facts import SourceFacts
+from plugline.discovery.source import parse_source, read_facts
+from plugline.files import SourceFile, read_source
+from plugline.findings import Finding, Place
+from plugline.imports import find_module
+from plugline.names import plugin_name
+from plugline.values import Value
+
+BUILT_IN = "built in"
+
+
+class PluginSpec(Value):
+    """What is known of a plugin without running it.
+
+    Attributes:
+        name: What it is called: ``name`` of its block, else ``PLUGIN_NAME``, else the file's stem.
+        version: What it says, else its distribution's version; ``None`` when nothing says.
+        summary: One line: its docstring's first, else what ``describe`` returns; may be empty.
+        api: The API version that it requires, ``None`` when it does not say.
+        requires_python: A PEP 440 range, ``None`` when it does not say.
+        dependencies: PEP 508 requirements.
+        place: Its file; for an installed module without one its name.
+        digest: BLAKE2b of its source in hexadecimal, empty for a module without source.
+        module: The last part of its private name, or an installed module's own name.
+        distribution: The installed distribution that brought it.
+        constants: Module-level names in capitals with literal values.
+        settings: The ``[tool.plugline]`` table of its block.
+        facts: What its source shows; ``None`` for a module without source.
+    """
+
+    __slots__ = (
+        "api",
+        "constants",
+        "dependencies",
+        "digest",
+        "distribution",
+        "facts",
+        "module",
+        "name",
+        "place",
+        "requires_python",
+        "settings",
+        "summary",
+        "version",
+    )
+    name: str
+    version: str | None
+    summary: str
+    api: str | None
+    requires_python: str | None
+    dependencies: tuple[str, ...]
+    place: Place
+    digest: str
+    module: str
+    distribution: str | None
+    constants: Mapping[str, object]
+    settings: Mapping[str, object]
+    facts: SourceFacts | None
+
+    def __init__(  # noqa: PLR0913 - one parameter a field
+        self,
+        name: str,
+        version: str | None,
+        summary: str,
+        api: str | None,
+        requires_python: str | None,
+        dependencies: tuple[str, ...],
+        place: Place,
+        digest: str,
+        module: str,
+        distribution: str | None,
+        constants: Mapping[str, object],
+        settings: Mapping[str, object],
+        facts: SourceFacts | None,
+    ) -> None:
+        self._set(
+            name=name,
+            version=version,
+            summary=summary,
+            api=api,
+            requires_python=requires_python,
+            dependencies=dependencies,
+            place=place,
+            digest=digest,
+            module=module,
+            distribution=distribution,
+            constants=constants,
+            settings=settings,
+            facts=facts,
+        )
+
+
+class Read(Value):
+    """What reading one candidate gave: a spec unless there is none to have, and what is wrong with it."""
+
+    __slots__ = ("findings", "spec")
+    spec: PluginSpec | None
+    findings: tuple[Finding, ...]
+
+    def __init__(self, spec: PluginSpec | None, findings: tuple[Finding, ...]) -> None:
+        self._set(spec=spec, findings=findings)
+
+
+def read_file(candidate: FileCandidate, source: SourceFile | Finding) -> Read:
+    """Turn the bytes of a dropped file into a spec."""
+    if isinstance(source, Finding):
+        return Read(None, (source,))
+    tree = parse_source(source)
+    if isinstance(tree, Finding):
+        return Read(None, (tree,))
+    facts, findings = read_facts(source, tree)
+    return _spec(candidate.name, facts, source, candidate.module, findings, None, None)
+
+
+def read_module(candidate: ModuleCandidate) -> Read:
+    """Turn an installed module into a spec; it is not imported, and neither are its parents."""
+    spec = find_module(candidate.module)
+    if spec is None:
+        message = f"needs the module {candidate.module!r}, which is not installed"
+        hint = f"pip install {candidate.module.partition('.')[0]}"
+        return Read(None, (Finding("P103", message, candidate.place, hint=hint),))
+    origin = spec.origin
+    if origin is None or not origin.endswith(".py"):
+        return _bare_spec(candidate)
+    source = read_source(origin, max_bytes=_INSTALLED_MAX_BYTES)
+    if isinstance(source, Finding):
+        return _bare_spec(candidate)
+    tree = parse_source(source)
+    if isinstance(tree, Finding):
+        return Read(None, (tree,))
+    facts, findings = read_facts(source, tree)
+    built_in = candidate.module.partition(".")[0] in sys.stdlib_module_names
+    version = candidate.version or (BUILT_IN if built_in else None)
+    return _spec(candidate.name, facts, source, candidate.module, findings, candidate.distribution, version)
+
+
+_INSTALLED_MAX_BYTES = 16 * 2**20  # an installed module is trusted like the host itself
+
+
+def _bare_spec(candidate: ModuleCandidate) -> Read:
+    version = candidate.version or BUILT_IN
+    name, place = candidate.name, candidate.place
+    spec = PluginSpec(
+        name, version, "", None, None, (), place, "", candidate.module, candidate.distribution, {}, {}, None
+    )
+    return Read(spec, ())
+
+
+def _spec(  # noqa: PLR0913
+    name: str,
+    facts: SourceFacts,
+    source: SourceFile,
+    module: str,
+    findings: tuple[Finding, ...],
+    distribution: str | None,
+    installed_version: str | None,
+) -> Read:
+    metadata = _Metadata(facts, source.path)
+    try:
+        declared = plugin_name(metadata.text("name", "PLUGIN_NAME") or name)
+    except ValueError as error:
+        metadata.wrong("name", "PLUGIN_NAME", str(error))
+        declared = plugin_name(module)
+    spec = PluginSpec(
+        declared,
+        metadata.text("version", "VERSION") or metadata.text("", "__version__") or installed_version,
+        facts.summary,
+        metadata.text("api", "REQUIRED_API_VERSION"),
+        metadata.top_text("requires-python"),
+        metadata.dependencies(),
+        Place(source.path),
+        source.digest,
+        module,
+        distribution,
+        facts.constants,
+        metadata.table,
+        facts,
+    )
+    return Read(spec, (*findings, *metadata.findings))
+
+
+class _Metadata:
+    """What a source says of itself, with a finding for each thing that has the wrong type."""
+
+    def __init__(self, facts: SourceFacts, path: str) -> None:
+        self._facts = facts
+        self._path = path
+        self.findings: list[Finding] = []
+        tool = facts.block.get("tool")
+        table = tool.get("plugline", {}) if isinstance(tool, dict) else {}
+        if not isinstance(table, dict):
+            self._finding("[tool.plugline] of the 'script' block", table, "a table", facts.block_line)
+            table = {}
+        self.table: dict[str, object] = table
+
+    def text(self, key: str, constant: str) -> str | None:
+        """Return the string under a key of ``[tool.plugline]``, else under a module constant."""
+        if key in self.table:
+            return self._string(f"{key!r} in [tool.plugline]", self.table[key], self._facts.block_line)
+        if constant in self._facts.constants:
+            return self._string(constant, self._facts.constants[constant], self._facts.constant_lines[constant])
+        return None
+
+    def top_text(self, key: str) -> str | None:
+        if key not in self._facts.block:
+            return None
+        return self._string(f"{key!r} of the 'script' block", self._facts.block[key], self._facts.block_line)
+
+    def dependencies(self) -> tuple[str, ...]:
+        value = self._facts.block.get("dependencies", [])
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        self._finding("'dependencies' of the 'script' block", value, "a list of strings", self._facts.block_line)
+        return ()
+
+    def wrong(self, key: str, constant: str, message: str) -> None:
+        line = self._facts.block_line if key in self.table else self._facts.constant_lines.get(constant)
+        self.findings.append(Finding("P109", message, Place(self._path, line)))
+
+    def _string(self, what: str, value: object, line: int | None) -> str | None:
+        if isinstance(value, str):
+            return value
+        # A version as a number is the usual slip: 1.10 would become 1.1.
+        expected = f"a string such as {str(value)!r}" if isinstance(value, (int, float)) else "a string"
+        self._finding(what, value, expected, line)
+        return None
+
+    def _finding(self, what: str, value: object, expected: str, line: int | None) -> None:
+        message = f"{what} is {value!r}, {expected} was expected"
+        self.findings.append(Finding("P109", message, Place(self._path, line)))

@@ -1,0 +1,1 @@
+"""What executes the splits of a plan; plugins like any stranger's."""

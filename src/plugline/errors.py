@@ -1,0 +1,181 @@
+"""One exception tree.
+
+::
+
+    PluglineError
+    ├── ConfigurationError     what a pipeline file or the command line asks for is wrong: its user's to mend
+    ├── ModuleMissing          a module that was asked for by name is not installed (also an ImportError)
+    ├── NameMissing            a module has no such name (also an AttributeError)
+    ├── PluginError            about one plugin
+    │   ├── UnknownPlugin      no plugin has this name (also a LookupError)
+    │   ├── PluginRejected     it failed a check before it was loaded: its author's to mend
+    │   ├── PluginDeclined     it said itself that it does not apply here
+    │   ├── LoadError          its code could not be run or does not do what it has to: its author's to mend
+    │   │   └── SettingsRefused  the settings that it was given do not fit: their user's to mend
+    │   └── StepFailed         it raised while it worked
+    └── RunStopped             a run ended before its end; the output is not in place
+
+All of them pickle: their arguments are their attributes.
+"""
+
+from collections.abc import Sequence
+
+from plugline.findings import Finding
+
+
+class PluglineError(Exception):
+    """What plugline raises. A wrong argument to a function of ours is a ``ValueError`` or ``TypeError`` instead."""
+
+
+class ConfigurationError(PluglineError):
+    """A configuration that cannot be used, with everything that is wrong with it."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__(findings)
+        self.findings = tuple(findings)
+
+    def __str__(self) -> str:
+        return "\n".join(str(finding) for finding in self.findings)
+
+
+class ModuleMissing(PluglineError, ImportError):
+    """A module that was asked for by name is not installed."""
+
+    def __init__(self, module: str, message: str) -> None:
+        super().__init__(module, message)
+        self.module = module
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class NameMissing(PluglineError, AttributeError):
+    """A module is there, but has no such name."""
+
+    def __init__(self, module: str, name_in_module: str, message: str) -> None:
+        super().__init__(module, name_in_module, message)
+        self.module = module
+        self.name_in_module = name_in_module
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class PluginError(PluglineError):
+    """About one plugin; ``plugin`` is its name."""
+
+    plugin: str
+
+
+class UnknownPlugin(PluginError, LookupError):
+    """No plugin has this name."""
+
+    def __init__(self, plugin: str, known: Sequence[str], hint: str) -> None:
+        super().__init__(plugin, known, hint)
+        self.plugin = plugin
+        self.known = tuple(known)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"no plugin is named {self.plugin!r}\n  hint: {self.hint}"
+
+
+class _Refused(PluginError):
+    """What rejected and unloadable plugins share: findings."""
+
+    _verb = "is refused"
+
+    def __init__(self, plugin: str, findings: Sequence[Finding]) -> None:
+        super().__init__(plugin, findings)
+        self.plugin = plugin
+        self.findings = tuple(findings)
+
+    def __str__(self) -> str:
+        return "\n".join([f"plugin {self.plugin!r} {self._verb}:", *(str(finding) for finding in self.findings)])
+
+
+class PluginRejected(_Refused):
+    """A plugin failed a check before its code was run."""
+
+    _verb = "was rejected"
+
+
+class LoadError(_Refused):
+    """A plugin's code could not be run, or does not provide what the interface asks for."""
+
+    _verb = "could not be loaded"
+
+
+class SettingsRefused(LoadError):
+    """The settings that a plugin was given do not fit.
+
+    Attributes:
+        paths: Where among the settings each finding is: keys and indexes that lead to it.
+    """
+
+    _verb = "refused its settings"
+
+    def __init__(self, plugin: str, findings: Sequence[Finding], paths: Sequence[tuple[str | int, ...]]) -> None:
+        super().__init__(plugin, findings)
+        self.args = (plugin, findings, paths)
+        self.paths = tuple(paths)
+
+
+class PluginDeclined(PluginError):
+    """A plugin's ``available()`` said that it does not apply here."""
+
+    def __init__(self, plugin: str, reason: str) -> None:
+        super().__init__(plugin, reason)
+        self.plugin = plugin
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"plugin {self.plugin!r} declined: {self.reason}"
+
+
+class StepFailed(PluginError):
+    """A plugin raised while it worked; the exception itself is ``__cause__``.
+
+    Attributes:
+        plugin: The name of the plugin.
+        index: Its place in the chain, from 0.
+        kind: The name of the exception's class.
+        message: What it said.
+        path: The file in which it was raised, as far as that is known.
+        line: The line of it.
+    """
+
+    def __init__(self, plugin: str, index: int, kind: str, message: str, path: str | None, line: int | None) -> None:
+        super().__init__(plugin, index, kind, message, path, line)
+        self.plugin = plugin
+        self.index = index
+        self.kind = kind
+        self.message = message
+        self.path = path
+        self.line = line
+
+    def __str__(self) -> str:
+        place = f" at {self.path}:{self.line}" if self.path is not None else ""
+        said = f": {self.message}" if self.message else ""
+        return f"plugin {self.plugin!r} (step {self.index + 1}) raised {self.kind}{said}{place}"
+
+
+class RunStopped(PluglineError):
+    """A run ended before its end: its output is not in place.
+
+    Attributes:
+        finding: Why, with what to do.
+        report: What had been done by then, a :class:`plugline.pipeline.report.RunReport`.
+        interrupted: Whether it was the user's own Ctrl-C.
+    """
+
+    def __init__(self, finding: Finding, report: object = None, *, interrupted: bool = False) -> None:
+        super().__init__(finding, report)
+        self.finding = finding
+        self.report = report
+        self.interrupted = interrupted
+
+    def __str__(self) -> str:
+        return str(self.finding)

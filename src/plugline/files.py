@@ -1,0 +1,120 @@
+"""A path to bytes, opened once: what was checked is what is read.
+
+Nothing here follows a link at the end of a path, blocks on a FIFO, or reads more than it was asked to.
+"""
+
+import os
+import stat
+
+from plugline.findings import Finding, Place
+from plugline.values import Value
+
+MAX_SOURCE_BYTES = 2**20  # a hundred times the size of a long plugin; a larger file is data, or an attack
+
+
+class SourceFile(Value):
+    """The bytes of one file, as they were at one moment.
+
+    Attributes:
+        path: As messages show it.
+        content: All of it.
+    """
+
+    __slots__ = ("content", "path")
+    path: str
+    content: bytes
+
+    def __init__(self, path: str, content: bytes) -> None:
+        self._set(path=path, content=content)
+
+    @property
+    def digest(self) -> str:
+        """The BLAKE2b digest of the content, 32 bytes in hexadecimal."""
+        # hashlib costs half an interpreter's start; a listing needs no digest.
+        from hashlib import blake2b  # noqa: PLC0415
+
+        return blake2b(self.content, digest_size=32).hexdigest()
+
+
+def read_source(path: str, *, within: str | None = None, max_bytes: int = MAX_SOURCE_BYTES) -> SourceFile | Finding:
+    """Read a plugin's source, or say why it cannot be.
+
+    The file is opened once, without blocking and without following a link at its end, and checked by its
+    descriptor: a regular file of at most ``max_bytes``. A path that is a link is resolved first, and
+    refused when it leads out of ``within``.
+    """
+    place = Place(path)
+    try:
+        real = _resolve(path, within)
+        if isinstance(real, Finding):
+            return real
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(real, flags | getattr(os, "O_CLOEXEC", 0))
+        try:
+            return _read_descriptor(descriptor, place, max_bytes)
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError) as error:
+        return Finding("P101", f"cannot be read: {_reason(error)}", place, hint=_unreadable_hint(error))
+
+
+def _resolve(path: str, within: str | None) -> str | Finding:
+    if not os.path.islink(path):
+        return path
+    real = os.path.realpath(path)
+    if within is not None:
+        folder = os.path.realpath(within)
+        if os.path.commonpath([real, folder]) != folder:
+            message = f"is a symbolic link to {real!r}, which lies outside its folder"
+            return Finding("P108", message, Place(path), hint="copy the file into the folder instead of linking it")
+    return real
+
+
+def _read_descriptor(descriptor: int, place: Place, max_bytes: int) -> SourceFile | Finding:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        message = f"is {kind_of_file(status.st_mode)}, a regular file was expected"
+        return Finding("P102", message, place, hint="move it out of the plugin folder, or begin its name with '_'")
+    if status.st_size > max_bytes:
+        return _too_large(place, status.st_size, max_bytes)
+    # One byte more than allowed shows a file that grew after its size was taken.
+    pieces = []
+    left = max_bytes + 1
+    while left > 0 and (piece := os.read(descriptor, min(left, 2**18))):
+        pieces.append(piece)
+        left -= len(piece)
+    content = b"".join(pieces)
+    if len(content) > max_bytes:
+        return _too_large(place, len(content), max_bytes)
+    return SourceFile(place.path, content)
+
+
+def _too_large(place: Place, size: int, max_bytes: int) -> Finding:
+    message = f"is {size:,} bytes long, at most {max_bytes:,} are read"
+    return Finding("P104", message, place, hint="move data out of the code, into a file that the plugin opens")
+
+
+def kind_of_file(mode: int) -> str:
+    """Return what a file of this ``st_mode`` is, with its article."""
+    kinds = (
+        (stat.S_ISDIR, "a directory"),
+        (stat.S_ISFIFO, "a FIFO"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a character device"),
+        (stat.S_ISBLK, "a block device"),
+        (stat.S_ISLNK, "a symbolic link"),
+        (stat.S_ISREG, "a regular file"),
+    )
+    return next((kind for test, kind in kinds if test(mode)), "a special file")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def _unreadable_hint(error: OSError | ValueError) -> str | None:
+    if isinstance(error, PermissionError):
+        return "make the file readable for the user who runs this program"
+    if isinstance(error, FileNotFoundError):
+        return "it vanished, or is a link to nothing"
+    return None

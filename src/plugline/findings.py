@@ -1,0 +1,62 @@
+"""One result of a check, with the place it is about."""
+
+from plugline.values import Value
+
+
+class Place(Value):
+    """Where a finding is: a file, or a line and a column of it, both counted from 1."""
+
+    __slots__ = ("column", "line", "path")
+    path: str
+    line: int | None
+    column: int | None
+
+    def __init__(self, path: str, line: int | None = None, column: int | None = None) -> None:
+        self._set(path=path, line=line, column=column)
+
+    def __str__(self) -> str:
+        """Return ``path:line:column`` as far as it is known, which terminals and editors open."""
+        return ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
+
+
+class Finding(Value):
+    """One thing that is wrong: what, where and what to do. The shape is the Language Server Protocol's ``Diagnostic``.
+
+    Attributes:
+        code: Stable, ``P…`` for plugins, ``C…`` configuration, ``R…`` records and runs, ``T…`` trust.
+        message: What was met and what was expected; may improve at any time.
+        place: Where it is.
+        hint: What to do about it, one line, where there is something to say.
+        source_line: The text of the line, for showing it with a caret.
+    """
+
+    __slots__ = ("code", "hint", "message", "place", "source_line")
+    code: str
+    message: str
+    place: Place
+    hint: str | None
+    source_line: str | None
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        place: Place,
+        hint: str | None = None,
+        source_line: str | None = None,
+    ) -> None:
+        self._set(code=code, message=message, place=place, hint=hint, source_line=source_line)
+
+    def __str__(self) -> str:
+        """Return the finding as people read it: at most four lines, the hint last."""
+        lines = [f"error[{self.code}] {self.place}: {self.message}"]
+        if self.source_line is not None and self.place.line is not None:
+            lines.append(f"  | {self.place.line} | {self.source_line}")
+            if self.place.column is not None:
+                # Tabs are kept, so that the caret stands under its column whatever a tab's width is.
+                before = self.source_line[: self.place.column - 1]
+                blank = "".join("\t" if character == "\t" else " " for character in before)
+                lines.append(f"  | {' ' * len(str(self.place.line))} | {blank}^")
+        if self.hint is not None:
+            lines.append(f"  hint: {self.hint}")
+        return "\n".join(lines)

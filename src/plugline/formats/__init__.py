@@ -1,0 +1,1 @@
+"""The formats that plugline ships, each a plugin like any stranger's."""

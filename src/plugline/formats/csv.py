@@ -1,0 +1,643 @@
+"""Comma-separated values: a table of text, with types by declaration.
+
+A field is text unless ``types`` declares its column. What an empty field means follows from that: in a
+text column it is the empty string, in any other it is no value, ``None``. ``null`` is what stands for no
+value, the empty field unless set: columns with a declared type other than ``str`` read it as ``None``, and
+``None`` is written as it, so a table cannot tell an empty string from ``None`` in a text column.
+
+Blank lines are not records, a byte order mark is skipped, quoted fields may hold line breaks. A row that
+is ragged, wrongly quoted, wrongly encoded or of a wrong type fails alone; a quote that is never closed
+costs the line on which it opens, and reading goes on at the next line.
+"""
+
+import csv
+from codecs import BOM_UTF8, BOM_UTF16_LE, BOM_UTF32_LE, getincrementaldecoder, lookup
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from io import StringIO
+from operator import itemgetter
+from typing import BinaryIO, Literal, Protocol, cast
+
+from plugline.records import Broken, Position, Reader, Record, Writer
+
+SUFFIXES = (".csv",)
+
+# Rows of a chunk are many small objects that live together: with 32 KiB of text they fit in the processor's
+# cache and the loop costs what a lazy one does; with 256 KiB it costs 13 to 16 % more (measured).
+_CHUNK_CHARACTERS = 32 * 1024
+
+# The longest field: ten times the largest that plain tables are seen to hold. It bounds what a quote that is never
+# closed swallows before it is found out.
+_MAX_FIELD_CHARACTERS = 8 * 1024 * 1024
+
+# What every converter refuses.
+_NOTHING = "no value"
+
+_TRUTH = {"true": True, "false": False, "1": True, "0": False}
+
+# What begins an output in these encodings, and the encoding of everything after.
+_BYTE_ORDER_MARKS = {
+    "utf-8-sig": (BOM_UTF8, "utf-8"),
+    "utf-16": (BOM_UTF16_LE, "utf-16-le"),
+    "utf-32": (BOM_UTF32_LE, "utf-32-le"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Csv:
+    r"""Comma-separated values.
+
+    Attributes:
+        delimiter: What stands between two fields, one character (``"\t"`` for TSV).
+        header: Whether the first row names the columns.
+        fields: The columns in order. Reading without a header needs them, and a header that is there must name
+            the same; writing, they fix the columns, which the first record does otherwise.
+        types: What the text in a column is. ``bool`` reads true, false, 1 and 0, whatever the case.
+        quotechar: What encloses a field that holds a delimiter, a quote or a line break.
+        encoding: The encoding of the text, by Python's name.
+        null: The field that means no value, see above.
+    """
+
+    delimiter: str = ","
+    header: bool = True
+    fields: list[str] | None = None
+    types: dict[str, Literal["str", "int", "float", "bool", "decimal", "date", "datetime"]] = field(
+        default_factory=dict
+    )
+    quotechar: str = '"'
+    encoding: str = "utf-8"
+    null: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot work."""
+        for name, value in (("delimiter", self.delimiter), ("quotechar", self.quotechar)):
+            if len(value) != 1 or value in "\r\n":
+                raise ValueError(f"{name} {value!r}: expected one character that is no line break")
+        if self.delimiter == self.quotechar:
+            raise ValueError(f"quotechar {self.quotechar!r}: expected another character than the delimiter")
+        if self.fields is not None:
+            if not self.fields:
+                raise ValueError("fields []: expected at least one column")
+            _refuse_duplicates("fields", self.fields)
+        try:
+            # What is not made of text (such as "base64") fails here as well.
+            "".encode(self.encoding)
+        except LookupError as error:
+            raise ValueError(
+                f"encoding {self.encoding!r}: expected the name of a text encoding, such as 'utf-8'"
+            ) from error
+
+    def reader(self) -> Reader:
+        """Return a reader of rows.
+
+        Raises:
+            ValueError: Nothing names the columns.
+        """
+        if not self.header and self.fields is None:
+            raise ValueError("header = false: expected 'fields' to name the columns")
+        return _Reader(self)
+
+    def writer(self) -> Writer:
+        """Return a writer of rows."""
+        return _Writer(self)
+
+
+class _BrokenRow(Broken):
+    """Lines that are no row, as the bytes that came in."""
+
+    __slots__ = ("lines",)
+
+    def __init__(self, raw: bytes, reason: str, lines: int) -> None:
+        super().__init__(raw, reason)
+        self.lines = lines
+
+
+class _Batch:
+    """The rows of one chunk; blank ones are among ``rows`` and not among ``raws``."""
+
+    __slots__ = ("_line", "_row", "_rows", "raws")
+
+    def __init__(self, raws: list[object], rows: list[object], line: int, row: int) -> None:
+        self.raws = raws
+        self._rows = rows
+        self._line = line
+        self._row = row
+
+    def position(self, index: int, /) -> Position:
+        """Count again, up to the record: a row has one line and one more for each line break in its fields."""
+        before = index
+        if len(self.raws) != len(self._rows):
+            before = [at for at, row in enumerate(self._rows) if row != []][index]
+        return Position(line=self._line + sum(map(_line_count, self._rows[:before])), row=self._row + index)
+
+
+class _Reader:
+    """Cuts at the ends of rows; one text, one header, one use."""
+
+    def __init__(self, settings: Csv) -> None:
+        self._settings = settings
+        # decode holds this very list, which is filled when the header is read.
+        self._names: list[str] = []
+        typed = {name: kind for name, kind in settings.types.items() if kind != "str"}
+        self.decode = _typed_decoder(self._names, typed, settings.null) if typed else _text_decoder(self._names)
+
+    def batches(self, stream: BinaryIO, /) -> Iterator[_Batch]:
+        """Yield the rows of about 32 KiB at a time, or of what has arrived, where that is less.
+
+        Raises:
+            ValueError: The header is broken, names a column twice, or lacks a declared one.
+        """
+        # The limit belongs to the process: only ever raised, so that nobody else's reader becomes stricter.
+        csv.field_size_limit(max(csv.field_size_limit(), _MAX_FIELD_CHARACTERS))
+        line, row = 1, 1
+        headed = False
+        for rows, lines in self._rows(stream):
+            raws = rows if all(rows) else [one for one in rows if one != []]
+            first_line, kept = line, rows
+            line += lines
+            if raws and not headed:
+                headed = True
+                raws, skipped = self._head(raws, rows)
+                first_line += sum(map(_line_count, rows[:skipped]))
+                kept = rows[skipped:]
+            if raws:
+                yield _Batch(raws, kept, first_line, row)
+            row += len(raws)
+
+    def _head(self, raws: list[object], rows: list[object]) -> tuple[list[object], int]:
+        """Fix the columns; return the raws after the header, and how many of ``rows`` it ends."""
+        settings = self._settings
+        if not settings.header:
+            self._names[:] = settings.fields or ()
+            self._check_types()
+            return raws, 0
+        if isinstance(raws[0], Broken):
+            raise ValueError(f"the header is broken: {raws[0].reason}")  # noqa: TRY004 - a faulty file, no wrong argument
+        header = cast("list[str]", raws[0])
+        _refuse_duplicates("the header", header)
+        if settings.fields is not None and set(settings.fields) != set(header):
+            raise ValueError(f"the header is {header!r}: expected the declared fields {settings.fields!r}")
+        self._names[:] = header
+        self._check_types()
+        return raws[1:], rows.index(header) + 1
+
+    def _check_types(self) -> None:
+        unknown = sorted(set(self._settings.types).difference(self._names))
+        if unknown:
+            raise ValueError(f"types names {unknown!r}: expected only columns that are there, {self._names!r}")
+
+    def _rows(self, stream: BinaryIO) -> Iterator[tuple[list[object], int]]:
+        """Yield lists of whole rows, blank ones included, each with the number of lines that it takes."""
+        text = _Text(stream, self._settings.encoding)
+        wanted = 1
+        while text.fill(wanted):
+            piece, final = text.piece(wanted)
+            rows: list[object] = []
+            used = 0
+            if piece:
+                rows, used = self._parse(piece, final=final)
+                if text.torn:
+                    rows = self._set_torn_aside(rows, piece)
+                if rows:
+                    yield rows, _line_breaks(piece[:used])
+                text.advance(used)
+            if used:
+                # Whole rows may be there still; what is less than a chunk waits for more, if only for one read.
+                wanted = 1 if text.available >= _CHUNK_CHARACTERS else text.available + 1
+            else:
+                # Twice as much for a long row, so that the cost of trying again stays in proportion.
+                wanted = text.available + (1 if text.available < _CHUNK_CHARACTERS else text.available)
+
+    def _csv_reader(self, lines: Iterator[str]) -> "_Rows":
+        # strict: otherwise a quote that is never closed turns the rest of the file into one field, silently.
+        settings = self._settings
+        return csv.reader(lines, delimiter=settings.delimiter, quotechar=settings.quotechar, strict=True)
+
+    def _parse(self, text: str, *, final: bool) -> tuple[list[object], int]:
+        """Return the rows of ``text`` and how many characters they take; without ``final`` the last may be incomplete."""
+        rows: list[object] = []
+        try:
+            # newline="" ends lines at \n, \r\n and \r, and nowhere else (str.splitlines would at \x0b or \u2028).
+            rows.extend(self._csv_reader(StringIO(text, newline="")))
+        except csv.Error:
+            return self._parse_around(text, final=final)
+        return rows, len(text)
+
+    def _parse_around(self, text: str, *, final: bool) -> tuple[list[object], int]:
+        """Parse text that is known to hold a fault, setting aside one line a fault."""
+        lines = list(StringIO(text, newline=""))
+        rows: list[object] = []
+        start = 0
+        while start < len(lines):
+            reader = self._csv_reader(_lines_from(lines, start))
+            parsed: list[object] = []
+            try:
+                # extend keeps what came before the error.
+                parsed.extend(reader)
+            except csv.Error as error:
+                reason = str(error)
+            else:
+                return rows + parsed, len(text)
+            at_end = start + reader.line_num == len(lines)
+            rows += parsed
+            start += sum(map(_line_count, parsed))
+            if at_end and not final:
+                # Perhaps a quoted field that goes on in the next chunk.
+                return rows, sum(map(len, lines[:start]))
+            rows.append(_BrokenRow(self._bytes(lines[start]), f"no row of CSV: {reason}", 1))
+            start += 1
+        return rows, len(text)
+
+    def _set_torn_aside(self, rows: list[object], text: str) -> list[object]:
+        """Put a broken row in the place of each that holds bytes which the encoding does not know."""
+        lines = list(StringIO(text, newline=""))
+        kept: list[object] = []
+        start = 0
+        for row in rows:
+            end = start + _line_count(row)
+            source = "".join(lines[start:end])
+            strange = _first_surrogate(source)
+            if strange and not isinstance(row, Broken):
+                reason = f"byte 0x{ord(strange) - 0xDC00:02x}: expected {self._settings.encoding} text"
+                kept.append(_BrokenRow(self._bytes(source), reason, end - start))
+            else:
+                kept.append(row)
+            start = end
+        return kept
+
+    def _bytes(self, text: str) -> bytes:
+        _, encoding = _BYTE_ORDER_MARKS.get(lookup(self._settings.encoding).name, (b"", self._settings.encoding))
+        return text.encode(encoding, "surrogateescape")
+
+
+class _Rows(Protocol):
+    """What csv.reader returns, which has no public name."""
+
+    @property
+    def line_num(self) -> int: ...
+    def __iter__(self) -> Iterator[list[str]]: ...
+    def __next__(self) -> list[str]: ...
+
+
+class _Text:
+    """A stream of bytes as a window of text that moves on."""
+
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        # read1 hands on what a pipe has; read would wait until the whole chunk is there.
+        self._read = cast("Callable[[int], bytes]", getattr(stream, "read1", stream.read))
+        self._decoder = getincrementaldecoder(encoding)("strict")
+        self._window = ""
+        self._start = 0
+        self._torn_until = 0
+        self._begun = False
+        self._ended = False
+
+    @property
+    def available(self) -> int:
+        """How many characters are there and not used."""
+        return len(self._window) - self._start
+
+    @property
+    def torn(self) -> bool:
+        """Whether there may be bytes in the window that the encoding does not know."""
+        return self._torn_until > self._start
+
+    def fill(self, wanted: int) -> bool:
+        """Read until ``wanted`` characters are there or nothing is left; whether any are there."""
+        while self.available < wanted and not self._ended:
+            data = self._read(_CHUNK_CHARACTERS)
+            self._ended = not data
+            text = self._decode(data)
+            if text and not self._begun:
+                self._begun = True
+                text = text.removeprefix("\ufeff")
+            self._torn_until = max(0, self._torn_until - self._start)
+            self._window = self._window[self._start :] + text
+            self._start = 0
+            if not text.isascii() and self._decoder.errors != "strict":
+                self._torn_until = len(self._window)
+            self._decoder.errors = "strict"
+        return self.available > 0
+
+    def _decode(self, data: bytes) -> str:
+        try:
+            return self._decoder.decode(data, not data)
+        except UnicodeDecodeError:
+            # One wrong byte must not cost the file: it is carried as a lone surrogate, by which its row is found.
+            self._decoder.errors = "surrogateescape"
+            return self._decoder.decode(data, not data)
+
+    def piece(self, wanted: int) -> tuple[str, bool]:
+        """Return whole lines, about a chunk or ``wanted`` characters; and whether nothing comes after them."""
+        end = self._start + max(wanted, _CHUNK_CHARACTERS)
+        if self._ended and end >= len(self._window):
+            return self._window[self._start :], True
+        cut = self._window.rfind("\n", self._start, end) + 1
+        if not cut:
+            # Lines that end with \r alone; the last may be half of \r\n.
+            cut = self._window.rfind("\r", self._start, min(end, len(self._window)) - 1) + 1
+        return self._window[self._start : cut], False
+
+    def advance(self, used: int) -> None:
+        """Move on by ``used`` characters."""
+        self._start += used
+
+
+def _lines_from(lines: list[str], start: int) -> Iterator[str]:
+    for index in range(start, len(lines)):
+        yield lines[index]
+
+
+def _line_count(row: object) -> int:
+    """Return how many lines of the file a row took."""
+    if isinstance(row, _BrokenRow):
+        return row.lines
+    # Joined by a space, so that \r at the end of one field and \n at the beginning of the next are two.
+    return 1 + _line_breaks(" ".join(cast("list[str]", row)))
+
+
+def _line_breaks(text: str) -> int:
+    return text.count("\n") + text.count("\r") - text.count("\r\n")
+
+
+def _first_surrogate(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return text[error.start]
+    return ""
+
+
+def _refuse_duplicates(what: str, names: Sequence[str]) -> None:
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
+        raise ValueError(f"{what} names {duplicates!r} more than once: expected each column once")
+
+
+def _text_decoder(names: list[str]) -> Callable[[object], Record]:
+    """Return the decoder of a table without declared types, its hot path a single expression."""
+
+    def decode(row: list[str]) -> Record:
+        # zip(strict=True) costs half as much again as this comparison with a zip that need not check.
+        if type(row) is list and len(row) == len(names):
+            return dict(zip(names, row))  # noqa: B905 - compared above
+        raise _fault(row, names)
+
+    return cast("Callable[[object], Record]", decode)
+
+
+def _typed_decoder(names: list[str], types: Mapping[str, str], null: str) -> Callable[[object], Record]:
+    """Return the decoder of a table with declared types."""
+    typed = [(name, _CONVERTERS[kind]) for name, kind in types.items()]
+
+    def decode(row: list[str]) -> Record:
+        if type(row) is not list or len(row) != len(names):
+            raise _fault(row, names)
+        cells = dict(zip(names, row))  # noqa: B905 - as above
+        # The same dict: it is not text any more once its values are converted, and nobody else holds it.
+        record: Record = cells  # type: ignore[assignment]
+        try:
+            for name, convert in typed:
+                text = cells[name]
+                if text == null:
+                    record[name] = None
+                else:
+                    # int and float take "1_000" for a thousand, which is Python's spelling and nobody else's.
+                    record[name] = convert(text if "_" not in text else _NOTHING)
+        except (ValueError, ArithmeticError):
+            raise _wrong_type(row, names, typed, types, null) from None
+        return record
+
+    return cast("Callable[[object], Record]", decode)
+
+
+def _wrong_type(
+    row: list[str],
+    names: list[str],
+    typed: list[tuple[str, Callable[[str], object]]],
+    types: Mapping[str, str],
+    null: str,
+) -> ValueError:
+    """Return the error for the first field that its converter refuses, tried again to find which it was."""
+    cells = dict(zip(names, row, strict=True))
+    for name, convert in typed:
+        text = cells[name]
+        try:
+            if text != null:
+                convert(text if "_" not in text else _NOTHING)
+        except (ValueError, ArithmeticError):
+            return ValueError(f"column {name!r} holds {text!r}: expected {_EXPECTED[types[name]]}")
+    raise AssertionError("a converter refused a field once and took it the next time")
+
+
+def _fault(row: list[str] | Broken, names: list[str]) -> ValueError:
+    if isinstance(row, Broken):
+        return ValueError(row.reason)
+    return ValueError(f"the row has {_plural(len(row))}: expected {len(names)}, as there are columns")
+
+
+def _plural(count: int) -> str:
+    return f"{count} field" if count == 1 else f"{count} fields"
+
+
+def _truth(text: str) -> bool:
+    truth = _TRUTH.get(text.lower())
+    if truth is None:
+        raise ValueError(text)
+    return truth
+
+
+_CONVERTERS: dict[str, Callable[[str], object]] = {
+    "int": int,
+    "float": float,
+    "bool": _truth,
+    "decimal": Decimal,
+    "date": date.fromisoformat,
+    "datetime": datetime.fromisoformat,
+}
+
+_EXPECTED = {
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true, false, 1 or 0",
+    "decimal": "a decimal number",
+    "date": "a date such as 2024-05-31",
+    "datetime": "a date and time such as 2024-05-31T12:00:00+02:00",
+}
+
+
+class _Echo:
+    """What csv.writer writes to: its ``writerow`` returns what ``write`` does, here the row itself."""
+
+    write = staticmethod(str)
+
+
+# The types that csv.writer writes as they are to be: floats by repr, the others by str.
+_PLAIN = frozenset({str, int, float, Decimal, date, time})
+_is_plain = _PLAIN.issuperset
+
+
+def _unknown(record: Record) -> tuple[object, ...]:
+    """Stand for the columns until they are known."""
+    raise KeyError
+
+
+class _Writer:
+    """A row a record; the columns are declared, or fixed by the part before or the first record."""
+
+    separator = b""
+
+    def __init__(self, settings: Csv) -> None:
+        self._declared = settings.fields
+        self._headed = settings.header
+        self._null = settings.null
+        self._quote = settings.quotechar
+        self._delimiter = settings.delimiter
+        self._join = cast("Callable[[Iterable[object]], str]", settings.delimiter.join)
+        name = lookup(settings.encoding).name
+        self._mark, self._encoding = _BYTE_ORDER_MARKS.get(name, (b"", name))
+        self._newline = "\n".encode(self._encoding)
+        # csv.writer quotes the line breaks of its own line end and no other: with \r\n it quotes both, and encode
+        # takes that line end off again.
+        rows = csv.writer(_Echo(), delimiter=settings.delimiter, quotechar=settings.quotechar, lineterminator="\r\n")
+        self._row = cast("Callable[[Sequence[object]], str]", rows.writerow)
+        # csv.writer writes None as the empty field.
+        self._plain = (_PLAIN | {type(None)} if settings.null == "" else _PLAIN).issuperset
+        self._values: Callable[[Record], tuple[object, ...]] = _unknown
+        self._width = 0
+        self._delimiters = 0
+        self._textual = True
+        self._first = False
+        self.columns: tuple[str, ...] | None = None
+
+    def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
+        """Begin a part; the header is written at once where the columns are known, else before the first row.
+
+        Raises:
+            ValueError: The earlier part has other columns than the declared ones.
+        """
+        self._stream = stream
+        self._first = first
+        known = self._declared if columns is None else columns
+        if known is None:
+            return
+        if self._declared is not None and [*known] != self._declared:
+            raise ValueError(f"columns {[*known]!r}: expected the declared fields {self._declared!r}")
+        self._fix(tuple(known))
+        self._write_header()
+
+    def encode(self, record: Record, /) -> bytes:
+        """Return the row of a record, without its line end.
+
+        The first record that is encoded fixes the columns where nothing has before.
+
+        Raises:
+            ValueError: The record has other keys than the columns, or a value that no field can hold.
+        """
+        try:
+            # One call in C that takes the values in the order of the columns and misses none; with the right
+            # count there is none besides either.
+            values = self._values(record)
+        except KeyError:
+            return self._encode_other(record)
+        if len(record) != self._width:
+            return self._encode_other(record)
+        if self._textual:
+            try:
+                text = self._join(values)
+            except TypeError:
+                # Where one record holds more than text the next one does: asking again would cost an exception each.
+                self._textual = False
+                return self._encode_values(values)
+        elif _is_plain(map(type, values)):
+            text = self._join(map(str, values))
+        else:
+            return self._encode_values(values)
+        # What csv.writer would find field by field, found in one pass each over text that seldom has any of it.
+        if (
+            self._quote in text
+            or "\n" in text
+            or "\r" in text
+            or text.count(self._delimiter) != self._delimiters
+            or not text
+        ):
+            return self._encode_values(values)
+        return text.encode(self._encoding)
+
+    def _encode_other(self, record: Record) -> bytes:
+        if self.columns is not None:
+            raise _other_keys(record, self.columns)
+        # Whole or nothing: a first record that cannot be written fixes nothing.
+        encoded = self._encode_values(tuple(record.values()), names=_columns_of(record))
+        self._fix(tuple(record))
+        return encoded
+
+    def _fix(self, columns: tuple[str, ...]) -> None:
+        self.columns = columns
+        self._width = len(columns)
+        self._delimiters = len(columns) - 1
+        # With one name itemgetter gives the value itself.
+        self._values = itemgetter(*columns) if len(columns) > 1 else lambda record: (record[columns[0]],)
+
+    def _encode_values(self, values: tuple[object, ...], *, names: tuple[str, ...] = ()) -> bytes:
+        cells: Sequence[object] = values
+        if not self._plain(map(type, values)):
+            cells = [self._cell(name, value) for name, value in zip(names or self.columns or (), values, strict=True)]
+        return self._row(cells)[:-2].encode(self._encoding)
+
+    def _cell(self, name: str, value: object) -> object:
+        if value is None:
+            return self._null
+        if type(value) in _PLAIN:
+            return value
+        match value:
+            case bool():
+                return "true" if value else "false"
+            case datetime():
+                return value.isoformat()
+            # A subclass, such as a member of an enumeration: by its value, as JSON has it.
+            case str():
+                return str.__str__(value)
+            case int():
+                return int.__repr__(value)
+            case float():
+                return float.__repr__(value)
+        raise ValueError(
+            f"column {name!r} holds a {type(value).__name__}: expected text, a number, a truth value, a date, "
+            "a time or None, since a field of CSV can hold nothing else"
+        )
+
+    def write(self, encoded: list[object], /) -> None:
+        """Write rows, all in one call."""
+        if encoded:
+            self._write_header()
+            self._stream.write(self._newline.join([*cast("list[bytes]", encoded), b""]))
+
+    def close(self, *, last: bool) -> None:
+        """End the part: there is no footer, and an output without a record or declared fields is an empty file."""
+        del last
+
+    def _write_header(self) -> None:
+        if not self._first:
+            return
+        self._first = False
+        header = self._row(self.columns or ())[:-2].encode(self._encoding) + self._newline
+        self._stream.write(self._mark + (header if self._headed else b""))
+
+
+def _columns_of(record: Record) -> tuple[str, ...]:
+    if not record:
+        raise ValueError("the first record is empty: expected at least one field, since it fixes the columns")
+    for name in record:
+        if not isinstance(name, str):
+            raise ValueError(f"key {name!r} is a {type(name).__name__}: expected a string")  # noqa: TRY004 - a faulty record
+    return tuple(record)
+
+
+def _other_keys(record: Record, columns: tuple[str, ...]) -> ValueError:
+    missing = [name for name in columns if name not in record]
+    extra = [name for name in record if name not in columns]
+    parts = [f"lacks {missing!r}"] * bool(missing) + [f"has {extra!r} besides"] * bool(extra)
+    return ValueError(f"the record {' and '.join(parts)}: expected the columns {list(columns)!r}")

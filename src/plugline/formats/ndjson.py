@@ -1,0 +1,131 @@
+r"""Newline-delimited JSON: one object a line.
+
+Blank lines are not records, ``\r\n`` is as good as ``\n``, a byte order mark at the beginning is
+skipped, and the last line needs no newline. A line that is not JSON fails alone.
+
+Writing, ``NaN`` and the infinities become ``null``, since JSON has no such numbers.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import BinaryIO, cast
+
+import orjson
+
+from plugline.records import Position, Reader, Record, Writer
+
+SUFFIXES = (".ndjson", ".jsonl")
+
+# Measured with lines of 280 bytes: 128 and 256 KiB cost the same, 32 KiB 8 % more, 16 MiB 70 % more.
+_CHUNK_BYTES = 256 * 1024
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ndjson:
+    """Newline-delimited JSON; it has no settings."""
+
+    def reader(self) -> Reader:
+        """Return a reader that cuts at newlines."""
+        return _Reader()
+
+    def writer(self) -> Writer:
+        """Return a writer of one line a record."""
+        return _Writer()
+
+
+class _Batch:
+    """The lines of one chunk; blank ones are among ``lines`` and not among ``raws``."""
+
+    __slots__ = ("_line", "_lines", "_offset", "_row", "raws")
+
+    def __init__(self, raws: list[object], lines: list[bytes], line: int, offset: int, row: int) -> None:
+        self.raws = raws
+        self._lines = lines
+        self._line = line
+        self._offset = offset
+        self._row = row
+
+    def position(self, index: int, /) -> Position:
+        """Count again, up to the record."""
+        before = index
+        if len(self.raws) != len(self._lines):
+            # The same objects, so that finding the index-th record means finding the index-th line that is not blank.
+            before = [at for at, line in enumerate(self._lines) if line and not line.isspace()][index]
+        return Position(
+            line=self._line + before,
+            offset=self._offset + sum(map(len, self._lines[:before])),
+            row=self._row + index,
+        )
+
+
+class _Reader:
+    """Cuts at newlines."""
+
+    decode = staticmethod(cast("Callable[[object], Record]", orjson.loads))
+
+    def batches(self, stream: BinaryIO, /) -> Iterator[_Batch]:
+        """Yield the lines of about 256 KiB at a time, or of what has arrived, where that is less."""
+        # read1 hands on what a pipe has; read would wait until 256 KiB are there.
+        read = cast("Callable[[int], bytes]", getattr(stream, "read1", stream.read))
+        line, offset, row = 1, 0, 1
+        begun = False
+        for lines in _lines(read):
+            if not begun and lines[0].startswith(_BYTE_ORDER_MARK):
+                lines[0] = lines[0][len(_BYTE_ORDER_MARK) :]
+                offset = len(_BYTE_ORDER_MARK)
+            begun = True
+            raws = cast("list[object]", lines)
+            # The smallest line begins with white space if any does: one pass in C finds blank lines of every kind.
+            if min(lines) < b"!":
+                raws = [one for one in lines if one and not one.isspace()]
+            if raws:
+                yield _Batch(raws, lines, line, offset, row)
+            line += len(lines)
+            offset += sum(map(len, lines))
+            row += len(raws)
+
+
+def _lines(read: Callable[[int], bytes]) -> Iterator[list[bytes]]:
+    """Yield lists of whole lines with their newlines, never an empty list."""
+    # The pieces of a line that is longer than a chunk: joined once, so that its cost is not the square of its length.
+    pieces: list[bytes] = []
+    while chunk := read(_CHUNK_BYTES):
+        # BytesIO finds line ends with memchr and shares the chunk's memory; split(b"\n") takes three times as long.
+        lines = BytesIO(chunk).readlines()
+        rest = b"" if chunk.endswith(b"\n") else lines.pop()
+        if lines and pieces:
+            pieces.append(lines[0])
+            lines[0] = b"".join(pieces)
+            pieces.clear()
+        if rest:
+            pieces.append(rest)
+        if lines:
+            yield lines
+    if pieces:
+        yield [b"".join(pieces)]
+
+
+class _Writer:
+    """One line a record."""
+
+    separator = b""
+    columns: tuple[str, ...] | None = None
+
+    encode = staticmethod(cast("Callable[[Record], object]", orjson.dumps))
+
+    def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
+        """Begin a part: there is no header."""
+        del first, columns
+        self._stream = stream
+
+    def write(self, encoded: list[object], /) -> None:
+        """Write lines, all in one call."""
+        if encoded:
+            self._stream.write(b"\n".join([*cast("list[bytes]", encoded), b""]))
+
+    def close(self, *, last: bool) -> None:
+        """End the part: there is no footer."""
+        del last

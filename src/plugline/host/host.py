@@ -1,0 +1,268 @@
+"""One set of plugins of a program."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Generic, Literal, Self, TypeVar, overload
+
+from plugline.contract.interface import interfaces_of
+from plugline.discovery.finders import Finder, finder_for
+from plugline.dispatch.calls import Results, call_all, first
+from plugline.dispatch.chain import Link, build_chain
+from plugline.errors import PluginDeclined, LoadError, PluginRejected, UnknownPlugin
+from plugline.findings import Finding
+from plugline.host.loader import Loader
+from plugline.host.plugin import Plugin, Rejected
+from plugline.host.registry import Entry, Inspection, inspect_places
+from plugline.names import did_you_mean
+from plugline.values import Value
+
+if TYPE_CHECKING:
+    from plugline.dispatch.chain import ChainFunction
+
+T = TypeVar("T")
+
+Where = str | os.PathLike[str] | Finder
+
+
+class _Registry(Value):
+    """What a host knows at one moment; replaced as a whole, never edited."""
+
+    __slots__ = ("inspection", "plugins")
+    inspection: Inspection
+    plugins: dict[str, Plugin]  # type: ignore[type-arg]
+
+    def __init__(self, inspection: Inspection, plugins: dict[str, Plugin]) -> None:  # type: ignore[type-arg]
+        self._set(inspection=inspection, plugins=plugins)
+
+
+class Host(Generic[T]):
+    """The plugins of a program: found, inspected, checked and loaded on use.
+
+    A host never raises because of one plugin: what is wrong with it is kept, as data, in :attr:`rejected`,
+    and its neighbours go on. Nothing is looked at before the first use, and nothing is run before a plugin is
+    loaded, be it by :meth:`Plugin.load <plugline.Plugin.load>`, :meth:`chain` or :meth:`call_all`.
+
+    Pickles of what plugins define can be loaded wherever a host for the same folder is open.
+
+    Args:
+        places: Folders, paths of single files, or finders such as :class:`plugline.Package`. Where two hold plugins
+            of one name, the first place wins and the other plugin is rejected.
+        interface: What a plugin must provide: a :class:`typing.Protocol`, a base class, a list of names of functions,
+            a tuple of the former of which one is enough, or ``None``: any module.
+        api_version: What the host offers to plugins that state a ``REQUIRED_API_VERSION``.
+        namespace: The private package under which a folder's plugins are registered in ``sys.modules``; by
+            default it has the folder's name, with a number after it if that is taken.
+
+    Raises:
+        ValueError: ``namespace`` is taken, or is no dotted name.
+        TypeError: A place or the interface is of none of these kinds.
+
+    Threads: may be used from several at once.
+    """
+
+    @overload
+    def __init__(
+        self: "Host[object]",
+        *places: Where,
+        interface: Sequence[str] | tuple[type, ...] | None = None,
+        api_version: str | None = None,
+        namespace: str | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        *places: Where,
+        # Callable and not type: mypy refuses a protocol or an abstract class for type[T].
+        interface: Callable[..., T],
+        api_version: str | None = None,
+        namespace: str | None = None,
+    ) -> None: ...
+
+    def __init__(
+        self,
+        *places: Where,
+        interface: object = None,
+        api_version: str | None = None,
+        namespace: str | None = None,
+    ) -> None:
+        self._finders = tuple(finder_for(place) for place in places)
+        self._interfaces = interfaces_of(interface)
+        self._api_version = api_version
+        self._loader = Loader(self._finders, self._interfaces, api_version, namespace)
+        self._registry: _Registry | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Host({', '.join(repr(finder) for finder in self._finders)})"
+
+    def close(self) -> None:
+        """Let go of all plugins: their private modules leave ``sys.modules``. What they gave out stays usable."""
+        self._loader.close()
+
+    def refresh(self) -> None:
+        """Look at all places again.
+
+        New plugins appear and deleted ones go; a plugin that is still there keeps its handle, its state and, if it is
+        loaded, its code.
+        """
+        with self._loader.lock:
+            old = self._registry.plugins if self._registry is not None else {}
+            inspection = inspect_places(self._finders, self._interfaces, self._api_version)
+            self._loader.expect(inspection)
+            plugins: dict[str, Plugin[T]] = {}
+            for name, entry in inspection.accepted.items():
+                known = old.get(name)
+                kept = known is not None and known.state == "loaded" and known.place == entry.place
+                plugins[name] = known if kept and known is not None else Plugin(entry, self._loader)
+            self._registry = _Registry(inspection, plugins)
+
+    def _look(self) -> _Registry:
+        if self._registry is None:
+            with self._loader.lock:
+                if self._registry is None:
+                    self.refresh()
+        assert self._registry is not None  # noqa: S101 - refresh has set it
+        return self._registry
+
+    def __iter__(self) -> Iterator[Plugin[T]]:
+        """Yield the plugins that no check rejected and no load has failed, by name."""
+        return iter([plugin for plugin in self._look().plugins.values() if plugin.state != "failed"])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        plugin = self._look().plugins.get(name) if isinstance(name, str) else None
+        return plugin is not None and plugin.state != "failed"
+
+    def __getitem__(self, name: str) -> Plugin[T]:
+        """Return the plugin of this name.
+
+        Raises:
+            UnknownPlugin: There is none; names the nearest and the known ones.
+            PluginRejected: There is one, but it failed a check or its load; carries all findings.
+        """
+        registry = self._look()
+        plugin = registry.plugins.get(name)
+        if plugin is not None and plugin.state != "failed":
+            return plugin
+        findings = tuple(
+            finding for rejected in self.rejected if rejected.name == name for finding in rejected.findings
+        )
+        if findings:
+            raise PluginRejected(name, findings)
+        known = sorted(registry.plugins)
+        raise UnknownPlugin(name, known, did_you_mean(name, known, kind="plugins"))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the plugins that it yields."""
+        return tuple(plugin.name for plugin in self)
+
+    @property
+    def rejected(self) -> tuple[Rejected, ...]:
+        """Candidates that failed a check, in the order of their places, then plugins that failed to load."""
+        registry = self._look()
+        checked = [_rejected(name, entry) for name, entry in registry.inspection.rejected]
+        loaded = [
+            Rejected(plugin.name, plugin.place, plugin.findings)
+            for plugin in registry.plugins.values()
+            if plugin.state == "failed"
+        ]
+        return (*checked, *loaded)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with places as a whole: a folder that is not there, a package that is not installed."""
+        return self._look().inspection.findings
+
+    @property
+    def declined(self) -> dict[str, str]:
+        """The reason of each plugin that said itself that it does not apply here, by name."""
+        return {plugin.name: plugin.declined for plugin in self._look().plugins.values() if plugin.declined is not None}
+
+    def load_all(self) -> list[Plugin[T]]:
+        """Load every plugin and return those that could be, by name. The others are in :attr:`rejected` and :attr:`declined`."""
+        return [plugin for plugin in self if self._try_load(plugin)]
+
+    def _try_load(self, plugin: Plugin[T]) -> bool:
+        before = plugin.state
+        try:
+            plugin.load()
+        except PluginDeclined:
+            return False
+        except LoadError as error:
+            if before == "found":
+                _log_left_out(error)
+            return False
+        return True
+
+    def chain(
+        self, method: str, *, on_error: Literal["raise", "skip"] = "raise", only: Sequence[str] | None = None
+    ) -> "ChainFunction[object]":
+        """Return a function that passes a value through ``method`` of all plugins, in the order of their names.
+
+        All of them are loaded now. One that cannot be is left out, is in :attr:`rejected`, and is told to the
+        log as a warning.
+
+        Args:
+            method: The name of a function of the interface that takes one argument.
+            on_error: ``"raise"`` ends the call with :class:`~plugline.StepFailed`, which names the plugin; ``"skip"``
+                hands on the value from before the plugin that failed and keeps the error in the function's ``errors``.
+            only: Names of the plugins to use, in this order.
+
+        Raises:
+            UnknownPlugin, PluginRejected, LoadError, PluginDeclined: A plugin in ``only`` cannot be used.
+        """
+        return build_chain(self._links(method, only), on_error, label=f"chain of {method!r}")
+
+    def call_all(self, method: str, /, *arguments: object, **keywords: object) -> Results:
+        """Call ``method`` of every plugin with the same arguments, and return results and errors by name.
+
+        What one raises does not keep the others from being called.
+        """
+        return call_all(self._links(method, None), *arguments, **keywords)
+
+    def first(self, method: str, /, *arguments: object, **keywords: object) -> object:
+        """Call ``method`` of the plugins in order of their names until one returns something other than ``None``.
+
+        Raises:
+            StepFailed: A plugin raised before one had an answer.
+        """
+        return first(self._links(method, None), *arguments, **keywords)
+
+    def _links(self, method: str, only: Sequence[str] | None) -> list[Link]:
+        if only is not None:
+            plugins = [self[name] for name in only]
+            for plugin in plugins:
+                plugin.load()
+        else:
+            plugins = self.load_all()
+        links = []
+        for plugin in plugins:
+            call = getattr(plugin.load(), method, None)
+            if not callable(call):
+                message = f"plugin {plugin.name!r} has no function {method!r}; name it in the host's interface"
+                raise ValueError(message)
+            links.append(Link(plugin.name, call, plugin.path))
+        return links
+
+
+def _rejected(name: str, entry: Entry) -> Rejected:
+    return Rejected(name, entry.place, entry.findings)
+
+
+def _log_left_out(error: LoadError) -> None:
+    # logging costs 1.7 interpreter starts to import, and is needed only when something went wrong.
+    import logging  # noqa: PLC0415
+
+    logging.getLogger(__name__).warning("plugin %r is left out:\n%s", error.plugin, error)

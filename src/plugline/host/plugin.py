@@ -1,0 +1,177 @@
+"""The stable handle of one plugin.
+
+States::
+
+    found ──load──▶ loaded
+      │               (load again gives the same object)
+      ├──────load──▶ declined   its available() said no
+      └──────load──▶ failed     its code raised, or lacks what the interface asks for
+"""
+
+from collections.abc import Mapping
+from typing import Generic, Literal, TypeVar, cast
+
+from plugline.discovery.candidates import Candidate
+from plugline.discovery.spec import PluginSpec
+from plugline.errors import LoadError, PluginDeclined
+from plugline.findings import Finding, Place
+from plugline.host.loader import Loaded, Loader
+from plugline.host.registry import Entry
+from plugline.loading.binding import Declined
+from plugline.values import Value
+
+T = TypeVar("T")
+
+State = Literal["found", "loaded", "declined", "failed"]
+
+
+class Rejected(Value):
+    """A candidate that failed a check, or a plugin that failed to load, with everything that is wrong with it.
+
+    Attributes:
+        name: What it is or would be called.
+        place: Its file.
+        findings: At least one.
+    """
+
+    __slots__ = ("findings", "name", "place")
+    name: str
+    place: Place
+    findings: tuple[Finding, ...]
+
+    def __init__(self, name: str, place: Place, findings: tuple[Finding, ...]) -> None:
+        self._set(name=name, place=place, findings=findings)
+
+    def __str__(self) -> str:
+        """Return all findings as people read them."""
+        return "\n".join(str(finding) for finding in self.findings)
+
+
+class Plugin(Generic[T]):
+    """One plugin of a host, from before it is loaded to the end of the host.
+
+    A handle is what a host program keeps; what :meth:`load` gives may be kept as well.
+
+    Threads: :meth:`load` may be called from several at once; the code runs once.
+    """
+
+    __slots__ = ("_default", "_entry", "_loader", "_outcome")
+
+    def __init__(self, entry: Entry, loader: Loader) -> None:
+        """Made by a host."""
+        self._entry = entry
+        self._loader = loader
+        self._outcome: Loaded | Declined | tuple[Finding, ...] | None = None
+        self._default: object = None
+
+    def __repr__(self) -> str:
+        return f"<Plugin {self.name!r} {self.state} at {self.place}>"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.version})" if self.version is not None else self.name
+
+    @property
+    def spec(self) -> PluginSpec:
+        """All that is known of it without running it."""
+        spec = self._entry.spec
+        assert spec is not None  # noqa: S101 - only what has a spec becomes a plugin
+        return spec
+
+    @property
+    def name(self) -> str:
+        """What configurations call it."""
+        return self.spec.name
+
+    @property
+    def version(self) -> str | None:
+        """What it says, ``"built in"`` for a module of the standard library that does not, else ``None``."""
+        return self.spec.version
+
+    @property
+    def summary(self) -> str:
+        """One line that says what it does; may be empty."""
+        return self.spec.summary
+
+    @property
+    def place(self) -> Place:
+        """Its file."""
+        return self.spec.place
+
+    @property
+    def state(self) -> State:
+        """Where in its life it is."""
+        match self._outcome:
+            case None:
+                return "found"
+            case Loaded():
+                return "loaded"
+            case Declined():
+                return "declined"
+            case _:
+                return "failed"
+
+    @property
+    def generation(self) -> int:
+        """How many successful loads there were: 0 before the first one."""
+        return 1 if isinstance(self._outcome, Loaded) else 0
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What kept it from being loaded; empty unless its state is ``failed``."""
+        return self._outcome if isinstance(self._outcome, tuple) else ()
+
+    @property
+    def declined(self) -> str | None:
+        """Its own reason not to apply here; ``None`` unless its state is ``declined``."""
+        return self._outcome.reason if isinstance(self._outcome, Declined) else None
+
+    @property
+    def load_seconds(self) -> float | None:
+        """How long its code ran while it was loaded; ``None`` before that."""
+        return self._outcome.seconds if isinstance(self._outcome, Loaded) else None
+
+    @property
+    def candidate(self) -> Candidate:
+        """Where it was found."""
+        candidate = self._entry.candidate
+        assert candidate is not None  # noqa: S101 - only a candidate becomes a plugin
+        return candidate
+
+    @property
+    def path(self) -> str | None:
+        """Its file as tracebacks name it; ``None`` for a module without one."""
+        return self._loader.path_of(self._entry)
+
+    def load(self, settings: Mapping[str, object] | None = None) -> T:
+        """Return what provides the interface: the module itself, or an instance of its class.
+
+        The code runs at the first call. Without ``settings`` every call gives the same object; with them a
+        class gives a new instance each time.
+
+        Raises:
+            LoadError: The code raised or lacks something, or the settings do not fit; asking again gives the same error.
+            PluginDeclined: Its ``available()`` said that it does not apply here.
+        """
+        with self._loader.lock:
+            if self._outcome is None:
+                self._outcome = self._loader.load(self._entry)
+            match self._outcome:
+                case Loaded() as loaded:
+                    return cast(T, self._bound(loaded, settings))
+                case Declined() as declined:
+                    raise PluginDeclined(self.name, declined.reason)
+                case findings:
+                    raise LoadError(self.name, findings)
+
+    def _bound(self, loaded: Loaded, settings: Mapping[str, object] | None) -> object:
+        if settings is None:
+            if self._default is None:
+                self._default = self._loader.instance(self._entry, loaded, {})
+            return self._default
+        return self._loader.instance(self._entry, loaded, settings)
+
+    @property
+    def loaded_type(self) -> type | None:
+        """The class whose instances provide the interface; ``None`` before it is loaded, and for a module."""
+        target = self._outcome.target.value if isinstance(self._outcome, Loaded) else None
+        return target if isinstance(target, type) else None

@@ -1,0 +1,1 @@
+"""From checked bytes to a bound plugin: private namespaces, the importer, binding."""

@@ -1,0 +1,56 @@
+"""Plugin names, the module names they become, and the nearest of the known ones."""
+
+from collections.abc import Iterable
+
+
+class PluginName(str):
+    """A plugin's name that passed :func:`plugin_name`: not empty, printable, without a path separator."""
+
+    __slots__ = ()
+
+
+def plugin_name(text: str) -> PluginName:
+    """Check a name that an author gave, or a file has.
+
+    Spaces, hyphens and keywords are fine: a name is for people and configurations, not for ``import``.
+
+    Raises:
+        ValueError: It is empty, has a control character, a ``/`` or a ``\\``, or white space at an end.
+    """
+    if not text or text != text.strip() or not text.isprintable() or "/" in text or "\\" in text:
+        message = f"{text!r} is not a plugin name: printable characters without '/' and '\\' were expected"
+        raise ValueError(message)
+    return PluginName(text)
+
+
+def module_part(stem: str) -> str:
+    """Return the last part of the dotted module name for a file's stem.
+
+    Only dots are replaced: a dot would make a parent package of what stands before it. Anything else
+    is a valid key of ``sys.modules``, and pickle and tracebacks show the file's own name.
+    """
+    return stem.replace(".", "_")
+
+
+def is_plugin_file_name(name: str) -> bool:
+    """Whether a directory entry may be a plugin at all: names that begin with ``_`` or ``.`` are not."""
+    return not name.startswith(("_", "."))
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name most like ``name``, or ``None`` when none is like it."""
+    # difflib costs as much to import as listing a folder, and is needed only for a message.
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    folded = {candidate.casefold(): candidate for candidate in known}
+    found = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return folded[found[0]] if found else None
+
+
+def did_you_mean(name: str, known: Iterable[str], *, kind: str) -> str:
+    """Return a hint that names the nearest known name, then the known ones (at most twelve of them)."""
+    ordered = sorted(known)
+    near = nearest(name, ordered)
+    shown = ", ".join(ordered[:12]) + (f" and {len(ordered) - 12} more" if len(ordered) > 12 else "")  # noqa: PLR2004
+    question = f"did you mean {near!r}? " if near is not None else ""
+    return f"{question}known {kind} are {shown}" if ordered else f"{question}there are no known {kind}"

@@ -1,0 +1,296 @@
+"""A pipeline file, or flags in its place, to a pipeline as written.
+
+Nothing is looked for here: whether plugins, formats and files exist is the plan's question.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Literal, Self, cast
+
+from plugline.contract.settings import KeyPath, Problem, check, construct, fields_of
+from plugline.errors import ConfigurationError
+from plugline.findings import Finding, Place
+from plugline.pipeline.toml import Document, parse
+
+OnError = Literal["dead-letter", "drop", "pass", "stop"]
+
+_MINIMUM_RECORDS = 1000  # of fewer, a share says little: the first record that fails would be all of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorLimit:
+    """How many records may fail before a run stops.
+
+    Attributes:
+        share: The part of all records that may fail, above 0 and at most 1; ``None`` where it is not a share.
+        count: The number of records that may fail; ``None`` where it is not a count.
+
+    With neither, there is no limit.
+    """
+
+    share: Fraction | None = None
+    count: int | None = None
+
+    @classmethod
+    def from_setting(cls, value: object) -> Self:
+        """Read ``"5%"``, a count as an integer or in digits, or ``"none"``.
+
+        Raises:
+            TypeError: It is of another type.
+            ValueError: It is a string or a number that says something else.
+        """
+        wanted = 'expected a share as "5%", a count as 100, or "none"'
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise TypeError(f"{value!r} is not a limit, {wanted}")
+        text = str(value).strip()
+        if text == "none":
+            return cls()
+        if text.isascii() and text.isdigit():
+            return cls(count=int(text))
+        if text.endswith("%"):
+            return cls(share=_share(text))
+        raise ValueError(f"{value!r} is not a limit, {wanted}")
+
+    def exceeded(self, failed: int, records: int) -> bool:
+        """Whether ``failed`` of ``records`` are too many: asked while a run goes on, and at its end.
+
+        A share has no say before 1,000 records have been read, so it never stops a smaller run.
+        """
+        if self.count is not None:
+            return failed > self.count
+        if self.share is None or records < _MINIMUM_RECORDS:
+            return False
+        # In whole numbers: 0.29 * 100 is less than 29.
+        return failed * self.share.denominator > self.share.numerator * records
+
+    def __str__(self) -> str:
+        if self.share is not None:
+            return f"{float(self.share * 100):g}% of at least {_MINIMUM_RECORDS:,} records"
+        return "none" if self.count is None else f"{self.count:,} records"
+
+
+def _share(text: str) -> Fraction:
+    # No exponents: 1e-999999999 is a short text, but a fraction as long as the memory.
+    found = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)\s*%", text)
+    share = Fraction(0) if found is None else Fraction(found[1]) / 100
+    if not 0 < share <= 1:
+        raise ValueError(f"{text!r} is not a share, expected more than 0% and at most 100%")
+    return share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig:
+    """Where records come from.
+
+    Attributes:
+        path: A file, or ``-`` for standard input.
+        format: The name of a format; ``None``: told by the file's name.
+        options: The settings of the format.
+    """
+
+    path: str
+    format: str | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepConfig:
+    """One use of a processor.
+
+    Attributes:
+        use: The processor's name.
+        with_: Its settings; ``with`` in the file.
+        name: What to call the step in counts and reports; ``None``: as the processor.
+        on_error: What becomes of a record on which the step fails.
+        isolation: Where the processor runs.
+    """
+
+    use: str
+    with_: Mapping[str, object] = field(default_factory=dict)
+    name: str | None = None
+    on_error: OnError = "dead-letter"
+    isolation: str = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkConfig:
+    """Where records go.
+
+    Attributes:
+        path: A file, or ``-`` for standard output.
+        format: The name of a format; ``None``: told by the file's name.
+        options: The settings of the format.
+    """
+
+    path: str
+    format: str | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """How the pipeline is run.
+
+    Attributes:
+        engine: The name of what executes it.
+        dead_letters: The file for records that fail; ``None``: beside the sink.
+        max_errors: How many records may fail.
+    """
+
+    engine: str = "local"
+    dead_letters: str | None = None
+    max_errors: ErrorLimit = ErrorLimit(share=Fraction(5, 100))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineConfig:
+    """A pipeline as written. It pickles.
+
+    Attributes:
+        source: Where records come from.
+        sink: Where they go.
+        steps: What is done with each, in order; none is fine, for a change of format.
+        plugins: The folders with its plugins; ``None``: not said.
+        run: How it is run.
+    """
+
+    plugins: tuple[str, ...] | None = None
+    source: SourceConfig
+    steps: tuple[StepConfig, ...] = ()
+    sink: SinkConfig
+    run: RunConfig = RunConfig()
+    _origin: "Document | _Flags | None" = field(default=None, repr=False, compare=False)
+
+    def place(self, path: KeyPath, *, on_key: bool = False) -> Place:
+        """Return where the value at ``path`` (or its key) was written, in the words of the file.
+
+        ``("steps", 1, "with", "fields")``. What was not written has the place of what it would be in.
+        """
+        return Place("pipeline") if self._origin is None else self._origin.place(path, on_key=on_key)
+
+    def finding(self, problem: Problem) -> Finding:
+        """Put a problem, such as :func:`plugline.contract.settings.check` tells, in its place."""
+        if self._origin is None:
+            return Finding(problem.code, problem.message, self.place(problem.path), problem.hint)
+        return self._origin.finding(problem)
+
+
+def read_config(source: str | bytes, path: str) -> PipelineConfig:
+    """Read a pipeline file.
+
+    Args:
+        source: Its text, or its bytes.
+        path: Its name, for places.
+
+    Raises:
+        ConfigurationError: With everything that is wrong, in the order of the file. Of invalid TOML (``C105``)
+            only the first thing can be told.
+    """
+    document = parse(source, path)
+    return _config(document.data, document)
+
+
+def config_from_flags(
+    *,
+    source: str,
+    sink: str,
+    use: Sequence[str] = (),
+    plugins: Sequence[str] | None = None,
+    source_format: str | None = None,
+    sink_format: str | None = None,
+    engine: str | None = None,
+    dead_letters: str | None = None,
+    max_errors: str | int | None = None,
+    on_error: str | None = None,
+) -> PipelineConfig:
+    """Make a pipeline of what a command line says; ``None`` is what it does not say.
+
+    Raises:
+        ConfigurationError: With everything that is wrong; the places are the flags.
+    """
+    steps = [_given(use=name, on_error=on_error) for name in use]
+    data = _given(
+        plugins=None if plugins is None else list(plugins),
+        source=_given(path=source, format=source_format),
+        steps=steps,
+        sink=_given(path=sink, format=sink_format),
+        run=_given(engine=engine, dead_letters=dead_letters, max_errors=max_errors),
+    )
+    return _config(data, _Flags())
+
+
+def _given(**values: object) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class _Flags:
+    """A command line as an origin of values: their places are the flags."""
+
+    def place(self, path: KeyPath, *, on_key: bool = False) -> Place:
+        words = tuple(part for part in path if isinstance(part, str))
+        while words and words not in _FLAGS:
+            words = words[:-1]
+        return Place(_FLAGS.get(words, "command line"))
+
+    def finding(self, problem: Problem) -> Finding:
+        return Finding(problem.code, problem.message, self.place(problem.path), problem.hint)
+
+
+_FLAGS: Mapping[tuple[str, ...], str] = {
+    ("plugins",): "--plugins",
+    ("source",): "SOURCE",
+    ("source", "format"): "--from",
+    ("steps",): "--use",
+    ("steps", "on_error"): "--on-error",
+    ("sink",): "--output",
+    ("sink", "format"): "--to",
+    ("run", "engine"): "--engine",
+    ("run", "dead_letters"): "--dead-letters",
+    ("run", "max_errors"): "--max-errors",
+}
+
+
+def _config(data: Mapping[str, object], origin: Document | _Flags) -> PipelineConfig:
+    values, problems = check(fields_of(PipelineConfig), data)
+    # Once each: a flag that counts for all steps is wrong once.
+    found = sorted(
+        dict.fromkeys(origin.finding(problem) for problem in (*problems, *_rules(values))),
+        key=lambda finding: (finding.place.line or 0, finding.place.column or 0),
+    )
+    if found:
+        raise ConfigurationError(found)
+    config, _ = construct(PipelineConfig, data)  # the same values, so nothing can be wrong with them now
+    return replace(cast("PipelineConfig", config), _origin=origin)
+
+
+def _rules(values: Mapping[str, object]) -> Iterator[Problem]:
+    """Check what types can't say, on values whose own types may still be wrong."""
+    for path, value in _walk(values, ("source", "path"), ("sink", "path")):
+        if value == "":
+            yield Problem(path=path, code="C104", message=f"'' is not a file name for {'.'.join(map(str, path))!r}")
+    listed = values.get("steps")
+    steps: Sequence[object] = listed if isinstance(listed, list | tuple) else ()
+    for at, step in enumerate(steps):
+        for path, value in _walk(step, ("use",), ("isolation",)):
+            here: KeyPath = ("steps", at, *path)
+            if path == ("use",) and value == "":
+                yield Problem(path=here, code="C104", message="'' is not the name of a processor")
+            if path == ("isolation",) and isinstance(value, str) and value != "none":
+                yield _not_isolated(here, value)
+
+
+def _walk(values: object, *paths: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
+    for path in paths:
+        value = values
+        for part in path:
+            value = value.get(part) if isinstance(value, Mapping) else None
+        yield path, value
+
+
+def _not_isolated(path: KeyPath, level: str) -> Problem:
+    message = f"isolation {level!r} is asked for, but levels other than 'none' are not built yet"
+    hint = "leave 'isolation' out to run the step in plugline's own process, if you trust its code"
+    return Problem(path=path, code="C104", message=message, hint=hint)

@@ -1,0 +1,88 @@
+"""What a run did, as data."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from plugline.records import StepCounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """What a run did.
+
+    Attributes:
+        counts: One entry for the source, one a step, one for the sink.
+        seconds: How long it took.
+        output: The path of the output, ``"-"`` for standard output.
+        dead_letters: The path of the dead letters, ``None`` when there are none.
+        errors: How often each distinct error came, most frequent first.
+        removed: A dead letter file of an earlier run that this one made obsolete and removed.
+        complete: Whether it came to its end and the output is in place.
+    """
+
+    counts: tuple[StepCounts, ...]
+    seconds: float
+    output: str
+    dead_letters: str | None
+    errors: Mapping[str, int] = field(default_factory=dict)
+    removed: str | None = None
+    complete: bool = True
+
+    @property
+    def records_in(self) -> int:
+        """How many records the source held, broken ones included."""
+        return self.counts[0].entered if self.counts else 0
+
+    @property
+    def records_out(self) -> int:
+        """How many were written."""
+        return self.counts[-1].out if self.counts else 0
+
+    @property
+    def created(self) -> int:
+        """How many more there were by fanning out."""
+        return sum(count.created for count in self.counts)
+
+    @property
+    def dropped(self) -> int:
+        """How many steps dropped."""
+        return sum(count.dropped for count in self.counts)
+
+    @property
+    def failed(self) -> int:
+        """How many became dead letters."""
+        return sum(count.failed for count in self.counts)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether ``in + created = out + dropped + failed`` holds at every step, from one to the next, and over all."""
+        linked = all(before.out == after.entered for before, after in zip(self.counts, self.counts[1:], strict=False))
+        whole = self.records_in + self.created == self.records_out + self.dropped + self.failed
+        return linked and whole and all(count.balanced for count in self.counts)
+
+
+def added(first: Sequence[StepCounts], second: Sequence[StepCounts]) -> tuple[StepCounts, ...]:
+    """Return the counts of two splits together; either may be empty."""
+    if not first or not second:
+        return tuple(first or second)
+    return tuple(
+        StepCounts(
+            name=one.name,
+            entered=one.entered + two.entered,
+            created=one.created + two.created,
+            out=one.out + two.out,
+            dropped=one.dropped + two.dropped,
+            failed=one.failed + two.failed,
+            seconds=one.seconds + two.seconds,
+        )
+        for one, two in zip(first, second, strict=True)
+    )
+
+
+def tallied(errors: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return error counts of several splits together, most frequent first."""
+    total: dict[str, int] = {}
+    for mapping in errors:
+        for key, count in mapping.items():
+            total[key] = total.get(key, 0) + count
+    return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))

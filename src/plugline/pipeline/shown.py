@@ -1,0 +1,26 @@
+"""A parsed plugin to the class whose fields are its settings."""
+
+import ast
+
+from plugline.contract.interface import interfaces_of
+from plugline.discovery.facts import ClassFacts, SourceFacts
+from plugline.pipeline.catalogue import INTERFACES, Kind
+
+
+def settings_class(tree: ast.Module, facts: SourceFacts | None, kind: Kind) -> ast.ClassDef | None:
+    """Return the class in a module that is the plugin, ``None`` where the module itself is."""
+    if facts is None:
+        return None
+    members = [member.name for member in interfaces_of(INTERFACES[kind])[0].members]
+    if all(name in facts.bound for name in members):
+        return None
+    found = [candidate for candidate in facts.classes if _provides(candidate, members)]
+    if not found:
+        found = [candidate for candidate in facts.classes if candidate.bases and not candidate.name.startswith("_")]
+    names = {candidate.name for candidate in found[:1]}
+    return next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name in names), None)
+
+
+def _provides(candidate: ClassFacts, members: list[str]) -> bool:
+    have = {*(method.name for method in candidate.methods), *candidate.attributes}
+    return not candidate.name.startswith("_") and all(name in have for name in members)

@@ -1,0 +1,431 @@
+"""Paths to streams of bytes: sources decompressed by suffix, sinks that appear only when they are whole."""
+
+import errno
+import glob
+import io
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib.machinery import PathFinder
+from types import TracebackType
+from typing import BinaryIO, Self, cast
+
+STANDARD = "-"
+
+_PACKAGE = "package:"
+_COMPRESSIONS = (".gz", ".bz2", ".xz", ".zip", ".zst")
+# As much as a format reads at a time.
+_BUFFER_BYTES = 256 * 1024
+
+
+def inner_suffix(path: str) -> str:
+    """Return the suffix that names the format: ``.ndjson`` of ``orders.ndjson.gz``, nothing where there is none."""
+    stem, suffix = os.path.splitext(path)
+    if suffix.lower() in _COMPRESSIONS:
+        _, suffix = os.path.splitext(stem)
+    return suffix.lower()
+
+
+def expand_source(path: str, base: str) -> list[str]:
+    """Return the files that a source names, sorted: one file, those of a folder, or those that match a pattern.
+
+    A folder gives the files directly in it whose names do not begin with a dot. ``-`` and ``package:`` paths come back
+    as they are.
+
+    Args:
+        path: As the pipeline has it.
+        base: The folder that relative paths are relative to.
+
+    Raises:
+        FileNotFoundError: There is no such file, or no file matches.
+    """
+    if path == STANDARD or path.startswith(_PACKAGE):
+        return [path]
+    full = os.path.join(base, path)
+    if os.path.isdir(full):
+        names = sorted(name for name in os.listdir(full) if not name.startswith("."))
+        files = [file for file in (os.path.join(full, name) for name in names) if not os.path.isdir(file)]
+        nothing = "the folder holds no files"
+    elif os.path.lexists(full) or not glob.has_magic(path):
+        if not os.path.exists(full):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), full)
+        return [full]
+    else:
+        # The folder is taken as it is, whatever brackets its name has.
+        pattern = os.path.join(glob.escape(base), path)
+        files = sorted(file for file in glob.glob(pattern, recursive=True) if not os.path.isdir(file))
+        nothing = "no file matches"
+    if not files:
+        raise FileNotFoundError(errno.ENOENT, nothing, full)
+    return files
+
+
+@contextmanager
+def open_source(path: str) -> Iterator[BinaryIO]:
+    """Open a source for reading, decompressed after its suffix.
+
+    Args:
+        path: A file, ``-`` for standard input (which stays open), or ``package:NAME/inner/path`` for a file that an
+            installed package ships; the package is found and not imported.
+
+    Raises:
+        OSError: The file cannot be read, or its compressed data is broken (also while reading; the file is named).
+        ValueError: The path cannot be taken as a source, and the message says why.
+    """
+    if path == STANDARD:
+        yield sys.stdin.buffer
+        return
+    file = _shipped_file(path) if path.startswith(_PACKAGE) else path
+    with ExitStack() as stack:
+        plain = stack.enter_context(open(file, "rb", buffering=_BUFFER_BYTES))
+        yield _decompressed(plain, path, stack)
+
+
+def bytes_read(stream: BinaryIO) -> int:
+    """Return how many bytes of its file a stream of :func:`open_source` has taken, 0 where that is not known."""
+    raw = getattr(stream, "raw", None)
+    try:
+        return raw.position() if isinstance(raw, _Checked) else stream.tell()
+    except (OSError, ValueError):
+        return 0
+
+
+def size_of(path: str) -> int | None:
+    """Return how many bytes there are to read of a source, ``None`` where that is not known."""
+    try:
+        status = os.stat(_shipped_file(path) if path.startswith(_PACKAGE) else path)
+    except (OSError, ValueError, ImportError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _shipped_file(path: str) -> str:
+    name, _, inner = path.removeprefix(_PACKAGE).partition("/")
+    if not name.isidentifier() or not inner or ".." in inner.split("/") or inner.startswith("/"):
+        raise ValueError(f"{path!r}: expected package:NAME/path/inside, NAME being that of an importable package")
+    # PathFinder looks at the folders of sys.path only and runs nothing of the package.
+    spec = PathFinder.find_spec(name)
+    folders = () if spec is None else tuple(spec.submodule_search_locations or ())
+    if not folders:
+        what = "is not installed" if spec is None else "is a single module and ships no files"
+        raise ModuleNotFoundError(f"{path!r}: the package {name!r} {what}\n  hint: pip install {name}", name=name)
+    for folder in folders:
+        file = os.path.join(folder, *inner.split("/"))
+        if os.path.isfile(file):
+            return file
+    raise FileNotFoundError(errno.ENOENT, f"the package {name!r} ships no such file", path)
+
+
+def _decompressed(plain: BinaryIO, path: str, stack: ExitStack) -> BinaryIO:
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in _COMPRESSIONS:
+        return plain
+    # The codecs are imported only where a path names them: they cost more than a short run.
+    if suffix == ".gz":
+        from gzip import GzipFile  # noqa: PLC0415
+
+        source: object = stack.enter_context(GzipFile(fileobj=plain, mode="rb"))
+    elif suffix == ".bz2":
+        from bz2 import BZ2File  # noqa: PLC0415
+
+        source = stack.enter_context(BZ2File(plain))
+    elif suffix == ".xz":
+        from lzma import LZMAFile  # noqa: PLC0415
+
+        source = stack.enter_context(LZMAFile(plain))
+    elif suffix == ".zip":
+        source = _only_member(plain, path, stack)
+    else:
+        hint = f"zstd -dc {path} | plugline run ... with '-' as the source"
+        raise ValueError(f"{path!r}: reading .zst needs Zstandard, which is not built in\n  hint: {hint}")
+    return cast("BinaryIO", io.BufferedReader(_Checked(cast("io.BufferedIOBase", source), path, suffix), _BUFFER_BYTES))
+
+
+def _only_member(plain: BinaryIO, path: str, stack: ExitStack) -> object:
+    from zipfile import BadZipFile, ZipFile  # noqa: PLC0415
+
+    try:
+        archive = stack.enter_context(ZipFile(plain))
+    except BadZipFile as error:
+        raise OSError(errno.EIO, f"the zip data is broken or cut off: {error}", path) from error
+    members = [member for member in archive.namelist() if not member.endswith("/")]
+    if len(members) != 1:
+        raise ValueError(f"{path!r} holds {len(members)} files {members!r}: expected exactly one")
+    try:
+        return stack.enter_context(archive.open(members[0]))
+    except (RuntimeError, NotImplementedError, BadZipFile) as error:
+        # Encrypted, or compressed in a way that zipfile does not know.
+        raise OSError(errno.EIO, f"the zip data cannot be read: {error}", path) from error
+
+
+class _Checked(io.RawIOBase):
+    """Decompressed bytes, with one kind of error that names the file in the place of each codec's own."""
+
+    def __init__(self, source: io.BufferedIOBase, path: str, suffix: str, plain: BinaryIO) -> None:
+        self._source = source
+        self._plain = plain
+        self._path = path
+        self._suffix = suffix
+
+    def position(self) -> int:
+        return self._plain.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object, /) -> int:
+        view = memoryview(cast("bytearray", buffer))
+        try:
+            # read1: what a slow source has so far is handed on.
+            data = self._source.read1(len(view))
+        except Exception as error:
+            # zlib.error, LZMAError, EOFError, BadGzipFile and BadZipFile have no base of their own; an OSError of
+            # the disk itself carries a number.
+            if isinstance(error, OSError) and error.errno:
+                raise
+            message = f"the {self._suffix[1:]} data is broken or cut off: {error}"
+            raise OSError(errno.EIO, message, self._path) from error
+        view[: len(data)] = data
+        return len(data)
+
+
+class SinkFile:
+    """A file that appears under its name only when it is whole.
+
+    Written aside in the same folder, then put in place by :meth:`commit` in one move; leaving the ``with`` block
+    without it leaves everything as it was. Two kinds of sink cannot be put in place and are written as it goes: ``-``,
+    standard output, and special files such as ``/dev/null`` or a FIFO. A ``.gz``, ``.bz2`` or ``.xz`` suffix
+    compresses, always to the same bytes.
+
+    The file gets the mode that a newly made file would have, or that of the file that it replaces; where the path is a
+    link, what it leads to is replaced. A process that is killed leaves ``.NAME.<random>.tmp`` behind.
+
+    Attributes:
+        path: As given.
+        stream: Where to write, once entered. Errors while writing, such as a full disk, name the path.
+    """
+
+    stream: BinaryIO
+
+    def __init__(self, path: str, *, sources: Sequence[str] = ()) -> None:
+        """Remember what to write; nothing is opened yet.
+
+        Args:
+            path: The file, or ``-``.
+            sources: The files that the run reads, none of which may be the sink.
+        """
+        self.path = path
+        self._sources = tuple(sources)
+        self._stack = ExitStack()
+        self._raw: _Sink | None = None
+        self._aside: str | None = None
+        self._target = path
+
+    def __enter__(self) -> Self:
+        """Open the sink.
+
+        Raises:
+            IsADirectoryError: The path is a folder.
+            OSError: The folder is not there or cannot be written to.
+            ValueError: The sink is one of the sources, or its suffix is a compression that cannot be written.
+        """
+        if self.path == STANDARD:
+            self._raw = _Sink(_standard_writer(), self.path)
+            # Unbuffered: each batch is handed on as it comes.
+            self.stream = cast("BinaryIO", self._raw)
+            return self
+        suffix = os.path.splitext(self.path)[1].lower()
+        if suffix in {".zip", ".zst"}:
+            raise ValueError(f"{self.path!r}: expected a sink without compression, or .gz, .bz2 or .xz")
+        self._raw = _Sink(self._open(), self.path)
+        compressed = _compressed(self._raw, suffix)
+        # Closed in reverse: the codec's end goes into the raw file before that is closed.
+        self.stream = cast("BinaryIO", io.BufferedWriter(cast("io.RawIOBase", compressed), _BUFFER_BYTES))
+        return self
+
+    def _open(self) -> Callable[[object], int]:
+        self._target = os.path.realpath(self.path)
+        try:
+            existing = os.stat(self._target)
+        except FileNotFoundError:
+            existing = None
+        if existing is not None and stat.S_ISDIR(existing.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "the sink is a folder, expected a file", self.path)
+        if existing is not None and not stat.S_ISREG(existing.st_mode):
+            return self._writer_to(os.open(self._target, os.O_WRONLY | os.O_CLOEXEC))
+        if existing is not None:
+            self._refuse_sources(existing)
+        folder, name = os.path.split(self._target)
+        # A part of the name, since with what is added it could be longer than file names may be.
+        aside = os.path.join(folder, f".{name[:48]}.{os.urandom(8).hex()}.tmp")
+        try:
+            # 0o666 less the umask, which the kernel sees to: what open() would give.
+            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            message = f"cannot write in the folder {folder!r}: {os.strerror(error.errno or 0)}"
+            raise OSError(error.errno, message, self.path) from error
+        self._aside = aside
+        write = self._writer_to(descriptor)
+        if existing is not None:
+            os.fchmod(descriptor, stat.S_IMODE(existing.st_mode))
+        return write
+
+    def _writer_to(self, descriptor: int) -> Callable[[object], int]:
+        self._descriptor = descriptor
+        self._stack.callback(os.close, descriptor)
+        return lambda data: os.write(descriptor, cast("bytes", data))
+
+    def _refuse_sources(self, existing: os.stat_result) -> None:
+        for source in self._sources:
+            try:
+                same = os.path.samestat(existing, os.stat(source))
+            except OSError:
+                # "-", a package's file, or one that is gone: not this one.
+                continue
+            if same:
+                raise ValueError(f"the sink {self.path!r} is also a source, {source!r}: expected another file")
+
+    def commit(self) -> None:
+        """Write what is left and put the file in place, for good; call once, after the last write.
+
+        Raises:
+            OSError: It could not be written whole; what was in place before is still there.
+        """
+        aside = self.hand_over()
+        if aside is not None:
+            put_in_place(aside, self.path)
+
+    def hand_over(self) -> str | None:
+        """Write what is left, and give the file away under its temporary name; call once, after the last write.
+
+        Returns:
+            The path of a file that is on disk and the caller's from now on, to be given to :func:`put_in_place` or
+            removed; ``None`` for standard output and special files.
+
+        Raises:
+            OSError: It could not be written whole; nothing is left of it.
+        """
+        raw = cast("_Sink", self._raw)
+        if self.path == STANDARD:
+            return None
+        try:
+            self.stream.close()
+            if self._aside is not None:
+                os.fsync(self._descriptor)
+            aside, self._aside = self._aside, None
+        except OSError as error:
+            if error.filename is None or self._aside in {error.filename, error.filename2}:
+                raise OSError(error.errno, error.strerror, self.path) from error
+            raise
+        finally:
+            raw.discard()
+            self._end()
+        return aside
+
+    def abandon(self) -> None:
+        """Leave everything as it was before; what was written to standard output or a special file stays written."""
+        if self._raw is None:
+            return
+        # What is buffered must not be tried again, on a disk that is full as likely as not.
+        self._raw.discard()
+        if self.path != STANDARD:
+            self.stream.close()
+        self._end()
+
+    def _end(self) -> None:
+        self._stack.close()
+        aside, self._aside = self._aside, None
+        if aside is not None:
+            os.unlink(aside)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None:
+        """Abandon what has not been committed."""
+        self.abandon()
+
+
+def put_in_place(aside: str, path: str) -> None:
+    """Give a file that was written aside its final name, in one move, and for good.
+
+    Raises:
+        OSError: It could not be moved; what was in place before is still there, and the file aside is gone.
+    """
+    target = os.path.realpath(path)
+    try:
+        os.replace(aside, target)
+    except OSError as error:
+        os.unlink(aside)
+        raise OSError(error.errno, error.strerror, path) from error
+    _sync_folder(os.path.dirname(target))
+
+
+class _Sink(io.RawIOBase):
+    """Bytes to a function that may take a part of them only; errors name the path."""
+
+    def __init__(self, write: Callable[[object], int], path: str) -> None:
+        self._write = write
+        self._path = path
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object, /) -> int:
+        view = memoryview(cast("bytes", data)).cast("B")
+        done = 0
+        try:
+            while done < len(view):
+                done += self._write(view[done:])
+        except OSError as error:
+            # The class follows from the number: a BrokenPipeError stays one.
+            raise OSError(error.errno, error.strerror, self._path) from error
+        return done
+
+    def discard(self) -> None:
+        """Take everything from now on and write nothing."""
+        self._write = lambda data: len(cast("bytes", data))
+
+
+def _compressed(raw: io.RawIOBase, suffix: str) -> object:
+    file = cast("BinaryIO", raw)
+    if suffix == ".gz":
+        from gzip import GzipFile  # noqa: PLC0415
+
+        # No name, no time: the same records give the same bytes. Level 6, which the gzip command has as well: 9 takes
+        # twice the time for 1 %.
+        return GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0)
+    if suffix == ".bz2":
+        from bz2 import BZ2File  # noqa: PLC0415
+
+        return BZ2File(file, "wb")
+    if suffix == ".xz":
+        from lzma import LZMAFile  # noqa: PLC0415
+
+        return LZMAFile(file, "wb")
+    return raw
+
+
+def _standard_writer() -> Callable[[object], int]:
+    buffer = sys.stdout.buffer
+    buffer.flush()
+    try:
+        descriptor = buffer.fileno()
+    except (OSError, ValueError):
+        # Standard output may be replaced by something in memory.
+        return lambda data: cast("int", buffer.write(cast("bytes", data)))
+    # Past Python's own buffer: what a broken pipe did not take must not be tried again at the end of the process.
+    return lambda data: os.write(descriptor, cast("bytes", data))
+
+
+def _sync_folder(folder: str) -> None:
+    """Make the new name last through a power cut."""
+    descriptor = os.open(folder or ".", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        # Some file systems refuse to synchronise a folder; the file itself is safe.
+        pass
+    finally:
+        os.close(descriptor)

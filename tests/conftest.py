@@ -1,0 +1,93 @@
+"""What holds for every test: it leaves nothing behind."""
+
+import gc
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+collect_ignore = ["plugins", "typing"]  # other people's files, and files for type checkers
+
+_GRACE_SECONDS = 2.0  # what was told to end may need a moment; nothing that works needs two seconds
+_PROC_SELF = Path("/proc/self")
+
+Leftovers = dict[str, set[str]]
+
+
+def _threads() -> set[str]:
+    return {f"{thread.name} ({thread.ident})" for thread in threading.enumerate()}
+
+
+def _child_processes() -> set[str]:
+    """Children that run, and those that ended but were not waited for."""
+    children: set[str] = set()
+    for task in _PROC_SELF.glob("task/*/children"):
+        try:
+            children.update(task.read_text(encoding="ascii").split())
+        except (FileNotFoundError, ProcessLookupError):  # the thread ended meanwhile
+            continue
+    return children
+
+
+def _file_descriptors() -> set[str]:
+    if not _PROC_SELF.exists():  # not Linux
+        return set()
+    found: set[str] = set()
+    for descriptor in (_PROC_SELF / "fd").iterdir():
+        try:
+            found.add(f"{descriptor.name} -> {descriptor.readlink()}")
+        except FileNotFoundError:  # the one that listed the folder
+            continue
+    return found
+
+
+def _path_finders() -> set[str]:
+    return {f"{finder!r} ({id(finder)})" for finder in sys.meta_path}
+
+
+def is_private_module(module: ModuleType) -> bool:
+    """Tell whether a module lives in one of plugline's private namespaces: one of our loaders made it."""
+    loader = getattr(getattr(module, "__spec__", None), "loader", None)
+    return type(loader).__module__.partition(".")[0] == "plugline"
+
+
+@pytest.fixture
+def private_modules() -> Callable[[], set[str]]:
+    """Return what lists the private modules that are loaded now; a folder of tests may override it."""
+
+    def list_them() -> set[str]:
+        return {name for name, module in list(sys.modules.items()) if is_private_module(module)}
+
+    return list_them
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaks(private_modules: Callable[[], set[str]]) -> Iterator[None]:
+    """Fail the test that leaves a thread, process, file descriptor, private module or import finder."""
+    kinds: dict[str, Callable[[], set[str]]] = {
+        "threads": _threads,
+        "child processes": _child_processes,
+        "file descriptors": _file_descriptors,
+        "private modules": private_modules,
+        "import finders": _path_finders,
+    }
+    before = {kind: look() for kind, look in kinds.items()}
+
+    def leftovers() -> Leftovers:
+        more = {kind: look() - before[kind] for kind, look in kinds.items()}
+        return {kind: names for kind, names in more.items() if names}
+
+    yield
+    left = leftovers()
+    if left:
+        # What only a cycle of references holds is no leak; collecting after every test would be slow.
+        gc.collect()
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while (left := leftovers()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    if left:
+        pytest.fail("the test left behind " + "; ".join(f"{kind}: {sorted(names)}" for kind, names in left.items()))

@@ -1,0 +1,5 @@
+transform = 3
+
+
+def describe():
+    return "number: is one"

@@ -1,0 +1,11 @@
+"""Umlauts as a Windows editor of old saved them."""
+
+GREETING = "grüß dich"
+
+
+def transform(record):
+    return record
+
+
+def describe():
+    return "latin: hands records on"

@@ -1,0 +1,7 @@
+# -*- coding: klingon -*-
+def transform(record):
+    return record
+
+
+def describe():
+    return "wrong_cookie: hands records on"

@@ -1,0 +1,3 @@
+"""Imported by a plugin that then fails: it must not stay behind."""
+
+KEY = "b"

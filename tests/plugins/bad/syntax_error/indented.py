@@ -1,0 +1,6 @@
+def transform(record):
+return record
+
+
+def describe():
+    return "indented: hands records on"

@@ -1,0 +1,9 @@
+"""A bracket that is never closed."""
+
+
+def transform(record):
+    return {key: value.strip( for key, value in record.items()}
+
+
+def describe():
+    return "unclosed: strips whitespace"

@@ -1,0 +1,1 @@
+raise AssertionError('a name that begins with _ is no plugin')

@@ -1,0 +1,3 @@
+"""The words that count."""
+
+RULES = {"good": 1, "bad": -1}

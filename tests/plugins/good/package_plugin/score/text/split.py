@@ -1,0 +1,5 @@
+"""Cuts text into words."""
+
+
+def split(text):
+    return text.lower().split()

@@ -1,0 +1,655 @@
+import copy
+import gc
+import json
+import os
+import pickle
+import signal
+import time
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plugline.records.loop import Failure, OnError, RecordLoop, StepCall, StopRun
+from plugline.records.values import StepCounts
+
+Record = dict[str, object]
+Transform = Callable[[Record], object]
+
+
+def step(call: Transform, name: str = "step", on_error: OnError = "dead-letter", file: str | None = None) -> StepCall:
+    return StepCall(name=name, call=call, on_error=on_error, file=file)
+
+
+def run(loop: RecordLoop, *raws: object) -> tuple[list[object], list[Failure]]:
+    out: list[object] = []
+    failures: list[Failure] = []
+    loop.run(list(raws), out, failures)
+    return out, failures
+
+
+def loop_of(*steps: StepCall | Transform) -> RecordLoop:
+    """Return a loop that copies records on their way in and out."""
+    calls = [given if isinstance(given, StepCall) else step(given) for given in steps]
+    return RecordLoop(copy.deepcopy, calls, copy.deepcopy)
+
+
+def summary(counts: StepCounts) -> tuple[int, int, int, int, int]:
+    assert counts.balanced
+    return counts.entered, counts.created, counts.out, counts.dropped, counts.failed
+
+
+def summaries(loop: RecordLoop) -> list[tuple[int, int, int, int, int]]:
+    return [summary(counts) for counts in loop.counts()]
+
+
+def keep(record: Record) -> Record:
+    return record
+
+
+def drop(_record: Record) -> None:
+    return None
+
+
+def twice(record: Record) -> Iterator[Record]:
+    yield {**record, "copy": 1}
+    yield {**record, "copy": 2}
+
+
+def fail(record: Record) -> Record:
+    raise ValueError(f"no {record['n']}")
+
+
+def fail_on(*numbers: int) -> Transform:
+    return lambda record: fail(record) if record["n"] in numbers else record
+
+
+def press_control_c(record: Record) -> Record:
+    if record["n"] == 2:
+        os.kill(os.getpid(), signal.SIGINT)
+        while True:
+            pass
+    return record
+
+
+def numbered(count: int) -> list[Record]:
+    return [{"n": number} for number in range(count)]
+
+
+# ---------------------------------------------------------------------------- what a step returns
+
+
+def test_records_pass_through_the_steps_in_order() -> None:
+    loop = RecordLoop(
+        json.loads,
+        [step(lambda record: {**record, "b": 1}, "first"), step(lambda record: {**record, "c": len(record)}, "second")],
+        json.dumps,
+    )
+    assert run(loop, '{"a": 0}') == (['{"a": 0, "b": 1, "c": 2}'], [])
+    assert [(counts.name, summary(counts)) for counts in loop.counts()] == [
+        ("source", (1, 0, 1, 0, 0)),
+        ("first", (1, 0, 1, 0, 0)),
+        ("second", (1, 0, 1, 0, 0)),
+        ("sink", (1, 0, 1, 0, 0)),
+    ]
+
+
+def test_a_loop_without_steps_decodes_and_encodes() -> None:
+    loop = RecordLoop(json.loads, [], json.dumps, source="in.ndjson", sink="out.ndjson")
+    assert run(loop, "{}")[0] == ["{}"]
+    assert [counts.name for counts in loop.counts()] == ["in.ndjson", "out.ndjson"]
+
+
+def test_an_empty_batch_counts_nothing() -> None:
+    loop = loop_of(keep)
+    assert run(loop) == ([], [])
+    assert summaries(loop) == [(0, 0, 0, 0, 0)] * 3
+
+
+def test_none_drops_the_record() -> None:
+    loop = loop_of(drop, fail)
+    assert run(loop, *numbered(3)) == ([], [])
+    assert summaries(loop) == [(3, 0, 3, 0, 0), (3, 0, 0, 3, 0), (0, 0, 0, 0, 0), (0, 0, 0, 0, 0)]
+
+
+def test_an_iterable_fans_out_in_order() -> None:
+    loop = loop_of(twice, keep)
+    out, failures = run(loop, *numbered(2))
+    assert out == [{"n": 0, "copy": 1}, {"n": 0, "copy": 2}, {"n": 1, "copy": 1}, {"n": 1, "copy": 2}]
+    assert not failures
+    assert summaries(loop) == [(2, 0, 2, 0, 0), (2, 2, 4, 0, 0), (4, 0, 4, 0, 0), (4, 0, 4, 0, 0)]
+
+
+def test_a_fan_out_of_fan_outs_keeps_the_order_and_counts_each_level() -> None:
+    def deeper(record: Record) -> list[Record]:
+        return [{"n": f"{record['n']}{branch}"} for branch in "abc"]
+
+    loop = loop_of(deeper, deeper, keep)
+    out, _ = run(loop, {"n": ""})
+    assert out == [{"n": left + right} for left in "abc" for right in "abc"]
+    assert summaries(loop) == [(1, 0, 1, 0, 0), (1, 2, 3, 0, 0), (3, 6, 9, 0, 0), (9, 0, 9, 0, 0), (9, 0, 9, 0, 0)]
+
+
+@pytest.mark.parametrize("empty", [[], (), iter(())], ids=["list", "tuple", "iterator"])
+def test_an_empty_iterable_drops_the_record(empty: object) -> None:
+    loop = loop_of(lambda _record: empty, fail)
+    assert run(loop, {"n": 1}) == ([], [])
+    assert summaries(loop)[1] == (1, 0, 0, 1, 0)
+
+
+def test_a_subclass_of_dict_is_a_record() -> None:
+    loop = loop_of(OrderedDict, keep)
+    assert run(loop, {"n": 1}) == ([{"n": 1}], [])
+    assert run(RecordLoop(OrderedDict, [], dict), {"n": 1}) == ([{"n": 1}], [])
+
+
+def test_one_record_returned_many_times_is_as_many_records() -> None:
+    def grow(record: Record) -> Record:
+        record["tags"].append("x")  # type: ignore[attr-defined]
+        record["n"] = str(record["n"]) + "!"
+        return record
+
+    out, _ = run(loop_of(lambda record: [record] * 2, grow), {"n": 1, "tags": []})
+    assert out == [{"n": "1!", "tags": ["x"]}] * 2
+
+
+def test_one_record_yielded_again_and_again_is_as_many_records() -> None:
+    def reuse(record: Record) -> Iterator[Record]:
+        for number in range(3):
+            record["n"] = number
+            yield record
+
+    assert run(loop_of(reuse), {})[0] == numbered(3)
+
+
+async def _coroutine(record: Record) -> Record:
+    return record
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ("text", "returned 'text' (str), expected a dict, None or an iterable of dicts"),
+        ("", "returned '' (str), expected a dict, None or an iterable of dicts"),
+        (b"bytes", "returned b'bytes' (bytes), expected a dict, None or an iterable of dicts"),
+        (True, "returned True (bool), expected a dict, None or an iterable of dicts"),
+        (object(), "returned an object of type 'object', expected a dict, None or an iterable of dicts"),
+        (
+            MappingProxyType({}),
+            "returned an object of type 'mappingproxy', expected a dict, None or an iterable of dicts",
+        ),
+        ([{}, "x"], "returned an iterable whose item 1 is 'x' (str), expected a dict"),
+        ([None], "returned an iterable whose item 0 is None, expected a dict"),
+        (range(5, 6), "returned an iterable whose item 0 is 5 (int), expected a dict"),
+        ("y" * 10_000, f"returned '{'y' * 59} (str), expected a dict, None or an iterable of dicts"),
+    ],
+    ids=["str", "empty str", "bytes", "bool", "object", "mapping", "list", "none", "range", "long"],
+)
+@pytest.mark.parametrize("on_error", ["dead-letter", "drop", "pass"])
+def test_what_is_no_record_is_an_error_that_says_what_it_is(returned: object, message: str, on_error: OnError) -> None:
+    loop = loop_of(step(lambda _record: returned, "odd", on_error, "odd.py"))
+    out, failures = run(loop, {"n": 1})
+    assert list(loop.errors.items()) == [("odd: TypeError (odd.py)", 1)]
+    if on_error == "dead-letter":
+        assert [(failure.error.kind, failure.error.message) for failure in failures] == [("TypeError", message)]
+    assert out == ([{"n": 1}] if on_error == "pass" else [])
+
+
+def test_an_async_transform_is_an_error_that_says_so() -> None:
+    _, (failure,) = run(loop_of(_coroutine), {"n": 1})
+    assert failure.error.message.endswith("a step cannot be an async function")
+
+
+# ---------------------------------------------------------------------------- who failed
+
+
+@pytest.mark.parametrize("stage", range(1, 6))
+@pytest.mark.parametrize("batches", [1, 3], ids=["timed", "untimed"])
+def test_a_failure_names_record_stage_and_line(stage: int, batches: int) -> None:
+    calls: list[Transform] = [keep] * 5
+    calls[stage - 1] = fail_on(2)
+    loop = loop_of(*(step(call, f"step {number}", file=__file__) for number, call in enumerate(calls, 1)))
+    for _ in range(batches - 1):
+        run(loop, *numbered(4))
+    out, (failure,) = run(loop, *numbered(4))
+    assert out == [{"n": 0}, {"n": 1}, {"n": 3}]
+    assert (failure.index, failure.stage, failure.name) == (2, stage, f"step {stage}")
+    assert (failure.error.kind, failure.error.message) == ("ValueError", "no 2")
+    assert (failure.error.path, failure.error.line) == (__file__, fail.__code__.co_firstlineno + 1)
+    assert summaries(loop)[stage] == (4 * batches, 0, 3 * batches, 0, batches)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ("[1]", "expected an object, got a list"),
+        ('"text"', "expected an object, got a string"),
+        ("5", "expected an object, got a number"),
+        ("null", "expected an object, got null"),
+        ("true", "expected an object, got true or false"),
+        ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+    ],
+)
+def test_a_raw_that_is_no_record_is_the_sources_failure(raw: str, message: str) -> None:
+    loop = RecordLoop(json.loads, [step(keep)], json.dumps)
+    out, (failure,) = run(loop, "{}", raw, "{}")
+    assert out == ["{}", "{}"]
+    assert (failure.index, failure.stage, failure.name, failure.error.message) == (1, 0, "source", message)
+    assert summaries(loop) == [(3, 0, 2, 0, 1), (2, 0, 2, 0, 0), (2, 0, 2, 0, 0)]
+
+
+def test_a_record_that_cannot_be_written_is_the_sinks_failure() -> None:
+    loop = RecordLoop(copy.copy, [step(keep)], json.dumps)
+    out, (failure,) = run(loop, {"n": 1}, {"n": {1}})
+    assert out == ['{"n": 1}']
+    assert (failure.index, failure.stage, failure.name) == (1, 2, "sink")
+    assert summaries(loop) == [(2, 0, 2, 0, 0), (2, 0, 2, 0, 0), (2, 0, 1, 0, 1)]
+
+
+def test_a_fan_out_counts_only_as_a_whole() -> None:
+    def second_fails(record: Record) -> Record:
+        return fail(record) if record["copy"] == 2 else record
+
+    loop = loop_of(step(twice, "twice"), step(keep, "keep"), step(second_fails, "picky"))
+    out, (failure,) = run(loop, {"n": 7})
+    assert out == []
+    assert (failure.index, failure.stage, failure.name, failure.error.message) == (0, 3, "picky", "no 7")
+    assert summaries(loop) == [(1, 0, 1, 0, 0), (1, 0, 1, 0, 0), (1, 0, 1, 0, 0), (1, 0, 0, 0, 1), (0, 0, 0, 0, 0)]
+
+
+def test_a_generator_that_fails_midway_is_its_own_steps_failure() -> None:
+    def breaks(record: Record) -> Iterator[Record]:
+        yield record
+        fail(record)
+
+    out, (failure,) = run(loop_of(keep, step(breaks, "breaks"), keep), {"n": 1})
+    assert out == []
+    assert (failure.stage, failure.name, failure.error.message) == (2, "breaks", "no 1")
+
+
+def test_a_fan_out_that_cannot_be_written_is_the_sinks_failure() -> None:
+    loop = RecordLoop(copy.copy, [step(lambda record: [record, {"n": {1}}])], json.dumps)
+    out, (failure,) = run(loop, {"n": 1})
+    assert (out, failure.name) == ([], "sink")
+
+
+@pytest.mark.parametrize("kind", [SystemExit, GeneratorExit, KeyboardInterrupt, RecursionError, StopIteration])
+@pytest.mark.parametrize("on_error", ["dead-letter", "drop", "pass"])
+def test_nothing_that_a_step_raises_ends_the_run(kind: type[BaseException], on_error: OnError) -> None:
+    def raising(_record: Record) -> Record:
+        raise kind
+
+    loop = loop_of(step(raising, "odd", on_error, __file__))
+    out, failures = run(loop, {"n": 1}, {"n": 2})
+    assert [failure.error.kind for failure in failures] == [kind.__name__] * (2 if on_error == "dead-letter" else 0)
+    assert len(out) == (2 if on_error == "pass" else 0)
+    assert loop.errors == {f"odd: {kind.__name__} ({__file__}:{raising.__code__.co_firstlineno + 1})": 2}
+
+
+# ---------------------------------------------------------------------------- what becomes of it
+
+
+def test_on_error_drop_counts_the_record_as_dropped() -> None:
+    loop = loop_of(step(fail_on(1), on_error="drop"))
+    assert run(loop, *numbered(3)) == ([{"n": 0}, {"n": 2}], [])
+    assert summaries(loop)[1] == (3, 0, 2, 1, 0)
+    assert list(loop.errors.values()) == [1]
+
+
+def test_on_error_pass_hands_on_the_record_as_it_was() -> None:
+    def spoil(record: Record) -> Record:
+        record["list"].append({"deep": 1})  # type: ignore[attr-defined]
+        record["map"]["key"] = 1  # type: ignore[index]
+        del record["n"]
+        raise ValueError
+
+    record = {"n": 1, "list": [], "map": {}}
+    loop = loop_of(step(spoil, on_error="pass"), lambda record: {**record, "after": True})
+    assert run(loop, record) == ([{**record, "after": True}], [])
+    assert summaries(loop)[1] == (1, 0, 1, 0, 0)
+
+
+def test_on_error_pass_covers_a_generator_that_fails_midway() -> None:
+    def breaks(record: Record) -> Iterator[Record]:
+        record["n"] = 99
+        yield record
+        fail(record)
+
+    assert run(loop_of(step(breaks, on_error="pass")), {"n": 1}) == ([{"n": 1}], [])
+
+
+def test_on_error_pass_does_not_cover_the_steps_after_it() -> None:
+    loop = loop_of(step(twice, "twice", on_error="pass"), step(fail, "bad"))
+    _, (failure,) = run(loop, {"n": 1})
+    assert failure.name == "bad"
+
+
+def test_on_error_stop_ends_the_run_and_keeps_what_was_before() -> None:
+    loop = loop_of(step(fail_on(2), "strict", "stop"))
+    out: list[object] = []
+    failures: list[Failure] = []
+    with pytest.raises(StopRun) as stopped:
+        loop.run(list(numbered(5)), out, failures)
+    failure = stopped.value.failure
+    assert (out, failures) == ([{"n": 0}, {"n": 1}], [])
+    assert (failure.index, failure.name, failure.error.message) == (2, "strict", "no 2")
+    assert str(stopped.value).startswith("step 'strict': ValueError: no 2")
+    assert stopped.value.__context__ is None
+    assert summaries(loop) == [(3, 0, 3, 0, 0), (3, 0, 2, 0, 1), (2, 0, 2, 0, 0)]
+    again = pickle.loads(pickle.dumps(stopped.value))  # noqa: S301
+    assert again.failure == failure
+
+
+def test_a_stopped_loop_can_be_run_again() -> None:
+    loop = loop_of(step(fail_on(0), on_error="stop"))
+    with pytest.raises(StopRun):
+        run(loop, {"n": 0})
+    assert run(loop, {"n": 1}) == ([{"n": 1}], [])
+    assert summaries(loop)[0] == (2, 0, 2, 0, 0)
+
+
+@pytest.mark.parametrize("on_error", ["dead-letter", "drop", "pass", "stop"])
+@pytest.mark.parametrize("before", [keep, twice], ids=["alone", "in a fan-out"])
+def test_the_users_own_interrupt_ends_the_run_and_the_counts_agree(on_error: OnError, before: Transform) -> None:
+    loop = loop_of(before, step(press_control_c, on_error=on_error))
+    out: list[object] = []
+    failures: list[Failure] = []
+    with pytest.raises(KeyboardInterrupt):
+        loop.run(list(numbered(5)), out, failures)
+    assert failures == []
+    assert {record["n"] for record in out if isinstance(record, dict)} == {0, 1}
+    assert summaries(loop)[0] == (2, 0, 2, 0, 0)
+    assert loop.counts()[-1].out == len(out)
+    assert not loop.errors
+
+
+def test_the_users_own_interrupt_while_decoding_passes() -> None:
+    def decode(_raw: object) -> Record:
+        return press_control_c({"n": 2})
+
+    loop = RecordLoop(decode, [], copy.copy)
+    with pytest.raises(KeyboardInterrupt):
+        run(loop, 1)
+    assert summaries(loop)[0] == (0, 0, 0, 0, 0)
+
+
+# ---------------------------------------------------------------------------- what is kept
+
+
+@pytest.mark.parametrize("on_error", ["dead-letter", "drop", "pass", "stop"])
+def test_no_exception_and_no_frame_is_kept(on_error: OnError) -> None:
+    class Pinned:
+        pass
+
+    pins: list[weakref.ref[Pinned]] = []
+
+    def failing(_record: Record) -> Record:
+        pinned = Pinned()
+        pins.append(weakref.ref(pinned))
+        raise ValueError(pinned)
+
+    fanned = loop_of(lambda record: [record, {}], step(failing, on_error=on_error))
+    plain = loop_of(step(failing, on_error=on_error))
+    gc.disable()
+    try:
+        for loop in (plain, fanned):
+            failures: list[Failure] = []
+            try:
+                loop.run([{}], [], failures)
+            except StopRun as stopped:
+                failures.append(stopped.failure)
+        assert pins
+        assert {pin() for pin in pins} == {None}
+    finally:
+        gc.enable()
+
+
+def test_a_traceback_is_kept_for_the_first_of_each_error_only() -> None:
+    def failing(record: Record) -> Record:
+        if record["n"] == 3:
+            raise KeyError("other")
+        return fail(record)
+
+    loop = loop_of(step(failing, "odd"))
+    _, failures = run(loop, *numbered(5))
+    assert [failure.traceback is not None for failure in failures] == [True, False, False, True, False]
+    assert "in fail\n" in (failures[0].traceback or "")
+    assert sorted(loop.errors.values()) == [1, 4]
+    assert list(loop.tracebacks.values()) == [failures[0].traceback, failures[3].traceback]
+    assert loop.errors.keys() == loop.tracebacks.keys()
+
+
+def test_only_twenty_tracebacks_and_a_thousand_kinds_of_errors_are_kept() -> None:
+    def failing(record: Record) -> Record:
+        raise type(f"Error{record['n']}", (Exception,), {})
+
+    loop = loop_of(failing)
+    _, failures = run(loop, *numbered(1_200))
+    assert len(failures) == 1_200
+    assert sum(failure.traceback is not None for failure in failures) == len(loop.tracebacks) == 20
+    assert len(loop.errors) == 1_001
+    assert loop.errors["other errors"] == 200
+
+
+def test_a_failure_pickles() -> None:
+    _, (failure,) = run(loop_of(fail), {"n": 1})
+    assert pickle.loads(pickle.dumps(failure)) == failure  # noqa: S301
+
+
+# ---------------------------------------------------------------------------- a run of many batches
+
+
+def test_a_replaced_step_is_used_from_the_next_batch_on() -> None:
+    loop = loop_of(step(lambda record: {**record, "version": 1}, "versioned", "pass"), keep)
+    first, _ = run(loop, {"n": 1})
+    loop.replace_step(0, lambda record: {**record, "version": 2, "bad": record["missing"]}, "second.py")
+    second, _ = run(loop, {"n": 2})
+    loop.replace_step(0, lambda record: {**record, "version": 3})
+    third, _ = run(loop, {"n": 3})
+    assert first + second + third == [{"n": 1, "version": 1}, {"n": 2}, {"n": 3, "version": 3}]
+    assert [counts.name for counts in loop.counts()] == ["source", "versioned", "step", "sink"]
+    assert list(loop.errors.values()) == [1]
+
+
+def test_the_time_of_a_step_is_estimated_from_some_of_the_batches() -> None:
+    calls = []
+
+    def busy(record: Record) -> Record:
+        calls.append(record)
+        end = time.perf_counter() + 0.001
+        while time.perf_counter() < end:
+            pass
+        return record
+
+    def busy_twice(record: Record) -> list[Record]:
+        return [busy(record), {}]
+
+    loop = loop_of(step(busy, "busy"), step(busy_twice, "twice"), step(keep, "quick"))
+    for _ in range(10):
+        run(loop, {"n": 1})
+    source, once, twice, quick, sink = (counts.seconds for counts in loop.counts())
+    assert len(calls) == 20
+    assert once >= 0.0099
+    assert once < 1
+    assert all(seconds > 0 for seconds in (source, twice, quick, sink))
+    assert quick < once
+
+
+def test_time_spent_before_an_error_counts() -> None:
+    def busy(record: Record) -> Record:
+        end = time.perf_counter() + 0.002
+        while time.perf_counter() < end:
+            pass
+        return fail(record)
+
+    loop = loop_of(busy)
+    run(loop, {"n": 1})
+    assert loop.counts()[1].seconds >= 0.002
+
+
+# ---------------------------------------------------------------------------- the law
+
+ACTIONS = ("keep", "sub", "drop", "none", "fan 1", "fan 2", "fan 3", "fan bad", "fail", "spoil", "text")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a step does with a record, by the record's number."""
+
+    actions: tuple[str, ...]
+    on_error: OnError
+
+    def __call__(self, record: Record) -> object:
+        number = record["n"]
+        assert isinstance(number, int)
+        action = self.actions[number % len(self.actions)]
+        if action == "keep":
+            record["seen"] = [*record.get("seen", []), len(self.actions)]  # type: ignore[misc]
+            return record
+        if action == "spoil":
+            record["seen"] = "spoilt"
+        if action.startswith("fan"):
+            return fan(number, action)
+        return {"sub": OrderedDict(record), "drop": None, "none": [], "text": "text"}[action]  # "fail" is a KeyError
+
+
+def fan(number: int, action: str) -> Iterator[Record]:
+    for index in range(2 if action == "fan bad" else int(action[-1])):
+        yield {"n": number * 5 + index}
+    if action == "fan bad":
+        raise ValueError
+
+
+def decode(raw: object) -> Record:
+    assert isinstance(raw, int)
+    if raw % 13 == 12:
+        raise ValueError
+    return [raw] if raw % 17 == 16 else {"n": raw}  # type: ignore[return-value]
+
+
+def encode(record: Record) -> object:
+    number = record["n"]
+    assert isinstance(number, int)
+    if number % 11 == 10:
+        raise TypeError
+    return json.dumps(record)
+
+
+class Failed(Exception):
+    def __init__(self, stage: int) -> None:
+        self.stage = stage
+
+
+@dataclass
+class Expected:
+    """What a naive reading of the rules gives."""
+
+    out: list[object] = field(default_factory=list)
+    failures: list[tuple[int, int]] = field(default_factory=list)
+    counts: list[list[int]] = field(default_factory=list)
+    stopped: int | None = None
+
+
+def expect(raws: list[int], plans: list[Plan]) -> Expected:
+    sink = len(plans) + 1
+    expected = Expected(counts=[[0, 0, 0, 0, 0] for _ in range(sink + 1)])
+    for index, raw in enumerate(raws):
+        counts = [[0, 0, 0, 0, 0] for _ in range(sink + 1)]
+        try:
+            out = expect_one(raw, plans, counts)
+        except Failed as failed:
+            # It passed the stages before singly, whatever it was there.
+            counts = [[1, 0, 1, 0, 0] if stage < failed.stage else [0] * 5 for stage in range(sink + 1)]
+            counts[failed.stage] = [1, 0, 0, 0, 1]
+            out = []
+            stops = 0 < failed.stage < sink and plans[failed.stage - 1].on_error == "stop"
+            if stops:
+                expected.stopped = index
+            else:
+                expected.failures.append((index, failed.stage))
+        expected.out += out
+        for total, single in zip(expected.counts, counts, strict=True):
+            total[:] = [left + right for left, right in zip(total, single, strict=True)]
+        if expected.stopped is not None:
+            break
+    return expected
+
+
+def expect_one(raw: int, plans: list[Plan], counts: list[list[int]]) -> list[object]:
+    sink = len(plans) + 1
+
+    def at(stage: int, record: Record) -> list[object]:
+        counts[stage][0] += 1
+        if stage == sink:
+            try:
+                encoded = encode(record)
+            except TypeError:
+                raise Failed(stage) from None
+            counts[stage][2] += 1
+            return [encoded]
+        plan = plans[stage - 1]
+        before = copy.deepcopy(record)
+        try:
+            value = plan(record)
+            records = [] if value is None else [value] if isinstance(value, dict) else list(value)  # type: ignore[call-overload]
+            records = [{**each} for each in records]  # a TypeError if it is none
+        except (ValueError, KeyError, TypeError):
+            if plan.on_error in ("dead-letter", "stop"):
+                raise Failed(stage) from None
+            records = [before] if plan.on_error == "pass" else []
+        if not records:
+            counts[stage][3] += 1
+            return []
+        counts[stage][1] += len(records) - 1
+        counts[stage][2] += len(records)
+        return [encoded for record in records for encoded in at(stage + 1, record)]
+
+    counts[0][0] += 1
+    try:
+        record = decode(raw)
+    except ValueError:
+        raise Failed(0) from None
+    if not isinstance(record, dict):
+        raise Failed(0)
+    counts[0][2] += 1
+    return at(1, record)
+
+
+plans = st.builds(
+    Plan,
+    st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=7).map(tuple),
+    st.sampled_from(["dead-letter", "dead-letter", "drop", "pass", "stop"]),
+)
+
+
+@given(st.lists(st.lists(st.integers(0, 300), max_size=8), max_size=5), st.lists(plans, max_size=5))
+def test_the_loop_does_what_a_naive_reading_of_the_rules_does(batches: list[list[int]], plans: list[Plan]) -> None:
+    loop = RecordLoop(
+        decode, [step(plan, f"step {number}", plan.on_error) for number, plan in enumerate(plans)], encode
+    )
+    expected = expect([raw for batch in batches for raw in batch], plans)
+    out: list[object] = []
+    failures: list[tuple[int, int]] = []
+    stopped: int | None = None
+    begin = 0
+    for batch in batches:
+        found: list[Failure] = []
+        try:
+            loop.run(list(batch), out, found)
+        except StopRun as stop:
+            stopped = begin + stop.failure.index
+        failures += [(begin + failure.index, failure.stage) for failure in found]
+        if stopped is not None:
+            break
+        begin += len(batch)
+    assert out == expected.out
+    assert failures == expected.failures
+    assert stopped == expected.stopped
+    assert [list(each) for each in summaries(loop)] == expected.counts
+    counts = loop.counts()
+    assert [each.out for each in counts[:-1]] == [each.entered for each in counts[1:]]
