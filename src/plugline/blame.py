@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import sys
 from _signal import SIGINT, getsignal  # type: ignore[import-not-found]  # signal itself imports enum
+from types import FrameType, TracebackType
 
 from plugline.values import Value
-
-# Importing typing costs 1.7 bare interpreter starts, and this is imported with Host.
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import FrameType, TracebackType
 
 _MAX_MESSAGE_CHARACTERS = 10_000  # a message that holds a whole record is read; one that holds the file is not
 _MAX_TRACEBACK_CHARACTERS = 20_000

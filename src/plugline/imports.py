@@ -53,7 +53,9 @@ def import_object(name: str, *, package: str | None = None) -> object:
 def _absolute(name: str, package: str | None) -> str:
     stripped = name.lstrip(".")
     body = stripped.partition(":")[0]
-    if not body or not all(part.isidentifier() for part in stripped.replace(":", ".").split(".") if part or not stripped):
+    if not body or not all(
+        part.isidentifier() for part in stripped.replace(":", ".").split(".") if part or not stripped
+    ):
         message = f"{name!r} is not a dotted name like 'package.module' or 'package.module:object'"
         raise ValueError(message)
     level = len(name) - len(stripped)
@@ -172,15 +174,11 @@ def find_module(name: str) -> ModuleSpec | None:
     if not all(parts):
         message = f"{name!r} is not an absolute dotted name"
         raise ValueError(message)
-    path: list[str] | None = None
-    for length in range(1, len(parts) + 1):
-        spec = _find_in(".".join(parts[:length]), path)
-        if spec is None:
+    spec = _find_in(parts[0], None)
+    for length in range(2, len(parts) + 1):
+        if spec is None or spec.submodule_search_locations is None:
             return None
-        if length < len(parts):
-            if spec.submodule_search_locations is None:
-                return None
-            path = list(spec.submodule_search_locations)
+        spec = _find_in(".".join(parts[:length]), list(spec.submodule_search_locations))
     return spec
 
 
@@ -291,7 +289,7 @@ def _holders(module: ModuleType, old: dict[int, str]) -> tuple[str, ...]:
     held = [
         f"{holder_name}.{name}"
         for holder_name, holder in list(sys.modules.items())
-        if holder is not None and holder is not module
+        if holder is not module
         for name, value in list(getattr(holder, "__dict__", {}).items())
         if id(value) in old
     ]

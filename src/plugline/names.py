@@ -10,12 +10,12 @@ class PluginName(str):
 
 
 def plugin_name(text: str) -> PluginName:
-    """Check a name that an author gave, or a file has.
+    r"""Check a name that an author gave, or a file has.
 
     Spaces, hyphens and keywords are fine: a name is for people and configurations, not for ``import``.
 
     Raises:
-        ValueError: It is empty, has a control character, a ``/`` or a ``\\``, or white space at an end.
+        ValueError: It is empty, has a control character, a ``/`` or a ``\``, or white space at an end.
     """
     if not text or text != text.strip() or not text.isprintable() or "/" in text or "\\" in text:
         message = f"{text!r} is not a plugin name: printable characters without '/' and '\\' were expected"
@@ -51,6 +51,6 @@ def did_you_mean(name: str, known: Iterable[str], *, kind: str) -> str:
     """Return a hint that names the nearest known name, then the known ones (at most twelve of them)."""
     ordered = sorted(known)
     near = nearest(name, ordered)
-    shown = ", ".join(ordered[:12]) + (f" and {len(ordered) - 12} more" if len(ordered) > 12 else "")  # noqa: PLR2004
+    shown = ", ".join(ordered[:12]) + (f" and {len(ordered) - 12} more" if len(ordered) > 12 else "")
     question = f"did you mean {near!r}? " if near is not None else ""
     return f"{question}known {kind} are {shown}" if ordered else f"{question}there are no known {kind}"

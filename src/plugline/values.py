@@ -9,7 +9,7 @@ class Value:
     frozen dataclasses are the habit (docs/decisions/0002).
     """
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     def _set(self, **fields: object) -> None:
         for name, value in fields.items():

@@ -108,7 +108,7 @@ def _shape_of_function(function: FunctionType) -> Shape:
 def _shape_of_signature(parameters: list[tuple[str, int, bool]]) -> Shape:
     # The values of inspect's kinds: 0 positional only, 1 both, 2 *args, 3 keyword only, 4 **kwargs.
     both = [(name, required) for name, kind, required in parameters if kind in (0, 1)]
-    only = [(name, required) for name, kind, required in parameters if kind == 3]  # noqa: PLR2004
+    only = [(name, required) for name, kind, required in parameters if kind == 3]
     kinds = {kind for _, kind, _ in parameters}
     return Shape(
         tuple(name for name, _ in both),
@@ -116,7 +116,7 @@ def _shape_of_signature(parameters: list[tuple[str, int, bool]]) -> Shape:
         tuple(name for name, _ in only),
         tuple(name for name, required in only if required),
         2 in kinds,
-        4 in kinds,  # noqa: PLR2004
+        4 in kinds,
     )
 
 

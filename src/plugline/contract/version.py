@@ -15,8 +15,10 @@ def api_version_problem(required: str, offered: str) -> str | None:
         satisfied = _in_range(required, offered)
     else:
         have = _parse_plain(offered)
-        satisfied = have[0] == wanted[0] and have[1] >= wanted[1] if have is not None else _in_range(
-            f">={wanted[0]}.{wanted[1]},<{wanted[0] + 1}", offered
+        satisfied = (
+            have[0] == wanted[0] and have[1] >= wanted[1]
+            if have is not None
+            else _in_range(f">={wanted[0]}.{wanted[1]},<{wanted[0] + 1}", offered)
         )
     if satisfied:
         return None
@@ -26,7 +28,7 @@ def api_version_problem(required: str, offered: str) -> str | None:
 
 def _parse_plain(text: str) -> tuple[int, int] | None:
     parts = text.strip().split(".")
-    if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):  # noqa: PLR2004
+    if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
         return None
     return int(parts[0]), int(parts[1]) if len(parts) > 1 else 0
 

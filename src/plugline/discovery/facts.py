@@ -99,7 +99,7 @@ class SourceFacts(Value):
 
     Attributes:
         summary: The first line of the docstring, else of what ``describe`` returns, else empty.
-        constants: Module-level names in capitals (and ``__version__``) with literal values.
+        constants: Module-level names with literal values.
         constant_lines: The line of each of them.
         functions: Functions at the top of the module, those in ``if`` and ``try`` too.
         classes: Classes there.

@@ -88,7 +88,9 @@ def find_in_tree(tree: Tree) -> Found:
         elif name.endswith(".py") and is_folder:
             hint = "rename it, or give it an __init__.py to make it a package"
             place = Place(shown_path(tree, name))
-            refused.append((name[:-3], Finding("P102", "is a directory, a regular file was expected", place, hint=hint)))
+            refused.append(
+                (name[:-3], Finding("P102", "is a directory, a regular file was expected", place, hint=hint))
+            )
         elif name.endswith(".py") and len(name) > len(".py"):
             candidates.append(FileCandidate(name[:-3], tree, name, module_part(name[:-3])))
     return Found(tuple(candidates), (), tuple(refused))
@@ -120,7 +122,7 @@ class File:
                 message = "is a directory without __init__.py, a file or a package was expected"
                 return Found(refused=((name, Finding("P102", message, Place(self.path))),))
         else:
-            entry, stem = name, name[:-3] if name.endswith(".py") else name
+            entry, stem = name, name.removesuffix(".py")
         return Found((FileCandidate(stem, self.tree, entry, module_part(stem)),))
 
 

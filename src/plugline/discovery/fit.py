@@ -28,9 +28,7 @@ def _weight(finding: Finding) -> int:
     return 10 * (finding.message.count("'") // 2) if finding.code == "P201" else 1
 
 
-def _findings_for(
-    interface: Interface, facts: SourceFacts, path: str, *, own_only: bool
-) -> tuple[Finding, ...]:
+def _findings_for(interface: Interface, facts: SourceFacts, path: str, *, own_only: bool) -> tuple[Finding, ...]:
     if interface.base is not None:
         return _base_findings(interface, facts, path)
     if not interface.members:
@@ -65,9 +63,7 @@ def _has_any_function(interface: Interface, facts: SourceFacts) -> bool:
     return any(facts.find_function(member.name) is not None for member in interface.members)
 
 
-def _module_findings(
-    interface: Interface, facts: SourceFacts, path: str, *, own_only: bool
-) -> tuple[Finding, ...]:
+def _module_findings(interface: Interface, facts: SourceFacts, path: str, *, own_only: bool) -> tuple[Finding, ...]:
     names = facts.bound if own_only else facts.bound | facts.imported
     missing = [member.name for member in interface.members if member.name not in names]
     findings = []
@@ -82,7 +78,8 @@ def _module_findings(
         if function is not None:
             findings += _shape_findings(member, function, path, member.name)
         elif member.is_function and member.name in facts.bound and member.name in facts.constants:
-            findings.append(not_callable(member.name, facts.constants[member.name], Place(path)))
+            line = facts.constant_lines[member.name]
+            findings.append(not_callable(member.name, facts.constants[member.name], Place(path, line)))
     return tuple(findings)
 
 
@@ -112,7 +109,9 @@ def shape_findings(shown: str, member: Member, problems: Sequence[str], place: P
 def _class_findings(interface: Interface, class_facts: ClassFacts, path: str) -> tuple[Finding, ...]:
     methods = {method.name: method for method in class_facts.methods}
     names = {*methods, *class_facts.attributes}
-    inherits = any(base not in ("object", "Protocol", "ABC", "abc.ABC", "typing.Protocol") for base in class_facts.bases)
+    inherits = any(
+        base not in ("object", "Protocol", "ABC", "abc.ABC", "typing.Protocol") for base in class_facts.bases
+    )
     missing = [member.name for member in interface.members if member.name not in names]
     place = Place(path, class_facts.line, class_facts.column)
     findings = []

@@ -62,7 +62,13 @@ def _syntax_finding(error: SyntaxError, source: SourceFile) -> Finding:
     code = "P105" if "codec" in str(error.msg) or "encoding" in str(error.msg) else "P106"
     text = error.text.rstrip("\n") if error.text else None
     message = f"{type(error).__name__}: {error.msg}" if code == "P106" else f"cannot be decoded: {error.msg}"
-    return Finding(code, message, Place(source.path, error.lineno or None, error.offset or None), source_line=text)
+    return Finding(code, message, Place(source.path, *_position(error)), source_line=text)
+
+
+def _position(error: SyntaxError) -> tuple[int | None, int | None]:
+    # Python says 0 or -1 where it does not know.
+    line = error.lineno if error.lineno is not None and error.lineno > 0 else None
+    return line, error.offset if line is not None and error.offset is not None and error.offset > 0 else None
 
 
 def read_facts(source: SourceFile, tree: _ast.Module) -> tuple[SourceFacts, tuple[Finding, ...]]:
@@ -159,7 +165,7 @@ class _Collector:
         match target:
             case _ast.Name():
                 self.bound.add(target.id)
-                if value is not None and (target.id.isupper() or target.id == "__version__" or target.id == "__all__"):
+                if value is not None:
                     literal = _literal(value)
                     if literal is not _NOT_LITERAL:
                         self.constants[target.id] = literal
@@ -297,7 +303,7 @@ def _first_line(text: str) -> str:
 _NOT_LITERAL = object()
 
 
-def _literal(node: _ast.expr) -> object:  # noqa: PLR0911 - one return a kind of literal
+def _literal(node: _ast.expr) -> object:
     """Return the value of a literal of strings, numbers, booleans, ``None``, tuples, lists and dicts of these."""
     match node:
         case _ast.Constant():

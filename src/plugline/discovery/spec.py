@@ -9,10 +9,11 @@ from plugline.discovery.source import parse_source, read_facts
 from plugline.files import SourceFile, read_source
 from plugline.findings import Finding, Place
 from plugline.imports import find_module
-from plugline.names import plugin_name
+from plugline.names import did_you_mean, plugin_name
 from plugline.values import Value
 
 BUILT_IN = "built in"
+TABLE_KEYS = ("name", "version", "api", "permissions", "settings")  # what [tool.plugline] of a block may hold
 
 
 class PluginSpec(Value):
@@ -29,7 +30,7 @@ class PluginSpec(Value):
         digest: BLAKE2b of its source in hexadecimal, empty for a module without source.
         module: The last part of its private name, or an installed module's own name.
         distribution: The installed distribution that brought it.
-        constants: Module-level names in capitals with literal values.
+        constants: Module-level names with literal values.
         settings: The ``[tool.plugline]`` table of its block.
         facts: What its source shows; ``None`` for a module without source.
     """
@@ -63,7 +64,7 @@ class PluginSpec(Value):
     settings: Mapping[str, object]
     facts: SourceFacts | None
 
-    def __init__(  # noqa: PLR0913 - one parameter a field
+    def __init__(
         self,
         name: str,
         version: str | None,
@@ -152,7 +153,7 @@ def _bare_spec(candidate: ModuleCandidate) -> Read:
     return Read(spec, ())
 
 
-def _spec(  # noqa: PLR0913
+def _spec(
     name: str,
     facts: SourceFacts,
     source: SourceFile,
@@ -162,6 +163,7 @@ def _spec(  # noqa: PLR0913
     installed_version: str | None,
 ) -> Read:
     metadata = _Metadata(facts, source.path)
+    metadata.check_keys()
     try:
         declared = plugin_name(metadata.text("name", "PLUGIN_NAME") or name)
     except ValueError as error:
@@ -198,6 +200,14 @@ class _Metadata:
             self._finding("[tool.plugline] of the 'script' block", table, "a table", facts.block_line)
             table = {}
         self.table: dict[str, object] = table
+
+    def check_keys(self) -> None:
+        """Find keys of ``[tool.plugline]`` that mean nothing, which are slips more often than not."""
+        for key in self.table:
+            if key not in TABLE_KEYS:
+                hint = did_you_mean(key, TABLE_KEYS, kind="keys")
+                message = f"unknown key {key!r} in [tool.plugline]"
+                self.findings.append(Finding("P109", message, Place(self._path, self._facts.block_line), hint))
 
     def text(self, key: str, constant: str) -> str | None:
         """Return the string under a key of ``[tool.plugline]``, else under a module constant."""

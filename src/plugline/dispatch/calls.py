@@ -2,49 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from types import FunctionType, MethodType
+from typing import Protocol, TypeVar
 
 from plugline.blame import users_own_interrupt
-from plugline.dispatch.chain import step_failed
+from plugline.dispatch.chain import Link, step_failed
 from plugline.dispatch.generated import ReplaceableFunction
+from plugline.errors import StepFailed
 
-# Importing typing costs 1.7 bare interpreter starts, and this is imported with Host.
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Protocol, TypeVar
+L = TypeVar("L")
 
-    from plugline.dispatch.chain import Link
-    from plugline.errors import StepFailed
 
-    L = TypeVar("L")
+class CallAllFunction(Protocol):
+    """What :func:`build_call_all` returns: a plain function with one attribute."""
 
-    class CallAllFunction(Protocol):
-        """What :func:`build_call_all` returns: a plain function with one attribute."""
+    def __call__(self, *arguments: object, **keywords: object) -> Results:
+        """Call all links with these arguments."""
 
-        def __call__(self, *arguments: object, **keywords: object) -> Results:
-            """Call all links with these arguments."""
+    def replace(self, links: Sequence[Link], /) -> None:
+        """Use other links from the next call on; calls in flight finish on those that they began with."""
 
-        def replace(self, links: Sequence[Link], /) -> None:
-            """Use other links from the next call on; calls in flight finish on those that they began with."""
 
-    class FirstFunction(Protocol):
-        """What :func:`build_first` returns: a plain function with one attribute."""
+class FirstFunction(Protocol):
+    """What :func:`build_first` returns: a plain function with one attribute."""
 
-        def __call__(self, *arguments: object, **keywords: object) -> object:
-            """Return the first answer to these arguments."""
+    def __call__(self, *arguments: object, **keywords: object) -> object:
+        """Return the first answer to these arguments."""
 
-        def replace(self, links: Sequence[Link], /) -> None:
-            """Use other links from the next call on; calls in flight finish on those that they began with."""
+    def replace(self, links: Sequence[Link], /) -> None:
+        """Use other links from the next call on; calls in flight finish on those that they began with."""
 
-    class GuardedFunction(Protocol):
-        """What :func:`build_call` returns: a plain function with one attribute."""
 
-        def __call__(self, *arguments: object, **keywords: object) -> object:
-            """Call the link with these arguments."""
+class GuardedFunction(Protocol):
+    """What :func:`build_call` returns: a plain function with one attribute."""
 
-        def replace(self, link: Link, /) -> None:
-            """Call another link from the next call on; calls in flight finish on the one that they began with."""
+    def __call__(self, *arguments: object, **keywords: object) -> object:
+        """Call the link with these arguments."""
+
+    def replace(self, link: Link, /) -> None:
+        """Call another link from the next call on; calls in flight finish on the one that they began with."""
 
 
 _VARIADIC = 0x04 | 0x08  # inspect.CO_VARARGS | inspect.CO_VARKEYWORDS; importing inspect costs a listing

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol, TypeVar
 
 from plugline.blame import describe_error, traceback_of, users_own_interrupt
 from plugline.dispatch.copies import structural_copy
@@ -10,28 +12,23 @@ from plugline.dispatch.generated import ReplaceableFunction
 from plugline.errors import StepFailed
 from plugline.values import Value
 
-# Importing typing costs 1.7 bare interpreter starts, and this is imported with Host.
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Literal, Protocol, TypeVar
+T = TypeVar("T")
 
-    T = TypeVar("T")
 
-    class ChainFunction(Protocol):
-        """What :func:`build_chain` returns: a plain function with two attributes.
+class ChainFunction(Protocol):
+    """What :func:`build_chain` returns: a plain function with two attributes.
 
-        Attributes:
-            errors: With ``on_error="skip"``, the last 1,000 errors, oldest first.
-        """
+    Attributes:
+        errors: With ``on_error="skip"``, the last 1,000 errors, oldest first.
+    """
 
-        errors: deque[StepFailed]
+    errors: deque[StepFailed]
 
-        def __call__(self, value: T, /) -> T:
-            """Pass ``value`` through all links."""
+    def __call__(self, value: T, /) -> T:
+        """Pass ``value`` through all links."""
 
-        def replace(self, links: Sequence[Link], /) -> None:
-            """Use other links from the next call on; calls in flight finish on those that they began with."""
+    def replace(self, links: Sequence[Link], /) -> None:
+        """Use other links from the next call on; calls in flight finish on those that they began with."""
 
 
 _MAX_ERRORS = 1_000  # enough to see what is wrong; a program may call a chain for years

@@ -5,10 +5,7 @@ from __future__ import annotations
 import sys
 from _weakref import ref  # weakref itself is not there at a bare start
 from itertools import count
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import CodeType, FunctionType
+from types import CodeType, FunctionType
 
 _numbers = count(1)
 

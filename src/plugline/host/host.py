@@ -3,22 +3,19 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Literal, Self, TypeVar, overload
+from typing import Generic, Literal, Self, TypeVar, overload
 
 from plugline.contract.interface import interfaces_of
 from plugline.discovery.finders import Finder, finder_for
 from plugline.dispatch.calls import Results, call_all, first
-from plugline.dispatch.chain import Link, build_chain
-from plugline.errors import PluginDeclined, LoadError, PluginRejected, UnknownPlugin
+from plugline.dispatch.chain import ChainFunction, Link, build_chain
+from plugline.errors import LoadError, PluginDeclined, PluginRejected, UnknownPlugin
 from plugline.findings import Finding
 from plugline.host.loader import Loader
 from plugline.host.plugin import Plugin, Rejected
 from plugline.host.registry import Entry, Inspection, inspect_places
 from plugline.names import did_you_mean
 from plugline.values import Value
-
-if TYPE_CHECKING:
-    from plugline.dispatch.chain import ChainFunction
 
 T = TypeVar("T")
 
@@ -208,7 +205,7 @@ class Host(Generic[T]):
 
     def chain(
         self, method: str, *, on_error: Literal["raise", "skip"] = "raise", only: Sequence[str] | None = None
-    ) -> "ChainFunction[object]":
+    ) -> ChainFunction:
         """Return a function that passes a value through ``method`` of all plugins, in the order of their names.
 
         All of them are loaded now. One that cannot be is left out, is in :attr:`rejected`, and is told to the
@@ -222,6 +219,7 @@ class Host(Generic[T]):
 
         Raises:
             UnknownPlugin, PluginRejected, LoadError, PluginDeclined: A plugin in ``only`` cannot be used.
+            ValueError: A plugin has no function ``method``.
         """
         return build_chain(self._links(method, only), on_error, label=f"chain of {method!r}")
 
@@ -252,7 +250,7 @@ class Host(Generic[T]):
             call = getattr(plugin.load(), method, None)
             if not callable(call):
                 message = f"plugin {plugin.name!r} has no function {method!r}; name it in the host's interface"
-                raise ValueError(message)
+                raise ValueError(message)  # noqa: TRY004 - the name is wrong, not a type
             links.append(Link(plugin.name, call, plugin.path))
         return links
 

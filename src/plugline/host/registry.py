@@ -95,11 +95,10 @@ def read_candidate(
     candidate: Candidate, interfaces: Sequence[Interface], api_version: str | None, finder: int
 ) -> Entry:
     """Read one candidate and check what its source shows."""
-    match candidate:
-        case FileCandidate():
-            read = read_file(candidate, candidate.tree.read(candidate.entry))
-        case ModuleCandidate():
-            read = read_module(candidate)
+    if isinstance(candidate, FileCandidate):
+        read = read_file(candidate, candidate.tree.read(candidate.entry))
+    else:
+        read = read_module(candidate)
     return check_read(candidate, read, interfaces, api_version, finder)
 
 
@@ -149,4 +148,3 @@ def _python_findings(spec: PluginSpec) -> list[Finding]:
     if fits:
         return []
     return [Finding("P111", f"requires Python {spec.requires_python}, this is {running}", place)]
-

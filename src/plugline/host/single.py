@@ -22,9 +22,7 @@ def load_path(
 ) -> object: ...
 
 
-def load_path(
-    path: str | os.PathLike[str], *, interface: object = None, api_version: str | None = None
-) -> object:
+def load_path(path: str | os.PathLike[str], *, interface: object = None, api_version: str | None = None) -> object:
     """Load one ``.py`` file or package folder, with the same checks as in a folder of plugins.
 
     It is registered as ``plugins.<stem>``, so a file called ``json.py`` shadows nobody, and can be used after the

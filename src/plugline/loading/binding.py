@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from types import ModuleType
 
+from plugline.blame import describe_error, users_own_interrupt
 from plugline.contract.interface import Interface, Member
 from plugline.contract.shape import shape_of, shape_problems
 from plugline.discovery.fit import not_callable, shape_findings
-from plugline.blame import describe_error, users_own_interrupt
 from plugline.findings import Finding, Place
 from plugline.values import Value
 
@@ -61,9 +61,7 @@ def _missing_count(findings: Sequence[Finding]) -> int:
     return sum(finding.message.count("'") for finding in findings if finding.code == "P201")
 
 
-def _find_for(
-    value: object, interface: Interface, place: Place, *, own_only: bool
-) -> Target | tuple[Finding, ...]:
+def _find_for(value: object, interface: Interface, place: Place, *, own_only: bool) -> Target | tuple[Finding, ...]:
     if isinstance(value, type):
         return _class_target([value], interface, place) or _lacks(value, interface, place)
     findings = _member_findings(value, interface, place, own_only=own_only)
@@ -98,9 +96,7 @@ def _own_classes(module: ModuleType) -> list[type]:
     ]
 
 
-def _class_target(
-    classes: Sequence[type], interface: Interface, place: Place
-) -> Target | tuple[Finding, ...] | None:
+def _class_target(classes: Sequence[type], interface: Interface, place: Place) -> Target | tuple[Finding, ...] | None:
     """Return the one class that fits, findings where several do or one nearly does, ``None`` where none does."""
     fitting = [candidate for candidate in classes if _fits(candidate, interface)]
     if len(fitting) > 1:
@@ -150,9 +146,7 @@ def _fits(candidate: type, interface: Interface) -> bool:
     )
 
 
-def _member_findings(
-    value: object, interface: Interface, place: Place, *, own_only: bool
-) -> tuple[Finding, ...]:
+def _member_findings(value: object, interface: Interface, place: Place, *, own_only: bool) -> tuple[Finding, ...]:
     if interface.base is not None:
         return (Finding("P201", f"defines no class that derives from {interface.name}", place),)
     missing = [m.name for m in interface.members if not _has_own(value, m, own_only=own_only)]

@@ -241,4 +241,3 @@ def forget_modules(name: str) -> None:
 def private_names() -> tuple[str, ...]:
     """Return the names of all private packages of the process."""
     return tuple(_finder.namespaces)
-

@@ -49,11 +49,12 @@ class BoundPlan:
             self.reader = cast(Format, self._load(plan.reader))
             calls = [cast(Processor, self._load(step.use)) for step in plan.steps]
             self.writer = cast(Format, self._load(plan.writer))
-            if self._findings:
-                raise ConfigurationError(self._findings)
         except BaseException:
             self._stack.close()
             raise
+        if self._findings:
+            self._stack.close()
+            raise ConfigurationError(self._findings)
         self.steps = [
             StepCall(name=step.label, call=call.transform, on_error=step.on_error, file=path)
             for step, call, path in zip(plan.steps, calls, self._paths[1:-1], strict=True)
@@ -117,4 +118,3 @@ def load_engine(plan: Plan) -> Engine:
     except PluginDeclined as error:
         message = f"the engine {use.name!r} does not apply here: {error.reason}"
         raise ConfigurationError([Finding("C108", message, plan.config.place(use.path))]) from error
-

@@ -20,6 +20,7 @@ from plugline.pipeline.catalogue import Catalogue, Kind
 from plugline.pipeline.config import ErrorLimit, PipelineConfig
 from plugline.pipeline.streams import expand_source, inner_suffix
 from plugline.records import Split
+from plugline.records.loop import OnError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ class StepPlan:
 
     label: str
     use: PluginUse
-    on_error: str
+    on_error: OnError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,9 +178,7 @@ class _Planner:
         label = step.name if step.name is not None else step.use
         return StepPlan(label=label, use=use, on_error=step.on_error) if use is not None else None
 
-    def _format(
-        self, table: str, path: str, name: str | None, options: Mapping[str, object]
-    ) -> PluginUse | None:
+    def _format(self, table: str, path: str, name: str | None, options: Mapping[str, object]) -> PluginUse | None:
         if name is not None:
             return self._use("format", name, options, (table, "format"), (table, "options"))
         suffix = inner_suffix(path)
@@ -220,9 +219,7 @@ class _Planner:
     ) -> PluginUse | None:
         candidate = plugin.candidate
         checked, problems = check_settings(plugin, kind, settings, settings_path)
-        self.findings += [
-            Finding(p.code, p.message, self._config.place(p.path, on_key=p.on_key), p.hint) for p in problems
-        ]
+        self.findings += [self._config.finding(problem) for problem in problems]
         folder = None
         module, attribute = "", ""
         match candidate:
@@ -311,7 +308,7 @@ def check_settings(
             message = f"{plugin.name!r} is a module with functions and has no settings"
             return settings, (Problem(path=path, code="C101", message=message, on_key=True),)
         return settings, ()
-    fields = fields_of_source(node)
+    fields = fields_of_source(node, tree)
     return check(fields, settings, path=path) if fields is not None else (settings, ())
 
 

@@ -11,7 +11,7 @@ from plugline.pipeline.plan import Plan
 from plugline.pipeline.report import RunReport, added, tallied
 from plugline.pipeline.split import Before, ProgressCall, run_split
 from plugline.pipeline.streams import size_of
-from plugline.records import Part, Split
+from plugline.records import Part, Split, StepCounts
 
 
 class PlanRunner:
@@ -99,7 +99,7 @@ def _parts(parts: Iterator[Part]) -> Iterator[Part]:
 
 
 def _report(plan: Plan, done: list[Part], committer: Committer, seconds: float) -> RunReport:
-    counts = ()
+    counts: tuple[StepCounts, ...] = ()
     for part in done:
         counts = added(counts, part.counts)
     return RunReport(

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, TypeVar
 
-from plugline.blame import describe_error, users_own_interrupt
+from plugline.blame import users_own_interrupt
 from plugline.clock import monotonic_seconds
 from plugline.errors import RunStopped
 from plugline.findings import Finding, Place
@@ -143,7 +144,7 @@ class _SplitRun:
             self._loop.run(batch.raws, encoded, failures)
             self._records += len(batch.raws)
             self._written += len(encoded)
-            self._guarded_sink(lambda encoded=encoded: writer.write(encoded))
+            self._guarded_sink(partial(writer.write, encoded))
             if failures:
                 self._set_aside(batch, failures)
             if self._progress is not None:

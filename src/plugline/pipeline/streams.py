@@ -140,7 +140,9 @@ def _decompressed(plain: BinaryIO, path: str, stack: ExitStack) -> BinaryIO:
     else:
         hint = f"zstd -dc {path} | plugline run ... with '-' as the source"
         raise ValueError(f"{path!r}: reading .zst needs Zstandard, which is not built in\n  hint: {hint}")
-    return cast("BinaryIO", io.BufferedReader(_Checked(cast("io.BufferedIOBase", source), path, suffix), _BUFFER_BYTES))
+    return cast(
+        "BinaryIO", io.BufferedReader(_Checked(cast("io.BufferedIOBase", source), path, suffix, plain), _BUFFER_BYTES)
+    )
 
 
 def _only_member(plain: BinaryIO, path: str, stack: ExitStack) -> object:

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from operator import length_hint
 from typing import Literal, TypeAlias, cast
 
-from plugline.clock import monotonic_seconds
 from plugline.blame import ErrorText, describe_error, traceback_of, traceback_text, users_own_interrupt
+from plugline.clock import monotonic_seconds
 from plugline.dispatch.copies import structural_copy
 from plugline.dispatch.generated import compile_functions
 from plugline.records.values import Record, StepCounts

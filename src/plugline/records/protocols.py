@@ -58,10 +58,10 @@ class Reader(Protocol):
 
 
 class Writer(Protocol):
-    """Makes bytes of records. One writer writes one part.
+    r"""Makes bytes of records. One writer writes one part.
 
     Attributes:
-        separator: What stands between two parts that both hold records (``b",\\n"`` for a JSON array).
+        separator: What stands between two parts that both hold records (``b",\n"`` for a JSON array).
         columns: The fields of a table-shaped sink once they are fixed; ``None`` for others.
     """
 

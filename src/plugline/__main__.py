@@ -1,0 +1,8 @@
+"""``python -m plugline``: the command line."""
+
+import sys
+
+from plugline.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

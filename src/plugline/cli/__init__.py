@@ -1,0 +1,33 @@
+"""The command line: words to an exit code."""
+
+import sys
+from collections.abc import Sequence
+
+_MISUSED = 2
+_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; never raises ``SystemExit``.
+
+    0 fine; 1 findings, or done with dead letters; 2 wrong use or configuration; 3 our own bug; 4 stopped before
+    the end, output not in place; 130 after Ctrl-C, 143 after SIGTERM. A closed pipe is not an error.
+
+    Args:
+        argv: The words after the program's name; ``None``: those of the process.
+    """
+    try:
+        try:
+            # Imported here, because click is an extra and the library is to be had without it.
+            from plugline.cli.app import run_command  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            if error.name not in ("click", "orjson"):
+                raise
+            sys.stderr.write(
+                f"error: the command line needs {error.name!r}, which is not installed\n"
+                "  hint: pip install 'plugline[tool]'\n"
+            )
+            return _MISUSED
+        return run_command(sys.argv[1:] if argv is None else list(argv))
+    except KeyboardInterrupt:
+        return _INTERRUPTED

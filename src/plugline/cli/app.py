@@ -1,0 +1,172 @@
+"""A table of commands, of which only the one that is asked for is imported."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+import click
+
+import plugline
+from plugline.cli import render
+
+OK, FAULTS, MISUSED, OUR_BUG, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+_TERMINATED = 128 + 15
+
+# A static table: --help imports no command, and completion will need none either.
+COMMANDS = {
+    "run": "Pass records through plugins, from a source to a sink.",
+    "check": "Say everything that is wrong with pipelines and plugins; runs nothing.",
+    "list": "List the plugins that can be named.",
+    "info": "Tell all that is known of one plugin.",
+    "new": "Write a plugin and its test.",
+    "explain": "Tell what a finding's code means and what to do.",
+}
+
+
+class _Commands(click.Group):
+    """The table of commands as click sees it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = __import__(f"plugline.cli.{cmd_name}", fromlist=["command"])
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise Misuse(f"no command is named {args[0]!r}", did_you_mean(args[0], COMMANDS, kind="commands"))
+        return super().resolve_command(ctx, args)
+
+
+class Misuse(click.UsageError):
+    """A wrong use that click cannot see, with what to do about it."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def did_you_mean(name: str, known: Sequence[str] | dict[str, str], *, kind: str) -> str:
+    """Return a hint that names the nearest, then all in the order of the table."""
+    from plugline.names import nearest  # noqa: PLC0415 - a module more than --help needs
+
+    near = nearest(name, known)
+    return (f"did you mean {near!r}? " if near is not None else "") + f"known {kind} are {', '.join(known)}"
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(plugline.__version__, "--version", message="plugline %(version)s")
+def app() -> None:
+    """Plugins from a folder of Python files, and pipelines made of them.
+
+    \b
+    plugline run pipeline.toml
+    plugline run --use trim --use upper orders.ndjson -o clean.csv
+    plugline check
+
+    `plugline COMMAND --help` tells more of one command.
+    """
+
+
+class Invocation:
+    """What all of one invocation share: whether tracebacks are wanted, and the signal that ended it."""
+
+    def __init__(self) -> None:
+        self.verbose = False
+        self.signal = signal.SIGINT
+
+
+def run_command(argv: list[str]) -> int:
+    """Run what ``argv`` says, tell what went wrong, and return the exit code."""
+    _guard_standard_streams()
+    invocation = Invocation()
+    try:
+        try:
+            code = _invoke(argv, invocation)
+            render.flush()
+        except click.exceptions.Exit as stop:
+            code = stop.exit_code
+            render.flush()
+    except click.UsageError as error:
+        _tell_misuse(error)
+        return MISUSED
+    except click.ClickException as error:
+        render.error(error.format_message())
+        return MISUSED
+    except BrokenPipeError:
+        render.forget_output()
+        return OK
+    except KeyboardInterrupt:
+        return INTERRUPTED if invocation.signal == signal.SIGINT else _TERMINATED
+    except render.OutputLost as error:
+        render.forget_output()
+        render.error(f"standard output cannot be written: {error}")
+        return STOPPED
+    except Exception as error:  # noqa: BLE001 - whatever reaches this place is a bug of ours, and is told as one
+        _tell_bug(error, verbose=invocation.verbose)
+        return OUR_BUG
+    return code
+
+
+def _invoke(argv: list[str], invocation: Invocation) -> int:
+    # Not app.main(): that ends the process on Ctrl-C and on a closed pipe with codes of its own.
+    with app.make_context("plugline", argv or ["--help"], obj=invocation) as context:
+        code = app.invoke(context)
+        return code if isinstance(code, int) else OK
+
+
+def _guard_standard_streams() -> None:
+    """Occupy closed standard descriptors, so that no output file becomes number 1, which anybody prints to.
+
+    Each is opened the wrong way round, as gnulib's ``stdopen`` does: using it fails instead of losing what is written.
+    """
+    for descriptor, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_RDONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            with suppress(OSError):
+                os.open(os.devnull, flags)
+
+
+def _tell_misuse(error: click.UsageError) -> None:
+    command = error.ctx.command_path if error.ctx is not None else "plugline"
+    help_hint = f"see {command} --help"
+    if isinstance(error, Misuse):
+        render.error(error.message, error.hint)
+    elif isinstance(error, click.NoSuchOption):
+        known = [name for parameter in error.ctx.command.params for name in parameter.opts] if error.ctx else []
+        long = [name for name in [*known, "--help"] if name.startswith("--")]
+        from plugline.names import nearest  # noqa: PLC0415 - a module more than --help needs
+
+        near = nearest(error.option_name, long)
+        question = f"did you mean {near!r}? " if near is not None else ""
+        render.error(f"{command!r} has no option {error.option_name!r}", f"{question}{help_hint}")
+    else:
+        message = error.format_message().rstrip(".")
+        render.error(message[:1].lower() + message[1:], help_hint)
+
+
+def _tell_bug(error: Exception, *, verbose: bool) -> None:
+    if verbose:
+        from traceback import format_exception  # noqa: PLC0415 - costly, and only for what should not happen
+
+        render.say("".join(format_exception(error)).rstrip())
+    said = " ".join(str(error).split())
+    version = f"plugline {plugline.__version__}, Python {sys.version.split()[0]}, {sys.platform}"
+    again = "" if verbose else "run it again with -v, and "
+    render.error(
+        f"a bug in plugline: {type(error).__name__}: {said}" if said else f"a bug in plugline: {type(error).__name__}",
+        f"{again}report the command, the traceback and this line: {version}",
+    )

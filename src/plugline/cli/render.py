@@ -1,0 +1,258 @@
+"""Findings, tables and data to standard output and standard error; nothing else in plugline prints.
+
+What plugins say of themselves is shown with everything escaped that could move a cursor, set a colour, turn the
+direction of writing or begin a line of its own: no plugin can forge what plugline says.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TextIO
+
+from plugline.findings import Finding
+
+JSON_VERSION = 1
+
+_MOST_CHARACTERS = 2000  # of one message; a plugin may raise a novel
+_SOURCE_WIDTH = 110  # of a shown source line, so that its caret stays on the screen
+_RED, _CYAN, _BOLD, _END = "\x1b[1;31m", "\x1b[1;36m", "\x1b[1m", "\x1b[0m"
+
+
+class OutputLost(Exception):
+    """Standard output did not take what was to be printed."""
+
+
+# ----------------------------------------------------------------------------- streams
+
+
+def tell(text: str) -> None:
+    """Print a line, or several, to standard output: data."""
+    stream = sys.stdout
+    if stream is None:
+        raise OutputLost("it is closed")
+    try:
+        stream.write(_encodable(text, stream) + "\n")
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputLost(error.strerror or str(error)) from error
+
+
+def say(text: str) -> None:
+    """Print a line, or several, to standard error: talk. Where nobody listens, nothing happens."""
+    stream = sys.stderr
+    if stream is None:
+        return
+    try:
+        # In the order in which things were said, where both lead to one file.
+        flush()
+        stream.write(_encodable(text, stream) + "\n")
+        stream.flush()
+    except (OSError, OutputLost):
+        return
+
+
+def tell_json(value: Mapping[str, object], *, talk: bool = False) -> None:
+    """Print a versioned JSON object, to standard error where standard output holds records."""
+    from json import dumps  # noqa: PLC0415 - an import that only --json needs
+
+    text = dumps({"version": JSON_VERSION, **value}, ensure_ascii=False, indent=2, default=str)
+    # A lone surrogate, as a file name may have, is no text that can be written.
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    if talk:
+        say(text)
+    else:
+        tell(text)
+
+
+def flush() -> None:
+    """Hand on what standard output still holds.
+
+    Raises:
+        BrokenPipeError: Nobody reads it any more.
+        OutputLost: It cannot be written.
+    """
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError) as error:
+        raise OutputLost(getattr(error, "strerror", None) or str(error)) from error
+
+
+def forget_output() -> None:
+    """Let standard output lead nowhere, so that the end of the process does not try again what did not go through."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError, AttributeError):
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+def _encodable(text: str, stream: TextIO) -> str:
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def coloured(stream: TextIO | None) -> bool:
+    """Whether colours may be used: on a terminal, unless ``NO_COLOR`` or ``TERM=dumb`` says otherwise."""
+    if stream is None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+# ----------------------------------------------------------------------------- text
+
+
+def plain(text: str) -> str:
+    """Return text in which whatever is not simply visible is shown as an escape; on one line."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else _escaped(character) for character in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def shortened(text: str) -> str:
+    """Return ``plain`` text of a bearable length."""
+    return plain(text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}...")
+
+
+def error(message: str, hint: str | None = None) -> None:
+    """Say what was wrong where no finding tells it."""
+    word = f"{_RED}error{_END}" if coloured(sys.stderr) else "error"
+    say(f"{word}: {shortened(message)}" + (f"\n  hint: {shortened(hint)}" if hint is not None else ""))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
+    """Return aligned columns; those in ``right`` are aligned on the right."""
+    shown = [header, *([plain(cell) for cell in row] for row in rows)]
+    widths = [max(width(row[column]) for row in shown) for column in range(len(header))]
+    lines = []
+    for row in shown:
+        cells = [_padded(cell, widths[at], right=at in right) for at, cell in enumerate(row)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _padded(cell: str, wanted: int, *, right: bool) -> str:
+    blank = " " * (wanted - width(cell))
+    return blank + cell if right else cell + blank
+
+
+def width(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width  # noqa: PLC0415 - for text beyond ASCII only
+
+    return sum(0 if combining(one) else 2 if east_asian_width(one) in "WF" else 1 for one in text)
+
+
+# ----------------------------------------------------------------------------- findings
+
+
+def finding_data(finding: Finding) -> dict[str, object]:
+    """Return a finding for JSON."""
+    place = finding.place
+    return {
+        "code": finding.code,
+        "message": finding.message,
+        "path": place.path,
+        "line": place.line,
+        "column": place.column,
+        "hint": finding.hint,
+    }
+
+
+def finding_text(finding: Finding, *, colours: bool = False, source: bool = True, hint: bool = True) -> str:
+    """Return a finding as people read it: at most four lines."""
+    red, cyan, bold, end = (_RED, _CYAN, _BOLD, _END) if colours else ("", "", "", "")
+    place = shortened(str(finding.place))
+    lines = [f"{red}error[{finding.code}]{end} {bold}{place}{end}: {shortened(finding.message)}"]
+    if source:
+        lines += _excerpt(finding, red, end)
+    if hint and finding.hint is not None:
+        lines.append(f"  {cyan}hint:{end} {shortened(finding.hint)}")
+    return "\n".join(lines)
+
+
+def _excerpt(finding: Finding, red: str, end: str) -> Iterator[str]:
+    line, column = finding.place.line, finding.place.column
+    if finding.source_line is None or line is None:
+        return
+    text = finding.source_line.replace("\t", "    ")
+    at = None
+    if column is not None and column <= len(finding.source_line) + 1:
+        at = len(finding.source_line[: column - 1].replace("\t", "    "))
+    begin = max(0, at - _SOURCE_WIDTH // 2) if at is not None and len(text) > _SOURCE_WIDTH else 0
+    shown = text[begin : begin + _SOURCE_WIDTH]
+    yield f"  | {line} | {plain(shown)}".rstrip()
+    if at is not None:
+        blank = " " * width(plain(text[begin:at]))
+        yield f"  | {' ' * len(str(line))} | {blank}{red}^{end}"
+
+
+def findings_text(findings: Sequence[Finding], *, colours: bool = False, most_lines: int | None = None) -> str:
+    """Return the findings on one thing, in at most so many lines.
+
+    Every finding has its first line before one has a hint, and hints come before source lines. A hint that several
+    findings share is told once, with the last of them.
+    """
+    if most_lines is None:
+        most_lines = 4 * len(findings)
+    shown, left = list(findings), 0
+    if len(shown) > most_lines:
+        shown, left = shown[: most_lines - 1], len(shown) - most_lines + 1
+    spare = most_lines - len(shown) - bool(left)
+    hints, sources = set(), set()
+    for at, finding in enumerate(shown):
+        repeated = any(later.hint == finding.hint for later in shown[at + 1 :])
+        if finding.hint is not None and not repeated and spare:
+            hints.add(at)
+            spare -= 1
+    for at, finding in enumerate(shown):
+        lines = len(list(_excerpt(finding, "", "")))
+        if 0 < lines <= spare:
+            sources.add(at)
+            spare -= lines
+    texts = [
+        finding_text(finding, colours=colours, source=at in sources, hint=at in hints)
+        for at, finding in enumerate(shown)
+    ]
+    if left:
+        texts.append(f"  and {left} more: plugline check {plain(shown[0].place.path)}")
+    return "\n".join(texts)
+
+
+def say_findings(findings: Sequence[Finding]) -> None:
+    """Say all findings, with the lines that they are about."""
+    from plugline.cli.excerpts import with_source_lines  # noqa: PLC0415 - reads files, which --help has no need of
+
+    say(findings_text(with_source_lines(findings), colours=coloured(sys.stderr)))
+
+
+def annotation(finding: Finding) -> str:
+    """Return a finding as a workflow command of GitHub Actions."""
+    place = finding.place
+    where = [("file", place.path), ("line", place.line), ("col", place.column), ("title", finding.code)]
+    properties = ",".join(f"{key}={_property(str(value))}" for key, value in where if value is not None)
+    hint = f"\nhint: {finding.hint}" if finding.hint is not None else ""
+    return f"::error {properties}::{_command_data(finding.message + hint)}"
+
+
+def _command_data(text: str) -> str:
+    # https://docs.github.com/actions/reference/workflow-commands-for-github-actions; the three characters that its
+    # toolkit escapes come first, so that only what is left over is shown as an escape of ours.
+    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return plain(escaped)
+
+
+def _property(text: str) -> str:
+    return _command_data(text).replace(":", "%3A").replace(",", "%2C")

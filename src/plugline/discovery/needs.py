@@ -1,0 +1,78 @@
+"""What source imports, held against what is installed."""
+
+import os
+from collections.abc import Sequence
+
+from plugline.discovery.facts import ImportFacts, SourceFacts
+from plugline.findings import Finding, Place
+from plugline.imports import is_installed
+
+# Distributions that bear another name than their module, of those that plugins commonly use.
+_DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "attr": "attrs",
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python",
+    "dateutil": "python-dateutil",
+    "dotenv": "python-dotenv",
+    "google": "google-api-python-client",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+
+
+def missing_modules(facts: SourceFacts, path: str) -> tuple[Finding, ...]:
+    """Return a finding for each module that loading the plugin would import in vain; imports nothing.
+
+    Only absolute imports that are always run count, and of a dotted name the first part. Each module is told once,
+    where it stands first.
+
+    Args:
+        facts: What the plugin's source shows.
+        path: The plugin's file, for places, and for finding its neighbours.
+    """
+    first: dict[str, ImportFacts] = {}
+    for one in facts.imports:
+        if one.certain and one.level == 0:
+            first.setdefault(one.module.partition(".")[0], one)
+    return tuple(_finding(name, one, facts, path) for name, one in first.items() if not is_installed(name))
+
+
+def _finding(name: str, one: ImportFacts, facts: SourceFacts, path: str) -> Finding:
+    place = Place(path, one.line, one.column)
+    folder = os.path.dirname(path)
+    if os.path.exists(os.path.join(folder, f"{name}.py")) or os.path.isdir(os.path.join(folder, name)):
+        message = f"imports {name!r}, which is a file beside it and not an installed module"
+        hint = f"import it relatively: from . import {name}"
+        return Finding("P103", message, place, hint=hint)
+    message = f"needs the module {name!r}, which is not installed"
+    return Finding("P103", message, place, hint=f"pip install {_requirement(name, facts)}")
+
+
+def _requirement(module: str, facts: SourceFacts) -> str:
+    """Return what to install for a module: the declared dependency that it belongs to, else a guess."""
+    # shlex imports re, which the path of a listing does without.
+    from shlex import quote  # noqa: PLC0415
+
+    declared = facts.block.get("dependencies", [])
+    stated = [one for one in declared if isinstance(one, str)] if isinstance(declared, Sequence) else []
+    guess = _DISTRIBUTIONS.get(module, module)
+    wanted = {_folded(module), _folded(guess)}
+    for requirement in stated:
+        if _folded(_name_of(requirement)) in wanted:
+            return quote(requirement)
+    # One of them brings it, under a name that cannot be guessed.
+    return " ".join(quote(requirement) for requirement in stated) if stated else guess
+
+
+def _name_of(requirement: str) -> str:
+    end = next((at for at, character in enumerate(requirement) if character not in _NAME_CHARACTERS), None)
+    return requirement[:end]
+
+
+_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+
+
+def _folded(name: str) -> str:
+    return name.replace("-", "_").replace(".", "_").casefold()

@@ -1,0 +1,72 @@
+import io
+
+import orjson
+import pytest
+
+from plugline.formats import ndjson
+from plugline.formats.ndjson import Ndjson
+from plugline.records import Position
+
+
+def records(content: bytes) -> list[object]:
+    reader = Ndjson().reader()
+    return [reader.decode(raw) for batch in reader.batches(io.BytesIO(content)) for raw in batch.raws]
+
+
+def positions(content: bytes) -> list[Position]:
+    return [
+        batch.position(index)
+        for batch in Ndjson().reader().batches(io.BytesIO(content))
+        for index in range(len(batch.raws))
+    ]
+
+
+def test_decode_and_encode_are_orjson_itself():
+    assert Ndjson().reader().decode is orjson.loads
+    assert Ndjson().writer().encode is orjson.dumps
+
+
+def test_the_last_line_needs_no_newline():
+    assert records(b'{"a":1}\n{"a":2}') == [{"a": 1}, {"a": 2}]
+
+
+def test_blank_lines_of_every_kind_are_not_records():
+    assert records(b'\n\r\n{"a":1}\n  \t \n\n{"a":2}\r\n   ') == [{"a": 1}, {"a": 2}]
+
+
+def test_a_byte_order_mark_is_skipped():
+    assert records(b'\xef\xbb\xbf{"a":1}\n') == [{"a": 1}]
+    assert records(b"\xef\xbb\xbf") == []
+    assert positions(b'\xef\xbb\xbf{"a":1}\n{"a":2}\n') == [
+        Position(line=1, offset=3, row=1),
+        Position(line=2, offset=11, row=2),
+    ]
+
+
+def test_blank_lines_do_not_disturb_positions():
+    content = b'{"a":1}\n\n\r\n{"a":2}\r\n\n{"a":3}'
+    assert positions(content) == [
+        Position(line=1, offset=0, row=1),
+        Position(line=4, offset=11, row=2),
+        Position(line=6, offset=21, row=3),
+    ]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 7, 64])
+def test_chunks_may_end_anywhere(monkeypatch: pytest.MonkeyPatch, chunk: int):
+    monkeypatch.setattr(ndjson, "_CHUNK_BYTES", chunk)
+    content = b'{"a":1}\r\n\n{"a":"\xc3\xa9"}\n  \n{"b":null}'
+    assert records(content) == [{"a": 1}, {"a": "é"}, {"b": None}]
+    for position in positions(content):
+        assert position.offset is not None
+        assert content[position.offset : position.offset + 1] == b"{"
+        assert content[: position.offset].count(b"\n") + 1 == position.line
+
+
+def test_a_broken_line_fails_alone():
+    reader = Ndjson().reader()
+    (batch,) = reader.batches(io.BytesIO(b'{"a":1}\n{"a":\n{"a":3}\n'))
+    with pytest.raises(ValueError, match="unexpected end of data"):
+        reader.decode(batch.raws[1])
+    assert reader.decode(batch.raws[2]) == {"a": 3}
+    assert batch.position(1) == Position(line=2, offset=8, row=2)
