@@ -156,7 +156,7 @@ def _only_member(plain: BinaryIO, path: str, stack: ExitStack) -> object:
     if len(members) != 1:
         raise ValueError(f"{path!r} holds {len(members)} files {members!r}: expected exactly one")
     try:
-        return stack.enter_context(archive.open(members[0]))
+        return stack.enter_context(archive.open(members[0]))  # noqa: SIM115 - the stack closes it
     except (RuntimeError, NotImplementedError, BadZipFile) as error:
         # Encrypted, or compressed in a way that zipfile does not know.
         raise OSError(errno.EIO, f"the zip data cannot be read: {error}", path) from error

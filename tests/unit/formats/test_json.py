@@ -51,11 +51,12 @@ def test_positions_name_line_and_byte_and_row():
 @pytest.mark.parametrize("element", [b"NaN", b'{"a": Infinity}', b'{"a": "\xff"}', b'{"a": "\\ud800"}', b'{"a": "\n"}'])
 def test_an_element_that_is_wrong_in_itself_fails_alone(element: bytes):
     reader = Json().reader()
-    (batch,) = reader.batches(io.BytesIO(b'[{"a": 1}, ' + element + b', {"a": 3}]'))
-    assert reader.decode(batch.raws[0]) == {"a": 1}
+    stream = io.BytesIO(b'[{"a": 1}, ' + element + b', {"a": 3}]')
+    first, wrong, last = [raw for batch in reader.batches(stream) for raw in batch.raws]
+    assert reader.decode(first) == {"a": 1}
     with pytest.raises(ValueError, match=r"."):
-        reader.decode(batch.raws[1])
-    assert reader.decode(batch.raws[2]) == {"a": 3}
+        reader.decode(wrong)
+    assert reader.decode(last) == {"a": 3}
 
 
 def test_bytes_that_are_no_text_are_kept_as_they_came():

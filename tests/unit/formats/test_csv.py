@@ -1,0 +1,357 @@
+import csv as standard
+import io
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import Enum
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plugline.formats import csv
+from plugline.formats.csv import Csv
+from plugline.records import Broken, Position, Record
+
+
+def records(content: bytes, settings: Csv | None = None) -> list[Record]:
+    reader = (settings or Csv()).reader()
+    return [reader.decode(raw) for batch in reader.batches(io.BytesIO(content)) for raw in batch.raws]
+
+
+def outcomes(content: bytes, settings: Csv | None = None) -> list[tuple[Record | str, Position]]:
+    """Return a record or the error's message for each raw, with its position."""
+    reader = (settings or Csv()).reader()
+    found: list[tuple[Record | str, Position]] = []
+    for batch in reader.batches(io.BytesIO(content)):
+        for index, raw in enumerate(batch.raws):
+            try:
+                outcome: Record | str = reader.decode(raw)
+            except ValueError as error:
+                outcome = str(error)
+            found.append((outcome, batch.position(index)))
+    return found
+
+
+def written(*values: Record, settings: Csv | None = None) -> str:
+    stream = io.BytesIO()
+    writer = (settings or Csv()).writer()
+    writer.open(stream, first=True)
+    writer.write([writer.encode(record) for record in values])
+    writer.close(last=True)
+    return stream.getvalue().decode()
+
+
+# ----------------------------------------------------------------------------- reading
+
+
+def test_rows_are_text_by_the_header():
+    assert records(b"a,b\n1,x y\n,2\n") == [{"a": "1", "b": "x y"}, {"a": "", "b": "2"}]
+
+
+def test_an_empty_file_and_a_header_alone_hold_no_records():
+    assert records(b"") == []
+    assert records(b"\n\n") == []
+    assert records(b"a,b\n") == []
+
+
+def test_a_byte_order_mark_is_not_part_of_the_first_name():
+    assert records(b"\xef\xbb\xbfa,b\n1,2\n") == [{"a": "1", "b": "2"}]
+
+
+def test_without_a_header_the_declared_fields_name_the_columns():
+    assert records(b"1,2\n3,4\n", Csv(header=False, fields=["a", "b"])) == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+
+
+def test_without_header_and_fields_there_is_no_reader():
+    with pytest.raises(ValueError, match="expected 'fields' to name the columns"):
+        Csv(header=False).reader()
+
+
+def test_a_name_that_stands_twice_in_the_header_is_an_error_before_the_first_record():
+    with pytest.raises(ValueError, match=r"the header names \['a'\] more than once"):
+        records(b"a,b,a\n1,2,3\n")
+
+
+def test_a_header_with_other_names_than_the_declared_fields_is_an_error():
+    with pytest.raises(ValueError, match=r"\['a', 'c'\].*expected the declared fields \['a', 'b'\]"):
+        records(b"a,c\n1,2\n", Csv(fields=["a", "b"]))
+
+
+def test_a_type_for_a_column_that_is_not_there_is_an_error():
+    with pytest.raises(ValueError, match=r"\['amuont'\]"):
+        records(b"amount\n1\n", Csv(types={"amuont": "int"}))
+
+
+def test_types_are_by_declaration():
+    settings = Csv(
+        types={"i": "int", "f": "float", "b": "bool", "d": "decimal", "day": "date", "at": "datetime", "s": "str"}
+    )
+    content = b"i,f,b,d,day,at,s,u\n1,1.5,TRUE,1.10,2024-05-31,2024-05-31T12:00:00+00:00,1,1\n,,,,,,,\n"
+    assert records(content, settings) == [
+        {
+            "i": 1,
+            "f": 1.5,
+            "b": True,
+            "d": Decimal("1.10"),
+            "day": date(2024, 5, 31),
+            "at": datetime(2024, 5, 31, 12, tzinfo=UTC),
+            "s": "1",
+            "u": "1",
+        },
+        {"i": None, "f": None, "b": None, "d": None, "day": None, "at": None, "s": "", "u": ""},
+    ]
+
+
+def test_null_is_what_stands_for_no_value_in_typed_columns():
+    settings = Csv(types={"n": "int"}, null="NA")
+    assert records(b"n,s\nNA,NA\n", settings) == [{"n": None, "s": "NA"}]
+    assert written({"n": None, "s": "x"}, settings=settings) == "n,s\nNA,x\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "expected"),
+    [
+        ("int", "1_000", "an integer"),
+        ("int", "1.0", "an integer"),
+        ("float", "1_0.5", "a number"),
+        ("float", "x", "a number"),
+        ("bool", "yes", "true, false, 1 or 0"),
+        ("decimal", "1,5", "a decimal number"),
+        ("date", "31.5.2024", "a date such as 2024-05-31"),
+        ("datetime", "noon", "a date and time such as"),
+    ],
+)
+def test_a_value_of_another_type_names_column_and_value(kind: str, text: str, expected: str):
+    settings = Csv(types={"a": "str", "n": kind})  # type: ignore[dict-item] # the parameter is any of the kinds
+    ((outcome, position),) = outcomes(f'a,n\nx,"{text}"\n'.encode(), settings)
+    assert f"column 'n' holds {text!r}: expected {expected}" in str(outcome)
+    assert position == Position(line=2, row=1)
+
+
+def test_a_ragged_row_fails_alone_with_both_counts():
+    assert outcomes(b"a,b\n1\n1,2\n1,2,3\n") == [
+        ("the row has 1 field: expected 2, as there are columns", Position(line=2, row=1)),
+        ({"a": "1", "b": "2"}, Position(line=3, row=2)),
+        ("the row has 3 fields: expected 2, as there are columns", Position(line=4, row=3)),
+    ]
+
+
+def test_positions_count_blank_lines_and_lines_in_quoted_fields():
+    content = b'\n"a",b\r\n1,"x\r\ny\n\nz"\r\n\r\n2,"\r"\n3,4\n'
+    assert outcomes(content) == [
+        ({"a": "1", "b": "x\r\ny\n\nz"}, Position(line=3, row=1)),
+        ({"a": "2", "b": "\r"}, Position(line=8, row=2)),
+        ({"a": "3", "b": "4"}, Position(line=10, row=3)),
+    ]
+
+
+def test_lines_may_end_with_a_carriage_return_alone():
+    assert records(b"a,b\r1,2\r3,4\r") == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+
+
+def test_other_line_separators_are_text():
+    text = "a\n1\x0b2\x1c3\u20284\x85\n"
+    assert records(text.encode()) == [{"a": "1\x0b2\x1c3\u20284\x85"}]
+
+
+def test_a_quote_that_is_never_closed_costs_its_line_only():
+    content = b'a,b\n1,"x\n2,y\n3,z\n'
+    found = outcomes(content)
+    assert found[0][0] == "no row of CSV: unexpected end of data"
+    assert [outcome for outcome, _ in found[1:]] == [{"a": "2", "b": "y"}, {"a": "3", "b": "z"}]
+    assert [position.line for _, position in found] == [2, 3, 4]
+
+
+def test_what_follows_a_quote_wrongly_fails_alone_and_is_kept_as_it_came():
+    reader = Csv().reader()
+    (batch,) = reader.batches(io.BytesIO(b'a,b\n0,0\n1,"x"y\n2,"z"\n'))
+    assert isinstance(batch.raws[1], Broken)
+    assert batch.raws[1].raw == b'1,"x"y\n'
+    assert [reader.decode(raw) for raw in (batch.raws[0], batch.raws[2])] == [
+        {"a": "0", "b": "0"},
+        {"a": "2", "b": "z"},
+    ]
+
+
+def test_a_byte_that_is_no_text_costs_its_row_only():
+    reader = Csv().reader()
+    raws = [raw for batch in reader.batches(io.BytesIO(b'a,b\n1,\xc3\xa9\n2,"\n\xe9"\n3,4\n')) for raw in batch.raws]
+    assert reader.decode(raws[0]) == {"a": "1", "b": "é"}
+    assert isinstance(raws[1], Broken)
+    assert (raws[1].raw, raws[1].reason) == (b'2,"\n\xe9"\n', "byte 0xe9: expected utf-8 text")
+    assert reader.decode(raws[2]) == {"a": "3", "b": "4"}
+
+
+def test_a_field_may_be_longer_than_the_standard_limit():
+    assert records(b'a\n"' + b"x\n" * 200_000 + b'"\n') == [{"a": "x\n" * 200_000}]
+
+
+def test_a_field_beyond_our_limit_fails_and_reading_goes_on(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(csv, "_MAX_FIELD_CHARACTERS", 1000)
+    before = standard.field_size_limit(1000)
+    try:
+        found = outcomes(b"a,b\n1," + b"x" * 2000 + b"\n2,y\n")
+    finally:
+        standard.field_size_limit(before)
+    assert "field larger than field limit" in str(found[0][0])
+    assert found[1][0] == {"a": "2", "b": "y"}
+
+
+@given(
+    st.lists(st.lists(st.text(st.sampled_from('a",\r\n é\x0b'), max_size=4), min_size=2, max_size=2), max_size=12),
+    st.integers(1, 12),
+    st.booleans(),
+)
+def test_chunks_may_end_anywhere(rows: list[list[str]], chunk: int, quoted: bool):  # noqa: FBT001 - hypothesis gives it
+    stream = io.StringIO()
+    quoting = standard.QUOTE_ALL if quoted else standard.QUOTE_MINIMAL
+    standard.writer(stream, quoting=quoting).writerows([["p", "q"], *rows])
+    content = stream.getvalue().encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv, "_CHUNK_CHARACTERS", chunk)
+        found = outcomes(content)
+    assert [outcome for outcome, _ in found] == [{"p": row[0], "q": row[1]} for row in rows]
+    lines = list(io.StringIO(content.decode(), newline=""))
+    for row, (_, position) in zip(rows, found, strict=True):
+        assert position.line is not None
+        first_line = next(standard.reader([*lines[position.line - 1 :]]))
+        assert first_line == row
+
+
+@given(st.binary(max_size=60).map(lambda tail: b"p,q\n" + tail), st.integers(1, 9))
+def test_no_bytes_are_lost_or_crash(content: bytes, chunk: int):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv, "_CHUNK_CHARACTERS", chunk)
+        pieces = outcomes(content)
+    assert pieces == outcomes(content)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig", "cp1252"])
+def test_other_encodings_are_read_as_they_are_written(encoding: str):
+    settings = Csv(encoding=encoding)
+    stream = io.BytesIO()
+    writer = settings.writer()
+    writer.open(stream, first=True)
+    writer.write([writer.encode({"a": "é", "b": "1"}), writer.encode({"a": "x", "b": "ü,"})])
+    writer.close(last=True)
+    assert stream.getvalue().decode(encoding) == 'a,b\né,1\nx,"ü,"\n'
+    assert records(stream.getvalue(), settings) == [{"a": "é", "b": "1"}, {"a": "x", "b": "ü,"}]
+
+
+# ----------------------------------------------------------------------------- writing
+
+
+def test_the_first_record_fixes_the_columns_and_their_order():
+    assert written({"a": 1, "b": 2}, {"b": 4, "a": 3}) == "a,b\n1,2\n3,4\n"
+
+
+def test_declared_fields_fix_the_columns():
+    assert written({"a": 1, "b": 2}, settings=Csv(fields=["b", "a"])) == "b,a\n2,1\n"
+    assert written(settings=Csv(fields=["b", "a"])) == "b,a\n"
+
+
+def test_without_records_and_fields_the_output_is_empty():
+    assert written() == ""
+
+
+def test_a_header_can_be_left_out():
+    assert written({"a": 1, "b": 2}, settings=Csv(header=False)) == "1,2\n"
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"a": 1}, r"the record lacks \['b'\]: expected the columns \['a', 'b'\]"),
+        ({"a": 1, "b": 2, "c": 3}, r"the record has \['c'\] besides"),
+        ({"a": 1, "c": 3}, r"the record lacks \['b'\] and has \['c'\] besides"),
+        ({}, r"the record lacks \['a', 'b'\]"),
+    ],
+)
+def test_a_record_with_other_keys_is_never_cut(record: Record, message: str):
+    writer = Csv().writer()
+    writer.open(io.BytesIO(), first=True)
+    writer.encode({"a": 1, "b": 2})
+    with pytest.raises(ValueError, match=message):
+        writer.encode(record)
+
+
+@pytest.mark.parametrize("value", [{"x": 1}, [1], (1,), {1}, b"x", object()])
+def test_what_a_field_cannot_hold_is_an_error_that_says_so(value: object):
+    writer = Csv().writer()
+    writer.open(io.BytesIO(), first=True)
+    with pytest.raises(ValueError, match=f"column 'b' holds a {type(value).__name__}: expected text"):
+        writer.encode({"a": 1, "b": value})
+    # and it fixes nothing
+    assert writer.columns is None
+    assert writer.encode({"c": 1}) == b"1"
+
+
+def test_text_that_the_encoding_lacks_is_an_error_of_its_record():
+    writer = Csv().writer()
+    writer.open(io.BytesIO(), first=True)
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        writer.encode({"a": "\udce9"})
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        writer.encode({"a": "\udce9", "b": 1})
+
+
+class _Colour(str, Enum):
+    RED = "red"
+
+
+def test_values_are_written_as_they_are_read():
+    record: Record = {
+        "t": True,
+        "n": None,
+        "f": 0.1,
+        "d": Decimal("1.10"),
+        "day": date(2024, 5, 31),
+        "at": datetime(2024, 5, 31, 12, tzinfo=UTC),
+        "e": _Colour.RED,
+    }
+    assert written(record) == "t,n,f,d,day,at,e\ntrue,,0.1,1.10,2024-05-31,2024-05-31T12:00:00+00:00,red\n"
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.one_of(st.text(st.sampled_from('a",\r\n ;é'), max_size=4), st.integers(), st.floats(), st.none()),
+            min_size=2,
+            max_size=2,
+        ),
+        min_size=1,
+    ),
+    st.sampled_from([",", ";", "a"]),
+)
+def test_rows_are_those_of_the_standard_writer(rows: list[list[object]], delimiter: str):
+    stream = io.StringIO()
+    # With \r\n as its line end the standard writer quotes both line breaks; ours then ends lines with \n.
+    writer = standard.writer(stream, delimiter=delimiter, lineterminator="\r\n")
+    expected = []
+    for row in [["p", "q"], *rows]:
+        writer.writerow(row)
+        expected.append(stream.getvalue().removesuffix("\r\n") + "\n")
+        stream.seek(stream.truncate(0))
+    given_records: list[Record] = [{"p": row[0], "q": row[1]} for row in rows]
+    assert written(*given_records, settings=Csv(delimiter=delimiter)) == "".join(expected)
+
+
+# ----------------------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"delimiter": ""}, "delimiter ''"),
+        ({"delimiter": "::"}, "delimiter '::'"),
+        ({"delimiter": "\n"}, "delimiter"),
+        ({"quotechar": ","}, "quotechar ','"),
+        ({"fields": []}, "fields"),
+        ({"fields": ["a", "a"]}, r"fields names \['a'\] more than once"),
+        ({"encoding": "base64"}, "encoding 'base64'"),
+        ({"encoding": "klingon"}, "encoding 'klingon'"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(settings: dict[str, object], message: str):
+    with pytest.raises(ValueError, match=message):
+        Csv(**settings)  # type: ignore[arg-type] # wrong on purpose
