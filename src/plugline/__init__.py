@@ -5,6 +5,8 @@ The names below are imported on first use, so ``import plugline`` itself costs n
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from plugline.admission.policy import Policy
+    from plugline.contract.permissions import Permissions
     from plugline.discovery.finders import EntryPoints, File, Folder, Modules, Package
     from plugline.discovery.spec import PluginSpec
     from plugline.errors import (
@@ -28,12 +30,14 @@ _HOMES = {
     "LoadError": "errors",
     "Modules": "discovery.finders",
     "Package": "discovery.finders",
+    "Permissions": "contract.permissions",
     "Place": "findings",
     "Plugin": "host",
     "PluginDeclined": "errors",
     "PluginRejected": "errors",
     "PluginSpec": "discovery.spec",
     "PluglineError": "errors",
+    "Policy": "admission.policy",
     "Rejected": "host",
     "StepFailed": "errors",
     "UnknownPlugin": "errors",
@@ -55,12 +59,14 @@ __all__ = [
     "LoadError",
     "Modules",
     "Package",
+    "Permissions",
     "Place",
     "Plugin",
     "PluginDeclined",
     "PluginRejected",
     "PluginSpec",
     "PluglineError",
+    "Policy",
     "Rejected",
     "StepFailed",
     "UnknownPlugin",

@@ -28,14 +28,16 @@ class Finding(Value):
         place: Where it is.
         hint: What to do about it, one line, where there is something to say.
         source_line: The text of the line, for showing it with a caret.
+        severity: ``"error"`` where it keeps a plugin from being used, ``"warning"`` where it does not.
     """
 
-    __slots__ = ("code", "hint", "message", "place", "source_line")
+    __slots__ = ("code", "hint", "message", "place", "severity", "source_line")
     code: str
     message: str
     place: Place
     hint: str | None
     source_line: str | None
+    severity: str
 
     def __init__(
         self,
@@ -44,12 +46,18 @@ class Finding(Value):
         place: Place,
         hint: str | None = None,
         source_line: str | None = None,
+        severity: str = "error",
     ) -> None:
-        self._set(code=code, message=message, place=place, hint=hint, source_line=source_line)
+        self._set(code=code, message=message, place=place, hint=hint, source_line=source_line, severity=severity)
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it keeps a plugin from being used."""
+        return self.severity == "error"
 
     def __str__(self) -> str:
         """Return the finding as people read it: at most four lines, the hint last."""
-        lines = [f"error[{self.code}] {self.place}: {self.message}"]
+        lines = [f"{self.severity}[{self.code}] {self.place}: {self.message}"]
         if self.source_line is not None and self.place.line is not None:
             lines.append(f"  | {self.place.line} | {self.source_line}")
             if self.place.column is not None:

@@ -163,6 +163,7 @@ def finding_data(finding: Finding) -> dict[str, object]:
     place = finding.place
     return {
         "code": finding.code,
+        "severity": finding.severity,
         "message": finding.message,
         "path": place.path,
         "line": place.line,
@@ -175,7 +176,7 @@ def finding_text(finding: Finding, *, colours: bool = False, source: bool = True
     """Return a finding as people read it: at most four lines."""
     red, cyan, bold, end = (_RED, _CYAN, _BOLD, _END) if colours else ("", "", "", "")
     place = shortened(str(finding.place))
-    lines = [f"{red}error[{finding.code}]{end} {bold}{place}{end}: {shortened(finding.message)}"]
+    lines = [f"{red}{finding.severity}[{finding.code}]{end} {bold}{place}{end}: {shortened(finding.message)}"]
     if source:
         lines += _excerpt(finding, red, end)
     if hint and finding.hint is not None:
@@ -244,7 +245,7 @@ def annotation(finding: Finding) -> str:
     where = [("file", place.path), ("line", place.line), ("col", place.column), ("title", finding.code)]
     properties = ",".join(f"{key}={_property(str(value))}" for key, value in where if value is not None)
     hint = f"\nhint: {finding.hint}" if finding.hint is not None else ""
-    return f"::error {properties}::{_command_data(finding.message + hint)}"
+    return f"::{finding.severity} {properties}::{_command_data(finding.message + hint)}"
 
 
 def _command_data(text: str) -> str:

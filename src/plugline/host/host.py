@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Generic, Literal, Self, TypeVar, overload
 
+from plugline.admission.policy import Admitting, Gate, Policy
 from plugline.contract.interface import interfaces_of
 from plugline.discovery.finders import Finder, finder_for
 from plugline.dispatch.calls import Results, call_all, first
@@ -50,6 +51,9 @@ class Host(Generic[T]):
         api_version: What the host offers to plugins that state a ``REQUIRED_API_VERSION``.
         namespace: The private package under which a folder's plugins are registered in ``sys.modules``; by
             default it has the folder's name, with a number after it if that is taken.
+        policy: Who may be loaded: :class:`plugline.Policy`, or an object of your own with its methods. Without one a
+            file that any user could have written is refused, and so is what differs from a ``plugline.lock`` beside
+            the folder.
 
     Raises:
         ValueError: ``namespace`` is taken, or is no dotted name.
@@ -65,6 +69,7 @@ class Host(Generic[T]):
         interface: Sequence[str] | tuple[type, ...] | None = None,
         api_version: str | None = None,
         namespace: str | None = None,
+        policy: Admitting | None = None,
     ) -> None: ...
 
     @overload
@@ -75,6 +80,7 @@ class Host(Generic[T]):
         interface: Callable[..., T],
         api_version: str | None = None,
         namespace: str | None = None,
+        policy: Admitting | None = None,
     ) -> None: ...
 
     def __init__(
@@ -83,11 +89,13 @@ class Host(Generic[T]):
         interface: object = None,
         api_version: str | None = None,
         namespace: str | None = None,
+        policy: Admitting | None = None,
     ) -> None:
         self._finders = tuple(finder_for(place) for place in places)
         self._interfaces = interfaces_of(interface)
         self._api_version = api_version
-        self._loader = Loader(self._finders, self._interfaces, api_version, namespace)
+        self._gate = Gate(policy if policy is not None else Policy())
+        self._loader = Loader(self._finders, self._interfaces, api_version, namespace, self._gate)
         self._registry: _Registry | None = None
 
     def __enter__(self) -> Self:
@@ -113,7 +121,8 @@ class Host(Generic[T]):
         """
         with self._loader.lock:
             old = self._registry.plugins if self._registry is not None else {}
-            inspection = inspect_places(self._finders, self._interfaces, self._api_version)
+            self._gate.renew()
+            inspection = inspect_places(self._finders, self._interfaces, self._api_version, self._gate)
             self._loader.expect(inspection)
             plugins: dict[str, Plugin[T]] = {}
             for name, entry in inspection.accepted.items():

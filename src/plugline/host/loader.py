@@ -4,8 +4,10 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 
+from plugline.admission.policy import Gate, declared_permissions
 from plugline.clock import monotonic_seconds
 from plugline.contract.interface import Interface
+from plugline.contract.permissions import NOTHING, Permissions
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.finders import Finder
 from plugline.discovery.spec import read_file
@@ -13,10 +15,11 @@ from plugline.discovery.trees import real_path
 from plugline.errors import NameMissing, SettingsRefused
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place
-from plugline.host.registry import Entry, Inspection, check_read
+from plugline.host.registry import Entry, Inspection, admitted, check_read
 from plugline.imports import import_object
 from plugline.loading.binding import Declined, Target, ask_available, find_target
 from plugline.loading.namespace import Namespace, release, reserve
+from plugline.loading.patches import Snapshot
 from plugline.loading.running import run_module
 from plugline.values import Value
 
@@ -28,15 +31,17 @@ class Loaded(Value):
         entry: What was run; newer than what was listed where the file had changed since.
         target: What of it provides the interface.
         seconds: How long running it took.
+        warnings: What is to be told of how it was loaded.
     """
 
-    __slots__ = ("entry", "seconds", "target")
+    __slots__ = ("entry", "seconds", "target", "warnings")
     entry: Entry
     target: Target
     seconds: float
+    warnings: tuple[Finding, ...]
 
-    def __init__(self, entry: Entry, target: Target, seconds: float) -> None:
-        self._set(entry=entry, target=target, seconds=seconds)
+    def __init__(self, entry: Entry, target: Target, seconds: float, warnings: tuple[Finding, ...] = ()) -> None:
+        self._set(entry=entry, target=target, seconds=seconds, warnings=warnings)
 
 
 class Loader:
@@ -51,6 +56,7 @@ class Loader:
         interfaces: Sequence[Interface],
         api_version: str | None,
         namespace: str | None,
+        gate: Gate | None = None,
     ) -> None:
         """Reserve the private packages.
 
@@ -63,6 +69,8 @@ class Loader:
         self._staged: dict[tuple[str, str], SourceFile] = {}
         self._refused: dict[tuple[str, str], Finding] = {}
         self._namespaces: dict[int, Namespace] = {}
+        self._gate = gate
+        self._declared: dict[tuple[str, str], Permissions] = {}  # of packages, by namespace and folder
         for index, finder in enumerate(finders):
             wanted = namespace or finder.namespace
             if wanted is not None and finder.tree is not None:
@@ -92,7 +100,16 @@ class Loader:
         staged = self._staged.get(key)
         if staged is not None:
             return staged
-        return self._refused.get(key) or namespace.tree.read(relative)
+        return self._refused.get(key) or self._neighbour(namespace, relative)
+
+    def _neighbour(self, namespace: Namespace, relative: str) -> SourceFile | Finding:
+        """Read a file that is no plugin that is being loaded: its bytes are admitted as they will be run."""
+        source = namespace.tree.read(relative)
+        if isinstance(source, Finding) or self._gate is None:
+            return source
+        declared = self._declared.get((namespace.name, relative.partition("/")[0]), NOTHING)
+        found = self._gate.admit_file(namespace.tree, relative, source, declared)
+        return next((finding for finding in found if finding.is_error), source)
 
     def path_of(self, entry: Entry) -> str | None:
         """Return the file as tracebacks name it."""
@@ -111,6 +128,19 @@ class Loader:
 
     def load(self, entry: Entry) -> Loaded | Declined | tuple[Finding, ...]:
         """Run a plugin and bind it, or say everything that keeps it from being a plugin. Leaves nothing of a failure."""
+        if not isinstance(entry.candidate, FileCandidate):
+            return self._load(entry)
+        snapshot = Snapshot()
+        patched: tuple[Finding, ...] = ()
+        try:
+            outcome = self._load(entry)
+        finally:
+            patched = snapshot.undo(self.module_name(entry), Place(entry.place.path))
+        if isinstance(outcome, Loaded):
+            return Loaded(outcome.entry, outcome.target, outcome.seconds, (*outcome.entry.warnings, *patched))
+        return (*outcome, *patched) if isinstance(outcome, tuple) else outcome
+
+    def _load(self, entry: Entry) -> Loaded | Declined | tuple[Finding, ...]:
         match entry.candidate:
             case FileCandidate() as candidate:
                 return self._load_file(entry, candidate)
@@ -129,10 +159,19 @@ class Loader:
             entry = check_read(candidate, read, self._interfaces, self._api_version, entry.finder)
             if entry.findings:
                 return entry.findings
+        if self._gate is not None:
+            # Asked again of the very bytes that are run, and of the owners as they are now.
+            self._gate.renew()
+            entry = admitted(entry, source, self._gate)
+            if entry.findings:
+                return entry.findings
         namespace = self._namespaces.get(entry.finder)
         if namespace is None:
             return (Finding("P301", "its host is closed", entry.place),)
         key = (namespace.name, candidate.entry)
+        if entry.spec is not None and "/" in candidate.entry:
+            package = (namespace.name, candidate.entry.partition("/")[0])
+            self._declared[package] = declared_permissions(entry.spec)[0]
         self._staged[key] = source
         try:
             return self._run(entry, namespace.module_name(candidate.module), own_only=True)

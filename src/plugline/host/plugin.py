@@ -121,6 +121,11 @@ class Plugin(Generic[T]):
         return self._outcome if isinstance(self._outcome, tuple) else ()
 
     @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What is to be told of it and does not keep it from being used: its file's owner, what it changed while it was loaded."""
+        return self._outcome.warnings if isinstance(self._outcome, Loaded) else self._entry.warnings
+
+    @property
     def declined(self) -> str | None:
         """Its own reason not to apply here; ``None`` unless its state is ``declined``."""
         return self._outcome.reason if isinstance(self._outcome, Declined) else None

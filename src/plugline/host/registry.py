@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Sequence
 
+from plugline.admission.policy import Gate
 from plugline.contract.interface import Interface
 from plugline.contract.version import api_version_problem
 from plugline.discovery.candidates import Candidate, FileCandidate, ModuleCandidate
 from plugline.discovery.finders import Finder
 from plugline.discovery.fit import source_findings
 from plugline.discovery.spec import PluginSpec, Read, read_file, read_module
+from plugline.files import SourceFile
 from plugline.findings import Finding, Place
 from plugline.values import Value
 
@@ -21,18 +23,25 @@ class Entry(Value):
         spec: What is known of it, ``None`` where it could not be read.
         findings: What is wrong with it; one finding is enough to reject it.
         finder: The index of the finder that found it.
+        warnings: What is to be told of it, and does not reject it.
     """
 
-    __slots__ = ("candidate", "finder", "findings", "spec")
+    __slots__ = ("candidate", "finder", "findings", "spec", "warnings")
     candidate: Candidate | None
     spec: PluginSpec | None
     findings: tuple[Finding, ...]
     finder: int
+    warnings: tuple[Finding, ...]
 
     def __init__(
-        self, candidate: Candidate | None, spec: PluginSpec | None, findings: tuple[Finding, ...], finder: int
+        self,
+        candidate: Candidate | None,
+        spec: PluginSpec | None,
+        findings: tuple[Finding, ...],
+        finder: int,
+        warnings: tuple[Finding, ...] = (),
     ) -> None:
-        self._set(candidate=candidate, spec=spec, findings=findings, finder=finder)
+        self._set(candidate=candidate, spec=spec, findings=findings, finder=finder, warnings=warnings)
 
     @property
     def place(self) -> Place:
@@ -62,7 +71,9 @@ class Inspection(Value):
         self._set(accepted=accepted, rejected=rejected, findings=findings)
 
 
-def inspect_places(finders: Sequence[Finder], interfaces: Sequence[Interface], api_version: str | None) -> Inspection:
+def inspect_places(
+    finders: Sequence[Finder], interfaces: Sequence[Interface], api_version: str | None, gate: Gate | None = None
+) -> Inspection:
     """Look at all places now. Runs no plugin code; what is wrong with one plugin leaves the others as they are."""
     accepted: dict[str, Entry] = {}
     rejected: list[tuple[str, Entry]] = []
@@ -72,7 +83,7 @@ def inspect_places(finders: Sequence[Finder], interfaces: Sequence[Interface], a
         findings += found.findings
         rejected += [(name, Entry(None, None, (finding,), index)) for name, finding in found.refused]
         for candidate in found.candidates:
-            entry = read_candidate(candidate, interfaces, api_version, index)
+            entry = read_candidate(candidate, interfaces, api_version, index, gate)
             name = entry.spec.name if entry.spec is not None else candidate.name
             if not entry.findings and name in accepted:
                 entry = Entry(candidate, entry.spec, (_clash(name, entry, accepted[name]),), index)
@@ -92,14 +103,28 @@ def _clash(name: str, entry: Entry, first: Entry) -> Finding:
 
 
 def read_candidate(
-    candidate: Candidate, interfaces: Sequence[Interface], api_version: str | None, finder: int
+    candidate: Candidate,
+    interfaces: Sequence[Interface],
+    api_version: str | None,
+    finder: int,
+    gate: Gate | None = None,
 ) -> Entry:
-    """Read one candidate and check what its source shows."""
-    if isinstance(candidate, FileCandidate):
-        read = read_file(candidate, candidate.tree.read(candidate.entry))
-    else:
-        read = read_module(candidate)
-    return check_read(candidate, read, interfaces, api_version, finder)
+    """Read one candidate, check what its source shows, and whether it may be loaded."""
+    if not isinstance(candidate, FileCandidate):
+        return check_read(candidate, read_module(candidate), interfaces, api_version, finder)
+    source = candidate.tree.read(candidate.entry)
+    entry = check_read(candidate, read_file(candidate, source), interfaces, api_version, finder)
+    return entry if isinstance(source, Finding) or gate is None else admitted(entry, source, gate)
+
+
+def admitted(entry: Entry, source: SourceFile, gate: Gate) -> Entry:
+    """Add to an entry what speaks against loading it, made of these bytes."""
+    if entry.spec is None:
+        return entry
+    found = gate.admit(entry.candidate, entry.spec, source)
+    errors = tuple(finding for finding in found if finding.is_error)
+    warnings = tuple(finding for finding in found if not finding.is_error)
+    return Entry(entry.candidate, entry.spec, (*entry.findings, *errors), entry.finder, warnings)
 
 
 def check_read(

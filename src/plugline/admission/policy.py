@@ -1,0 +1,282 @@
+"""A plugin's spec, its bytes and its owners to whether it may be loaded.
+
+A :class:`Policy` decides, from values alone; a :class:`Gate` gathers these values for one host. To change what is
+decided, give the host a policy of your own: a subclass of :class:`Policy`, or anything with its two methods.
+"""
+
+import os
+from typing import Literal, Protocol
+
+from plugline.admission.lock import LOCK_NAME, Lock, locked_file_findings, locked_findings, read_lock
+from plugline.admission.ownership import OwnerFacts, Owners, ownership_findings
+from plugline.contract.permissions import NOTHING, Permissions, parse_permissions
+from plugline.discovery.candidates import FileCandidate
+from plugline.discovery.source import parse_source
+from plugline.discovery.spec import PluginSpec
+from plugline.discovery.trees import DiskTree, Tree, real_path
+from plugline.files import SourceFile
+from plugline.findings import Finding, Place
+from plugline.values import Value
+
+Audit = Literal["off", "warn", "refuse"]
+
+
+class Facts(Value):
+    """What is known around a plugin, besides itself.
+
+    Attributes:
+        owner: Who owns its file, and all that leads there.
+        lock: What is trusted; ``None`` where there is no lock file.
+        declared: What it asks for.
+    """
+
+    __slots__ = ("declared", "lock", "owner")
+    owner: OwnerFacts
+    lock: Lock | None
+    declared: Permissions
+
+    def __init__(self, owner: OwnerFacts, lock: Lock | None = None, declared: Permissions = NOTHING) -> None:
+        self._set(owner=owner, lock=lock, declared=declared)
+
+
+class Admitting(Protocol):
+    """What a host asks before it runs anything.
+
+    Attributes:
+        strict: Whether warnings about owners and modes are errors, those of the lock file's own path too.
+        lock: The lock file: a bare name is looked for beside each plugin folder, a path is taken as it is, ``None``
+            is for no lock at all.
+    """
+
+    @property
+    def strict(self) -> bool:
+        """See the class."""
+
+    @property
+    def lock(self) -> str | None:
+        """See the class."""
+
+    def admit(self, spec: PluginSpec, source: SourceFile, facts: Facts) -> tuple[Finding, ...]:
+        """Return what speaks against loading a plugin; one error is enough to refuse it.
+
+        Called when plugins are listed, and again before one is run, with the bytes that will be: whatever happens to
+        the file in between or later, what was passed here is what is compiled.
+        """
+
+    def admit_file(self, source: SourceFile, path: str, facts: Facts) -> tuple[Finding, ...]:
+        """Return what speaks against running another file of the folder, which a plugin imports.
+
+        Args:
+            source: The bytes that will be run.
+            path: Its absolute path.
+            facts: Around it; what is declared is that of the package it is in, nothing for a file of several plugins.
+        """
+
+
+class Policy:
+    """Who may be loaded: owners and modes, then the lock file, then what is declared, then the audit.
+
+    All findings are told at once. Without arguments a file that others could have written is refused, and where there
+    is a lock file, what is not in it or differs from it.
+
+    Args:
+        strict: Whether what may be written to by a group, or belongs to somebody else, is refused and not warned of.
+        lock: The lock file. A bare name is looked for beside the plugin folder, a path is taken as it is; ``None``
+            turns it off.
+        audit: What becomes of code that is seen to touch what its plugin does not declare. This is hygiene, and
+            not a boundary: code that means to hide what it does is not seen.
+        grant: The most that any plugin is granted; ``None`` for no limit.
+
+    Raises:
+        ValueError: ``audit`` is none of the three.
+    """
+
+    def __init__(
+        self,
+        *,
+        strict: bool = False,
+        lock: str | os.PathLike[str] | None = LOCK_NAME,
+        audit: Audit = "off",
+        grant: Permissions | None = None,
+    ) -> None:
+        if audit not in ("off", "warn", "refuse"):
+            message = f"audit is {audit!r}, 'off', 'warn' or 'refuse' was expected"
+            raise ValueError(message)
+        self.strict = strict
+        self.lock: str | None = os.fspath(lock) if lock is not None else None
+        self.audit = audit
+        self.grant = grant
+
+    def __repr__(self) -> str:
+        return f"Policy(strict={self.strict}, lock={self.lock!r}, audit={self.audit!r}, grant={self.grant})"
+
+    def admit(self, spec: PluginSpec, source: SourceFile, facts: Facts) -> tuple[Finding, ...]:
+        """See :class:`Admitting`."""
+        findings = list(ownership_findings(facts.owner, source.path, strict=self.strict))
+        if facts.lock is not None:
+            findings += locked_findings(facts.lock, spec, source.digest, facts.declared)
+        if self.grant is not None and (more := facts.declared.beyond(self.grant)):
+            message = f"asks for {more.in_words()}, which this program grants no plugin"
+            hint = f"it grants at most {self.grant}"
+            findings.append(Finding("T402", message, permissions_place(spec), hint=hint))
+        return (*findings, *self.audited(source, facts.declared))
+
+    def admit_file(self, source: SourceFile, path: str, facts: Facts) -> tuple[Finding, ...]:
+        """See :class:`Admitting`. A file of several plugins has no permissions of its own, and is not audited."""
+        findings = list(ownership_findings(facts.owner, source.path, strict=self.strict))
+        if facts.lock is not None:
+            findings += locked_file_findings(facts.lock, path, source)
+        return (*findings, *self.audited(source, facts.declared)) if facts.declared is not NOTHING else tuple(findings)
+
+    def audited(self, source: SourceFile, declared: Permissions) -> tuple[Finding, ...]:
+        """Return the findings of the audit of some source; none where the policy has none."""
+        if self.audit == "off":
+            return ()
+        # Only who asks for an audit pays for its tables.
+        from plugline.admission.audit import audit_findings, find_uses  # noqa: PLC0415
+
+        tree = parse_source(source)
+        if isinstance(tree, Finding):
+            return ()  # told by whoever reads it
+        severity = "error" if self.audit == "refuse" else "warning"
+        return audit_findings(find_uses(tree), declared, source.path, severity=severity)
+
+
+def declared_permissions(spec: PluginSpec) -> tuple[Permissions, tuple[Finding, ...]]:
+    """Return what a plugin declares, and what is wrong with the way it does."""
+    declared = spec.settings.get("permissions")
+    if declared is None:
+        return NOTHING, ()
+    return parse_permissions(declared, permissions_place(spec))
+
+
+def permissions_place(spec: PluginSpec) -> Place:
+    """Return where a plugin declares its permissions, as far as that is known: its block."""
+    return Place(spec.place.path, spec.facts.block_line if spec.facts is not None else None)
+
+
+def granted_permissions(spec: PluginSpec, lock: Lock | None, grant: Permissions | None) -> Permissions:
+    """Return what a plugin that was admitted may touch: what it declares, as far as lock and policy grant it."""
+    granted = declared_permissions(spec)[0]
+    if lock is not None:
+        locked = lock.plugins.get(spec.name)
+        granted = granted.intersection(locked.permissions) if locked is not None else NOTHING
+    return granted.intersection(grant) if grant is not None else granted
+
+
+class Gate:
+    """Gathers facts for a policy; between two calls of :meth:`renew` each folder is looked at once.
+
+    Args:
+        policy: Who decides.
+    """
+
+    def __init__(self, policy: Admitting) -> None:
+        self._policy = policy
+        self._owners = Owners()
+        self._locks: dict[str, tuple[object, Lock | None | tuple[Finding, ...]]] = {}
+
+    def renew(self) -> None:
+        """Look at folders and lock files again: before each listing, and before each load."""
+        self._owners = Owners()
+
+    def admit(self, candidate: object, spec: PluginSpec, source: SourceFile) -> tuple[Finding, ...]:
+        """Return what speaks against loading a candidate, made of these bytes.
+
+        Only files in a folder on disk are held against the policy. An installed module is trusted like the program
+        that runs, and what is carried in memory was admitted where it was packed.
+        """
+        if not isinstance(candidate, FileCandidate) or not isinstance(candidate.tree, DiskTree):
+            return ()
+        declared, wrong = declared_permissions(spec)
+        lock = self._lock_of(candidate.tree)
+        if isinstance(lock, tuple):
+            return (*wrong, *lock)
+        path = real_path(candidate.tree, candidate.entry)
+        facts = Facts(self._owners.look(path), lock, declared)
+        return (*wrong, *self._policy.admit(spec, source, facts), *self._package_findings(candidate, facts))
+
+    def admit_file(
+        self, tree: Tree, relative: str, source: SourceFile, declared: Permissions = NOTHING
+    ) -> tuple[Finding, ...]:
+        """Return what speaks against running a file that is no plugin itself: a helper, or a module of a package."""
+        if not isinstance(tree, DiskTree):
+            return ()
+        lock = self._lock_of(tree)
+        if isinstance(lock, tuple):
+            return lock
+        path = real_path(tree, relative)
+        return self._policy.admit_file(source, path, Facts(self._owners.look(path), lock, declared))
+
+    def _package_findings(self, candidate: FileCandidate, facts: Facts) -> tuple[Finding, ...]:
+        """Hold the native code of a package against the lock: Python's own importer runs it, and asks nobody."""
+        folder, _, name = candidate.entry.rpartition("/")
+        if facts.lock is None or name != "__init__.py":
+            return ()
+        findings: list[Finding] = []
+        for relative in files_below(candidate.tree, folder, _NATIVE_SUFFIXES):
+            source = candidate.tree.read(relative)
+            if isinstance(source, Finding):
+                findings.append(source)
+            else:
+                findings += locked_file_findings(facts.lock, real_path(candidate.tree, relative), source)
+        return tuple(findings)
+
+    def _lock_of(self, tree: Tree) -> Lock | None | tuple[Finding, ...]:
+        path = lock_path(self._policy.lock, tree.real)
+        if path is None:
+            return None
+        # Its status will do here: who can forge that can write to it, and so trust anything.
+        status = _status(path)
+        known = self._locks.get(path)
+        if known is None or known[0] != status:
+            known = self._locks[path] = (status, self._read(path) if status is not None else None)
+        lock = known[1]
+        if not isinstance(lock, Lock):
+            return lock
+        found = ownership_findings(self._owners.look(path), lock.path, strict=self._policy.strict)
+        return tuple(finding for finding in found if finding.is_error) or lock
+
+    def _read(self, path: str) -> Lock | None | tuple[Finding, ...]:
+        return read_lock(path)
+
+
+def _status(path: str) -> tuple[int, ...] | None:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None if not os.path.lexists(path) else ()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+_NATIVE_SUFFIXES = (".so", ".pyd", ".dll", ".dylib")
+
+
+def lock_path(lock: str | None, folder: str) -> str | None:
+    """Return the absolute path of the lock file for a plugin folder: a bare name is beside the folder."""
+    if lock is None:
+        return None
+    if os.path.basename(lock) != lock:
+        return os.path.abspath(lock)
+    return os.path.join(os.path.dirname(os.path.abspath(folder)), lock)
+
+
+def files_below(tree: Tree, folder: str, suffixes: tuple[str, ...]) -> list[str]:
+    """Return the files of a folder of a tree, at any depth, that end in one of ``suffixes``, sorted."""
+    found: list[str] = []
+    seen: set[str] = set()
+    todo = [folder]
+    while todo:
+        at = todo.pop()
+        real = os.path.realpath(real_path(tree, at))
+        names = tree.names(at) if real not in seen else []  # a link may lead round in a circle
+        seen.add(real)
+        for name, is_folder in [] if isinstance(names, Finding) else names:
+            path = f"{at}/{name}" if at else name
+            if is_folder and not name.startswith(".") and name != "__pycache__":
+                todo.append(path)
+            elif name.endswith(suffixes) and not is_folder:
+                found.append(path)
+    return sorted(found)

@@ -1,0 +1,165 @@
+"""Plugin folders and files as they are now to the lock that would trust them, and what that changes.
+
+What ``plugline trust`` does, without its options and its printing.
+"""
+
+import os
+from collections.abc import Sequence
+
+from plugline.admission.lock import LOCK_NAME, Lock, LockDiff, Locked, diff_locks, read_lock, write_lock
+from plugline.admission.policy import declared_permissions, files_below, lock_path
+from plugline.discovery.candidates import FileCandidate
+from plugline.discovery.finders import File, finder_for
+from plugline.discovery.spec import read_file
+from plugline.discovery.trees import Tree, real_path
+from plugline.findings import Finding
+from plugline.values import Value
+
+_IMPORTABLE = (".py", ".so", ".pyd", ".dll", ".dylib")
+
+
+class Proposal(Value):
+    """What trusting would change in one lock file.
+
+    Attributes:
+        old: The lock as it is; ``None`` where there is none, or none that can be read.
+        new: As it would be.
+        diff: What differs.
+        findings: What cannot be trusted because it cannot be read, and what is wrong with the old lock.
+    """
+
+    __slots__ = ("diff", "findings", "new", "old")
+    old: Lock | None
+    new: Lock
+    diff: LockDiff
+    findings: tuple[Finding, ...]
+
+    def __init__(self, old: Lock | None, new: Lock, diff: LockDiff, findings: tuple[Finding, ...]) -> None:
+        self._set(old=old, new=new, diff=diff, findings=findings)
+
+    def to_data(self) -> dict[str, object]:
+        """Return it for JSON."""
+        return {
+            "lock": self.new.path,
+            "plugins": [
+                {
+                    "name": change.name,
+                    "change": change.kind,
+                    "file": (change.new or change.old).file if change.new or change.old else None,  # type: ignore[union-attr]
+                    "version": change.new.version if change.new is not None else None,
+                    "trusted_version": change.old.version if change.old is not None else None,
+                    "asks_more": change.more.to_data(),
+                    "asks_fewer": change.fewer.to_data(),
+                }
+                for change in self.diff.plugins
+            ],
+            "files": [
+                {"file": path, "change": "added" if old is None else "removed" if new is None else "changed"}
+                for path, old, new in self.diff.files
+            ],
+        }
+
+
+def propose(paths: Sequence[str], lock: str | None = LOCK_NAME) -> tuple[Proposal, ...]:
+    """Return what trusting plugins as they are now would change, a proposal for each lock file; writes nothing.
+
+    A folder is taken whole: what is no longer in it is no longer trusted. Of a single plugin only its own entry
+    changes, and the files below its folder if it is a package.
+
+    Args:
+        paths: Folders, ``.py`` files and packages.
+        lock: As :class:`~plugline.admission.policy.Policy` takes it.
+    """
+    grouped: dict[str, list[str]] = {}
+    for path in paths:
+        folder = path if _is_folder_of_plugins(path) else os.path.dirname(os.path.abspath(path))
+        grouped.setdefault(lock_path(lock or LOCK_NAME, folder) or "", []).append(path)
+    return tuple(_propose(path, places) for path, places in grouped.items())
+
+
+def accept(proposal: Proposal) -> None:
+    """Write the lock of a proposal.
+
+    Raises:
+        OSError: It cannot be written; the old lock is as it was.
+    """
+    write_lock(proposal.new)
+
+
+def _is_folder_of_plugins(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.isfile(os.path.join(path, "__init__.py"))
+
+
+def _propose(path: str, places: Sequence[str]) -> Proposal:
+    found = read_lock(path)
+    findings = list(found) if isinstance(found, tuple) else []
+    old = found if isinstance(found, Lock) else None
+    empty = Lock(path)
+    plugins = dict(old.plugins) if old is not None else {}
+    files = dict(old.files) if old is not None else {}
+    for place in places:
+        whole = _is_folder_of_plugins(place)
+        if not os.path.lexists(place):
+            # What is gone is trusted no more, also by its own path.
+            _forget(empty.relative(place), plugins, files)
+            continue
+        finder = finder_for(place) if whole or place.endswith(".py") else _package(place)
+        looked = finder.find()
+        findings += [*looked.findings, *(finding for _, finding in looked.refused)]
+        tree = finder.tree
+        assert tree is not None  # noqa: S101 - finders of paths have one
+        if whole:
+            _forget(empty.relative(place), plugins, files)
+        entries = set()
+        for candidate in looked.candidates:
+            if isinstance(candidate, FileCandidate):
+                entries.add(candidate.entry)
+                findings += _trust(candidate, empty, plugins)
+        below = _other_files(tree, looked.candidates, whole=whole)
+        for relative in below:
+            if relative in entries:
+                continue
+            source = tree.read(relative)
+            if isinstance(source, Finding):
+                findings.append(source)
+            else:
+                files[empty.relative(real_path(tree, relative))] = source.digest
+    new = Lock(path, plugins, files)
+    return Proposal(old, new, diff_locks(old, new), tuple(findings))
+
+
+def _package(path: str) -> File:
+    return File(path.rstrip("/"))
+
+
+def _forget(prefix: str, plugins: dict[str, Locked], files: dict[str, str]) -> None:
+    for name in [name for name, locked in plugins.items() if _is_below(locked.file, prefix)]:
+        del plugins[name]
+    for path in [path for path in files if _is_below(path, prefix)]:
+        del files[path]
+
+
+def _is_below(path: str, prefix: str) -> bool:
+    return prefix in (".", path) or path.startswith(f"{prefix}/")
+
+
+def _trust(candidate: FileCandidate, lock: Lock, plugins: dict[str, Locked]) -> tuple[Finding, ...]:
+    source = candidate.tree.read(candidate.entry)
+    read = read_file(candidate, source)
+    if read.spec is None or isinstance(source, Finding):
+        return read.findings
+    permissions, wrong = declared_permissions(read.spec)
+    file = lock.relative(real_path(candidate.tree, candidate.entry))
+    # One file is one plugin: under an old name it is trusted no more.
+    for name in [name for name, locked in plugins.items() if locked.file == file]:
+        del plugins[name]
+    plugins[read.spec.name] = Locked(file, read.spec.version, source.digest, permissions)
+    return (*read.findings, *wrong)
+
+
+def _other_files(tree: Tree, candidates: Sequence[object], *, whole: bool) -> list[str]:
+    if whole:
+        return files_below(tree, "", _IMPORTABLE)
+    entries = [one.entry for one in candidates if isinstance(one, FileCandidate)]
+    packages = [entry.rpartition("/")[0] for entry in entries if entry.endswith("/__init__.py")]
+    return [path for package in packages for path in files_below(tree, package, _IMPORTABLE)]

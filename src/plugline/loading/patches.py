@@ -1,0 +1,167 @@
+"""What a plugin changed in the process while it was loaded, undone, to findings.
+
+A snapshot is compared after each load: ``builtins``, ``sys.path``, ``sys.meta_path`` and the modules that were there.
+Only what the plugin did is undone, as far as that can be told: what an installed library that it imports adds for
+itself (a folder of its own on ``sys.path``, a finder, a name in ``builtins``) stays, or the library would break.
+
+Not seen: changes inside of other modules and objects; what another thread did meanwhile is taken for the plugin's.
+"""
+
+import builtins
+import sys
+from _operator import is_
+from collections.abc import Sequence
+from itertools import islice
+from types import ModuleType
+
+from plugline.findings import Finding, Place
+
+_HINT = "use imports relative to the plugin (from . import x), names of its own, and what the host passes"
+
+
+class Snapshot:
+    """The state that is the whole process's, as it was before a load."""
+
+    __slots__ = ("_builtins", "_living", "_meta_path", "_modules", "_path", "_path_list")
+
+    def __init__(self) -> None:
+        self._living = vars(builtins)
+        self._builtins = self._living.copy()
+        self._path_list = sys.path
+        self._path = tuple(sys.path)
+        self._meta_path = tuple(sys.meta_path)
+        self._modules = dict(sys.modules)
+
+    def undo(self, name: str, place: Place) -> tuple[Finding, ...]:
+        """Put back what was changed, and return a warning (``P306``) for each kind of change.
+
+        Args:
+            name: The full name of the plugin's module: what is below it is its own.
+            place: The plugin's file.
+        """
+        changes = [
+            *self._undo_builtins(name),
+            *self._undo_path(),
+            *self._undo_meta_path(name),
+            *self._undo_modules(name),
+        ]
+        return tuple(
+            Finding("P306", f"{change} while it was loaded; {undone}", place, hint=_HINT, severity="warning")
+            for change, undone in changes
+        )
+
+    def _undo_builtins(self, name: str) -> list[tuple[str, str]]:
+        # First of all, and by methods only: len, all and the rest may be the plugin's own until this line is done.
+        now = self._living.copy()
+        self._living.update(self._builtins)
+        if len(now) == len(self._builtins) and all(map(is_, self._builtins.values(), now.values())):
+            return []
+        replaced = [key for key, value in self._builtins.items() if key not in now or now[key] is not value]
+        added = [key for key in now if key not in self._builtins]
+        # "_" is what the interactive interpreter and gettext set.
+        own = [key for key in added if key != "_" and not _is_of_library(now[key], name)]
+        for key in own:
+            del self._living[key]
+        found = [(f"changed builtins: {_listed(replaced)}", "undone")] if replaced else []
+        if own:
+            found.append((f"added to builtins: {_listed(own)}", "taken out again"))
+        return found
+
+    def _undo_path(self) -> list[tuple[str, str]]:
+        if sys.path is self._path_list and tuple(self._path_list) == self._path:
+            return []
+        current: object = sys.path  # it may be anything now
+        now: list[object] = list(current) if isinstance(current, (list, tuple)) else []
+        added = [entry for entry in now if entry not in self._path]
+        of_libraries = [entry for entry in added if isinstance(entry, str) and _is_library_folder(entry)]
+        own = [entry for entry in added if entry not in of_libraries]
+        removed = [entry for entry in self._path if entry not in now]
+        moved = not added and not removed and tuple(now) != self._path
+        self._path_list[:] = [*self._path, *of_libraries]
+        sys.path = self._path_list
+        found = [(f"put on sys.path: {_listed(own)}", "taken off again")] if own else []
+        if removed:
+            found.append((f"took off sys.path: {_listed(removed)}", "put back"))
+        if moved:
+            found.append(("changed the order of sys.path", "undone"))
+        return found
+
+    def _undo_meta_path(self, name: str) -> list[tuple[str, str]]:
+        now = tuple(sys.meta_path)
+        if len(now) == len(self._meta_path) and all(map(is_, now, self._meta_path)):
+            return []
+        own = [finder for finder in now if not _is_in(finder, self._meta_path) and _is_of_plugin(finder, name)]
+        removed = [finder for finder in self._meta_path if not _is_in(finder, now)]
+        kept = [finder for finder in now if not _is_in(finder, own)]
+        sys.meta_path[:] = (
+            kept if not removed else [*(one for one in kept if not _is_in(one, self._meta_path)), *self._meta_path]
+        )
+        found = (
+            [(f"put a finder on sys.meta_path: {_listed([_kind(one) for one in own])}", "taken off again")]
+            if own
+            else []
+        )
+        if removed:
+            found.append((f"took off sys.meta_path: {_listed([_kind(one) for one in removed])}", "put back"))
+        return found
+
+    def _undo_modules(self, name: str) -> list[tuple[str, str]]:
+        now = dict(sys.modules)
+        added = islice(now.items(), len(self._modules), None)
+        # None too: it makes an import fail.
+        fakes = [key for key, value in added if _is_no_module(value) and key in sys.stdlib_module_names]
+        for key in fakes:
+            del sys.modules[key]
+        found = [(f"put in the place of a module: {_listed(fakes)}", "taken out again")] if fakes else []
+        if all(map(is_, self._modules.values(), now.values())):
+            return found
+        prefix = f"{name}."
+        changed = [
+            key
+            for key, module in self._modules.items()
+            if sys.modules.get(key) is not module and key != name and not key.startswith(prefix)
+        ]
+        for key in changed:
+            sys.modules[key] = self._modules[key]
+        return [*found, (f"replaced in sys.modules: {_listed(changed)}", "put back")] if changed else found
+
+
+def _is_of_plugin(value: object, name: str) -> bool:
+    # Through the type, because the value is foreign and may answer anything, or raise.
+    found = type.__dict__["__dict__"].__get__(value if isinstance(value, type) else type(value))
+    module = found.get("__module__")
+    return module == name or (isinstance(module, str) and module.startswith(f"{name}."))
+
+
+def _is_of_library(value: object, name: str) -> bool:
+    module = getattr(value, "__module__", None) if callable(value) else None
+    return (
+        isinstance(module, str)
+        and module in sys.modules
+        and module != name
+        and not module.startswith((f"{name}.", "builtins"))
+        and module.partition(".")[0] not in sys.stdlib_module_names
+        and module.partition(".")[0] != name.partition(".")[0]
+    )
+
+
+def _is_library_folder(entry: str) -> bool:
+    parts = entry.replace("\\", "/").split("/")
+    return "site-packages" in parts or "dist-packages" in parts
+
+
+def _is_in(one: object, several: Sequence[object]) -> bool:
+    return any(one is other for other in several)
+
+
+def _is_no_module(value: object) -> bool:
+    return not isinstance(value, ModuleType)
+
+
+def _kind(value: object) -> str:
+    return value.__name__ if isinstance(value, type) else type(value).__name__
+
+
+def _listed(names: Sequence[object]) -> str:
+    shown = ", ".join(repr(name) for name in names[:5])
+    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown
