@@ -108,8 +108,7 @@ def needed_permissions(uses: Sequence[Use]) -> Permissions:
     subjects: dict[str, list[str]] = {"read": [], "write": [], "env": []}
     for use in uses:
         if use.kind in subjects:
-            known = use.subject is not None and is_sayable(use.kind, use.subject)
-            subjects[use.kind].append(str(use.subject) if known else ALL_NAMES if use.kind == "env" else _UNKNOWN_PATH)
+            subjects[use.kind].append(use.subject or (ALL_NAMES if use.kind == "env" else _UNKNOWN_PATH))
     kinds = {use.kind for use in uses}
     return Permissions(
         **subjects,
@@ -352,6 +351,8 @@ class _Walker:
                 pass
 
     def _add(self, kind: str, name: str, node: _ast.AST, subject: str | None = None) -> None:
+        if subject is not None and not is_sayable(kind, subject):
+            subject = None
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1
         self.uses.append(Use(kind, name.replace("()", ""), line, column, subject))
 

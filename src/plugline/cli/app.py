@@ -22,6 +22,7 @@ COMMANDS = {
     "info": "Tell all that is known of one plugin.",
     "new": "Write a plugin and its test.",
     "explain": "Tell what a finding's code means and what to do.",
+    "trust": "Trust plugins as they are now: write plugline.lock.",
 }
 
 

@@ -10,13 +10,39 @@ Not seen: changes inside of other modules and objects; what another thread did m
 import builtins
 import sys
 from _operator import is_
-from collections.abc import Sequence
+from _thread import get_ident
+from collections.abc import Callable, Sequence
 from itertools import islice
 from types import ModuleType
+from typing import TypeVar
 
 from plugline.findings import Finding, Place
 
+T = TypeVar("T")
+
 _HINT = "use imports relative to the plugin (from . import x), names of its own, and what the host passes"
+
+
+def run_keeping_builtins(function: Callable[[str], T], argument: str) -> T:
+    """Call what runs a plugin's code, and put back the builtins that it replaced before anything else is done.
+
+    What handles the plugin's error calls ``len`` and ``isinstance`` itself. The next :meth:`Snapshot.undo` in this
+    thread tells what was replaced.
+    """
+    living = vars(builtins)
+    before = living.copy()
+    try:
+        return function(argument)
+    finally:
+        # By methods only: the rest may be the plugin's own until this is done.
+        after = living.copy()
+        living.update(before)
+        if len(after) != len(before) or not all(map(is_, before.values(), after.values())):
+            found = _replaced.setdefault(get_ident(), set())
+            found.update(key for key in before if key not in after or after[key] is not before[key])
+
+
+_replaced: dict[int, set[str]] = {}
 
 
 class Snapshot:
@@ -51,12 +77,13 @@ class Snapshot:
         )
 
     def _undo_builtins(self, name: str) -> list[tuple[str, str]]:
-        # First of all, and by methods only: len, all and the rest may be the plugin's own until this line is done.
         now = self._living.copy()
-        self._living.update(self._builtins)
-        if len(now) == len(self._builtins) and all(map(is_, self._builtins.values(), now.values())):
+        self._living.update(self._builtins)  # what was done since, as by available()
+        known = _replaced.pop(get_ident(), set())
+        if not known and len(now) == len(self._builtins) and all(map(is_, self._builtins.values(), now.values())):
             return []
-        replaced = [key for key, value in self._builtins.items() if key not in now or now[key] is not value]
+        before = self._builtins.items()
+        replaced = sorted(key for key, value in before if key in known or key not in now or now[key] is not value)
         added = [key for key in now if key not in self._builtins]
         # "_" is what the interactive interpreter and gettext set.
         own = [key for key in added if key != "_" and not _is_of_library(now[key], name)]

@@ -8,6 +8,7 @@ from plugline.blame import describe_error, users_own_interrupt
 from plugline.errors import PluginRejected
 from plugline.findings import Finding, Place
 from plugline.loading.namespace import forget_modules
+from plugline.loading.patches import run_keeping_builtins
 
 
 def run_module(name: str, path: str, shown: str, *, private: bool) -> ModuleType | tuple[Finding, ...]:
@@ -28,7 +29,7 @@ def run_module(name: str, path: str, shown: str, *, private: bool) -> ModuleType
         return loaded
     before = dict(sys.modules)
     try:
-        return import_module(name)
+        return run_keeping_builtins(import_module, name)
     except PluginRejected as error:
         _restore(name, before, private=private)
         return error.findings

@@ -1,0 +1,76 @@
+"""``plugline trust``: plugins as they are now to the lock file that trusts them."""
+
+import os
+
+import click
+
+from plugline.admission.lock import LOCK_NAME
+from plugline.admission.trust import Proposal, accept, propose
+from plugline.cli import render
+from plugline.cli.app import FAULTS, OK, Misuse
+from plugline.cli.options import common
+from plugline.pipeline.plan import DEFAULT_FOLDER
+
+
+@click.command("trust", short_help="Trust plugins as they are now: write plugline.lock.")
+@click.argument("paths", nargs=-1)
+@click.option(
+    "--diff", "only_diff", is_flag=True, help="Show what would change, and write nothing; code 1 if anything would."
+)
+@click.option(
+    "--lock", "lock", default=LOCK_NAME, metavar="FILE", help="The lock file; a bare name is beside the folder."
+)
+@common
+def command(*, paths: tuple[str, ...], only_diff: bool, lock: str, as_json: bool) -> int:
+    """Trust PATHS (plugin folders, files and packages; or plugins/) as they are now, with the permissions they ask for.
+
+    Where there is a plugline.lock, only what is in it and has not changed since is loaded. Nothing is run.
+
+    \b
+    plugline trust --diff
+    plugline trust
+    plugline trust plugins/upper.py
+    """  # noqa: D301 - click's mark for lines that are not to be filled
+    proposals = propose(_existing(paths), lock)
+    if not only_diff:
+        for proposal in proposals:
+            _accept(proposal)
+    findings = [finding for proposal in proposals for finding in proposal.findings]
+    if as_json:
+        found = [render.finding_data(finding) for finding in findings]
+        locks = [proposal.to_data() for proposal in proposals]
+        render.tell_json({"written": not only_diff, "locks": locks, "findings": found})
+    else:
+        for proposal in proposals:
+            _tell(proposal, only_diff=only_diff)
+        if findings:
+            render.say_findings(findings)
+    changes = only_diff and any(proposal.diff for proposal in proposals)
+    return FAULTS if findings or changes else OK
+
+
+def _existing(paths: tuple[str, ...]) -> tuple[str, ...]:
+    if paths or os.path.isdir(DEFAULT_FOLDER):
+        return paths or (DEFAULT_FOLDER,)
+    message = f"there is no {DEFAULT_FOLDER}/ in the current folder"
+    raise Misuse(message, "name what to trust: plugline trust PATH...")
+
+
+def _accept(proposal: Proposal) -> None:
+    if not proposal.diff and proposal.old is not None:
+        return
+    try:
+        accept(proposal)
+    except OSError as error:
+        message = f"{proposal.new.path} cannot be written: {error.strerror or error}"
+        raise Misuse(message, "make its folder writable for you, or name another file: --lock FILE") from error
+
+
+def _tell(proposal: Proposal, *, only_diff: bool) -> None:
+    lock = proposal.new.path
+    if not proposal.diff:
+        render.tell(f"{lock}: nothing has changed")
+        return
+    for line in str(proposal.diff).split("\n"):
+        render.tell(render.plain(line))
+    render.tell(f"{lock}: {'nothing was written' if only_diff else f'trusted: {len(proposal.new.plugins)}'}")

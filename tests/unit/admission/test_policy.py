@@ -1,0 +1,264 @@
+"""What a host admits: owners, lock, permissions, audit; and that what was asked about is what is run."""
+
+from pathlib import Path
+
+import pytest
+
+from plugline import Finding, Host, LoadError, Permissions, Place, PluginRejected, PluginSpec, Policy
+from plugline.admission.policy import Facts
+from plugline.admission.trust import accept, propose
+from plugline.files import SourceFile
+
+GOOD = "def transform(record):\n    return record\n"
+NET = "# /// script\n# [tool.plugline]\n# permissions = { net = true }\n# ///\n" + GOOD
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    return plugins
+
+
+def write(folder: Path, name: str, text: str = GOOD) -> Path:
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o644)
+    return path
+
+
+def trust(*paths: Path) -> None:
+    for proposal in propose([str(path) for path in paths]):
+        accept(proposal)
+
+
+def rejected(host: Host[object]) -> dict[str, list[str]]:
+    return {one.name: [finding.code for finding in one.findings] for one in host.rejected}
+
+
+def test_without_a_lock_whatever_is_sound_is_admitted(folder: Path) -> None:
+    write(folder, "x.py")
+    with Host(folder) as host:
+        assert host.names == ("x",)
+
+
+def test_a_file_that_all_can_write_to_is_refused_and_its_neighbour_is_not(folder: Path) -> None:
+    write(folder, "x.py").chmod(0o646)
+    write(folder, "y.py")
+    with Host(folder) as host:
+        assert host.names == ("y",)
+        assert rejected(host) == {"x": ["T101"]}
+
+
+def test_a_file_that_becomes_writable_for_all_after_the_listing_is_not_run(folder: Path) -> None:
+    path = write(folder, "x.py", "raise SystemExit('it ran')\n" + GOOD)
+    with Host(folder) as host:
+        plugin = host["x"]
+        path.chmod(0o646)
+        with pytest.raises(LoadError, match="T101"):
+            plugin.load()
+
+
+def test_what_is_trusted_is_admitted_and_what_changed_or_is_new_is_not(folder: Path) -> None:
+    write(folder, "same.py")
+    changed = write(folder, "changed.py")
+    trust(folder)
+    changed.write_text(GOOD + "# more\n")
+    write(folder, "new.py")
+    with Host(folder) as host:
+        assert host.names == ("same",)
+        assert rejected(host) == {"changed": ["T302"], "new": ["T301"]}
+    trust(changed)
+    with Host(folder) as host:
+        assert host.names == ("changed", "same")
+    trust(folder)
+    with Host(folder) as host:
+        assert host.names == ("changed", "new", "same")
+
+
+def test_an_update_that_asks_for_more_says_what_is_new(folder: Path) -> None:
+    path = write(folder, "x.py")
+    trust(folder)
+    path.write_text(NET)
+    with Host(folder) as host:
+        (one,) = host.rejected
+        assert one.findings[0].code == "T302"
+        assert "asks for more: net" in one.findings[0].message
+        assert f"plugline trust {path} --diff" in str(one.findings[0].hint)
+    (proposal,) = propose([str(path)])
+    assert str(proposal.diff) == "~ x (changed) plugins/x.py\n    asks for more: net"
+
+
+def test_permissions_taken_out_of_the_lock_by_hand_are_not_granted(folder: Path) -> None:
+    write(folder, "x.py", NET)
+    trust(folder)
+    lock = folder.parent / "plugline.lock"
+    lock.write_text(lock.read_text().replace("{ net = true }", "{}"))
+    with Host(folder) as host:
+        assert rejected(host) == {"x": ["T304"]}
+
+
+def test_a_broken_lock_admits_nothing(folder: Path) -> None:
+    write(folder, "x.py")
+    (folder.parent / "plugline.lock").write_text("format = 1\n[[[")
+    with Host(folder) as host:
+        assert rejected(host) == {"x": ["T305"]}
+
+
+def test_a_lock_that_all_can_write_to_admits_nothing(folder: Path) -> None:
+    write(folder, "x.py")
+    trust(folder)
+    (folder.parent / "plugline.lock").chmod(0o666)
+    with Host(folder) as host:
+        assert rejected(host) == {"x": ["T101"]}
+
+
+def test_a_host_may_say_where_the_lock_is_or_that_there_is_none(folder: Path, tmp_path: Path) -> None:
+    write(folder, "x.py")
+    trust(folder)
+    write(folder, "y.py")
+    with Host(folder, policy=Policy(lock=None)) as host:
+        assert host.names == ("x", "y")
+    with Host(folder, policy=Policy(lock=tmp_path / "elsewhere" / "plugline.lock")) as host:
+        assert host.names == ("x", "y")
+
+
+def test_a_helper_that_is_not_what_was_trusted_is_not_run(folder: Path) -> None:
+    write(folder, "x.py", "from ._helper import VALUE\n" + GOOD)
+    helper = write(folder, "_helper.py", "VALUE = 1\n")
+    trust(folder)
+    with Host(folder) as host:
+        host["x"].load()
+    helper.write_text("raise SystemExit('it ran')\n")
+    with Host(folder) as host, pytest.raises(LoadError, match="T303"):
+        host["x"].load()
+
+
+def test_a_module_of_a_package_that_is_new_is_not_run(folder: Path) -> None:
+    write(folder, "pack/__init__.py", GOOD + "def more():\n    from . import new\n")
+    trust(folder)
+    write(folder, "pack/new.py", "raise SystemExit('it ran')\n")
+    with Host(folder) as host:
+        module = host["pack"].load()
+        with pytest.raises(PluginRejected, match="T303"):
+            module.more()  # type: ignore[attr-defined]
+
+
+def test_native_code_in_a_package_is_part_of_what_is_trusted(folder: Path) -> None:
+    write(folder, "pack/__init__.py")
+    trust(folder)
+    write(folder, "pack/fast.so", "not what was trusted")
+    with Host(folder) as host:
+        assert rejected(host) == {"pack": ["T303"]}
+
+
+def test_more_than_the_host_grants_is_refused(folder: Path) -> None:
+    write(folder, "x.py", NET)
+    write(folder, "y.py")
+    with Host(folder, policy=Policy(grant=Permissions(read=["."]))) as host:
+        assert host.names == ("y",)
+        assert rejected(host) == {"x": ["T402"]}
+
+
+def test_permissions_that_mean_nothing_are_refused(folder: Path) -> None:
+    write(folder, "x.py", NET.replace("net = true", "nett = true"))
+    with Host(folder) as host:
+        assert rejected(host) == {"x": ["T401"]}
+
+
+def test_the_audit_warns_or_refuses_as_the_policy_says(folder: Path) -> None:
+    write(folder, "x.py", "import os\ndef transform(record):\n    os.system('x')\n")
+    with Host(folder) as host:
+        assert host["x"].warnings == ()
+    with Host(folder, policy=Policy(audit="warn")) as host:
+        (warning,) = host["x"].warnings
+        assert (warning.code, warning.place.line, warning.severity) == ("T204", 3, "warning")
+        assert str(warning).startswith("warning[T204] ")
+        host["x"].load()
+        assert [one.code for one in host["x"].warnings] == ["T204"]
+    with Host(folder, policy=Policy(audit="refuse")) as host:
+        assert rejected(host) == {"x": ["T204"]}
+
+
+def test_an_unknown_way_to_audit_is_a_mistake_of_the_host() -> None:
+    with pytest.raises(ValueError, match="audit is 'on'"):
+        Policy(audit="on")  # type: ignore[arg-type]
+
+
+class Swapping(Policy):
+    """Puts another file in place of the one that it has just admitted."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.admitted: list[bytes] = []
+
+    def admit(self, spec: PluginSpec, source: SourceFile, facts: Facts) -> tuple[Finding, ...]:
+        """Admit, then swap."""
+        found = super().admit(spec, source, facts)
+        self.admitted.append(source.content)
+        swapped = self.path.with_name("swap.tmp")
+        swapped.write_text(f"ROUND = {len(self.admitted)}\n{GOOD}")
+        swapped.chmod(0o644)
+        swapped.replace(self.path)
+        return found
+
+
+def test_what_was_admitted_is_what_is_run_even_if_the_file_is_swapped_in_between(folder: Path) -> None:
+    path = write(folder, "x.py", f"ROUND = 0\n{GOOD}")
+    policy = Swapping(path)
+    with Host(folder, policy=policy) as host:
+        module = host["x"].load()
+        last = policy.admitted[-1].decode()
+        assert last.startswith(f"ROUND = {module.ROUND}\n")  # type: ignore[attr-defined]
+        assert path.read_text() != last
+
+
+def test_a_policy_of_the_hosts_own_decides(folder: Path) -> None:
+    class OnlyWithSummary:
+        strict = False
+        lock = None
+
+        def admit(self, spec: PluginSpec, source: SourceFile, facts: Facts) -> tuple[Finding, ...]:
+            return () if spec.summary else (Finding("T900", "has no summary", Place(source.path)),)
+
+        def admit_file(self, source: SourceFile, path: str, facts: Facts) -> tuple[Finding, ...]:
+            return ()
+
+    write(folder, "x.py")
+    write(folder, "y.py", f'"""Says what it is."""\n{GOOD}')
+    with Host(folder, policy=OnlyWithSummary()) as host:
+        assert host.names == ("y",)
+        assert rejected(host) == {"x": ["T900"]}
+
+
+def test_trusting_a_folder_forgets_what_is_gone_and_keeps_other_folders(folder: Path, tmp_path: Path) -> None:
+    gone = write(folder, "gone.py")
+    write(folder, "x.py")
+    other = tmp_path / "other"
+    write(other, "z.py")
+    trust(folder, other)
+    gone.unlink()
+    (proposal,) = propose([str(folder)])
+    assert str(proposal.diff) == "- gone (gone) plugins/gone.py"
+    assert sorted(proposal.new.plugins) == ["x", "z"]
+    assert proposal.to_data()["plugins"] == [
+        {
+            "name": "gone",
+            "change": "removed",
+            "file": "plugins/gone.py",
+            "version": None,
+            "trusted_version": None,
+            "asks_more": {},
+            "asks_fewer": {},
+        }
+    ]
+
+
+def test_what_cannot_be_read_is_told_and_not_trusted(folder: Path) -> None:
+    write(folder, "x.py", "def (:\n")
+    write(folder, "y.py")
+    (proposal,) = propose([str(folder)])
+    assert [one.code for one in proposal.findings] == ["P106"]
+    assert list(proposal.new.plugins) == ["y"]
