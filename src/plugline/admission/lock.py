@@ -197,8 +197,9 @@ class _Reader:
         for key in ("file", "version"):
             if not isinstance(table.get(key, ""), str):
                 self._wrong(f"{key} of plugin {name!r} is {table[key]!r}, a string was expected", header, key)
-        permissions, wrong = parse_permissions(table.get("permissions", {}), self._place(header, "permissions"))
-        self._findings += [_broken(f"plugin {name!r}: {one.message}", one.place) for one in wrong]
+        permissions, wrong = parse_permissions(table.get("permissions", {}), Place(self._path))
+        for one in wrong:  # a place is looked for line by line, so only where one is told
+            self._wrong(f"plugin {name!r}: {one.message}", header, "permissions")
         version = table.get("version")
         return Locked(
             str(table.get("file", "")),

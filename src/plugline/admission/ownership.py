@@ -53,13 +53,16 @@ class OwnerFacts(Value):
         user: The number of the user that we are.
         trouble: What could not be looked at, and why, as a pair; ``None`` where everything could.
         skipped: Why nothing was looked at; ``None`` where something was.
+        sound: Whether it is known already that there is nothing to find, however strict one is. The components are then
+            those of the folder, without the file.
     """
 
-    __slots__ = ("components", "skipped", "trouble", "user")
+    __slots__ = ("components", "skipped", "sound", "trouble", "user")
     components: tuple[Component, ...]
     user: int
     trouble: tuple[str, str] | None
     skipped: str | None
+    sound: bool
 
     def __init__(
         self,
@@ -67,18 +70,24 @@ class OwnerFacts(Value):
         user: int = 0,
         trouble: tuple[str, str] | None = None,
         skipped: str | None = None,
+        *,
+        sound: bool = False,
     ) -> None:
-        self._set(components=components, user=user, trouble=trouble, skipped=skipped)
+        self._set(components=components, user=user, trouble=trouble, skipped=skipped, sound=sound)
 
 
 class Owners:
-    """Looks up who owns paths, each folder once.
-
-    Make a new one for every look at the file system: what it knows of a folder never changes.
-    """
+    """Looks up who owns paths; between two calls of :meth:`renew` each folder is looked at once."""
 
     def __init__(self) -> None:
         self._folders: dict[str, tuple[OwnerFacts, str]] = {}
+        self._old: dict[str, tuple[OwnerFacts, str]] = {}
+
+    def renew(self) -> None:
+        """Look at all folders again. What has the same owners and modes as before is not judged anew."""
+        if self._folders:
+            self._old = {**self._old, **self._folders}
+            self._folders = {}
 
     def look(self, path: str) -> OwnerFacts:
         """Return the facts about a path; never raises, and opens nothing.
@@ -89,13 +98,49 @@ class Owners:
         geteuid = getattr(os, "geteuid", None)
         if geteuid is None:
             return OwnerFacts(skipped=_WINDOWS)
-        folder, name = os.path.split(os.path.abspath(path))
+        user = geteuid()
+        folder, name = os.path.split(path if _is_plain(path) else os.path.abspath(path))
         known = self._folders.get(folder)
         if known is None:
-            known = self._folders[folder] = _look(folder, geteuid())
+            old = self._old.get(folder)
+            known = self._folders[folder] = old if old is not None and _is_same(old[0], user) else _judged(folder, user)
         if known[0].trouble is not None or not name:
             return known[0]
+        if known[0].sound:
+            # Most files end here: a regular file of ours, in a folder that only we can write to.
+            status = _lstat(f"{known[1]}/{name}")
+            if not isinstance(status, str) and _is_sound_file(status, user):
+                return known[0]
         return _look_below(*known, name)[0]
+
+
+def _is_plain(path: str) -> bool:
+    return path.startswith("/") and "//" not in path and "/." not in path
+
+
+def _is_sound_file(status: os.stat_result, user: int) -> bool:
+    mode = status.st_mode
+    return stat.S_ISREG(mode) and not mode & (stat.S_IWOTH | stat.S_IWGRP) and status.st_uid in (0, user)
+
+
+def _judged(folder: str, user: int) -> tuple[OwnerFacts, str]:
+    facts, real = _look(folder, user)
+    last = facts.components[-1].mode if facts.components else 0
+    sound = not last & (stat.S_IWOTH | stat.S_IWGRP) and not ownership_findings(facts, folder, strict=True)
+    return OwnerFacts(facts.components, user, facts.trouble, sound=sound), real
+
+
+def _is_same(facts: OwnerFacts, user: int) -> bool:
+    """Whether the components of a sound path are what they were: the same owners and modes, and no links."""
+    if not facts.sound or facts.user != user:
+        return False
+    for one in facts.components:
+        status = _lstat(one.path)
+        if isinstance(status, str) or stat.S_ISLNK(one.mode):
+            return False
+        if (status.st_uid, status.st_gid, status.st_mode) != (one.owner, one.group, one.mode):
+            return False
+    return True
 
 
 def _look(folder: str, user: int) -> tuple[OwnerFacts, str]:
@@ -212,7 +257,7 @@ def ownership_findings(facts: OwnerFacts, shown: str, *, strict: bool = False) -
         shown: The file as messages show it, in place of the last component's absolute path.
         strict: Whether warnings are errors, and a user's own group is like any other.
     """
-    if facts.skipped is not None:
+    if facts.skipped is not None or facts.sound:
         return ()
     findings: list[Finding] = []
     last = facts.components[-1].path if facts.components and facts.trouble is None else None

@@ -174,11 +174,13 @@ class Gate:
     def __init__(self, policy: Admitting) -> None:
         self._policy = policy
         self._owners = Owners()
+        self._verdicts: dict[str, Lock | None | tuple[Finding, ...]] = {}
         self._locks: dict[str, tuple[object, Lock | None | tuple[Finding, ...]]] = {}
 
     def renew(self) -> None:
         """Look at folders and lock files again: before each listing, and before each load."""
-        self._owners = Owners()
+        self._owners.renew()
+        self._verdicts = {}
 
     def admit(self, candidate: object, spec: PluginSpec, source: SourceFile) -> tuple[Finding, ...]:
         """Return what speaks against loading a candidate, made of these bytes.
@@ -223,9 +225,12 @@ class Gate:
         return tuple(findings)
 
     def _lock_of(self, tree: Tree) -> Lock | None | tuple[Finding, ...]:
-        path = lock_path(self._policy.lock, tree.real)
-        if path is None:
-            return None
+        if tree.real not in self._verdicts:
+            path = lock_path(self._policy.lock, tree.real)
+            self._verdicts[tree.real] = self._checked_lock(path) if path is not None else None
+        return self._verdicts[tree.real]
+
+    def _checked_lock(self, path: str) -> Lock | None | tuple[Finding, ...]:
         # Its status will do here: who can forge that can write to it, and so trust anything.
         status = _status(path)
         known = self._locks.get(path)

@@ -133,15 +133,15 @@ class Snapshot:
         return found
 
     def _undo_modules(self, name: str) -> list[tuple[str, str]]:
-        now = dict(sys.modules)
-        added = islice(now.items(), len(self._modules), None)
+        modules = sys.modules
+        added = list(islice(reversed(modules), max(0, len(modules) - len(self._modules))))
         # None too: it makes an import fail.
-        fakes = [key for key, value in added if _is_no_module(value) and key in sys.stdlib_module_names]
+        fakes = [key for key in added if key in sys.stdlib_module_names and _is_no_module(modules.get(key))]
         for key in fakes:
             del sys.modules[key]
         found = [(f"put in the place of a module: {_listed(fakes)}", "taken out again")] if fakes else []
-        if all(map(is_, self._modules.values(), now.values())):
-            return found
+        if all(map(is_, self._modules.values(), modules.values())):
+            return found  # all of it in C, so that no other thread adds a module meanwhile
         prefix = f"{name}."
         changed = [
             key
