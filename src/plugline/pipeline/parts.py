@@ -8,7 +8,7 @@ from typing import Self
 from plugline.errors import RunStopped
 from plugline.findings import Finding, Place
 from plugline.pipeline.plan import Plan
-from plugline.pipeline.streams import STANDARD, put_in_place
+from plugline.pipeline.streams import STANDARD, compressed_bytes, put_in_place
 from plugline.records import Part
 
 
@@ -26,7 +26,7 @@ class Committer:
             separator: What the sink's format puts between two parts that both hold records.
         """
         self._plan = plan
-        self._separator = separator
+        self._separator = compressed_bytes(separator, plan.sink)
         self._output: str | None = None
         self._letters: str | None = None
         self._written = 0
