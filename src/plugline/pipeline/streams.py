@@ -250,13 +250,14 @@ class SinkFile:
     def _open(self) -> Callable[[object], int]:
         self._target = os.path.realpath(self.path)
         try:
-            existing = os.stat(self._target)
+            # The path and not the target: where /dev/stdout is a pipe, only the path itself leads there.
+            existing = os.stat(self.path)
         except FileNotFoundError:
             existing = None
         if existing is not None and stat.S_ISDIR(existing.st_mode):
             raise IsADirectoryError(errno.EISDIR, "the sink is a folder, expected a file", self.path)
         if existing is not None and not stat.S_ISREG(existing.st_mode):
-            return self._writer_to(os.open(self._target, os.O_WRONLY | os.O_CLOEXEC))
+            return self._writer_to(os.open(self.path, os.O_WRONLY | os.O_CLOEXEC))
         if existing is not None:
             self._refuse_sources(existing)
         folder, name = os.path.split(self._target)
@@ -395,7 +396,10 @@ def compressed_bytes(data: bytes, path: str) -> bytes:
     if not data or os.path.splitext(path)[1].lower() not in _COMPRESSIONS:
         return data
     piece = io.BytesIO()
-    with cast("BinaryIO", _compressed(_Sink(piece.write, path), os.path.splitext(path)[1].lower())) as stream:
+    with cast(
+        "BinaryIO",
+        _compressed(_Sink(cast("Callable[[object], int]", piece.write), path), os.path.splitext(path)[1].lower()),
+    ) as stream:
         stream.write(data)
     return piece.getvalue()
 
