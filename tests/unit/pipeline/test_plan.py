@@ -221,10 +221,10 @@ def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
             folder.chmod(0o755)
         os.seteuid(65534)
     try:
-        (finding,) = findings(job)
+        # Another user may not be able to read this checkout either, which is then found as well.
+        (finding,) = [finding for finding in findings(job) if finding.code == "C111"]
     finally:
         os.seteuid(before)
-    assert finding.code == "C111"
     assert "cannot be written to" in finding.message
 
 
