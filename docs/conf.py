@@ -12,6 +12,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
 import plugline
+from plugline.codes import CODES
 from plugline.values import Value
 
 project = "plugline"
@@ -67,6 +68,27 @@ class ModuleMap(SphinxDirective):
         return container.children
 
 
+class FindingCodes(SphinxDirective):
+    """List every finding code with its title, what it means and what to do."""
+
+    has_content = False
+
+    def run(self) -> list[nodes.Node]:
+        """Return the list."""
+        lines: list[str] = []
+        for name, code in CODES.items():
+            title, meaning, remedy = (as_it_is(text) for text in (code.title, code.meaning, code.remedy))
+            lines += [name, f"   **{title}**", "", f"   {meaning}", "", f"   *What to do:* {remedy}", ""]
+        container = nodes.container()
+        self.state.nested_parse(StringList(lines, source="finding-codes"), self.content_offset, container)
+        return container.children
+
+
+def as_it_is(text: str) -> str:
+    """Return reStructuredText that shows a text without markup in it."""
+    return "".join(f"\\{character}" if character in "\\*`_|" else character for character in text)
+
+
 def by_public_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: Any) -> Any:
     """Lead a reference to where a thing is defined (``plugline.host.host.Host``) to where it is documented.
 
@@ -107,6 +129,7 @@ def hide_how_it_is_made(
 
 def setup(app: Sphinx) -> None:
     """Add what the pages use."""
+    app.add_directive("finding-codes", FindingCodes)
     app.add_directive("module-map", ModuleMap)
     app.connect("autodoc-process-bases", show_public_bases)
     app.connect("autodoc-process-signature", hide_how_it_is_made)

@@ -20,7 +20,7 @@ All of them pickle: their arguments are their attributes.
 
 from collections.abc import Sequence
 
-from plugline.findings import Finding
+from plugline.findings import Finding, printable
 
 
 class PluglineError(Exception):
@@ -43,6 +43,7 @@ class ModuleMissing(PluglineError, ImportError):
 
     def __init__(self, module: str, message: str) -> None:
         super().__init__(module, message)
+        self.name = module  # as every ImportError has it
         self.module = module
         self.message = message
 
@@ -132,7 +133,7 @@ class PluginDeclined(PluginError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"plugin {self.plugin!r} declined: {self.reason}"
+        return f"plugin {self.plugin!r} declined: {printable(self.reason)}"
 
 
 class StepFailed(PluginError):
@@ -159,7 +160,7 @@ class StepFailed(PluginError):
     def __str__(self) -> str:
         place = f" at {self.path}:{self.line}" if self.path is not None else ""
         said = f": {self.message}" if self.message else ""
-        return f"plugin {self.plugin!r} (step {self.index + 1}) raised {self.kind}{said}{place}"
+        return printable(f"plugin {self.plugin!r} (step {self.index + 1}) raised {self.kind}{said}{place}")
 
 
 class RunStopped(PluglineError):

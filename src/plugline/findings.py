@@ -3,6 +3,22 @@
 from plugline.values import Value
 
 
+def short_repr(value: object) -> str:
+    """Return the first 60 characters of a value's ``repr``, whatever that does; it may be a plugin's own."""
+    try:
+        shown = repr(value)
+    except Exception as error:  # noqa: BLE001 - foreign code: what it raises is named instead
+        return f"a {type(value).__name__} whose repr raises {type(error).__name__}"
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with everything escaped that could move a cursor, begin a line or not be written at all."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
 class Place(Value):
     """Where a finding is: a file, or a line and a column of it, both counted from 1."""
 
@@ -57,14 +73,15 @@ class Finding(Value):
 
     def __str__(self) -> str:
         """Return the finding as people read it: at most four lines, the hint last."""
-        lines = [f"{self.severity}[{self.code}] {self.place}: {self.message}"]
+        lines = [printable(f"{self.severity}[{self.code}] {self.place}: {self.message}")]
         if self.source_line is not None and self.place.line is not None:
-            lines.append(f"  | {self.place.line} | {self.source_line}")
+            shown = "\t".join(printable(part) for part in self.source_line.split("\t"))
+            lines.append(f"  | {self.place.line} | {shown}")
             if self.place.column is not None:
                 # Tabs are kept, so that the caret stands under its column whatever a tab's width is.
                 before = self.source_line[: self.place.column - 1]
                 blank = "".join("\t" if character == "\t" else " " for character in before)
                 lines.append(f"  | {' ' * len(str(self.place.line))} | {blank}^")
         if self.hint is not None:
-            lines.append(f"  hint: {self.hint}")
+            lines.append(f"  hint: {printable(self.hint)}")
         return "\n".join(lines)

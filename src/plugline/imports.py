@@ -52,10 +52,8 @@ def import_object(name: str, *, package: str | None = None) -> object:
 
 def _absolute(name: str, package: str | None) -> str:
     stripped = name.lstrip(".")
-    body = stripped.partition(":")[0]
-    if not body or not all(
-        part.isidentifier() for part in stripped.replace(":", ".").split(".") if part or not stripped
-    ):
+    module, colon, attribute = stripped.partition(":")
+    if not all(part.isidentifier() for part in [*module.split("."), *(attribute.split(".") if colon else ())]):
         message = f"{name!r} is not a dotted name like 'package.module' or 'package.module:object'"
         raise ValueError(message)
     level = len(name) - len(stripped)
@@ -174,6 +172,9 @@ def find_module(name: str) -> ModuleSpec | None:
     if not all(parts):
         message = f"{name!r} is not an absolute dotted name"
         raise ValueError(message)
+    loaded = getattr(sys.modules.get(name), "__spec__", None)
+    if isinstance(loaded, ModuleSpec):
+        return loaded  # os.path is loaded, and is in no package
     spec = _find_in(parts[0], None)
     for length in range(2, len(parts) + 1):
         if spec is None or spec.submodule_search_locations is None:
@@ -196,9 +197,25 @@ def _find_in(name: str, path: list[str] | None) -> ModuleSpec | None:
             spec = find(name, path)
         except (ImportError, AttributeError):
             continue  # a finder of somebody else's that is broken; the others go on
+        except KeyError:
+            # Of a folder without __init__.py the path finder wants to know the parent, which is not imported.
+            return _find_folder(name, path or [])
         if spec is not None:
             return spec if isinstance(spec, ModuleSpec) else None
     return PathFinder.find_spec(name, path)
+
+
+def _find_folder(name: str, path: list[str]) -> ModuleSpec | None:
+    """Return the specification of a namespace package below a package that is not imported."""
+    from pkgutil import get_importer  # noqa: PLC0415 - rare
+
+    portions: list[str] = []
+    for entry in path:
+        spec = getattr(get_importer(entry), "find_spec", lambda _: None)(name)
+        portions += (spec.submodule_search_locations or []) if spec is not None else []
+    found = ModuleSpec(name, None, is_package=True)
+    found.submodule_search_locations = portions
+    return found if portions else None
 
 
 def is_installed(name: str) -> bool:

@@ -1,6 +1,6 @@
 """Plugin names, the module names they become, and the nearest of the known ones."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableSet
 
 
 class PluginName(str):
@@ -23,13 +23,24 @@ def plugin_name(text: str) -> PluginName:
     return PluginName(text)
 
 
-def module_part(stem: str) -> str:
+def module_part(stem: str, taken: MutableSet[str] | None = None) -> str:
     """Return the last part of the dotted module name for a file's stem.
 
     Only dots are replaced: a dot would make a parent package of what stands before it. Anything else
     is a valid key of ``sys.modules``, and pickle and tracebacks show the file's own name.
+
+    Args:
+        stem: The file's name without ``.py``.
+        taken: Parts that others have already; what a stem with dots becomes avoids them, and joins them.
     """
-    return stem.replace(".", "_")
+    if "." not in stem:
+        return stem
+    part = stem.replace(".", "_")
+    while taken is not None and part in taken:
+        part += "_"
+    if taken is not None:
+        taken.add(part)
+    return part
 
 
 def is_plugin_file_name(name: str) -> bool:

@@ -29,7 +29,17 @@ from plugline.contract.permissions import ALL_NAMES, Permissions, is_sayable
 from plugline.findings import Finding, Place
 from plugline.values import Value
 
-_CODES = {kind: f"T2{number:02}" for number, kind in enumerate(KINDS, 1)}
+_CODES = {
+    "read": "T201",
+    "write": "T202",
+    "net": "T203",
+    "run": "T204",
+    "env": "T205",
+    "native": "T206",
+    "dynamic": "T207",
+    "process": "T208",
+    "patch": "T209",
+}
 _DOES = {
     "read": "reads files",
     "write": "writes files",
@@ -87,7 +97,7 @@ def find_uses(tree: _ast.Module) -> tuple[Use, ...]:
 def audit_findings(
     uses: Sequence[Use], declared: Permissions, path: str, *, severity: str = "error"
 ) -> tuple[Finding, ...]:
-    """Hold what code touches against what its plugin declares: ``T201`` and so on, one for each kind and name.
+    """Hold what code touches against what its plugin declares: a code for each kind of use, one for each kind and name.
 
     Args:
         uses: As :func:`find_uses` gives them.

@@ -28,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "  hint: pip install 'plugline[tool]'\n"
             )
             return _MISUSED
-        return run_command(sys.argv[1:] if argv is None else list(argv))
+        # Not list(argv): once the command of that name was imported, list is a module here.
+        return run_command(sys.argv[1:] if argv is None else [*argv])
     except KeyboardInterrupt:
         return _INTERRUPTED

@@ -17,7 +17,7 @@ _TERMINATED = 128 + 15
 # A static table: --help imports no command, and completion will need none either.
 COMMANDS = {
     "run": "Pass records through plugins, from a source to a sink.",
-    "check": "Say everything that is wrong with pipelines and plugins; runs nothing.",
+    "check": "Say all that is wrong with pipelines and plugins.",
     "list": "List the plugins that can be named.",
     "info": "Tell all that is known of one plugin.",
     "new": "Write a plugin and its test.",
@@ -78,7 +78,7 @@ def app() -> None:
     plugline check
 
     `plugline COMMAND --help` tells more of one command.
-    """
+    """  # noqa: D301 - click's mark for lines that are not to be filled
 
 
 class Invocation:

@@ -1,11 +1,13 @@
 """What a plugin must provide, as one value, whatever way the host wrote it down."""
 
 from collections.abc import Sequence
+from types import FunctionType
 
 from plugline.contract.shape import Shape, shape_of
 from plugline.values import Value
 
-_NOT_MEMBERS = frozenset({"__call__"})
+# What a class has for Python's sake, and not because the host calls it.
+_NOT_MEMBERS = frozenset({"__class_getitem__", "__init__", "__init_subclass__", "__new__", "__subclasshook__"})
 
 
 class Member(Value):
@@ -62,6 +64,7 @@ def interfaces_of(declared: object) -> tuple[Interface, ...]:
         return (Interface("any module"),)
     if isinstance(declared, tuple) and declared and not all(isinstance(part, str) for part in declared):
         return tuple(interface for part in declared for interface in interfaces_of(part))
+    declared = getattr(declared, "__origin__", declared)  # Processor[int], of a generic protocol
     if isinstance(declared, type):
         return (_interface_of_class(declared),)
     if isinstance(declared, Sequence) and not isinstance(declared, str) and all(isinstance(x, str) for x in declared):
@@ -83,9 +86,10 @@ def _protocol_members(protocol: type) -> list[Member]:
         if not getattr(ancestor, "_is_protocol", False) or ancestor.__module__ in ("typing", "typing_extensions"):
             continue
         for name in [*vars(ancestor), *vars(ancestor).get("__annotations__", {})]:
-            if not name.startswith("_") or name in _NOT_MEMBERS:
+            # Of names with underscores only methods such as __call__ and __len__ are for others.
+            special = name.startswith("__") and isinstance(vars(ancestor).get(name), FunctionType)
+            if not name.startswith("_") or (special and name not in _NOT_MEMBERS):
                 names[name] = None
-    names.pop("__call__", None) if vars(protocol).get("__call__") is None else None
     return [_member_of(protocol, name) for name in names]
 
 

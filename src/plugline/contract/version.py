@@ -26,25 +26,46 @@ def api_version_problem(required: str, offered: str) -> str | None:
     return f"requires the plugin API {required!r}{meaning}, this host has {offered!r}"
 
 
+def check_api_version(offered: object) -> None:
+    """Check what a host offers.
+
+    Raises:
+        TypeError: It is no string; 1.10 as a number would be 1.1.
+        ValueError: It is no version.
+    """
+    if not isinstance(offered, str):
+        message = f"api_version is {offered!r}, a string such as '1.2' was expected"
+        raise TypeError(message)
+    if _parse_plain(offered) is not None:
+        return
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - see below
+
+    try:
+        Version(offered)
+    except InvalidVersion as error:
+        message = f"api_version is {offered!r}, a version such as '1.2' was expected"
+        raise ValueError(message) from error
+
+
 def _parse_plain(text: str) -> tuple[int, int] | None:
     parts = text.strip().split(".")
-    if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
+    if len(parts) > 2 or not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
         return None
     return int(parts[0]), int(parts[1]) if len(parts) > 1 else 0
 
 
 def _in_range(required: str, offered: str) -> bool:
     # packaging costs 2.7 interpreter starts to import, and only a range or an odd version needs it.
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415
-    from packaging.version import InvalidVersion, Version  # noqa: PLC0415
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415
+    from packaging.version import Version  # noqa: PLC0415
 
     # Three plain numbers, or a pre-release, mean the same as X.Y: compatible from there on.
     text = required.strip()
     try:
-        if text[:1].isdigit():
+        if text[:1].isdigit() or not text:  # an empty range would allow everything
             lowest = Version(text)
             text = f">={lowest},<{lowest.major + 1}"
         return SpecifierSet(text).contains(offered, prereleases=True)
-    except (InvalidSpecifier, InvalidVersion) as error:
-        message = f"{required!r} is not an API version: '1.2' or a range such as '>=1.2,<2' was expected"
+    except ValueError as error:  # the base of packaging's own, and of numbers that are too long
+        message = f"{required!r:.60} is not an API version: '1.2' or a range such as '>=1.2,<2' was expected"
         raise ValueError(message) from error

@@ -15,7 +15,9 @@ def read_block(source: SourceFile) -> tuple[dict[str, object], int | None, tuple
     """
     if b"# /// script" not in source.content:
         return {}, None, ()
-    lines = source.content.decode("utf-8", "replace").splitlines()
+    # Lines as Python counts them: str.splitlines also ends one at a form feed.
+    text = source.content.decode("utf-8-sig", "replace")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     openings = [index for index, line in enumerate(lines) if line.rstrip() == _OPENING]
     if not openings:
         return {}, None, ()
@@ -40,10 +42,13 @@ def _parse(text: str, path: str, start: int) -> tuple[dict[str, object], int | N
 
     try:
         return tomllib.loads(text), start + 1, ()
+    except RecursionError:
+        message = "the 'script' block is nested too deeply"
+        return {}, start + 1, (Finding("P109", message, Place(path, start + 1)),)
     except tomllib.TOMLDecodeError as error:
         line = _line_of(str(error))
         place = Place(path, start + 1 + line) if line is not None else Place(path, start + 1)
-        return {}, start + 1, (Finding("P109", f"the 'script' block is not valid TOML: {error}", place),)
+        return {}, start + 1, (Finding("P109", f"the 'script' block is not valid TOML: {_reason(error)}", place),)
 
 
 def _line_of(message: str) -> int | None:
@@ -51,3 +56,8 @@ def _line_of(message: str) -> int | None:
     _, found, rest = message.partition("(at line ")
     digits = rest.partition(",")[0]
     return int(digits) if found and digits.isdigit() else None
+
+
+def _reason(error: Exception) -> str:
+    # Without its own place: lines of the block are not those of the file, which the finding's place names.
+    return str(error).partition(" (at ")[0]

@@ -80,11 +80,14 @@ def find_in_tree(tree: Tree) -> Found:
         return Found(findings=(names,))
     candidates = []
     refused = []
+    # A file's own name goes before one that only becomes it: a_b.py before a.b.py.
+    taken = {stem for stem in (name.removesuffix(".py") for name, _ in names) if "." not in stem}
     for name, is_folder in names:
         if not is_plugin_file_name(name):
             continue
+        part = module_part(name if is_folder else name.removesuffix(".py"), taken)
         if is_folder and tree.is_file(f"{name}/__init__.py"):
-            candidates.append(FileCandidate(name, tree, f"{name}/__init__.py", module_part(name)))
+            candidates.append(FileCandidate(name, tree, f"{name}/__init__.py", part))
         elif name.endswith(".py") and is_folder:
             hint = "rename it, or give it an __init__.py to make it a package"
             place = Place(shown_path(tree, name))
@@ -92,7 +95,7 @@ def find_in_tree(tree: Tree) -> Found:
                 (name[:-3], Finding("P102", "is a directory, a regular file was expected", place, hint=hint))
             )
         elif name.endswith(".py") and len(name) > len(".py"):
-            candidates.append(FileCandidate(name[:-3], tree, name, module_part(name[:-3])))
+            candidates.append(FileCandidate(name[:-3], tree, name, part))
     return Found(tuple(candidates), (), tuple(refused))
 
 
@@ -106,7 +109,7 @@ class File:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
-        folder, self._name = os.path.split(self.path)
+        folder, self._name = os.path.split(self.path.rstrip("/"))
         self.tree: Tree | None = DiskTree(folder)
 
     def __repr__(self) -> str:
@@ -180,6 +183,10 @@ class Modules:
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self.names = dict(names)
+        for name, target in self.names.items():
+            if not all(part.isidentifier() for part in target.replace(":", ".", 1).split(".")):
+                message = f"{name!r} is {target!r}, 'package.module' or 'package.module:object' was expected"
+                raise ValueError(message)
 
     def __repr__(self) -> str:
         return f"Modules({self.names!r})"
@@ -210,19 +217,18 @@ class EntryPoints:
         # importlib.metadata costs three interpreter starts to import.
         from importlib.metadata import entry_points  # noqa: PLC0415
 
-        found = sorted(entry_points(group=self.group), key=lambda point: (point.name, point.value))
-        return Found(
-            tuple(
-                ModuleCandidate(
-                    point.name,
-                    point.module,
-                    point.attr or "",
-                    point.dist.name if point.dist is not None else None,
-                    point.dist.version if point.dist is not None else None,
-                )
-                for point in found
-            )
-        )
+        candidates = []
+        refused = []
+        for point in sorted(entry_points(group=self.group), key=lambda point: (point.name, point.value)):
+            distribution = point.dist.name if point.dist is not None else None
+            module, _, attribute = (part.strip() for part in point.value.partition("[")[0].partition(":"))
+            if not all(part.isidentifier() for part in [*module.split("."), *(attribute or "x").split(".")]):
+                message = f"is the entry point {point.value!r}, 'package.module:object' was expected"
+                refused.append((point.name, Finding("P109", message, Place(distribution or self.group))))
+                continue
+            version = point.dist.version if point.dist is not None else None
+            candidates.append(ModuleCandidate(point.name, module, attribute, distribution, version))
+        return Found(tuple(candidates), (), tuple(refused))
 
 
 def finder_for(place: object) -> Finder:

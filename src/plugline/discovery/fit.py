@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from plugline.contract.interface import Interface, Member
 from plugline.contract.shape import shape_problems
 from plugline.discovery.facts import ClassFacts, FunctionFacts, SourceFacts
-from plugline.findings import Finding, Place
+from plugline.findings import Finding, Place, short_repr
 
 
 def source_findings(
@@ -19,13 +19,30 @@ def source_findings(
         path: The file, for the findings.
         own_only: Whether a name that is imported from elsewhere does not count, as in a dropped file.
     """
-    attempts = [_findings_for(interface, facts, path, own_only=own_only) for interface in interfaces]
-    # The nearest one is what its author meant: it has the fewest things wrong.
-    return min(attempts, key=lambda findings: sum(_weight(finding) for finding in findings), default=())
+    attempts = []
+    for interface in interfaces:
+        findings = _findings_for(interface, facts, path, own_only=own_only)
+        has = _names_in(facts, own_only=own_only)
+        attempts.append((missing_part(interface, [m for m in interface.members if m.name not in has]), findings))
+    return nearest_attempt(attempts)
 
 
-def _weight(finding: Finding) -> int:
-    return 10 * (finding.message.count("'") // 2) if finding.code == "P201" else 1
+def nearest_attempt(attempts: Sequence[tuple[float, tuple[Finding, ...]]]) -> tuple[Finding, ...]:
+    """Return the findings of the interface that the author meant: nothing is wrong, or the smallest part is missing.
+
+    Where nothing is there of any of them it is the first, and not the one that asks for the fewest functions.
+    """
+    return min(attempts, key=lambda attempt: (bool(attempt[1]), attempt[0], len(attempt[1])), default=(0, ()))[1]
+
+
+def missing_part(interface: Interface, missing: Sequence[Member]) -> float:
+    """Return which part of an interface is missing: all of it where it is a base class."""
+    return len(missing) / len(interface.members) if interface.members and interface.base is None else 1.0
+
+
+def _names_in(facts: SourceFacts, *, own_only: bool) -> set[str]:
+    of_classes = {method.name for class_facts in _public(facts) for method in class_facts.methods}
+    return {*facts.bound, *of_classes, *(() if own_only else facts.imported)}
 
 
 def _findings_for(interface: Interface, facts: SourceFacts, path: str, *, own_only: bool) -> tuple[Finding, ...]:
@@ -37,11 +54,16 @@ def _findings_for(interface: Interface, facts: SourceFacts, path: str, *, own_on
     if not as_module or facts.dynamic:
         return as_module if not _missing(as_module) else ()
     classes = [_class_findings(interface, class_facts, path) for class_facts in _public(facts)]
-    if any(not findings for findings in classes):
+    if any(not findings for findings in classes) or _may_have_more(facts, path):
         return ()
     # A class that has some of the methods is a better guess at what was meant than a module that has none.
     some = [f for f, c in zip(classes, _public(facts), strict=True) if _has_some(interface, c)]
     return some[0] if some and not _has_any_function(interface, facts) else as_module
+
+
+def _may_have_more(facts: SourceFacts, path: str) -> bool:
+    """Whether a package takes names from its own modules, among which may be a class that fits."""
+    return path.endswith("__init__.py") and any(one.level and one.names for one in facts.imports)
 
 
 def _public(facts: SourceFacts) -> list[ClassFacts]:
@@ -72,7 +94,7 @@ def _module_findings(interface: Interface, facts: SourceFacts, path: str, *, own
         elsewhere = [name for name in missing if name in facts.imported]
         if elsewhere:
             hint = f"{', '.join(elsewhere)} is imported from elsewhere; define it in this file"
-        findings.append(Finding("P201", f"missing functions {missing}", Place(path), hint=hint))
+        findings.append(Finding("P201", missing_message(interface, missing), Place(path), hint=hint))
     for member in interface.members:
         function = facts.find_function(member.name)
         if function is not None:
@@ -83,14 +105,23 @@ def _module_findings(interface: Interface, facts: SourceFacts, path: str, *, own
     return tuple(findings)
 
 
+def missing_message(interface: Interface, names: Sequence[str], kind: str = "functions") -> str:
+    """Say which members are missing, functions apart from other attributes."""
+    functions = [member.name for member in interface.members if member.name in names and member.is_function]
+    attributes = [name for name in names if name not in functions]
+    told = [f"{what} {which}" for what, which in ((kind, functions), ("attributes", attributes)) if which]
+    return f"missing {' and '.join(told)}"
+
+
 def not_callable(name: str, value: object, place: Place) -> Finding:
     """Return the finding for a function that is none."""
-    return Finding("P202", f"{name!r} is {type(value).__name__} {value!r:.60}, a function was expected", place)
+    return Finding("P202", f"{name!r} is {type(value).__name__} {short_repr(value)}, a function was expected", place)
 
 
 def _defs(interface: Interface, names: Sequence[str]) -> str:
     shapes = {member.name: member.shape for member in interface.members}
-    return " and ".join(f"{name}{shape}" if (shape := shapes[name]) is not None else f"{name}()" for name in names)
+    functions = {member.name for member in interface.members if member.is_function}
+    return " and ".join(f"{name}{shapes[name] or '()'}" if name in functions else name for name in names)
 
 
 def _shape_findings(member: Member, function: FunctionFacts, path: str, shown: str) -> list[Finding]:
@@ -112,11 +143,14 @@ def _class_findings(interface: Interface, class_facts: ClassFacts, path: str) ->
     inherits = any(
         base not in ("object", "Protocol", "ABC", "abc.ABC", "typing.Protocol") for base in class_facts.bases
     )
-    missing = [member.name for member in interface.members if member.name not in names]
+    # An attribute may be set on the instance, which shows when there is one.
+    sets_more = "__init__" in methods
+    missing = [m.name for m in interface.members if m.name not in names and (m.is_function or not sets_more)]
     place = Place(path, class_facts.line, class_facts.column)
     findings = []
-    if missing and not inherits:
-        findings.append(Finding("P201", f"class {class_facts.name} is missing methods {missing}", place))
+    if missing and not inherits and "__getattr__" not in methods:
+        message = missing_message(interface, missing, "methods")
+        findings.append(Finding("P201", f"class {class_facts.name} is {message}", place))
     for member in interface.members:
         if member.name in methods:
             findings += _shape_findings(member, methods[member.name], path, f"{class_facts.name}.{member.name}")

@@ -1,7 +1,6 @@
 """What source imports, held against what is installed."""
 
 import os
-from collections.abc import Sequence
 
 from plugline.discovery.facts import ImportFacts, SourceFacts
 from plugline.findings import Finding, Place
@@ -15,7 +14,6 @@ _DISTRIBUTIONS = {
     "cv2": "opencv-python",
     "dateutil": "python-dateutil",
     "dotenv": "python-dotenv",
-    "google": "google-api-python-client",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
@@ -56,7 +54,10 @@ def _requirement(module: str, facts: SourceFacts) -> str:
     from shlex import quote  # noqa: PLC0415
 
     declared = facts.block.get("dependencies", [])
-    stated = [one for one in declared if isinstance(one, str)] if isinstance(declared, Sequence) else []
+    # What begins otherwise is no requirement, and could be an option of pip's: hints get pasted.
+    stated = (
+        [one for one in declared if isinstance(one, str) and one[:1].isalnum()] if isinstance(declared, list) else []
+    )
     guess = _DISTRIBUTIONS.get(module, module)
     wanted = {_folded(module), _folded(guess)}
     for requirement in stated:

@@ -10,7 +10,7 @@ from plugline.contract.shape import Shape
 from plugline.discovery.block import read_block
 from plugline.discovery.facts import ClassFacts, FunctionFacts, ImportFacts, SourceFacts
 from plugline.files import SourceFile
-from plugline.findings import Finding, Place
+from plugline.findings import Finding, Place, printable
 
 _DYNAMIC_CALLS = frozenset({"globals", "exec", "vars", "locals", "setattr", "__import__"})
 
@@ -26,13 +26,17 @@ def parse_source(source: SourceFile) -> _ast.Module | Finding:
             warnings.simplefilter("ignore")
             tree = compile(source.content, source.path, "exec", _ast.PyCF_ONLY_AST, dont_inherit=True)
     except SyntaxError as error:
-        return _syntax_finding(error, source)
+        return syntax_finding(error, source.path)
     except (RecursionError, MemoryError):
-        hint = "break up the expression that is nested so deeply, or move data out of the code"
-        return Finding("P106", "is nested too deeply for Python to parse", Place(source.path), hint=hint)
+        return _too_deep(source.path)
     except ValueError as error:
         return Finding("P106", f"is no Python source: {error}", Place(source.path))
     return cast(_ast.Module, tree)
+
+
+def _too_deep(path: str) -> Finding:
+    hint = "break up the expression that is nested so deeply, or move data out of the code"
+    return Finding("P106", "is nested too deeply to be read", Place(path), hint=hint)
 
 
 def _encoding_finding(source: SourceFile) -> Finding | None:
@@ -57,12 +61,16 @@ def _place_of_byte(source: SourceFile, at: int) -> Place:
     return Place(source.path, before.count(b"\n") + 1, at - (before.rfind(b"\n") + 1) + 1)
 
 
-def _syntax_finding(error: SyntaxError, source: SourceFile) -> Finding:
+def syntax_finding(error: SyntaxError, path: str) -> Finding:
+    """Return the finding for source that Python cannot compile."""
     # Python reports encoding faults as syntax errors without a useful line.
     code = "P105" if "codec" in str(error.msg) or "encoding" in str(error.msg) else "P106"
-    text = error.text.rstrip("\n") if error.text else None
+    text = error.text.splitlines()[0] if error.text and error.text.strip() else None
     message = f"{type(error).__name__}: {error.msg}" if code == "P106" else f"cannot be decoded: {error.msg}"
-    return Finding(code, message, Place(source.path, *_position(error)), source_line=text)
+    hint = (
+        "mend that line; nothing of the file was run" if code == "P106" else "declare the encoding that it is saved in"
+    )
+    return Finding(code, message, Place(path, *_position(error)), hint, text)
 
 
 def _position(error: SyntaxError) -> tuple[int | None, int | None]:
@@ -75,7 +83,10 @@ def read_facts(source: SourceFile, tree: _ast.Module) -> tuple[SourceFacts, tupl
     """Return what a parsed module shows, with what is wrong with the part of it that is meant for us."""
     block, block_line, findings = read_block(source)
     collector = _Collector()
-    collector.visit(tree.body, certain=True)
+    try:
+        collector.visit(tree.body, certain=True)
+    except RecursionError:
+        findings = (*findings, _too_deep(source.path))
     return collector.facts(_docstring(tree.body), block, block_line), findings
 
 
@@ -93,10 +104,10 @@ class _Collector:
         self.dynamic = False
 
     def facts(self, docstring: str, block: dict[str, object], block_line: int | None) -> SourceFacts:
-        describe = next((function for function in self.functions if function.name == "describe"), None)
-        summary = docstring or (describe.returns if describe is not None else None) or ""
+        methods = (method for one in self.classes if not one.name.startswith("_") for method in one.methods)
+        said = (one.returns for one in (*self.functions, *methods) if one.name == "describe" and one.returns)
         return SourceFacts(
-            _first_line(summary),
+            _first_line(docstring or next(said, "")),
             self.constants,
             self.constant_lines,
             tuple(self.functions),
@@ -116,19 +127,19 @@ class _Collector:
     def _visit_one(self, node: _ast.stmt, *, certain: bool) -> None:  # noqa: C901, PLR0912 - a table of statements
         match node:
             case _ast.FunctionDef() | _ast.AsyncFunctionDef():
-                self.functions.append(_function(node))
-                self.bound.add(node.name)
+                self._define(node, certain=certain)
                 self.dynamic |= node.name == "__getattr__"
                 self._imports_inside(node.body)
             case _ast.ClassDef():
+                self._rebind(node.name)
                 self.classes.append(_class(node))
-                self.bound.add(node.name)
                 self._imports_inside(node.body)
             case _ast.Import() | _ast.ImportFrom():
                 self._import(node, certain=certain)
             case _ast.Assign():
                 for target in node.targets:
                     self._bind(target, node.value)
+                    self._look_for_dynamic(target)
                 self._look_for_dynamic(node.value)
             case _ast.AnnAssign() if node.value is not None:
                 self._bind(node.target, node.value)
@@ -144,9 +155,6 @@ class _Collector:
                 self._bind(node.target, None)
                 self.visit(node.body, certain=False)
                 self.visit(node.orelse, certain=False)
-                for inner in node.body:
-                    if isinstance(inner, _ast.Expr):
-                        self._look_for_dynamic(inner.value)
             case _ast.With() | _ast.AsyncWith():
                 for item in node.items:
                     if item.optional_vars is not None:
@@ -155,16 +163,36 @@ class _Collector:
             case _ast.Try() | _ast.TryStar():
                 for body in (node.body, node.orelse, node.finalbody, *(handler.body for handler in node.handlers)):
                     self.visit(body, certain=False)
+            case _ast.Delete():
+                for target in node.targets:
+                    if isinstance(target, _ast.Name):
+                        self._rebind(target.id)
+                        self.bound.difference_update({target.id} if certain else ())
             case _ast.Match():
                 for match_case in node.cases:
                     self.visit(match_case.body, certain=False)
             case _:
                 pass
 
+    def _define(self, node: _ast.FunctionDef | _ast.AsyncFunctionDef, *, certain: bool) -> None:
+        function = _function(node)
+        if not certain and node.name in self.bound:
+            # One of several, in an if or a try: which one it will be cannot be seen.
+            function = FunctionFacts(function.name, None, function.line, function.column, function.returns)
+        self._rebind(node.name)
+        self.functions.append(function)
+
+    def _rebind(self, name: str) -> None:
+        """Forget what was known of a name: from here on it is something else."""
+        self.bound.add(name)
+        self.constants.pop(name, None)
+        self.constant_lines.pop(name, None)
+        self.functions = [function for function in self.functions if function.name != name]
+
     def _bind(self, target: _ast.expr, value: _ast.expr | None) -> None:
         match target:
             case _ast.Name():
-                self.bound.add(target.id)
+                self._rebind(target.id)
                 if value is not None:
                     literal = _literal(value)
                     if literal is not _NOT_LITERAL:
@@ -180,8 +208,13 @@ class _Collector:
 
     def _look_for_dynamic(self, value: _ast.expr) -> None:
         for node in _walk(value):
-            if isinstance(node, _ast.Call) and isinstance(node.func, _ast.Name) and node.func.id in _DYNAMIC_CALLS:
-                self.dynamic = True
+            match node:
+                case _ast.Call(func=_ast.Name(id=called)) if called in _DYNAMIC_CALLS:
+                    self.dynamic = True
+                case _ast.Attribute(attr="modules", value=_ast.Name(id="sys")):
+                    self.dynamic = True  # a module that puts something else in its place
+                case _ast.NamedExpr(target=target):
+                    self._rebind(target.id)
 
     def _import(self, node: _ast.Import | _ast.ImportFrom, *, certain: bool) -> None:
         place = (node.lineno, node.col_offset + 1, certain)
@@ -200,7 +233,9 @@ class _Collector:
     def _imports_inside(self, statements: list[_ast.stmt]) -> None:
         for statement in statements:
             for node in _walk(statement):
-                if isinstance(node, _ast.Import):
+                if isinstance(node, _ast.Global):
+                    self.bound.update(node.names)
+                elif isinstance(node, _ast.Import):
                     self.imports += [
                         ImportFacts(alias.name, 0, (), node.lineno, node.col_offset + 1, False) for alias in node.names
                     ]
@@ -271,9 +306,24 @@ def _class(node: _ast.ClassDef) -> ClassFacts:
         elif isinstance(item, _ast.Assign):
             attributes += [target.id for target in item.targets if isinstance(target, _ast.Name)]
     bases = tuple(_dotted(base) for base in node.bases)
+    if _is_open(node):
+        bases = (*bases, "?")
     summary = _first_line(_docstring(node.body))
     place = (node.lineno, node.col_offset + 1)
     return ClassFacts(node.name, *place, bases, tuple(methods), tuple(attributes), summary)
+
+
+_PLAIN_IN_CLASS = (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.Assign, _ast.AnnAssign, _ast.Expr, _ast.Pass)
+
+
+def _is_open(node: _ast.ClassDef) -> bool:
+    """Whether a class may have members that its body does not show: by a decorator, a metaclass, an ``if``."""
+    decorators = [one.func if isinstance(one, _ast.Call) else one for one in node.decorator_list]
+    return (
+        any(_dotted(one).rpartition(".")[2] != "dataclass" for one in decorators)
+        or bool(node.keywords)
+        or any(not isinstance(item, _PLAIN_IN_CLASS) for item in node.body)
+    )
 
 
 def _dotted(node: _ast.expr) -> str:
@@ -297,7 +347,8 @@ def _docstring(body: list[_ast.stmt]) -> str:
 
 def _first_line(text: str) -> str:
     stripped = text.strip()
-    return stripped.splitlines()[0].strip() if stripped else ""
+    # What is listed is printed: nothing of it may move a cursor.
+    return printable(" ".join(stripped.splitlines()[0].split())) if stripped else ""
 
 
 _NOT_LITERAL = object()

@@ -7,7 +7,7 @@ from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.facts import SourceFacts
 from plugline.discovery.source import parse_source, read_facts
 from plugline.files import SourceFile, read_source
-from plugline.findings import Finding, Place
+from plugline.findings import Finding, Place, short_repr
 from plugline.imports import find_module
 from plugline.names import did_you_mean, plugin_name
 from plugline.values import Value
@@ -121,7 +121,10 @@ def read_file(candidate: FileCandidate, source: SourceFile | Finding) -> Read:
 
 def read_module(candidate: ModuleCandidate) -> Read:
     """Turn an installed module into a spec; it is not imported, and neither are its parents."""
-    spec = find_module(candidate.module)
+    try:
+        spec = find_module(candidate.module)
+    except ValueError as error:
+        return Read(None, (Finding("P109", str(error), candidate.place),))
     if spec is None:
         message = f"needs the module {candidate.module!r}, which is not installed"
         hint = f"pip install {candidate.module.partition('.')[0]}"
@@ -164,11 +167,12 @@ def _spec(
 ) -> Read:
     metadata = _Metadata(facts, source.path)
     metadata.check_keys()
+    declared = metadata.text("name", "PLUGIN_NAME")
     try:
-        declared = plugin_name(metadata.text("name", "PLUGIN_NAME") or name)
+        declared = plugin_name(declared if declared is not None else name)
     except ValueError as error:
         metadata.wrong("name", "PLUGIN_NAME", str(error))
-        declared = plugin_name(module)
+        declared = name
     spec = PluginSpec(
         declared,
         metadata.text("version", "VERSION") or metadata.text("", "__version__") or installed_version,
@@ -234,13 +238,15 @@ class _Metadata:
         self.findings.append(Finding("P109", message, Place(self._path, line)))
 
     def _string(self, what: str, value: object, line: int | None) -> str | None:
-        if isinstance(value, str):
+        if isinstance(value, str) and value.isprintable():
             return value
         # A version as a number is the usual slip: 1.10 would become 1.1.
-        expected = f"a string such as {str(value)!r}" if isinstance(value, (int, float)) else "a string"
+        expected = "a string" if not isinstance(value, str) else "printable text"
+        if isinstance(value, (int, float)):
+            expected = f"a string such as {short_repr(value)!r}"
         self._finding(what, value, expected, line)
         return None
 
     def _finding(self, what: str, value: object, expected: str, line: int | None) -> None:
-        message = f"{what} is {value!r}, {expected} was expected"
+        message = f"{what} is {short_repr(value)}, {expected} was expected"
         self.findings.append(Finding("P109", message, Place(self._path, line)))

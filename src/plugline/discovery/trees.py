@@ -55,7 +55,7 @@ class DiskTree:
             with os.scandir(real_path(self, folder)) as entries:
                 # Sorted, because the order of a directory listing differs between machines, and with it
                 # which of two clashing plugins is refused.
-                return sorted((entry.name, entry.is_dir()) for entry in entries)
+                return sorted((entry.name, _is_folder(entry)) for entry in entries)
         except FileNotFoundError:
             message = "this plugin folder does not exist"
             return Finding("P110", message, place, hint=f"create it: mkdir {place.path}")
@@ -77,6 +77,13 @@ class DiskTree:
         """See :class:`Tree`."""
         path = real_path(self, relative)
         return os.path.lexists(path) and not os.path.isdir(path)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link that leads to itself, or to where nobody may look; reading it says so
 
 
 class MemoryTree:

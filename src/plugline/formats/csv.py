@@ -519,7 +519,8 @@ class _Writer:
             ValueError: The earlier part has other columns than the declared ones.
         """
         self._stream = stream
-        self._first = first
+        # Where no earlier part has fixed columns, none has written a header: all of them were empty.
+        self._first = first or (columns is None and self._declared is None)
         known = self._declared if columns is None else columns
         if known is None:
             return

@@ -7,6 +7,7 @@ from typing import Generic, Literal, Self, TypeVar, overload
 
 from plugline.admission.policy import Admitting, Gate, Policy
 from plugline.contract.interface import interfaces_of
+from plugline.contract.version import check_api_version
 from plugline.discovery.finders import Finder, finder_for
 from plugline.dispatch.calls import Results, call_all, first
 from plugline.dispatch.chain import ChainFunction, Link, build_chain
@@ -18,7 +19,7 @@ from plugline.host.registry import Entry, Inspection, inspect_places
 from plugline.names import did_you_mean
 from plugline.values import Value
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 Where = str | os.PathLike[str] | Finder
 
@@ -34,7 +35,7 @@ class _Registry(Value):
         self._set(inspection=inspection, plugins=plugins)
 
 
-class Host(Generic[T]):
+class Host(Generic[T_co]):
     """The plugins of a program: found, inspected, checked and loaded on use.
 
     A host never raises because of one plugin: what is wrong with it is kept, as data, in :attr:`rejected`,
@@ -56,7 +57,7 @@ class Host(Generic[T]):
             the folder.
 
     Raises:
-        ValueError: ``namespace`` is taken, or is no dotted name.
+        ValueError: ``namespace`` is taken, or is no dotted name; ``api_version`` is no version.
         TypeError: A place or the interface is of none of these kinds.
 
     Threads: may be used from several at once.
@@ -76,8 +77,8 @@ class Host(Generic[T]):
     def __init__(
         self,
         *places: Where,
-        # Callable and not type: mypy refuses a protocol or an abstract class for type[T].
-        interface: Callable[..., T],
+        # Callable and not type: mypy refuses a protocol or an abstract class for type[T_co].
+        interface: Callable[..., T_co],
         api_version: str | None = None,
         namespace: str | None = None,
         policy: Admitting | None = None,
@@ -91,6 +92,8 @@ class Host(Generic[T]):
         namespace: str | None = None,
         policy: Admitting | None = None,
     ) -> None:
+        if api_version is not None:
+            check_api_version(api_version)
         self._finders = tuple(finder_for(place) for place in places)
         self._interfaces = interfaces_of(interface)
         self._api_version = api_version
@@ -116,19 +119,22 @@ class Host(Generic[T]):
     def refresh(self) -> None:
         """Look at all places again.
 
-        New plugins appear and deleted ones go; a plugin that is still there keeps its handle, its state and, if it is
-        loaded, its code.
+        New plugins appear and deleted ones go. A plugin that is still there keeps its handle and, if it is loaded,
+        its code; one that declined or failed to load gets another try.
         """
         with self._loader.lock:
             old = self._registry.plugins if self._registry is not None else {}
             self._gate.renew()
             inspection = inspect_places(self._finders, self._interfaces, self._api_version, self._gate)
             self._loader.expect(inspection)
-            plugins: dict[str, Plugin[T]] = {}
+            plugins: dict[str, Plugin[T_co]] = {}
+            for name in old.keys() - inspection.accepted.keys():
+                old[name]._forget()  # noqa: SLF001 - a host owns its handles
             for name, entry in inspection.accepted.items():
                 known = old.get(name)
-                kept = known is not None and known.state == "loaded" and known.place == entry.place
-                plugins[name] = known if kept and known is not None else Plugin(entry, self._loader)
+                if known is not None:
+                    known._renew(entry)  # noqa: SLF001 - likewise
+                plugins[name] = known if known is not None else Plugin(entry, self._loader)
             self._registry = _Registry(inspection, plugins)
 
     def _look(self) -> _Registry:
@@ -139,7 +145,7 @@ class Host(Generic[T]):
         assert self._registry is not None  # noqa: S101 - refresh has set it
         return self._registry
 
-    def __iter__(self) -> Iterator[Plugin[T]]:
+    def __iter__(self) -> Iterator[Plugin[T_co]]:
         """Yield the plugins that no check rejected and no load has failed, by name."""
         return iter([plugin for plugin in self._look().plugins.values() if plugin.state != "failed"])
 
@@ -150,13 +156,16 @@ class Host(Generic[T]):
         plugin = self._look().plugins.get(name) if isinstance(name, str) else None
         return plugin is not None and plugin.state != "failed"
 
-    def __getitem__(self, name: str) -> Plugin[T]:
+    def __getitem__(self, name: str) -> Plugin[T_co]:
         """Return the plugin of this name.
 
         Raises:
             UnknownPlugin: There is none; names the nearest and the known ones.
             PluginRejected: There is one, but it failed a check or its load; carries all findings.
         """
+        if not isinstance(name, str):
+            message = f"{name!r} is no plugin's name, a string was expected"  # type: ignore[unreachable]
+            raise TypeError(message)
         registry = self._look()
         plugin = registry.plugins.get(name)
         if plugin is not None and plugin.state != "failed":
@@ -182,13 +191,13 @@ class Host(Generic[T]):
         loaded = [
             Rejected(plugin.name, plugin.place, plugin.findings)
             for plugin in registry.plugins.values()
-            if plugin.state == "failed"
+            if plugin.findings
         ]
         return (*checked, *loaded)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is wrong with places as a whole: a folder that is not there, a package that is not installed."""
+        """What is wrong with places as a whole, such as a folder that is not there or a package that is not installed."""
         return self._look().inspection.findings
 
     @property
@@ -196,18 +205,18 @@ class Host(Generic[T]):
         """The reason of each plugin that said itself that it does not apply here, by name."""
         return {plugin.name: plugin.declined for plugin in self._look().plugins.values() if plugin.declined is not None}
 
-    def load_all(self) -> list[Plugin[T]]:
+    def load_all(self) -> list[Plugin[T_co]]:
         """Load every plugin and return those that could be, by name. The others are in :attr:`rejected` and :attr:`declined`."""
         return [plugin for plugin in self if self._try_load(plugin)]
 
-    def _try_load(self, plugin: Plugin[T]) -> bool:
-        before = plugin.state
+    def _try_load(self, plugin: Plugin[T_co]) -> bool:
+        known = plugin.findings
         try:
             plugin.load()
         except PluginDeclined:
             return False
         except LoadError as error:
-            if before == "found":
+            if not known:
                 _log_left_out(error)
             return False
         return True

@@ -1,10 +1,11 @@
 """An accepted entry to a loaded plugin, through the private packages of one host."""
 
 import sys
-import threading
+from _thread import RLock  # threading costs as much to import as all of host does
 from collections.abc import Mapping, Sequence
 
 from plugline.admission.policy import Gate, declared_permissions
+from plugline.blame import users_own_interrupt
 from plugline.clock import monotonic_seconds
 from plugline.contract.interface import Interface
 from plugline.contract.permissions import NOTHING, Permissions
@@ -12,15 +13,15 @@ from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.finders import Finder
 from plugline.discovery.spec import read_file
 from plugline.discovery.trees import real_path
-from plugline.errors import NameMissing, SettingsRefused
+from plugline.errors import LoadError, NameMissing, SettingsRefused
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place
 from plugline.host.registry import Entry, Inspection, admitted, check_read
 from plugline.imports import import_object
 from plugline.loading.binding import Declined, Target, ask_available, find_target
-from plugline.loading.namespace import Namespace, release, reserve
+from plugline.loading.namespace import Namespace, release, reserve, stand_first
 from plugline.loading.patches import Snapshot
-from plugline.loading.running import run_module
+from plugline.loading.running import Undo, failure, forget_modules, run_module
 from plugline.values import Value
 
 
@@ -63,11 +64,10 @@ class Loader:
         Raises:
             ValueError: ``namespace`` is taken.
         """
-        self.lock = threading.RLock()
+        self.lock = RLock()
         self._interfaces = interfaces
         self._api_version = api_version
         self._staged: dict[tuple[str, str], SourceFile] = {}
-        self._refused: dict[tuple[str, str], Finding] = {}
         self._namespaces: dict[int, Namespace] = {}
         self._gate = gate
         self._declared: dict[tuple[str, str], Permissions] = {}  # of packages, by namespace and folder
@@ -84,23 +84,16 @@ class Loader:
         self._namespaces.clear()
 
     def expect(self, inspection: Inspection) -> None:
-        """Take note of what was found: odd file names, and files that may not be run."""
-        self._refused = {}
+        """Take note of what was found: which file is behind a module's name where two could be."""
         for entry in inspection.accepted.values():
             if isinstance(entry.candidate, FileCandidate) and entry.finder in self._namespaces:
                 self._namespaces[entry.finder].stems[entry.candidate.module] = entry.candidate.entry
-        for _, entry in inspection.rejected:
-            if isinstance(entry.candidate, FileCandidate) and entry.finder in self._namespaces:
-                key = (self._namespaces[entry.finder].name, entry.candidate.entry)
-                self._refused[key] = entry.findings[0]
 
     def provide(self, namespace: Namespace, relative: str) -> SourceFile | Finding:
         """See :class:`plugline.loading.namespace.Provider`."""
-        key = (namespace.name, relative)
-        staged = self._staged.get(key)
-        if staged is not None:
-            return staged
-        return self._refused.get(key) or self._neighbour(namespace, relative)
+        staged = self._staged.get((namespace.name, relative))
+        # A neighbour need be no plugin: what cannot be one may still be what the others share.
+        return staged if staged is not None else self._neighbour(namespace, relative)
 
     def _neighbour(self, namespace: Namespace, relative: str) -> SourceFile | Finding:
         """Read a file that is no plugin that is being loaded: its bytes are admitted as they will be run."""
@@ -167,58 +160,70 @@ class Loader:
                 return entry.findings
         namespace = self._namespaces.get(entry.finder)
         if namespace is None:
-            return (Finding("P301", "its host is closed", entry.place),)
+            hint = "load it while its host is open"
+            return (Finding("P301", "was not loaded before its host was closed", entry.place, hint=hint),)
         key = (namespace.name, candidate.entry)
         if entry.spec is not None and "/" in candidate.entry:
             package = (namespace.name, candidate.entry.partition("/")[0])
             self._declared[package] = declared_permissions(entry.spec)[0]
         self._staged[key] = source
+        stand_first()
         try:
-            return self._run(entry, namespace.module_name(candidate.module), own_only=True)
+            return self._run(entry, namespace.module_name(candidate.module), namespace=namespace.name)
         finally:
-            del self._staged[key]
+            self._staged.pop(key, None)  # a plugin that loads itself was here before
 
     def _load_module(self, entry: Entry, candidate: ModuleCandidate) -> Loaded | Declined | tuple[Finding, ...]:
-        return self._run(entry, candidate.module, attribute=candidate.attribute, own_only=False)
+        return self._run(entry, candidate.module, attribute=candidate.attribute)
 
     def _run(
-        self, entry: Entry, name: str, *, attribute: str = "", own_only: bool
+        self, entry: Entry, name: str, *, attribute: str = "", namespace: str | None = None
     ) -> Loaded | Declined | tuple[Finding, ...]:
         path = self.path_of(entry) or ""
-        known = set(sys.modules)
-        start = monotonic_seconds()
-        module = run_module(name, path, entry.place.path, private=own_only)
-        seconds = monotonic_seconds() - start
-        if isinstance(module, tuple):
-            return module
-        value: object = module
-        if attribute:
-            try:
-                value = import_object(f"{name}:{attribute}")
-            except NameMissing as error:
-                return (Finding("P201", str(error).splitlines()[0], entry.place),)
-        outcome = self._bind(entry, value, module, path, own_only=own_only)
-        if isinstance(outcome, Target):
-            return Loaded(entry, outcome, seconds)
-        if own_only:
-            self._forget(name, known)
-        return outcome
+        undo = Undo(namespace)
+        loaded = False
+        try:
+            start = monotonic_seconds()
+            module = run_module(name, path, entry.place.path, undo)
+            seconds = monotonic_seconds() - start
+            if isinstance(module, tuple):
+                return module
+            wanted = f"{name}:{attribute}" if attribute else ""
+            outcome = self._bind(entry, module, wanted, path, undo, private=namespace is not None)
+            loaded = isinstance(outcome, Target)
+            return Loaded(entry, outcome, seconds) if isinstance(outcome, Target) else outcome
+        finally:
+            if not loaded:
+                undo()
 
     def _bind(
-        self, entry: Entry, value: object, module: object, path: str, *, own_only: bool
+        self, entry: Entry, module: object, wanted: str, path: str, undo: Undo, *, private: bool
     ) -> Target | Declined | tuple[Finding, ...]:
-        answer = ask_available(module, path, Place(entry.place.path))
-        if isinstance(answer, Finding):
-            return (answer,)
-        if answer is not None:
-            return answer
-        return find_target(value, self._interfaces, Place(entry.place.path), own_only=own_only)
+        place = Place(entry.place.path)
+        facts = entry.spec.facts if entry.spec is not None else None
+        try:
+            value = import_object(wanted) if wanted else module
+            answer = ask_available(module, path, place)
+            if isinstance(answer, Finding):
+                return (answer,)
+            if answer is not None:
+                return answer
+            defined = facts.bound if facts is not None else frozenset()
+            return find_target(value, self._interfaces, place, defined=defined if private else None)
+        except NameMissing as error:
+            return (Finding("P201", str(error).splitlines()[0], place),)
+        except BaseException as error:
+            # Asking an object for a name runs its code: a module's __getattr__, a property, a metaclass.
+            undo()
+            if users_own_interrupt(error):
+                raise
+            return (failure(error, path, place.path, "while it was checked"),)
 
-    def _forget(self, name: str, known: set[str]) -> None:
-        # forget_modules, but not for what was there before this load began.
-        for key in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
-            if key not in known:
-                del sys.modules[key]
+    def forget(self, entry: Entry) -> None:
+        """Let go of a private module whose file is gone, so that a new file of its name is run."""
+        if entry.finder in self._namespaces:
+            name = self.module_name(entry)
+            forget_modules([key for key in sys.modules if key == name or key.startswith(f"{name}.")])
 
     def instance(self, entry: Entry, loaded: Loaded, settings: Mapping[str, object]) -> object:
         """Return the object that provides the interface, made with ``settings`` where it is a class.
@@ -240,4 +245,8 @@ class Loader:
         if problems:
             findings = [Finding(problem.code, problem.message, entry.place, problem.hint) for problem in problems]
             raise SettingsRefused(name, findings, [problem.path for problem in problems])
+        lacking = [m.name for m in loaded.target.interface.members if not m.is_function and not hasattr(made, m.name)]
+        if lacking:
+            message = f"an instance of {value.__name__} is missing attributes {lacking}"
+            raise LoadError(name, [Finding("P201", message, entry.place)])
         return made

@@ -20,7 +20,7 @@ from plugline.host.registry import Entry
 from plugline.loading.binding import Declined
 from plugline.values import Value
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 State = Literal["found", "loaded", "declined", "failed"]
 
@@ -47,7 +47,7 @@ class Rejected(Value):
         return "\n".join(str(finding) for finding in self.findings)
 
 
-class Plugin(Generic[T]):
+class Plugin(Generic[T_co]):
     """One plugin of a host, from before it is loaded to the end of the host.
 
     A handle is what a host program keeps; what :meth:`load` gives may be kept as well.
@@ -62,7 +62,7 @@ class Plugin(Generic[T]):
         self._entry = entry
         self._loader = loader
         self._outcome: Loaded | Declined | tuple[Finding, ...] | None = None
-        self._default: object = None
+        self._default: object = None  # an instance made without settings, or the error that making it gave
 
     def __repr__(self) -> str:
         return f"<Plugin {self.name!r} {self.state} at {self.place}>"
@@ -112,12 +112,14 @@ class Plugin(Generic[T]):
 
     @property
     def generation(self) -> int:
-        """How many successful loads there were: 0 before the first one."""
+        """How many successful loads there were; 0 before the first one."""
         return 1 if isinstance(self._outcome, Loaded) else 0
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What kept it from being loaded; empty unless its state is ``failed``."""
+        """What keeps it from being loaded, or, where it needs settings, from being used without them."""
+        if isinstance(self._default, LoadError):
+            return self._default.findings
         return self._outcome if isinstance(self._outcome, tuple) else ()
 
     @property
@@ -147,7 +149,7 @@ class Plugin(Generic[T]):
         """Its file as tracebacks name it; ``None`` for a module without one."""
         return self._loader.path_of(self._entry)
 
-    def load(self, settings: Mapping[str, object] | None = None) -> T:
+    def load(self, settings: Mapping[str, object] | None = None) -> T_co:
         """Return what provides the interface: the module itself, or an instance of its class.
 
         The code runs at the first call. Without ``settings`` every call gives the same object; with them a
@@ -160,9 +162,11 @@ class Plugin(Generic[T]):
         with self._loader.lock:
             if self._outcome is None:
                 self._outcome = self._loader.load(self._entry)
+                if isinstance(self._outcome, Loaded) and _name_of(self._outcome.entry) == self.name:
+                    self._entry = self._outcome.entry  # its file may be newer than the listing
             match self._outcome:
                 case Loaded() as loaded:
-                    return cast(T, self._bound(loaded, settings))
+                    return cast(T_co, self._bound(loaded, settings))
                 case Declined() as declined:
                     raise PluginDeclined(self.name, declined.reason)
                 case findings:
@@ -171,12 +175,34 @@ class Plugin(Generic[T]):
     def _bound(self, loaded: Loaded, settings: Mapping[str, object] | None) -> object:
         if settings is None:
             if self._default is None:
-                self._default = self._loader.instance(self._entry, loaded, {})
+                try:
+                    self._default = self._loader.instance(self._entry, loaded, {})
+                except LoadError as error:
+                    self._default = error.with_traceback(None)
+            if isinstance(self._default, LoadError):
+                raise type(self._default)(*self._default.args)
             return self._default
         return self._loader.instance(self._entry, loaded, settings)
+
+    def _renew(self, entry: Entry) -> None:
+        """Take note that the host has looked again: what is loaded stays, anything else gets another try."""
+        if isinstance(self._outcome, Loaded):
+            if self._entry.place == entry.place:
+                return
+            self._loader.forget(self._entry)
+        self._entry, self._outcome, self._default = entry, None, None
+
+    def _forget(self) -> None:
+        """Take note that its file is gone: its module leaves ``sys.modules``, what it gave out stays usable."""
+        if isinstance(self._outcome, Loaded):
+            self._loader.forget(self._entry)
 
     @property
     def loaded_type(self) -> type | None:
         """The class whose instances provide the interface; ``None`` before it is loaded, and for a module."""
         target = self._outcome.target.value if isinstance(self._outcome, Loaded) else None
         return target if isinstance(target, type) else None
+
+
+def _name_of(entry: Entry) -> str | None:
+    return entry.spec.name if entry.spec is not None else None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar, cast, overload
 
 from plugline.discovery.finders import File
-from plugline.errors import LoadError, PluginRejected
+from plugline.errors import PluginRejected
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
 
@@ -50,7 +50,7 @@ def load_path(path: str | os.PathLike[str], *, interface: object = None, api_ver
         raise PluginRejected(os.path.basename(os.fspath(path)), findings or (missing,))
     try:
         loaded = plugins[0].load()
-    except LoadError:
+    except BaseException:
         host.close()
         raise
     _kept.append(host)

@@ -1,12 +1,13 @@
 """A module that was run to the object that provides the interface, or to everything that it lacks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import ModuleType
+from typing import TypeGuard
 
 from plugline.blame import describe_error, users_own_interrupt
 from plugline.contract.interface import Interface, Member
 from plugline.contract.shape import shape_of, shape_problems
-from plugline.discovery.fit import not_callable, shape_findings
+from plugline.discovery.fit import missing_message, missing_part, nearest_attempt, not_callable, shape_findings
 from plugline.findings import Finding, Place
 from plugline.values import Value
 
@@ -38,7 +39,7 @@ class Declined(Value):
 
 
 def find_target(
-    value: object, interfaces: Sequence[Interface], place: Place, *, own_only: bool
+    value: object, interfaces: Sequence[Interface], place: Place, *, defined: Collection[str] | None
 ) -> Target | tuple[Finding, ...]:
     """Return what of ``value`` (a module, or an object in one) provides one of ``interfaces``, the first that fits.
 
@@ -46,52 +47,69 @@ def find_target(
         value: What was loaded.
         interfaces: Ways to be a plugin.
         place: For the findings.
-        own_only: Whether only what is defined in the module itself counts.
+        defined: The names that the module's own source binds: of others only what was made in it counts. ``None``
+            where anything counts.
     """
-    attempts: list[tuple[Finding, ...]] = []
+    attempts = []
     for interface in interfaces:
-        found = _find_for(value, interface, place, own_only=own_only)
+        found = _find_for(value, interface, place, defined)
         if isinstance(found, Target):
             return found
-        attempts.append(found)
-    return min(attempts, key=lambda findings: (_missing_count(findings), len(findings)))
+        attempts.append((missing_part(interface, _missing(value, interface, defined)), found))
+    return nearest_attempt(attempts)
 
 
-def _missing_count(findings: Sequence[Finding]) -> int:
-    return sum(finding.message.count("'") for finding in findings if finding.code == "P201")
-
-
-def _find_for(value: object, interface: Interface, place: Place, *, own_only: bool) -> Target | tuple[Finding, ...]:
-    if isinstance(value, type):
+def _find_for(
+    value: object, interface: Interface, place: Place, defined: Collection[str] | None
+) -> Target | tuple[Finding, ...]:
+    if is_class(value):
         return _class_target([value], interface, place) or _lacks(value, interface, place)
-    findings = _member_findings(value, interface, place, own_only=own_only)
+    findings = _member_findings(value, interface, place, defined)
     if interface.base is None and not findings:
         return Target(value, interface)
     if interface.base is not None and isinstance(value, interface.base):
         return Target(value, interface)
     if isinstance(value, ModuleType):
-        target = _class_target(_own_classes(value), interface, place)
+        classes = _own_classes(value)
+        target = _class_target(classes, interface, place)
         if target is not None:
             return target
+        unfinished = [one for one in classes if interface.base is not None and issubclass(one, interface.base)]
+        if unfinished:
+            return _lacks(unfinished[0], interface, place)
     return findings
 
 
+def is_class(value: object) -> TypeGuard[type]:
+    """Whether a value is a class; asks its type only, since proxies raise when they are asked for ``__class__``."""
+    return issubclass(type(value), type)
+
+
 def _lacks(value: type, interface: Interface, place: Place) -> tuple[Finding, ...]:
-    missing = [member.name for member in interface.members if not hasattr(value, member.name)]
+    missing = sorted({m.name for m in interface.members if not _has_attribute(value, m.name)} | _abstract(value))
     if interface.base is not None and not issubclass(value, interface.base):
         return (Finding("P201", f"class {value.__name__} does not derive from {interface.name}", place),)
-    return (Finding("P201", f"class {value.__name__} is missing methods {missing}", place),)
+    message = missing_message(interface, missing, "methods") if not _abstract(value) else f"missing methods {missing}"
+    return (Finding("P201", f"class {value.__name__} is {message}", place),)
+
+
+def _abstract(value: type) -> set[str]:
+    return set(getattr(value, "__abstractmethods__", None) or ())
+
+
+def _has_attribute(owner: type, name: str) -> bool:
+    # Not hasattr: every class has a __call__, that of its metaclass.
+    return any(name in vars(ancestor) for ancestor in owner.__mro__)
 
 
 def _own_classes(module: ModuleType) -> list[type]:
     exported = getattr(module, "__all__", None)
-    inside = (module.__name__, f"{module.__name__}.")
     return [
         value
         for name, value in vars(module).items()
-        if isinstance(value, type)
+        if is_class(value)
         and (name in exported if exported is not None else not name.startswith("_"))
-        and (value.__module__ == inside[0] or value.__module__.startswith(inside[1]))
+        and f"{value.__module__}.".startswith(f"{module.__name__}.")
         and name == value.__name__
     ]
 
@@ -120,7 +138,8 @@ def vars_of(owner: type, name: str) -> object:
             value = vars(ancestor)[name]
             if isinstance(value, (staticmethod, classmethod)):
                 return getattr(owner, name)
-            return _Unbound(value) if callable(value) else value
+            # Only what is a descriptor gets the instance; a callable object or a class in the body does not.
+            return _Unbound(value) if callable(value) and hasattr(type(value), "__get__") else value
     return getattr(owner, name, None)
 
 
@@ -135,38 +154,47 @@ class _Unbound:
 
 
 def _fits(candidate: type, interface: Interface) -> bool:
-    if getattr(candidate, "_is_protocol", False) or getattr(candidate, "__abstractmethods__", None):
+    if vars(candidate).get("_is_protocol", False) or _abstract(candidate):
         return False
     if interface.base is not None:
         return issubclass(candidate, interface.base) and candidate is not interface.base
     annotated = {name for ancestor in candidate.__mro__ for name in vars(ancestor).get("__annotations__", {})}
+    # What is no function may be set on the instance, which shows when there is one.
+    sets_more = any("__init__" in vars(ancestor) for ancestor in candidate.__mro__[:-1])
     return bool(interface.members) and all(
-        hasattr(candidate, member.name) or (not member.is_function and member.name in annotated)
+        _has_attribute(candidate, member.name) or (not member.is_function and (sets_more or member.name in annotated))
         for member in interface.members
     )
 
 
-def _member_findings(value: object, interface: Interface, place: Place, *, own_only: bool) -> tuple[Finding, ...]:
+def _missing(value: object, interface: Interface, defined: Collection[str] | None) -> list[Member]:
+    return [member for member in interface.members if not _has_own(value, member, defined)]
+
+
+def _member_findings(
+    value: object, interface: Interface, place: Place, defined: Collection[str] | None
+) -> tuple[Finding, ...]:
     if interface.base is not None:
         return (Finding("P201", f"defines no class that derives from {interface.name}", place),)
-    missing = [m.name for m in interface.members if not _has_own(value, m, own_only=own_only)]
-    findings = [Finding("P201", f"missing functions {missing}", place)] if missing else []
+    missing = [member.name for member in _missing(value, interface, defined)]
+    findings = [Finding("P201", missing_message(interface, missing), place)] if missing else []
     for member in interface.members:
         if member.name not in missing:
             findings += _call_findings(getattr(value, member.name), member, "", place)
     return tuple(findings)
 
 
-def _has_own(value: object, member: Member, *, own_only: bool) -> bool:
+def _has_own(value: object, member: Member, defined: Collection[str] | None) -> bool:
     if not hasattr(value, member.name):
         return False
-    if not own_only or not isinstance(value, ModuleType):
+    # A decorator of the host's may have put a function of its own module in the place of the plugin's.
+    if defined is None or member.name in defined or not isinstance(value, ModuleType):
         return True
     found = getattr(value, member.name)
     home = getattr(found, "__module__", None)
     # Neighbours in the private package count as the plugin's own; what has no home (a partial, a constant) does too.
     package = value.__name__.rpartition(".")[0]
-    plain = isinstance(home, str) and hasattr(found, "__qualname__") and not isinstance(found, type)
+    plain = isinstance(home, str) and hasattr(found, "__qualname__") and not is_class(found)
     return not plain or home == value.__name__ or str(home).startswith((f"{value.__name__}.", f"{package}."))
 
 
@@ -196,16 +224,17 @@ def ask_available(module: object, path: str, place: Place) -> Declined | Finding
     ``True`` (or ``None``) says yes; ``False`` and any text say no, the text being the reason.
     """
     available = getattr(module, "available", None)
-    if not callable(available) or isinstance(available, type):
+    if not callable(available) or is_class(available):
         return None
     try:
         answer = available()
+        reason = str(answer) if isinstance(answer, str) else None
     except BaseException as error:
         if users_own_interrupt(error):
             raise
         text = describe_error(error, path)
         message = f"available() raised {text.kind}: {text.message}"
         return Finding("P305", message, Place(place.path, text.line if text.path == path else None))
-    if isinstance(answer, str):
-        return Declined(answer)
+    if reason is not None:
+        return Declined(reason or "its available() returned an empty text")
     return Declined("its available() returned False") if answer is False else None

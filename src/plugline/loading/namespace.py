@@ -12,18 +12,21 @@ Threads: reserving and releasing lock; importing is guarded by the import system
 """
 
 import sys
-import threading
-import weakref
+from _thread import allocate_lock  # threading and weakref cost half a listing to import
+from _weakref import ref
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 from typing import Protocol
 
+from plugline.discovery.candidates import FileCandidate
+from plugline.discovery.finders import find_in_tree
 from plugline.discovery.trees import Tree, real_path
 from plugline.errors import PluginRejected
 from plugline.files import SourceFile
 from plugline.findings import Finding
 from plugline.imports import find_module
+from plugline.loading.running import forget_modules
 
 
 class Provider(Protocol):
@@ -49,7 +52,7 @@ class Namespace:
         self.tree = tree
         self.stems: dict[str, str] = {}
         # Weak, so that a host that nobody holds any more can go although it was never closed.
-        self._provider = weakref.ref(provider)
+        self._provider = ref(provider)
 
     @property
     def abandoned(self) -> bool:
@@ -74,6 +77,14 @@ class Namespace:
             return f"{path}/__init__.py", True
         if self.tree.is_file(f"{path}.py"):
             return f"{path}.py", False
+        return self._locate_odd(parts) if first is None else None
+
+    def _locate_odd(self, parts: Sequence[str]) -> tuple[str, bool] | None:
+        """Look for a file whose name has dots, when nobody has listed the folder yet: a pickle may come first."""
+        for candidate in find_in_tree(self.tree).candidates:
+            if isinstance(candidate, FileCandidate) and candidate.module == parts[0] != candidate.name:
+                self.stems[parts[0]] = candidate.entry
+                return self.locate(parts)
         return None
 
     def source(self, relative: str) -> SourceFile:
@@ -122,13 +133,23 @@ class PrivateLoader:
         exec(self._compile(source), module.__dict__)  # noqa: S102 - this is where a plugin is run
 
     def _compile(self, source: SourceFile) -> CodeType:
-        path = real_path(self._namespace.tree, self._relative)
-        return compile(source.content, path, "exec", dont_inherit=True)
+        return compile(source.content, self.path, "exec", dont_inherit=True)
 
     def get_source(self, fullname: str) -> str | None:
         """Return the text of the module as it is now, for ``linecache``."""
         found = self._namespace.tree.read(self._relative)
         return None if isinstance(found, Finding) else found.content.decode("utf-8", "replace")
+
+    def get_resource_reader(self, fullname: str) -> object:
+        """Return what ``importlib.resources`` reads a package plugin's data files with."""
+        from importlib.readers import FileReader  # noqa: PLC0415 - half of the standard library, seldom wanted
+
+        return FileReader(self)  # type: ignore[arg-type]  # its path is all that is asked for
+
+    @property
+    def path(self) -> str:
+        """The file, for :meth:`get_resource_reader`."""
+        return real_path(self._namespace.tree, self._relative)
 
     def is_package(self, fullname: str) -> bool:
         """Whether the module is a package, for ``runpy`` and ``pkgutil``."""
@@ -168,7 +189,7 @@ def _spec_below(namespace: Namespace, fullname: str, parts: Sequence[str]) -> Mo
 
 
 _finder = _PrivateFinder()
-_lock = threading.Lock()
+_lock = allocate_lock()
 
 
 def reserve(wanted: str, tree: Tree, provider: Provider, *, exact: bool) -> Namespace:
@@ -186,7 +207,13 @@ def reserve(wanted: str, tree: Tree, provider: Provider, *, exact: bool) -> Name
     if exact and not all(part.isidentifier() for part in wanted.split(".")):
         message = f"namespace {wanted!r} is not a dotted name"
         raise ValueError(message)
+    parent = wanted.rpartition(".")[0]
+    if parent and getattr(find_module(parent), "submodule_search_locations", None) is None:
+        message = f"namespace {wanted!r} is below {parent!r}, which is no package"
+        raise ValueError(message)
     with _lock:
+        # Hosts that were dropped without being closed, and left nothing loaded, hold their names no longer.
+        _finder.namespaces = {key: known for key, known in _finder.namespaces.items() if not known.abandoned}
         name = wanted
         number = 1
         while _is_taken(name, tree):
@@ -197,16 +224,18 @@ def reserve(wanted: str, tree: Tree, provider: Provider, *, exact: bool) -> Name
             name = f"{wanted}_{number}"
         namespace = Namespace(name, tree, provider)
         _finder.namespaces = {**_finder.namespaces, name: namespace}
-        if _finder not in sys.meta_path:
-            sys.meta_path.insert(0, _finder)
+        stand_first()
         return namespace
 
 
+def stand_first() -> None:
+    """Make sure that imports ask our finder, which a plugin or a test may have taken out."""
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
+
+
 def _is_taken(name: str, tree: Tree) -> bool:
-    known = _finder.namespaces.get(name)
-    if known is not None:
-        return not known.abandoned
-    if name in sys.modules:
+    if name in _finder.namespaces or name in sys.modules:
         return True
     spec = find_module(name)
     if spec is None:
@@ -222,20 +251,10 @@ def release(namespace: Namespace) -> None:
     with _lock:
         if _finder.namespaces.get(namespace.name) is namespace:
             _finder.namespaces = {name: ns for name, ns in _finder.namespaces.items() if ns is not namespace}
-        forget_modules(namespace.name)
+        prefix = f"{namespace.name}."
+        forget_modules([key for key in sys.modules if key == namespace.name or key.startswith(prefix)])
         if not _finder.namespaces and _finder in sys.meta_path:
             sys.meta_path.remove(_finder)
-
-
-def forget_modules(name: str) -> None:
-    """Remove a module and all below it from ``sys.modules``, and from its parent's attributes."""
-    prefix = f"{name}."
-    for found in [key for key in sys.modules if key == name or key.startswith(prefix)]:
-        del sys.modules[found]
-    parent, _, last = name.rpartition(".")
-    package = sys.modules.get(parent)
-    if package is not None and isinstance(package.__dict__.get(last), ModuleType):
-        del package.__dict__[last]
 
 
 def private_names() -> tuple[str, ...]:

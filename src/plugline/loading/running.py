@@ -1,75 +1,134 @@
-"""A private module's name to the module, run once; or to what it did instead."""
+"""A module's name to the module, run once; or to what it did instead."""
 
+import os
 import sys
 from importlib import import_module
 from types import ModuleType
 
 from plugline.blame import describe_error, users_own_interrupt
+from plugline.discovery.source import syntax_finding
 from plugline.errors import PluginRejected
-from plugline.findings import Finding, Place
-from plugline.loading.namespace import forget_modules
+from plugline.findings import Finding, Place, short_repr
 from plugline.loading.patches import run_keeping_builtins
 
 
-def run_module(name: str, path: str, shown: str, *, private: bool) -> ModuleType | tuple[Finding, ...]:
+class Undo:
+    """Puts ``sys.modules`` back to what it is now, after a load that failed.
+
+    The modules below ``namespace`` that have come since go, and what was replaced or removed is there again. Modules
+    from elsewhere that were imported meanwhile stay. May be called again.
+    """
+
+    __slots__ = ("_before", "_namespace")
+
+    def __init__(self, namespace: str | None) -> None:
+        self._before = dict(sys.modules)
+        self._namespace = namespace
+
+    def __call__(self) -> None:
+        """Do it."""
+        prefix = f"{self._namespace}."
+        if self._namespace is not None:
+            forget_modules([key for key in sys.modules if key.startswith(prefix) and key not in self._before])
+        for key, module in self._before.items():
+            if sys.modules.get(key, _ABSENT) is not module:
+                sys.modules[key] = module
+
+
+_ABSENT = object()
+
+
+def run_module(name: str, path: str, shown: str, undo: Undo) -> ModuleType | tuple[Finding, ...]:
     """Import a module, so that whatever it raises is its own failure and leaves nothing behind.
+
+    ``SystemExit`` and any other ``BaseException`` is its failure too; only the user's own Ctrl-C passes.
 
     Args:
         name: Its full name; a module that is loaded already is returned as it is.
         path: Its file, as in tracebacks.
         shown: Its file, as in messages.
-        private: Whether it is one of ours, whose traces are removed when it fails.
-
-    When it fails, its own modules leave ``sys.modules``, and what it put in the place of other modules, or
-    removed, is as before. Modules from elsewhere that it imported stay. ``SystemExit`` and any other
-    ``BaseException`` is its failure too; only the user's own Ctrl-C passes.
+        undo: Made before.
     """
     loaded = sys.modules.get(name)
-    if loaded is not None and getattr(loaded.__spec__, "_initializing", False) is False:
+    # What stands there need not be a module: some put an object of theirs in their own place.
+    if loaded is not None and not getattr(getattr(loaded, "__spec__", None), "_initializing", False):
         return loaded
-    before = dict(sys.modules)
     try:
         return run_keeping_builtins(import_module, name)
     except PluginRejected as error:
-        _restore(name, before, private=private)
+        undo()
         return error.findings
     except BaseException as error:
-        _restore(name, before, private=private)
+        undo()  # first of all: a plugin may have emptied sys.modules, and telling of it imports something
         if users_own_interrupt(error):
             raise
-        return (_finding(error, path, shown),)
+        return (failure(error, path, shown, "while it was loaded"),)
 
 
-def _restore(name: str, before: dict[str, ModuleType], *, private: bool) -> None:
-    if private:
-        forget_modules(name)
-    for key, module in before.items():
-        if sys.modules.get(key) is not module and key != name:
-            sys.modules[key] = module
+def forget_modules(names: list[str]) -> None:
+    """Remove modules from ``sys.modules``, and from the attributes of their parents."""
+    for name in names:
+        module = sys.modules.pop(name)
+        parent, _, last = name.rpartition(".")
+        attributes = getattr(sys.modules.get(parent), "__dict__", {})
+        if attributes.get(last) is module:
+            del attributes[last]
 
 
-def _finding(error: BaseException, path: str, shown: str) -> Finding:
+def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:
+    """Return the finding for what a plugin raised; never raises because of what ``error`` does.
+
+    Args:
+        error: What it raised.
+        path: The plugin's file, as in tracebacks.
+        shown: The same, as in messages.
+        when: What was being done: ``"while it was loaded"``.
+    """
     text = describe_error(error, path)
     here = text.path == path
-    place = Place(shown, text.line if here else None)
-    line = _line_of(path, text.line) if here else None
-    if isinstance(error, ModuleNotFoundError) and error.name is not None:
-        message = f"needs the module {error.name!r}, which is not installed"
-        return Finding("P103", message, place, hint=f"pip install {error.name.partition('.')[0]}", source_line=line)
-    if isinstance(error, SystemExit):
-        message = f"called sys.exit({_argument(error)}) while it was loaded"
-        hint = "put what is to run as a program under: if __name__ == '__main__':"
-        return Finding("P302", message, place, hint=hint, source_line=line)
+    line = text.line if here else None
+    place = Place(shown, line)
+    source_line = _line_of(path, line)
+    try:
+        special = _special(error, place, source_line, when)
+    except Exception:  # noqa: BLE001 - its attributes may be properties of the plugin's own; what it said is kept below
+        special = None
+    if special is not None:
+        return special
     said = f": {text.message}" if text.message else ""
-    return Finding("P301", f"raised {text.kind}{said} while it was loaded", place, source_line=line)
+    # Where a neighbour raised, its file and line are half of the message.
+    where = f" at {text.path}:{text.line}" if not here and os.path.isabs(text.path or "") else ""
+    return Finding("P301", f"raised {text.kind}{said}{where} {when}", place, source_line=source_line)
 
 
-def _argument(error: SystemExit) -> str:
-    return "" if error.code is None else f"{error.code!r:.60}"
+def _special(error: BaseException, place: Place, source_line: str | None, when: str) -> Finding | None:
+    if isinstance(error, ModuleNotFoundError) and isinstance(error.name, str):
+        return _not_found(error.name, place, source_line)
+    if isinstance(error, SystemExit):
+        message = f"called sys.exit({'' if error.code is None else short_repr(error.code)}) {when}"
+        hint = "put what is to run as a program under: if __name__ == '__main__':"
+        return Finding("P302", message, place, hint=hint, source_line=source_line)
+    if isinstance(error, SyntaxError) and isinstance(error.filename, str) and os.path.isabs(error.filename):
+        return syntax_finding(error, error.filename)
+    return None
+
+
+def _not_found(name: str, place: Place, source_line: str | None) -> Finding:
+    message = f"needs the module {name!r}, which is not installed"
+    hint = f"pip install {name.partition('.')[0]}"
+    parent = name.rpartition(".")[0]
+    if parent in sys.modules:
+        # Its parent is there: a neighbour that was forgotten, or the wrong version of a library.
+        message = f"needs the module {name!r}, which {parent!r} does not have"
+        hint = f"is the file of {name.rpartition('.')[2]!r} missing beside it?" if "." in name else hint
+    return Finding("P103", message, place, hint=hint, source_line=source_line)
 
 
 def _line_of(path: str, line: int | None) -> str | None:
     # linecache is imported by the traceback machinery anyway once something failed.
-    from linecache import getline  # noqa: PLC0415
+    from linecache import checkcache, getline  # noqa: PLC0415
 
-    return getline(path, line).rstrip("\n") or None if line is not None else None
+    if line is None:
+        return None
+    checkcache(path)
+    return getline(path, line).rstrip("\n") or None

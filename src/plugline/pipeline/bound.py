@@ -1,16 +1,26 @@
 """A plan to plugins that are loaded and ready, where its splits run."""
 
-from contextlib import ExitStack
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self, cast
 
+from plugline.blame import describe_error, users_own_interrupt
 from plugline.discovery.finders import Carried, Modules
 from plugline.discovery.trees import MemoryTree
-from plugline.errors import ConfigurationError, LoadError, PluginDeclined, PluginRejected, SettingsRefused
-from plugline.findings import Finding
+from plugline.errors import (
+    ConfigurationError,
+    LoadError,
+    PluginDeclined,
+    PluginRejected,
+    SettingsRefused,
+    UnknownPlugin,
+)
+from plugline.findings import Finding, Place
 from plugline.host.host import Host
 from plugline.host.plugin import Plugin
-from plugline.pipeline.catalogue import API_VERSION, INTERFACES
+from plugline.pipeline.catalogue import API_VERSION, INTERFACES, Kind
 from plugline.pipeline.plan import Plan, PluginUse
 from plugline.records import Engine, Format, Processor
 from plugline.records.loop import StepCall
@@ -23,6 +33,7 @@ class BoundPlan:
         reader: The format of the source.
         steps: What the record loop calls, in order.
         writer: The format of the sink.
+        separator: What the sink's format puts between two parts that both hold records.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -33,22 +44,16 @@ class BoundPlan:
         """
         self._plan = plan
         self._stack = ExitStack()
-        self._folders = [
-            self._stack.enter_context(
-                Host(
-                    Carried(MemoryTree(folder.shown, folder.files), folder.namespace),
-                    interface=tuple(INTERFACES.values()),
-                    api_version=API_VERSION,
-                )
-            )
-            for folder in plan.folders
-        ]
+        self._folders: dict[tuple[int, Kind], Host[object]] = {}
         self._findings: list[Finding] = []
         self._paths: list[str | None] = []
         try:
             self.reader = cast(Format, self._load(plan.reader))
             calls = [cast(Processor, self._load(step.use)) for step in plan.steps]
             self.writer = cast(Format, self._load(plan.writer))
+            self.separator = b""
+            if not self._findings:
+                self._try_formats()
         except BaseException:
             self._stack.close()
             raise
@@ -56,7 +61,7 @@ class BoundPlan:
             self._stack.close()
             raise ConfigurationError(self._findings)
         self.steps = [
-            StepCall(name=step.label, call=call.transform, on_error=step.on_error, file=path)
+            StepCall(name=step.label, call=call.transform, on_error=step.on_error, file=path, shown=step.use.place.path)
             for step, call, path in zip(plan.steps, calls, self._paths[1:-1], strict=True)
         ]
 
@@ -72,7 +77,8 @@ class BoundPlan:
         try:
             handle = self._handle(use)
             self._paths.append(handle.path)
-            return handle.load(use.settings or None)
+            # With settings, though there may be none: two steps of one class share no instance.
+            return handle.load(use.settings)
         except SettingsRefused as error:
             base = (use.path[0], "options") if use.kind != "processor" else (*use.path[:-1], "with")
             self._findings += [
@@ -82,14 +88,56 @@ class BoundPlan:
         except PluginDeclined as error:
             message = f"the {use.kind} {use.name!r} does not apply here: {error.reason}"
             self._findings.append(Finding("C108", message, self._plan.config.place(use.path)))
-        except (LoadError, PluginRejected) as error:
-            self._findings += error.findings
+        except (LoadError, PluginRejected, UnknownPlugin) as error:
+            self._findings += _findings_of(error, use, self._plan)
         return None
 
     def _handle(self, use: PluginUse) -> Plugin[object]:
-        if use.folder is not None:
-            return self._folders[use.folder][use.name]
-        return self._stack.enter_context(module_host(use))[use.name]
+        if use.folder is None:
+            return self._stack.enter_context(module_host(use))[use.name]
+        # A host a kind: a file may hold a processor and a format.
+        key = use.folder, use.kind
+        if key not in self._folders:
+            self._folders[key] = self._stack.enter_context(_folder_host(self._plan, use.folder, use.kind))
+        return self._folders[key][use.name]
+
+    def _try_formats(self) -> None:
+        """Make a reader and a writer: settings that they refuse are known before the first record."""
+        for use, action in ((self._plan.reader, self._try_reader), (self._plan.writer, self._try_writer)):
+            try:
+                action()
+            except BaseException as error:
+                if users_own_interrupt(error):
+                    raise
+                said = describe_error(error)
+                place = Place(said.path, said.line) if said.path is not None else use.place
+                message = f"the format {use.name!r} cannot be used: {said.kind}: {said.message}"
+                self._findings.append(Finding("C108", message, place))
+
+    def _try_reader(self) -> None:
+        reader = self.reader.reader()
+        _ = reader.batches, reader.decode
+
+    def _try_writer(self) -> None:
+        writer = self.writer.writer()
+        _ = writer.open, writer.encode, writer.write, writer.close, writer.columns
+        self.separator = writer.separator
+
+
+def _findings_of(error: LoadError | PluginRejected | UnknownPlugin, use: PluginUse, plan: Plan) -> tuple[Finding, ...]:
+    if not isinstance(error, UnknownPlugin):
+        return error.findings
+    # Found when the plan was made, and gone since.
+    message = f"the {use.kind} {use.name!r} is not there any more"
+    return (Finding("C106", message, plan.config.place(use.path)),)
+
+
+def _folder_host(plan: Plan, index: int, kind: Kind) -> Host[object]:
+    folder = plan.folders[index]
+    tree = MemoryTree(folder.shown, folder.files)
+    # Where the plan was made, and not where it happens to be run: plugins look for data beside __file__.
+    tree.real = os.path.abspath(plan.located(folder.shown))
+    return Host(Carried(tree, folder.namespace), interface=(INTERFACES[kind],), api_version=API_VERSION)
 
 
 def module_host(use: PluginUse) -> Host[object]:
@@ -98,23 +146,20 @@ def module_host(use: PluginUse) -> Host[object]:
     return Host(Modules({use.name: target}), interface=(INTERFACES[use.kind],), api_version=API_VERSION)
 
 
-def load_engine(plan: Plan) -> Engine:
-    """Load the plan's engine.
+@contextmanager
+def bound_engine(plan: Plan) -> Iterator[Engine]:
+    """Load the plan's engine, for as long as the block runs.
 
     Raises:
         ConfigurationError: It cannot be loaded.
     """
     use = plan.engine
-    try:
-        if use.folder is None:
-            return cast(Engine, module_host(use)[use.name].load())
-        folder = plan.folders[use.folder]
-        host: Host[object] = Host(
-            Carried(MemoryTree(folder.shown, folder.files), folder.namespace), interface=(Engine,)
-        )
-        return cast(Engine, host[use.name].load())
-    except (LoadError, PluginRejected) as error:
-        raise ConfigurationError(error.findings) from error
-    except PluginDeclined as error:
-        message = f"the engine {use.name!r} does not apply here: {error.reason}"
-        raise ConfigurationError([Finding("C108", message, plan.config.place(use.path))]) from error
+    with module_host(use) if use.folder is None else _folder_host(plan, use.folder, "engine") as host:
+        try:
+            engine = cast(Engine, host[use.name].load(use.settings))
+        except (LoadError, PluginRejected, UnknownPlugin) as error:
+            raise ConfigurationError(_findings_of(error, use, plan)) from error
+        except PluginDeclined as error:
+            message = f"the engine {use.name!r} does not apply here: {error.reason}"
+            raise ConfigurationError([Finding("C108", message, plan.config.place(use.path))]) from error
+        yield engine

@@ -8,10 +8,11 @@ from plugline.files import SourceFile
 from plugline.findings import Finding
 
 
-def carry(tree: Tree, entries: Sequence[str]) -> Mapping[str, bytes]:
-    """Return the plugins' own files, and those that they import relatively, by relative path.
+def carry(tree: Tree, entries: Sequence[str], namespace: str) -> Mapping[str, bytes]:
+    """Return the plugins' own files, and those of the folder that they import, by relative path.
 
-    Of a package every ``.py`` file goes along. Not promised: files that a plugin finds by computing their names.
+    They may import relatively, or by the name of the private package: ``from plugins._shared import X``. Of a package
+    every ``.py`` file goes along. Not promised: files that a plugin finds by computing their names.
     """
     files: dict[str, bytes] = {}
     todo = list(entries)
@@ -23,11 +24,11 @@ def carry(tree: Tree, entries: Sequence[str]) -> Mapping[str, bytes]:
         if isinstance(source, Finding):
             continue  # what a plugin cannot import is its own failure, when it is loaded
         files[relative] = source.content
-        todo += _needed(tree, relative, source)
+        todo += _needed(tree, relative, source, namespace)
     return dict(sorted(files.items()))
 
 
-def _needed(tree: Tree, relative: str, source: SourceFile) -> Iterator[str]:
+def _needed(tree: Tree, relative: str, source: SourceFile, namespace: str) -> Iterator[str]:
     folder = relative.rpartition("/")[0]
     if relative.endswith("/__init__.py"):
         yield from _python_files(tree, folder)
@@ -38,6 +39,8 @@ def _needed(tree: Tree, relative: str, source: SourceFile) -> Iterator[str]:
     for found in facts.imports:
         if found.level:
             yield from _files_of(tree, _above(folder, found.level), found.module, found.names)
+        elif f"{found.module}.".startswith(f"{namespace}."):
+            yield from _files_of(tree, "", found.module[len(namespace) + 1 :], found.names)
 
 
 def _above(folder: str, level: int) -> str | None:
@@ -54,7 +57,14 @@ def _files_of(tree: Tree, folder: str | None, module: str, names: Iterable[str])
     for candidate in candidates:
         for path in (f"{candidate}.py", f"{candidate}/__init__.py"):
             if tree.is_file(path):
+                yield from (init for init in _packages_around(path) if tree.is_file(init))
                 yield path
+
+
+def _packages_around(path: str) -> Iterator[str]:
+    parts = path.split("/")[:-1]
+    for depth in range(1, len(parts) + 1):
+        yield "/".join([*parts[:depth], "__init__.py"])
 
 
 def _python_files(tree: Tree, folder: str) -> Iterator[str]:

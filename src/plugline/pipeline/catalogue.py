@@ -6,12 +6,13 @@ from types import TracebackType
 from typing import Literal, Self
 
 from plugline.contract.interface import interfaces_of
-from plugline.discovery.finders import EntryPoints, Folder, Package
+from plugline.discovery.finders import EntryPoints, Folder, Modules, Package
 from plugline.discovery.fit import source_findings
 from plugline.findings import Finding
 from plugline.host.host import Host
 from plugline.host.plugin import Plugin, Rejected
-from plugline.names import did_you_mean
+from plugline.imports import find_module
+from plugline.names import did_you_mean, is_plugin_file_name
 from plugline.records import Engine, Format, Processor
 
 Kind = Literal["processor", "format", "engine"]
@@ -47,6 +48,7 @@ class Catalogue:
             kind: Host(Package(package), interface=(INTERFACES[kind],), api_version=API_VERSION)
             for kind, package in _SHIPPED.items()
         }
+        self._alone: dict[tuple[Kind, str], Host[object]] = {}
         self._installed: dict[Kind, Host[object]] = {}
 
     def __enter__(self) -> Self:
@@ -59,7 +61,7 @@ class Catalogue:
 
     def close(self) -> None:
         """Let go of all hosts."""
-        for host in (self._own, *self._shipped.values(), *self._installed.values()):
+        for host in (self._own, *self._shipped.values(), *self._alone.values(), *self._installed.values()):
             host.close()
 
     @property
@@ -68,20 +70,48 @@ class Catalogue:
         return self._own
 
     def find(self, kind: Kind, name: str) -> Plugin[object] | tuple[Finding, ...]:
-        """Return the plugin that a configuration means, or what is wrong with what it names."""
+        """Return the plugin that a configuration means, or what is wrong with what it names.
+
+        A plugin of another kind is passed by as long as there is one of this kind further on: a processor ``local.py``
+        does not stand in for the engine ``local``.
+        """
+        of_another_kind: tuple[Finding, ...] = ()
         for variant in (name, f"{name}_plugin", f"{name}_{kind}"):
-            if variant in self._own:
-                return self._of_kind(self._own[variant], kind)
-            rejected = [rejected for rejected in self._own.rejected if rejected.name == variant]
-            if rejected:
-                return tuple(finding for one in rejected for finding in one.findings)
-        for host in (self._shipped[kind], self._entry_points(kind)):
+            found = self._own_of_kind(kind, variant)
+            if isinstance(found, Plugin):
+                return found
+            if any(finding.code != "P201" for finding in found):
+                return found
+            of_another_kind = of_another_kind or found
+        for host in self._others(kind, name):
             if name in host:
                 return host[name]
-            for rejected_plugin in host.rejected:
-                if rejected_plugin.name == name:
-                    return rejected_plugin.findings
-        return ()
+            for rejected in host.rejected:
+                if rejected.name == name:
+                    return rejected.findings
+        return of_another_kind
+
+    def _own_of_kind(self, kind: Kind, name: str) -> Plugin[object] | tuple[Finding, ...]:
+        if name in self._own:
+            return self._of_kind(self._own[name], kind)
+        return tuple(
+            finding for rejected in self._own.rejected if rejected.name == name for finding in rejected.findings
+        )
+
+    def _others(self, kind: Kind, name: str) -> Iterator[Host[object]]:
+        # A generator, so that entry points are looked for only when what is before them did not fit.
+        yield self._shipped_alone(kind, name)
+        yield self._entry_points(kind)
+
+    def _shipped_alone(self, kind: Kind, name: str) -> Host[object]:
+        """Return a host with one shipped plugin: reading all of them would be a third of what a short run takes."""
+        if (kind, name) not in self._alone:
+            module = f"{_SHIPPED[kind]}.{name}"
+            known = is_plugin_file_name(name) and name.isidentifier() and find_module(module) is not None
+            self._alone[kind, name] = Host(
+                Modules({name: module} if known else {}), interface=(INTERFACES[kind],), api_version=API_VERSION
+            )
+        return self._alone[kind, name]
 
     def _of_kind(self, plugin: Plugin[object], kind: Kind) -> Plugin[object] | tuple[Finding, ...]:
         facts = plugin.spec.facts
@@ -100,7 +130,8 @@ class Catalogue:
 
     def unknown(self, kind: Kind, name: str) -> tuple[str, str]:
         """Return message and hint for a name that leads nowhere."""
-        known = sorted({plugin.name for _, plugin in self.listing() if kind in self.kinds_of(plugin)})
+        found = (plugin.name for _, plugin in self.listing() if kind in self.kinds_of(plugin))
+        known = sorted({name.removesuffix("_plugin").removesuffix(f"_{kind}") for name in found})
         return f"no {kind} is named {name!r}", did_you_mean(name, known, kind=f"{kind}s")
 
     def listing(self) -> Iterator[tuple[Origin, Plugin[object]]]:
@@ -115,7 +146,8 @@ class Catalogue:
 
     def kinds_of(self, plugin: Plugin[object]) -> tuple[Kind, ...]:
         """Return what a plugin can be used as, as far as its source shows it."""
-        for kind, host in (*self._shipped.items(), *self._installed.items()):
+        alone = ((kind, host) for (kind, _), host in self._alone.items())
+        for kind, host in chain(alone, self._shipped.items(), self._installed.items()):
             if any(other is plugin for other in host):
                 return (kind,)
         facts = plugin.spec.facts
@@ -139,14 +171,14 @@ class Catalogue:
 
     def format_for(self, suffix: str) -> Plugin[object] | None:
         """Return the format whose ``SUFFIXES`` name this suffix, the user's own first; ``None`` where none does."""
-        candidates = [plugin for plugin in self._own if "format" in self.kinds_of(plugin)]
-        candidates += list(self._shipped["format"])
-        for plugin in chain(candidates, self._lazily("format")):
+        own = (plugin for plugin in self._own if isinstance(self._of_kind(plugin, "format"), Plugin))
+        for plugin in chain(own, chain.from_iterable(self._formats(suffix))):
             suffixes = plugin.spec.constants.get("SUFFIXES", ())
             if isinstance(suffixes, (list, tuple)) and suffix in suffixes:
                 return plugin
         return None
 
-    def _lazily(self, kind: Kind) -> Iterator[Plugin[object]]:
-        # A generator, so that entry points are looked for only when what is before them did not fit.
-        yield from self._entry_points(kind)
+    def _formats(self, suffix: str) -> Iterator[Host[object]]:
+        yield self._shipped_alone("format", suffix[1:])  # most suffixes are the very name of their format
+        yield self._shipped["format"]
+        yield self._entry_points("format")

@@ -197,6 +197,7 @@ def config_from_flags(
     source: str,
     sink: str,
     use: Sequence[str] = (),
+    with_: Sequence[Mapping[str, object]] = (),
     plugins: Sequence[str] | None = None,
     source_format: str | None = None,
     sink_format: str | None = None,
@@ -207,10 +208,26 @@ def config_from_flags(
 ) -> PipelineConfig:
     """Make a pipeline of what a command line says; ``None`` is what it does not say.
 
+    Args:
+        source: A path, or ``-``.
+        sink: A path, or ``-``.
+        use: The processors, in order.
+        with_: The settings of each of them, in the same order; none for those that it is too short for.
+        plugins: The plugin folders.
+        source_format: The name of a format.
+        sink_format: The name of a format.
+        engine: The name of an engine.
+        dead_letters: The file for them.
+        max_errors: As in a pipeline file.
+        on_error: For all steps.
+
     Raises:
         ConfigurationError: With everything that is wrong; the places are the flags.
     """
-    steps = [_given(use=name, on_error=on_error) for name in use]
+    settings = [*with_, *({} for _ in use[len(with_) :])]
+    steps = [
+        {**_given(use=name, on_error=on_error), "with": dict(given)} for name, given in zip(use, settings, strict=True)
+    ]
     data = _given(
         plugins=None if plugins is None else list(plugins),
         source=_given(path=source, format=source_format),
@@ -245,6 +262,7 @@ _FLAGS: Mapping[tuple[str, ...], str] = {
     ("source", "format"): "--from",
     ("steps",): "--use",
     ("steps", "on_error"): "--on-error",
+    ("steps", "with"): "--with",
     ("sink",): "--output",
     ("sink", "format"): "--to",
     ("run", "engine"): "--engine",

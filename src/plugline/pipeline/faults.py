@@ -2,14 +2,13 @@
 
 import base64
 import os
-import uuid
 from collections.abc import Mapping, Sequence
-from typing import BinaryIO
 
 # The tool's own format for faults is NDJSON; orjson comes with plugline[tool].
 import orjson
 
 from plugline.pipeline.plan import Plan
+from plugline.pipeline.streams import SinkFile
 from plugline.records import Broken, Position, RawBatch, Reader, Split
 from plugline.records.loop import Failure
 
@@ -23,39 +22,46 @@ class DeadLetterFile:
     """
 
     def __init__(self, plan: Plan, split: Split) -> None:
-        folder, name = os.path.split(plan.dead_letters)
-        self.path = os.path.join(folder, f".{name}.part-{split.index}.{uuid.uuid4().hex}.tmp")
         self.count = 0
         self._plan = plan
         self._split = split
-        self._stream: BinaryIO | None = None
+        self._sink = SinkFile(plan.located(plan.dead_letters))
+        self._open = False
+        self._path: str | None = None
 
     def write(self, batch: RawBatch, failures: Sequence[Failure], reader: Reader) -> None:
-        """Add the records of a batch that failed, as they came in."""
-        lines = [orjson.dumps(self._letter(batch, failure, reader), default=str) for failure in failures]
+        """Add the records of a batch that failed, as they came in.
+
+        Raises:
+            OSError, ValueError: They cannot be written.
+        """
+        lines = [_line(self._letter(batch, failure, reader)) for failure in failures]
         self.write_lines(lines)
 
     def write_lines(self, lines: Sequence[bytes]) -> None:
         """Add finished dead letters."""
-        if self._stream is None:
-            self._stream = open(self.path, "xb")  # noqa: SIM115 - closed by close() or discard()
-        self._stream.write(b"\n".join([*lines, b""]))
+        if not self._open:
+            self._sink.__enter__()
+            self._open = True
+        self._sink.stream.write(b"\n".join([*lines, b""]))
         self.count += len(lines)
 
     def close(self) -> str | None:
-        """Make sure that the file is on disk, and return its path, ``None`` where there was no dead letter."""
-        if self._stream is None:
-            return None
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-        self._stream.close()
-        return self.path
+        """Make sure that the file is on disk, and return its path.
+
+        ``None`` where there was no dead letter, or what they go to is no regular file. May be called again.
+        """
+        if self._open:
+            self._open = False
+            self._path = self._sink.hand_over()
+        return self._path
 
     def discard(self) -> None:
         """Remove the file."""
-        if self._stream is not None:
-            self._stream.close()
-            os.unlink(self.path)
+        self._sink.abandon()
+        path, self._path = self._path, None
+        if path is not None:
+            os.unlink(path)
 
     def _letter(self, batch: RawBatch, failure: Failure, reader: Reader) -> Mapping[str, object]:
         raw = batch.raws[failure.index]
@@ -63,13 +69,14 @@ class DeadLetterFile:
         letter = {
             "record": None if failure.stage == 0 else _decoded_again(reader, raw),
             "raw": _as_text(text),
-            "position": position_of(self._split, batch.position(failure.index)),
+            "position": position_of(self._split, _position(batch, failure.index)),
             "step": self._step(failure),
             "error": {
                 "type": failure.error.kind,
                 "message": failure.error.message,
                 "file": failure.error.path,
                 "line": failure.error.line,
+                "traceback": failure.traceback,
             },
         }
         if isinstance(letter["raw"], str) and isinstance(text, bytes) and "�" in letter["raw"]:
@@ -91,6 +98,39 @@ class DeadLetterFile:
             "generation": 1,
             "digest": step.use.digest,
         }
+
+
+def _line(letter: Mapping[str, object]) -> bytes:
+    try:
+        return orjson.dumps(letter, default=str)
+    except TypeError:  # which orjson's own error is
+        return orjson.dumps(_plain(letter))
+
+
+def _plain(value: object) -> object:
+    """Return a value as near as JSON can hold it: a dead letter that cannot be written would end the run."""
+    match value:
+        case None | bool() | float():
+            return value
+        case int():
+            return value if -(2**63) <= value < 2**64 else str(value)
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        case dict():
+            return {str(_plain(str(key))): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+    try:
+        return _plain(str(value))
+    except Exception:  # noqa: BLE001 - a stranger's object, which need not even be shown
+        return f"an object of type {type(value).__name__}"
+
+
+def _position(batch: RawBatch, index: int) -> Position:
+    try:
+        return batch.position(index)
+    except Exception:  # noqa: BLE001 - as below: where a record stood is worth less than the record
+        return Position()
 
 
 def _decoded_again(reader: Reader, raw: object) -> object:

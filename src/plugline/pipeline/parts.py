@@ -1,15 +1,16 @@
 """The parts of a run to its output: appended in order, put in place when all of them are there."""
 
 import os
-import shutil
 from types import TracebackType
 from typing import Self
 
 from plugline.errors import RunStopped
 from plugline.findings import Finding, Place
 from plugline.pipeline.plan import Plan
-from plugline.pipeline.streams import STANDARD, put_in_place
+from plugline.pipeline.streams import compressed_bytes, put_in_place
 from plugline.records import Part
+
+_COPIED_BYTES = 2**20  # at a time; shutil has the same loop, and half a bare interpreter's start of imports
 
 
 class Committer:
@@ -26,9 +27,10 @@ class Committer:
             separator: What the sink's format puts between two parts that both hold records.
         """
         self._plan = plan
-        self._separator = separator
+        self._separator = compressed_bytes(separator, plan.sink)
         self._output: str | None = None
         self._letters: str | None = None
+        self._loose: tuple[str | None, ...] = ()
         self._written = 0
 
     def __enter__(self) -> Self:
@@ -37,14 +39,9 @@ class Committer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for path in (self._output, self._letters):
+        for path in (self._output, self._letters, *self._loose):
             if path is not None and os.path.exists(path):
                 os.unlink(path)
-
-    @property
-    def has_dead_letters(self) -> bool:
-        """Whether any part had some."""
-        return self._letters is not None
 
     def add(self, part: Part) -> None:
         """Take the next part.
@@ -53,16 +50,18 @@ class Committer:
             RunStopped: It could not be appended.
         """
         written = part.counts[-1].out
+        self._loose = (part.path, part.dead_letters_path)
         try:
             separator = self._separator if written and self._written else b""
             self._output = _joined(self._output, part.path, separator)
             self._letters = _joined(self._letters, part.dead_letters_path, b"")
         except OSError as error:
             raise self._stopped(error) from error
+        self._loose = ()
         self._written += written
 
     def commit(self) -> str | None:
-        """Put dead letters, then the output, in place.
+        """Put dead letters, then the output, in place, and remove what an earlier run left of dead letters.
 
         Returns:
             The dead letter file of an earlier run, where there was one and this run had none: it was removed, since
@@ -72,23 +71,19 @@ class Committer:
             RunStopped: They could not be put in place.
         """
         try:
-            removed = self._commit_letters()
+            path = self._plan.located(self._plan.dead_letters)
+            stale = self._letters is None and os.path.isfile(path)
+            if self._letters is not None:
+                put_in_place(self._letters, path)
+                self._letters = None
             if self._output is not None:
-                put_in_place(self._output, self._plan.sink)
+                put_in_place(self._output, self._plan.located(self._plan.sink))
                 self._output = None
+            if stale:
+                os.unlink(path)
         except OSError as error:
             raise self._stopped(error) from error
-        return removed
-
-    def _commit_letters(self) -> str | None:
-        path = self._plan.dead_letters
-        if self._letters is not None:
-            put_in_place(self._letters, path)
-            self._letters = None
-        elif path != STANDARD and os.path.isfile(path):
-            os.unlink(path)
-            return path
-        return None
+        return self._plan.dead_letters if stale else None
 
     def keep_dead_letters(self, last: str | None) -> str | None:
         """Put the dead letters of a run that stopped in place, those of its unfinished split included.
@@ -96,11 +91,12 @@ class Committer:
         Returns:
             Where they are; ``None`` where there are none, or they could not be kept.
         """
+        self._loose = (last,)
         try:
             self._letters = _joined(self._letters, last, b"")
             if self._letters is None:
                 return None
-            put_in_place(self._letters, self._plan.dead_letters)
+            put_in_place(self._letters, self._plan.located(self._plan.dead_letters))
         except OSError:
             return None
         self._letters = None
@@ -108,7 +104,7 @@ class Committer:
 
     def _stopped(self, error: OSError) -> RunStopped:
         message = f"cannot be put in place: {error.strerror or error}"
-        return RunStopped(Finding("R102", message, Place(str(error.filename or self._plan.sink))))
+        return RunStopped(Finding("R102", message, Place(self._plan.sink)))
 
 
 def _joined(base: str | None, path: str | None, separator: bytes) -> str | None:
@@ -117,7 +113,8 @@ def _joined(base: str | None, path: str | None, separator: bytes) -> str | None:
         return base if path is None else path
     with open(base, "ab") as whole, open(path, "rb") as part:
         whole.write(separator)
-        shutil.copyfileobj(part, whole, 2**20)
+        while piece := part.read(_COPIED_BYTES):
+            whole.write(piece)
         whole.flush()
         os.fsync(whole.fileno())
     os.unlink(path)

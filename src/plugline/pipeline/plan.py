@@ -4,7 +4,7 @@ A plan is data: it pickles, and holds the plugins' sources and not the plugins.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from plugline.contract.settings import Problem, check, fields_of_source
@@ -15,6 +15,7 @@ from plugline.errors import ConfigurationError
 from plugline.files import SourceFile, read_source
 from plugline.findings import Finding, Place
 from plugline.host.plugin import Plugin
+from plugline.names import module_part
 from plugline.pipeline.carried import carry
 from plugline.pipeline.catalogue import Catalogue, Kind
 from plugline.pipeline.config import ErrorLimit, PipelineConfig
@@ -85,6 +86,7 @@ class Plan:
         dead_letters: The path for records that failed.
         limit: How many of them are too many.
         engine: What executes the splits.
+        folder: What the relative ones of these paths are relative to: the working folder when the plan was made.
     """
 
     config: PipelineConfig
@@ -97,6 +99,11 @@ class Plan:
     dead_letters: str
     limit: ErrorLimit
     engine: PluginUse
+    folder: str
+
+    def located(self, path: str) -> str:
+        """Return one of the plan's paths as it can be opened from any working folder: a plugin may change that."""
+        return path if _has_no_folder(path) else os.path.join(self.folder, path)
 
 
 DEFAULT_FOLDER = "plugins"
@@ -112,9 +119,12 @@ def plugin_folders(config: PipelineConfig, base: str) -> list[str]:
 
 def resolve(path: str, base: str) -> str:
     """Return a path of a configuration, which is relative to the folder that the file is in."""
-    if path == "-" or path.startswith("package:") or os.path.isabs(path) or base in ("", "."):
-        return path
-    return os.path.normpath(os.path.join(base, path))
+    # Not normalised: where ``base`` is a link, what ``..`` leads to is known to the file system only.
+    return path if _has_no_folder(path) or base in ("", ".") else os.path.join(base, path)
+
+
+def _has_no_folder(path: str) -> bool:
+    return path == "-" or path.startswith("package:")
 
 
 def make_plan(config: PipelineConfig, base: str = "") -> Plan:
@@ -131,7 +141,8 @@ def make_plan(config: PipelineConfig, base: str = "") -> Plan:
         planner = _Planner(config, base, catalogue)
         plan = planner.plan()
     if plan is None:
-        raise ConfigurationError(planner.findings)
+        # Once each: a plugin that is used twice is wrong once.
+        raise ConfigurationError(tuple(dict.fromkeys(planner.findings)))
     return plan
 
 
@@ -148,12 +159,15 @@ class _Planner:
     def plan(self) -> Plan | None:
         config = self._config
         self.findings += self._catalogue.findings
-        reader = self._format("source", config.source.path, config.source.format, config.source.options)
-        steps = [self._step(index) for index in range(len(config.steps))]
-        writer = self._format("sink", config.sink.path, config.sink.format, config.sink.options)
-        engine = self._use("engine", config.run.engine, {}, ("run", "engine"), ("run", "options"))
         sink = resolve(config.sink.path, self._base)
-        splits = self._splits(sink)
+        splits = self._splits()
+        paths = [split.path for split in splits] or [config.source.path]
+        reader = self._format("source", paths, config.source.format, config.source.options)
+        steps = [self._step(index) for index in range(len(config.steps))]
+        writer = self._format("sink", [config.sink.path], config.sink.format, config.sink.options)
+        engine = self._use("engine", config.run.engine, {}, ("run", "engine"), ("run", "options"))
+        dead_letters = self._dead_letters(sink, splits)
+        self._check_outputs(sink, dead_letters, splits)
         if reader is None or writer is None or engine is None or None in steps or self.findings:
             return None
         return Plan(
@@ -164,9 +178,10 @@ class _Planner:
             writer=writer,
             splits=splits,
             sink=sink,
-            dead_letters=self._dead_letters(sink, splits),
+            dead_letters=dead_letters,
             limit=config.run.max_errors,
             engine=engine,
+            folder=os.getcwd(),
         )
 
     def _find(self, code: str, message: str, path: tuple[str | int, ...], hint: str | None = None) -> None:
@@ -178,15 +193,23 @@ class _Planner:
         label = step.name if step.name is not None else step.use
         return StepPlan(label=label, use=use, on_error=step.on_error) if use is not None else None
 
-    def _format(self, table: str, path: str, name: str | None, options: Mapping[str, object]) -> PluginUse | None:
+    def _format(
+        self, table: str, paths: Sequence[str], name: str | None, options: Mapping[str, object]
+    ) -> PluginUse | None:
         if name is not None:
             return self._use("format", name, options, (table, "format"), (table, "options"))
-        suffix = inner_suffix(path)
-        plugin = self._catalogue.format_for(suffix) if suffix else None
+        suffixes = sorted({inner_suffix(path) for path in paths})
+        suffix = suffixes[0]
+        plugin = self._catalogue.format_for(suffix) if suffix and len(suffixes) == 1 else None
         if plugin is None:
-            shown = f"the suffix {suffix!r} of {path!r}" if suffix else f"{path!r}"
+            shown = f"the suffix {suffix!r} of {paths[0]!r}" if suffix else f"{paths[0]!r}"
             message = f"no format is known for {shown}"
-            self._find("C107", message, (table, "path"), f'name it: format = "ndjson" in [{table}]')
+            if len(suffixes) > 1:
+                message = f"its files have the suffixes {suffixes}, and a source has one format"
+            flag = "--from" if table == "source" else "--to"
+            in_file = self._config.place((table, "path")).line is not None
+            hint = f'name it: format = "ndjson" in [{table}]' if in_file else f"name it: {flag} ndjson"
+            self._find("C107", message, (table, "path"), hint)
             return None
         return self._made(plugin, "format", options, (table, "path"), (table, "options"))
 
@@ -218,7 +241,7 @@ class _Planner:
         settings_path: tuple[str | int, ...],
     ) -> PluginUse | None:
         candidate = plugin.candidate
-        checked, problems = check_settings(plugin, kind, settings, settings_path)
+        problems = check_settings(plugin, kind, settings, settings_path)
         self.findings += [self._config.finding(problem) for problem in problems]
         folder = None
         module, attribute = "", ""
@@ -236,7 +259,7 @@ class _Planner:
             folder=folder,
             module=module,
             attribute=attribute,
-            settings=checked,
+            settings=settings,
             path=path,
         )
 
@@ -245,71 +268,116 @@ class _Planner:
             if tree is candidate.tree:
                 entries.append(candidate.entry)
                 return index
-        namespace = os.path.basename(candidate.tree.real) or DEFAULT_FOLDER
+        namespace = module_part(os.path.basename(candidate.tree.real)) or DEFAULT_FOLDER
         self._trees.append((candidate.tree, namespace, [candidate.entry]))
         return len(self._trees) - 1
 
     def _carried(self, tree: Tree, namespace: str, entries: Sequence[str]) -> CarriedFolder:
-        return CarriedFolder(shown=tree.shown, namespace=namespace, files=carry(tree, entries))
+        return CarriedFolder(shown=tree.shown, namespace=namespace, files=carry(tree, entries, namespace))
 
-    def _splits(self, sink: str) -> tuple[Split, ...]:
+    def _splits(self) -> tuple[Split, ...]:
         try:
             paths = expand_source(self._config.source.path, self._base)
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             self._find("C109", f"{self._config.source.path!r} cannot be read: {said}", ("source", "path"))
             return ()
-        for path in paths:
-            if path != "-" and not path.startswith("package:") and _same_file(path, sink):
-                hint = "write to another file, and rename it afterwards"
-                self._find("C111", f"{self._config.sink.path!r} is the source itself", ("sink", "path"), hint)
         return tuple(Split(index=index, count=len(paths), path=path) for index, path in enumerate(paths))
+
+    def _check_outputs(self, sink: str, dead_letters: str, splits: Sequence[Split]) -> None:
+        sources = [split.path for split in splits if not _has_no_folder(split.path)]
+        problems = list(_output_problems(sink))
+        for problem, hint in problems:
+            self._find("C111", problem, ("sink", "path"), hint)
+        if any(_same_file(source, sink) for source in sources):
+            hint = "write to another file, and rename it afterwards"
+            self._find("C111", f"{self._config.sink.path!r} is the source itself", ("sink", "path"), hint)
+        named = ("run", "dead_letters")
+        if not (problems and self._config.run.dead_letters is None):  # what is beside the sink has its problems too
+            for problem, hint in _output_problems(dead_letters):
+                self._find("C111", problem, named, hint)
+        another = "name another file for the dead letters: dead_letters in [run], or --dead-letters"
+        if dead_letters == "-":
+            self._find("C111", "dead letters cannot go to standard output", named, another)
+        elif _same_file(dead_letters, sink):
+            self._find("C111", f"{dead_letters!r} is for the dead letters, and is the sink itself", named, another)
+        elif any(_same_file(source, dead_letters) for source in sources):
+            self._find("C111", f"{dead_letters!r} is for the dead letters, and is a source itself", named, another)
 
     def _dead_letters(self, sink: str, splits: Sequence[Split]) -> str:
         named = self._config.run.dead_letters
         if named is not None:
             return resolve(named, self._base)
-        if sink != "-":
+        if not goes_straight(sink):
             return dead_letters_beside(sink)
-        # Standard output has nothing beside it: the source's name, in the current folder.
+        # Standard output has nothing beside it, and /dev is no place: the source's name, in the current folder.
         source = splits[0].path.rpartition(":")[2] if splits else "-"
         return dead_letters_beside(os.path.basename(source)) if source != "-" else "stdin.errors.ndjson"
 
 
+def goes_straight(sink: str) -> bool:
+    """Whether a sink is standard output or a special file, which no file can be put in the place of."""
+    return sink == "-" or (os.path.exists(sink) and not os.path.isfile(sink) and not os.path.isdir(sink))
+
+
 def dead_letters_beside(path: str) -> str:
     """Return the default file for dead letters: ``clean.csv`` gives ``clean.errors.ndjson``."""
-    folder, name = os.path.split(path)
-    stem = name.partition(".")[0] or name
-    return os.path.join(folder, f"{stem}.errors.ndjson")
+    stem, suffix = os.path.splitext(path)
+    if suffix.lower() != inner_suffix(path):
+        stem, _ = os.path.splitext(stem)  # the suffix was that of a compression
+    return f"{stem}.errors.ndjson"
 
 
 def _same_file(first: str, second: str) -> bool:
+    """Whether two paths lead to one file, be it there or not; what is no regular file may well be used twice."""
     try:
-        return os.path.samefile(first, second)
-    except OSError:
+        if os.path.exists(first) and os.path.exists(second):
+            return os.path.isfile(first) and os.path.samefile(first, second)
+        return os.path.realpath(first) == os.path.realpath(second)
+    except (OSError, ValueError):
         return False
+
+
+def _output_problems(path: str) -> Iterator[tuple[str, str]]:
+    """Yield what would keep a file from being written, as far as that can be seen before: message and hint."""
+    if goes_straight(path):
+        return
+    if "\0" in path:
+        yield f"{path!r} is not a file name", "a file name has no NUL character"
+        return
+    if os.path.isdir(path) or path.endswith("/"):
+        yield f"{path!r} is a folder, expected a file", "name a file in it"
+        return
+    folder = os.path.dirname(os.path.realpath(path))
+    shown = os.path.dirname(path) or "."
+    if not os.path.exists(folder):
+        yield f"the folder {shown!r} does not exist", f"create it: mkdir -p {shown}"
+    elif not os.path.isdir(folder):
+        yield f"{shown!r} is a file, expected a folder", "name a folder"
+    elif not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        yield f"the folder {shown!r} cannot be written to", f"allow it: chmod u+w {shown}, or write elsewhere"
 
 
 def check_settings(
     plugin: Plugin[object], kind: Kind, settings: Mapping[str, object], path: tuple[str | int, ...]
-) -> tuple[Mapping[str, object], tuple[Problem, ...]]:
+) -> tuple[Problem, ...]:
     """Check settings against what a plugin's source shows; what it does not show is checked when it is bound."""
     from plugline.pipeline.shown import settings_class  # noqa: PLC0415
 
     source = source_of(plugin)
     if source is None:
-        return settings, ()
+        return ()
     tree = parse_source(source)
     if isinstance(tree, Finding):
-        return settings, ()
+        return ()
     node = settings_class(tree, plugin.spec.facts, kind)
     if node is None:
         if settings:
             message = f"{plugin.name!r} is a module with functions and has no settings"
-            return settings, (Problem(path=path, code="C101", message=message, on_key=True),)
-        return settings, ()
+            return (Problem(path=path, code="C101", message=message, on_key=True),)
+        return ()
     fields = fields_of_source(node, tree)
-    return check(fields, settings, path=path) if fields is not None else (settings, ())
+    return check(fields, settings, path=path)[1] if fields is not None else ()
 
 
 def source_of(plugin: Plugin[object]) -> SourceFile | None:

@@ -1,6 +1,6 @@
 """One split of a plan to its part: the one function that does the work, on whatever engine."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +12,7 @@ from plugline.errors import RunStopped
 from plugline.findings import Finding, Place
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.faults import DeadLetterFile
-from plugline.pipeline.plan import Plan
+from plugline.pipeline.plan import Plan, goes_straight
 from plugline.pipeline.report import RunReport
 from plugline.pipeline.streams import SinkFile, bytes_read, open_source, size_of
 from plugline.records import Part, RawBatch, Reader, Split, Writer
@@ -100,22 +100,21 @@ class _SplitRun:
         self._writer: Writer = bound.writer.writer()
         self._loop = RecordLoop(self._reader.decode, bound.steps, self._writer.encode)
         self._letters = DeadLetterFile(plan, split)
+        self._straight = goes_straight(plan.located(plan.sink))
         self._records = 0
         self._written = 0
-        sizes = [size_of(each.path) for each in plan.splits] if progress is not None else [None]
+        sizes = [size_of(plan.located(each.path)) for each in plan.splits] if progress is not None else [None]
         self._bytes_total = None if None in sizes else sum(size or 0 for size in sizes)
 
     def run(self) -> Part:
         try:
             with ExitStack() as stack:
                 source = self._open_source(stack)
-                sink = self._guarded_sink(lambda: stack.enter_context(SinkFile(self._plan.sink)))
+                sink = SinkFile(self._plan.located(self._plan.sink))
+                self._guarded_sink(lambda: stack.enter_context(sink))
                 self._pass_through(source, sink.stream)
+                letters = self._guarded_letters(self._letters.close)
                 path = self._guarded_sink(sink.hand_over)
-        except StopRun as stop:
-            where = Place(stop.failure.error.path or self._split.path, stop.failure.error.line)
-            message = f"step {stop.failure.name!r} failed and says on_error = 'stop': {stop.failure.error}"
-            raise self._stopped(Finding("R105", message, where)) from None
         except KeyboardInterrupt:
             self._letters.discard()
             finding = Finding("R110", "interrupted", Place(self._split.path))
@@ -128,7 +127,7 @@ class _SplitRun:
         return Part(
             split=self._split,
             path=path,
-            dead_letters_path=self._letters.close(),
+            dead_letters_path=letters,
             counts=self._loop.counts(),
             columns=self._writer.columns,
             errors=self._loop.errors,
@@ -138,19 +137,45 @@ class _SplitRun:
         writer = self._writer
         first, last = self._split.index == 0, self._split.index == self._split.count - 1
         self._guarded_sink(lambda: writer.open(stream, first=first, columns=self._before.columns))
+        # What cannot be put in place part by part is written as it goes, and nobody joins it afterwards.
+        separator = writer.separator if self._before.written and self._straight else b""
         for batch in self._batches(source):
             encoded: list[object] = []
             failures: list[Failure] = []
-            self._loop.run(batch.raws, encoded, failures)
-            self._records += len(batch.raws)
-            self._written += len(encoded)
-            self._guarded_sink(partial(writer.write, encoded))
+            stop = self._run_loop(batch, encoded, failures)
             if failures:
-                self._set_aside(batch, failures)
+                self._guarded_letters(partial(self._letters.write, batch, failures, self._reader))
+            if encoded:
+                if separator:
+                    self._guarded_sink(partial(stream.write, separator))
+                    separator = b""
+                self._guarded_sink(partial(writer.write, encoded))
+                self._written += len(encoded)
+            if stop is not None:
+                raise self._stopped(self._stop_finding(stop)) from None
+            if failures:
+                self._check_limit()
             if self._progress is not None:
                 self._tell(source)
         self._guarded_sink(lambda: writer.close(last=last))
         self._check_limit()
+
+    def _run_loop(self, batch: RawBatch, encoded: list[object], failures: list[Failure]) -> Failure | None:
+        """Pass a batch through. Returns the failure that ends the run, which is a dead letter as well, if there is one."""
+        try:
+            self._loop.run(batch.raws, encoded, failures)
+        except StopRun as stop:
+            failures.append(stop.failure)
+            self._records += stop.failure.index + 1
+            return stop.failure
+        self._records += len(batch.raws)
+        return None
+
+    def _stop_finding(self, failure: Failure) -> Finding:
+        where = Place(failure.error.path or self._split.path, failure.error.line)
+        message = f"step {failure.name!r} failed and says on_error = 'stop': {failure.error}"
+        hint = f"see {self._plan.dead_letters} for the record"
+        return Finding("R105", message, where, hint)
 
     def _batches(self, source: BinaryIO) -> Iterator[RawBatch]:
         """Yield the source's batches; what goes wrong in reading is told apart from what goes wrong elsewhere."""
@@ -158,6 +183,7 @@ class _SplitRun:
         while True:
             try:
                 batch = next(batches, None)
+                _ = batch if batch is None else batch.raws  # a stranger's may lack them
             except BaseException as error:
                 if users_own_interrupt(error):
                     raise
@@ -175,7 +201,7 @@ class _SplitRun:
 
     def _open_source(self, stack: ExitStack) -> BinaryIO:
         try:
-            return stack.enter_context(open_source(self._split.path))
+            return stack.enter_context(open_source(self._plan.located(self._split.path)))
         except (OSError, ValueError) as error:
             raise self._stopped(self._source_finding(error)) from error
 
@@ -193,17 +219,20 @@ class _SplitRun:
     def _sink_finding(self, error: BaseException) -> Finding:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
-        hint = f"{self._written:,} records had been written; nothing is left under the final name"
+        hint = f"{self._written:,} records had been written"
+        if not self._straight:
+            hint += " aside; what was in place before still is"
         return Finding("R102", f"cannot be written: {kind}{said}", Place(self._plan.sink), hint)
 
-    def _set_aside(self, batch: RawBatch, failures: Sequence[Failure]) -> None:
+    def _guarded_letters(self, action: Callable[[], T]) -> T:
+        """Do something with the dead letters; what goes wrong ends the run."""
         try:
-            self._letters.write(batch, failures, self._reader)
-        except OSError as error:
-            message = f"dead letters cannot be written: {error.strerror or error}"
-            hint = "name another file: dead_letters in [run]"
-            raise self._stopped(Finding("R103", message, Place(self._plan.dead_letters), hint)) from error
-        self._check_limit()
+            return action()
+        except (OSError, ValueError) as error:
+            said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            hint = "name another file: dead_letters in [run], or --dead-letters"
+            finding = Finding("R103", f"dead letters cannot be written: {said}", Place(self._plan.dead_letters), hint)
+            raise self._stopped(finding) from error
 
     def _check_limit(self) -> None:
         failed = self._before.failed + self._letters.count
@@ -232,7 +261,7 @@ class _SplitRun:
     def _close_letters(self) -> str | None:
         try:
             return self._letters.close()
-        except OSError:
+        except (OSError, ValueError):
             # What keeps dead letters from being written must not hide why the run is being stopped.
             self._letters.discard()
             return None

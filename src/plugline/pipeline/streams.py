@@ -134,7 +134,7 @@ def _decompressed(plain: BinaryIO, path: str, stack: ExitStack) -> BinaryIO:
     elif suffix == ".xz":
         from lzma import LZMAFile  # noqa: PLC0415
 
-        source = stack.enter_context(LZMAFile(plain))
+        source = stack.enter_context(LZMAFile(plain))  # noqa: SIM115 - the stack closes it
     elif suffix == ".zip":
         source = _only_member(plain, path, stack)
     else:
@@ -156,7 +156,7 @@ def _only_member(plain: BinaryIO, path: str, stack: ExitStack) -> object:
     if len(members) != 1:
         raise ValueError(f"{path!r} holds {len(members)} files {members!r}: expected exactly one")
     try:
-        return stack.enter_context(archive.open(members[0]))  # noqa: SIM115 - the stack closes it
+        return stack.enter_context(archive.open(members[0]))
     except (RuntimeError, NotImplementedError, BadZipFile) as error:
         # Encrypted, or compressed in a way that zipfile does not know.
         raise OSError(errno.EIO, f"the zip data cannot be read: {error}", path) from error
@@ -250,13 +250,14 @@ class SinkFile:
     def _open(self) -> Callable[[object], int]:
         self._target = os.path.realpath(self.path)
         try:
-            existing = os.stat(self._target)
+            # The path and not the target: where /dev/stdout is a pipe, only the path itself leads there.
+            existing = os.stat(self.path)
         except FileNotFoundError:
             existing = None
         if existing is not None and stat.S_ISDIR(existing.st_mode):
             raise IsADirectoryError(errno.EISDIR, "the sink is a folder, expected a file", self.path)
         if existing is not None and not stat.S_ISREG(existing.st_mode):
-            return self._writer_to(os.open(self._target, os.O_WRONLY | os.O_CLOEXEC))
+            return self._writer_to(os.open(self.path, os.O_WRONLY | os.O_CLOEXEC))
         if existing is not None:
             self._refuse_sources(existing)
         folder, name = os.path.split(self._target)
@@ -388,6 +389,19 @@ class _Sink(io.RawIOBase):
     def discard(self) -> None:
         """Take everything from now on and write nothing."""
         self._write = lambda data: len(cast("bytes", data))
+
+
+def compressed_bytes(data: bytes, path: str) -> bytes:
+    """Return bytes as they can be appended to a finished file of this name: a piece of its compression of its own."""
+    if not data or os.path.splitext(path)[1].lower() not in _COMPRESSIONS:
+        return data
+    piece = io.BytesIO()
+    with cast(
+        "BinaryIO",
+        _compressed(_Sink(cast("Callable[[object], int]", piece.write), path), os.path.splitext(path)[1].lower()),
+    ) as stream:
+        stream.write(data)
+    return piece.getvalue()
 
 
 def _compressed(raw: io.RawIOBase, suffix: str) -> object:

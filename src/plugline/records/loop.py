@@ -40,12 +40,14 @@ class StepCall:
         call: The processor's ``transform``.
         on_error: What becomes of a record on which it fails.
         file: The plugin's file, so that errors lead to its line of it.
+        shown: The file as messages show it, where that is another: a plan's paths are its user's, not this machine's.
     """
 
     name: str
     call: Callable[[Record], object]
     on_error: OnError = "dead-letter"
     file: str | None = None
+    shown: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +178,7 @@ class RecordLoop:
         stopped, self._stopped = self._stopped, None
         came = len(raws) if stopped is None else stopped.index + 1
         self._entered += came
-        self._clock.end_batch(came)
+        self._clock.end_batch()
         if stopped is not None:
             raise StopRun(stopped)
 
@@ -198,7 +200,7 @@ class RecordLoop:
                     out=out if stage < self._sink else self._written,
                     dropped=dropped,
                     failed=failed,
-                    seconds=self._clock.seconds(stage, self._entered),
+                    seconds=self._clock.seconds(stage),
                 )
             )
             entered = out
@@ -322,7 +324,10 @@ class RecordLoop:
 
     def _note(self, stage: int, error: BaseException) -> tuple[ErrorText, str | None]:
         """Turn ``error`` into strings. Returns its traceback too if it is one of the first kinds."""
-        text = describe_error(error, self._steps[stage - 1].file if 0 < stage < self._sink else None)
+        step = self._steps[stage - 1] if 0 < stage < self._sink else None
+        text = describe_error(error, step.file if step is not None else None)
+        if step is not None and step.shown is not None and text.path == step.file:
+            text = ErrorText(text.kind, text.message, step.shown, text.line)
         distinct = (stage, text.kind, text.path, text.line)
         key = self._error_keys.get(distinct)
         if key is not None:
@@ -343,16 +348,17 @@ class RecordLoop:
 class _StageClock:
     """Which batches are timed, and how long each stage takes, from those to all.
 
-    The first batch is timed, because there may be no other, but counts for itself only: the first call of
-    a step may load a model. So the second one is timed too.
+    Every batch's own time is taken, and what the timed ones show of the stages' shares divides it up: stages never
+    add up to more than the loop took. The first batch is timed, because there may be no other, but counts for
+    itself only: the first call of a step may load a model. So the second one is timed too.
     """
 
     def __init__(self, stages: int) -> None:
         self._batches = 0
         self._first = [0.0] * stages
         self._later = [0.0] * stages
-        self._first_records = 0
-        self._later_records = 0
+        self._untimed_seconds = 0.0
+        self._began = 0.0
         self.spent: list[float] | None = None
 
     def begin_batch(self) -> bool:
@@ -361,6 +367,7 @@ class _StageClock:
         self._batches += 1
         timed = number == 1 or number % _TIMED_EVERY == 0
         self.spent = (self._first if number == 0 else self._later) if timed else None
+        self._began = monotonic_seconds()
         return timed
 
     def add(self, stage: int, seconds: float) -> None:
@@ -368,18 +375,16 @@ class _StageClock:
         if self.spent is not None:
             self.spent[stage] += seconds
 
-    def end_batch(self, records: int) -> None:
-        """Take note of how many records the batch had."""
-        if self.spent is self._first:
-            self._first_records = records
-        elif self.spent is not None:
-            self._later_records += records
+    def end_batch(self) -> None:
+        """Take the time of a batch whose stages were not timed."""
+        if self.spent is None:
+            self._untimed_seconds += monotonic_seconds() - self._began
 
-    def seconds(self, stage: int, records: int) -> float:
-        """Estimate what a stage took for all ``records``."""
-        if self._later_records:
-            return self._first[stage] + self._later[stage] / self._later_records * (records - self._first_records)
-        return self._first[stage]
+    def seconds(self, stage: int) -> float:
+        """Estimate what a stage took for all records."""
+        timed = sum(self._later)
+        share = self._later[stage] / timed if timed else 0.0
+        return self._first[stage] + self._later[stage] + share * self._untimed_seconds
 
 
 _GENERAL = -1  # a line that calls the general code, which knows for itself where it is

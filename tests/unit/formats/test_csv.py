@@ -2,7 +2,7 @@ import csv as standard
 import io
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from enum import Enum
+from enum import StrEnum
 
 import pytest
 from hypothesis import given
@@ -44,45 +44,45 @@ def written(*values: Record, settings: Csv | None = None) -> str:
 # ----------------------------------------------------------------------------- reading
 
 
-def test_rows_are_text_by_the_header():
+def test_rows_are_text_by_the_header() -> None:
     assert records(b"a,b\n1,x y\n,2\n") == [{"a": "1", "b": "x y"}, {"a": "", "b": "2"}]
 
 
-def test_an_empty_file_and_a_header_alone_hold_no_records():
+def test_an_empty_file_and_a_header_alone_hold_no_records() -> None:
     assert records(b"") == []
     assert records(b"\n\n") == []
     assert records(b"a,b\n") == []
 
 
-def test_a_byte_order_mark_is_not_part_of_the_first_name():
+def test_a_byte_order_mark_is_not_part_of_the_first_name() -> None:
     assert records(b"\xef\xbb\xbfa,b\n1,2\n") == [{"a": "1", "b": "2"}]
 
 
-def test_without_a_header_the_declared_fields_name_the_columns():
+def test_without_a_header_the_declared_fields_name_the_columns() -> None:
     assert records(b"1,2\n3,4\n", Csv(header=False, fields=["a", "b"])) == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
 
 
-def test_without_header_and_fields_there_is_no_reader():
+def test_without_header_and_fields_there_is_no_reader() -> None:
     with pytest.raises(ValueError, match="expected 'fields' to name the columns"):
         Csv(header=False).reader()
 
 
-def test_a_name_that_stands_twice_in_the_header_is_an_error_before_the_first_record():
+def test_a_name_that_stands_twice_in_the_header_is_an_error_before_the_first_record() -> None:
     with pytest.raises(ValueError, match=r"the header names \['a'\] more than once"):
         records(b"a,b,a\n1,2,3\n")
 
 
-def test_a_header_with_other_names_than_the_declared_fields_is_an_error():
+def test_a_header_with_other_names_than_the_declared_fields_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"\['a', 'c'\].*expected the declared fields \['a', 'b'\]"):
         records(b"a,c\n1,2\n", Csv(fields=["a", "b"]))
 
 
-def test_a_type_for_a_column_that_is_not_there_is_an_error():
+def test_a_type_for_a_column_that_is_not_there_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"\['amuont'\]"):
         records(b"amount\n1\n", Csv(types={"amuont": "int"}))
 
 
-def test_types_are_by_declaration():
+def test_types_are_by_declaration() -> None:
     settings = Csv(
         types={"i": "int", "f": "float", "b": "bool", "d": "decimal", "day": "date", "at": "datetime", "s": "str"}
     )
@@ -102,7 +102,7 @@ def test_types_are_by_declaration():
     ]
 
 
-def test_null_is_what_stands_for_no_value_in_typed_columns():
+def test_null_is_what_stands_for_no_value_in_typed_columns() -> None:
     settings = Csv(types={"n": "int"}, null="NA")
     assert records(b"n,s\nNA,NA\n", settings) == [{"n": None, "s": "NA"}]
     assert written({"n": None, "s": "x"}, settings=settings) == "n,s\nNA,x\n"
@@ -121,14 +121,14 @@ def test_null_is_what_stands_for_no_value_in_typed_columns():
         ("datetime", "noon", "a date and time such as"),
     ],
 )
-def test_a_value_of_another_type_names_column_and_value(kind: str, text: str, expected: str):
+def test_a_value_of_another_type_names_column_and_value(kind: str, text: str, expected: str) -> None:
     settings = Csv(types={"a": "str", "n": kind})  # type: ignore[dict-item] # the parameter is any of the kinds
     ((outcome, position),) = outcomes(f'a,n\nx,"{text}"\n'.encode(), settings)
     assert f"column 'n' holds {text!r}: expected {expected}" in str(outcome)
     assert position == Position(line=2, row=1)
 
 
-def test_a_ragged_row_fails_alone_with_both_counts():
+def test_a_ragged_row_fails_alone_with_both_counts() -> None:
     assert outcomes(b"a,b\n1\n1,2\n1,2,3\n") == [
         ("the row has 1 field: expected 2, as there are columns", Position(line=2, row=1)),
         ({"a": "1", "b": "2"}, Position(line=3, row=2)),
@@ -136,7 +136,7 @@ def test_a_ragged_row_fails_alone_with_both_counts():
     ]
 
 
-def test_positions_count_blank_lines_and_lines_in_quoted_fields():
+def test_positions_count_blank_lines_and_lines_in_quoted_fields() -> None:
     content = b'\n"a",b\r\n1,"x\r\ny\n\nz"\r\n\r\n2,"\r"\n3,4\n'
     assert outcomes(content) == [
         ({"a": "1", "b": "x\r\ny\n\nz"}, Position(line=3, row=1)),
@@ -145,16 +145,16 @@ def test_positions_count_blank_lines_and_lines_in_quoted_fields():
     ]
 
 
-def test_lines_may_end_with_a_carriage_return_alone():
+def test_lines_may_end_with_a_carriage_return_alone() -> None:
     assert records(b"a,b\r1,2\r3,4\r") == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
 
 
-def test_other_line_separators_are_text():
+def test_other_line_separators_are_text() -> None:
     text = "a\n1\x0b2\x1c3\u20284\x85\n"
     assert records(text.encode()) == [{"a": "1\x0b2\x1c3\u20284\x85"}]
 
 
-def test_a_quote_that_is_never_closed_costs_its_line_only():
+def test_a_quote_that_is_never_closed_costs_its_line_only() -> None:
     content = b'a,b\n1,"x\n2,y\n3,z\n'
     found = outcomes(content)
     assert found[0][0] == "no row of CSV: unexpected end of data"
@@ -162,7 +162,7 @@ def test_a_quote_that_is_never_closed_costs_its_line_only():
     assert [position.line for _, position in found] == [2, 3, 4]
 
 
-def test_what_follows_a_quote_wrongly_fails_alone_and_is_kept_as_it_came():
+def test_what_follows_a_quote_wrongly_fails_alone_and_is_kept_as_it_came() -> None:
     reader = Csv().reader()
     (batch,) = reader.batches(io.BytesIO(b'a,b\n0,0\n1,"x"y\n2,"z"\n'))
     assert isinstance(batch.raws[1], Broken)
@@ -173,7 +173,7 @@ def test_what_follows_a_quote_wrongly_fails_alone_and_is_kept_as_it_came():
     ]
 
 
-def test_a_byte_that_is_no_text_costs_its_row_only():
+def test_a_byte_that_is_no_text_costs_its_row_only() -> None:
     reader = Csv().reader()
     raws = [raw for batch in reader.batches(io.BytesIO(b'a,b\n1,\xc3\xa9\n2,"\n\xe9"\n3,4\n')) for raw in batch.raws]
     assert reader.decode(raws[0]) == {"a": "1", "b": "é"}
@@ -182,11 +182,11 @@ def test_a_byte_that_is_no_text_costs_its_row_only():
     assert reader.decode(raws[2]) == {"a": "3", "b": "4"}
 
 
-def test_a_field_may_be_longer_than_the_standard_limit():
+def test_a_field_may_be_longer_than_the_standard_limit() -> None:
     assert records(b'a\n"' + b"x\n" * 200_000 + b'"\n') == [{"a": "x\n" * 200_000}]
 
 
-def test_a_field_beyond_our_limit_fails_and_reading_goes_on(monkeypatch: pytest.MonkeyPatch):
+def test_a_field_beyond_our_limit_fails_and_reading_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv, "_MAX_FIELD_CHARACTERS", 1000)
     before = standard.field_size_limit(1000)
     try:
@@ -202,10 +202,10 @@ def test_a_field_beyond_our_limit_fails_and_reading_goes_on(monkeypatch: pytest.
     st.integers(1, 12),
     st.booleans(),
 )
-def test_chunks_may_end_anywhere(rows: list[list[str]], chunk: int, quoted: bool):  # noqa: FBT001 - hypothesis gives it
+def test_chunks_may_end_anywhere(rows: list[list[str]], chunk: int, quoted: bool) -> None:  # noqa: FBT001 - hypothesis gives it
     stream = io.StringIO()
-    quoting = standard.QUOTE_ALL if quoted else standard.QUOTE_MINIMAL
-    standard.writer(stream, quoting=quoting).writerows([["p", "q"], *rows])
+    dialect = standard.unix_dialect if quoted else standard.excel
+    standard.writer(stream, dialect).writerows([["p", "q"], *rows])
     content = stream.getvalue().encode()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv, "_CHUNK_CHARACTERS", chunk)
@@ -219,7 +219,7 @@ def test_chunks_may_end_anywhere(rows: list[list[str]], chunk: int, quoted: bool
 
 
 @given(st.binary(max_size=60).map(lambda tail: b"p,q\n" + tail), st.integers(1, 9))
-def test_no_bytes_are_lost_or_crash(content: bytes, chunk: int):
+def test_no_bytes_are_lost_or_crash(content: bytes, chunk: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv, "_CHUNK_CHARACTERS", chunk)
         pieces = outcomes(content)
@@ -227,7 +227,7 @@ def test_no_bytes_are_lost_or_crash(content: bytes, chunk: int):
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig", "cp1252"])
-def test_other_encodings_are_read_as_they_are_written(encoding: str):
+def test_other_encodings_are_read_as_they_are_written(encoding: str) -> None:
     settings = Csv(encoding=encoding)
     stream = io.BytesIO()
     writer = settings.writer()
@@ -241,20 +241,20 @@ def test_other_encodings_are_read_as_they_are_written(encoding: str):
 # ----------------------------------------------------------------------------- writing
 
 
-def test_the_first_record_fixes_the_columns_and_their_order():
+def test_the_first_record_fixes_the_columns_and_their_order() -> None:
     assert written({"a": 1, "b": 2}, {"b": 4, "a": 3}) == "a,b\n1,2\n3,4\n"
 
 
-def test_declared_fields_fix_the_columns():
+def test_declared_fields_fix_the_columns() -> None:
     assert written({"a": 1, "b": 2}, settings=Csv(fields=["b", "a"])) == "b,a\n2,1\n"
     assert written(settings=Csv(fields=["b", "a"])) == "b,a\n"
 
 
-def test_without_records_and_fields_the_output_is_empty():
+def test_without_records_and_fields_the_output_is_empty() -> None:
     assert written() == ""
 
 
-def test_a_header_can_be_left_out():
+def test_a_header_can_be_left_out() -> None:
     assert written({"a": 1, "b": 2}, settings=Csv(header=False)) == "1,2\n"
 
 
@@ -267,7 +267,7 @@ def test_a_header_can_be_left_out():
         ({}, r"the record lacks \['a', 'b'\]"),
     ],
 )
-def test_a_record_with_other_keys_is_never_cut(record: Record, message: str):
+def test_a_record_with_other_keys_is_never_cut(record: Record, message: str) -> None:
     writer = Csv().writer()
     writer.open(io.BytesIO(), first=True)
     writer.encode({"a": 1, "b": 2})
@@ -276,7 +276,7 @@ def test_a_record_with_other_keys_is_never_cut(record: Record, message: str):
 
 
 @pytest.mark.parametrize("value", [{"x": 1}, [1], (1,), {1}, b"x", object()])
-def test_what_a_field_cannot_hold_is_an_error_that_says_so(value: object):
+def test_what_a_field_cannot_hold_is_an_error_that_says_so(value: object) -> None:
     writer = Csv().writer()
     writer.open(io.BytesIO(), first=True)
     with pytest.raises(ValueError, match=f"column 'b' holds a {type(value).__name__}: expected text"):
@@ -286,7 +286,7 @@ def test_what_a_field_cannot_hold_is_an_error_that_says_so(value: object):
     assert writer.encode({"c": 1}) == b"1"
 
 
-def test_text_that_the_encoding_lacks_is_an_error_of_its_record():
+def test_text_that_the_encoding_lacks_is_an_error_of_its_record() -> None:
     writer = Csv().writer()
     writer.open(io.BytesIO(), first=True)
     with pytest.raises(ValueError, match="surrogates not allowed"):
@@ -295,11 +295,11 @@ def test_text_that_the_encoding_lacks_is_an_error_of_its_record():
         writer.encode({"a": "\udce9", "b": 1})
 
 
-class _Colour(str, Enum):
+class _Colour(StrEnum):
     RED = "red"
 
 
-def test_values_are_written_as_they_are_read():
+def test_values_are_written_as_they_are_read() -> None:
     record: Record = {
         "t": True,
         "n": None,
@@ -323,12 +323,13 @@ def test_values_are_written_as_they_are_read():
     ),
     st.sampled_from([",", ";", "a"]),
 )
-def test_rows_are_those_of_the_standard_writer(rows: list[list[object]], delimiter: str):
+def test_rows_are_those_of_the_standard_writer(rows: list[list[object]], delimiter: str) -> None:
     stream = io.StringIO()
     # With \r\n as its line end the standard writer quotes both line breaks; ours then ends lines with \n.
     writer = standard.writer(stream, delimiter=delimiter, lineterminator="\r\n")
     expected = []
-    for row in [["p", "q"], *rows]:
+    header: list[object] = ["p", "q"]
+    for row in [header, *rows]:
         writer.writerow(row)
         expected.append(stream.getvalue().removesuffix("\r\n") + "\n")
         stream.seek(stream.truncate(0))
@@ -352,6 +353,6 @@ def test_rows_are_those_of_the_standard_writer(rows: list[list[object]], delimit
         ({"encoding": "klingon"}, "encoding 'klingon'"),
     ],
 )
-def test_settings_that_cannot_work_are_refused(settings: dict[str, object], message: str):
+def test_settings_that_cannot_work_are_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Csv(**settings)  # type: ignore[arg-type] # wrong on purpose

@@ -22,26 +22,28 @@ def records_before_error(content: bytes) -> tuple[list[object], str]:
     return found, str(caught.value)
 
 
-def test_a_single_object_is_one_record():
+def test_a_single_object_is_one_record() -> None:
     assert records(b' {"a": [1, 2]} \n') == [{"a": [1, 2]}]
 
 
-def test_an_empty_array_holds_no_record():
+def test_an_empty_array_holds_no_record() -> None:
     assert records(b" [ ] ") == []
 
 
-def test_a_byte_order_mark_is_skipped():
+def test_a_byte_order_mark_is_skipped() -> None:
     assert records(b'\xef\xbb\xbf[{"a":1}]') == [{"a": 1}]
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 5, 64])
-def test_chunks_may_end_anywhere(monkeypatch: pytest.MonkeyPatch, chunk: int):
+def test_chunks_may_end_anywhere(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
     monkeypatch.setattr(json, "_CHUNK_BYTES", chunk)
-    content = '[ {"a": -1.5e3, "b": "\\u00e9é\\"]"},\r\n 12345678901234567890, [true, null],\n{}, {"c": false} ]'.encode()
+    content = (
+        '[ {"a": -1.5e3, "b": "\\u00e9é\\"]"},\r\n 12345678901234567890, [true, null],\n{}, {"c": false} ]'.encode()
+    )
     assert records(content) == [{"a": -1500.0, "b": 'éé"]'}, 12345678901234567890, [True, None], {}, {"c": False}]
 
 
-def test_positions_name_line_and_byte_and_row():
+def test_positions_name_line_and_byte_and_row() -> None:
     content = '[\n{"é": 1},\n  {"b": 2}\n]'.encode()
     (batch,) = Json().reader().batches(io.BytesIO(content))
     assert batch.position(0) == Position(line=2, offset=2, row=1)
@@ -49,7 +51,7 @@ def test_positions_name_line_and_byte_and_row():
 
 
 @pytest.mark.parametrize("element", [b"NaN", b'{"a": Infinity}', b'{"a": "\xff"}', b'{"a": "\\ud800"}', b'{"a": "\n"}'])
-def test_an_element_that_is_wrong_in_itself_fails_alone(element: bytes):
+def test_an_element_that_is_wrong_in_itself_fails_alone(element: bytes) -> None:
     reader = Json().reader()
     stream = io.BytesIO(b'[{"a": 1}, ' + element + b', {"a": 3}]')
     first, wrong, last = [raw for batch in reader.batches(stream) for raw in batch.raws]
@@ -59,65 +61,67 @@ def test_an_element_that_is_wrong_in_itself_fails_alone(element: bytes):
     assert reader.decode(last) == {"a": 3}
 
 
-def test_bytes_that_are_no_text_are_kept_as_they_came():
+def test_bytes_that_are_no_text_are_kept_as_they_came() -> None:
     (batch,) = Json().reader().batches(io.BytesIO(b'[{"a": "\xff"}]'))
     assert batch.raws == [b'{"a": "\xff"}']
 
 
-def test_an_integer_of_ten_thousand_digits_does_not_end_the_reading():
+def test_an_integer_of_ten_thousand_digits_does_not_end_the_reading() -> None:
     (batch,) = Json().reader().batches(io.BytesIO(b"[" + b"1" * 10_000 + b', {"a": 1}]'))
     assert len(batch.raws) == 2
 
 
-def test_a_fault_in_the_array_ends_the_reading_after_what_came_before():
+def test_a_fault_in_the_array_ends_the_reading_after_what_came_before() -> None:
     found, message = records_before_error(b'[{"a": 1},\n {"a": 2},\n {"a" 3}, {"a": 4}]')
     assert found == [{"a": 1}, {"a": 2}]
     assert "line 3, column 7, offset 28" in message
     assert "expecting ':' delimiter, found '3'" in message
 
 
-@pytest.mark.parametrize("content", [b'[{"a": 1}', b'[{"a": 1},', b'[{"a": 1}, {"b', b'[{"a": 1}, {"b": 2 ', b'[{"a": 1}, ]'])
-def test_an_array_that_is_cut_off_is_an_error(content: bytes):
+@pytest.mark.parametrize(
+    "content", [b'[{"a": 1}', b'[{"a": 1},', b'[{"a": 1}, {"b', b'[{"a": 1}, {"b": 2 ', b'[{"a": 1}, ]']
+)
+def test_an_array_that_is_cut_off_is_an_error(content: bytes) -> None:
     found, _ = records_before_error(content)
     assert found == [{"a": 1}]
 
 
-def test_what_follows_the_end_is_an_error():
+def test_what_follows_the_end_is_an_error() -> None:
     found, message = records_before_error(b'[{"a": 1}]\nx')
     assert found == [{"a": 1}]
     assert "line 2, column 1, offset 11: expected the end, after the array, found 'x'" in message
 
 
-def test_objects_one_after_the_other_are_pointed_to_the_right_format():
+def test_objects_one_after_the_other_are_pointed_to_the_right_format() -> None:
     found, message = records_before_error(b'{"a": 1}\n{"a": 2}\n')
     assert found == [{"a": 1}]
     assert "'ndjson'" in message
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"12", b'"text"'])
-def test_neither_array_nor_object_is_an_error(content: bytes):
+def test_neither_array_nor_object_is_an_error(content: bytes) -> None:
     _, message = records_before_error(content)
     assert "expected an array or an object" in message
 
 
-def test_nesting_without_end_is_an_error_and_no_crash():
+def test_nesting_without_end_is_an_error_and_no_crash() -> None:
     _, message = records_before_error(b"[" * 100_000)
     assert "nested too deeply" in message
 
 
-def test_a_large_element_costs_in_proportion_to_its_length():
+def test_a_large_element_costs_in_proportion_to_its_length() -> None:
     def seconds(length: int) -> float:
         content = b'[{"a": "' + b"x" * length + b'"}]'
         start = time.process_time()
         records(content)
         return time.process_time() - start
 
-    seconds(1_000_000)
-    # 16 times the length; the square would cost 256 times as much.
-    assert seconds(16_000_000) < 80 * max(min(seconds(1_000_000) for _ in range(3)), 0.001)
+    # The least of several, since others use the machine. 16 times the length; the square would cost 256 times as much.
+    small, large = min(seconds(1_000_000) for _ in range(5)), min(seconds(16_000_000) for _ in range(3))
+    assert large < 128 * small
 
 
-def test_an_empty_output_is_an_empty_array():
+def test_an_empty_output_is_an_empty_array() -> None:
     stream = io.BytesIO()
     writer = Json().writer()
     writer.open(stream, first=True)
@@ -125,7 +129,7 @@ def test_an_empty_output_is_an_empty_array():
     assert stream.getvalue() == b"[]\n"
 
 
-def test_elements_stand_one_a_line():
+def test_elements_stand_one_a_line() -> None:
     stream = io.BytesIO()
     writer = Json().writer()
     writer.open(stream, first=True)

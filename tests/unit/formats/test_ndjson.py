@@ -21,20 +21,20 @@ def positions(content: bytes) -> list[Position]:
     ]
 
 
-def test_decode_and_encode_are_orjson_itself():
+def test_decode_and_encode_are_orjson_itself() -> None:
     assert Ndjson().reader().decode is orjson.loads
     assert Ndjson().writer().encode is orjson.dumps
 
 
-def test_the_last_line_needs_no_newline():
+def test_the_last_line_needs_no_newline() -> None:
     assert records(b'{"a":1}\n{"a":2}') == [{"a": 1}, {"a": 2}]
 
 
-def test_blank_lines_of_every_kind_are_not_records():
+def test_blank_lines_of_every_kind_are_not_records() -> None:
     assert records(b'\n\r\n{"a":1}\n  \t \n\n{"a":2}\r\n   ') == [{"a": 1}, {"a": 2}]
 
 
-def test_a_byte_order_mark_is_skipped():
+def test_a_byte_order_mark_is_skipped() -> None:
     assert records(b'\xef\xbb\xbf{"a":1}\n') == [{"a": 1}]
     assert records(b"\xef\xbb\xbf") == []
     assert positions(b'\xef\xbb\xbf{"a":1}\n{"a":2}\n') == [
@@ -43,7 +43,7 @@ def test_a_byte_order_mark_is_skipped():
     ]
 
 
-def test_blank_lines_do_not_disturb_positions():
+def test_blank_lines_do_not_disturb_positions() -> None:
     content = b'{"a":1}\n\n\r\n{"a":2}\r\n\n{"a":3}'
     assert positions(content) == [
         Position(line=1, offset=0, row=1),
@@ -53,7 +53,7 @@ def test_blank_lines_do_not_disturb_positions():
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7, 64])
-def test_chunks_may_end_anywhere(monkeypatch: pytest.MonkeyPatch, chunk: int):
+def test_chunks_may_end_anywhere(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
     monkeypatch.setattr(ndjson, "_CHUNK_BYTES", chunk)
     content = b'{"a":1}\r\n\n{"a":"\xc3\xa9"}\n  \n{"b":null}'
     assert records(content) == [{"a": 1}, {"a": "é"}, {"b": None}]
@@ -63,7 +63,7 @@ def test_chunks_may_end_anywhere(monkeypatch: pytest.MonkeyPatch, chunk: int):
         assert content[: position.offset].count(b"\n") + 1 == position.line
 
 
-def test_a_broken_line_fails_alone():
+def test_a_broken_line_fails_alone() -> None:
     reader = Ndjson().reader()
     (batch,) = reader.batches(io.BytesIO(b'{"a":1}\n{"a":\n{"a":3}\n'))
     with pytest.raises(ValueError, match="unexpected end of data"):

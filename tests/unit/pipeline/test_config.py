@@ -189,8 +189,10 @@ def test_all_wrong_flags_are_told_by_their_names() -> None:
 
 
 def test_settings_of_a_step_from_flags_have_its_flag_for_a_place() -> None:
-    config = config_from_flags(source="a", sink="b", use=["x"])
-    assert str(config.place(("steps", 0, "with", "fields"))) == "--use"
+    config = config_from_flags(source="a", sink="b", use=["x"], with_=[{"fields": ["name"]}])
+    assert config.steps[0].with_ == {"fields": ["name"]}
+    assert str(config.place(("steps", 0, "with", "fields"))) == "--with"
+    assert str(config.place(("steps", 0, "use"))) == "--use"
 
 
 # ----------------------------------------------------------------------------- the limit

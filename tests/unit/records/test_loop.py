@@ -653,3 +653,29 @@ def test_the_loop_does_what_a_naive_reading_of_the_rules_does(batches: list[list
     assert [list(each) for each in summaries(loop)] == expected.counts
     counts = loop.counts()
     assert [each.out for each in counts[:-1]] == [each.entered for each in counts[1:]]
+
+
+def test_a_failure_names_the_file_as_it_is_shown() -> None:
+    def fails(_record: Record) -> Record:
+        raise ValueError("no")
+
+    loop = loop_of(StepCall(name="fails", call=fails, file=__file__, shown="plugins/fails.py"))
+
+    _, failures = run(loop, {"a": 1})
+
+    assert failures[0].error.path == "plugins/fails.py"
+    assert failures[0].error.line == fails.__code__.co_firstlineno + 1
+    assert [key.count("plugins/fails.py") for key in loop.errors] == [1]
+
+
+def test_the_times_of_the_stages_never_add_up_to_more_than_the_loop_took() -> None:
+    loop = loop_of(
+        step(lambda record: dict(sorted(record.items())), "sorts"), step(lambda record: {**record}, "copies")
+    )
+    raws = [{"b": 1, "a": 2} for _ in range(200)]
+    began = time.perf_counter()
+    for _ in range(100):
+        run(loop, *raws)
+    elapsed = time.perf_counter() - began
+
+    assert 0 < sum(counts.seconds for counts in loop.counts()) <= elapsed

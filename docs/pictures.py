@@ -1,0 +1,37 @@
+"""Draw the pictures of README.md from real runs: ``python docs/pictures.py``, where plugline[tool] is installed.
+
+A picture is what the command printed, so it is made again whenever that changes.
+"""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+STATIC = Path(__file__).parent / "_static"
+ROOT = STATIC.parent.parent
+
+PICTURES = {
+    "run.svg": ("plugline run examples/flights/pipeline.toml", "."),
+    "check.svg": ("plugline check", "examples/broken"),
+}
+
+
+def draw(name: str, command: str, folder: str) -> None:
+    """Run a command in a folder of the checkout and draw what it printed."""
+    words = [str(Path(sys.executable).with_name("plugline")), *shlex.split(command)[1:]]
+    done = subprocess.run(words, cwd=ROOT / folder, capture_output=True, text=True, check=False)
+    console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115 - for the life of the script
+    console.print(Text(f"$ {command}", style="bold"))
+    console.print(Text.from_ansi(done.stdout + done.stderr))
+    picture = console.export_svg(title="plugline", unique_id=Path(name).stem)
+    # Without the fonts that rich would have fetched from elsewhere: a page of ours asks nobody for anything.
+    (STATIC / name).write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL), encoding="utf-8")
+
+
+for picture, (line, where) in PICTURES.items():
+    draw(picture, line, where)

@@ -1,0 +1,212 @@
+"""``plugline check``: pipelines and plugins to all findings."""
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout, suppress
+from dataclasses import dataclass, field
+
+import click
+
+from plugline.cli import render
+from plugline.cli.app import FAULTS, OK, Misuse
+from plugline.cli.excerpts import with_source_lines
+from plugline.cli.options import common
+from plugline.discovery.needs import missing_modules
+from plugline.discovery.source import parse_source, read_facts
+from plugline.errors import ConfigurationError, LoadError, PluginDeclined
+from plugline.files import read_source
+from plugline.findings import Finding, Place
+from plugline.host.host import Host
+from plugline.pipeline.catalogue import API_VERSION, INTERFACES
+from plugline.pipeline.config import PipelineConfig, read_config
+from plugline.pipeline.plan import DEFAULT_FOLDER, make_plan, plugin_folders, resolve
+
+DEFAULT_PIPELINE = "pipeline.toml"
+_MOST_LINES = 6  # that a broken plugin may cost, when it is not asked for by name
+
+
+@dataclass(slots=True)
+class Checked:
+    """What was looked at, and everything that is wrong with it.
+
+    Attributes:
+        pipelines: How many pipeline files.
+        plugins: The files of all plugins.
+        declined: Those that said themselves that they do not apply here.
+        findings: By the file that they are about, in the order in which they were found.
+        named: Files that were asked for one by one, of which everything is shown.
+    """
+
+    pipelines: int = 0
+    plugins: set[str] = field(default_factory=set)
+    declined: set[str] = field(default_factory=set)
+    findings: dict[str, list[Finding]] = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)
+
+    def add(self, findings: Sequence[Finding]) -> None:
+        """Add findings, each once: a pipeline and its folder tell the same of a plugin."""
+        for finding in findings:
+            known = self.findings.setdefault(finding.place.path, [])
+            # Without the column, which a traceback does not tell and source does.
+            if not any(_same(finding, one) for one in known):
+                known.append(finding)
+
+    @property
+    def all(self) -> list[Finding]:
+        """All findings, file by file."""
+        return [finding for findings in self.findings.values() for finding in findings]
+
+
+def _same(first: Finding, second: Finding) -> bool:
+    return (first.code, first.message, first.place.line) == (second.code, second.message, second.place.line)
+
+
+@click.command("check", short_help="Say all that is wrong with pipelines and plugins.")
+@click.argument("paths", nargs=-1)
+@click.option(
+    "--load", is_flag=True, help="Load the plugins too, which runs their code and shows what only shows then."
+)
+@click.option(
+    "--format", "layout", type=click.Choice(["text", "github"]), default="text", help="How to print findings."
+)
+@common
+def command(*, paths: tuple[str, ...], load: bool, layout: str, as_json: bool) -> int:
+    """Say everything that is wrong with pipelines (.toml), plugin folders and plugin files.
+
+    Nothing is run, unless --load says so. Without PATHS: pipeline.toml and plugins/, where they are.
+
+    \b
+    plugline check
+    plugline check pipeline.toml more_plugins plugins/upper.py
+    plugline check --format github
+    """  # noqa: D301 - click's mark for lines that are not to be filled
+    checked = check_paths(paths or _usual_paths(), load=load)
+    if as_json:
+        data = [render.finding_data(finding) for finding in checked.all]
+        render.tell_json({"plugins": len(checked.plugins), "pipelines": checked.pipelines, "findings": data})
+    elif layout == "github":
+        for finding in checked.all:
+            render.tell(render.annotation(finding))
+    else:
+        _tell(checked)
+    return FAULTS if checked.findings else OK
+
+
+def _usual_paths() -> tuple[str, ...]:
+    paths = tuple(path for path in (DEFAULT_PIPELINE, DEFAULT_FOLDER) if os.path.exists(path))
+    if not paths:
+        message = f"there is neither {DEFAULT_PIPELINE} nor {DEFAULT_FOLDER}/ in the current folder"
+        raise Misuse(message, "name what to check: plugline check PATH...")
+    return paths
+
+
+def check_paths(paths: Sequence[str], *, load: bool = False) -> Checked:
+    """Check pipelines, folders and files; what is wrong with one leaves the others as they are."""
+    checked = Checked()
+    for path in paths:
+        if path.endswith(".toml"):
+            _check_pipeline(path, checked, load=load)
+        elif os.path.isdir(path) and not os.path.isfile(os.path.join(path, "__init__.py")):
+            _check_places([os.path.normpath(path)], checked, load=load)
+        elif path.endswith(".py") or os.path.isdir(path):
+            checked.named.add(path)
+            _check_places([path], checked, load=load)
+        elif os.path.lexists(path):
+            message = "is neither a pipeline (.toml), nor a plugin (.py), nor a folder"
+            checked.add([Finding("C109", message, Place(path))])
+        else:
+            checked.add([Finding("C109", "there is no such file or folder", Place(path))])
+    return checked
+
+
+def _check_pipeline(path: str, checked: Checked, *, load: bool) -> None:
+    checked.pipelines += 1
+    base = os.path.dirname(path)
+    folders = [folder] if os.path.isdir(folder := resolve(DEFAULT_FOLDER, base)) else []
+    try:
+        config = load_config(path)
+        folders = plugin_folders(config, base)
+        make_plan(config, base)
+    except ConfigurationError as error:
+        checked.add(error.findings)
+    if folders:
+        _check_places(folders, checked, load=load)
+
+
+def load_config(path: str) -> PipelineConfig:
+    """Read a pipeline file.
+
+    Raises:
+        ConfigurationError: It cannot be read, or is wrong; carries all findings.
+    """
+    found = read_source(path)
+    if isinstance(found, Finding):
+        hint = (
+            f"run it in the folder of {DEFAULT_PIPELINE}, or name another file" if not os.path.lexists(path) else None
+        )
+        message = "there is no such file" if hint is not None else found.message
+        raise ConfigurationError([Finding("C109", message, Place(path), hint)])
+    return read_config(found.content, path)
+
+
+def _check_places(places: Sequence[str], checked: Checked, *, load: bool) -> None:
+    interface = tuple(INTERFACES.values())
+    with Host(*places, interface=interface, api_version=API_VERSION) as host:
+        checked.add(host.findings)
+        for plugin in host:
+            checked.plugins.add(plugin.place.path)
+            if plugin.spec.facts is not None:
+                checked.add(missing_modules(plugin.spec.facts, plugin.place.path))
+        for rejected in host.rejected:
+            checked.plugins.add(rejected.place.path)
+            checked.add(rejected.findings)
+            checked.add(_missing_in(rejected.place.path))
+        if load:
+            _load(host, checked)
+
+
+def _missing_in(path: str) -> Sequence[Finding]:
+    """Return the missing modules of a plugin that was rejected for something else."""
+    source = read_source(path)
+    if isinstance(source, Finding):
+        return ()
+    tree = parse_source(source)
+    if isinstance(tree, Finding):
+        return ()
+    return missing_modules(read_facts(source, tree)[0], path)
+
+
+def _load(host: Host[object], checked: Checked) -> None:
+    # What plugins print while they are loaded is talk: standard output holds the findings.
+    with redirect_stdout(sys.stderr):
+        for plugin in host:
+            with suppress(LoadError, PluginDeclined):  # the host keeps both
+                plugin.load()
+    for rejected in host.rejected:
+        checked.add(rejected.findings)
+    checked.declined.update(plugin.place.path for plugin in host if plugin.declined is not None)
+
+
+def _tell(checked: Checked) -> None:
+    colours = render.coloured(sys.stdout)
+    for path, findings in checked.findings.items():
+        limited = path in checked.plugins and path not in checked.named
+        shown = with_source_lines(findings)
+        render.tell(render.findings_text(shown, colours=colours, most_lines=_MOST_LINES if limited else None))
+    render.tell(_summary(checked))
+
+
+def _summary(checked: Checked) -> str:
+    counted = [_count(checked.pipelines, "pipeline")] if checked.pipelines else []
+    counted += [_count(len(checked.plugins), "plugin")] if checked.plugins or not checked.pipelines else []
+    broken = sum(1 for path in checked.findings if path in checked.plugins)
+    others = len(checked.findings) - broken
+    wrong = [f"{broken} with findings"] if broken else []
+    wrong += [f"findings on {_count(others, 'other file')}"] if others else []
+    declined = [f"{len(checked.declined)} declined"] if checked.declined else []
+    return ", ".join([" and ".join(counted), *(wrong or ["no findings"]), *declined])
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,0 +1,41 @@
+"""``plugline explain``: a finding's code to what it means."""
+
+import click
+
+from plugline.cli import render
+from plugline.cli.app import OK, Misuse
+from plugline.cli.options import common
+from plugline.codes import CODES, Code
+from plugline.names import nearest
+
+
+@click.command("explain", short_help="Tell what a finding's code means and what to do.")
+@click.argument("code", required=False)
+@common
+def command(*, code: str | None, as_json: bool) -> int:
+    """Tell what a finding's CODE means and what to do about it; without CODE, list all codes.
+
+    \b
+    plugline explain P103
+    """  # noqa: D301 - click's mark for lines that are not to be filled
+    if code is None:
+        if as_json:
+            render.tell_json({"codes": {name: _data(one) for name, one in CODES.items()}})
+        else:
+            render.tell("\n".join(f"{name}  {one.title}" for name, one in CODES.items()))
+        return OK
+    wanted = code.strip().upper()
+    found = CODES.get(wanted)
+    if found is None:
+        near = nearest(wanted, CODES)
+        question = f"did you mean {near!r}? " if near is not None else ""
+        raise Misuse(f"no finding has the code {code!r}", f"{question}plugline explain lists all codes")
+    if as_json:
+        render.tell_json({"code": wanted, **_data(found)})
+    else:
+        render.tell(f"{wanted}: {found.title}\n\n{found.meaning}\n\nWhat to do: {found.remedy}")
+    return OK
+
+
+def _data(code: Code) -> dict[str, object]:
+    return {"title": code.title, "meaning": code.meaning, "remedy": code.remedy}

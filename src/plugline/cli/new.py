@@ -1,0 +1,159 @@
+"""``plugline new``: a name to a plugin and its test, both working."""
+
+import keyword
+import os
+
+import click
+
+from plugline.cli import render
+from plugline.cli.app import OK, Misuse
+from plugline.cli.options import common
+from plugline.names import is_plugin_file_name, plugin_name
+from plugline.pipeline.plan import DEFAULT_FOLDER
+
+_FUNCTION = '''"""Strip white space from every text of a record: put here what {shown} does."""
+
+VERSION = "0.1.0"
+
+
+def transform(record):
+    """Return the record as it goes on, None to drop it, or several records."""
+    return {{key: value.strip() if isinstance(value, str) else value for key, value in record.items()}}
+
+
+def describe():
+    return "{shown}: strips white space from every text"
+'''
+
+_CLASS = '''"""Strip white space from texts of a record: put here what {shown} does."""
+
+VERSION = "0.1.0"
+
+
+class {name_of_class}:
+    fields: tuple[str, ...] = ()
+    """The fields to change; none means all."""
+
+    def transform(self, record):
+        """Return the record as it goes on, None to drop it, or several records."""
+        for key in self.fields or list(record):
+            if isinstance(record.get(key), str):
+                record[key] = record[key].strip()
+        return record
+
+    def describe(self):
+        return "{shown}: strips white space from texts"
+'''
+
+_TEST = '''"""Run them: python -m pytest {test_path}"""
+
+from pathlib import Path
+
+import pytest
+
+from plugline import Host
+from plugline.records import Processor
+
+PLUGIN = Path(__file__).parents[1] / "{folder}" / "{file}"
+
+
+@pytest.fixture
+def plugin():
+    with Host(PLUGIN, interface=Processor) as host:
+        yield host["{shown}"]
+
+
+def test_white_space_is_stripped(plugin):
+    assert plugin.load().transform({{"name": " Alice ", "score": 95}}) == {{"name": "Alice", "score": 95}}
+
+
+def test_it_says_what_it_does(plugin):
+    assert plugin.load().describe().startswith("{shown}: ")
+'''
+
+_TEST_OF_SETTINGS = """
+
+def test_only_the_fields_that_are_asked_for_change(plugin):
+    processor = plugin.load({{"fields": ["name"]}})
+    assert processor.transform({{"name": " Alice ", "role": " admin "}}) == {{"name": "Alice", "role": " admin "}}
+"""
+
+
+@click.command("new", short_help="Write a plugin and its test.")
+@click.argument("name")
+@click.option("--folder", default=DEFAULT_FOLDER, show_default=True, help="The plugin folder; made if it is not there.")
+@click.option("--class", "as_class", is_flag=True, help="Write a class, whose annotated attributes are its settings.")
+@common
+def command(*, name: str, folder: str, as_class: bool, as_json: bool) -> int:
+    """Write FOLDER/NAME.py and, beside the folder, tests/test_NAME.py. Nothing is ever overwritten.
+
+    \b
+    plugline new upper
+    plugline new upper --class --folder my_plugins
+    """  # noqa: D301 - click's mark for lines that are not to be filled
+    _check_name(name)
+    folder = os.path.normpath(folder)
+    plugin = os.path.join(folder, f"{name}.py")
+    beside = os.path.relpath(os.path.dirname(os.path.abspath(folder))) if not os.path.isabs(folder) else None
+    beside = os.path.dirname(folder) if beside is None else beside
+    test = os.path.normpath(os.path.join(beside, "tests", f"test_{_identifier(name)}.py"))
+    words = {
+        "shown": name,
+        "name_of_class": _class_name(name),
+        "folder": os.path.basename(os.path.abspath(folder)),
+        "file": f"{name}.py",
+        "test_path": test,
+    }
+    tests = (_TEST + _TEST_OF_SETTINGS if as_class else _TEST).format(**words)
+    _write({plugin: (_CLASS if as_class else _FUNCTION).format(**words), test: tests})
+    if as_json:
+        render.tell_json({"name": name, "files": [plugin, test]})
+    else:
+        render.tell(render.plain(plugin))
+        render.tell(render.plain(test))
+        render.say(f"try it: plugline check {render.plain(plugin)}\n        python -m pytest {render.plain(test)}")
+    return OK
+
+
+def _check_name(name: str) -> None:
+    if name.endswith(".py"):
+        raise Misuse(f"{name!r} is a file name, the name of a plugin was expected", f"plugline new {name[:-3]}")
+    if not is_plugin_file_name(name):
+        hint = "names that begin with '_' or '.' are not plugins; leave that out"
+        raise Misuse(f"{name!r} cannot be the name of a plugin", hint)
+    try:
+        plugin_name(name)
+    except ValueError as error:
+        raise Misuse(str(error), "letters, digits, '_' and '-' are fine") from error
+    if '"' in name or len(name) > 100:
+        raise Misuse(f"{name!r} cannot be the name of a plugin", "letters, digits, '_' and '-' are fine")
+
+
+def _identifier(name: str) -> str:
+    return "".join(character if character.isidentifier() or character.isdigit() else "_" for character in name)
+
+
+def _class_name(name: str) -> str:
+    parts = _identifier(name).split("_")
+    made = "".join(part[:1].upper() + part[1:] for part in parts)
+    return made if made.isidentifier() and not keyword.iskeyword(made) else f"Plugin{made}"
+
+
+def _write(files: dict[str, str]) -> None:
+    """Write all of the files, or none."""
+    for path in files:
+        if os.path.lexists(path):
+            raise Misuse(f"{path!r} is there already, and nothing is overwritten", "choose another name, or remove it")
+    written: list[str] = []
+    try:
+        for path, text in files.items():
+            os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+            # "x": what appeared since it was looked for is not overwritten either.
+            with open(path, "x", encoding="utf-8") as stream:
+                written.append(path)
+                stream.write(text)
+    except OSError as error:
+        for path in written:
+            os.unlink(path)
+        at = error.filename if error.filename is not None else "the plugin"
+        raise Misuse(f"{at!r} cannot be written: {error.strerror}", "choose another --folder") from error

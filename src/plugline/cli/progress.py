@@ -1,0 +1,92 @@
+"""How far a run is, on a terminal."""
+
+import sys
+from types import TracebackType
+from typing import Protocol, Self
+
+from plugline.cli.render import coloured
+from plugline.clock import monotonic_seconds
+from plugline.pipeline.split import Progress
+
+_PATIENCE_SECONDS = 0.5  # a shorter run has ended before anybody could read
+_BETWEEN_SECONDS = 0.1
+
+
+class _Bar(Protocol):
+    def show(self, progress: Progress) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class ProgressLine:
+    """One line that is drawn again and again while a run takes long, and is gone when it ends.
+
+    Args:
+        wanted: Whether anything is to be drawn at all.
+    """
+
+    def __init__(self, *, wanted: bool) -> None:
+        self.wanted = wanted
+        self._due = monotonic_seconds() + _PATIENCE_SECONDS
+        self._bar: _Bar | None = None
+
+    @classmethod
+    def for_terminal(cls, *, quiet: bool) -> Self:
+        """Return one that draws if standard error is a terminal."""
+        return cls(wanted=not quiet and sys.stderr is not None and sys.stderr.isatty())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.end()
+
+    def update(self, progress: Progress) -> None:
+        """Take note of how far the run is."""
+        now = monotonic_seconds()
+        if now < self._due:
+            return
+        self._due = now + _BETWEEN_SECONDS
+        if self._bar is None:
+            self._bar = _rich_bar()
+        if self._bar is not None:
+            self._bar.show(progress)
+
+
+def _rich_bar() -> _Bar | None:
+    # rich costs more to import than most runs take, and only a terminal has a use for it.
+    try:
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+        from rich.progress import Progress as RichProgress  # noqa: PLC0415
+    except ImportError:
+        return None
+
+    class Bar:
+        def __init__(self) -> None:
+            console = Console(file=sys.stderr, no_color=not coloured(sys.stderr))
+            columns = (
+                BarColumn(),
+                TextColumn("{task.percentage:>3.0f}%"),
+                TextColumn("{task.fields[said]}"),
+                TimeRemainingColumn(),
+            )
+            # No thread of its own: it is drawn when there is something new.
+            self._progress = RichProgress(*columns, console=console, auto_refresh=False, transient=True)
+            self._task = self._progress.add_task("", total=None, said="")
+            self._progress.start()
+
+        def show(self, progress: Progress) -> None:
+            rate = progress.records_in / progress.seconds if progress.seconds else 0.0
+            failed = f", {progress.failed:,} failed" if progress.failed else ""
+            said = f"{progress.records_in:,} records, {rate:,.0f}/s{failed}"
+            self._progress.update(self._task, completed=progress.bytes_read, total=progress.bytes_total, said=said)
+            self._progress.refresh()
+
+        def end(self) -> None:
+            self._progress.stop()
+
+    return Bar()

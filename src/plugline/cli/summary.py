@@ -1,0 +1,89 @@
+"""A run's report to what people and programs read of it."""
+
+from plugline.cli.render import plain, shortened, table
+from plugline.pipeline.report import RunReport
+
+_MOST_ERRORS = 5
+
+
+def summary(report: RunReport) -> str:
+    """Return the table of steps and what is to be known besides."""
+    lines = [_steps(report)] if report.counts else []
+    rate = report.records_in / report.seconds if report.seconds > 0 else 0.0
+    took = f"{seconds_text(report.seconds)} ({rate:,.0f} records/s)"
+    counts = f"{report.records_in:,} record{'s' if report.records_in != 1 else ''} in, {report.records_out:,} out, {report.failed:,} failed"
+    if report.complete:
+        lines.append(f"{counts} in {took}")
+        lines.append(f"output: {_named(report.output)}")
+    else:
+        lines.append(f"stopped before the end: {counts} in {took}")
+        in_place = "what was written to standard output is not whole" if report.output == "-" else ""
+        lines.append(in_place or f"the output is not in place: {plain(report.output)}")
+    if report.dead_letters is not None:
+        lines.append(f"dead letters: {plain(report.dead_letters)} ({report.failed:,})")
+    shown = list(report.errors.items())[:_MOST_ERRORS]
+    lines += [f"  {count:,} x {shortened(text)}" for text, count in shown]
+    if len(report.errors) > len(shown):
+        lines.append(f"  and {len(report.errors) - len(shown):,} other errors")
+    if report.removed is not None:
+        lines.append(f"removed the dead letters of an earlier run: {plain(report.removed)}")
+    return "\n".join(lines)
+
+
+def _steps(report: RunReport) -> str:
+    header = ("step", "in", "created", "out", "dropped", "failed", "time")
+    rows = [
+        (
+            one.name,
+            *(f"{count:,}" for count in (one.entered, one.created, one.out, one.dropped, one.failed)),
+            seconds_text(one.seconds),
+        )
+        for one in report.counts
+    ]
+    return table(header, rows, right=range(1, len(header)))
+
+
+def _named(path: str) -> str:
+    return "standard output" if path == "-" else plain(path)
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a time as people read it."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02} min"
+
+
+def report_data(report: RunReport) -> dict[str, object]:
+    """Return the report for JSON."""
+    return {
+        "complete": report.complete,
+        "output": report.output,
+        "dead_letters": report.dead_letters,
+        "removed": report.removed,
+        "seconds": report.seconds,
+        "records": {
+            "in": report.records_in,
+            "created": report.created,
+            "out": report.records_out,
+            "dropped": report.dropped,
+            "failed": report.failed,
+        },
+        "steps": [
+            {
+                "name": one.name,
+                "in": one.entered,
+                "created": one.created,
+                "out": one.out,
+                "dropped": one.dropped,
+                "failed": one.failed,
+                "seconds": one.seconds,
+            }
+            for one in report.counts
+        ],
+        "errors": dict(report.errors),
+    }

@@ -1,0 +1,330 @@
+"""Every finding code, with what it means and what to do about it.
+
+Codes are stable: one that is here keeps its meaning. ``P`` is about plugins, ``C`` about configuration, ``R`` about
+records and runs, ``T`` about trust.
+"""
+
+from plugline.values import Value
+
+
+class Code(Value):
+    """One finding code.
+
+    Attributes:
+        title: What it is, in a few words.
+        meaning: What was looked for and what was met.
+        remedy: What to do.
+    """
+
+    __slots__ = ("meaning", "remedy", "title")
+    title: str
+    meaning: str
+    remedy: str
+
+    def __init__(self, title: str, meaning: str, remedy: str) -> None:
+        self._set(title=title, meaning=meaning, remedy=remedy)
+
+
+CODES = {
+    # ------------------------------------------------------------------ P1: what can be read of a plugin
+    "P101": Code(
+        "a plugin's file cannot be read",
+        "The file is not there, vanished while it was read, is a link to nothing, or may not be read by this user.",
+        "Put it back, or make it readable for the user who runs the program.",
+    ),
+    "P102": Code(
+        "what bears a plugin's name is not a regular file",
+        "A directory, a FIFO, a socket or a device has a name that ends in .py. It was not opened.",
+        "Rename it, move it out of the plugin folder, or begin its name with '_'. A folder with an __init__.py is a plugin.",
+    ),
+    "P103": Code(
+        "a module that a plugin imports is not installed",
+        "The plugin has an import that is always run, and no module of that name can be found; or the import failed while "
+        "the plugin was loaded.",
+        "Install what the hint says. A file beside the plugin is imported relatively: from . import name.",
+    ),
+    "P104": Code(
+        "a plugin's file is too large",
+        "At most 1 MiB of source is read. A larger file is data, or not Python source at all.",
+        "Move data out of the code, into a file that the plugin opens.",
+    ),
+    "P105": Code(
+        "a plugin's file is not text",
+        "It holds a NUL byte, or is not in UTF-8 and does not declare another encoding.",
+        "Save it as UTF-8, or declare its encoding in its first line: # -*- coding: latin-1 -*-",
+    ),
+    "P106": Code(
+        "a plugin is not valid Python",
+        "Python's own parser refused it; the place is where the parser gave up.",
+        "Mend the syntax there, or just before. It may need a newer version of Python.",
+    ),
+    "P107": Code(
+        "two plugins have one name",
+        "Another plugin of this name comes first, in an earlier place or earlier in the alphabet, and is the one that is used.",
+        "Rename one of them, or give it another PLUGIN_NAME.",
+    ),
+    "P108": Code(
+        "a plugin is a link that leads out of its folder",
+        "What is run is to lie in the plugin folder, where whoever looks after the folder can see it.",
+        "Copy the file into the folder instead of linking it.",
+    ),
+    "P109": Code(
+        "what a plugin says of itself is wrong",
+        "Its PEP 723 block is not valid, or its name, version, API version or dependencies are of the wrong type.",
+        "Mend the block or the constant at the place. Versions are strings: VERSION = '1.10', not 1.10.",
+    ),
+    "P110": Code(
+        "a place for plugins cannot be looked into",
+        "The folder is not there, is a file, or cannot be read; or the package is not installed.",
+        "Create the folder, or mend its name in 'plugins' of the pipeline or after --plugins.",
+    ),
+    "P111": Code(
+        "a plugin requires another version of Python",
+        "Its requires-python does not contain the version that is running.",
+        "Run the program with a Python that it asks for, or take another version of the plugin.",
+    ),
+    # ------------------------------------------------------------------ P2: whether it provides what it has to
+    "P201": Code(
+        "a plugin lacks functions",
+        "The interface asks for functions, methods or a base class that the plugin does not define itself. What it only "
+        "imports from elsewhere does not count.",
+        "Define them as the hint shows, in the file itself.",
+    ),
+    "P202": Code(
+        "what should be a function is none",
+        "The name is there, but holds a value that cannot be called.",
+        "Define a function of this name.",
+    ),
+    "P203": Code(
+        "a function cannot be called as the interface says",
+        "It takes too few or too many parameters, or needs one that the host does not give.",
+        "Define it with the parameters that the hint shows; further ones need a default.",
+    ),
+    "P205": Code(
+        "several classes in one plugin fit",
+        "More than one class provides the interface, so which of them is meant is not clear.",
+        "Name the one that is meant in __all__, or begin the names of the others with '_'.",
+    ),
+    "P210": Code(
+        "a plugin requires another API version",
+        "'1.2' means the same major version and at least that minor one; anything else is a range as PEP 440 has it.",
+        "Take a version of the plugin for this host, or a newer host.",
+    ),
+    "P211": Code(
+        "an API version cannot be understood",
+        "REQUIRED_API_VERSION, or api in the block, is neither 'X.Y' nor a range such as '>=1.2,<2'.",
+        "Write one of these.",
+    ),
+    # ------------------------------------------------------------------ P3: what it does while it is loaded
+    "P301": Code(
+        "a plugin raised while it was loaded",
+        "Its code, or that of a module that it imports, raised an exception. Nothing of it was kept.",
+        "Mend it at the place. What may fail belongs in the functions, or in available().",
+    ),
+    "P302": Code(
+        "a plugin tried to end the program while it was loaded",
+        "It called sys.exit(), or raised SystemExit.",
+        "Put what is to run as a program under: if __name__ == '__main__':",
+    ),
+    "P305": Code(
+        "a plugin could not say whether it is available",
+        "Its available() raised, or returned something other than True, False or a reason as a string.",
+        "Return True, or the reason why it does not apply here.",
+    ),
+    "P306": Code(
+        "a plugin changed the process while it was loaded",
+        "It replaced or added builtins, changed sys.path or sys.meta_path, or put other modules in the place of those that were there. A warning: the plugin is in use, and what could be undone was.",
+        "Use imports relative to the plugin (from . import x), names of its own, and what the host passes.",
+    ),
+    # ------------------------------------------------------------------ C: configuration
+    "C101": Code(
+        "a key is not known",
+        "The table of the pipeline, or the plugin's settings, have no such key.",
+        "Take the nearest of the known ones, which the hint names. plugline info NAME tells a plugin's settings.",
+    ),
+    "C102": Code(
+        "a key is missing",
+        "A value that has no default was not given.",
+        "Add it to the table at the place.",
+    ),
+    "C103": Code(
+        "a value has the wrong type",
+        "A value of another type was declared: a string is not taken for a number, nor true for 1.",
+        "Write a value of the type that the message expects.",
+    ),
+    "C104": Code(
+        "a value is not allowed",
+        "It has the right type, but is not one of the values that are possible, or the plugin refused it.",
+        "Take one that the message, or plugline info NAME, names.",
+    ),
+    "C105": Code(
+        "text is not valid TOML",
+        "The parser gave up at the place; only the first fault can be told.",
+        "Mend it there. Strings stand in quotes, and a table may be opened only once.",
+    ),
+    "C106": Code(
+        "a processor or engine cannot be found or used",
+        "No plugin in the folders, of those shipped or of those installed has this name, or the one that has it was "
+        "rejected, for the reason that is told next.",
+        "Mend the name, or 'plugins' of the pipeline; plugline list tells what there is.",
+    ),
+    "C107": Code(
+        "a format cannot be found",
+        "No format has this name, or none is known for the end of the file's name.",
+        "Name one: format = 'ndjson' in the pipeline, --from or --to on the command line; plugline list tells what there is.",
+    ),
+    "C108": Code(
+        "a plugin that is used does not apply here",
+        "Its own available() said so, and gave the reason.",
+        "Mend what the reason says, or use another plugin.",
+    ),
+    "C109": Code(
+        "a file of the command or the pipeline cannot be read",
+        "A source, a pipeline file or something to check is not there or cannot be read.",
+        "Mend its name. Paths in a pipeline are relative to the folder of the pipeline file.",
+    ),
+    "C111": Code(
+        "an output cannot be written where it is to go",
+        "The sink or the file for dead letters is a folder, in a folder that is missing or not writable, or one of the files "
+        "of the run itself, which would be replaced.",
+        "Name another file, or create the folder.",
+    ),
+    # ------------------------------------------------------------------ R: records and runs
+    "R101": Code(
+        "the source cannot be read any further",
+        "The file could not be opened or read, its compressed data is broken, or the format cannot go on. The run stopped; "
+        "its output is not in place.",
+        "Mend the file, or cut it where the message says, and run again.",
+    ),
+    "R102": Code(
+        "the sink cannot be written",
+        "The folder is missing or not writable, or the disk is full. The run stopped; nothing is left under the final name.",
+        "Make room, or name another output.",
+    ),
+    "R103": Code(
+        "dead letters cannot be written",
+        "Records failed, and the file that was to keep them could not be written. The run stopped, so that they are not lost.",
+        "Name another file: dead_letters in [run], or --dead-letters.",
+    ),
+    "R104": Code(
+        "too many records failed",
+        "More records became dead letters than max_errors allows. Better a stop than an output that is quietly empty.",
+        "See the dead letters, mend the data or the plugin, or raise max_errors in [run] (--max-errors).",
+    ),
+    "R105": Code(
+        "a step failed that says on_error = 'stop'",
+        "The step raised for a record, and is not to go on without it.",
+        "Mend the record or the plugin, or choose another on_error for the step.",
+    ),
+    "R106": Code(
+        "an engine failed",
+        "It raised, or did not give back the part of every split in order. The run stopped; its output is not in place.",
+        "Tell the engine's author, or choose another engine in [run] (--engine).",
+    ),
+    "R110": Code(
+        "a run was interrupted",
+        "By Ctrl-C, or by a signal to end. What was done is told; the output is not in place, and dead letters are not kept.",
+        "Run it again.",
+    ),
+    # ------------------------------------------------------------------ T: trust
+    "T101": Code(
+        "writable by all users",
+        "The file, or a folder above it, may be changed by anybody on this machine, so anybody may say what the plugin does.",
+        "Run the chmod command that the hint gives.",
+    ),
+    "T102": Code(
+        "writable by a group",
+        "The file, or a folder above it, may be changed by the members of a group. A warning, unless the policy is strict.",
+        "Run the chmod command that the hint gives, where the group is not meant to write there.",
+    ),
+    "T103": Code(
+        "owned by another user",
+        "The file, or a folder above it, belongs neither to root nor to the user who runs the program. A warning, unless the policy is strict.",
+        "Run the chown command that the hint gives, or run the program as that user.",
+    ),
+    "T104": Code(
+        "owner not known",
+        "The path to the file could not be followed to its end, so nobody can say who may change it.",
+        "Mend the link or the folder that the finding names.",
+    ),
+    "T201": Code(
+        "reads files without declaring it",
+        "The source shows it, and the plugin's permissions do not cover it. The audit is hygiene, not a boundary: what it does not see may still happen.",
+        "Add the line that the hint gives to [tool.plugline] of the plugin's block.",
+    ),
+    "T202": Code(
+        "writes files without declaring it",
+        "As T201, for writing, renaming or removing files.",
+        "Add the line that the hint gives to [tool.plugline] of the plugin's block.",
+    ),
+    "T203": Code(
+        "uses the network without declaring it",
+        "As T201, for sockets and the modules above them.",
+        "Add net = true to the permissions of the plugin's block.",
+    ),
+    "T204": Code(
+        "runs programs without declaring it",
+        "As T201, for starting other programs.",
+        "Add run = true to the permissions of the plugin's block.",
+    ),
+    "T205": Code(
+        "reads the environment without declaring it",
+        "As T201, for environment variables.",
+        "Add the line that the hint gives to [tool.plugline] of the plugin's block.",
+    ),
+    "T206": Code(
+        "uses native code without declaring it",
+        "As T201, for ctypes, cffi and libraries that it loads by path.",
+        "Add native = true to the permissions of the plugin's block.",
+    ),
+    "T207": Code(
+        "makes code at run time without declaring it",
+        "As T201, for exec, eval, compile and imports of computed names.",
+        "Add dynamic = true to the permissions of the plugin's block, or do without.",
+    ),
+    "T208": Code(
+        "touches the process that it runs in",
+        "It ends or forks the process, or sets signal handlers, which belong to the host.",
+        "Leave that to the host.",
+    ),
+    "T209": Code(
+        "changes what belongs to others",
+        "It sets attributes of builtins, of sys or of other modules.",
+        "Use names of its own, and what the host passes.",
+    ),
+    "T301": Code(
+        "not in the lock",
+        "There is a plugline.lock, and this plugin is not in it.",
+        "Look at the plugin, then: plugline trust.",
+    ),
+    "T302": Code(
+        "changed since it was trusted",
+        "The plugin's digest is another than in plugline.lock. The finding names what it asks for beyond what was granted.",
+        "Look at plugline trust --diff, then: plugline trust.",
+    ),
+    "T303": Code(
+        "a file that a plugin imports is not the one that was trusted",
+        "A helper, a module of a package or a native file has another digest than in plugline.lock, or is not in it.",
+        "Look at plugline trust --diff, then: plugline trust.",
+    ),
+    "T304": Code(
+        "asks for more than was granted",
+        "The plugin's permissions go beyond those in plugline.lock.",
+        "Look at plugline trust --diff, then: plugline trust.",
+    ),
+    "T305": Code(
+        "the lock cannot be used",
+        "plugline.lock is not valid, or was edited by hand to something that is no lock. No plugin of its folder is loaded.",
+        "Mend the line that the finding names, or make the lock again: plugline trust.",
+    ),
+    "T401": Code(
+        "permissions are declared wrongly",
+        "The permissions table of the plugin's block has an unknown key or a value of the wrong type.",
+        "Mend it as the hint says; known keys are read, write, net, run, env, native, dynamic.",
+    ),
+    "T402": Code(
+        "asks for more than the host grants",
+        "The plugin declares permissions that the host's policy does not grant.",
+        "Ask whoever runs the host to grant them, or take a plugin that needs less.",
+    ),
+}

@@ -1,0 +1,118 @@
+"""The reference is complete: every public name, command, option, key, code and field has its line."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+
+import plugline
+from plugline.cli import main
+from plugline.cli.app import COMMANDS, app
+from plugline.codes import CODES
+from plugline.contract.fields import setting_name
+from plugline.formats.csv import Csv
+from plugline.formats.json import Json
+from plugline.formats.ndjson import Ndjson
+from plugline.pipeline.config import PipelineConfig, RunConfig, SinkConfig, SourceConfig, StepConfig
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "docs" / "reference"
+TABLES = {"": PipelineConfig, "source": SourceConfig, "steps": StepConfig, "sink": SinkConfig, "run": RunConfig}
+CODE = re.compile(r"""["']([PCRT]\d{3})["']""")
+
+
+def section(page: str, heading: str) -> str:
+    """Return what a page says under a heading of the second level; without one, what it says before the first."""
+    before, *parts = (REFERENCE / page).read_text(encoding="utf-8").split("\n## ")
+    return next(part.partition("\n")[2] for part in parts if part.startswith(f"{heading}\n")) if heading else before
+
+
+def first_cells(text: str) -> list[str]:
+    """Return the codes in the first cells of a table's rows, without brackets."""
+    return [cell.strip("[]") for cell in re.findall(r"^\| `([^`]+)`", text, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_key_of_a_pipeline_file_has_its_line_and_no_other(table: str) -> None:
+    # The keys end where the values of one of them are told.
+    documented = first_cells(section("pipeline-file.md", table).partition("`on_error` says")[0])
+    assert sorted(documented) == sorted(
+        setting_name(field.name) for field in fields(TABLES[table]) if not field.name.startswith("_")
+    )
+
+
+@pytest.mark.parametrize("format_class", [Csv, Json, Ndjson])
+def test_every_setting_of_a_format_has_its_line(format_class: type) -> None:
+    documented = first_cells(section("formats.md", format_class.__name__.lower()))
+    assert documented == [field.name for field in fields(format_class)]
+
+
+def command_of(name: str) -> click.Command:
+    found = app.get_command(click.Context(app), name)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_of_a_command_has_its_line_and_no_other(name: str) -> None:
+    text = section("commands.md", name)
+    common = section("commands.md", "")
+    options = [one for one in command_of(name).params if isinstance(one, click.Option)]
+    known = {word for option in options for word in (*option.opts, *option.secondary_opts)}
+    documented = set(re.findall(r"`(--?[\w-]+)", "".join(re.findall(r"^`-.*\n: ", text, re.MULTILINE))))
+    assert documented <= known
+    for word in known - documented:
+        assert f"`{word}`" in common, f"{word} of {name} is not in docs/reference/commands.md"
+
+
+def test_every_command_has_its_section_and_no_other() -> None:
+    headings = re.findall(r"^## (.+)$", (REFERENCE / "commands.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings == list(COMMANDS)
+
+
+def test_every_code_that_is_used_is_explained() -> None:
+    used = {
+        code
+        for file in (ROOT / "src" / "plugline").rglob("*.py")
+        if file.name != "codes.py"
+        for code in CODE.findall(file.read_text(encoding="utf-8"))
+    }
+    assert used <= CODES.keys()
+
+
+def test_every_field_of_a_dead_letter_has_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("plugins").mkdir()
+    Path("plugins/number.py").write_text(
+        "def transform(record):\n    return {'n': float(record['n'])}\n\ndef describe():\n    return 'number'\n",
+        encoding="utf-8",
+    )
+    Path("in.ndjson").write_bytes(b'{"n": "one"}\n\xff\n')
+    assert main(["run", "--use", "number", "in.ndjson", "-o", "out.ndjson", "-q"]) == 1
+    documented = first_cells((REFERENCE / "dead-letters.md").read_text(encoding="utf-8"))
+    met: set[str] = set()
+    for line in Path("out.errors.ndjson").read_text(encoding="utf-8").splitlines():
+        for key, value in json.loads(line).items():
+            nested = isinstance(value, dict) and key != "record"
+            met |= {f"{key}.{inner}" for inner in value} if nested else {key}
+    assert met == set(documented)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_documentation_builds_without_a_warning_and_has_every_public_name(tmp_path: Path) -> None:
+    built = tmp_path / "built"
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-n", str(ROOT / "docs"), str(built)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    command = [sys.executable, "-m", "sphinx.ext.intersphinx", str(built / "objects.inv")]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    documented = set(re.findall(r"^    (plugline\.\S+)", listed, re.MULTILINE))
+    assert {f"plugline.{name}" for name in plugline.__all__} <= documented
+    findings = (built / "reference" / "findings.html").read_text(encoding="utf-8")
+    assert [code for code in CODES if f"<dt>{code}</dt>" not in findings] == []

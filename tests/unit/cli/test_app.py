@@ -1,0 +1,117 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from plugline.cli import main
+
+PROGRAM = [sys.executable, "-m", "plugline"]
+
+
+def test_no_words_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    shown = capsys.readouterr()
+    for command in ("run", "check", "list", "info", "new", "explain"):
+        assert f"\n  {command} " in shown.out
+    assert shown.err == ""
+
+
+@pytest.mark.parametrize("command", ["run", "check", "list", "info", "new", "explain"])
+def test_every_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    assert f"  plugline {command}" in capsys.readouterr().out
+
+
+def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["chek"]) == 2
+    assert capsys.readouterr().err == (
+        "error: no command is named 'chek'\n  hint: did you mean 'check'? known commands are run, check, list, info,"
+        " new, explain, trust\n"
+    )
+
+
+def test_an_unknown_option_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--ouput", "x"]) == 2
+    assert capsys.readouterr() == (
+        "",
+        "error: 'plugline run' has no option '--ouput'\n  hint: did you mean '--output'? see plugline run --help\n",
+    )
+
+
+def test_a_missing_word_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info"]) == 2
+    assert capsys.readouterr().err == "error: missing argument 'NAME|FILE'\n  hint: see plugline info --help\n"
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("plugline ")
+
+
+def test_our_own_bug_is_told_shortly_and_with_v_at_length(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by nought")
+
+    monkeypatch.setattr("plugline.cli.check.check_paths", broken)
+    assert main(["check", "."]) == 3
+    short = capsys.readouterr().err
+    assert short.startswith("error: a bug in plugline: ZeroDivisionError: by nought\n  hint: run it again with -v")
+    assert "Traceback" not in short
+    assert main(["check", "-v", "."]) == 3
+    assert capsys.readouterr().err.startswith("Traceback (most recent call last):\n")
+
+
+@pytest.mark.slow
+def test_without_click_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['click'] = None; from plugline.cli import main; sys.exit(main(['--help']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "error: the command line needs 'click', which is not installed\n  hint: pip install 'plugline[tool]'\n"
+    )
+
+
+@pytest.mark.slow
+def test_help_imports_no_command_and_nothing_costly() -> None:
+    code = (
+        "import sys; from plugline.cli import main; main(['--help']);"
+        "print(*(name for name in sys.modules if name.partition('.')[0] in"
+        " {'plugline', 'orjson', 'rich', 'dataclasses', 'json', 'ast', 'difflib', 'tomllib'}), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert {name for name in done.stderr.split() if name.startswith("plugline")} == {
+        "plugline",
+        "plugline.cli",
+        "plugline.cli.app",
+        "plugline.cli.render",
+        "plugline.findings",
+        "plugline.values",
+    }
+    assert not {"orjson", "rich", "difflib", "tomllib"} & set(done.stderr.split())
+
+
+@pytest.mark.slow
+def test_a_closed_pipe_is_not_an_error(tmp_path: Path) -> None:
+    for words in (["--help"], ["explain"], ["list"]):
+        process = subprocess.Popen([*PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        process.stderr.close()
+        assert process.wait(30) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("redirection", "reason"), [(">/dev/full", "No space left on device"), (">&-", "it is closed")]
+)
+def test_output_that_is_lost_is_told(redirection: str, reason: str) -> None:
+    script = f'"$0" -m plugline explain {redirection}'
+    done = subprocess.run(
+        ["sh", "-c", script, sys.executable], stderr=subprocess.PIPE, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stderr) == (4, f"error: standard output cannot be written: {reason}\n")

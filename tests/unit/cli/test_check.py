@@ -1,0 +1,182 @@
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plugline.cli import main
+
+TESTS = Path(__file__).parents[2]
+BAD = TESTS / "plugins" / "bad"
+QUICKSTART = TESTS.parent / "examples" / "quickstart"
+
+GOOD = 'def transform(record):\n    return record\n\n\ndef describe():\n    return "good"\n'
+Write = Callable[[dict[str, str]], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Write files into a folder that is the current one."""
+    monkeypatch.chdir(tmp_path)
+
+    def write_them(files: dict[str, str]) -> Path:
+        for name, text in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return tmp_path
+
+    return write_them
+
+
+def test_ten_broken_plugins_are_told_at_once_in_at_most_six_lines_each(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(BAD)
+    assert main(["check", "ten", "--load"]) == 1
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert last == "10 plugins, 10 with findings"
+    blocks: dict[str, int] = {}
+    path = ""
+    for line in lines:
+        path = line.split(" ")[1].split(":")[0] if line.startswith("error[") else path
+        blocks[path] = blocks.get(path, 0) + 1
+    assert sorted(blocks) == sorted(f"ten/{name}" for name in os.listdir("ten") if name.endswith(".py"))
+    assert max(blocks.values()) <= 6
+
+
+def test_nothing_is_run_unless_it_is_asked_for(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write({"plugins/a.py": f"open('ran', 'w').close()\n{GOOD}raise ValueError('no')\n"})
+    assert main(["check"]) == 0
+    assert capsys.readouterr().out == "1 plugin, no findings\n"
+    assert not (folder / "ran").exists()
+    assert main(["check", "--load"]) == 1
+    assert (folder / "ran").exists()
+    assert capsys.readouterr().out == (
+        "error[P301] plugins/a.py:8: raised ValueError: no while it was loaded\n"
+        "  | 8 | raise ValueError('no')\n1 plugin, 1 with findings\n"
+    )
+
+
+def test_what_a_plugin_prints_while_it_is_loaded_is_not_data(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    write({"plugins/a.py": f"print('hello')\n{GOOD}"})
+    assert main(["check", "--load", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["findings"] == []
+    assert shown.err == "hello\n"
+
+
+def test_a_missing_module_is_found_where_it_is_imported(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    write({"plugins/clean.py": f"import os\nimport plugline_absent.parts\n{GOOD}"})
+    assert main(["check"]) == 1
+    assert capsys.readouterr().out == (
+        "error[P103] plugins/clean.py:2:1: needs the module 'plugline_absent', which is not installed\n"
+        "  | 2 | import plugline_absent.parts\n"
+        "  |   | ^\n"
+        "  hint: pip install plugline_absent\n"
+        "1 plugin, 1 with findings\n"
+    )
+
+
+def test_everything_wrong_with_a_pipeline_and_its_plugins_is_told_once(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(
+        {
+            "plugins/half.py": "def transform(record):\n    return record\n",
+            "plugins/good.py": GOOD,
+            "orders.ndjson": "{}\n",
+            "pipeline.toml": '[source]\npath = "orders.ndjson"\n[[steps]]\nuse = "half"\n[[steps]]\nuse = "god"\n'
+            '[sink]\npath = "out.csv"\n',
+        }
+    )
+    assert main(["check"]) == 1
+    assert capsys.readouterr().out == (
+        "error[C106] pipeline.toml:4:7: the processor 'half' cannot be used, see the next finding\n"
+        '  | 4 | use = "half"\n'
+        "  |   |       ^\n"
+        "error[C106] pipeline.toml:6:7: no processor is named 'god'\n"
+        '  | 6 | use = "god"\n'
+        "  |   |       ^\n"
+        "  hint: did you mean 'good'? known processors are good\n"
+        "error[P201] plugins/half.py: missing functions ['describe']\n"
+        "  hint: define describe()\n"
+        "1 pipeline and 2 plugins, 1 with findings, findings on 1 other file\n"
+    )
+
+
+def test_misspelt_keys_do_not_keep_the_plugins_from_being_checked(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(
+        {
+            "plugins/empty.py": "",
+            "pipeline.toml": '[source]\npaht = "a"\nformt = "csv"\n[sink]\npath = "out.csv"\n',
+        }
+    )
+    assert main(["check", "pipeline.toml", "--json"]) == 1
+    codes = [(one["code"], one["line"]) for one in json.loads(capsys.readouterr().out)["findings"]]
+    assert codes == [("C102", 1), ("C101", 2), ("C101", 3), ("P201", None)]
+
+
+def test_a_file_that_is_asked_for_by_name_is_told_whole(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    imports = "".join(f"import absent_{number}\n" for number in range(9))
+    write({"plugins/a.py": imports + GOOD})
+    assert main(["check", "plugins"]) == 1
+    limited = capsys.readouterr().out.splitlines()
+    assert limited[5:] == ["  and 4 more: plugline check plugins/a.py", "1 plugin, 1 with findings"]
+    assert main(["check", "plugins/a.py"]) == 1
+    assert capsys.readouterr().out.count("error[P103]") == 9
+
+
+def test_what_is_not_there_is_a_finding(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    write({"notes.txt": "x"})
+    assert main(["check", "absent", "absent.toml", "absent.py", "notes.txt"]) == 1
+    shown = capsys.readouterr().out
+    assert [line.split(": ")[0] for line in shown.splitlines() if line.startswith("error")] == [
+        "error[C109] absent",
+        "error[C109] absent.toml",
+        "error[P101] absent.py",
+        "error[C109] notes.txt",
+    ]
+
+
+def test_nothing_to_check_is_wrong_use(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    write({})
+    assert main(["check"]) == 2
+    assert capsys.readouterr().err == (
+        "error: there is neither pipeline.toml nor plugins/ in the current folder\n"
+        "  hint: name what to check: plugline check PATH...\n"
+    )
+
+
+def test_the_quickstart_has_one_bad_plugin(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(QUICKSTART)
+    assert main(["check"]) == 1
+    assert capsys.readouterr().out == (
+        "error[P201] plugins/bad_plugin.py: missing functions ['transform', 'describe']\n"
+        "  hint: define transform(record) and describe()\n"
+        "1 pipeline and 3 plugins, 1 with findings\n"
+    )
+
+
+def test_github_gets_annotations(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(QUICKSTART)
+    assert main(["check", "--format", "github"]) == 1
+    assert capsys.readouterr().out == (
+        "::error file=plugins/bad_plugin.py,title=P201::missing functions ['transform', 'describe']"
+        "%0Ahint: define transform(record) and describe()\n"
+    )
+
+
+@pytest.mark.parametrize("folder", sorted(path.name for path in BAD.iterdir() if path.is_dir()))
+def test_every_folder_of_bad_plugins_is_checked_without_a_crash(
+    folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(BAD / folder), "--json"]) in (0, 1)
+    data = json.loads(capsys.readouterr().out)
+    assert data["version"] == 1
+    assert not [
+        one for one in data["findings"] if one["path"].endswith("/neighbour.py") and folder != "two_of_one_name"
+    ]

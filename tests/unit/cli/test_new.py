@@ -1,0 +1,57 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from plugline.cli import main
+
+
+@pytest.fixture(autouse=True)
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words", [["upper"], ["clean-up", "--class"], ["1st", "--class", "--folder", "deep/my plugins"], ["class"]]
+)
+def test_what_is_written_passes_its_own_test_and_the_check(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["new", *words]) == 0
+    plugin, test = capsys.readouterr().out.splitlines()
+    assert main(["check", plugin]) == 0
+    assert capsys.readouterr().out == "1 plugin, no findings\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_nothing_is_overwritten_and_nothing_half_written(capsys: pytest.CaptureFixture[str]) -> None:
+    test = Path("tests/test_upper.py")
+    test.parent.mkdir()
+    test.write_text("mine", encoding="utf-8")
+    assert main(["new", "upper"]) == 2
+    assert capsys.readouterr().err.startswith("error: 'tests/test_upper.py' is there already")
+    assert test.read_text(encoding="utf-8") == "mine"
+    assert not Path("plugins").exists()
+
+
+@pytest.mark.parametrize("name", ["", " a", "a/b", "../a", "_a", ".a", "a.py", 'a"b', "a\nb", "x" * 101])
+def test_a_name_that_cannot_be_one_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new", "--", name]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert not Path("plugins").exists()
+
+
+def test_a_folder_that_is_a_file_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("plugins").write_text("", encoding="utf-8")
+    assert main(["new", "upper"]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert not Path("tests/test_upper.py").exists()

@@ -1,0 +1,253 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from plugline.cli import main
+
+QUICKSTART = Path(__file__).parents[3] / "examples" / "quickstart"
+PROGRAM = [sys.executable, "-m", "plugline", "run"]
+SETTINGS = """
+class Change:
+    fields: list[str] = []
+    suffix: str = ""
+
+    def transform(self, record):
+        return {key: value + self.suffix if key in self.fields else value for key, value in record.items()}
+
+    def describe(self):
+        return "change"
+"""
+
+
+@pytest.fixture(autouse=True)
+def quickstart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "quickstart"
+    shutil.copytree(QUICKSTART, folder, ignore=shutil.ignore_patterns("__pycache__", "clean*"))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def files() -> set[str]:
+    return {path.name for path in Path().iterdir()}
+
+
+def test_a_pipeline_runs_and_its_steps_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "pipeline.toml"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert [line.split()[:6] for line in shown.err.splitlines()[:5]] == [
+        ["step", "in", "created", "out", "dropped", "failed"],
+        ["source", "6", "0", "6", "0", "0"],
+        ["trim", "6", "0", "6", "0", "0"],
+        ["upper", "6", "0", "6", "0", "0"],
+        ["sink", "6", "0", "6", "0", "0"],
+    ]
+    assert shown.err.splitlines()[5].startswith("6 records in, 6 out, 0 failed in ")
+    assert shown.err.splitlines()[6:] == ["output: clean.csv"]
+    assert Path("clean.csv").read_text(encoding="utf-8").count("\n") == 7
+
+
+def test_without_words_the_pipeline_of_the_folder_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert Path("clean.csv").exists()
+
+
+def test_a_broken_record_is_told_with_its_file(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--plugins", "plugins", "--use", "trim", "--use", "upper", "orders_with_a_broken_line.ndjson"]
+    assert main(["run", *words, "-o", "clean.ndjson", "--quiet"]) == 1
+    assert "dead letters: clean.errors.ndjson (1)\n  1 x source: " in capsys.readouterr().err
+    assert len(Path("clean.ndjson").read_text(encoding="utf-8").splitlines()) == 5
+    assert len(Path("clean.errors.ndjson").read_text(encoding="utf-8").splitlines()) == 1
+
+
+def test_the_report_is_json_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert (data["version"], data["complete"], data["output"]) == (1, True, "clean.csv")
+    assert data["records"] == {"in": 6, "created": 0, "out": 6, "dropped": 0, "failed": 0}
+    assert [step["name"] for step in data["steps"]] == ["source", "trim", "upper", "sink"]
+
+
+def test_the_report_gives_way_to_records(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--use", "trim", "orders.ndjson", "--json"]) == 0
+    shown = capfd.readouterr()
+    assert len([json.loads(line) for line in shown.out.splitlines()]) == 6
+    assert json.loads(shown.err)["output"] == "-"
+
+
+def test_settings_belong_to_the_step_before_them(capfd: pytest.CaptureFixture[str]) -> None:
+    Path("plugins/change.py").write_text(SETTINGS, encoding="utf-8")
+    Path("one.ndjson").write_text('{"a":"x","b":"y"}\n', encoding="utf-8")
+    words = ["--use", "change", "--with", 'fields=["a"], suffix="1"', "--use=upper", "--use", "change"]
+    words += ["--with", 'fields=["b"]', '--with=suffix="2"']
+    assert main(["run", "-q", *words, "one.ndjson"]) == 0
+    assert capfd.readouterr() == ('{"a":"X1","b":"Y2"}\n', "")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--use", "upper", "--with", "fields=3", "orders.ndjson"], "error[C101] --with: "),
+        (["--use", "upper", "--with", "fields=name", "orders.ndjson"], "error[C105] --with: 'fields=name' is not KEY"),
+        (["--use", "upper", "--with", "a=1}\nb={", "orders.ndjson"], "error[C105] --with: 'a=1}\\nb={' is not KEY"),
+        (["--with", "a=1", "--use", "upper", "orders.ndjson"], "error: --with 'a=1' has no --use before it"),
+        (["--use", "uper", "orders.ndjson"], "error[C106] --use: no processor is named 'uper'\n  hint: did you mean"),
+        (["--use", "upper"], "error: there is nothing to read"),
+        (["--use", "upper", "absent.ndjson"], "error[C109] SOURCE: "),
+        (["--use", "upper", "orders.ndjson", "-o", "x.unknown"], "error[C107] --output: "),
+        (["pipeline.toml", "--use", "upper"], "error: 'pipeline.toml' is a pipeline file, beside which --use cannot"),
+        (["absent.toml"], "error[C109] absent.toml: there is no such file"),
+        (["orders.ndjson", "-o", "orders.ndjson"], "error[C111] --output: "),
+        (["orders.ndjson", "--max-errors", "lots"], "error[C104] --max-errors: "),
+        (["orders.ndjson", "--on-error", "lots", "--use", "trim"], "error[C104] --on-error: "),
+    ],
+)
+def test_wrong_use_is_told_before_anything_is_run(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files()
+    assert main(["run", *words]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith(message)
+    assert files() == before
+
+
+def test_two_wrong_keys_are_both_told_with_their_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("p.toml").write_text('[source]\npath = "orders.ndjson"\nformt = 1\n[sink]\npath = "x.csv"\nmod = 1\n', "utf-8")
+    assert main(["run", "p.toml"]) == 2
+    heads = [line.split(": ")[0] for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert heads == ["error[C101] p.toml:3:1", "error[C101] p.toml:6:1"]
+
+
+def test_a_run_that_stops_says_that_its_output_is_not_in_place(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "orders_with_a_broken_line.ndjson", "-o", "x.ndjson", "--max-errors", "0"]) == 4
+    shown = capsys.readouterr().err
+    assert shown.startswith("error[R104] ")
+    assert "\nstopped before the end: " in shown
+    assert "\nthe output is not in place: x.ndjson\n" in shown
+    assert not Path("x.ndjson").exists()
+
+
+def test_what_a_plugin_prints_does_not_get_between_the_records(capfd: pytest.CaptureFixture[str]) -> None:
+    text = "def transform(record):\n    print('seen')\n    return record\ndef describe(): return ''\n"
+    Path("plugins/noisy.py").write_text(text, encoding="utf-8")
+    Path("one.ndjson").write_text('{"a":1}\n', encoding="utf-8")
+    assert main(["run", "-q", "--use", "noisy", "one.ndjson"]) == 0
+    assert capfd.readouterr() == ('{"a":1}\n', "seen\n")
+
+
+# ----------------------------------------------------------------------------- processes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_leaves_nothing_and_says_what_was_done(number: int, code: int) -> None:
+    before = files()
+    process = subprocess.Popen(
+        [*PROGRAM, "--use", "upper", "-", "-o", "out.ndjson"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stderr is not None
+    with process:
+        # Many times what a pipe holds: when all is taken, the run is on its way, and waits for more.
+        process.stdin.write(b'{"a":1}\n' * 100_000)
+        process.stdin.flush()
+        assert [name for name in files() if name.startswith(".out.ndjson")]
+        process.send_signal(number)
+        said = process.stderr.read().decode()
+    assert process.returncode == code
+    assert said.startswith("error[R110] -: interrupted\n")
+    assert said.endswith("the output is not in place: out.ndjson\n")
+    assert "Traceback" not in said
+    assert files() == before
+
+
+@pytest.mark.slow
+def test_a_reader_that_has_enough_ends_a_run_quietly() -> None:
+    Path("many.ndjson").write_bytes(b'{"a":"x"}\n' * 200_000)
+    before = files()
+    process = subprocess.Popen(
+        [*PROGRAM, "--use", "upper", "many.ndjson", "-o", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process:
+        assert process.stdout.readline() == b'{"a":"X"}\n'
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+    assert files() == before
+
+
+@pytest.mark.slow
+def test_pipes_are_read_and_written() -> None:
+    done = subprocess.run(
+        [*PROGRAM, "-q", "--use", "trim", "-"], input=b'{"a":" x "}\n', capture_output=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b'{"a":"x"}\n', b"")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("redirection", "place"), [("<&-", "SOURCE"), (">&-", "--output")])
+def test_a_closed_stream_is_told(redirection: str, place: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -m plugline run --use trim - {redirection}', sys.executable],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error[C109] {place}: standard ")
+
+
+@pytest.mark.slow
+def test_no_output_file_takes_the_place_of_a_closed_standard_output() -> None:
+    text = "import os\ndef transform(record):\n    os.system('echo intruder')\n    return record\ndef describe(): return ''\n"
+    Path("plugins/shell.py").write_text(text, encoding="utf-8")
+    Path("one.ndjson").write_text('{"a":1}\n', encoding="utf-8")
+    script = '"$0" -m plugline run --use shell one.ndjson -o out.ndjson >&-'
+    done = subprocess.run(["sh", "-c", script, sys.executable], capture_output=True, timeout=30, check=False)
+    assert done.returncode == 0
+    assert Path("out.ndjson").read_bytes() == b'{"a":1}\n'
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_the_run() -> None:
+    done = subprocess.run(
+        [*PROGRAM, "--use", "trim", "orders.ndjson", "--to", "ndjson", "-o", "/dev/full"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert done.stderr.startswith("error[R102] /dev/full: cannot be written: No space left on device\n")
+
+
+@pytest.mark.slow
+def test_progress_is_drawn_on_a_terminal_only_and_after_a_while() -> None:
+    code = (
+        "import sys, io; from plugline.cli.progress import ProgressLine;"
+        "from plugline.pipeline.split import Progress;"
+        "sys.stderr = type('T', (io.StringIO,), {'isatty': lambda self: True})();"
+        "line = ProgressLine.for_terminal(quiet=False);"
+        "one = Progress(records_in=5, records_out=5, failed=1, bytes_read=1, bytes_total=2, seconds=1.0);"
+        "line.update(one); early = 'rich' in sys.modules;"
+        "line._due = 0.0; line.__enter__(); line.update(one); line.__exit__(None, None, None);"
+        "print(early, '50%' in sys.stderr.getvalue(), '5 records, 5/s, 1 failed' in sys.stderr.getvalue())"
+    )
+    environment = {**os.environ, "COLUMNS": "120", "TERM": "xterm"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True, env=environment
+    )
+    assert done.stdout == "False True True\n"

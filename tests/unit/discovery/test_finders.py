@@ -1,0 +1,210 @@
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from plugline import EntryPoints, File, Folder, Modules, Package
+from plugline.discovery.candidates import FileCandidate, Found, ModuleCandidate
+from plugline.discovery.finders import finder_for
+from tests.plugin_folders import write
+
+
+def names(found: Found) -> list[str]:
+    return [candidate.name for candidate in found.candidates]
+
+
+def modules(found: Found) -> dict[str, str]:
+    return {candidate.name: candidate.module for candidate in found.candidates}
+
+
+def test_a_folder_holds_its_files_and_packages_by_name(tmp_path: Path) -> None:
+    files = [
+        "b.py",
+        "a.py",
+        "pack/__init__.py",
+        "pack/inner.py",
+        "_c.py",
+        ".d.py",
+        "__init__.py",
+        "notes.txt",
+        "e/f.py",
+    ]
+    write(tmp_path, dict.fromkeys(files, ""))
+    found = Folder(tmp_path).find()
+    assert names(found) == ["a", "b", "pack"]
+    assert not found.findings
+    assert not found.refused
+
+
+def test_file_names_need_be_no_identifiers(tmp_path: Path) -> None:
+    write(tmp_path, dict.fromkeys(["with space.py", "with-hyphen.py", "class.py", "1st.py", "größe.py"], ""))
+    assert len(names(Folder(tmp_path).find())) == 5
+
+
+def test_no_two_files_get_one_module_name(tmp_path: Path) -> None:
+    write(tmp_path, dict.fromkeys(["a.b.py", "a_b.py", "a-b.py"], ""))
+    assert modules(Folder(tmp_path).find()) == {"a-b": "a-b", "a.b": "a_b_", "a_b": "a_b"}
+
+
+def test_a_directory_that_is_named_like_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.py").mkdir()
+    found = Folder(tmp_path).find()
+    assert [(name, finding.code) for name, finding in found.refused] == [("x", "P102")]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [(lambda path: None, "does not exist"), (lambda path: path.write_text(""), "this is a file")],
+    ids=["absent", "file"],
+)
+def test_a_folder_that_is_none_is_a_finding(make: object, message: str, tmp_path: Path) -> None:
+    assert callable(make)
+    make(tmp_path / "plugins")
+    found = Folder(tmp_path / "plugins").find()
+    assert [finding.code for finding in found.findings] == ["P110"]
+    assert message in found.findings[0].message
+    assert found.findings[0].hint is not None
+
+
+def test_an_empty_folder_holds_nothing_and_nothing_is_wrong(tmp_path: Path) -> None:
+    assert Folder(tmp_path).find() == Found()
+
+
+def test_a_link_to_itself_leaves_its_neighbours_alone(tmp_path: Path) -> None:
+    write(tmp_path, {"a.py": ""})
+    (tmp_path / "loop.py").symlink_to("loop.py")
+    (tmp_path / "ring").symlink_to("ring")
+    assert names(Folder(tmp_path).find()) == ["a", "loop"]
+
+
+def test_a_relative_folder_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {"plugins/a.py": ""})
+    monkeypatch.chdir(tmp_path)
+    folder = Folder("plugins")
+    monkeypatch.chdir("/")
+    assert names(folder.find()) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("path", "namespace"), [("my plugins", "my plugins"), ("2024", "2024"), ("a.b", "a_b"), ("/", "plugins")]
+)
+def test_a_folders_namespace_is_its_name(path: str, namespace: str) -> None:
+    assert Folder(path).namespace == namespace
+
+
+@pytest.mark.parametrize("path", ["pack", "pack/", "one.py"])
+def test_a_single_plugin_is_found_by_its_path(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {"pack/__init__.py": "", "one.py": ""})
+    monkeypatch.chdir(tmp_path)
+    assert names(File(path).find()) == [path.strip("/").removesuffix(".py")]
+
+
+def test_a_single_folder_without_init_is_refused(tmp_path: Path) -> None:
+    assert [finding.code for _, finding in File(tmp_path).find().refused] == ["P102"]
+
+
+# ---- installed ones
+
+
+def test_a_package_is_listed_by_a_pattern_and_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(
+        tmp_path,
+        {
+            "formatters/__init__.py": "raise AssertionError('was run')",
+            "formatters/json_formatter.py": "raise AssertionError('was run')",
+            "formatters/csv_formatter/__init__.py": "",
+            "formatters/_private_formatter.py": "",
+            "formatters/helper.py": "",
+            "formatters/_formatter.py": "",
+        },
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    found = Package("formatters", pattern="{}_formatter").find()
+    assert modules(found) == {"csv": "formatters.csv_formatter", "json": "formatters.json_formatter"}
+    assert "formatters" not in sys.modules
+
+
+@pytest.mark.parametrize(("name", "what"), [("plugline_absent", "is not installed"), ("csv", "a package was expected")])
+def test_a_package_that_is_none_is_a_finding(name: str, what: str) -> None:
+    (found,) = Package(name).find().findings
+    assert found.code == "P110"
+    assert what in found.message
+
+
+@pytest.mark.parametrize("pattern", ["", "x", "{}{}"])
+def test_a_pattern_has_one_place_for_the_name(pattern: str) -> None:
+    with pytest.raises(ValueError, match="once, for the plugin's name"):
+        Package("formatters", pattern=pattern)
+
+
+def test_a_mapping_keeps_its_order() -> None:
+    found = Modules({"json": "json", "decoder": "json.decoder:JSONDecoder"}).find()
+    assert found.candidates == (
+        ModuleCandidate("json", "json"),
+        ModuleCandidate("decoder", "json.decoder", "JSONDecoder"),
+    )
+
+
+@pytest.mark.parametrize("target", ["", ".a", "a..b", "a:b:c", "a b"])
+def test_a_mapping_to_what_is_no_dotted_name_is_the_hosts_mistake(target: str) -> None:
+    with pytest.raises(ValueError, match=r"'package\.module' or 'package\.module:object' was expected"):
+        Modules({"x": target})
+
+
+def distribution(folder: Path, entry_points: Mapping[str, str]) -> None:
+    lines = "".join(f"{name} = {value}\n" for name, value in entry_points.items())
+    write(
+        folder,
+        {
+            "shouting-2.1.dist-info/METADATA": "Metadata-Version: 2.1\nName: shouting\nVersion: 2.1\n",
+            "shouting-2.1.dist-info/entry_points.txt": f"[plugline.test]\n{lines}",
+            "shouting.py": "def transform(record): return record\nclass Loud: pass\n",
+        },
+    )
+
+
+def test_entry_points_are_found_with_their_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    distribution(tmp_path, {"shout": "shouting", "loud": "shouting:Loud [extra]"})
+    monkeypatch.syspath_prepend(tmp_path)
+    found = EntryPoints("plugline.test").find()
+    assert found.candidates == (
+        ModuleCandidate("loud", "shouting", "Loud", "shouting", "2.1"),
+        ModuleCandidate("shout", "shouting", "", "shouting", "2.1"),
+    )
+    assert "shouting" not in sys.modules
+
+
+def test_an_entry_point_that_makes_no_sense_leaves_the_others_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distribution(tmp_path, {"bad": "not a module", "worse": "a..b", "good": "shouting"})
+    monkeypatch.syspath_prepend(tmp_path)
+    found = EntryPoints("plugline.test").find()
+    assert names(found) == ["good"]
+    assert [(name, finding.code) for name, finding in found.refused] == [("bad", "P109"), ("worse", "P109")]
+
+
+# ---- finder_for
+
+
+def test_a_path_is_a_folder_unless_it_is_named_like_a_file(tmp_path: Path) -> None:
+    (tmp_path / "dir.py").mkdir()
+    assert isinstance(finder_for("plugins"), Folder)
+    assert isinstance(finder_for(tmp_path / "absent.py"), File)
+    assert isinstance(finder_for(tmp_path / "dir.py"), Folder)
+    modules_finder = Modules({})
+    assert finder_for(modules_finder) is modules_finder
+
+
+@pytest.mark.parametrize("place", [3, b"plugins", None, ["plugins"]])
+def test_what_is_no_place_is_refused(place: object) -> None:
+    with pytest.raises(TypeError, match=r"was expected"):
+        finder_for(place)
+
+
+def test_a_candidate_says_where_it_is(tmp_path: Path) -> None:
+    write(tmp_path, {"a.py": ""})
+    (candidate,) = Folder(tmp_path).find().candidates
+    assert isinstance(candidate, FileCandidate)
+    assert str(candidate.place) == str(tmp_path / "a.py")

@@ -1,0 +1,168 @@
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+import pytest
+
+from plugline.contract.interface import interfaces_of
+from plugline.discovery.fit import source_findings
+from plugline.discovery.source import parse_source, read_facts
+from plugline.files import SourceFile
+from plugline.findings import Finding
+
+
+class Processor(Protocol):
+    def transform(self, record: object) -> object: ...
+    def describe(self) -> str: ...
+
+
+class Named(Protocol):
+    name: str
+
+    def transform(self, record: object) -> object: ...
+
+
+class Base(ABC):
+    @abstractmethod
+    def run(self, job: object) -> object: ...
+
+
+class Format(Protocol):
+    def reader(self) -> object: ...
+    def writer(self) -> object: ...
+    def suffix(self) -> str: ...
+
+
+TRANSFORM = "def transform(record): ...\n"
+DESCRIBE = "def describe(): ...\n"
+
+
+def findings(text: str, declared: object = Processor, path: str = "a.py", *, own_only: bool = True) -> list[Finding]:
+    source = SourceFile(path, text.encode())
+    tree = parse_source(source)
+    assert not isinstance(tree, Finding)
+    return list(source_findings(interfaces_of(declared), read_facts(source, tree)[0], path, own_only=own_only))
+
+
+def messages(text: str, declared: object = Processor) -> list[str]:
+    return [f"{finding.code} {finding.message}" for finding in findings(text, declared)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TRANSFORM + DESCRIBE,
+        "class A:\n    def transform(self, record): ...\n    def describe(self): ...\n",
+        "class A:\n    @staticmethod\n    def transform(record): ...\n    @classmethod\n    def describe(cls): ...\n",
+        "class A(Unknown):\n    def transform(self, record): ...\n",
+        "class A(Unknown): ...\n",
+        "@plugin\nclass A: ...\n",
+        "class A(metaclass=M): ...\n",
+        "class A:\n    def transform(self, record): ...\n    describe = other\n",
+        "class A:\n    def __getattr__(self, name): ...\n",
+        "from x import *\n",
+        "import sys\nsys.modules[__name__] = object()\n",
+        "globals().update(a)\n",
+        "from ._shared import transform, describe\n",
+        "transform = describe = make()\n",
+        "try:\n    from fast import transform\nexcept ImportError:\n    def transform(record): ...\n" + DESCRIBE,
+        "def transform(record, table): ...\ntransform = partial(transform, table=1)\n" + DESCRIBE,
+        "@hook\ndef transform(a, b, c): ...\n" + DESCRIBE,
+        TRANSFORM + "def describe(language='en'): ...\n",
+        "def transform(*args): ...\ndef describe(**kwargs): ...\n",
+    ],
+)
+def test_nothing_is_held_against_what_may_fit(text: str) -> None:
+    assert messages(text) == []
+
+
+def test_a_package_may_take_its_class_from_its_own_modules() -> None:
+    assert findings("from .impl import Shout\n", path="score/__init__.py") == []
+    assert findings("from .impl import Shout\n", path="score.py") != []
+
+
+def test_the_tutorials_bad_plugin_lacks_both_functions_in_one_finding() -> None:
+    (found,) = findings("VERSION = '1.0'\n# no transform(), no describe()\n", ["transform", "describe"])
+    assert (found.code, found.message) == ("P201", "missing functions ['transform', 'describe']")
+    assert found.hint == "define transform() and describe()"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (TRANSFORM, ["P201 missing functions ['describe']"]),
+        (
+            "def transform(): ...\n",
+            [
+                "P201 missing functions ['describe']",
+                "P203 transform takes 0 arguments, the host gives 1",
+            ],
+        ),
+        ("transform = 3\n" + DESCRIBE, ["P202 'transform' is int 3, a function was expected"]),
+        (
+            "class A:\n    def transform(self): ...\n    def describe(self, x): ...\n",
+            [
+                "P203 A.transform takes 0 arguments, the host gives 1",
+                "P203 A.describe needs 1 argument, the host gives 0 (nothing for x)",
+            ],
+        ),
+        ("class A:\n    def transform(self, record): ...\n", ["P201 class A is missing methods ['describe']"]),
+        (
+            "from posixpath import normpath as transform\n" + DESCRIBE,
+            ["P201 missing functions ['transform']"],
+        ),
+        ("class _A:\n    def transform(self, record): ...\n", ["P201 missing functions ['transform', 'describe']"]),
+        (
+            "__all__ = ['B']\nclass A:\n    def transform(self, r): ...\n    def describe(self): ...\nclass B: ...\n",
+            ["P201 missing functions ['transform', 'describe']"],
+        ),
+    ],
+)
+def test_all_that_is_missing_or_wrong_is_told_at_once(text: str, expected: list[str]) -> None:
+    assert messages(text) == expected
+
+
+def test_a_function_of_the_wrong_shape_is_placed_at_its_def() -> None:
+    (found,) = findings("\n\ndef transform(a, b): ...\n" + DESCRIBE)
+    assert (found.code, str(found.place)) == ("P203", "a.py:3:1")
+    assert found.hint == "define it as transform(record)"
+
+
+def test_an_attribute_of_the_interface_is_called_one() -> None:
+    assert messages("", Named) == ["P201 missing functions ['transform'] and attributes ['name']"]
+    assert messages("name = 'x'\n" + TRANSFORM, Named) == []
+
+
+def test_an_attribute_may_be_set_on_the_instance() -> None:
+    text = "class A:\n    def __init__(self): self.name = 'a'\n    def transform(self, record): ...\n"
+    assert messages(text, Named) == []
+    assert messages("class A:\n    def transform(self, record): ...\n", Named) == [
+        "P201 class A is missing attributes ['name']"
+    ]
+
+
+def test_a_base_class_needs_a_class_that_could_derive_from_it() -> None:
+    assert messages("def run(job): ...\n", Base) == ["P201 defines no class that derives from Base"]
+    assert messages("class A: ...\n", Base) == ["P201 defines no class that derives from Base"]
+    assert messages("class A(Whatever): ...\n", Base) == []
+    assert messages("@Base.register\nclass A: ...\n", Base) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [
+        ("", "missing functions ['transform', 'describe']"),
+        (TRANSFORM, "missing functions ['describe']"),
+        ("def reader(): ...\ndef writer(): ...\n", "missing functions ['suffix']"),
+        ("class A:\n    def reader(self): ...\n    def writer(self): ...\n", "class A is missing methods ['suffix']"),
+    ],
+)
+def test_of_several_ways_the_nearest_is_told_and_the_first_where_nothing_is_there(text: str, nearest: str) -> None:
+    assert [finding.message for finding in findings(text, (Processor, Format, Base))] == [nearest]
+
+
+def test_of_several_ways_one_that_fits_is_enough() -> None:
+    assert messages("class A(Something): ...\n", (Format, Base)) == []
+
+
+def test_in_an_installed_module_imported_names_count() -> None:
+    assert findings("from os.path import normpath as transform\n" + DESCRIBE, own_only=False) == []

@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+
+from plugline.discovery.facts import SourceFacts
+from plugline.discovery.needs import missing_modules
+from plugline.discovery.source import parse_source, read_facts
+from plugline.files import SourceFile
+from plugline.findings import Finding
+
+
+def facts(text: str) -> SourceFacts:
+    source = SourceFile("p.py", text.encode())
+    tree = parse_source(source)
+    assert not isinstance(tree, Finding)
+    return read_facts(source, tree)[0]
+
+
+def block(*dependencies: str) -> str:
+    return f"# /// script\n# dependencies = {list(dependencies)!r}\n# ///\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os.path, json\nfrom collections import abc\n",
+        "try:\n    import absent_module\nexcept ImportError:\n    absent_module = None\n",
+        "if False:\n    import absent_module\n",
+        "def f():\n    import absent_module\n",
+        "from . import absent_module\nfrom .absent_module import x\n",
+    ],
+)
+def test_what_need_not_be_installed_is_no_finding(text: str) -> None:
+    assert missing_modules(facts(text), "p.py") == ()
+
+
+def test_each_module_is_told_once_where_it_stands_first() -> None:
+    text = "import os\nimport absent_one.a, absent_two\nfrom absent_one import b\n"
+    found = missing_modules(facts(text), "p.py")
+    assert [(str(one.place), one.hint) for one in found] == [
+        ("p.py:2:1", "pip install absent_one"),
+        ("p.py:2:1", "pip install absent_two"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (block("absent-one>=3", "rich") + "import absent_one\n", "pip install 'absent-one>=3'"),
+        (block("other[x]>=3") + "import absent_one\n", "pip install 'other[x]>=3'"),
+        (block("--index-url=http://elsewhere", "; rm -rf x") + "import absent_one\n", "pip install absent_one"),
+        (block("a; rm") + "import absent_one\n", "pip install 'a; rm'"),
+    ],
+)
+def test_the_hint_installs_what_the_plugin_declares_and_nothing_else(text: str, hint: str) -> None:
+    assert [one.hint for one in missing_modules(facts(text), "p.py")] == [hint]
+
+
+def test_a_file_beside_the_plugin_is_to_be_imported_relatively(tmp_path: Path) -> None:
+    (tmp_path / "absent_helper.py").touch()
+    (found,) = missing_modules(facts("import absent_helper\n"), str(tmp_path / "p.py"))
+    assert found.hint == "import it relatively: from . import absent_helper"
