@@ -1,5 +1,4 @@
 import contextlib
-import gc
 import os
 import subprocess
 import sys
