@@ -11,7 +11,6 @@ from plugline.admission.lock import LOCK_NAME, Lock, locked_file_findings, locke
 from plugline.admission.ownership import OwnerFacts, Owners, ownership_findings
 from plugline.contract.permissions import NOTHING, Permissions, parse_permissions
 from plugline.discovery.candidates import FileCandidate
-from plugline.discovery.source import parse_source
 from plugline.discovery.spec import PluginSpec
 from plugline.discovery.trees import DiskTree, Tree, real_path
 from plugline.files import SourceFile
@@ -134,6 +133,7 @@ class Policy:
             return ()
         # Only who asks for an audit pays for its tables.
         from plugline.admission.audit import audit_findings, find_uses  # noqa: PLC0415
+        from plugline.discovery.source import parse_source  # noqa: PLC0415 - see there
 
         tree = parse_source(source)
         if isinstance(tree, Finding):

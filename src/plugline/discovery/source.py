@@ -1,6 +1,7 @@
 """Source text to what it shows, or to everything that is wrong with it; nothing is run."""
 
-# _ast is the C module behind ast, which itself costs more to import than reading ten plugins.
+# _ast is the C module behind ast, which itself costs more to import than reading ten plugins. It is dear enough
+# itself: this module is imported where the first source is read, and not with Host.
 import _ast
 import warnings
 from collections.abc import Iterator

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.facts import SourceFacts
-from plugline.discovery.source import parse_source, read_facts
 from plugline.files import SourceFile, read_source
 from plugline.findings import Finding, Place, short_repr
 from plugline.imports import find_module
@@ -112,6 +111,8 @@ def read_file(candidate: FileCandidate, source: SourceFile | Finding) -> Read:
     """Turn the bytes of a dropped file into a spec."""
     if isinstance(source, Finding):
         return Read(None, (source,))
+    from plugline.discovery.source import parse_source, read_facts  # noqa: PLC0415 - see there
+
     tree = parse_source(source)
     if isinstance(tree, Finding):
         return Read(None, (tree,))
@@ -135,6 +136,8 @@ def read_module(candidate: ModuleCandidate) -> Read:
     source = read_source(origin, max_bytes=_INSTALLED_MAX_BYTES)
     if isinstance(source, Finding):
         return _bare_spec(candidate)
+    from plugline.discovery.source import parse_source, read_facts  # noqa: PLC0415 - see there
+
     tree = parse_source(source)
     if isinstance(tree, Finding):
         return Read(None, (tree,))

@@ -6,7 +6,6 @@ from importlib import import_module
 from types import ModuleType
 
 from plugline.blame import describe_error, users_own_interrupt
-from plugline.discovery.source import syntax_finding
 from plugline.errors import PluginRejected
 from plugline.findings import Finding, Place, short_repr
 from plugline.loading.patches import run_keeping_builtins
@@ -109,6 +108,8 @@ def _special(error: BaseException, place: Place, source_line: str | None, when: 
         hint = "put what is to run as a program under: if __name__ == '__main__':"
         return Finding("P302", message, place, hint=hint, source_line=source_line)
     if isinstance(error, SyntaxError) and isinstance(error.filename, str) and os.path.isabs(error.filename):
+        from plugline.discovery.source import syntax_finding  # noqa: PLC0415 - see there
+
         return syntax_finding(error, error.filename)
     return None
 
