@@ -14,7 +14,7 @@ from plugline.errors import LoadError, PluginDeclined, PluginRejected, UnknownPl
 from plugline.findings import Finding
 from plugline.host.loader import Loader
 from plugline.host.plugin import Plugin, Rejected
-from plugline.host.registry import Entry, Inspection, inspect_places
+from plugline.host.registry import Entry, Inspection, class_name_of, inspect_places
 from plugline.names import did_you_mean
 from plugline.values import Value
 
@@ -116,17 +116,22 @@ class Host(Generic[T_co]):
         """
         with self._loader.lock:
             old = self._registry.plugins if self._registry is not None else {}
+            plugins: dict[str, Plugin[T_co]] = {}
             inspection = inspect_places(self._finders, self._interfaces, self._api_version)
             self._loader.expect(inspection)
-            plugins: dict[str, Plugin[T_co]] = {}
+            self._loader.appeared.clear()
+            files = {(entry.finder, entry.place.path) for entry in inspection.accepted.values()}
             for name in old.keys() - inspection.accepted.keys():
-                old[name]._forget()  # noqa: SLF001 - a host owns its handles
+                if (old[name]._finder, old[name].place.path) not in files:  # noqa: SLF001 - a host owns its handles
+                    old[name]._forget()  # noqa: SLF001 - likewise
+                elif old[name]._appeared:  # noqa: SLF001 - likewise
+                    plugins[name] = old[name]
             for name, entry in inspection.accepted.items():
                 known = old.get(name)
                 if known is not None:
                     known._renew(entry)  # noqa: SLF001 - likewise
                 plugins[name] = known if known is not None else Plugin(entry, self._loader)
-            self._registry = _Registry(inspection, plugins)
+            self._registry = _Registry(inspection, {name: plugins[name] for name in sorted(plugins)})
 
     def _look(self) -> _Registry:
         if self._registry is None:
@@ -134,7 +139,27 @@ class Host(Generic[T_co]):
                 if self._registry is None:
                     self.refresh()
         assert self._registry is not None  # noqa: S101 - refresh has set it
+        if self._loader.appeared:
+            with self._loader.lock:
+                self._registry = self._with_appeared(self._registry)
         return self._registry
+
+    def _with_appeared(self, registry: _Registry) -> _Registry:
+        """Add the classes that running their files has shown, but for those that are known by now."""
+        known = {
+            (plugin._finder, plugin.place.path, name)  # noqa: SLF001 - a host owns its handles
+            for plugin in registry.plugins.values()
+            for name in (plugin.candidate.class_name, getattr(plugin.loaded_type, "__name__", ""))
+        }
+        plugins = dict(registry.plugins)
+        while self._loader.appeared:
+            entry = self._loader.appeared.pop()
+            assert entry.spec is not None  # noqa: S101 - the loader gave it one
+            where = (entry.finder, entry.place.path, class_name_of(entry))
+            if where not in known and entry.spec.name not in plugins:
+                known.add(where)
+                plugins[entry.spec.name] = Plugin(entry, self._loader)
+        return _Registry(registry.inspection, {name: plugins[name] for name in sorted(plugins)})
 
     def __iter__(self) -> Iterator[Plugin[T_co]]:
         """Yield the plugins that no check rejected and no load has failed, by name."""
@@ -158,7 +183,7 @@ class Host(Generic[T_co]):
             message = f"{name!r} is no plugin's name, a string was expected"  # type: ignore[unreachable]
             raise TypeError(message)
         registry = self._look()
-        plugin = registry.plugins.get(name)
+        plugin = registry.plugins.get(name) or self._of_class(name)
         if plugin is not None and plugin.state != "failed":
             return plugin
         findings = tuple(
@@ -168,6 +193,18 @@ class Host(Generic[T_co]):
             raise PluginRejected(name, findings)
         known = sorted(registry.plugins)
         raise UnknownPlugin(name, known, did_you_mean(name, known, kind="plugins"))
+
+    def _of_class(self, name: str) -> Plugin[T_co] | None:
+        """Find ``file:Class`` where the plugin has the file's name, or where only running the file shows the class."""
+        file, _, class_name = name.rpartition(":")
+        plugin = self._look().plugins.get(file)
+        if plugin is None:
+            return None
+        if plugin.candidate.class_name != class_name:
+            self._try_load(plugin, instances=False)
+        if getattr(plugin.loaded_type, "__name__", plugin.candidate.class_name) == class_name:
+            return plugin
+        return self._look().plugins.get(name)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -196,18 +233,33 @@ class Host(Generic[T_co]):
         """The reason of each plugin that said itself that it does not apply here, by name."""
         return {plugin.name: plugin.declined for plugin in self._look().plugins.values() if plugin.declined is not None}
 
-    def load_all(self) -> list[Plugin[T_co]]:
-        """Load every plugin and return those that could be, by name. The others are in :attr:`rejected` and :attr:`declined`."""
-        return [plugin for plugin in self if self._try_load(plugin)]
+    def load_all(self, *, instances: bool = True) -> list[Plugin[T_co]]:
+        """Load every plugin and return those that could be, by name. The others are in :attr:`rejected` and :attr:`declined`.
 
-    def _try_load(self, plugin: Plugin[T_co]) -> bool:
+        Args:
+            instances: Whether plugins that are classes are made an instance of, too; a host that does so
+                itself takes :meth:`Plugin.load_type <plugline.Plugin.load_type>`.
+        """
+        loaded: dict[str, Plugin[T_co]] = {}
+        tried: set[str] = set()
+        # Running a file may show classes that its source did not.
+        while new := [plugin for plugin in self if plugin.name not in tried]:
+            tried.update(plugin.name for plugin in new)
+            loaded |= {plugin.name: plugin for plugin in new if self._try_load(plugin, instances=instances)}
+        return [loaded[name] for name in sorted(loaded)]
+
+    def _try_load(self, plugin: Plugin[T_co], *, instances: bool = True) -> bool:
         known = plugin.findings
         try:
-            plugin.load()
+            if instances:
+                plugin.load()
+            else:
+                plugin._loaded()  # noqa: SLF001 - a host owns its handles
         except PluginDeclined:
             return False
         except LoadError as error:
-            if not known:
+            # A class that turned out to be no plugin has none; its neighbours in the file are.
+            if plugin.findings and not known:
                 _log_left_out(error)
             return False
         return True

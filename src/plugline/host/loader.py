@@ -8,15 +8,18 @@ from plugline.blame import users_own_interrupt
 from plugline.clock import monotonic_seconds
 from plugline.contract.interface import Interface
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
+from plugline.discovery.classes import of_class, spec_of_class
+from plugline.discovery.facts import SourceFacts
 from plugline.discovery.finders import Finder
 from plugline.discovery.spec import read_file
 from plugline.discovery.trees import real_path
 from plugline.errors import LoadError, NameMissing, SettingsRefused
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place
-from plugline.host.registry import Entry, Inspection, check_read
+from plugline.host.registry import Entry, Inspection, check_read, class_name_of, split_entry
 from plugline.imports import import_object
 from plugline.loading.binding import Declined, Target, ask_available, find_target
+from plugline.loading.families import Family, Faulty, Vanished, choose, find_family
 from plugline.loading.namespace import Namespace, release, reserve, stand_first
 from plugline.loading.running import Undo, failure, forget_modules, run_module
 from plugline.values import Value
@@ -38,6 +41,13 @@ class Loaded(Value):
 
     def __init__(self, entry: Entry, target: Target, seconds: float) -> None:
         self._set(entry=entry, target=target, seconds=seconds)
+
+
+Outcome = Loaded | Declined | Vanished | tuple[Finding, ...]
+
+
+def _imported(facts: SourceFacts | None) -> frozenset[str]:
+    return frozenset(name for one in facts.imports for name in one.names) if facts is not None else frozenset()
 
 
 class Loader:
@@ -63,6 +73,8 @@ class Loader:
         self._api_version = api_version
         self._staged: dict[tuple[str, str], SourceFile] = {}
         self._namespaces: dict[int, Namespace] = {}
+        self._failures: dict[tuple[int, str], tuple[str, Declined | tuple[Finding, ...]]] = {}
+        self.appeared: list[Entry] = []  # classes that only running their file showed; a host takes them from here
         for index, finder in enumerate(finders):
             wanted = namespace or finder.namespace
             if wanted is not None and finder.tree is not None:
@@ -77,6 +89,7 @@ class Loader:
 
     def expect(self, inspection: Inspection) -> None:
         """Take note of what was found: which file is behind a module's name where two could be."""
+        self._failures.clear()
         for entry in inspection.accepted.values():
             if isinstance(entry.candidate, FileCandidate) and entry.finder in self._namespaces:
                 self._namespaces[entry.finder].stems[entry.candidate.module] = entry.candidate.entry
@@ -102,8 +115,21 @@ class Loader:
         namespace = self._namespaces.get(entry.finder)
         return namespace.module_name(entry.spec.module) if namespace is not None else entry.spec.module
 
-    def load(self, entry: Entry) -> Loaded | Declined | tuple[Finding, ...]:
+    def load(self, entry: Entry) -> Outcome:
         """Run a plugin and bind it, or say everything that keeps it from being a plugin. Leaves nothing of a failure."""
+        if entry.spec is None or entry.candidate is None or not entry.candidate.class_name:
+            return self._load(entry)
+        # A file with several plugins that fails or declines does so once, and not once for each of them.
+        key = (entry.finder, entry.place.path)
+        digest, known = self._failures.get(key, ("", None))
+        if known is not None and digest == entry.spec.digest:
+            return known
+        outcome = self._load(entry)
+        if not isinstance(outcome, (Loaded, Vanished)) and self.module_name(entry) not in sys.modules:
+            self._failures[key] = (entry.spec.digest, outcome)
+        return outcome
+
+    def _load(self, entry: Entry) -> Outcome:
         match entry.candidate:
             case FileCandidate() as candidate:
                 return self._load_file(entry, candidate)
@@ -112,7 +138,7 @@ class Loader:
             case None:
                 return entry.findings
 
-    def _load_file(self, entry: Entry, candidate: FileCandidate) -> Loaded | Declined | tuple[Finding, ...]:
+    def _load_file(self, entry: Entry, candidate: FileCandidate) -> Outcome:
         source = candidate.tree.read(candidate.entry)
         if isinstance(source, Finding):
             return (source,)
@@ -122,6 +148,10 @@ class Loader:
             entry = check_read(candidate, read, self._interfaces, self._api_version, entry.finder)
             if entry.findings:
                 return entry.findings
+            parts = split_entry(entry, self._interfaces)
+            # The class may be gone from it, or have another name now; that shows once the file was run.
+            named = Entry(candidate, entry.spec, (), entry.finder)
+            entry = next((one for one in parts if one.candidate == candidate), named)
         namespace = self._namespaces.get(entry.finder)
         if namespace is None:
             hint = "load it while its host is open"
@@ -134,12 +164,10 @@ class Loader:
         finally:
             self._staged.pop(key, None)  # a plugin that loads itself was here before
 
-    def _load_module(self, entry: Entry, candidate: ModuleCandidate) -> Loaded | Declined | tuple[Finding, ...]:
+    def _load_module(self, entry: Entry, candidate: ModuleCandidate) -> Outcome:
         return self._run(entry, candidate.module, attribute=candidate.attribute)
 
-    def _run(
-        self, entry: Entry, name: str, *, attribute: str = "", namespace: str | None = None
-    ) -> Loaded | Declined | tuple[Finding, ...]:
+    def _run(self, entry: Entry, name: str, *, attribute: str = "", namespace: str | None = None) -> Outcome:
         path = self.path_of(entry) or ""
         undo = Undo(namespace)
         loaded = False
@@ -151,7 +179,9 @@ class Loader:
                 return module
             wanted = f"{name}:{attribute}" if attribute else ""
             outcome = self._bind(entry, module, wanted, path, undo, private=namespace is not None)
-            loaded = isinstance(outcome, Target)
+            loaded = isinstance(outcome, (Target, Vanished, Faulty))
+            if isinstance(outcome, Faulty):
+                return outcome.findings
             return Loaded(entry, outcome, seconds) if isinstance(outcome, Target) else outcome
         finally:
             if not loaded:
@@ -159,7 +189,7 @@ class Loader:
 
     def _bind(
         self, entry: Entry, module: object, wanted: str, path: str, undo: Undo, *, private: bool
-    ) -> Target | Declined | tuple[Finding, ...]:
+    ) -> Target | Declined | Vanished | Faulty | tuple[Finding, ...]:
         place = Place(entry.place.path)
         facts = entry.spec.facts if entry.spec is not None else None
         try:
@@ -169,6 +199,10 @@ class Loader:
                 return (answer,)
             if answer is not None:
                 return answer
+            if not wanted and self._takes_classes(entry):
+                family = find_family(module, self._interfaces, place, _imported(facts))
+                if family:
+                    return self._choose(entry, family)
             defined = facts.bound if facts is not None else frozenset()
             return find_target(value, self._interfaces, place, defined=defined if private else None)
         except NameMissing as error:
@@ -179,6 +213,23 @@ class Loader:
             if users_own_interrupt(error):
                 raise
             return (failure(error, path, place.path, "while it was checked"),)
+
+    def _takes_classes(self, entry: Entry) -> bool:
+        """Whether several classes of a file may be several plugins: where nothing but a base class will do, or one was seen."""
+        return class_name_of(entry) != "" or all(interface.base is not None for interface in self._interfaces)
+
+    def _choose(self, entry: Entry, family: Family) -> Target | Vanished | Faulty | tuple[Finding, ...]:
+        assert entry.spec is not None  # noqa: S101 - only what has a spec is loaded
+        assert entry.candidate is not None  # noqa: S101 - likewise
+        class_name = class_name_of(entry)
+        found = choose(family, class_name, entry.spec.name, entry.place.path, self._interfaces)
+        spec = entry.spec
+        for name, other in family.items():
+            if other is not found:
+                self.appeared.append(
+                    Entry(of_class(entry.candidate, name), spec_of_class(spec, name), (), entry.finder)
+                )
+        return Faulty(found) if isinstance(found, tuple) and len(family) > 1 else found
 
     def forget(self, entry: Entry) -> None:
         """Let go of a private module whose file is gone, so that a new file of its name is run."""

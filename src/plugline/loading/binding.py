@@ -63,15 +63,15 @@ def _find_for(
     value: object, interface: Interface, place: Place, defined: Collection[str] | None
 ) -> Target | tuple[Finding, ...]:
     if is_class(value):
-        return _class_target([value], interface, place) or _lacks(value, interface, place)
+        return class_target([value], interface, place) or _lacks(value, interface, place)
     findings = _member_findings(value, interface, place, defined)
     if interface.base is None and not findings:
         return Target(value, interface)
     if interface.base is not None and isinstance(value, interface.base):
         return Target(value, interface)
     if isinstance(value, ModuleType):
-        classes = _own_classes(value)
-        target = _class_target(classes, interface, place)
+        classes = own_classes(value)
+        target = class_target(classes, interface, place)
         if target is not None:
             return target
         unfinished = [one for one in classes if interface.base is not None and issubclass(one, interface.base)]
@@ -102,7 +102,8 @@ def _has_attribute(owner: type, name: str) -> bool:
     return any(name in vars(ancestor) for ancestor in owner.__mro__)
 
 
-def _own_classes(module: ModuleType) -> list[type]:
+def own_classes(module: ModuleType) -> list[type]:
+    """Return the public classes that are defined in a module, or below a package."""
     exported = getattr(module, "__all__", None)
     return [
         value
@@ -114,7 +115,7 @@ def _own_classes(module: ModuleType) -> list[type]:
     ]
 
 
-def _class_target(classes: Sequence[type], interface: Interface, place: Place) -> Target | tuple[Finding, ...] | None:
+def class_target(classes: Sequence[type], interface: Interface, place: Place) -> Target | tuple[Finding, ...] | None:
     """Return the one class that fits, findings where several do or one nearly does, ``None`` where none does."""
     fitting = [candidate for candidate in classes if _fits(candidate, interface)]
     if len(fitting) > 1:
