@@ -5,6 +5,7 @@ The names below are imported on first use, so ``import plugline`` itself costs n
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from plugline.discovery.archives import Zip
     from plugline.discovery.finders import EntryPoints, File, Folder, Modules, Package
     from plugline.discovery.spec import PluginSpec
     from plugline.errors import (
@@ -37,6 +38,7 @@ _HOMES = {
     "Rejected": "host",
     "StepFailed": "errors",
     "UnknownPlugin": "errors",
+    "Zip": "discovery.archives",
     "first_installed": "imports",
     "import_object": "imports",
     "is_installed": "imports",
@@ -64,6 +66,7 @@ __all__ = [
     "Rejected",
     "StepFailed",
     "UnknownPlugin",
+    "Zip",
     "first_installed",
     "import_object",
     "is_installed",

@@ -1,7 +1,8 @@
 """One set of plugins of a program."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from keyword import iskeyword
 from types import TracebackType
 from typing import Generic, Literal, Self, TypeVar, overload
 
@@ -52,8 +53,13 @@ class Host(Generic[T_co]):
         namespace: The private package under which a folder's plugins are registered in ``sys.modules``; by
             default it has the folder's name, with a number after it if that is taken.
 
+        package: A real package of the host's below which the plugins stand instead, so that ``from ..utils import x`` in
+            one reaches the host. The package stays as it is: a plugin whose name it has gets a number in its module's name.
+        inject: Names that the modules of dropped files have before they run. Installed modules do not get them.
+
     Raises:
-        ValueError: ``namespace`` is taken, or is no dotted name; ``api_version`` is no version.
+        ValueError: ``namespace`` is taken, or is no dotted name; ``package`` is none, or is given together with it; a name
+            to inject is no identifier; ``api_version`` is no version.
         TypeError: A place or the interface is of none of these kinds.
 
     Threads: may be used from several at once.
@@ -66,6 +72,8 @@ class Host(Generic[T_co]):
         interface: Sequence[str] | tuple[type, ...] | None = None,
         api_version: str | None = None,
         namespace: str | None = None,
+        package: str | None = None,
+        inject: Mapping[str, object] | None = None,
     ) -> None: ...
 
     @overload
@@ -76,6 +84,8 @@ class Host(Generic[T_co]):
         interface: Callable[..., T_co],
         api_version: str | None = None,
         namespace: str | None = None,
+        package: str | None = None,
+        inject: Mapping[str, object] | None = None,
     ) -> None: ...
 
     def __init__(
@@ -84,13 +94,22 @@ class Host(Generic[T_co]):
         interface: object = None,
         api_version: str | None = None,
         namespace: str | None = None,
+        package: str | None = None,
+        inject: Mapping[str, object] | None = None,
     ) -> None:
         if api_version is not None:
             check_api_version(api_version)
+        if package is not None and namespace is not None:
+            message = f"package {package!r} and namespace {namespace!r} were given, at most one was expected"
+            raise ValueError(message)
+        for name in inject or ():
+            if not str(name).isidentifier() or iskeyword(name) or name.startswith("__"):
+                message = f"{name!r} cannot be injected, the name of a variable was expected"
+                raise ValueError(message)
         self._finders = tuple(finder_for(place) for place in places)
         self._interfaces = interfaces_of(interface)
         self._api_version = api_version
-        self._loader = Loader(self._finders, self._interfaces, api_version, namespace)
+        self._loader = Loader(self._finders, self._interfaces, api_version, namespace, package, inject)
         self._registry: _Registry | None = None
 
     def __enter__(self) -> Self:

@@ -20,7 +20,7 @@ from plugline.host.registry import Entry, Inspection, check_read, class_name_of,
 from plugline.imports import import_object
 from plugline.loading.binding import Declined, Target, ask_available, find_target
 from plugline.loading.families import Family, Faulty, Vanished, choose, find_family
-from plugline.loading.namespace import Namespace, release, reserve, stand_first
+from plugline.loading.namespace import Namespace, release, reserve, share, stand_first
 from plugline.loading.running import Undo, failure, forget_modules, run_module
 from plugline.values import Value
 
@@ -62,12 +62,15 @@ class Loader:
         interfaces: Sequence[Interface],
         api_version: str | None,
         namespace: str | None,
+        package: str | None = None,
+        injected: Mapping[str, object] | None = None,
     ) -> None:
         """Reserve the private packages.
 
         Raises:
-            ValueError: ``namespace`` is taken.
+            ValueError: ``namespace`` is taken, or ``package`` is none.
         """
+        self.injected = dict(injected or {})
         self.lock = RLock()
         self._interfaces = interfaces
         self._api_version = api_version
@@ -77,7 +80,9 @@ class Loader:
         self.appeared: list[Entry] = []  # classes that only running their file showed; a host takes them from here
         for index, finder in enumerate(finders):
             wanted = namespace or finder.namespace
-            if wanted is not None and finder.tree is not None:
+            if package is not None and finder.tree is not None:
+                self._namespaces[index] = share(package, finder.tree, self)
+            elif wanted is not None and finder.tree is not None:
                 exact = namespace is not None and not self._namespaces
                 self._namespaces[index] = reserve(wanted, finder.tree, self, exact=exact)
 
@@ -123,7 +128,8 @@ class Loader:
         key = (entry.finder, entry.place.path)
         digest, known = self._failures.get(key, ("", None))
         if known is not None and digest == entry.spec.digest:
-            return known
+            # That none of its classes is a plugin is told once; why it could not be run concerns each of them.
+            return Vanished(known) if isinstance(known, tuple) and known[0].code == "P201" else known
         outcome = self._load(entry)
         if not isinstance(outcome, (Loaded, Vanished)) and self.module_name(entry) not in sys.modules:
             self._failures[key] = (entry.spec.digest, outcome)
@@ -160,16 +166,16 @@ class Loader:
         self._staged[key] = source
         stand_first()
         try:
-            return self._run(entry, namespace.module_name(candidate.module), namespace=namespace.name)
+            return self._run(entry, namespace.module_name(candidate.module), namespace=namespace)
         finally:
             self._staged.pop(key, None)  # a plugin that loads itself was here before
 
     def _load_module(self, entry: Entry, candidate: ModuleCandidate) -> Outcome:
         return self._run(entry, candidate.module, attribute=candidate.attribute)
 
-    def _run(self, entry: Entry, name: str, *, attribute: str = "", namespace: str | None = None) -> Outcome:
+    def _run(self, entry: Entry, name: str, *, attribute: str = "", namespace: Namespace | None = None) -> Outcome:
         path = self.path_of(entry) or ""
-        undo = Undo(namespace)
+        undo = Undo(namespace.owns if namespace is not None else None)
         loaded = False
         try:
             start = monotonic_seconds()
@@ -233,9 +239,11 @@ class Loader:
 
     def forget(self, entry: Entry) -> None:
         """Let go of a private module whose file is gone, so that a new file of its name is run."""
-        if entry.finder in self._namespaces:
+        namespace = self._namespaces.get(entry.finder)
+        if namespace is not None:
             name = self.module_name(entry)
-            forget_modules([key for key in sys.modules if key == name or key.startswith(f"{name}.")])
+            below = [key for key in sys.modules if key == name or key.startswith(f"{name}.")]
+            forget_modules([key for key in below if namespace.owns(key)])
 
     def instance(self, entry: Entry, loaded: Loaded, settings: Mapping[str, object]) -> object:
         """Return the object that provides the interface, made with ``settings`` where it is a class.

@@ -93,8 +93,12 @@ def _lacks(value: type, interface: Interface, place: Place) -> tuple[Finding, ..
     return (Finding("P201", f"class {value.__name__} is {message}", place),)
 
 
+_ABSTRACT = 1 << 20  # Py_TPFLAGS_IS_ABSTRACT, as inspect.isabstract has it
+
+
 def _abstract(value: type) -> set[str]:
-    return set(getattr(value, "__abstractmethods__", None) or ())
+    # By the flag, which no metaclass can answer for: one that looks its attributes up elsewhere may not come back.
+    return set(value.__abstractmethods__) if type.__dict__["__flags__"].__get__(value) & _ABSTRACT else set()
 
 
 def _has_attribute(owner: type, name: str) -> bool:

@@ -166,11 +166,30 @@ def test_a_file_of_which_no_class_derives_after_all_fails_and_is_run_once(tmp_pa
     with opened(tmp_path, {"a.py": text}) as host:
         assert names(host) == ["a:A", "a:B"]
         assert host.load_all() == []
-        assert [(one.name, one.findings[0].code) for one in host.rejected] == [("a:A", "P201"), ("a:B", "P201")]
+        assert [(one.name, one.findings[0].code) for one in host.rejected] == [("a:A", "P201")]
         assert "plugins.a" not in sys.modules
     import builtins
 
     assert vars(builtins).pop("runs") == 1
+
+
+def test_what_keeps_a_file_from_being_run_is_told_of_each_of_its_classes(tmp_path: Path) -> None:
+    with opened(tmp_path, {"a.py": TWO + "1 / 0\n"}) as host:
+        assert host.load_all() == []
+        assert [(one.name, one.findings[0].code) for one in host.rejected] == [
+            ("a:Shout", "P301"),
+            ("a:Whisper", "P301"),
+        ]
+
+
+def test_a_metaclass_that_answers_for_everything_is_not_asked(tmp_path: Path) -> None:
+    text = (
+        "class Meta(type):\n    def __getattr__(cls, name): return getattr(cls, name)\n"
+        "class Lazy(metaclass=Meta): ...\nclass A(Lazy): ...\n"
+    )
+    with opened(tmp_path, {"a.py": text, "b.py": ONE + text}) as host:
+        assert [plugin.name for plugin in host.load_all()] == ["b"]
+        assert [one.findings[0].code for one in host.rejected] == ["P201"]
 
 
 def test_one_class_with_a_fault_leaves_its_neighbour_alone(tmp_path: Path) -> None:
