@@ -208,22 +208,34 @@ class Host(Generic[T_co]):
         findings = tuple(
             finding for rejected in self.rejected if rejected.name == name for finding in rejected.findings
         )
+        if not findings and plugin is not None:
+            findings = plugin._told_elsewhere  # noqa: SLF001 - a host owns its handles
         if findings:
             raise PluginRejected(name, findings)
         known = sorted(registry.plugins)
         raise UnknownPlugin(name, known, did_you_mean(name, known, kind="plugins"))
 
     def _of_class(self, name: str) -> Plugin[T_co] | None:
-        """Find ``file:Class`` where the plugin has the file's name, or where only running the file shows the class."""
+        """Find a class by a name that it has not: by ``file:Class`` or by its file's name, as far as that is clear.
+
+        Runs the file where only that tells.
+        """
         file, _, class_name = name.rpartition(":")
         plugin = self._look().plugins.get(file)
-        if plugin is None:
-            return None
-        if plugin.candidate.class_name != class_name:
-            self._try_load(plugin, instances=False)
-        if getattr(plugin.loaded_type, "__name__", plugin.candidate.class_name) == class_name:
-            return plugin
-        return self._look().plugins.get(name)
+        if plugin is not None:
+            if plugin.candidate.class_name != class_name:
+                self._try_load(plugin, instances=False)
+            if getattr(plugin.loaded_type, "__name__", plugin.candidate.class_name) == class_name:
+                return plugin
+            return self._look().plugins.get(name)
+        for one in self._classes_of(name):
+            self._try_load(one, instances=False)
+        left = [one for one in self._classes_of(name) if one.state != "failed"]
+        return left[0] if len(left) == 1 else None
+
+    def _classes_of(self, file: str) -> list[Plugin[T_co]]:
+        plugins = self._look().plugins.values()
+        return [one for one in plugins if one.candidate.class_name and one.name == f"{file}:{one.candidate.class_name}"]
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -128,8 +128,7 @@ class Loader:
         key = (entry.finder, entry.place.path)
         digest, known = self._failures.get(key, ("", None))
         if known is not None and digest == entry.spec.digest:
-            # That none of its classes is a plugin is told once; why it could not be run concerns each of them.
-            return Vanished(known) if isinstance(known, tuple) and known[0].code == "P201" else known
+            return Vanished(known, whole_file=True) if isinstance(known, tuple) else known
         outcome = self._load(entry)
         if not isinstance(outcome, (Loaded, Vanished)) and self.module_name(entry) not in sys.modules:
             self._failures[key] = (entry.spec.digest, outcome)

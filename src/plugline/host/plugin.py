@@ -208,6 +208,12 @@ class Plugin(Generic[T_co]):
         self._entry, self._outcome, self._default = entry, None, None
 
     @property
+    def _told_elsewhere(self) -> tuple[Finding, ...]:
+        """What keeps its whole file from being loaded, where another plugin in it has that finding."""
+        outcome = self._outcome
+        return outcome.findings if isinstance(outcome, Vanished) and outcome.whole_file else ()
+
+    @property
     def _appeared(self) -> bool:
         """Whether it is a class that only running its file has shown."""
         name, facts = self.candidate.class_name, self.spec.facts

@@ -98,7 +98,11 @@ _ABSTRACT = 1 << 20  # Py_TPFLAGS_IS_ABSTRACT, as inspect.isabstract has it
 
 def _abstract(value: type) -> set[str]:
     # By the flag, which no metaclass can answer for: one that looks its attributes up elsewhere may not come back.
-    return set(value.__abstractmethods__) if type.__dict__["__flags__"].__get__(value) & _ABSTRACT else set()
+    return set(_abstract_methods_of(value)) if _flags_of(value) & _ABSTRACT else set()
+
+
+_flags_of = type.__dict__["__flags__"].__get__
+_abstract_methods_of = type.__dict__["__abstractmethods__"].__get__
 
 
 def _has_attribute(owner: type, name: str) -> bool:

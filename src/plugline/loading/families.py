@@ -11,17 +11,19 @@ from plugline.values import Value
 
 
 class Vanished(Value):
-    """A class that its source made out to be a plugin, and that is none; its neighbours in the file are.
+    """A class that its source made out to be a plugin, and of which nothing is told unless somebody asks for it.
 
     Attributes:
-        findings: What it lacks, for who asks for it all the same.
+        findings: What it lacks, or what its file does.
+        whole_file: Whether these are the file's, and were told of another class in it.
     """
 
-    __slots__ = ("findings",)
+    __slots__ = ("findings", "whole_file")
     findings: tuple[Finding, ...]
+    whole_file: bool
 
-    def __init__(self, findings: tuple[Finding, ...]) -> None:
-        self._set(findings=findings)
+    def __init__(self, findings: tuple[Finding, ...], *, whole_file: bool = False) -> None:
+        self._set(findings=findings, whole_file=whole_file)
 
 
 class Faulty(Value):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from plugline import Host, LoadError, Modules, UnknownPlugin
+from plugline import Host, LoadError, Modules, PluginRejected, UnknownPlugin
 from tests.plugin_folders import write
 
 
@@ -116,6 +116,16 @@ def test_what_turns_out_not_to_derive_vanishes_quietly(tmp_path: Path, caplog: p
             host["shout:Perhaps"]
 
 
+def test_a_files_name_leads_to_the_one_class_that_is_left_once_it_was_run(tmp_path: Path) -> None:
+    aliased = ONE.replace("import Command", "import Command as Odd").replace("(Command)", "(Odd)")
+    more = "from tests.plugin_folders import Path\nclass Perhaps(Path): ...\n"
+    with opened(tmp_path, {"a.py": aliased + more, "b.py": TWO}) as host:
+        assert names(host) == ["a:Perhaps", "a:Shout", "b:Shout", "b:Whisper"]
+        assert host["a"] is host["a:Shout"]
+        with pytest.raises(UnknownPlugin):
+            host["b"]
+
+
 def test_an_abstract_class_between_is_no_plugin(tmp_path: Path) -> None:
     text = IMPORT + (
         "import abc\nclass Half(Command, abc.ABC): ...\nclass Whole(Half):\n    def run(self, text): return text\n"
@@ -173,13 +183,12 @@ def test_a_file_of_which_no_class_derives_after_all_fails_and_is_run_once(tmp_pa
     assert vars(builtins).pop("runs") == 1
 
 
-def test_what_keeps_a_file_from_being_run_is_told_of_each_of_its_classes(tmp_path: Path) -> None:
+def test_what_keeps_a_file_from_being_run_is_told_once(tmp_path: Path) -> None:
     with opened(tmp_path, {"a.py": TWO + "1 / 0\n"}) as host:
         assert host.load_all() == []
-        assert [(one.name, one.findings[0].code) for one in host.rejected] == [
-            ("a:Shout", "P301"),
-            ("a:Whisper", "P301"),
-        ]
+        assert [(one.name, one.findings[0].code) for one in host.rejected] == [("a:Shout", "P301")]
+        with pytest.raises(PluginRejected, match="ZeroDivisionError"):
+            host["a:Whisper"]
 
 
 def test_a_metaclass_that_answers_for_everything_is_not_asked(tmp_path: Path) -> None:
