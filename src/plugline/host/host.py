@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from keyword import iskeyword
 from types import TracebackType
 from typing import Generic, Literal, Self, TypeVar, overload
 
@@ -102,10 +101,7 @@ class Host(Generic[T_co]):
         if package is not None and namespace is not None:
             message = f"package {package!r} and namespace {namespace!r} were given, at most one was expected"
             raise ValueError(message)
-        for name in inject or ():
-            if not str(name).isidentifier() or iskeyword(name) or name.startswith("__"):
-                message = f"{name!r} cannot be injected, the name of a variable was expected"
-                raise ValueError(message)
+        check_names(inject or {})
         self._finders = tuple(finder_for(place) for place in places)
         self._interfaces = interfaces_of(interface)
         self._api_version = api_version
@@ -345,6 +341,25 @@ class Host(Generic[T_co]):
                 raise ValueError(message)  # noqa: TRY004 - the name is wrong, not a type
             links.append(Link(plugin.name, call, plugin.path))
         return links
+
+
+def check_names(names: Mapping[str, object]) -> None:
+    """Check the names that a host gives to its plugins.
+
+    Raises:
+        ValueError: One of them is not what a variable may be called.
+    """
+    for name in names:
+        # A statement that assigns to it cannot be compiled for a keyword; the module keyword is one import more.
+        try:
+            compile(f"{name} = 0", "", "exec")
+        except SyntaxError:
+            fits = False
+        else:
+            fits = name.isidentifier() and not name.startswith("__")
+        if not fits:
+            message = f"{name!r} cannot be injected, the name of a variable was expected"
+            raise ValueError(message)
 
 
 def _rejected(name: str, entry: Entry) -> Rejected:

@@ -122,19 +122,19 @@ class Loader:
 
     def load(self, entry: Entry) -> Outcome:
         """Run a plugin and bind it, or say everything that keeps it from being a plugin. Leaves nothing of a failure."""
-        if entry.spec is None or entry.candidate is None or not entry.candidate.class_name:
-            return self._load(entry)
         # A file with several plugins that fails or declines does so once, and not once for each of them.
         key = (entry.finder, entry.place.path)
         digest, known = self._failures.get(key, ("", None))
-        if known is not None and digest == entry.spec.digest:
+        if known is not None and entry.spec is not None and digest == entry.spec.digest:
             return Vanished(known, whole_file=True) if isinstance(known, tuple) else known
         outcome = self._load(entry)
-        if not isinstance(outcome, (Loaded, Vanished)) and self.module_name(entry) not in sys.modules:
+        if isinstance(outcome, Faulty):
+            return outcome.findings
+        if entry.spec is not None and class_name_of(entry) and not isinstance(outcome, (Loaded, Vanished)):
             self._failures[key] = (entry.spec.digest, outcome)
         return outcome
 
-    def _load(self, entry: Entry) -> Outcome:
+    def _load(self, entry: Entry) -> Outcome | Faulty:
         match entry.candidate:
             case FileCandidate() as candidate:
                 return self._load_file(entry, candidate)
@@ -143,7 +143,7 @@ class Loader:
             case None:
                 return entry.findings
 
-    def _load_file(self, entry: Entry, candidate: FileCandidate) -> Outcome:
+    def _load_file(self, entry: Entry, candidate: FileCandidate) -> Outcome | Faulty:
         source = candidate.tree.read(candidate.entry)
         if isinstance(source, Finding):
             return (source,)
@@ -169,10 +169,12 @@ class Loader:
         finally:
             self._staged.pop(key, None)  # a plugin that loads itself was here before
 
-    def _load_module(self, entry: Entry, candidate: ModuleCandidate) -> Outcome:
+    def _load_module(self, entry: Entry, candidate: ModuleCandidate) -> Outcome | Faulty:
         return self._run(entry, candidate.module, attribute=candidate.attribute)
 
-    def _run(self, entry: Entry, name: str, *, attribute: str = "", namespace: Namespace | None = None) -> Outcome:
+    def _run(
+        self, entry: Entry, name: str, *, attribute: str = "", namespace: Namespace | None = None
+    ) -> Outcome | Faulty:
         path = self.path_of(entry) or ""
         undo = Undo(namespace.owns if namespace is not None else None)
         loaded = False
@@ -185,8 +187,6 @@ class Loader:
             wanted = f"{name}:{attribute}" if attribute else ""
             outcome = self._bind(entry, module, wanted, path, undo, private=namespace is not None)
             loaded = isinstance(outcome, (Target, Vanished, Faulty))
-            if isinstance(outcome, Faulty):
-                return outcome.findings
             return Loaded(entry, outcome, seconds) if isinstance(outcome, Target) else outcome
         finally:
             if not loaded:
