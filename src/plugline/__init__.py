@@ -7,6 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from plugline.admission.policy import Policy
     from plugline.contract.permissions import Permissions
+    from plugline.discovery.archives import Zip
     from plugline.discovery.finders import EntryPoints, File, Folder, Modules, Package
     from plugline.discovery.spec import PluginSpec
     from plugline.errors import (
@@ -41,6 +42,7 @@ _HOMES = {
     "Rejected": "host",
     "StepFailed": "errors",
     "UnknownPlugin": "errors",
+    "Zip": "discovery.archives",
     "first_installed": "imports",
     "import_object": "imports",
     "is_installed": "imports",
@@ -70,6 +72,7 @@ __all__ = [
     "Rejected",
     "StepFailed",
     "UnknownPlugin",
+    "Zip",
     "first_installed",
     "import_object",
     "is_installed",

@@ -12,7 +12,8 @@ from plugline.admission.ownership import OwnerFacts, Owners, ownership_findings
 from plugline.contract.permissions import NOTHING, Permissions, parse_permissions
 from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.spec import PluginSpec
-from plugline.discovery.trees import DiskTree, Tree, real_path
+from plugline.discovery.archives import ZipTree
+from plugline.discovery.trees import MemoryTree, Tree, real_path
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place
 from plugline.values import Value
@@ -164,6 +165,11 @@ def granted_permissions(spec: PluginSpec, lock: Lock | None, grant: Permissions 
     return granted.intersection(grant) if grant is not None else granted
 
 
+def _on_disk(tree: Tree) -> str | None:
+    """Return the archive that holds a tree's files, ``None`` where they are files of their own."""
+    return tree.archive if isinstance(tree, ZipTree) else None
+
+
 class Gate:
     """Gathers facts for a policy; between two calls of :meth:`renew` each folder is looked at once.
 
@@ -185,16 +191,16 @@ class Gate:
     def admit(self, candidate: object, spec: PluginSpec, source: SourceFile) -> tuple[Finding, ...]:
         """Return what speaks against loading a candidate, made of these bytes.
 
-        Only files in a folder on disk are held against the policy. An installed module is trusted like the program
-        that runs, and what is carried in memory was admitted where it was packed.
+        Only files on disk are held against the policy, those in an archive by the archive. An installed module is
+        trusted like the program that runs, and what is carried in memory was admitted where it was packed.
         """
-        if not isinstance(candidate, FileCandidate) or not isinstance(candidate.tree, DiskTree):
+        if not isinstance(candidate, FileCandidate) or isinstance(candidate.tree, MemoryTree):
             return ()
         declared, wrong = declared_permissions(spec)
         lock = self._lock_of(candidate.tree)
         if isinstance(lock, tuple):
             return (*wrong, *lock)
-        path = real_path(candidate.tree, candidate.entry)
+        path = _on_disk(candidate.tree) or real_path(candidate.tree, candidate.entry)
         facts = Facts(self._owners.look(path), lock, declared)
         return (*wrong, *self._policy.admit(spec, source, facts), *self._package_findings(candidate, facts))
 
@@ -202,13 +208,14 @@ class Gate:
         self, tree: Tree, relative: str, source: SourceFile, declared: Permissions = NOTHING
     ) -> tuple[Finding, ...]:
         """Return what speaks against running a file that is no plugin itself: a helper, or a module of a package."""
-        if not isinstance(tree, DiskTree):
+        if isinstance(tree, MemoryTree):
             return ()
         lock = self._lock_of(tree)
         if isinstance(lock, tuple):
             return lock
         path = real_path(tree, relative)
-        return self._policy.admit_file(source, path, Facts(self._owners.look(path), lock, declared))
+        facts = Facts(self._owners.look(_on_disk(tree) or path), lock, declared)
+        return self._policy.admit_file(source, path, facts)
 
     def _package_findings(self, candidate: FileCandidate, facts: Facts) -> tuple[Finding, ...]:
         """Hold the native code of a package against the lock: Python's own importer runs it, and asks nobody."""
@@ -226,7 +233,7 @@ class Gate:
 
     def _lock_of(self, tree: Tree) -> Lock | None | tuple[Finding, ...]:
         if tree.real not in self._verdicts:
-            path = lock_path(self._policy.lock, tree.real)
+            path = lock_path(self._policy.lock, _on_disk(tree) or tree.real)
             self._verdicts[tree.real] = self._checked_lock(path) if path is not None else None
         return self._verdicts[tree.real]
 

@@ -13,16 +13,18 @@ class FileCandidate(Value):
         tree: Where it is.
         entry: The file to read: ``upper.py`` or ``upper/__init__.py``.
         module: The last part of its private module name.
+        class_name: The class in it that is meant; empty where its source shows none, or any thing in it will do.
     """
 
-    __slots__ = ("entry", "module", "name", "tree")
+    __slots__ = ("class_name", "entry", "module", "name", "tree")
     name: str
     tree: Tree
     entry: str
     module: str
+    class_name: str
 
-    def __init__(self, name: str, tree: Tree, entry: str, module: str) -> None:
-        self._set(name=name, tree=tree, entry=entry, module=module)
+    def __init__(self, name: str, tree: Tree, entry: str, module: str, class_name: str = "") -> None:
+        self._set(name=name, tree=tree, entry=entry, module=module, class_name=class_name)
 
     @property
     def place(self) -> Place:
@@ -39,14 +41,16 @@ class ModuleCandidate(Value):
         attribute: The dotted name of the object in it; empty for the module itself.
         distribution: The installed distribution that brought it, where that is known.
         version: The distribution's version.
+        class_name: As for a file; the class is found by looking, where ``attribute`` was given by somebody.
     """
 
-    __slots__ = ("attribute", "distribution", "module", "name", "version")
+    __slots__ = ("attribute", "class_name", "distribution", "module", "name", "version")
     name: str
     module: str
     attribute: str
     distribution: str | None
     version: str | None
+    class_name: str
 
     def __init__(
         self,
@@ -55,8 +59,16 @@ class ModuleCandidate(Value):
         attribute: str = "",
         distribution: str | None = None,
         version: str | None = None,
+        class_name: str = "",
     ) -> None:
-        self._set(name=name, module=module, attribute=attribute, distribution=distribution, version=version)
+        self._set(
+            name=name,
+            module=module,
+            attribute=attribute,
+            distribution=distribution,
+            version=version,
+            class_name=class_name,
+        )
 
     @property
     def place(self) -> Place:

@@ -32,8 +32,8 @@ class ClassFacts(Value):
     """A class at the top of a module as the source shows it.
 
     Attributes:
-        bases: The dotted names of its bases as written; ``?`` for one that is not a plain name, and for whatever
-            else may give it members that its body does not show.
+        bases: The dotted names of its bases as written; ``?`` for one that is not a plain name, and last of all ``*``
+            where something else may give it members that its body does not show.
         methods: What is defined in its body.
         attributes: Names that its body annotates or assigns.
         summary: The first line of its docstring.

@@ -1,11 +1,11 @@
 """Which candidates a place holds: a folder, a file, a package, a mapping, entry points."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from plugline.discovery.candidates import FileCandidate, Found, ModuleCandidate
-from plugline.discovery.trees import DiskTree, Tree, shown_path
+from plugline.discovery.trees import DiskTree, Tree, real_path, shown_path
 from plugline.findings import Finding, Place
 from plugline.imports import find_module
 from plugline.names import is_plugin_file_name, module_part
@@ -40,10 +40,12 @@ class Folder:
 
     Args:
         path: The folder; it need not exist yet.
+        nested: Whether folders in it that are no packages are looked into as well: ``sub/upper.py`` is ``sub.upper``.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, nested: bool = False) -> None:
         self.path = os.fspath(path)
+        self.nested = nested
         self.tree: Tree | None = DiskTree(self.path)
 
     @property
@@ -52,12 +54,12 @@ class Folder:
         return module_part(os.path.basename(os.path.abspath(self.path))) or "plugins"
 
     def __repr__(self) -> str:
-        return f"Folder({self.path!r})"
+        return f"Folder({self.path!r}{', nested=True' if self.nested else ''})"
 
     def find(self) -> Found:
         """See :class:`Finder`."""
         assert self.tree is not None  # noqa: S101 - a folder always has one
-        return find_in_tree(self.tree)
+        return find_in_tree(self.tree, nested=self.nested)
 
 
 class Carried:
@@ -73,29 +75,68 @@ class Carried:
         return find_in_tree(self.tree)
 
 
-def find_in_tree(tree: Tree) -> Found:
-    """Return the candidates at the root of a tree."""
-    names = tree.names()
+def find_in_tree(tree: Tree, *, nested: bool = False) -> Found:
+    """Return the candidates at the root of a tree, and in its folders where these are asked for."""
+    found = _find_below(tree, "", "", "")
+    if not nested:
+        return found
+    candidates, findings, refused = list(found.candidates), list(found.findings), list(found.refused)
+    todo = _plain_folders(tree, "", "", "")
+    seen = {os.path.realpath(tree.real)}
+    while todo:
+        folder, name, module = todo.pop()
+        real = os.path.realpath(real_path(tree, folder))
+        if real in seen:
+            continue  # a link that leads back
+        seen.add(real)
+        below = _find_below(tree, folder, f"{name}.", f"{module}.")
+        candidates += below.candidates
+        findings += below.findings
+        refused += below.refused
+        todo += _plain_folders(tree, folder, f"{name}.", f"{module}.")
+    candidates.sort(key=lambda candidate: candidate.name)
+    return Found(tuple(candidates), tuple(findings), tuple(refused))
+
+
+def _plain_folders(tree: Tree, folder: str, name: str, module: str) -> list[tuple[str, str, str]]:
+    """Return the folders in a folder that are no packages, each with what its plugins' names and modules begin with."""
+    names = tree.names(folder)
+    if isinstance(names, Finding):
+        return []
+    before = f"{folder}/" if folder else ""
+    return [
+        (f"{before}{one}", f"{name}{one}", f"{module}{module_part(one)}")
+        for one, is_folder in names
+        if is_folder
+        and is_plugin_file_name(one)
+        and not one.endswith(".py")
+        and not tree.is_file(f"{before}{one}/__init__.py")
+    ]
+
+
+def _find_below(tree: Tree, folder: str, before: str, module: str) -> Found:
+    """Return the candidates in one folder of a tree, whose names begin with ``before``."""
+    names = tree.names(folder)
     if isinstance(names, Finding):
         return Found(findings=(names,))
     candidates = []
     refused = []
+    path = f"{folder}/" if folder else ""
     # A file's own name goes before one that only becomes it: a_b.py before a.b.py.
     taken = {stem for stem in (name.removesuffix(".py") for name, _ in names) if "." not in stem}
     for name, is_folder in names:
         if not is_plugin_file_name(name):
             continue
-        part = module_part(name if is_folder else name.removesuffix(".py"), taken)
-        if is_folder and tree.is_file(f"{name}/__init__.py"):
-            candidates.append(FileCandidate(name, tree, f"{name}/__init__.py", part))
+        part = module + module_part(name if is_folder else name.removesuffix(".py"), taken)
+        if is_folder and tree.is_file(f"{path}{name}/__init__.py"):
+            candidates.append(FileCandidate(before + name, tree, f"{path}{name}/__init__.py", part))
         elif name.endswith(".py") and is_folder:
             hint = "rename it, or give it an __init__.py to make it a package"
-            place = Place(shown_path(tree, name))
-            refused.append(
-                (name[:-3], Finding("P102", "is a directory, a regular file was expected", place, hint=hint))
-            )
+            place = Place(shown_path(tree, path + name))
+            finding = Finding("P102", "is a directory, a regular file was expected", place, hint=hint)
+            refused.append((before + name[:-3], finding))
         elif name.endswith(".py") and len(name) > len(".py"):
-            candidates.append(FileCandidate(name[:-3], tree, name, part))
+            candidates.append(FileCandidate(before + name[:-3], tree, path + name, part))
     return Found(tuple(candidates), (), tuple(refused))
 
 
@@ -175,14 +216,15 @@ class Package:
 class Modules:
     """Installed modules, or objects in them, by names of the host's choice.
 
-    ``Modules({"json": "json", "fast": "orjson", "table": "reports.table:Table"})``.
+    ``Modules({"json": "json", "fast": "orjson", "table": "reports.table:Table"})``; ``Modules(["json", "os.path"])``
+    takes modules under their own names.
     """
 
     namespace: str | None = None
     tree: Tree | None = None
 
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self.names = dict(names)
+    def __init__(self, names: Mapping[str, str] | Sequence[str]) -> None:
+        self.names = dict(names) if isinstance(names, Mapping) else {name: name for name in names}
         for name, target in self.names.items():
             if not all(part.isidentifier() for part in target.replace(":", ".", 1).split(".")):
                 message = f"{name!r} is {target!r}, 'package.module' or 'package.module:object' was expected"
@@ -242,6 +284,11 @@ def finder_for(place: object) -> Finder:
         if not isinstance(path, str):
             message = f"{place!r} is a path of bytes, one of text was expected"
             raise TypeError(message)
+        if path.endswith((".zip", ".pyz")) and not os.path.isdir(path):
+            # zipfile is imported for who has such a file.
+            from plugline.discovery.archives import Zip  # noqa: PLC0415
+
+            return Zip(path)
         # A path that ends in .py and is no folder is meant as a file, also when it is not there yet.
         return File(path) if path.endswith(".py") and not os.path.isdir(path) else Folder(path)
     if hasattr(place, "find") and hasattr(place, "namespace"):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from plugline.contract.interface import Interface, Member
 from plugline.contract.shape import shape_problems
+from plugline.discovery.classes import may_have_a_plugin, public_classes
 from plugline.discovery.facts import ClassFacts, FunctionFacts, SourceFacts
 from plugline.findings import Finding, Place, short_repr
 
@@ -41,7 +42,7 @@ def missing_part(interface: Interface, missing: Sequence[Member]) -> float:
 
 
 def _names_in(facts: SourceFacts, *, own_only: bool) -> set[str]:
-    of_classes = {method.name for class_facts in _public(facts) for method in class_facts.methods}
+    of_classes = {method.name for class_facts in public_classes(facts) for method in class_facts.methods}
     return {*facts.bound, *of_classes, *(() if own_only else facts.imported)}
 
 
@@ -53,23 +54,17 @@ def _findings_for(interface: Interface, facts: SourceFacts, path: str, *, own_on
     as_module = _module_findings(interface, facts, path, own_only=own_only)
     if not as_module or facts.dynamic:
         return as_module if not _missing(as_module) else ()
-    classes = [_class_findings(interface, class_facts, path) for class_facts in _public(facts)]
+    classes = [_class_findings(interface, class_facts, path) for class_facts in public_classes(facts)]
     if any(not findings for findings in classes) or _may_have_more(facts, path):
         return ()
     # A class that has some of the methods is a better guess at what was meant than a module that has none.
-    some = [f for f, c in zip(classes, _public(facts), strict=True) if _has_some(interface, c)]
+    some = [f for f, c in zip(classes, public_classes(facts), strict=True) if _has_some(interface, c)]
     return some[0] if some and not _has_any_function(interface, facts) else as_module
 
 
 def _may_have_more(facts: SourceFacts, path: str) -> bool:
     """Whether a package takes names from its own modules, among which may be a class that fits."""
     return path.endswith("__init__.py") and any(one.level and one.names for one in facts.imports)
-
-
-def _public(facts: SourceFacts) -> list[ClassFacts]:
-    exported = facts.constants.get("__all__")
-    names = exported if isinstance(exported, (list, tuple)) else None
-    return [c for c in facts.classes if (c.name in names if names is not None else not c.name.startswith("_"))]
 
 
 def _missing(findings: Sequence[Finding]) -> bool:
@@ -158,7 +153,8 @@ def _class_findings(interface: Interface, class_facts: ClassFacts, path: str) ->
 
 
 def _base_findings(interface: Interface, facts: SourceFacts, path: str) -> tuple[Finding, ...]:
-    if facts.dynamic or any(class_facts.bases for class_facts in _public(facts)):
+    assert interface.base is not None  # noqa: S101 - the caller asked
+    if may_have_a_plugin([interface.base], facts) or _may_have_more(facts, path):
         return ()  # whether a base leads to the one that is asked for shows when the module is loaded
     hint = f"class Mine({interface.name}): ..."
     return (Finding("P201", f"defines no class that derives from {interface.name}", Place(path), hint=hint),)

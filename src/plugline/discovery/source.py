@@ -307,8 +307,7 @@ def _class(node: _ast.ClassDef) -> ClassFacts:
         elif isinstance(item, _ast.Assign):
             attributes += [target.id for target in item.targets if isinstance(target, _ast.Name)]
     bases = tuple(_dotted(base) for base in node.bases)
-    if _is_open(node):
-        bases = (*bases, "?")
+    bases = (*bases, *_unseen(node))
     summary = _first_line(_docstring(node.body))
     place = (node.lineno, node.col_offset + 1)
     return ClassFacts(node.name, *place, bases, tuple(methods), tuple(attributes), summary)
@@ -317,14 +316,19 @@ def _class(node: _ast.ClassDef) -> ClassFacts:
 _PLAIN_IN_CLASS = (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.Assign, _ast.AnnAssign, _ast.Expr, _ast.Pass)
 
 
-def _is_open(node: _ast.ClassDef) -> bool:
-    """Whether a class may have members that its body does not show: by a decorator, a metaclass, an ``if``."""
+# Decorators that add methods at most; dataclass adds none that an interface would ask for.
+_PLAIN_DECORATORS = frozenset({"dataclass", "final", "runtime_checkable", "total_ordering", "unique"})
+
+
+def _unseen(node: _ast.ClassDef) -> tuple[str, ...]:
+    """Say whether a class may have bases (``?``), or at least members (``*``), that are not written down in it."""
     decorators = [one.func if isinstance(one, _ast.Call) else one for one in node.decorator_list]
-    return (
-        any(_dotted(one).rpartition(".")[2] != "dataclass" for one in decorators)
-        or bool(node.keywords)
-        or any(not isinstance(item, _PLAIN_IN_CLASS) for item in node.body)
-    )
+    names = {_dotted(one).rpartition(".")[2] for one in decorators}
+    metaclasses = {_dotted(one.value).rpartition(".")[2] for one in node.keywords if one.arg == "metaclass"}
+    if names - _PLAIN_DECORATORS or metaclasses - {"ABCMeta"} or any(one.arg is None for one in node.keywords):
+        return ("?",)
+    more = names - {"dataclass"} or node.keywords or any(not isinstance(item, _PLAIN_IN_CLASS) for item in node.body)
+    return ("*",) if more else ()
 
 
 def _dotted(node: _ast.expr) -> str:

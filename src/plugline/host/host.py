@@ -1,7 +1,7 @@
 """One set of plugins of a program."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Generic, Literal, Self, TypeVar, overload
 
@@ -15,7 +15,7 @@ from plugline.errors import LoadError, PluginDeclined, PluginRejected, UnknownPl
 from plugline.findings import Finding
 from plugline.host.loader import Loader
 from plugline.host.plugin import Plugin, Rejected
-from plugline.host.registry import Entry, Inspection, inspect_places
+from plugline.host.registry import Entry, Inspection, class_name_of, inspect_places
 from plugline.names import did_you_mean
 from plugline.values import Value
 
@@ -56,8 +56,13 @@ class Host(Generic[T_co]):
             file that any user could have written is refused, and so is what differs from a ``plugline.lock`` beside
             the folder.
 
+        package: A real package of the host's below which the plugins stand instead, so that ``from ..utils import x`` in
+            one reaches the host. The package stays as it is: a plugin whose name it has gets a number in its module's name.
+        inject: Names that the modules of dropped files have before they run. Installed modules do not get them.
+
     Raises:
-        ValueError: ``namespace`` is taken, or is no dotted name; ``api_version`` is no version.
+        ValueError: ``namespace`` is taken, or is no dotted name; ``package`` is none, or is given together with it; a name
+            to inject is no identifier; ``api_version`` is no version.
         TypeError: A place or the interface is of none of these kinds.
 
     Threads: may be used from several at once.
@@ -71,6 +76,8 @@ class Host(Generic[T_co]):
         api_version: str | None = None,
         namespace: str | None = None,
         policy: Admitting | None = None,
+        package: str | None = None,
+        inject: Mapping[str, object] | None = None,
     ) -> None: ...
 
     @overload
@@ -82,6 +89,8 @@ class Host(Generic[T_co]):
         api_version: str | None = None,
         namespace: str | None = None,
         policy: Admitting | None = None,
+        package: str | None = None,
+        inject: Mapping[str, object] | None = None,
     ) -> None: ...
 
     def __init__(
@@ -91,14 +100,22 @@ class Host(Generic[T_co]):
         api_version: str | None = None,
         namespace: str | None = None,
         policy: Admitting | None = None,
+        package: str | None = None,
+        inject: Mapping[str, object] | None = None,
     ) -> None:
         if api_version is not None:
             check_api_version(api_version)
+        if package is not None and namespace is not None:
+            message = f"package {package!r} and namespace {namespace!r} were given, at most one was expected"
+            raise ValueError(message)
+        check_names(inject or {})
         self._finders = tuple(finder_for(place) for place in places)
         self._interfaces = interfaces_of(interface)
         self._api_version = api_version
         self._gate = Gate(policy if policy is not None else Policy())
-        self._loader = Loader(self._finders, self._interfaces, api_version, namespace, self._gate)
+        self._loader = Loader(
+            self._finders, self._interfaces, api_version, namespace, gate=self._gate, package=package, injected=inject
+        )
         self._registry: _Registry | None = None
 
     def __enter__(self) -> Self:
@@ -125,17 +142,22 @@ class Host(Generic[T_co]):
         with self._loader.lock:
             old = self._registry.plugins if self._registry is not None else {}
             self._gate.renew()
+            plugins: dict[str, Plugin[T_co]] = {}
             inspection = inspect_places(self._finders, self._interfaces, self._api_version, self._gate)
             self._loader.expect(inspection)
-            plugins: dict[str, Plugin[T_co]] = {}
+            self._loader.appeared.clear()
+            files = {(entry.finder, entry.place.path) for entry in inspection.accepted.values()}
             for name in old.keys() - inspection.accepted.keys():
-                old[name]._forget()  # noqa: SLF001 - a host owns its handles
+                if (old[name]._finder, old[name].place.path) not in files:  # noqa: SLF001 - a host owns its handles
+                    old[name]._forget()  # noqa: SLF001 - likewise
+                elif old[name]._appeared:  # noqa: SLF001 - likewise
+                    plugins[name] = old[name]
             for name, entry in inspection.accepted.items():
                 known = old.get(name)
                 if known is not None:
                     known._renew(entry)  # noqa: SLF001 - likewise
                 plugins[name] = known if known is not None else Plugin(entry, self._loader)
-            self._registry = _Registry(inspection, plugins)
+            self._registry = _Registry(inspection, {name: plugins[name] for name in sorted(plugins)})
 
     def _look(self) -> _Registry:
         if self._registry is None:
@@ -143,7 +165,27 @@ class Host(Generic[T_co]):
                 if self._registry is None:
                     self.refresh()
         assert self._registry is not None  # noqa: S101 - refresh has set it
+        if self._loader.appeared:
+            with self._loader.lock:
+                self._registry = self._with_appeared(self._registry)
         return self._registry
+
+    def _with_appeared(self, registry: _Registry) -> _Registry:
+        """Add the classes that running their files has shown, but for those that are known by now."""
+        known = {
+            (plugin._finder, plugin.place.path, name)  # noqa: SLF001 - a host owns its handles
+            for plugin in registry.plugins.values()
+            for name in (plugin.candidate.class_name, getattr(plugin.loaded_type, "__name__", ""))
+        }
+        plugins = dict(registry.plugins)
+        while self._loader.appeared:
+            entry = self._loader.appeared.pop()
+            assert entry.spec is not None  # noqa: S101 - the loader gave it one
+            where = (entry.finder, entry.place.path, class_name_of(entry))
+            if where not in known and entry.spec.name not in plugins:
+                known.add(where)
+                plugins[entry.spec.name] = Plugin(entry, self._loader)
+        return _Registry(registry.inspection, {name: plugins[name] for name in sorted(plugins)})
 
     def __iter__(self) -> Iterator[Plugin[T_co]]:
         """Yield the plugins that no check rejected and no load has failed, by name."""
@@ -167,16 +209,40 @@ class Host(Generic[T_co]):
             message = f"{name!r} is no plugin's name, a string was expected"  # type: ignore[unreachable]
             raise TypeError(message)
         registry = self._look()
-        plugin = registry.plugins.get(name)
+        plugin = registry.plugins.get(name) or self._of_class(name)
         if plugin is not None and plugin.state != "failed":
             return plugin
         findings = tuple(
             finding for rejected in self.rejected if rejected.name == name for finding in rejected.findings
         )
+        if not findings and plugin is not None:
+            findings = plugin._told_elsewhere  # noqa: SLF001 - a host owns its handles
         if findings:
             raise PluginRejected(name, findings)
         known = sorted(registry.plugins)
         raise UnknownPlugin(name, known, did_you_mean(name, known, kind="plugins"))
+
+    def _of_class(self, name: str) -> Plugin[T_co] | None:
+        """Find a class by a name that it has not: by ``file:Class`` or by its file's name, as far as that is clear.
+
+        Runs the file where only that tells.
+        """
+        file, _, class_name = name.rpartition(":")
+        plugin = self._look().plugins.get(file)
+        if plugin is not None:
+            if plugin.candidate.class_name != class_name:
+                self._try_load(plugin, instances=False)
+            if getattr(plugin.loaded_type, "__name__", plugin.candidate.class_name) == class_name:
+                return plugin
+            return self._look().plugins.get(name)
+        for one in self._classes_of(name):
+            self._try_load(one, instances=False)
+        left = [one for one in self._classes_of(name) if one.state != "failed"]
+        return left[0] if len(left) == 1 else None
+
+    def _classes_of(self, file: str) -> list[Plugin[T_co]]:
+        plugins = self._look().plugins.values()
+        return [one for one in plugins if one.candidate.class_name and one.name == f"{file}:{one.candidate.class_name}"]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -205,18 +271,33 @@ class Host(Generic[T_co]):
         """The reason of each plugin that said itself that it does not apply here, by name."""
         return {plugin.name: plugin.declined for plugin in self._look().plugins.values() if plugin.declined is not None}
 
-    def load_all(self) -> list[Plugin[T_co]]:
-        """Load every plugin and return those that could be, by name. The others are in :attr:`rejected` and :attr:`declined`."""
-        return [plugin for plugin in self if self._try_load(plugin)]
+    def load_all(self, *, instances: bool = True) -> list[Plugin[T_co]]:
+        """Load every plugin and return those that could be, by name. The others are in :attr:`rejected` and :attr:`declined`.
 
-    def _try_load(self, plugin: Plugin[T_co]) -> bool:
+        Args:
+            instances: Whether plugins that are classes are made an instance of, too; a host that does so
+                itself takes :meth:`Plugin.load_type <plugline.Plugin.load_type>`.
+        """
+        loaded: dict[str, Plugin[T_co]] = {}
+        tried: set[str] = set()
+        # Running a file may show classes that its source did not.
+        while new := [plugin for plugin in self if plugin.name not in tried]:
+            tried.update(plugin.name for plugin in new)
+            loaded |= {plugin.name: plugin for plugin in new if self._try_load(plugin, instances=instances)}
+        return [loaded[name] for name in sorted(loaded)]
+
+    def _try_load(self, plugin: Plugin[T_co], *, instances: bool = True) -> bool:
         known = plugin.findings
         try:
-            plugin.load()
+            if instances:
+                plugin.load()
+            else:
+                plugin._loaded()  # noqa: SLF001 - a host owns its handles
         except PluginDeclined:
             return False
         except LoadError as error:
-            if not known:
+            # A class that turned out to be no plugin has none; its neighbours in the file are.
+            if plugin.findings and not known:
                 _log_left_out(error)
             return False
         return True
@@ -271,6 +352,25 @@ class Host(Generic[T_co]):
                 raise ValueError(message)  # noqa: TRY004 - the name is wrong, not a type
             links.append(Link(plugin.name, call, plugin.path))
         return links
+
+
+def check_names(names: Mapping[str, object]) -> None:
+    """Check the names that a host gives to its plugins.
+
+    Raises:
+        ValueError: One of them is not what a variable may be called.
+    """
+    for name in names:
+        # A statement that assigns to it cannot be compiled for a keyword; the module keyword is one import more.
+        try:
+            compile(f"{name} = 0", "", "exec")
+        except SyntaxError:
+            fits = False
+        else:
+            fits = name.isidentifier() and not name.startswith("__")
+        if not fits:
+            message = f"{name!r} cannot be injected, the name of a variable was expected"
+            raise ValueError(message)
 
 
 def _rejected(name: str, entry: Entry) -> Rejected:

@@ -10,16 +10,19 @@ from plugline.clock import monotonic_seconds
 from plugline.contract.interface import Interface
 from plugline.contract.permissions import NOTHING, Permissions
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
+from plugline.discovery.classes import of_class, spec_of_class
+from plugline.discovery.facts import SourceFacts
 from plugline.discovery.finders import Finder
 from plugline.discovery.spec import read_file
 from plugline.discovery.trees import real_path
 from plugline.errors import LoadError, NameMissing, SettingsRefused
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place
-from plugline.host.registry import Entry, Inspection, admitted, check_read
+from plugline.host.registry import Entry, Inspection, admitted, check_read, class_name_of, split_entry
 from plugline.imports import import_object
 from plugline.loading.binding import Declined, Target, ask_available, find_target
-from plugline.loading.namespace import Namespace, release, reserve, stand_first
+from plugline.loading.families import Family, Faulty, Vanished, choose, find_family
+from plugline.loading.namespace import Namespace, release, reserve, share, stand_first
 from plugline.loading.patches import Snapshot
 from plugline.loading.running import Undo, failure, forget_modules, run_module
 from plugline.values import Value
@@ -45,6 +48,13 @@ class Loaded(Value):
         self._set(entry=entry, target=target, seconds=seconds, warnings=warnings)
 
 
+Outcome = Loaded | Declined | Vanished | tuple[Finding, ...]
+
+
+def _imported(facts: SourceFacts | None) -> frozenset[str]:
+    return frozenset(name for one in facts.imports for name in one.names) if facts is not None else frozenset()
+
+
 class Loader:
     """Runs plugins for one host.
 
@@ -57,13 +67,17 @@ class Loader:
         interfaces: Sequence[Interface],
         api_version: str | None,
         namespace: str | None,
+        *,
         gate: Gate | None = None,
+        package: str | None = None,
+        injected: Mapping[str, object] | None = None,
     ) -> None:
         """Reserve the private packages.
 
         Raises:
-            ValueError: ``namespace`` is taken.
+            ValueError: ``namespace`` is taken, or ``package`` is none.
         """
+        self.injected = dict(injected or {})
         self.lock = RLock()
         self._interfaces = interfaces
         self._api_version = api_version
@@ -71,9 +85,13 @@ class Loader:
         self._namespaces: dict[int, Namespace] = {}
         self._gate = gate
         self._declared: dict[tuple[str, str], Permissions] = {}  # of packages, by namespace and folder
+        self._failures: dict[tuple[int, str], tuple[str, Declined | tuple[Finding, ...]]] = {}
+        self.appeared: list[Entry] = []  # classes that only running their file showed; a host takes them from here
         for index, finder in enumerate(finders):
             wanted = namespace or finder.namespace
-            if wanted is not None and finder.tree is not None:
+            if package is not None and finder.tree is not None:
+                self._namespaces[index] = share(package, finder.tree, self)
+            elif wanted is not None and finder.tree is not None:
                 exact = namespace is not None and not self._namespaces
                 self._namespaces[index] = reserve(wanted, finder.tree, self, exact=exact)
 
@@ -85,6 +103,7 @@ class Loader:
 
     def expect(self, inspection: Inspection) -> None:
         """Take note of what was found: which file is behind a module's name where two could be."""
+        self._failures.clear()
         for entry in inspection.accepted.values():
             if isinstance(entry.candidate, FileCandidate) and entry.finder in self._namespaces:
                 self._namespaces[entry.finder].stems[entry.candidate.module] = entry.candidate.entry
@@ -119,8 +138,22 @@ class Loader:
         namespace = self._namespaces.get(entry.finder)
         return namespace.module_name(entry.spec.module) if namespace is not None else entry.spec.module
 
-    def load(self, entry: Entry) -> Loaded | Declined | tuple[Finding, ...]:
+    def load(self, entry: Entry) -> Outcome:
         """Run a plugin and bind it, or say everything that keeps it from being a plugin. Leaves nothing of a failure."""
+        # A file with several plugins that fails or declines does so once, and not once for each of them.
+        key = (entry.finder, entry.place.path)
+        digest, known = self._failures.get(key, ("", None))
+        if known is not None and entry.spec is not None and digest == entry.spec.digest:
+            return Vanished(known, whole_file=True) if isinstance(known, tuple) else known
+        outcome = self._load_keeping_the_process(entry)
+        if isinstance(outcome, Faulty):
+            return outcome.findings
+        if entry.spec is not None and class_name_of(entry) and not isinstance(outcome, (Loaded, Vanished)):
+            self._failures[key] = (entry.spec.digest, outcome)
+        return outcome
+
+    def _load_keeping_the_process(self, entry: Entry) -> Outcome | Faulty:
+        """Load, and put back what belongs to the whole process and was changed by it."""
         if not isinstance(entry.candidate, FileCandidate):
             return self._load(entry)
         snapshot = Snapshot()
@@ -129,11 +162,17 @@ class Loader:
             outcome = self._load(entry)
         finally:
             patched = snapshot.undo(self.module_name(entry), Place(entry.place.path))
-        if isinstance(outcome, Loaded):
-            return Loaded(outcome.entry, outcome.target, outcome.seconds, (*outcome.entry.warnings, *patched))
-        return (*outcome, *patched) if isinstance(outcome, tuple) else outcome
+        match outcome:
+            case Loaded():
+                return Loaded(outcome.entry, outcome.target, outcome.seconds, (*outcome.entry.warnings, *patched))
+            case Faulty():
+                return Faulty((*outcome.findings, *patched))
+            case tuple():
+                return (*outcome, *patched)
+            case _:
+                return outcome
 
-    def _load(self, entry: Entry) -> Loaded | Declined | tuple[Finding, ...]:
+    def _load(self, entry: Entry) -> Outcome | Faulty:
         match entry.candidate:
             case FileCandidate() as candidate:
                 return self._load_file(entry, candidate)
@@ -142,7 +181,7 @@ class Loader:
             case None:
                 return entry.findings
 
-    def _load_file(self, entry: Entry, candidate: FileCandidate) -> Loaded | Declined | tuple[Finding, ...]:
+    def _load_file(self, entry: Entry, candidate: FileCandidate) -> Outcome | Faulty:
         source = candidate.tree.read(candidate.entry)
         if isinstance(source, Finding):
             return (source,)
@@ -169,18 +208,18 @@ class Loader:
         self._staged[key] = source
         stand_first()
         try:
-            return self._run(entry, namespace.module_name(candidate.module), namespace=namespace.name)
+            return self._run(entry, namespace.module_name(candidate.module), namespace=namespace)
         finally:
             self._staged.pop(key, None)  # a plugin that loads itself was here before
 
-    def _load_module(self, entry: Entry, candidate: ModuleCandidate) -> Loaded | Declined | tuple[Finding, ...]:
+    def _load_module(self, entry: Entry, candidate: ModuleCandidate) -> Outcome | Faulty:
         return self._run(entry, candidate.module, attribute=candidate.attribute)
 
     def _run(
-        self, entry: Entry, name: str, *, attribute: str = "", namespace: str | None = None
-    ) -> Loaded | Declined | tuple[Finding, ...]:
+        self, entry: Entry, name: str, *, attribute: str = "", namespace: Namespace | None = None
+    ) -> Outcome | Faulty:
         path = self.path_of(entry) or ""
-        undo = Undo(namespace)
+        undo = Undo(namespace.owns if namespace is not None else None)
         loaded = False
         try:
             start = monotonic_seconds()
@@ -190,7 +229,7 @@ class Loader:
                 return module
             wanted = f"{name}:{attribute}" if attribute else ""
             outcome = self._bind(entry, module, wanted, path, undo, private=namespace is not None)
-            loaded = isinstance(outcome, Target)
+            loaded = isinstance(outcome, (Target, Vanished, Faulty))
             return Loaded(entry, outcome, seconds) if isinstance(outcome, Target) else outcome
         finally:
             if not loaded:
@@ -198,7 +237,7 @@ class Loader:
 
     def _bind(
         self, entry: Entry, module: object, wanted: str, path: str, undo: Undo, *, private: bool
-    ) -> Target | Declined | tuple[Finding, ...]:
+    ) -> Target | Declined | Vanished | Faulty | tuple[Finding, ...]:
         place = Place(entry.place.path)
         facts = entry.spec.facts if entry.spec is not None else None
         try:
@@ -208,6 +247,10 @@ class Loader:
                 return (answer,)
             if answer is not None:
                 return answer
+            if not wanted and self._takes_classes(entry):
+                family = find_family(module, self._interfaces, place, _imported(facts))
+                if family:
+                    return self._choose(entry, family)
             defined = facts.bound if facts is not None else frozenset()
             return find_target(value, self._interfaces, place, defined=defined if private else None)
         except NameMissing as error:
@@ -219,11 +262,30 @@ class Loader:
                 raise
             return (failure(error, path, place.path, "while it was checked"),)
 
+    def _takes_classes(self, entry: Entry) -> bool:
+        """Whether several classes of a file may be several plugins: where nothing but a base class will do, or one was seen."""
+        return class_name_of(entry) != "" or all(interface.base is not None for interface in self._interfaces)
+
+    def _choose(self, entry: Entry, family: Family) -> Target | Vanished | Faulty | tuple[Finding, ...]:
+        assert entry.spec is not None  # noqa: S101 - only what has a spec is loaded
+        assert entry.candidate is not None  # noqa: S101 - likewise
+        class_name = class_name_of(entry)
+        found = choose(family, class_name, entry.spec.name, entry.place.path, self._interfaces)
+        spec = entry.spec
+        for name, other in family.items():
+            if other is not found:
+                self.appeared.append(
+                    Entry(of_class(entry.candidate, name), spec_of_class(spec, name), (), entry.finder)
+                )
+        return Faulty(found) if isinstance(found, tuple) and len(family) > 1 else found
+
     def forget(self, entry: Entry) -> None:
         """Let go of a private module whose file is gone, so that a new file of its name is run."""
-        if entry.finder in self._namespaces:
+        namespace = self._namespaces.get(entry.finder)
+        if namespace is not None:
             name = self.module_name(entry)
-            forget_modules([key for key in sys.modules if key == name or key.startswith(f"{name}.")])
+            below = [key for key in sys.modules if key == name or key.startswith(f"{name}.")]
+            forget_modules([key for key in below if namespace.owns(key)])
 
     def instance(self, entry: Entry, loaded: Loaded, settings: Mapping[str, object]) -> object:
         """Return the object that provides the interface, made with ``settings`` where it is a class.

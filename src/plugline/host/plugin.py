@@ -15,9 +15,10 @@ from plugline.discovery.candidates import Candidate
 from plugline.discovery.spec import PluginSpec
 from plugline.errors import LoadError, PluginDeclined
 from plugline.findings import Finding, Place
-from plugline.host.loader import Loaded, Loader
+from plugline.host.loader import Loaded, Loader, Outcome
 from plugline.host.registry import Entry
 from plugline.loading.binding import Declined
+from plugline.loading.families import Vanished
 from plugline.values import Value
 
 T_co = TypeVar("T_co", covariant=True)
@@ -61,7 +62,7 @@ class Plugin(Generic[T_co]):
         """Made by a host."""
         self._entry = entry
         self._loader = loader
-        self._outcome: Loaded | Declined | tuple[Finding, ...] | None = None
+        self._outcome: Outcome | None = None
         self._default: object = None  # an instance made without settings, or the error that making it gave
 
     def __repr__(self) -> str:
@@ -160,17 +161,36 @@ class Plugin(Generic[T_co]):
             PluginDeclined: Its ``available()`` said that it does not apply here.
         """
         with self._loader.lock:
-            if self._outcome is None:
-                self._outcome = self._loader.load(self._entry)
-                if isinstance(self._outcome, Loaded) and _name_of(self._outcome.entry) == self.name:
-                    self._entry = self._outcome.entry  # its file may be newer than the listing
-            match self._outcome:
-                case Loaded() as loaded:
-                    return cast(T_co, self._bound(loaded, settings))
-                case Declined() as declined:
-                    raise PluginDeclined(self.name, declined.reason)
-                case findings:
-                    raise LoadError(self.name, findings)
+            return cast(T_co, self._bound(self._loaded(), settings))
+
+    def load_type(self) -> type[T_co]:
+        """Return the class that provides the interface, for a host that makes its instances itself.
+
+        Raises:
+            LoadError, PluginDeclined: As :meth:`load`.
+            TypeError: It is a module with functions.
+        """
+        with self._loader.lock:
+            value = self._loaded().target.value
+        if not isinstance(value, type):
+            message = f"plugin {self.name!r} is no class"
+            raise TypeError(message)
+        return value
+
+    def _loaded(self) -> Loaded:
+        if self._outcome is None:
+            self._outcome = self._loader.load(self._entry)
+            if isinstance(self._outcome, Loaded) and _name_of(self._outcome.entry) == self.name:
+                self._entry = self._outcome.entry  # its file may be newer than the listing
+        match self._outcome:
+            case Loaded() as loaded:
+                return loaded
+            case Declined() as declined:
+                raise PluginDeclined(self.name, declined.reason)
+            case Vanished() as vanished:
+                raise LoadError(self.name, vanished.findings)
+            case findings:
+                raise LoadError(self.name, findings)
 
     def _bound(self, loaded: Loaded, settings: Mapping[str, object] | None) -> object:
         if settings is None:
@@ -192,9 +212,25 @@ class Plugin(Generic[T_co]):
             self._loader.forget(self._entry)
         self._entry, self._outcome, self._default = entry, None, None
 
+    @property
+    def _told_elsewhere(self) -> tuple[Finding, ...]:
+        """What keeps its whole file from being loaded, where another plugin in it has that finding."""
+        outcome = self._outcome
+        return outcome.findings if isinstance(outcome, Vanished) and outcome.whole_file else ()
+
+    @property
+    def _appeared(self) -> bool:
+        """Whether it is a class that only running its file has shown."""
+        name, facts = self.candidate.class_name, self.spec.facts
+        return name != "" and facts is not None and all(one.name != name for one in facts.classes)
+
+    @property
+    def _finder(self) -> int:
+        return self._entry.finder
+
     def _forget(self) -> None:
         """Take note that its file is gone: its module leaves ``sys.modules``, what it gave out stays usable."""
-        if isinstance(self._outcome, Loaded):
+        if isinstance(self._outcome, Loaded) or self.candidate.class_name:
             self._loader.forget(self._entry)
 
     @property

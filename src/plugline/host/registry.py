@@ -7,6 +7,7 @@ from plugline.admission.policy import Gate
 from plugline.contract.interface import Interface
 from plugline.contract.version import api_version_problem
 from plugline.discovery.candidates import Candidate, FileCandidate, ModuleCandidate
+from plugline.discovery.classes import spec_of_file, split_by_class
 from plugline.discovery.finders import Finder
 from plugline.discovery.fit import source_findings
 from plugline.discovery.spec import PluginSpec, Read, read_file, read_module
@@ -82,18 +83,41 @@ def inspect_places(
         found = finder.find()
         findings += found.findings
         rejected += [(name, Entry(None, None, (finding,), index)) for name, finding in found.refused]
-        for candidate in found.candidates:
-            entry = read_candidate(candidate, interfaces, api_version, index, gate)
+        for entry in (
+            one
+            for candidate in found.candidates
+            for one in split_entry(read_candidate(candidate, interfaces, api_version, index, gate), interfaces)
+        ):
+            candidate = entry.candidate
+            assert candidate is not None  # noqa: S101 - it was read from one
             name = entry.spec.name if entry.spec is not None else candidate.name
             if not entry.findings and name in accepted:
-                entry = Entry(candidate, entry.spec, (_clash(name, entry, accepted[name]),), index)
-            if entry.findings:
+                clash = _clash(name, entry, accepted[name])
+                rejected.append((name, Entry(candidate, entry.spec, (clash,), index)))
+            elif entry.findings:
                 rejected.append((name, entry))
             else:
                 accepted[name] = entry
     in_order = {name: accepted[name] for name in sorted(accepted)}
     rejected.sort(key=lambda pair: (pair[1].finder, str(pair[1].place)))
     return Inspection(in_order, tuple(rejected), tuple(findings))
+
+
+def class_name_of(entry: Entry) -> str:
+    """Return the class that an entry means, empty where it means a file."""
+    return entry.candidate.class_name if entry.candidate is not None else ""
+
+
+def split_entry(entry: Entry, interfaces: Sequence[Interface]) -> list[Entry]:
+    """Return an entry for each plugin that the file holds: more than one only where they are classes of the host's."""
+    if entry.spec is None or entry.candidate is None or all(interface.base is None for interface in interfaces):
+        return [entry]
+    if entry.findings:
+        return [entry]  # what is wrong with a file is told once
+    return [
+        Entry(candidate, spec, (), entry.finder, entry.warnings)
+        for candidate, spec in split_by_class(entry.candidate, entry.spec, interfaces)
+    ]
 
 
 def _clash(name: str, entry: Entry, first: Entry) -> Finding:
@@ -121,7 +145,8 @@ def admitted(entry: Entry, source: SourceFile, gate: Gate) -> Entry:
     """Add to an entry what speaks against loading it, made of these bytes."""
     if entry.spec is None:
         return entry
-    found = gate.admit(entry.candidate, entry.spec, source)
+    # A file is trusted as a whole, whichever of its classes is meant.
+    found = gate.admit(entry.candidate, spec_of_file(entry.spec), source)
     errors = tuple(finding for finding in found if finding.is_error)
     warnings = tuple(finding for finding in found if not finding.is_error)
     return Entry(entry.candidate, entry.spec, (*entry.findings, *errors), entry.finder, warnings)

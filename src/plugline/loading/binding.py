@@ -63,15 +63,15 @@ def _find_for(
     value: object, interface: Interface, place: Place, defined: Collection[str] | None
 ) -> Target | tuple[Finding, ...]:
     if is_class(value):
-        return _class_target([value], interface, place) or _lacks(value, interface, place)
+        return class_target([value], interface, place) or _lacks(value, interface, place)
     findings = _member_findings(value, interface, place, defined)
     if interface.base is None and not findings:
         return Target(value, interface)
     if interface.base is not None and isinstance(value, interface.base):
         return Target(value, interface)
     if isinstance(value, ModuleType):
-        classes = _own_classes(value)
-        target = _class_target(classes, interface, place)
+        classes = own_classes(value)
+        target = class_target(classes, interface, place)
         if target is not None:
             return target
         unfinished = [one for one in classes if interface.base is not None and issubclass(one, interface.base)]
@@ -93,8 +93,16 @@ def _lacks(value: type, interface: Interface, place: Place) -> tuple[Finding, ..
     return (Finding("P201", f"class {value.__name__} is {message}", place),)
 
 
+_ABSTRACT = 1 << 20  # Py_TPFLAGS_IS_ABSTRACT, as inspect.isabstract has it
+
+
 def _abstract(value: type) -> set[str]:
-    return set(getattr(value, "__abstractmethods__", None) or ())
+    # By the flag, which no metaclass can answer for: one that looks its attributes up elsewhere may not come back.
+    return set(_abstract_methods_of(value)) if _flags_of(value) & _ABSTRACT else set()
+
+
+_flags_of = type.__dict__["__flags__"].__get__
+_abstract_methods_of = type.__dict__["__abstractmethods__"].__get__
 
 
 def _has_attribute(owner: type, name: str) -> bool:
@@ -102,7 +110,8 @@ def _has_attribute(owner: type, name: str) -> bool:
     return any(name in vars(ancestor) for ancestor in owner.__mro__)
 
 
-def _own_classes(module: ModuleType) -> list[type]:
+def own_classes(module: ModuleType) -> list[type]:
+    """Return the public classes that are defined in a module, or below a package."""
     exported = getattr(module, "__all__", None)
     return [
         value
@@ -114,7 +123,7 @@ def _own_classes(module: ModuleType) -> list[type]:
     ]
 
 
-def _class_target(classes: Sequence[type], interface: Interface, place: Place) -> Target | tuple[Finding, ...] | None:
+def class_target(classes: Sequence[type], interface: Interface, place: Place) -> Target | tuple[Finding, ...] | None:
     """Return the one class that fits, findings where several do or one nearly does, ``None`` where none does."""
     fitting = [candidate for candidate in classes if _fits(candidate, interface)]
     if len(fitting) > 1:

@@ -11,11 +11,12 @@ Invariants:
 Threads: reserving and releasing lock; importing is guarded by the import system's own lock a module.
 """
 
+import os
 import sys
 from _thread import allocate_lock  # threading and weakref cost half a listing to import
 from _weakref import ref
-from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
+from collections.abc import Mapping, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from types import CodeType, ModuleType
 from typing import Protocol
 
@@ -30,7 +31,15 @@ from plugline.loading.running import forget_modules
 
 
 class Provider(Protocol):
-    """Who says which bytes a private module is made of: a host."""
+    """Who says which bytes a private module is made of: a host.
+
+    Attributes:
+        injected: Names that a module has before it runs.
+    """
+
+    @property
+    def injected(self) -> Mapping[str, object]:
+        """See the class."""
 
     def provide(self, namespace: "Namespace", relative: str) -> SourceFile | Finding:
         """Return the checked source of one file, or why it may not be run."""
@@ -64,28 +73,58 @@ class Namespace:
         """Return the full name of the module with this last part."""
         return f"{self.name}.{part}"
 
+    def owns(self, name: str) -> bool:
+        """Whether a module of this name is one of its own."""
+        return name.startswith(f"{self.name}.")
+
+    def made(self, name: str) -> None:
+        """Take note that a module of this name was made here."""
+
     def locate(self, parts: Sequence[str]) -> tuple[str, bool] | None:
         """Return the file for a module's name below the package, with whether it is a package itself."""
-        first = self.stems.get(parts[0])
-        if first is not None:
-            if len(parts) == 1:
-                return first, first.endswith("/__init__.py")
-            path = "/".join([first.rpartition("/")[0], *parts[1:]])
-        else:
-            path = "/".join(parts)
+        for length in range(len(parts), 0, -1):
+            entry = self.stems.get(".".join(parts[:length]))
+            if entry is None:
+                continue
+            if length == len(parts):
+                return entry, entry.endswith("/__init__.py")
+            if not entry.endswith("/__init__.py"):
+                return None
+            return self._file_at("/".join([entry.rpartition("/")[0], *parts[length:]]))
+        above = self._folder(parts[:-1])
+        found = self._file_at("/".join([above, parts[-1]] if above else [parts[-1]]))
+        return found if found is not None else self._locate_odd(parts)
+
+    def _file_at(self, path: str) -> tuple[str, bool] | None:
         if self.tree.is_file(f"{path}/__init__.py"):
             return f"{path}/__init__.py", True
-        if self.tree.is_file(f"{path}.py"):
-            return f"{path}.py", False
-        return self._locate_odd(parts) if first is None else None
+        return (f"{path}.py", False) if self.tree.is_file(f"{path}.py") else None
+
+    def has_folder(self, parts: Sequence[str]) -> bool:
+        """Whether a name below the package is that of a folder without ``__init__.py``."""
+        names = self.tree.names(self._folder(parts))
+        return not isinstance(names, Finding) and bool(names)
+
+    def _folder(self, parts: Sequence[str]) -> str:
+        """Return the folder for a dotted name: that of a plugin in it which is known, else the one of that very name."""
+        before = ".".join([*parts, ""])
+        known = next((entry for stem, entry in self.stems.items() if parts and stem.startswith(before)), None)
+        return "/".join(known.split("/")[: len(parts)] if known is not None else parts)
 
     def _locate_odd(self, parts: Sequence[str]) -> tuple[str, bool] | None:
         """Look for a file whose name has dots, when nobody has listed the folder yet: a pickle may come first."""
-        for candidate in find_in_tree(self.tree).candidates:
-            if isinstance(candidate, FileCandidate) and candidate.module == parts[0] != candidate.name:
-                self.stems[parts[0]] = candidate.entry
+        name = ".".join(parts)
+        for candidate in find_in_tree(self.tree, nested=len(parts) > 1).candidates:
+            if isinstance(candidate, FileCandidate) and candidate.module == name != candidate.name:
+                self.stems[name] = candidate.entry
                 return self.locate(parts)
         return None
+
+    @property
+    def injected(self) -> Mapping[str, object]:
+        """The names that its modules have before they run."""
+        provider = self._provider()
+        return provider.injected if provider is not None else {}
 
     def source(self, relative: str) -> SourceFile:
         """Return the bytes of a file that may be run.
@@ -130,6 +169,8 @@ class PrivateLoader:
     def exec_module(self, module: ModuleType) -> None:
         """Run the bytes that the host provides; what they raise passes."""
         source = self._namespace.source(self._relative)
+        self._namespace.made(module.__name__)
+        module.__dict__.update(self._namespace.injected)
         exec(self._compile(source), module.__dict__)  # noqa: S102 - this is where a plugin is run
 
     def _compile(self, source: SourceFile) -> CodeType:
@@ -137,11 +178,21 @@ class PrivateLoader:
 
     def get_source(self, fullname: str) -> str | None:
         """Return the text of the module as it is now, for ``linecache``."""
+        from importlib.util import decode_source  # noqa: PLC0415 - for tracebacks and people only
+
         found = self._namespace.tree.read(self._relative)
-        return None if isinstance(found, Finding) else found.content.decode("utf-8", "replace")
+        if isinstance(found, Finding):
+            return None
+        try:
+            return decode_source(found.content)
+        except (SyntaxError, UnicodeDecodeError):
+            return found.content.decode("utf-8", "replace")
 
     def get_resource_reader(self, fullname: str) -> object:
         """Return what ``importlib.resources`` reads a package plugin's data files with."""
+        resources = getattr(self._namespace.tree, "resources", None)
+        if resources is not None:
+            return resources(self._relative.rpartition("/")[0])
         from importlib.readers import FileReader  # noqa: PLC0415 - half of the standard library, seldom wanted
 
         return FileReader(self)  # type: ignore[arg-type]  # its path is all that is asked for
@@ -161,6 +212,7 @@ class _PrivateFinder:
 
     def __init__(self) -> None:
         self.namespaces: dict[str, Namespace] = {}
+        self.shared: tuple[SharedNamespace, ...] = ()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -169,13 +221,22 @@ class _PrivateFinder:
             if fullname == name:
                 return ModuleSpec(fullname, _RootLoader(), is_package=True)  # type: ignore[arg-type]
             if fullname.startswith(f"{name}."):
-                return _spec_below(namespace, fullname, fullname[len(name) + 1 :].split("."))
+                return spec_below(namespace, fullname)
+        for shared in self.shared:
+            if fullname.startswith(f"{shared.name}.") and shared.answers(fullname, target):
+                spec = spec_below(shared, fullname)
+                if spec is not None:
+                    return spec
         return None
 
 
-def _spec_below(namespace: Namespace, fullname: str, parts: Sequence[str]) -> ModuleSpec | None:
+def spec_below(namespace: Namespace, fullname: str) -> ModuleSpec | None:
+    """Return the import specification of a module of a namespace, ``None`` where it has no such file."""
+    parts = fullname[len(namespace.name) + 1 :].split(".")
     located = namespace.locate(parts)
     if located is None:
+        if namespace.has_folder(parts):
+            return ModuleSpec(fullname, _RootLoader(), is_package=True)  # type: ignore[arg-type]
         return None
     relative, is_package = located
     origin = real_path(namespace.tree, relative)
@@ -228,6 +289,108 @@ def reserve(wanted: str, tree: Tree, provider: Provider, *, exact: bool) -> Name
         return namespace
 
 
+class SharedNamespace(Namespace):
+    """Plugins of a folder that stand below a real package, which belongs to somebody else.
+
+    The package, and what it has by itself, is imported as by anybody. A name that it has is never taken: the plugin's
+    module gets a number. Where the folder is the package's own, what was imported before stays as it is.
+    """
+
+    __slots__ = ("_made", "_parts")
+
+    def __init__(self, name: str, tree: Tree, provider: Provider) -> None:
+        super().__init__(name, tree, provider)
+        self._made: set[str] = set()
+        self._parts: dict[str, str] = {}
+
+    @property
+    def abandoned(self) -> bool:
+        """See :class:`Namespace`."""
+        return self._provider() is None and self._made.isdisjoint(sys.modules)
+
+    def owns(self, name: str) -> bool:
+        """See :class:`Namespace`: only what was made here."""
+        return name in self._made
+
+    def made(self, name: str) -> None:
+        """See :class:`Namespace`."""
+        self._made.add(name)
+
+    def module_name(self, part: str) -> str:
+        """See :class:`Namespace`; the part gets a number where somebody else has it."""
+        if part not in self._parts:
+            free = part
+            number = 1
+            while self._is_others(free, part):
+                number += 1
+                free = f"{part}_{number}"
+            located = self.locate(part.split("."))
+            if free != part and located is not None:
+                self.stems[free] = located[0]
+            self._parts[part] = free
+        return super().module_name(self._parts[part])
+
+    def answers(self, fullname: str, target: ModuleType | None) -> bool:
+        """Whether the import of a name is this namespace's to answer."""
+        package = sys.modules.get(self.name)
+        # What the package imports while it is imported itself is its own affair, and so is a reload of what it has.
+        if getattr(getattr(package, "__spec__", None), "_initializing", False):
+            return False
+        if target is not None and fullname not in self._made:
+            return False
+        part = fullname[len(self.name) + 1 :]
+        return part in self._parts.values() or not self._is_others(part, part)
+
+    def _is_others(self, free: str, part: str) -> bool:
+        name = f"{self.name}.{free}"
+        if name in self._made:
+            return False
+        located = self.locate(part.split("."))
+        own = os.path.realpath(real_path(self.tree, located[0])) if located is not None else ""
+        if any(other.owns(name) for other in _finder.shared if other is not self):
+            return True
+        if name in sys.modules:
+            return os.path.realpath(getattr(sys.modules[name], "__file__", None) or "") != own
+        spec = find_module(self.name)
+        folders = list(getattr(spec, "submodule_search_locations", None) or ())
+        if [os.path.realpath(folder) for folder in folders] == [os.path.realpath(self.tree.real)]:
+            return False
+        if any(other.has(free) for other in self._others()):
+            return True
+        if "." in free:
+            return False
+        if free in getattr(sys.modules.get(self.name), "__dict__", {}):
+            return True  # a function of the package's, say
+        found = PathFinder.find_spec(name, folders)
+        return found is not None and os.path.realpath(found.origin or "") != own
+
+    def _others(self) -> "list[SharedNamespace]":
+        """Return those that came before this one."""
+        before = _finder.shared[: _finder.shared.index(self)] if self in _finder.shared else ()
+        return [other for other in before if other.name == self.name and other.tree.real != self.tree.real]
+
+    def has(self, part: str) -> bool:
+        """Whether a module of this name below the package is this namespace's."""
+        return part in self._parts.values() or self.locate(part.split(".")) is not None
+
+
+def share(package: str, tree: Tree, provider: Provider) -> SharedNamespace:
+    """Let the files of a tree stand below a real package.
+
+    Raises:
+        ValueError: There is no such package.
+    """
+    spec = find_module(package) if all(part.isidentifier() for part in package.split(".")) else None
+    if spec is None or spec.submodule_search_locations is None:
+        message = f"package {package!r} is not a package that can be imported"
+        raise ValueError(message)
+    with _lock:
+        namespace = SharedNamespace(package, tree, provider)
+        _finder.shared = (*(known for known in _finder.shared if not known.abandoned), namespace)
+        stand_first()
+        return namespace
+
+
 def stand_first() -> None:
     """Make sure that imports ask our finder, which a plugin or a test may have taken out."""
     if _finder not in sys.meta_path:
@@ -249,11 +412,13 @@ def _is_taken(name: str, tree: Tree) -> bool:
 def release(namespace: Namespace) -> None:
     """Give a private package back: its modules leave ``sys.modules``, and the finder goes with the last one."""
     with _lock:
+        root = ""
         if _finder.namespaces.get(namespace.name) is namespace:
+            root = namespace.name
             _finder.namespaces = {name: ns for name, ns in _finder.namespaces.items() if ns is not namespace}
-        prefix = f"{namespace.name}."
-        forget_modules([key for key in sys.modules if key == namespace.name or key.startswith(prefix)])
-        if not _finder.namespaces and _finder in sys.meta_path:
+        _finder.shared = tuple(shared for shared in _finder.shared if shared is not namespace)
+        forget_modules([key for key in sys.modules if key == root or namespace.owns(key)])
+        if not _finder.namespaces and not _finder.shared and _finder in sys.meta_path:
             sys.meta_path.remove(_finder)
 
 

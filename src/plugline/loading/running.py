@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 
@@ -14,21 +15,24 @@ from plugline.loading.patches import run_keeping_builtins
 class Undo:
     """Puts ``sys.modules`` back to what it is now, after a load that failed.
 
-    The modules below ``namespace`` that have come since go, and what was replaced or removed is there again. Modules
-    from elsewhere that were imported meanwhile stay. May be called again.
+    The private modules that have come since go, and what was replaced or removed is there again. Modules from elsewhere
+    that were imported meanwhile stay. May be called again.
+
+    Args:
+        owns: Whether a module of some name is private; ``None`` where none is.
     """
 
-    __slots__ = ("_before", "_namespace")
+    __slots__ = ("_before", "_owns")
 
-    def __init__(self, namespace: str | None) -> None:
+    def __init__(self, owns: Callable[[str], bool] | None) -> None:
         self._before = dict(sys.modules)
-        self._namespace = namespace
+        self._owns = owns
 
     def __call__(self) -> None:
         """Do it."""
-        prefix = f"{self._namespace}."
-        if self._namespace is not None:
-            forget_modules([key for key in sys.modules if key.startswith(prefix) and key not in self._before])
+        owns = self._owns
+        if owns is not None:
+            forget_modules([key for key in sys.modules if key not in self._before and owns(key)])
         for key, module in self._before.items():
             if sys.modules.get(key, _ABSENT) is not module:
                 sys.modules[key] = module

@@ -263,17 +263,20 @@ def test_a_class_is_shown_with_its_bases_methods_and_attributes() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "base"),
     [
-        "@register\nclass A: ...",
-        "class A(metaclass=M): ...",
-        "class A:\n    if x:\n        def f(self): ...",
-        "class A:\n    from x import f",
-        "class A:\n    for n in x: ...",
+        ("@register\nclass A: ...", "?"),
+        ("class A(metaclass=M): ...", "?"),
+        ("@functools.total_ordering\nclass A: ...", "*"),
+        ("class A(metaclass=abc.ABCMeta): ...", "*"),
+        ("class A(total=False): ...", "*"),
+        ("class A:\n    if x:\n        def f(self): ...", "*"),
+        ("class A:\n    from x import f", "*"),
+        ("class A:\n    for n in x: ...", "*"),
     ],
 )
-def test_a_class_that_may_have_more_than_its_body_shows_says_so(text: str) -> None:
-    assert facts(text).classes[0].bases == ("?",)
+def test_a_class_that_may_have_more_than_its_body_shows_says_so(text: str, base: str) -> None:
+    assert facts(text).classes[0].bases == (base,)
 
 
 @pytest.mark.parametrize("decorator", ["dataclass", "dataclass(frozen=True)", "dataclasses.dataclass(slots=True)"])

@@ -1,0 +1,242 @@
+"""Plugins that derive from the host's base class, several of them in one file."""
+
+import abc
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plugline import Host, LoadError, Modules, PluginRejected, UnknownPlugin
+from tests.plugin_folders import write
+
+
+class Command(abc.ABC):
+    """What the plugins of these tests derive from."""
+
+    @abc.abstractmethod
+    def run(self, text: str) -> str: ...
+
+
+IMPORT = f"from {__name__} import Command\n"
+ONE = IMPORT + "class Shout(Command):\n    'Make it loud.'\n    def run(self, text): return text.upper()\n"
+TWO = ONE + "class Whisper(Shout):\n    def run(self, text): return text.lower()\n"
+
+
+@contextlib.contextmanager
+def opened(folder: Path, files: dict[str, str]) -> Iterator[Host[Command]]:
+    # Callable[..., T] and an abstract class: see Host.
+    with Host(write(folder / "plugins", files), interface=Command) as host:
+        yield host
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let plugins import the base class from this file, whatever name pytest gave it."""
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
+
+
+def names(host: Host[Command]) -> list[str]:
+    return list(host.names)
+
+
+def test_one_class_is_a_plugin_of_the_files_name(tmp_path: Path) -> None:
+    with opened(tmp_path, {"shout.py": ONE}) as host:
+        assert names(host) == ["shout"]
+        assert host["shout"].load().run("a") == "A"
+
+
+def test_several_classes_are_several_plugins_and_the_file_is_run_once(tmp_path: Path) -> None:
+    count = "import builtins\nbuiltins.runs = getattr(builtins, 'runs', 0) + 1\n"
+    with opened(tmp_path, {"say.py": count + TWO, "_no.py": TWO}) as host:
+        assert names(host) == ["say:Shout", "say:Whisper"]
+        assert host["say:Shout"].summary == "Make it loud."
+        assert [plugin.load().run("Ab") for plugin in host] == ["AB", "ab"]
+        assert host["say:Whisper"].generation == 1
+    import builtins
+
+    assert vars(builtins).pop("runs") == 1
+
+
+def test_a_name_with_its_class_leads_to_the_only_class_too(tmp_path: Path) -> None:
+    with opened(tmp_path, {"shout.py": ONE}) as host:
+        assert host["shout:Shout"] is host["shout"]
+        with pytest.raises(UnknownPlugin):
+            host["shout:Other"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "class Fault(Exception): ...\nclass Plain: ...\nclass Worse(Fault): ...\n",
+        "class Plain:\n    class Inner: ...\n    if True: x = 1\n",
+        "import enum\nfrom typing import NamedTuple\nclass A(enum.Enum): ...\nclass B(NamedTuple): ...\n",
+        IMPORT + "class _Hidden(Command):\n    def run(self, text): ...\n",
+        "x = 1\n",
+        "",
+    ],
+)
+def test_a_file_without_a_class_that_can_derive_is_no_plugin(text: str, tmp_path: Path) -> None:
+    with opened(tmp_path, {"a.py": text}) as host:
+        assert names(host) == []
+        assert [one.findings[0].code for one in host.rejected] == ["P201"]
+        assert "plugins.a" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "class Fault(Exception): ...\n",
+        "import enum, threading\nclass Kind(enum.Enum): ...\nclass Task(threading.Thread): ...\n",
+        "from collections.abc import Mapping\nclass Table(Mapping): ...\n",
+        "class _Hidden(Shout): ...\n",
+    ],
+)
+def test_what_cannot_derive_does_not_change_the_name(more: str, tmp_path: Path) -> None:
+    with opened(tmp_path, {"shout.py": ONE + more}) as host:
+        assert names(host) == ["shout"]
+        assert type(host["shout"].load()).__name__ == "Shout"
+        assert names(host) == ["shout"]
+
+
+def test_what_turns_out_not_to_derive_vanishes_quietly(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    more = "from tests.plugin_folders import Path\nclass Perhaps(Path): ...\nclass Too(Perhaps): ...\n"
+    with opened(tmp_path, {"shout.py": ONE + more}) as host, caplog.at_level(logging.DEBUG):
+        assert names(host) == ["shout", "shout:Perhaps", "shout:Too"]
+        perhaps = host["shout:Perhaps"]
+        assert [plugin.name for plugin in host.load_all()] == ["shout"]
+        assert names(host) == ["shout"]
+        assert not host.rejected
+        assert not caplog.records
+        with pytest.raises(LoadError, match="does not derive from Command"):
+            perhaps.load()
+        with pytest.raises(UnknownPlugin):
+            host["shout:Perhaps"]
+
+
+def test_a_files_name_leads_to_the_one_class_that_is_left_once_it_was_run(tmp_path: Path) -> None:
+    aliased = ONE.replace("import Command", "import Command as Odd").replace("(Command)", "(Odd)")
+    more = "from tests.plugin_folders import Path\nclass Perhaps(Path): ...\n"
+    with opened(tmp_path, {"a.py": aliased + more, "b.py": TWO}) as host:
+        assert names(host) == ["a:Perhaps", "a:Shout", "b:Shout", "b:Whisper"]
+        assert host["a"] is host["a:Shout"]
+        with pytest.raises(UnknownPlugin):
+            host["b"]
+
+
+def test_an_abstract_class_between_is_no_plugin(tmp_path: Path) -> None:
+    text = IMPORT + (
+        "import abc\nclass Half(Command, abc.ABC): ...\nclass Whole(Half):\n    def run(self, text): return text\n"
+    )
+    with opened(tmp_path, {"a.py": text}) as host:
+        assert [plugin.name for plugin in host.load_all()] == ["a"]
+        assert type(host["a"].load()).__name__ == "Whole"
+        assert not host.rejected
+
+
+def test_classes_that_could_not_be_seen_appear_once_the_file_is_loaded(tmp_path: Path) -> None:
+    made = "for name in ('Quick', 'Slow'):\n    globals()[name] = type(name, (Shout,), {})\n"
+    with opened(tmp_path, {"shout.py": ONE + made}) as host:
+        assert names(host) == ["shout"]
+        assert [plugin.name for plugin in host.load_all()] == ["shout", "shout:Quick", "shout:Slow"]
+        assert host["shout:Slow"].load().run("a") == "A"
+        host.refresh()
+        assert names(host) == ["shout", "shout:Quick", "shout:Slow"]
+        assert host["shout:Quick"].state == "loaded"
+        assert "plugins.shout" in sys.modules
+
+
+def test_a_class_that_cannot_be_seen_can_be_asked_for(tmp_path: Path) -> None:
+    made = IMPORT + "for name in ('Quick', 'Slow'):\n    globals()[name] = type(name, (Command,), {'run': len})\n"
+    with opened(tmp_path, {"a.py": made, "b.py": made.replace("'Slow'", "")}) as host:
+        assert names(host) == ["a", "b"]
+        assert type(host["a:Slow"].load()).__name__ == "Slow"
+        assert names(host) == ["a:Quick", "a:Slow", "b"]
+        assert type(host["b"].load()).__name__ == "Quick"
+
+
+def test_a_package_takes_classes_from_its_own_modules_and_not_from_elsewhere(tmp_path: Path) -> None:
+    files = {
+        "pack/__init__.py": "from ._inner import Shout, Whisper\nfrom ..other import Shout as Other\n",
+        "pack/_inner.py": TWO,
+        "other.py": ONE,
+    }
+    with opened(tmp_path, files) as host:
+        assert [plugin.name for plugin in host.load_all()] == ["other", "pack:Shout", "pack:Whisper"]
+        assert not host.rejected
+
+
+def test_a_file_of_which_no_class_derives_after_all_fails_and_is_run_once(tmp_path: Path) -> None:
+    text = (
+        "import builtins\nbuiltins.runs = getattr(builtins, 'runs', 0) + 1\nfrom tests.plugin_folders import Path\n"
+        "class A(Path): ...\nclass B(Path): ...\n"
+    )
+    with opened(tmp_path, {"a.py": text}) as host:
+        assert names(host) == ["a:A", "a:B"]
+        assert host.load_all() == []
+        assert [(one.name, one.findings[0].code) for one in host.rejected] == [("a:A", "P201")]
+        assert "plugins.a" not in sys.modules
+    import builtins
+
+    assert vars(builtins).pop("runs") == 1
+
+
+def test_what_keeps_a_file_from_being_run_is_told_once(tmp_path: Path) -> None:
+    with opened(tmp_path, {"a.py": TWO + "1 / 0\n"}) as host:
+        assert host.load_all() == []
+        assert [(one.name, one.findings[0].code) for one in host.rejected] == [("a:Shout", "P301")]
+        with pytest.raises(PluginRejected, match="ZeroDivisionError"):
+            host["a:Whisper"]
+
+
+def test_a_metaclass_that_answers_for_everything_is_not_asked(tmp_path: Path) -> None:
+    text = (
+        "class Meta(type):\n    def __getattr__(cls, name): return getattr(cls, name)\n"
+        "class Lazy(metaclass=Meta): ...\nclass A(Lazy): ...\n"
+    )
+    with opened(tmp_path, {"a.py": text, "b.py": ONE + text}) as host:
+        assert [plugin.name for plugin in host.load_all()] == ["b"]
+        assert [one.findings[0].code for one in host.rejected] == ["P201"]
+
+
+def test_one_class_with_a_fault_leaves_its_neighbour_alone(tmp_path: Path) -> None:
+    text = TWO + "class Wrong(Command):\n    def run(self): ...\n"
+    with opened(tmp_path, {"a.py": text}) as host:
+        assert [plugin.name for plugin in host.load_all()] == ["a:Shout", "a:Whisper"]
+        assert [(one.name, one.findings[0].code) for one in host.rejected] == [("a:Wrong", "P203")]
+
+
+def test_a_class_that_is_gone_from_its_file_leaves_the_others_loaded(tmp_path: Path) -> None:
+    with opened(tmp_path, {"a.py": TWO}) as host:
+        assert len(host.load_all()) == 2
+        write(tmp_path / "plugins", {"a.py": ONE})
+        host.refresh()
+        assert names(host) == ["a"]
+        (tmp_path / "plugins/a.py").unlink()
+        host.refresh()
+        assert names(host) == []
+        assert "plugins.a" not in sys.modules
+
+
+def test_a_class_is_loaded_without_an_instance(tmp_path: Path) -> None:
+    text = IMPORT + "class A(Command):\n    def __init__(self, bot): ...\n    def run(self, text): return text\n"
+    with opened(tmp_path, {"a.py": text, "b.py": ONE}) as host:
+        assert [plugin.name for plugin in host.load_all(instances=False)] == ["a", "b"]
+        assert host["a"].load_type()(object()).run("x") == "x"  # type: ignore[call-arg]
+        assert not host.rejected
+        with pytest.raises(LoadError):
+            host["a"].load()
+        assert host["a"].state == "loaded"
+
+
+def test_the_classes_of_an_installed_module_are_several_plugins_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {"plugline_says.py": TWO})
+    monkeypatch.syspath_prepend(tmp_path)
+    with Host(Modules({"say": "plugline_says", "one": "plugline_says:Shout"}), interface=Command) as host:
+        assert names(host) == ["one", "say:Shout", "say:Whisper"]
+        assert [plugin.load().run("Ab") for plugin in host] == ["AB", "AB", "ab"]
+    monkeypatch.delitem(sys.modules, "plugline_says")

@@ -1,0 +1,246 @@
+"""Places that hold plugins: nested folders, zip files, and what is given to a plugin's module before it runs."""
+
+import contextlib
+import importlib.resources
+import inspect
+import os
+import pickle
+import sys
+import traceback
+import zipapp
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from plugline import File, Folder, Host, LoadError, Modules, Zip
+from plugline.discovery.finders import finder_for
+from tests.plugin_folders import GOOD, WANTED, write
+
+
+@contextlib.contextmanager
+def opened(place: object, **options: object) -> Iterator[Host[object]]:
+    with Host(place, interface=WANTED, **options) as host:  # type: ignore[call-overload]
+        yield host
+
+
+# ---- nested folders
+
+
+NESTED = {
+    "a.py": GOOD,
+    "sub/b.py": GOOD + "from . import c\nfrom .deep.d import x\nfrom ..a import describe as other\n",
+    "sub/c.py": GOOD,
+    "sub/deep/d.py": GOOD + "x = 4\n",
+    "sub/pack/__init__.py": GOOD + "from .inner import y\n",
+    "sub/pack/inner.py": "y = 5\n",
+    "my.dir/e.f.py": GOOD,
+    "_no/g.py": GOOD,
+    "__pycache__/h.py": GOOD,
+    ".git/i.py": GOOD,
+    "empty/notes.txt": "",
+}
+
+
+def test_nested_folders_are_looked_into_on_request(tmp_path: Path) -> None:
+    place = write(tmp_path / "plugins", NESTED)
+    with opened(place) as host:
+        assert host.names == ("a",)
+    with opened(Folder(place, nested=True)) as host:
+        assert host.names == ("a", "my.dir.e.f", "sub.b", "sub.c", "sub.deep.d", "sub.pack")
+        assert not host.rejected
+        assert [plugin.name for plugin in host.load_all()] == list(host.names)
+        assert vars(host["sub.b"].load())["__name__"] == "plugins.sub.b"
+        assert vars(host["sub.b"].load())["x"] == 4
+        assert vars(host["my.dir.e.f"].load())["__name__"] == "plugins.my_dir.e_f"
+    assert not [name for name in sys.modules if name.startswith("plugins")]
+
+
+def test_a_circle_of_links_ends(tmp_path: Path) -> None:
+    place = write(tmp_path / "plugins", {"sub/a.py": GOOD})
+    (place / "sub/loop").symlink_to("..")
+    (place / "self").symlink_to("self")
+    with opened(Folder(place, nested=True)) as host:
+        assert host.names == ("sub.a",)
+
+
+def test_a_nested_folder_that_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
+    place = write(tmp_path / "plugins", {"a.py": GOOD, "sub/b.py": GOOD})
+    if os.getuid() == 0:
+        pytest.skip("root may read everything")
+    (place / "sub").chmod(0)
+    with opened(Folder(place, nested=True)) as host:
+        assert host.names == ("a",)
+        assert [finding.code for finding in host.findings] == ["P110"]
+    (place / "sub").chmod(0o700)
+
+
+# ---- zip files
+
+
+def zipped(path: Path, files: Mapping[str, str | bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+FILES = {
+    "plugins/a.py": GOOD + "from . import _near\nfrom .pack import y\n",
+    "plugins/_near.py": "x = 3\n",
+    "plugins/pack/__init__.py": GOOD + "from .inner import y\n",
+    "plugins/pack/inner.py": "y = 5\n",
+    "plugins/pack/data.txt": "some data",
+    "plugins/types.py": GOOD + "class Thing: ...\n",
+    "other/b.py": GOOD,
+}
+
+
+def test_a_zip_file_holds_plugins(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "all.zip", FILES)
+    before = set(tmp_path.iterdir())
+    with opened(Zip(archive, inside="plugins")) as host:
+        assert host.names == ("a", "pack", "types")
+        assert len(host.load_all()) == 3
+        assert vars(host["a"].load())["y"] == 5
+        assert vars(host["a"].load())["__name__"] == "plugins.a"
+        thing = vars(host["types"].load())["Thing"]()
+        assert type(pickle.loads(pickle.dumps(thing))) is type(thing)  # noqa: S301 - our own
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_the_source_and_the_data_of_a_plugin_in_a_zip_file_can_be_asked_for(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "all.zip", FILES | {"plugins/b.py": GOOD + "def fail():\n    1 / 0  # here\n"})
+    with opened(Zip(archive, inside="plugins")) as host:
+        module = host["b"].load()
+        assert "return record" in inspect.getsource(vars(module)["transform"])
+        assert host["b"].place.path == f"{archive}/plugins/b.py"
+        try:
+            vars(module)["fail"]()
+        except ZeroDivisionError:
+            assert "1 / 0  # here" in traceback.format_exc()
+        host["pack"].load()
+        assert importlib.resources.files("plugins.pack").joinpath("data.txt").read_text() == "some data"
+
+
+def test_a_zip_application_holds_plugins(tmp_path: Path) -> None:
+    write(tmp_path / "app", FILES | {"__main__.py": "print('runs')\n"})
+    zipapp.create_archive(tmp_path / "app", tmp_path / "app.pyz", interpreter="/usr/bin/env python3")
+    with opened(Zip(tmp_path / "app.pyz", inside="plugins/")) as host:
+        assert [plugin.name for plugin in host.load_all()] == ["a", "pack", "types"]
+
+
+def test_a_zip_file_may_be_given_by_its_path(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "more.plugins.zip", {"a.py": GOOD, "sub/b.py": GOOD})
+    assert isinstance(finder_for(archive), Zip)
+    with opened(str(archive)) as host:
+        assert host.names == ("a",)
+        assert vars(host["a"].load())["__name__"] == "more_plugins.a"
+    with opened(Zip(archive, nested=True)) as host:
+        assert host.names == ("a", "sub.b")
+        assert len(host.load_all()) == 2
+
+
+def test_a_zip_file_that_changes_is_read_again(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "all.zip", {"a.py": GOOD})
+    with opened(Zip(archive)) as host:
+        assert list(host.names) == ["a"]
+        zipped(tmp_path / "new.zip", {"b.py": GOOD, "c.py": GOOD}).replace(archive)
+        host.refresh()
+        assert list(host.names) == ["b", "c"]
+        archive.unlink()
+        with pytest.raises(LoadError, match="cannot be read"):
+            host["b"].load()
+        host.refresh()
+        assert [finding.code for finding in host.findings] == ["P110"]
+
+
+def test_what_is_no_zip_file_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "no.zip").write_bytes(b"PK\x03\x04 nothing of the kind")
+    for path in (tmp_path / "no.zip", tmp_path / "absent.zip", tmp_path):
+        with opened(Zip(path)) as host:
+            assert host.names == ()
+            assert [finding.code for finding in host.findings] == ["P110"]
+    with opened(Zip(zipped(tmp_path / "a.zip", FILES), inside="absent")) as host:
+        assert [finding.message for finding in host.findings] == ["holds no folder 'absent'"]
+
+
+def test_a_zip_file_with_bad_entries_harms_nobody(tmp_path: Path) -> None:
+    archive = zipped(
+        tmp_path / "all.zip",
+        {
+            "a.py": GOOD,
+            "bomb.py": b"#" * (50 * 2**20),
+            "../b.py": GOOD,
+            "/c.py": GOOD,
+            "broken.py": GOOD + "# some text that is found again\n" * 2,
+        },
+    )
+    with opened(Zip(archive)) as host:
+        assert list(host.names) == ["a", "broken"]
+        assert [(one.name, one.findings[0].code) for one in host.rejected] == [("bomb", "P104")]
+        with zipfile.ZipFile(archive) as read:
+            info = read.getinfo("broken.py")
+        content = bytearray(archive.read_bytes())
+        at = info.header_offset + 30 + len("broken.py") + 5
+        content[at : at + 20] = bytes(20)
+        archive.write_bytes(content)
+        host.refresh()
+        assert list(host.names) == ["a"]
+        assert {one.name: one.findings[0].code for one in host.rejected} == {"bomb": "P104", "broken": "P101"}
+
+
+# ---- names given to a plugin
+
+
+def test_names_are_there_before_a_plugin_runs(tmp_path: Path) -> None:
+    found: list[str] = []
+    place = write(
+        tmp_path / "plugins",
+        {"a.py": GOOD + "app.append(__name__)\nfrom ._near import x\n", "_near.py": "x = app[0]\n"},
+    )
+    with opened(place, inject={"app": found}) as host:
+        assert host["a"].state == "found"
+        host["a"].load()
+        assert found == ["plugins.a"]
+
+
+def test_a_name_that_is_given_is_not_the_plugins_own(tmp_path: Path) -> None:
+    place = write(tmp_path / "plugins", {"a.py": "def describe(): return ''\n"})
+    with opened(place, inject={"transform": len}) as host:
+        assert host.names == ()
+
+
+@pytest.mark.parametrize("name", ["", "a b", "__name__", "class"])
+def test_a_name_that_cannot_be_given_is_the_hosts_mistake(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="name"), opened(tmp_path, inject={name: 1}):
+        pass
+
+
+# ---- other ways to be a plugin, and other places
+
+
+def test_a_plugin_may_register_what_it_brings(tmp_path: Path) -> None:
+    place = write(tmp_path / "plugins", {"a.py": "def register(app): app.append('a')\n", "b.py": "x = 3\n"})
+    found: list[str] = []
+    with Host(place, interface=["register"]) as host:
+        host.call_all("register", found)
+        assert [one.name for one in host.rejected] == ["b"]
+    assert found == ["a"]
+
+
+def test_one_file_and_installed_modules_by_name(tmp_path: Path) -> None:
+    write(tmp_path, {"json.py": GOOD})
+    with Host(File(tmp_path / "json.py"), Modules(["csv", "os.path"])) as host:
+        assert host.names == ("csv", "json", "os.path")
+        assert vars(host["json"].load())["__name__"] == "plugins.json"
+        assert host["csv"].load() is sys.modules["csv"]
+
+
+def test_the_source_of_a_plugin_is_read_in_its_own_encoding(tmp_path: Path) -> None:
+    text = "# -*- coding: latin-1 -*-\n" + GOOD.replace("good", "grüße")
+    place = write(tmp_path / "plugins", {"a.py": text.encode("latin-1")})
+    with opened(place) as host:
+        loader = vars(host["a"].load())["__loader__"]
+        assert "grüße" in loader.get_source("plugins.a")
