@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Protocol, assert_type
 
-from plugline import Host, Modules, Plugin, load_path
+from plugline import Folder, Host, Modules, Plugin, Zip, load_path
 
 
 class Processor(Protocol):
@@ -33,6 +33,9 @@ host["x"].load().absent()  # type: ignore[attr-defined]
 
 assert_type(Host("plugins", "more", interface=Base), Host[Base])
 assert_type(Host("plugins", interface=Base)["x"].load().run(), int)
+assert_type(Host("plugins", interface=Base)["x"].load_type(), type[Base])
+assert_type(Host("plugins", interface=Base, package="notes.plugins", inject={"app": 3}), Host[Base])
+assert_type(Host(Zip("plugins.zip", inside="plugins"), Folder("more", nested=True), interface=Base), Host[Base])
 assert_type(Host(Modules({"json": "json"}), interface=Plain)["json"].load(), Plain)
 
 assert_type(Host("plugins", interface=["transform", "describe"]), Host[object])
