@@ -6,7 +6,6 @@ The names below are imported on first use, so ``import plugline`` itself costs n
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from plugline.admission.policy import Policy
-    from plugline.contract.permissions import Permissions
     from plugline.discovery.archives import Zip
     from plugline.discovery.finders import EntryPoints, File, Folder, Modules, Package
     from plugline.discovery.spec import PluginSpec
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
         StepFailed,
         UnknownPlugin,
     )
-    from plugline.findings import Finding, Place
+    from plugline.findings import Finding
     from plugline.host import Host, Plugin, Rejected, load_path
     from plugline.imports import first_installed, import_object, is_installed, reload_module, require
 
@@ -31,8 +30,6 @@ _HOMES = {
     "LoadError": "errors",
     "Modules": "discovery.finders",
     "Package": "discovery.finders",
-    "Permissions": "contract.permissions",
-    "Place": "findings",
     "Plugin": "host",
     "PluginDeclined": "errors",
     "PluginRejected": "errors",
@@ -61,8 +58,6 @@ __all__ = [
     "LoadError",
     "Modules",
     "Package",
-    "Permissions",
-    "Place",
     "Plugin",
     "PluginDeclined",
     "PluginRejected",

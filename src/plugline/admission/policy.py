@@ -12,7 +12,6 @@ from plugline.admission.ownership import OwnerFacts, Owners, ownership_findings
 from plugline.contract.permissions import NOTHING, Permissions, parse_permissions
 from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.spec import PluginSpec
-from plugline.discovery.archives import ZipTree
 from plugline.discovery.trees import MemoryTree, Tree, real_path
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place
@@ -167,7 +166,9 @@ def granted_permissions(spec: PluginSpec, lock: Lock | None, grant: Permissions 
 
 def _on_disk(tree: Tree) -> str | None:
     """Return the archive that holds a tree's files, ``None`` where they are files of their own."""
-    return tree.archive if isinstance(tree, ZipTree) else None
+    # By having it, and not by its class: zipfile costs more to import than all of this.
+    archive = getattr(tree, "archive", None)
+    return archive if isinstance(archive, str) else None
 
 
 class Gate:

@@ -191,6 +191,10 @@ class Loader:
             entry = check_read(candidate, read, self._interfaces, self._api_version, entry.finder)
             if entry.findings:
                 return entry.findings
+            parts = split_entry(entry, self._interfaces)
+            # The class may be gone from it, or have another name now; that shows once the file was run.
+            named = Entry(candidate, entry.spec, (), entry.finder)
+            entry = next((one for one in parts if one.candidate == candidate), named)
         if self._gate is not None:
             # Asked again of the very bytes that are run, and of the owners as they are now.
             self._gate.renew()

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from plugline import Finding, Host, LoadError, Permissions, Place, PluginRejected, PluginSpec, Policy
+from plugline import Finding, Host, LoadError, PluginRejected, PluginSpec, Policy
 from plugline.admission.policy import Facts
 from plugline.admission.trust import accept, propose
+from plugline.contract.permissions import Permissions
 from plugline.files import SourceFile
+from plugline.findings import Place
 
 GOOD = "def transform(record):\n    return record\n"
 NET = "# /// script\n# [tool.plugline]\n# permissions = { net = true }\n# ///\n" + GOOD
