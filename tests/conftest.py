@@ -49,6 +49,12 @@ def _path_finders() -> set[str]:
     return {f"{finder!r} ({id(finder)})" for finder in sys.meta_path}
 
 
+def _private_packages() -> set[str]:
+    """Those that are reserved: a host that was neither closed nor collected keeps its name from the next test."""
+    loaded = sys.modules.get("plugline.loading.namespace")
+    return {f"{namespace.name} ({id(namespace)})" for namespace in loaded.namespaces()} if loaded is not None else set()
+
+
 def is_private_module(module: ModuleType) -> bool:
     """Tell whether a module lives in one of plugline's private namespaces: one of our loaders made it."""
     loader = getattr(getattr(module, "__spec__", None), "loader", None)
@@ -74,6 +80,8 @@ def nothing_leaks(private_modules: Callable[[], set[str]]) -> Iterator[None]:
         "file descriptors": _file_descriptors,
         "private modules": private_modules,
         "import finders": _path_finders,
+        "private packages": _private_packages,
+        "folders on sys.path": lambda: set(sys.path),
     }
     before = {kind: look() for kind, look in kinds.items()}
 

@@ -21,6 +21,8 @@ from sybil import Document, Example, Region, Sybil
 from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
+from plugline.loading.namespace import namespaces, release
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMENT = re.compile(r"<!-- (?P<key>file|in|exit|not run|prints)(?:: (?P<value>[^\n]*?))? -->\n\Z")
@@ -121,12 +123,21 @@ def page_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     if (ROOT / "examples").is_dir():
         shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.chdir(tmp_path)
-    modules, finders = set(sys.modules), list(sys.meta_path)
+    finders, known, path = list(sys.meta_path), set(namespaces()), list(sys.path)
+    modules = set(sys.modules)
     yield tmp_path
-    for name in set(sys.modules) - modules:
-        if type(getattr(sys.modules[name].__spec__, "loader", None)).__module__.startswith("plugline."):
-            del sys.modules[name]
+    # Examples do not close their hosts, as a program that ends does not; here others come after them.
+    for namespace in set(namespaces()) - known:
+        release(namespace)
     sys.meta_path[:] = finders
+    for folder in set(sys.path) - set(path):
+        # "." is remembered as what it was when it was first looked into.
+        sys.path_importer_cache.pop(folder, None)
+    sys.path[:] = path
+    # Modules of a page's own program, whose folder is gone.
+    for name in set(sys.modules) - modules:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
     importlib.invalidate_caches()
 
 

@@ -422,6 +422,6 @@ def release(namespace: Namespace) -> None:
             sys.meta_path.remove(_finder)
 
 
-def private_names() -> tuple[str, ...]:
-    """Return the names of all private packages of the process."""
-    return tuple(_finder.namespaces)
+def namespaces() -> tuple[Namespace, ...]:
+    """Return all private packages of the process, and what stands in packages of programs."""
+    return (*_finder.namespaces.values(), *_finder.shared)
