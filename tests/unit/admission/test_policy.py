@@ -1,6 +1,8 @@
 """What a host admits: owners, lock, permissions, audit; and that what was asked about is what is run."""
 
+from abc import ABC, abstractmethod
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -264,3 +266,54 @@ def test_what_cannot_be_read_is_told_and_not_trusted(folder: Path) -> None:
     (proposal,) = propose([str(folder)])
     assert [one.code for one in proposal.findings] == ["P106"]
     assert list(proposal.new.plugins) == ["y"]
+
+
+class Speaker(ABC):
+    @abstractmethod
+    def say(self) -> str: ...
+
+
+SPEAKERS = f"""
+from {__name__} import Speaker
+
+class Loud(Speaker):
+    def say(self): return "LOUD"
+
+class Quiet(Speaker):
+    def say(self): return "quiet"
+"""
+
+
+def test_a_file_of_several_classes_is_trusted_as_a_whole(folder: Path) -> None:
+    path = write(folder, "two.py", SPEAKERS)
+    trust(folder)
+    with Host(folder, interface=Speaker) as host:
+        assert [plugin.load().say() for plugin in host] == ["LOUD", "quiet"]
+        assert host.rejected == ()
+    path.write_text(SPEAKERS + "# more\n")
+    with Host(folder, interface=Speaker) as host:
+        assert rejected(host) == {"two": ["T302"]}
+
+
+def test_plugins_in_an_archive_that_all_may_write_to_are_refused(folder: Path) -> None:
+    archive = folder / "more.zip"
+    with ZipFile(archive, "w") as writing:
+        writing.writestr("x.py", GOOD)
+    archive.chmod(0o644)
+    with Host(archive) as host:
+        assert host["x"].load() is not None
+    archive.chmod(0o646)
+    with Host(archive) as host:
+        assert rejected(host) == {"x": ["T101"]}
+        assert str(archive) in str(host.rejected[0])
+
+
+def test_a_lock_beside_an_archive_refuses_what_is_not_in_it(folder: Path) -> None:
+    write(folder, "known.py")
+    archive = folder.parent / "more.zip"
+    with ZipFile(archive, "w") as writing:
+        writing.writestr("x.py", GOOD)
+    archive.chmod(0o644)
+    trust(folder)
+    with Host(archive) as host:
+        assert rejected(host) == {"x": ["T301"]}
