@@ -18,11 +18,29 @@ from plugline.contract.fields import setting_name
 from plugline.formats.csv import Csv
 from plugline.formats.json import Json
 from plugline.formats.ndjson import Ndjson
-from plugline.pipeline.config import PipelineConfig, RunConfig, SinkConfig, SourceConfig, StepConfig
+from plugline.pipeline.config import (
+    CaseConfig,
+    FailureConfig,
+    PipelineConfig,
+    RunConfig,
+    SinkConfig,
+    SourceConfig,
+    StepConfig,
+)
+from plugline.pipeline.variables import Variable
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
-TABLES = {"": PipelineConfig, "source": SourceConfig, "steps": StepConfig, "sink": SinkConfig, "run": RunConfig}
+TABLES = {
+    "": PipelineConfig,
+    "source": SourceConfig,
+    "steps": StepConfig,
+    "sink": SinkConfig,
+    "run": RunConfig,
+    "env": Variable,
+    "tests": CaseConfig,
+    "failure": FailureConfig,
+}
 CODE = re.compile(r"""["']([PCRT]\d{3})["']""")
 
 

@@ -189,6 +189,23 @@ CODES = {
         "of the run itself, which would be replaced.",
         "Name another file, or create the folder.",
     ),
+    "C130": Code(
+        "an environment variable is not declared",
+        "A value names a variable as ${NAME}, and [env] of the pipeline does not declare it: what a pipeline takes from its "
+        "surroundings is to be seen in one place.",
+        'Declare it: env = ["NAME"], or a table [env] with its default. For the text itself write $${NAME}.',
+    ),
+    "C131": Code(
+        "an environment variable is not set",
+        "A value names it, [env] declares it, and it has neither a value in the environment nor a default.",
+        "Set it, or give it a default in [env].",
+    ),
+    "C132": Code(
+        "an environment variable holds something else than declared",
+        "[env] says that it is an integer, a number, or true or false, and its text is nothing such. The text is not told: it may "
+        "be a secret.",
+        "Set it to a value of the type, or mend the type in [env].",
+    ),
     # ------------------------------------------------------------------ R: records and runs
     "R101": Code(
         "the source cannot be read any further",

@@ -19,7 +19,7 @@ from plugline.files import read_source
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
 from plugline.pipeline.catalogue import API_VERSION, INTERFACES
-from plugline.pipeline.config import PipelineConfig, read_config
+from plugline.pipeline.config import Override, PipelineConfig, read_config
 from plugline.pipeline.plan import DEFAULT_FOLDER, make_plan, plugin_folders, resolve
 
 DEFAULT_PIPELINE = "pipeline.toml"
@@ -134,8 +134,12 @@ def _check_pipeline(path: str, checked: Checked, *, load: bool) -> None:
         _check_places(folders, checked, load=load)
 
 
-def load_config(path: str) -> PipelineConfig:
+def load_config(path: str, overrides: Sequence[Override] = ()) -> PipelineConfig:
     """Read a pipeline file.
+
+    Args:
+        path: The file.
+        overrides: Values that count instead of the file's.
 
     Raises:
         ConfigurationError: It cannot be read, or is wrong; carries all findings.
@@ -147,7 +151,7 @@ def load_config(path: str) -> PipelineConfig:
         )
         message = "there is no such file" if hint is not None else found.message
         raise ConfigurationError([Finding("C109", message, Place(path), hint)])
-    return read_config(found.content, path)
+    return read_config(found.content, path, overrides)
 
 
 def _check_places(places: Sequence[str], checked: Checked, *, load: bool) -> None:

@@ -3,6 +3,7 @@
 Nothing is looked for here: whether plugins, formats and files exist is the plan's question.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from plugline.contract.settings import KeyPath, Problem, check, construct, field
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding, Place
 from plugline.pipeline.toml import Document, parse
+from plugline.pipeline.variables import Scalar, Substituted, Variable, masked, substitute, variables_of
 
 OnError = Literal["dead-letter", "drop", "pass", "stop"]
 
@@ -144,6 +146,103 @@ class RunConfig:
     max_errors: ErrorLimit = ErrorLimit(share=Fraction(5, 100))
 
 
+class Records(tuple[Mapping[str, object], ...]):
+    """Records as a test of a pipeline writes them: a table, a list of tables, or a text with a JSON object a line."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_setting(cls, value: object) -> Self:
+        """Read the records.
+
+        Raises:
+            TypeError: It is of another type.
+            ValueError: A line of the text is no JSON object.
+        """
+        if isinstance(value, Mapping):
+            return cls([value])
+        if isinstance(value, list) and all(isinstance(one, Mapping) for one in value):
+            return cls(value)
+        if isinstance(value, str):
+            return cls(_records_in(value))
+        wanted = "expected a table, a list of tables, or a text with a JSON object a line"
+        raise TypeError(f"{value!r} is not records, {wanted}")
+
+
+def _records_in(text: str) -> Iterator[Mapping[str, object]]:
+    import json  # noqa: PLC0415 - an import that only tests need
+
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"line {number} of the text is not JSON: {error}") from None
+        if not isinstance(record, dict):
+            raise ValueError(f"line {number} of the text is not a JSON object")  # noqa: TRY004 - of the right type, with the wrong text
+        yield record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureConfig:
+    """A failure that a test expects.
+
+    Attributes:
+        step: The name of the step that fails, or ``sink``; left out: any.
+        error: What its error says: the name of the exception, or a part of ``ValueError: the message``; left out: anything.
+        record: Which of the test's input records fails, from 1; left out: any.
+    """
+
+    step: str | None = None
+    error: str | None = None
+    record: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseConfig:
+    """One test of the pipeline, which ``plugline test`` runs.
+
+    Attributes:
+        input: The records that go in.
+        output: The records that are to come out; with a ``failure`` it may be left out.
+        failure: The failure that is expected, or several; as a string: its error.
+        name: What to call the test; left out: its number.
+    """
+
+    input: Records
+    output: Records | None = None
+    failure: FailureConfig | tuple[FailureConfig, ...] | str | None = None
+    name: str | None = None
+
+    @property
+    def failures(self) -> tuple[FailureConfig, ...]:
+        """The failures that are expected."""
+        match self.failure:
+            case None:
+                return ()
+            case str():
+                return (FailureConfig(error=self.failure),)
+            case FailureConfig():
+                return (self.failure,)
+        return self.failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """A value that counts instead of the file's.
+
+    Attributes:
+        path: Which value.
+        value: As the file would have it.
+        origin: Where it is from, for messages: ``--engine``.
+    """
+
+    path: tuple[str, ...]
+    value: object
+    origin: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineConfig:
     """A pipeline as written. It pickles.
@@ -154,6 +253,9 @@ class PipelineConfig:
         steps: What is done with each, in order; none is fine, for a change of format.
         plugins: The folders with its plugins; ``None``: not said.
         run: How it is run.
+        env: The variables of the environment that values may name as ``${NAME}``: a list of names, or a table of names with
+            their defaults.
+        tests: Records that go in, and what is to come out.
     """
 
     plugins: tuple[str, ...] | None = None
@@ -161,7 +263,14 @@ class PipelineConfig:
     steps: tuple[StepConfig, ...] = ()
     sink: SinkConfig
     run: RunConfig = RunConfig()
-    _origin: "Document | _Flags | None" = field(default=None, repr=False, compare=False)
+    env: tuple[str, ...] | Mapping[str, Scalar | Variable] = ()
+    tests: tuple[CaseConfig, ...] = ()
+    _origin: "Document | _Layered | _Flags | None" = field(default=None, repr=False, compare=False)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The names of the environment variables that values may name."""
+        return tuple(self.env)
 
     def place(self, path: KeyPath, *, on_key: bool = False) -> Place:
         """Return where the value at ``path`` (or its key) was written, in the words of the file.
@@ -177,19 +286,57 @@ class PipelineConfig:
         return self._origin.finding(problem)
 
 
-def read_config(source: str | bytes, path: str) -> PipelineConfig:
+def read_config(
+    source: str | bytes,
+    path: str,
+    overrides: Sequence[Override] = (),
+    environment: Mapping[str, str] | None = None,
+) -> PipelineConfig:
     """Read a pipeline file.
 
     Args:
         source: Its text, or its bytes.
         path: Its name, for places.
+        overrides: Values that count instead of the file's; the last one of each.
+        environment: Where variables are looked up; ``None``: the environment of the process.
 
     Raises:
         ConfigurationError: With everything that is wrong, in the order of the file. Of invalid TOML (``C105``)
             only the first thing can be told.
     """
     document = parse(source, path)
-    return _config(document.data, document)
+    origin = _Layered(document, {override.path: override.origin for override in overrides}) if overrides else document
+    data = document.data
+    for override in overrides:
+        data = _with(data, override.path, override.value)
+    return _config(data, origin, os.environ if environment is None else environment)
+
+
+def _with(data: Mapping[str, object], path: tuple[str, ...], value: object) -> dict[str, object]:
+    """Return a copy with another value; where the file is wrong on the way to it, the file is left to be told so."""
+    first, *rest = path
+    if not rest:
+        return {**data, first: value}
+    inner = data.get(first, {})
+    return {**data, first: _with(inner, tuple(rest), value) if isinstance(inner, Mapping) else inner}
+
+
+@dataclass(frozen=True, slots=True)
+class _Layered:
+    """A file of which some values do not count: the places of those that count instead are where they are from."""
+
+    document: Document
+    origins: Mapping[tuple[str, ...], str]
+
+    def place(self, path: KeyPath, *, on_key: bool = False) -> Place:
+        origin = next((said for start, said in self.origins.items() if path[: len(start)] == start), None)
+        return self.document.place(path, on_key=on_key) if origin is None else Place(origin)
+
+    def finding(self, problem: Problem) -> Finding:
+        place = self.place(problem.path)
+        if place.path == self.document.path:
+            return self.document.finding(problem)
+        return Finding(problem.code, problem.message, place, problem.hint)
 
 
 def config_from_flags(
@@ -235,7 +382,7 @@ def config_from_flags(
         sink=_given(path=sink, format=sink_format),
         run=_given(engine=engine, dead_letters=dead_letters, max_errors=max_errors),
     )
-    return _config(data, _Flags())
+    return _config(data, _Flags(), None)
 
 
 def _given(**values: object) -> dict[str, object]:
@@ -271,17 +418,40 @@ _FLAGS: Mapping[tuple[str, ...], str] = {
 }
 
 
-def _config(data: Mapping[str, object], origin: Document | _Flags) -> PipelineConfig:
-    values, problems = check(fields_of(PipelineConfig), data)
-    # Once each: a flag that counts for all steps is wrong once.
+def _config(
+    data: Mapping[str, object], origin: Document | _Layered | _Flags, environment: Mapping[str, str] | None
+) -> PipelineConfig:
+    fields = fields_of(PipelineConfig)
+    substituted = _substituted(data, environment)
+    values, problems = check(fields, substituted.data)
+    told = {problem.path for problem in substituted.problems}
+    rest = masked((*problems, *_rules(values)), substituted.written, substituted.data)
+    # Once each: a flag that counts for all steps is wrong once. A variable that is not there has no type to be wrong.
     found = sorted(
-        dict.fromkeys(origin.finding(problem) for problem in (*problems, *_rules(values))),
+        dict.fromkeys(
+            origin.finding(problem)
+            for problem in (*substituted.problems, *(one for one in rest if one.path not in told))
+        ),
         key=lambda finding: (finding.place.line or 0, finding.place.column or 0),
     )
     if found:
         raise ConfigurationError(found)
-    config, _ = construct(PipelineConfig, data)  # the same values, so nothing can be wrong with them now
+    config, _ = construct(PipelineConfig, substituted.data)  # the same values, so nothing can be wrong with them now
     return replace(cast("PipelineConfig", config), _origin=origin)
+
+
+def _substituted(data: Mapping[str, object], environment: Mapping[str, str] | None) -> Substituted:
+    if environment is None:  # a command line, in which the shell has put variables in their places
+        return Substituted(data=data, problems=(), written={})
+    holder, problems = construct(_Env, {"env": data["env"]}) if "env" in data else (_Env(), ())
+    # What is wrong with the table itself is told by the check of everything.
+    variables = variables_of(holder.env) if holder is not None and not problems else {}
+    return substitute(data, variables, environment)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Env:
+    env: tuple[str, ...] | Mapping[str, Scalar | Variable] = ()
 
 
 def _rules(values: Mapping[str, object]) -> Iterator[Problem]:
@@ -289,6 +459,7 @@ def _rules(values: Mapping[str, object]) -> Iterator[Problem]:
     for path, value in _walk(values, ("source", "path"), ("sink", "path")):
         if value == "":
             yield Problem(path=path, code="C104", message=f"'' is not a file name for {'.'.join(map(str, path))!r}")
+    yield from _test_rules(values.get("tests"))
     listed = values.get("steps")
     steps: Sequence[object] = listed if isinstance(listed, list | tuple) else ()
     for at, step in enumerate(steps):
@@ -298,6 +469,14 @@ def _rules(values: Mapping[str, object]) -> Iterator[Problem]:
                 yield Problem(path=here, code="C104", message="'' is not the name of a processor")
             if path == ("isolation",) and isinstance(value, str) and value != "none":
                 yield _not_isolated(here, value)
+
+
+def _test_rules(tests: object) -> Iterator[Problem]:
+    for at, test in enumerate(tests if isinstance(tests, list | tuple) else ()):
+        if isinstance(test, Mapping) and "output" not in test and "failure" not in test:
+            message = "a test without 'output' and without 'failure' expects nothing"
+            hint = 'say what is to come out: output = {...}, output = [] for nothing, or failure = { step = "..." }'
+            yield Problem(path=("tests", at), code="C102", message=message, hint=hint)
 
 
 def _walk(values: object, *paths: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:

@@ -120,6 +120,34 @@ def test_wrong_use_is_told_before_anything_is_run(
     assert files() == before
 
 
+def test_flags_count_instead_of_the_pipeline_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "quickstart/pipeline.toml", "-q", "-o", "here.ndjson", "--max-errors", "3"]) == 0
+    assert Path("here.ndjson").read_bytes().count(b"\n") == 6
+    assert not Path("quickstart/clean.csv").exists()
+    assert main(["run", "quickstart/pipeline.toml", "--engine", "lokal"]) == 2
+    assert "error[C106] --engine: no engine is named 'lokal'\n  hint: did you mean 'local'?" in capsys.readouterr().err
+
+
+def test_declared_variables_are_not_in_the_environment_of_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("plugins/look.py").write_text(
+        "import os\n\ndef transform(record):\n    return {'seen': os.environ.get('TOKEN'), 'other': os.environ['OTHER']}\n\n"
+        "def describe():\n    return 'look'\n",
+        "utf-8",
+    )
+    Path("p.toml").write_text(
+        'env = ["TOKEN"]\n[source]\npath = "${TOKEN}.ndjson"\n[[steps]]\nuse = "look"\n[sink]\npath = "seen.ndjson"\n',
+        "utf-8",
+    )
+    monkeypatch.setenv("TOKEN", "orders")
+    monkeypatch.setenv("OTHER", "here")
+    assert main(["run", "p.toml", "-q"]) == 0
+    assert json.loads(Path("seen.ndjson").read_bytes().splitlines()[0]) == {"seen": None, "other": "here"}
+    assert os.environ["TOKEN"] == "orders"
+
+
 def test_two_wrong_keys_are_both_told_with_their_lines(capsys: pytest.CaptureFixture[str]) -> None:
     Path("p.toml").write_text('[source]\npath = "orders.ndjson"\nformt = 1\n[sink]\npath = "x.csv"\nmod = 1\n', "utf-8")
     assert main(["run", "p.toml"]) == 2
