@@ -136,6 +136,25 @@ CODES = {
         "It replaced or added builtins, changed sys.path or sys.meta_path, or put other modules in the place of those that were there. A warning: the plugin is in use, and what could be undone was.",
         "Use imports relative to the plugin (from . import x), names of its own, and what the host passes.",
     ),
+    # ------------------------------------------------------------------ P4: in other programs
+    "P400": Code(
+        "the name that a plugin needs is somebody else's",
+        "The host puts plugins at the top level, under their own names, and a module of that name is there already: one of "
+        "the standard library, or one that is installed.",
+        "Rename the plugin's file or folder. It shadows nobody.",
+    ),
+    "P401": Code(
+        "pytest refuses a plugin",
+        "It was loaded, and pytest would not register it: it implements a hook with arguments that there are not, or adds an "
+        "option that is there already.",
+        "Mend the hook or option that the message names; where the same plugin is installed as well, remove one of the two.",
+    ),
+    "P402": Code(
+        "a dropped Django app is broken",
+        "Its apps.py, models, urls, migrations or ready() raised, or its label is another app's. The site runs without "
+        "what failed.",
+        "Mend the place that the message names, and start the site again.",
+    ),
     # ------------------------------------------------------------------ C: configuration
     "C101": Code(
         "a key is not known",

@@ -178,7 +178,7 @@ def _spec(
         declared = name
     spec = PluginSpec(
         declared,
-        metadata.text("version", "VERSION") or metadata.text("", "__version__") or installed_version,
+        metadata.version() or installed_version,
         facts.summary,
         metadata.text("api", "REQUIRED_API_VERSION"),
         metadata.top_text("requires-python"),
@@ -223,6 +223,15 @@ class _Metadata:
         if constant in self._facts.constants:
             return self._string(constant, self._facts.constants[constant], self._facts.constant_lines[constant])
         return None
+
+    def version(self) -> str | None:
+        """Return what it says of its version, be it as a tuple: ``VERSION = (6, 1, 0)`` is the habit of Django's world."""
+        constants = self._facts.constants
+        value = constants.get("VERSION", constants.get("__version__"))
+        if isinstance(value, tuple) and value and type(value[0]) is int and "version" not in self.table:
+            end = next((at for at, part in enumerate(value) if type(part) is not int), len(value))
+            return ".".join(str(part) for part in value[:end])
+        return self.text("version", "VERSION") or self.text("", "__version__")
 
     def top_text(self, key: str) -> str | None:
         if key not in self._facts.block:

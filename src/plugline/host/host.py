@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Generic, Literal, Self, TypeVar, overload
 
 from plugline.admission.policy import Admitting, Gate, Policy
@@ -51,7 +51,9 @@ class Host(Generic[T_co]):
             a tuple of the former of which one is enough, or ``None``: any module.
         api_version: What the host offers to plugins that state a ``REQUIRED_API_VERSION``.
         namespace: The private package under which a folder's plugins are registered in ``sys.modules``; by
-            default it has the folder's name, with a number after it if that is taken.
+            default it has the folder's name, with a number after it if that is taken. The empty string puts them at the top
+            level instead, each under its own name, for plugins that import themselves as installed packages do; one whose
+            name is somebody else's is rejected.
         policy: Who may be loaded: :class:`plugline.Policy`, or an object of your own with its methods. Without one a
             file that any user could have written is refused, and so is what differs from a ``plugline.lock`` beside
             the folder.
@@ -59,6 +61,8 @@ class Host(Generic[T_co]):
         package: A real package of the host's below which the plugins stand instead, so that ``from ..utils import x`` in
             one reaches the host. The package stays as it is: a plugin whose name it has gets a number in its module's name.
         inject: Names that the modules of dropped files have before they run. Installed modules do not get them.
+        compiler: What makes code of the bytes and the path of a dropped file, for a host that changes it on the way, as
+            pytest does with ``assert``; by default :func:`compile`.
 
     Raises:
         ValueError: ``namespace`` is taken, or is no dotted name; ``package`` is none, or is given together with it; a name
@@ -78,6 +82,7 @@ class Host(Generic[T_co]):
         policy: Admitting | None = None,
         package: str | None = None,
         inject: Mapping[str, object] | None = None,
+        compiler: Callable[[bytes, str], CodeType] | None = None,
     ) -> None: ...
 
     @overload
@@ -91,6 +96,7 @@ class Host(Generic[T_co]):
         policy: Admitting | None = None,
         package: str | None = None,
         inject: Mapping[str, object] | None = None,
+        compiler: Callable[[bytes, str], CodeType] | None = None,
     ) -> None: ...
 
     def __init__(
@@ -102,6 +108,7 @@ class Host(Generic[T_co]):
         policy: Admitting | None = None,
         package: str | None = None,
         inject: Mapping[str, object] | None = None,
+        compiler: Callable[[bytes, str], CodeType] | None = None,
     ) -> None:
         if api_version is not None:
             check_api_version(api_version)
@@ -114,7 +121,14 @@ class Host(Generic[T_co]):
         self._api_version = api_version
         self._gate = Gate(policy if policy is not None else Policy())
         self._loader = Loader(
-            self._finders, self._interfaces, api_version, namespace, gate=self._gate, package=package, injected=inject
+            self._finders,
+            self._interfaces,
+            api_version,
+            namespace,
+            gate=self._gate,
+            package=package,
+            injected=inject,
+            compiler=compiler,
         )
         self._registry: _Registry | None = None
 
@@ -144,7 +158,7 @@ class Host(Generic[T_co]):
             self._gate.renew()
             plugins: dict[str, Plugin[T_co]] = {}
             inspection = inspect_places(self._finders, self._interfaces, self._api_version, self._gate)
-            self._loader.expect(inspection)
+            inspection = self._loader.expect(inspection)
             self._loader.appeared.clear()
             files = {(entry.finder, entry.place.path) for entry in inspection.accepted.values()}
             for name in old.keys() - inspection.accepted.keys():

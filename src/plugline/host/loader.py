@@ -22,7 +22,16 @@ from plugline.host.registry import Entry, Inspection, admitted, check_read, clas
 from plugline.imports import import_object
 from plugline.loading.binding import Declined, Target, ask_available, find_target
 from plugline.loading.families import Family, Faulty, Vanished, choose, find_family
-from plugline.loading.namespace import Namespace, release, reserve, share, stand_first
+from plugline.loading.namespace import (
+    Compiler,
+    Namespace,
+    TopNamespace,
+    release,
+    reserve,
+    share,
+    stand_at_top,
+    stand_first,
+)
 from plugline.loading.patches import Snapshot
 from plugline.loading.running import Undo, failure, forget_modules, run_module
 from plugline.values import Value
@@ -71,6 +80,7 @@ class Loader:
         gate: Gate | None = None,
         package: str | None = None,
         injected: Mapping[str, object] | None = None,
+        compiler: Compiler | None = None,
     ) -> None:
         """Reserve the private packages.
 
@@ -78,6 +88,7 @@ class Loader:
             ValueError: ``namespace`` is taken, or ``package`` is none.
         """
         self.injected = dict(injected or {})
+        self.compiler = compiler
         self.lock = RLock()
         self._interfaces = interfaces
         self._api_version = api_version
@@ -91,6 +102,8 @@ class Loader:
             wanted = namespace or finder.namespace
             if package is not None and finder.tree is not None:
                 self._namespaces[index] = share(package, finder.tree, self)
+            elif namespace == "" and finder.tree is not None:
+                self._namespaces[index] = stand_at_top(finder.tree, self)
             elif wanted is not None and finder.tree is not None:
                 exact = namespace is not None and not self._namespaces
                 self._namespaces[index] = reserve(wanted, finder.tree, self, exact=exact)
@@ -101,12 +114,35 @@ class Loader:
             release(namespace)
         self._namespaces.clear()
 
-    def expect(self, inspection: Inspection) -> None:
-        """Take note of what was found: which file is behind a module's name where two could be."""
+    def expect(self, inspection: Inspection) -> Inspection:
+        """Take note of what was found: which file is behind a module's name where two could be.
+
+        Returns:
+            The same, without what cannot have the name that it needs.
+        """
         self._failures.clear()
+        inspection = self._claim_names(inspection)
         for entry in inspection.accepted.values():
             if isinstance(entry.candidate, FileCandidate) and entry.finder in self._namespaces:
                 self._namespaces[entry.finder].stems[entry.candidate.module] = entry.candidate.entry
+
+        return inspection
+
+    def _claim_names(self, inspection: Inspection) -> Inspection:
+        """Take the names of what stands at the top level; who wants somebody else's is rejected."""
+        refused = {}
+        for name, entry in inspection.accepted.items():
+            namespace = self._namespaces.get(entry.finder)
+            if isinstance(namespace, TopNamespace) and isinstance(entry.candidate, FileCandidate):
+                whose = namespace.claim(entry.candidate.module, entry.candidate.entry)
+                if whose is not None:
+                    message = f"cannot be the top-level module {entry.candidate.module!r}: {whose}"
+                    finding = Finding("P400", message, entry.place, hint="rename its file or folder")
+                    refused[name] = Entry(entry.candidate, entry.spec, (finding,), entry.finder)
+        if not refused:
+            return inspection
+        accepted = {name: entry for name, entry in inspection.accepted.items() if name not in refused}
+        return Inspection(accepted, (*inspection.rejected, *refused.items()), inspection.findings)
 
     def provide(self, namespace: Namespace, relative: str) -> SourceFile | Finding:
         """See :class:`plugline.loading.namespace.Provider`."""

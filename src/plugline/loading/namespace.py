@@ -15,7 +15,7 @@ import os
 import sys
 from _thread import allocate_lock  # threading and weakref cost half a listing to import
 from _weakref import ref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import CodeType, ModuleType
 from typing import Protocol
@@ -29,16 +29,23 @@ from plugline.findings import Finding
 from plugline.imports import find_module
 from plugline.loading.running import forget_modules
 
+Compiler = Callable[[bytes, str], CodeType]
+
 
 class Provider(Protocol):
     """Who says which bytes a private module is made of: a host.
 
     Attributes:
         injected: Names that a module has before it runs.
+        compiler: What makes code of a module's bytes and path; ``None`` for Python itself.
     """
 
     @property
     def injected(self) -> Mapping[str, object]:
+        """See the class."""
+
+    @property
+    def compiler(self) -> "Compiler | None":
         """See the class."""
 
     def provide(self, namespace: "Namespace", relative: str) -> SourceFile | Finding:
@@ -126,6 +133,12 @@ class Namespace:
         provider = self._provider()
         return provider.injected if provider is not None else {}
 
+    @property
+    def compiler(self) -> Compiler | None:
+        """What makes code of its modules' bytes; ``None`` for Python itself."""
+        provider = self._provider()
+        return provider.compiler if provider is not None else None
+
     def source(self, relative: str) -> SourceFile:
         """Return the bytes of a file that may be run.
 
@@ -174,6 +187,9 @@ class PrivateLoader:
         exec(self._compile(source), module.__dict__)  # noqa: S102 - this is where a plugin is run
 
     def _compile(self, source: SourceFile) -> CodeType:
+        compiler = self._namespace.compiler
+        if compiler is not None:
+            return compiler(source.content, self.path)
         return compile(source.content, self.path, "exec", dont_inherit=True)
 
     def get_source(self, fullname: str) -> str | None:
@@ -213,6 +229,7 @@ class _PrivateFinder:
     def __init__(self) -> None:
         self.namespaces: dict[str, Namespace] = {}
         self.shared: tuple[SharedNamespace, ...] = ()
+        self.top: tuple[TopNamespace, ...] = ()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -227,12 +244,15 @@ class _PrivateFinder:
                 spec = spec_below(shared, fullname)
                 if spec is not None:
                     return spec
+        for top in self.top:
+            if top.owns(fullname):
+                return spec_below(top, fullname)
         return None
 
 
 def spec_below(namespace: Namespace, fullname: str) -> ModuleSpec | None:
     """Return the import specification of a module of a namespace, ``None`` where it has no such file."""
-    parts = fullname[len(namespace.name) + 1 :].split(".")
+    parts = fullname.removeprefix(namespace.name).removeprefix(".").split(".")
     located = namespace.locate(parts)
     if located is None:
         if namespace.has_folder(parts):
@@ -374,6 +394,66 @@ class SharedNamespace(Namespace):
         return part in self._parts.values() or self.locate(part.split(".")) is not None
 
 
+class TopNamespace(Namespace):
+    """Plugins of a folder that stand at the top level, each under its own name.
+
+    For programs whose plugins import themselves by their own name, as installed ones do. Answers only for the names that
+    were claimed, and a name that anybody else has is not given away.
+    """
+
+    __slots__ = ("_claimed",)
+
+    def __init__(self, tree: Tree, provider: Provider) -> None:
+        super().__init__("", tree, provider)
+        self._claimed: set[str] = set()
+
+    @property
+    def abandoned(self) -> bool:
+        """See :class:`Namespace`."""
+        return self._provider() is None and self._claimed.isdisjoint(sys.modules)
+
+    def owns(self, name: str) -> bool:
+        """See :class:`Namespace`."""
+        return name.partition(".")[0] in self._claimed
+
+    def module_name(self, part: str) -> str:
+        """See :class:`Namespace`; there is nothing before it."""
+        return part
+
+    def claim(self, part: str, entry: str) -> str | None:
+        """Take the name of a file of the tree, or say who has it."""
+        top = part.partition(".")[0]
+        if top in self._claimed:
+            return None
+        if not all(piece.isidentifier() for piece in part.split(".")):
+            return "it is no name that can be imported"
+        spec = find_module(top)
+        if spec is None and top in sys.modules:
+            return f"{top!r} is loaded already"
+        if spec is not None and not self._is_own(spec.origin, entry):
+            return f"{top!r} is {_whose(spec)}"
+        self._claimed.add(top)
+        return None
+
+    def _is_own(self, origin: str | None, entry: str) -> bool:
+        return os.path.realpath(origin or "") == os.path.realpath(real_path(self.tree, entry))
+
+
+def _whose(spec: ModuleSpec) -> str:
+    if spec.name in sys.stdlib_module_names:
+        return "a module of the standard library"
+    return f"the module at {spec.origin}" if spec.origin is not None else "a package elsewhere"
+
+
+def stand_at_top(tree: Tree, provider: Provider) -> TopNamespace:
+    """Let the files of a tree stand at the top level, each under a name that it claims."""
+    with _lock:
+        namespace = TopNamespace(tree, provider)
+        _finder.top = (*(known for known in _finder.top if not known.abandoned), namespace)
+        stand_first()
+        return namespace
+
+
 def share(package: str, tree: Tree, provider: Provider) -> SharedNamespace:
     """Let the files of a tree stand below a real package.
 
@@ -417,11 +497,12 @@ def release(namespace: Namespace) -> None:
             root = namespace.name
             _finder.namespaces = {name: ns for name, ns in _finder.namespaces.items() if ns is not namespace}
         _finder.shared = tuple(shared for shared in _finder.shared if shared is not namespace)
-        forget_modules([key for key in sys.modules if key == root or namespace.owns(key)])
-        if not _finder.namespaces and not _finder.shared and _finder in sys.meta_path:
+        _finder.top = tuple(top for top in _finder.top if top is not namespace)
+        forget_modules([key for key in sys.modules if (root and key == root) or namespace.owns(key)])
+        if not _finder.namespaces and not _finder.shared and not _finder.top and _finder in sys.meta_path:
             sys.meta_path.remove(_finder)
 
 
 def namespaces() -> tuple[Namespace, ...]:
     """Return all private packages of the process, and what stands in packages of programs."""
-    return (*_finder.namespaces.values(), *_finder.shared)
+    return (*_finder.namespaces.values(), *_finder.shared, *_finder.top)

@@ -1,0 +1,225 @@
+"""Django apps as folders: dropped beside a site, and installed at its next start.
+
+In the settings, and in the URL configuration::
+
+    INSTALLED_APPS += plugline.integrations.django.apps(BASE_DIR / "plugins")
+
+    urlpatterns += plugline.integrations.django.urlpatterns()
+
+An app is what Django takes for one: a folder with an ``__init__.py``, or a file. It stands at the top level of imports, under
+its own name, and may be one that was made to be installed. One that is broken, or whose name or label is somebody else's, becomes a
+warning of ``manage.py check``, and the site runs without it.
+
+Not promised: mending what Django's own checks call an error of a model that can be imported. An app whose models cannot
+be imported stays installed, without models; what runs in its ``ready()`` before it raises has run.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from django.apps import AppConfig
+from django.apps import apps as registry
+from django.conf import settings
+from django.core import checks
+from django.urls import URLPattern, URLResolver, include, path
+
+from plugline.blame import describe_error, users_own_interrupt
+from plugline.errors import PluglineError
+from plugline.findings import Finding, Place
+from plugline.host import Host, Plugin
+
+_NAME = "plugline.integrations.django"
+
+
+class _Site:
+    """The apps of all folders.
+
+    Attributes:
+        hosts: By the folder's path; kept for as long as the process runs.
+        plugins: The apps that are installed, by the name under which Django imports them.
+        findings: What is wrong with those that are not, or only in part.
+        broken: Names of installed apps that failed after Django had taken them in.
+    """
+
+    def __init__(self) -> None:
+        self.hosts: dict[str, Host[object]] = {}
+        self.plugins: dict[str, Plugin[object]] = {}
+        self.findings: list[Finding] = []
+        self.broken: set[str] = set()
+
+    def add(self, folder: str, labels: set[str]) -> list[str]:
+        host = self.hosts[folder] = Host(folder, namespace="")
+        added = []
+        for plugin in list(host):
+            try:
+                plugin.load()
+            except PluglineError:
+                continue  # the host keeps why
+            name = plugin.spec.module
+            made: list[AppConfig] = []
+            if not self._try(plugin, name, "as it was made an app", lambda: made.append(AppConfig.create(name))):  # noqa: B023 - called at once
+                continue
+            if made[0].label in labels:
+                message = f"has the label {made[0].label!r}, as has another app of INSTALLED_APPS"
+                hint = "give its AppConfig another label"
+                self.findings.append(Finding("P402", message, plugin.place, hint=hint))
+                continue
+            labels.add(made[0].label)
+            self.plugins[name] = plugin
+            added.append(name)
+        self.findings += [*host.findings, *(finding for one in host.rejected for finding in one.findings)]
+        return added
+
+    def attempt(self, name: str, when: str, action: Callable[[], object]) -> bool:
+        """Do something that runs an app's code, and tell whether it could be done."""
+        if self._try(self.plugins[name], name, when, action):
+            return True
+        self.broken.add(name)
+        return False
+
+    def _try(self, plugin: Plugin[object], name: str, when: str, action: Callable[[], object]) -> bool:
+        try:
+            action()
+        except BaseException as error:
+            if users_own_interrupt(error):
+                raise
+            text = describe_error(error, os.path.dirname(plugin.place.path))
+            shown = Place(text.path or plugin.place.path, text.line)
+            message = f"app {name!r} raised {text.kind}{f': {text.message}' if text.message else ''} {when}"
+            self.findings.append(Finding("P402", message, shown))
+            return False
+        return True
+
+
+_site = _Site()
+
+
+def apps(folder: str | os.PathLike[str]) -> list[str]:
+    """Return what settings add to ``INSTALLED_APPS``: the apps of a folder that can be installed, and our own.
+
+    Runs each app's ``__init__.py`` and ``apps.py``, as Django is about to do. What the calling file has in
+    ``INSTALLED_APPS`` so far keeps its labels.
+    """
+    listed = sys._getframe(1).f_globals.get("INSTALLED_APPS", ())  # noqa: SLF001 - the settings that are being made
+    path_of_folder = os.path.abspath(folder)
+    if path_of_folder in _site.hosts:
+        return []
+    first = not _site.hosts
+    names = _site.add(path_of_folder, {_label_of(str(entry)) for entry in listed})
+    # Ours comes first, so that it can stand by the others when their turn comes.
+    return [f"{_NAME}.DroppedApps", *names] if first else names
+
+
+def _label_of(entry: str) -> str:
+    """Return the label that an entry of INSTALLED_APPS has, unless its AppConfig says otherwise."""
+    parts = entry.split(".")
+    if parts[-1][:1].isupper():
+        parts = parts[:-1]  # a class,
+        parts = parts[:-1] if parts[-1] == "apps" else parts  # in the module where it usually is
+    return parts[-1]
+
+
+class DroppedApps(AppConfig):
+    """Stands by the dropped apps while Django loads them."""
+
+    name = _NAME
+    label = "plugline"
+    verbose_name = "Dropped apps"
+
+    def import_models(self) -> None:
+        """Import the models of all dropped apps, so that one that fails is known before Django gets to it."""
+        super().import_models()
+        for name in _site.plugins:
+            config = _config_of(name)
+            if config is not None and not _site.attempt(name, "while its models were imported", config.import_models):
+                _empty(config)
+
+    def ready(self) -> None:
+        """Let every app get ready; one that raises is told, and the others go on."""
+        checks.register(_check)
+        for name in _site.plugins:
+            config = _config_of(name)
+            if config is None or name in _site.broken:
+                continue
+            get_ready = config.ready
+
+            def ready_or_told(name: str = name, get_ready: Callable[[], None] = get_ready) -> None:
+                _site.attempt(name, "in its ready()", get_ready)
+
+            config.ready = ready_or_told  # type: ignore[method-assign]
+
+
+def _config_of(name: str) -> AppConfig | None:
+    return next((config for config in registry.app_configs.values() if config.name == name), None)
+
+
+def _empty(config: AppConfig) -> None:
+    """Leave an app without models: as if it had no models.py."""
+    models: dict[str, Any] = registry.all_models[config.label]
+    models.clear()
+    config.models = models
+    config.models_module = None
+    config.import_models = lambda: None  # type: ignore[method-assign]
+    config.ready = lambda: None  # type: ignore[method-assign]
+    _without_migrations(config)
+
+
+def _without_migrations(config: AppConfig) -> None:
+    settings.MIGRATION_MODULES = {**settings.MIGRATION_MODULES, config.label: None}
+
+
+def urlpatterns() -> list[URLPattern | URLResolver]:
+    """Return the URL patterns of the installed apps that have a module ``urls``, each below its label.
+
+    One whose ``urls`` cannot be imported is told by ``manage.py check`` and left out.
+    """
+    patterns: list[URLPattern | URLResolver] = []
+    for name in _site.plugins:
+        config = _config_of(name)
+        if config is None or name in _site.broken or not _has(name, "urls"):
+            continue
+
+        def add(name: str = name, config: AppConfig = config) -> None:
+            made = path(f"{config.label}/", include(f"{name}.urls"))
+            patterns.append(made)
+
+        _site.attempt(name, "while its urls were imported", add)
+    return patterns
+
+
+def _has(name: str, module: str) -> bool:
+    package = sys.modules.get(name)
+    return any(found.name == module for found in iter_modules(getattr(package, "__path__", ())))
+
+
+def _check(app_configs: Sequence[AppConfig] | None, **keywords: object) -> list[checks.CheckMessage]:
+    """Say what is wrong with dropped apps. Looks at their migrations too, before Django does."""
+    for name in _site.plugins:
+        config = _config_of(name)
+        if config is not None and name not in _site.broken and not _has_good_migrations(name):
+            _without_migrations(config)
+    return [_warning(finding) for finding in dict.fromkeys(_findings())]
+
+
+def _has_good_migrations(name: str) -> bool:
+    if not _has(name, "migrations"):
+        return True
+
+    def import_all() -> None:
+        package = import_module(f"{name}.migrations")
+        for found in iter_modules(getattr(package, "__path__", ())):
+            import_module(f"{name}.migrations.{found.name}")
+
+    return _site.attempt(name, "while its migrations were imported", import_all)
+
+
+def _findings() -> Iterable[Finding]:
+    yield from _site.findings
+
+
+def _warning(finding: Finding) -> checks.CheckMessage:
+    return checks.Warning(f"{finding.place}: {finding.message}", hint=finding.hint, id=f"plugline.{finding.code}")

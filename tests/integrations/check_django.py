@@ -1,0 +1,163 @@
+"""Django apps that were made to be installed, and one of our own, dropped as folders into a real site.
+
+Not part of the tests' usual run, since Django is installed for it: ``tests/integrations/run``.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.timeout(120)
+
+APPS = Path(os.environ["APPS"])  # holds taggit and waffle, as they are installed
+
+NOTES = {
+    "__init__.py": '"""Notes."""\n\nVERSION = "1.0"\n',
+    "models.py": "from django.db import models\n\nfrom taggit.managers import TaggableManager\n\n\n"
+    "class Note(models.Model):\n    text = models.CharField(max_length=80)\n    tags = TaggableManager()\n",
+    "urls.py": "from django.urls import path\n\nfrom . import views\n\nurlpatterns = [path('', views.notes)]\n",
+    "views.py": "from django.shortcuts import render\n\nfrom notes.models import Note\n\n\n"
+    "def notes(request):\n    return render(request, 'notes/all.html', {'notes': Note.objects.all()})\n",
+    "templates/notes/all.html": "{% for note in notes %}<li>{{ note.text }}</li>{% endfor %}\n",
+    "management/__init__.py": "",
+    "management/commands/__init__.py": "",
+    "management/commands/note.py": "from django.core.management.base import BaseCommand\n\nfrom notes.models import Note\n\n\n"
+    "class Command(BaseCommand):\n    def add_arguments(self, parser):\n        parser.add_argument('text')\n\n"
+    "    def handle(self, text, **options):\n        Note.objects.create(text=text).tags.add('new')\n        self.stdout.write('noted')\n",
+    "tests.py": "from django.test import TestCase\n\nfrom .models import Note\n\n\n"
+    "class NoteTest(TestCase):\n    def test_it_is_shown(self):\n        Note.objects.create(text='milk').tags.add('shop')\n"
+    "        self.assertContains(self.client.get('/notes/'), '<li>milk</li>')\n"
+    "        self.assertEqual(Note.objects.filter(tags__name='shop').count(), 1)\n",
+}
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def manage(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "manage.py", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=site, env=environment)
+
+
+def managed(site: Path, *arguments: str) -> str:
+    """Return what a command printed that is expected to work."""
+    done = manage(site, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """Return a new project as Django makes it, with two lines of ours and two dropped apps."""
+    subprocess.run([sys.executable, "-m", "django", "startproject", "site0", tmp_path], check=True)
+    with (tmp_path / "site0" / "settings.py").open("a") as settings:
+        settings.write(
+            "\nimport plugline.integrations.django\n"
+            "INSTALLED_APPS += plugline.integrations.django.apps(BASE_DIR / 'plugins')\n"
+        )
+    with (tmp_path / "site0" / "urls.py").open("a") as urls:
+        urls.write("\nimport plugline.integrations.django\nurlpatterns += plugline.integrations.django.urlpatterns()\n")
+    for name in ("taggit", "waffle"):
+        shutil.copytree(APPS / name, tmp_path / "plugins" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def test_installed_apps_work_as_dropped_folders(site: Path) -> None:
+    assert "no issues" in managed(site, "check")
+    managed(site, "makemigrations", "--check", "--dry-run")
+    migrated = managed(site, "migrate")
+    assert re.search(r"Applying taggit\.0001_initial\.+ OK", migrated)
+    assert re.search(r"Applying waffle\.0001_initial\.+ OK", migrated)
+    assert "Creating switch: foo" in managed(site, "waffle_switch", "foo", "on", "--create")
+    assert "foo: on" in managed(site, "waffle_switch", "--list")
+    assert not list((site / "plugins").rglob("__pycache__"))
+
+
+def test_an_app_of_ones_own_has_all_that_an_app_has(site: Path) -> None:
+    write(site / "plugins" / "notes", NOTES)
+    assert "no issues" in managed(site, "check")
+    managed(site, "makemigrations", "notes")
+    assert (site / "plugins" / "notes" / "migrations" / "0001_initial.py").is_file()
+    managed(site, "makemigrations", "--check", "--dry-run")
+    managed(site, "migrate")
+    assert "noted" in managed(site, "note", "milk")
+    tested = managed(site, "test", "notes")
+    assert re.search(r"Ran 1 test .*\n\nOK", tested, re.DOTALL)
+    shown = managed(
+        site,
+        "shell",
+        "-v",
+        "0",
+        "-c",
+        "from django.test import Client; print(Client(SERVER_NAME='localhost').get('/notes/').content)",
+    )
+    assert "<li>milk</li>" in shown
+
+
+BROKEN = {
+    "in_init/__init__.py": "import sys\nsys.exit(3)\n",
+    "in_syntax/__init__.py": "def f(:\n",
+    "in_apps/__init__.py": "",
+    "in_apps/apps.py": "import not_installed_anywhere\n",
+    "in_models/__init__.py": "",
+    "in_models/models.py": "from django.db import models\n\nclass Half(models.Model):\n    pass\n\n1 / 0\n",
+    "in_ready/__init__.py": "",
+    "in_ready/apps.py": "from django.apps import AppConfig\n\nclass Config(AppConfig):\n    name = 'in_ready'\n\n"
+    "    def ready(self):\n        raise KeyError('ready')\n",
+    "in_urls/__init__.py": "",
+    "in_urls/urls.py": "urlpatterns = [nothing]\n",
+    "in_migrations/__init__.py": "",
+    "in_migrations/models.py": "",
+    "in_migrations/migrations/__init__.py": "",
+    "in_migrations/migrations/0001_initial.py": "import this_is_not_there\n",
+    "decimal/__init__.py": "",
+    "labelled/__init__.py": "",
+    "labelled/apps.py": "from django.apps import AppConfig\n\nclass Config(AppConfig):\n    name = 'labelled'\n    label = 'auth'\n",
+}
+
+
+def test_broken_apps_are_warnings_and_the_site_runs(site: Path) -> None:
+    write(site / "plugins", BROKEN)
+    checked = managed(site, "check")
+    for where, code in {
+        "in_init/__init__.py:2": "P302",
+        "in_syntax/__init__.py:1": "P106",
+        "in_apps/apps.py:1": "P402",
+        "in_models/models.py:6": "P402",
+        "in_ready/apps.py:7": "P402",
+        "in_urls/urls.py:1": "P402",
+        "in_migrations/migrations/0001_initial.py:1": "P402",
+        "decimal/__init__.py": "P400",
+        "labelled/__init__.py": "P402",
+    }.items():
+        assert re.search(rf"\(plugline\.{code}\) \S*plugins/{re.escape(where)}[:\s]", checked), where
+    assert "9 issues (0 silenced)" in checked
+    managed(site, "migrate")
+    managed(site, "makemigrations", "--check", "--dry-run")
+    assert "Half" not in managed(
+        site, "shell", "-v", "0", "-c", "from django.apps import apps; print(apps.get_models())"
+    )
+    page = managed(
+        site,
+        "shell",
+        "-v",
+        "0",
+        "-c",
+        "from django.test import Client; print(Client(SERVER_NAME='localhost').get('/admin/login/').status_code)",
+    )
+    assert "200" in page
+
+
+def test_a_site_without_the_folder_runs_and_says_so(site: Path) -> None:
+    shutil.rmtree(site / "plugins")
+    assert "plugline.P110" in managed(site, "check")
