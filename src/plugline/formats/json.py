@@ -266,6 +266,7 @@ class _Writer:
 
     separator = b",\n"
     columns: tuple[str, ...] | None = None
+    fixes_columns = False
 
     encode = staticmethod(cast("Callable[[Record], object]", orjson.dumps))
 

@@ -9,7 +9,7 @@ Writing, ``NaN`` and the infinities become ``null``, since JSON has no such numb
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import BinaryIO, cast
+from typing import BinaryIO, ClassVar, cast
 
 import orjson
 
@@ -26,6 +26,8 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ndjson:
     """Newline-delimited JSON; it has no settings."""
+
+    record_delimiter: ClassVar[bytes] = b"\n"
 
     def reader(self) -> Reader:
         """Return a reader that cuts at newlines."""
@@ -65,6 +67,7 @@ class _Reader:
     """Cuts at newlines."""
 
     decode = staticmethod(cast("Callable[[object], Record]", orjson.loads))
+    lines = 0
 
     def batches(self, stream: BinaryIO, /) -> Iterator[_Batch]:
         """Yield the lines of about 256 KiB at a time, or of what has arrived, where that is less."""
@@ -84,6 +87,7 @@ class _Reader:
             if raws:
                 yield _Batch(raws, lines, line, offset, row)
             line += len(lines)
+            self.lines = line - 1
             offset += sum(map(len, lines))
             row += len(raws)
 
@@ -113,6 +117,7 @@ class _Writer:
 
     separator = b""
     columns: tuple[str, ...] | None = None
+    fixes_columns = False
 
     encode = staticmethod(cast("Callable[[Record], object]", orjson.dumps))
 

@@ -135,7 +135,7 @@ class _SplitRun:
 
     def _pass_through(self, source: BinaryIO, stream: BinaryIO) -> None:
         writer = self._writer
-        first, last = self._split.index == 0, self._split.index == self._split.count - 1
+        first, last = self._split.index == 0, self._split.index + 1 == self._split.count
         self._guarded_sink(lambda: writer.open(stream, first=first, columns=self._before.columns))
         # What cannot be put in place part by part is written as it goes, and nobody joins it afterwards.
         separator = writer.separator if self._before.written and self._straight else b""

@@ -10,7 +10,7 @@ Invariants that the tests name by their numbers:
 4. Nothing that a step raises ends the run, the user's own interrupt apart.
 """
 
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import length_hint
 from typing import Literal, TypeAlias, cast
@@ -19,7 +19,11 @@ from plugline.blame import ErrorText, describe_error, traceback_of, traceback_te
 from plugline.clock import monotonic_seconds
 from plugline.dispatch.copies import structural_copy
 from plugline.dispatch.generated import compile_functions
+from plugline.records.outcomes import BatchCall, Failed, Regrouped, checked_decoded, records_of
+from plugline.records.staged import ORPHANS, Failure, StagedBatch
 from plugline.records.values import Record, StepCounts
+
+__all__ = ["BatchCall", "Failed", "Failure", "OnError", "RecordLoop", "Regrouped", "StepCall", "StopRun"]
 
 OnError: TypeAlias = Literal["dead-letter", "drop", "pass", "stop"]
 """What becomes of a record on which a step fails; DESIGN.md section 7 tells."""
@@ -28,7 +32,10 @@ _TIMED_EVERY = 32  # a batch in so many is timed, which costs about half a perce
 _MAX_TRACEBACKS = 20  # "full tracebacks for the first 20 distinct errors"
 _MAX_DISTINCT_ERRORS = 1_000  # a step can make up kinds and files without end
 _OTHER_ERRORS = "other errors"
-_SHORT_CHARACTERS = 60
+
+
+def _not_called(record: Record) -> object:
+    raise AssertionError(f"a batch step was called with one record: {len(record)} fields")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,36 +44,20 @@ class StepCall:
 
     Attributes:
         name: The step's name, for people.
-        call: The processor's ``transform``.
+        call: The processor's ``transform``; not called where there is a ``batch``.
+        batch: What takes many records at once in its place. Such a step ends the run of steps that see one record after
+            the other, and holds the records of a batch in memory.
         on_error: What becomes of a record on which it fails.
         file: The plugin's file, so that errors lead to its line of it.
         shown: The file as messages show it, where that is another: a plan's paths are its user's, not this machine's.
     """
 
     name: str
-    call: Callable[[Record], object]
+    call: Callable[[Record], object] = _not_called
+    batch: BatchCall | None = None
     on_error: OnError = "dead-letter"
     file: str | None = None
     shown: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """One record that is to become a dead letter.
-
-    Attributes:
-        index: Its place in the batch, from 0.
-        stage: Where it failed: 0 is the source, 1 the first step, and the last is the sink.
-        name: The name of that stage.
-        error: What was raised.
-        traceback: The whole traceback, for the first record with this error and the first 20 errors only.
-    """
-
-    index: int
-    stage: int
-    name: str
-    error: ErrorText
-    traceback: str | None = None
 
 
 class StopRun(Exception):
@@ -133,11 +124,12 @@ class RecordLoop:
         self._stopped: Failure | None = None
         self._clock = _StageClock(self._sink + 1)
 
+        self._batched = any(step.batch is not None for step in steps)
         source_text, self._stages = _write_loops(self._names)
         functions = compile_functions(
             "record loop",
             source_text,
-            {"decoded": _decoded, "finish": self._finish, "failed": self._fail, "now": monotonic_seconds},
+            {"decoded": checked_decoded, "finish": self._finish, "failed": self._fail, "now": monotonic_seconds},
         )
         self._plain, self._timed = functions["plain"], functions["timed"]
 
@@ -154,6 +146,9 @@ class RecordLoop:
                 counted, but not in ``failures``.
             KeyboardInterrupt: The user's own. The record that was in hand is nowhere and not counted.
         """
+        if self._batched:
+            self._run_batched(raws, out, failures)
+            return
         records = iter(raws)
         written = len(out)
         function = self._timed if self._clock.begin_batch() else self._plain
@@ -206,16 +201,147 @@ class RecordLoop:
             entered = out
         return tuple(counted)
 
-    def replace_step(self, step: int, call: Callable[[Record], object], file: str | None = None) -> None:
+    def _run_batched(self, raws: list[object], out: list[object], failures: list[Failure]) -> None:
+        """Pass one batch through, stage by stage: a batch step wants all its records at once."""
+        passing = StagedBatch(self._sink + 1)
+        self._clock.begin_staged_batch()
+        # The user's own interrupt may come from here: nothing of the batch is written or counted then.
+        stopped = self._pass_stages(raws, passing)
+        passing.settle(self._created, self._dropped, self._failed)
+        out.extend(encoded for _, encoded in passing.alive)
+        self._written += len(passing.alive)
+        self._entered += len(raws) if stopped is None or stopped.index < 0 else stopped.index + 1
+        failures += sorted((one for one in passing.failures if one is not stopped), key=lambda one: one.index)
+        if stopped is not None:
+            raise StopRun(stopped)
+
+    def _pass_stages(self, raws: list[object], passing: StagedBatch) -> Failure | None:
+        """Pass all records through all stages; returns the failure that ends the run."""
+        passing.alive = list(enumerate(raws))
+        stopped: Failure | None = None
+        for stage in range(self._sink + 1):
+            began = monotonic_seconds()
+            step = self._steps[stage - 1] if 0 < stage < self._sink else None
+            before = [one for one in passing.alive if one[0] not in passing.lost]
+            passing.alive = []
+            if step is None or step.batch is None:
+                self._pass_stage(stage, before, passing)
+            elif before:
+                self._pass_batch_step(stage, step, before, passing)
+            self._clock.add(stage, monotonic_seconds() - began)
+            if step is not None and step.on_error == "stop":
+                found = [one for one in passing.failures if one.stage == stage]
+                if found:
+                    # Those before it go on through the other stages, and one of them may stop the run even earlier.
+                    stopped = min(found, key=lambda one: one.index)
+                    passing.cut_after(stopped.index)
+        return stopped
+
+    def _pass_stage(self, stage: int, before: list[tuple[int, object]], passing: StagedBatch) -> None:
+        """Pass records through one stage that sees one after the other."""
+        made_by: Callable[..., object] = self._decode
+        if stage:
+            made_by = self._encode if stage == self._sink else self._calls[stage - 1]
+        for origin, value in before:
+            if origin in passing.lost:
+                continue
+            try:
+                made = made_by(value)
+                if 0 < stage < self._sink:
+                    passing.take(stage, origin, made)
+                else:
+                    passing.alive.append((origin, made if stage else checked_decoded(made)))
+            except BaseException as error:
+                if users_own_interrupt(error):
+                    raise
+                self._fail_staged(stage, origin, value, self._note(stage, error), passing)
+
+    def _pass_batch_step(
+        self, stage: int, step: StepCall, before: list[tuple[int, object]], passing: StagedBatch
+    ) -> None:
+        outcomes = self._outcomes(stage, step, [cast("Record", record) for _, record in before])
+        if isinstance(outcomes, Regrouped):
+            passing.regroup(stage, [origin for origin, _ in before], outcomes.records)
+            return
+        for (origin, record), outcome in zip(before, outcomes, strict=True):
+            if origin in passing.lost:
+                continue
+            if isinstance(outcome, Failed):
+                noted = self._note_text(stage, outcome.error, outcome.traceback)
+            else:
+                try:
+                    passing.take(stage, origin, outcome)
+                    continue
+                except Exception as error:  # noqa: BLE001 - it is no record, or iterating it raised
+                    noted = self._note(stage, error)
+            if step.on_error == "pass":
+                passing.alive.append((origin, record))
+            elif step.on_error == "drop":
+                passing.drop(stage, origin)
+            else:
+                self._fail_staged(stage, origin, record, noted, passing)
+
+    def _outcomes(self, stage: int, step: StepCall, records: list[Record]) -> "Sequence[object] | Regrouped":
+        count = len(records)
+        try:
+            outcomes = cast("BatchCall", step.batch)(records)
+            if isinstance(outcomes, Regrouped):
+                records_of(list(outcomes.records))
+            elif len(outcomes) != count:
+                message = f"returned {len(outcomes)} outcomes for {count} records"
+                raise ValueError(message)  # noqa: TRY301 - as much a failure of the step as what it raises
+        except BaseException as error:
+            if users_own_interrupt(error):
+                raise
+            text = describe_error(error, step.file)
+            return [Failed(text, traceback_text(error) if index == 0 else None) for index in range(count)]
+        return outcomes
+
+    def _fail_staged(
+        self, stage: int, origin: int, value: object, noted: tuple[ErrorText, str | None], passing: StagedBatch
+    ) -> None:
+        orphan = origin >= ORPHANS
+        failure = Failure(
+            index=-1 if orphan else origin,
+            stage=stage,
+            name=self._names[stage],
+            error=noted[0],
+            traceback=noted[1],
+            record=cast("Record", value) if orphan else None,
+        )
+        passing.fail(origin, failure)
+
+    def begin(self, decode: Callable[..., object], encode: Callable[[Record], object]) -> None:
+        """Begin another split: other functions at both ends, and all counts and errors from zero.
+
+        Where records were created and dropped is told of one split; how long stages take is learned over all of them.
+        """
+        self._decode, self._encode = decode, encode
+        self.errors, self.tracebacks = {}, {}
+        self._error_keys.clear()
+        self._entered = self._written = 0
+        for counts in (self._created, self._dropped, self._failed):
+            counts[:] = [0] * (self._sink + 1)
+        self._clock.begin_split()
+
+    def replace_step(
+        self,
+        step: int,
+        call: Callable[[Record], object] = _not_called,
+        file: str | None = None,
+        *,
+        batch: BatchCall | None = None,
+    ) -> None:
         """Use ``call`` for the step with the number ``step``, from 0, from the next batch on.
 
         Args:
-            step: Which one; its name and its ``on_error`` stay.
+            step: Which one; its name and its ``on_error`` stay, and whether it is a batch step.
             call: The new generation's ``transform``.
             file: The new generation's file, if it is another.
+            batch: In its place for a batch step.
         """
         replaced = self._steps[step]
-        self._steps[step] = replace(replaced, call=call, file=file or replaced.file)
+        self._steps[step] = replace(replaced, call=call, batch=batch, file=file or replaced.file)
         self._calls[step] = self._guarded(step + 1, self._steps[step])
 
     def _guarded(self, stage: int, step: StepCall) -> Callable[[Record], object]:
@@ -231,7 +357,7 @@ class RecordLoop:
                 value = call(record)
                 if value is None or isinstance(value, dict):
                     return value
-                return _records(value)
+                return records_of(value)
             except BaseException as error:
                 if users_own_interrupt(error):
                     raise
@@ -264,7 +390,7 @@ class RecordLoop:
     ) -> None:
         self._blamed = stage
         began = monotonic_seconds()
-        records = _records(value)
+        records = records_of(value)
         self._clock.add(stage, monotonic_seconds() - began)
         if not records:
             dropped[stage] += 1
@@ -328,6 +454,14 @@ class RecordLoop:
         text = describe_error(error, step.file if step is not None else None)
         if step is not None and step.shown is not None and text.path == step.file:
             text = ErrorText(text.kind, text.message, step.shown, text.line)
+        if (stage, text.kind, text.path, text.line) in self._error_keys:
+            return self._note_text(stage, text, None)
+        return self._note_text(stage, text, lambda: traceback_text(error))
+
+    def _note_text(
+        self, stage: int, text: ErrorText, traceback: str | Callable[[], str] | None
+    ) -> tuple[ErrorText, str | None]:
+        """Count an error; the traceback comes back if it is one of the first kinds, and is made only then."""
         distinct = (stage, text.kind, text.path, text.line)
         key = self._error_keys.get(distinct)
         if key is not None:
@@ -339,10 +473,10 @@ class RecordLoop:
         key = f"{self._names[stage]}: {ErrorText(text.kind, '', text.path, text.line)}"
         self._error_keys[distinct] = key
         self.errors[key] = self.errors.get(key, 0) + 1
-        if len(self.tracebacks) >= _MAX_TRACEBACKS or key in self.tracebacks:
+        if len(self.tracebacks) >= _MAX_TRACEBACKS or key in self.tracebacks or traceback is None:
             return text, None
-        traceback = self.tracebacks[key] = traceback_text(error)
-        return text, traceback
+        made = self.tracebacks[key] = traceback if isinstance(traceback, str) else traceback()
+        return text, made
 
 
 class _StageClock:
@@ -359,7 +493,16 @@ class _StageClock:
         self._later = [0.0] * stages
         self._untimed_seconds = 0.0
         self._began = 0.0
+        self._told = [0.0] * stages
         self.spent: list[float] | None = None
+
+    def begin_split(self) -> None:
+        """Count what has been told so far to splits that ended."""
+        self._told = [self._total(stage) for stage in range(len(self._told))]
+
+    def begin_staged_batch(self) -> None:
+        """Begin a batch whose stages are passed one after the other: the time of each is known exactly."""
+        self.spent = self._first
 
     def begin_batch(self) -> bool:
         """Say whether the batch that begins is to be timed."""
@@ -381,7 +524,10 @@ class _StageClock:
             self._untimed_seconds += monotonic_seconds() - self._began
 
     def seconds(self, stage: int) -> float:
-        """Estimate what a stage took for all records."""
+        """Estimate what a stage took for all records of the split."""
+        return max(0.0, self._total(stage) - self._told[stage])
+
+    def _total(self, stage: int) -> float:
         timed = sum(self._later)
         share = self._later[stage] / timed if timed else 0.0
         return self._first[stage] + self._later[stage] + share * self._untimed_seconds
@@ -440,60 +586,3 @@ def _write_clock(stage: int, timed: bool) -> Iterator[tuple[int, str]]:  # noqa:
         yield stage, "            ended = now()"
         yield stage, f"            spent[{stage}] += ended - began"
         yield stage, "            began = ended"
-
-
-def _decoded(value: object) -> Record:
-    """Check what a decoder returned where it is not exactly a dict."""
-    if isinstance(value, dict):
-        return value
-    message = f"expected an object, got {_JSON_NAMES.get(type(value)) or _shown(value)}"
-    raise ValueError(message)
-
-
-_JSON_NAMES = {
-    list: "a list",
-    str: "a string",
-    int: "a number",
-    float: "a number",
-    bool: "true or false",
-    type(None): "null",
-}
-_RECORDS_EXPECTED = "expected a dict, None or an iterable of dicts"
-
-
-def _records(value: object) -> list[Record]:
-    """Make a list of what a step returned where it is neither ``None`` nor a dict."""
-    if isinstance(value, Coroutine):
-        value.close()  # otherwise Python warns that nobody awaited it
-        message = f"returned a coroutine, {_RECORDS_EXPECTED}; a step cannot be an async function"
-        raise TypeError(message)
-    if isinstance(value, (str, bytes, bytearray, memoryview, Mapping)) or not isinstance(value, Iterable):
-        message = f"returned {_shown(value)}, {_RECORDS_EXPECTED}"
-        raise TypeError(message)
-    if isinstance(value, (list, tuple)):
-        records = [_checked(index, item) for index, item in enumerate(value)]
-        if len(set(map(id, records))) < len(records):
-            # [record] * 3 means three records, and the next step may change each of them in place.
-            return [cast("Record", structural_copy(record)) for record in records]
-        return records
-    # A generator may yield one dict again and again, changed in between.
-    return [
-        item.copy() if item.__class__ is dict else item
-        for item in (_checked(index, item) for index, item in enumerate(value))
-    ]
-
-
-def _checked(index: int, item: object) -> Record:
-    if isinstance(item, dict):
-        return item
-    message = f"returned an iterable whose item {index} is {_shown(item)}, expected a dict"
-    raise TypeError(message)
-
-
-def _shown(value: object) -> str:
-    """Show a foreign value; only those are asked for their ``repr`` that we know."""
-    kind = type(value)
-    if kind in (str, bytes, int, float, bool, type(None)):
-        text = repr(value[:_SHORT_CHARACTERS] if isinstance(value, (str, bytes)) else value)
-        return f"{text[:_SHORT_CHARACTERS]} ({kind.__name__})" if value is not None else "None"
-    return f"an object of type {kind.__qualname__!r}"

@@ -1,6 +1,7 @@
 """The contracts of processors, formats and engines, as plugins implement them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import BinaryIO, Protocol
 
 from plugline.records.values import Part, Position, Record, Split
@@ -35,11 +36,18 @@ class RawBatch(Protocol):
         """The undecoded records in order: a line of bytes, a list of fields, whatever ``decode`` takes."""
 
     def position(self, index: int, /) -> Position:
-        """Say where ``raws[index]`` stands. Called for failing records only, so it may be slow."""
+        """Say where ``raws[index]`` stands in the stream. Called for failing records only, so it may be slow.
+
+        Counted from where the stream begins, which may be a piece of a file: what stood before is added later.
+        """
 
 
 class Reader(Protocol):
-    """Cuts a stream of bytes into records. One reader reads one split."""
+    """Cuts a stream of bytes into records. One reader reads one split.
+
+    A reader that tells lines of records has an attribute ``lines`` besides, how many lines it has read, so that those of
+    the next split are counted on from there; without it, only the first split of a file tells lines.
+    """
 
     def batches(self, stream: BinaryIO, /) -> Iterator[RawBatch]:
         """Yield batches until the stream ends, reading about 256 KiB at a time.
@@ -63,6 +71,10 @@ class Writer(Protocol):
     Attributes:
         separator: What stands between two parts that both hold records (``b",\n"`` for a JSON array).
         columns: The fields of a table-shaped sink once they are fixed; ``None`` for others.
+
+    An attribute ``fixes_columns = False`` besides says that no record of this writer binds those of later parts: then
+    many parts can be made at the same time from the beginning. Without it, the first part that holds records
+    is made before all others, and its ``columns`` are given to theirs.
     """
 
     separator: bytes
@@ -95,6 +107,17 @@ class Format(Protocol):
     """How records are written in bytes: a class whose annotated attributes are its settings.
 
     The module constant ``SUFFIXES = (".ndjson", ".jsonl")`` says which file names are its own.
+
+    This is all that a format needs. What it can do besides, it shows by having the methods of one of the following:
+
+    * :class:`CutsBytes`: its inputs can be cut at the ends of records without decoding them, so that several
+      processes share the work. ``record_delimiter`` alone is the simplest way.
+    * :class:`CutsPieces`: its files consist of pieces that are read singly (row groups).
+    * :class:`OpensSource`: it does not read bytes, but a database, say.
+    * :class:`Assembles`: its parts cannot simply stand one after the other in the output.
+    * :class:`OpensSink`: it does not write a file at all.
+
+    The input of a format that can do none of this is cut by its reader, in one process, and decoded in several.
     """
 
     def reader(self) -> Reader:
@@ -104,18 +127,149 @@ class Format(Protocol):
         """Return a writer for one part."""
 
 
+class CutsBytes(Protocol):
+    r"""A format that finds the ends of records in bytes.
+
+    Where a record always ends with the same bytes, which stand nowhere else, an attribute is enough::
+
+        record_delimiter = b"\n"
+
+    Then a file is cut from anywhere, without reading what stands before. Otherwise :meth:`record_end` is asked
+    while the input is read from its beginning. Both have to agree with the reader: the pieces, read one after
+    the other, give the records that the whole gives, broken ones included.
+    """
+
+    def record_end(self, data: bytes, /) -> int:
+        """Return how long the longest beginning of ``data`` is that consists of whole records; 0 where none ends.
+
+        ``data`` begins where a record begins. Where none ends in it, the caller comes again with twice as much.
+        """
+
+
+class CutsAfterHeader(CutsBytes, Protocol):
+    """A format whose files begin with something that every reader needs: the header of a table."""
+
+    def header_end(self, data: bytes, /) -> int:
+        """Return how many bytes of ``data``, the beginning of a file, are that; -1 where it does not end in it.
+
+        The reader of each piece gets these bytes before those of the piece, as if the file went on there.
+        """
+
+
+class CutsPieces(Protocol):
+    """A format whose files consist of pieces that are read singly, in units of its own: the row groups of Parquet."""
+
+    def pieces(self, stream: BinaryIO, wanted_bytes: int, /) -> Iterable[tuple[int, int]]:
+        """Yield where each piece begins and ends, in order and without gaps; about ``wanted_bytes`` of input each.
+
+        Args:
+            stream: The whole file, seekable; or what :meth:`OpensSource.open_source` gave.
+            wanted_bytes: A hint.
+        """
+
+    def piece_reader(self, start: int, end: int, /) -> Reader:
+        """Return a reader of one piece; its ``batches`` gets the whole file, seekable, or what was opened."""
+
+
+class OpensSource(Protocol):
+    """A format that opens its source itself, since that is no file of bytes: a table in a database."""
+
+    def open_source(self, path: str, /) -> AbstractContextManager[object]:
+        """Open what ``path`` names. What is entered is the ``stream`` of ``batches`` and of :meth:`CutsPieces.pieces`.
+
+        Called in every process that reads, and for every split.
+
+        Raises:
+            OSError, ValueError: It is not there, or cannot be read; the message says what to do.
+        """
+
+
+class Assembles(Protocol):
+    """A format whose parts cannot stand one after the other in a file: Parquet has one footer over all row groups.
+
+    Its writer writes parts in whatever form suits (an Arrow stream each). They are kept one after the other aside, and
+    made the output when all of them are there; a run that goes on after a crash keeps those that it has.
+    """
+
+    def assemble(self, parts: BinaryIO, stream: BinaryIO, /, *, columns: Sequence[str] | None) -> None:
+        """Write the whole output to ``stream``.
+
+        Args:
+            parts: All parts that hold records, one after the other as their writers wrote them; seekable.
+            stream: Where the output goes. Not seekable where it is compressed or standard output.
+            columns: The fields that the first part fixed.
+        """
+
+
+class Sink(Protocol):
+    """Where parts go that is no file: each of them in a transaction of its own, together with the mark that it is there."""
+
+    def add(self, number: int, content: bytes, /, *, columns: Sequence[str] | None) -> None:
+        """Write one part and its mark, or nothing.
+
+        Args:
+            number: How many parts there were before it.
+            content: What the format's writer wrote to its stream.
+            columns: The fields that the first part fixed.
+
+        Raises:
+            OSError, ValueError: It could not be written, and nothing of it was.
+        """
+
+    def finish(self) -> None:
+        """The run came to its end: put in place what is not yet, and remove the marks."""
+
+    def close(self) -> None:
+        """Let go of it. Without :meth:`finish`, what was added stays marked, so that the run can be gone on with."""
+
+
+class OpensSink(Protocol):
+    """A format that does not write a file."""
+
+    def open_sink(self, path: str, /, *, run: str, resume: bool) -> tuple[Sink, int]:
+        """Connect, and return the sink with the number of parts of this run that it has already.
+
+        Args:
+            path: As in the pipeline.
+            run: A name for the run, the same when it is gone on with. Marks are kept under it.
+            resume: Whether to go on; otherwise what marks there are under this name are removed.
+        """
+
+
 class SplitRunner(Protocol):
     """The one function that does the work; picklable, so that an engine may carry it anywhere."""
 
     def __call__(self, split: Split, /) -> Part:
-        """Read, run the steps and write one split. Its one effect is its own part file."""
+        """Read, run the steps and write one split. Its one effect is its own part file, if its part has one."""
+
+
+class CarefulRunner(SplitRunner, Protocol):
+    """A runner that helps an engine which watches its processes to find the record that kills them."""
+
+    def carefully(self, split: Split, note: Callable[[int], None], killers: Mapping[int, str], /) -> Part:
+        """Run a split in which a process died before.
+
+        Args:
+            split: Which one.
+            note: Called with the number of each record in the split, from 0, before anything is done with it; so who
+                watches the process knows which record it died of. Numbers may be left out that were noted before.
+            killers: The records that are known to kill, each with what was seen ("ended by signal 11"). They are
+                not touched and become dead letters.
+        """
 
 
 class Engine(Protocol):
-    """Executes the splits of a plan. Knows a runner and splits, and nothing else of plugline."""
+    """Executes the splits of a plan. Knows a runner and splits, and nothing else of plugline.
+
+    An engine may have settings ``processes`` (how many there shall be, 0 where that is left to the engine) and ``ordered``
+    (whether parts are to come in the order of their splits), which get the values of ``[run]``. With an attribute
+    ``streaming = True`` it gets splits of inputs that cannot be read from the middle (compressed ones, pipes) as
+    they are read, and ``splits`` is an iterator then; otherwise each of these files is one split.
+    """
 
     def run(self, runner: SplitRunner, splits: Sequence[Split], /) -> Iterator[Part]:
         """Yield the part of each split, in the order of the splits.
 
-        Whatever a runner raises is to pass through; closing the iterator stops the work.
+        Whatever a runner raises is to pass through; closing the iterator stops the work. Take no more splits than there
+        is work for: what is being made of them is in memory until it is taken.
         """

@@ -43,17 +43,25 @@ class Split:
 
     Attributes:
         index: Its number in the order of the input, from 0.
-        count: How many splits the input has.
+        count: How many splits the input has, ``None`` where that is not known yet.
         path: The file to read, ``"-"`` for standard input.
-        start: The first byte of the decompressed input that is part of the split.
-        end: The byte after the last one; ``None`` means to the end.
+        start: Where it begins: a byte of the decompressed input, or in the units of a format that cuts pieces.
+        end: Where the next one begins; ``None`` means at the end.
+        head: Bytes that a reader gets before those of the split: the header of a table.
+        content: The bytes themselves, for an input that only one process can read.
+        raws: The undecoded records themselves, for a format whose reader alone can cut them.
+        columns: The fields that an earlier part has fixed for a table-shaped sink.
     """
 
     index: int
-    count: int
     path: str
+    count: int | None = None
     start: int = 0
     end: int | None = None
+    head: bytes = b""
+    content: bytes | None = None
+    raws: tuple[object, ...] | None = None
+    columns: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugline.records.loop import Failure, OnError, RecordLoop, StepCall, StopRun
+from plugline.blame import describe_error
+from plugline.records import outcomes
+from plugline.records.loop import Failure, OnError, RecordLoop, Regrouped, StepCall, StopRun
 from plugline.records.values import StepCounts
 
 Record = dict[str, object]
@@ -679,3 +681,110 @@ def test_the_times_of_the_stages_never_add_up_to_more_than_the_loop_took() -> No
     elapsed = time.perf_counter() - began
 
     assert 0 < sum(counts.seconds for counts in loop.counts()) <= elapsed
+
+
+# ----------------------------------------------------------------------------- batch steps
+
+
+def in_batches(call: Transform, on_error: OnError = "dead-letter") -> StepCall:
+    """Return a step that does to many records at once what ``call`` does to each."""
+
+    def outcome(record: Record) -> object:
+        try:
+            value = call(record)
+            return value if value is None or isinstance(value, dict) else list(value)  # type: ignore[call-overload]
+        except ValueError as error:
+            return outcomes.Failed(describe_error(error))
+
+    return StepCall(name="step", batch=lambda records: [outcome(record) for record in records], on_error=on_error)
+
+
+def act(record: Record) -> object:
+    actions = record["act"]
+    assert isinstance(actions, list)
+    action = actions.pop(0)
+    if action == "fail":
+        raise ValueError("no")
+    if isinstance(action, int):
+        return [dict(record, act=list(actions), copy=number) for number in range(action)]
+    return record if action == "keep" else None
+
+
+@given(
+    raws=st.lists(
+        st.lists(st.sampled_from(["keep", "keep", "drop", "fail", 0, 1, 3]), min_size=3, max_size=3).map(
+            lambda actions: {"act": actions}
+        )
+        | st.just("no record")
+    ),
+    on_error=st.lists(st.sampled_from(["dead-letter", "drop", "pass", "stop"]), min_size=3, max_size=3),
+    batched=st.sampled_from([(True, False, False), (False, True, False), (False, True, True), (True, True, True)]),
+)
+def test_a_batch_step_gives_what_the_same_step_gives_one_by_one(
+    raws: list[object], on_error: list[OnError], batched: tuple[bool, bool, bool]
+) -> None:
+    singly = loop_of(*(step(act, on_error=each) for each in on_error))
+    steps = zip(on_error, batched, strict=True)
+    at_once = loop_of(*(in_batches(act, on_error=each) if batch else step(act, on_error=each) for each, batch in steps))
+    found: list[object] = []
+    for loop in (singly, at_once):
+        out: list[object] = []
+        failures: list[Failure] = []
+        try:
+            loop.run(copy.deepcopy(raws), out, failures)
+            stopped = None
+        except StopRun as stop:
+            stopped = (stop.failure.index, stop.failure.stage)
+        # Where an act changes its own list, "pass" copies for a single step and not for one that is far away.
+        shown = [{key: value for key, value in one.items() if key != "act"} for one in out if isinstance(one, dict)]
+        found.append((shown, [(one.index, one.stage) for one in failures], stopped, summaries(loop)))
+    if "pass" not in on_error:
+        assert found[0] == found[1]
+
+
+def test_what_a_batch_step_raises_is_the_failure_of_each_of_its_records() -> None:
+    def call(records: list[Record]) -> list[object]:
+        raise RuntimeError(f"{len(records)} at once")
+
+    loop = loop_of(StepCall(name="far", batch=call))
+    out, failures = run(loop, {"n": 1}, {"n": 2})
+    assert out == []
+    assert [(one.index, one.name, one.error.message) for one in failures] == [
+        (0, "far", "2 at once"),
+        (1, "far", "2 at once"),
+    ]
+    assert list(loop.errors.values()) == [2]
+
+
+@pytest.mark.parametrize(("answer", "said"), [([{}], "1 outcomes for 2"), ([{}, 7], "7 (int)")])
+def test_a_batch_step_that_answers_nonsense_has_failed(answer: list[object], said: str) -> None:
+    out, failures = run(loop_of(StepCall(name="far", batch=lambda records: answer)), {"n": 1}, {"n": 2})
+    assert len(out) + len(failures) == 2
+    assert said in failures[-1].error.message
+
+
+def test_a_regrouped_batch_counts_what_is_more_and_what_is_missing() -> None:
+    more = StepCall(name="more", batch=lambda records: Regrouped([*records, {"n": 7}]))
+    fewer = StepCall(name="fewer", batch=lambda records: Regrouped(records[1:]))
+    loop = loop_of(twice, more, fewer, fail_on(7))
+    out, failures = run(loop, {"n": 1}, {"n": 2})
+    assert len(out) == 3
+    (failure,) = failures
+    assert (failure.index, failure.record) == (-1, {"n": 7})
+    assert summaries(loop)[1:] == [(2, 2, 4, 0, 0), (4, 1, 5, 0, 0), (5, 0, 4, 1, 0), (4, 0, 3, 0, 1), (3, 0, 3, 0, 0)]
+
+
+def test_another_split_begins_with_counts_and_errors_of_zero() -> None:
+    loop = loop_of(fail_on(1))
+    run(loop, {"n": 1}, {"n": 2})
+    loop.begin(copy.deepcopy, copy.deepcopy)
+    assert summaries(loop) == [(0, 0, 0, 0, 0)] * 3
+    _, failures = run(loop, {"n": 1})
+    assert failures[0].traceback is not None
+    assert list(loop.errors.values()) == [1]
+
+
+def test_a_batch_step_can_be_replaced() -> None:
+    loop = loop_of(StepCall(name="far", batch=lambda records: [None] * len(records)))
+    loop.replace_step(0, batch=lambda records: records)
+    assert run(loop, {"n": 1}) == ([{"n": 1}], [])

@@ -1,0 +1,111 @@
+"""A batch whose stages are passed one after the other to what became of each of its records."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from plugline.blame import ErrorText
+from plugline.records.outcomes import checked_record, records_of
+from plugline.records.values import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One record that is to become a dead letter.
+
+    Attributes:
+        index: Its place in the batch, from 0; -1 where it is not one of the batch, see :class:`Regrouped`.
+        stage: Where it failed: 0 is the source, 1 the first step, and the last is the sink.
+        name: The name of that stage.
+        error: What was raised.
+        traceback: The whole traceback, for the first record with this error and the first 20 errors only.
+        record: The record itself, where it is not one of the batch.
+    """
+
+    index: int
+    stage: int
+    name: str
+    error: ErrorText
+    traceback: str | None = None
+    record: Record | None = None
+
+
+ORPHANS = 2**60  # origins from here on are records that come from no certain one of the batch
+
+
+class StagedBatch:
+    """What becomes of a batch while its stages are passed one after the other.
+
+    An origin is the place in the batch of the record that something was made of. Counts of origins that fanned out
+    are held back until all of the batch is done: where one of their descendants fails, they passed singly.
+
+    Attributes:
+        alive: Each origin with what is made of it so far.
+        failures: In the order in which they were found.
+        lost: The origins that failed; what else was made of them is not to go on.
+    """
+
+    def __init__(self, stages: int) -> None:
+        self.alive: list[tuple[int, object]] = []
+        self.failures: list[Failure] = []
+        self.lost: set[int] = set()
+        self._stages = stages
+        self._created = [0] * stages
+        self._dropped: list[tuple[int, int, int]] = []  # origin, stage, how many
+        self._fanned: dict[int, list[int]] = {}  # how many it created, by stage
+
+    def take(self, stage: int, origin: int, value: object) -> None:
+        """Take what a step returned for a record of ``origin``."""
+        if isinstance(value, dict):
+            self.alive.append((origin, value))
+            return
+        records = records_of(value) if value is not None else []
+        if not records:
+            self.drop(stage, origin)
+            return
+        self._fanned.setdefault(origin, [0] * self._stages)[stage] += len(records) - 1
+        self.alive += [(origin, record) for record in records]
+
+    def drop(self, stage: int, origin: int, count: int = 1) -> None:
+        """Take that something of ``origin`` goes no further."""
+        self._dropped.append((origin, stage, count))
+
+    def fail(self, origin: int, failure: Failure) -> None:
+        """Take that something of ``origin`` failed, and so all of it."""
+        self.failures.append(failure)
+        self.lost.add(origin)
+        if self._fanned.pop(origin, None) is not None:
+            self._dropped = [one for one in self._dropped if one[0] != origin]
+
+    def regroup(self, stage: int, origins: list[int], records: Sequence[Record]) -> None:
+        """Take what became of all ``origins`` together."""
+        checked = [checked_record(index, record) for index, record in enumerate(records)]
+        more = len(checked) - len(origins)
+        self._settle_fanned()
+        self._created[stage] += max(more, 0)
+        if more < 0:
+            self.drop(stage, -1, -more)
+        first = ORPHANS * (stage + 1)
+        self.alive = [(first + index, record) for index, record in enumerate(checked)]
+
+    def cut_after(self, last: int) -> None:
+        """Forget all origins after ``last``: they were not looked at."""
+        self.alive = [one for one in self.alive if one[0] <= last]
+        self.failures = [one for one in self.failures if one.index <= last]
+        self._dropped = [one for one in self._dropped if one[0] <= last]
+        self._fanned = {origin: created for origin, created in self._fanned.items() if origin <= last}
+
+    def settle(self, created: list[int], dropped: list[int], failed: list[int]) -> None:
+        """Add to the counts what is certain now."""
+        self.alive = [one for one in self.alive if one[0] not in self.lost]
+        self._settle_fanned()
+        for stage, count in enumerate(self._created):
+            created[stage] += count
+        for _, stage, count in self._dropped:
+            dropped[stage] += count
+        for failure in self.failures:
+            failed[failure.stage] += 1
+
+    def _settle_fanned(self) -> None:
+        for counts in self._fanned.values():
+            self._created = [one + two for one, two in zip(self._created, counts, strict=True)]
+        self._fanned.clear()
