@@ -262,6 +262,18 @@ CODES = {
         "By Ctrl-C, or by a signal to end. What was done is told; the output is not in place, and dead letters are not kept.",
         "Run it again.",
     ),
+    "R160": Code(
+        "a test of a pipeline failed",
+        "What came out, or what failed, is not what [[tests]] of the pipeline expects. Under it, '-' stands before what is "
+        "expected and '+' before what came.",
+        "Mend the plugin or the test; plugline preview shows records step by step.",
+    ),
+    "R161": Code(
+        "an example in a plugin's docstring failed",
+        "What its expression printed is not what stands under it. Under it, '-' stands before what is expected and '+' before "
+        "what came.",
+        "Mend the plugin or the example.",
+    ),
     # ------------------------------------------------------------------ T: trust
     "T101": Code(
         "writable by all users",

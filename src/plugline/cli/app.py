@@ -17,6 +17,8 @@ _TERMINATED = 128 + 15
 # A static table: --help imports no command, and completion will need none either.
 COMMANDS = {
     "run": "Pass records through plugins, from a source to a sink.",
+    "preview": "Show a few records before and after each step.",
+    "test": "Run the tests of pipelines, and the doctests of plugins.",
     "check": "Say all that is wrong with pipelines and plugins.",
     "list": "List the plugins that can be named.",
     "info": "Tell all that is known of one plugin.",

@@ -189,7 +189,7 @@ class FailureConfig:
     """A failure that a test expects.
 
     Attributes:
-        step: The name of the step that fails, or ``sink``; left out: any.
+        step: The name of the step that fails; left out: any.
         error: What its error says: the name of the exception, or a part of ``ValueError: the message``; left out: anything.
         record: Which of the test's input records fails, from 1; left out: any.
     """

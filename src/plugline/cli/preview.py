@@ -1,0 +1,239 @@
+"""``plugline preview``: a few records, before and after each step."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
+
+import click
+
+from plugline.cli import render
+from plugline.cli.app import FAULTS, MISUSED, OK, STOPPED
+from plugline.cli.options import common
+from plugline.cli.pipelines import PipelineCommand, configuration, hidden_variables, input_options
+from plugline.errors import ConfigurationError, RunStopped
+from plugline.pipeline.plan import make_plan
+from plugline.pipeline.preview import PreviewedRecord, preview
+from plugline.pipeline.steps import MISSING, Change, Passage, StepView
+
+_MOST_CHARACTERS = 100  # of one value
+
+
+@click.command("preview", cls=PipelineCommand, short_help="Show a few records before and after each step.")
+@input_options
+@click.option("-n", "--limit", type=click.IntRange(1), default=10, show_default=True, help="How many records to read.")
+@click.option("--full", is_flag=True, help="Show all fields at every step, not only those that differ.")
+@common
+@click.pass_context
+def command(
+    context: click.Context, /, source: str | None, *, limit: int, full: bool, as_json: bool, **given: object
+) -> int:
+    """Show the first records of a pipeline before and after each step, with the differences marked.
+
+    Plugins are loaded and run; nothing is written. '~' marks a field that changed, '+' one that is new, '-' one that is gone.
+
+    \b
+    plugline preview pipeline.toml
+    plugline preview --limit 3 --use trim --use upper orders.ndjson
+    plugline preview pipeline.toml --json
+
+    Exit codes: 0 fine; 1 some of these records would become dead letters; 2 wrong use.
+    """  # noqa: D301 - click's mark for lines that are not to be filled
+    shown: list[PreviewedRecord] = []
+    colours = render.coloured(sys.stdout)
+    try:
+        # What would be written is of no interest here, and need not be possible.
+        config, base = configuration(source, given, context)
+        plan = make_plan(config, base)
+        with hidden_variables(config):
+            records = preview(plan, limit)
+            while (one := _next(records)) is not None:
+                shown.append(one)
+                if not as_json:
+                    render.tell("\n".join(_lines(one, full=full, colours=colours)))
+    except ConfigurationError as error:
+        if as_json:
+            render.tell_json({"records": [], "findings": [render.finding_data(one) for one in error.findings]})
+        else:
+            render.say_findings(error.findings)
+        return MISUSED
+    except RunStopped as stop:
+        if as_json:
+            render.tell_json(
+                {"records": [_data(one) for one in shown], "findings": [render.finding_data(stop.finding)]}
+            )
+        else:
+            render.say_findings([stop.finding])
+        return STOPPED
+    failed = sum(one.error is not None for one in shown)
+    if as_json:
+        render.tell_json({"records": [_data(one) for one in shown], "findings": []})
+    else:
+        written = sum(len(one.out) for one in shown)
+        render.say(f"{len(shown)} records read, {written} would be written, {failed} would be dead letters")
+    return FAULTS if failed else OK
+
+
+def _next(records: Iterator[PreviewedRecord]) -> PreviewedRecord | None:
+    # What plugins print is talk: standard output holds the records.
+    with redirect_stdout(sys.stderr):
+        return next(records, None)
+
+
+# ----------------------------------------------------------------------------- for people
+
+
+class _Marks:
+    """How differences are marked: by a sign always, by a colour on a terminal."""
+
+    def __init__(self, *, colours: bool) -> None:
+        self._colours = colours
+
+    def line(self, sign: str, text: str) -> str:
+        colour = {"+": "\x1b[32m", "-": "\x1b[31m", "~": "\x1b[33m", "!": "\x1b[1;31m"}.get(sign, "")
+        line = f"  {sign} {text}".rstrip()
+        return f"{colour}{line}\x1b[0m" if colour and self._colours else line
+
+    def title(self, text: str) -> str:
+        return f"\x1b[1m{text}\x1b[0m" if self._colours else text
+
+
+def _lines(one: PreviewedRecord, *, full: bool, colours: bool) -> Iterator[str]:
+    marks = _Marks(colours=colours)
+    yield marks.title(f"record {one.number}, {_place(one.position)}")
+    if one.record is not None:
+        yield from _fields(one.record, marks)
+    for step in one.steps:
+        yield from _step_lines(step, marks, full=full)
+    if one.failed_at in ("source", "sink"):
+        yield marks.title(one.failed_at)
+        yield marks.line("!", f"{render.shortened(one.error or '')}")
+    if one.error is not None:
+        yield marks.line("!", "would be a dead letter")
+    if one.steps and one.error is None:
+        yield marks.title("output" if one.out else "output: nothing")
+        for record in one.out:
+            yield "    " + render.plain(value_text(record, most=2000))
+    yield ""
+
+
+def _place(position: object) -> str:
+    if not isinstance(position, Mapping):
+        return ""
+    said = [f"{key} {position[key]}" for key in ("line", "row") if key in position][:1]
+    return render.plain(" ".join([str(position.get("path", "")), *said]))
+
+
+def _fields(record: Mapping[str, object], marks: _Marks) -> Iterator[str]:
+    wide = max((render.width(render.plain(key)) for key in record), default=0)
+    for key, value in record.items():
+        yield marks.line(" ", f"{_padded(key, wide)}  {render.plain(value_text(value))}")
+
+
+def _padded(key: str, wide: int) -> str:
+    shown = render.plain(key)
+    return shown + " " * (wide - render.width(shown))
+
+
+def _step_lines(step: StepView, marks: _Marks, *, full: bool) -> Iterator[str]:
+    name = step.name if step.name == step.plugin else f"{step.name} ({step.plugin})"
+    for number, passage in enumerate(step.passages, 1):
+        of = f", record {number} of {len(step.passages)}" if len(step.passages) > 1 else ""
+        yield marks.title(f"{step.index}. {render.plain(name)}{of}: {_outcome(passage)}")
+        yield from _passage_lines(passage, marks, full=full)
+
+
+def _outcome(passage: Passage) -> str:
+    match passage.outcome:
+        case "changed":
+            counts = {"~": 0, "+": 0, "-": 0}
+            for change in passage.changes:
+                counts[_sign(change)] += 1
+            words = {"~": "changed", "+": "added", "-": "removed"}
+            return ", ".join(f"{count} {words[sign]}" for sign, count in counts.items() if count)
+        case "fanned out":
+            return f"became {len(passage.after)} records"
+        case "failed":
+            does = {"pass": "passed on as it was", "drop": "dropped", "stop": "stops the run"}
+            return f"failed, {does[passage.on_error]}" if passage.on_error in does else "failed"
+    return passage.outcome
+
+
+def _passage_lines(passage: Passage, marks: _Marks, *, full: bool) -> Iterator[str]:
+    if passage.error is not None:
+        yield marks.line("!", render.shortened(str(passage.error)))
+    if passage.outcome == "fanned out":
+        for record in passage.after:
+            yield marks.line("+", render.plain(value_text(record, most=2000)))
+        return
+    changed = {change.field: change for change in passage.changes}
+    names = [*passage.before, *(name for name in changed if name not in passage.before)]
+    shown = names if full and passage.after else list(changed)
+    wide = max((render.width(render.plain(name)) for name in shown), default=0)
+    for name in shown:
+        change = changed.get(name)
+        if change is None:
+            yield marks.line(" ", f"{_padded(name, wide)}  {render.plain(value_text(passage.before[name]))}")
+        else:
+            yield marks.line(_sign(change), f"{_padded(name, wide)}  {_change_text(change)}")
+
+
+def _sign(change: Change) -> str:
+    return "+" if change.before is MISSING else "-" if change.after is MISSING else "~"
+
+
+def _change_text(change: Change) -> str:
+    sides = [value_text(side) for side in (change.before, change.after) if side is not MISSING]
+    return render.plain(" -> ".join(sides))
+
+
+def value_text(value: object, *, most: int = _MOST_CHARACTERS) -> str:
+    """Return a value as JSON where JSON can say it, else as Python does; shortened in the middle."""
+    from json import dumps  # noqa: PLC0415 - as render does
+
+    try:
+        text = dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= most else f"{text[: most - 30]} ... {text[-25:]}"
+
+
+# ----------------------------------------------------------------------------- for programs
+
+
+def _data(one: PreviewedRecord) -> dict[str, object]:
+    return {
+        "number": one.number,
+        "position": one.position,
+        "record": one.record,
+        "steps": [_step_data(step) for step in one.steps],
+        "out": list(one.out),
+        "error": one.error,
+        "failed_at": one.failed_at,
+    }
+
+
+def _step_data(step: StepView) -> dict[str, object]:
+    return {
+        "index": step.index,
+        "name": step.name,
+        "plugin": step.plugin,
+        "passages": [_passage_data(passage) for passage in step.passages],
+    }
+
+
+def _passage_data(passage: Passage) -> dict[str, object]:
+    error = passage.error
+    return {
+        "outcome": passage.outcome,
+        "before": passage.before,
+        "after": list(passage.after),
+        "changes": [_change_data(change) for change in passage.changes],
+        "error": None
+        if error is None
+        else {"type": error.kind, "message": error.message, "file": error.path, "line": error.line},
+    }
+
+
+def _change_data(change: Change) -> dict[str, object]:
+    sides = {"before": change.before, "after": change.after}
+    return {"field": change.field, **{side: value for side, value in sides.items() if value is not MISSING}}

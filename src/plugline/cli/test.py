@@ -1,0 +1,261 @@
+"""``plugline test``: pipelines and plugins to what came of their tests."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+
+import click
+
+from plugline.cli import render
+from plugline.cli.app import FAULTS, MISUSED, OK, Misuse
+from plugline.cli.check import DEFAULT_PIPELINE, load_config
+from plugline.cli.excerpts import with_source_lines
+from plugline.cli.options import common
+from plugline.cli.pipelines import hidden_variables
+from plugline.cli.preview import value_text
+from plugline.errors import ConfigurationError
+from plugline.files import read_source
+from plugline.findings import Finding, Place
+from plugline.host.host import Host
+from plugline.pipeline.cases import WITHOUT_FILES, CaseOutcome, Difference, run_cases
+from plugline.pipeline.catalogue import API_VERSION, INTERFACES
+from plugline.pipeline.doctests import DoctestOutcome, has_examples, run_doctests
+from plugline.pipeline.plan import DEFAULT_FOLDER, make_plan, plugin_folders
+from plugline.pipeline.steps import MISSING, Change
+
+
+@dataclass(slots=True)
+class _Results:
+    cases: list[CaseOutcome] = field(default_factory=list)
+    doctests: list[DoctestOutcome] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    misused: bool = False
+
+    @property
+    def passed(self) -> int:
+        cases = sum(not one.differences for one in self.cases)
+        return cases + sum(one.passed for one in self.doctests if one.declined is None)
+
+    @property
+    def failed(self) -> int:
+        return sum(bool(one.differences) for one in self.cases) + sum(not one.passed for one in self.doctests)
+
+    @property
+    def skipped(self) -> int:
+        return sum(one.declined is not None for one in self.doctests)
+
+    @property
+    def code(self) -> int:
+        return MISUSED if self.misused else FAULTS if self.failed or self.findings else OK
+
+
+@click.command("test", short_help="Run the tests of pipelines, and the doctests of plugins.")
+@click.argument("paths", nargs=-1)
+@click.option("-k", "only", metavar="TEXT", help="Run only tests whose name has this text.")
+@common
+def command(*, paths: tuple[str, ...], only: str | None, as_json: bool) -> int:
+    """Run the [[tests]] of pipelines (.toml), and the doctests of the plugins in their folders; or of plugin folders and files.
+
+    Without PATHS: pipeline.toml and plugins/, where they are. Neither a pipeline's input nor its output is needed or touched.
+
+    \b
+    plugline test
+    plugline test pipeline.toml -k upper
+    plugline test plugins/upper.py --json
+
+    Exit codes: 0 all passed, or there is none; 1 some failed; 2 a pipeline is wrong.
+    """  # noqa: D301 - click's mark for lines that are not to be filled
+    results = _Results()
+    # What plugins print is talk: standard output holds the results.
+    with redirect_stdout(sys.stderr):
+        for path in paths or _usual_paths():
+            _test(path, only, results)
+    if as_json:
+        render.tell_json(_data(results))
+    else:
+        _tell(results)
+    return results.code
+
+
+def _usual_paths() -> tuple[str, ...]:
+    # A pipeline brings its plugin folders along.
+    for path in (DEFAULT_PIPELINE, DEFAULT_FOLDER):
+        if os.path.exists(path):
+            return (path,)
+    message = f"there is neither {DEFAULT_PIPELINE} nor {DEFAULT_FOLDER}/ in the current folder"
+    raise Misuse(message, "name what to test: plugline test PATH...")
+
+
+def _test(path: str, only: str | None, results: _Results) -> None:
+    if not path.endswith(".toml"):
+        _test_plugins([path], only, results)
+        return
+    folders: Sequence[str] = ()
+    try:
+        config = load_config(path, WITHOUT_FILES)
+        folders = plugin_folders(config, os.path.dirname(path))
+        with hidden_variables(config):
+            wanted = [
+                case for case in run_cases(make_plan(config, os.path.dirname(path))) if _is_wanted(case.name, only)
+            ]
+        results.cases += wanted
+    except ConfigurationError as error:
+        results.findings += error.findings
+        results.misused = True
+    if folders:
+        _test_plugins(folders, only, results)
+
+
+def _is_wanted(name: str, only: str | None) -> bool:
+    return only is None or only.lower() in name.lower()
+
+
+def _test_plugins(places: Sequence[str], only: str | None, results: _Results) -> None:
+    known = {one.place.path for one in results.doctests}
+    with Host(*places, interface=tuple(INTERFACES.values()), api_version=API_VERSION) as host:
+        results.findings += host.findings
+        results.misused = results.misused or bool(host.findings)
+        for plugin in host:
+            if plugin.place.path in known or not _is_wanted(plugin.name, only):
+                continue
+            outcome = run_doctests(plugin)
+            if outcome is not None:
+                results.doctests.append(outcome)
+        for rejected in host.rejected:
+            source = read_source(rejected.place.path)
+            # Of a plugin without examples, check has to tell what is wrong.
+            if rejected.place.path in known or isinstance(source, Finding) or not has_examples(source):
+                continue
+            if all(one.place.path != rejected.place.path for one in results.doctests):
+                place, findings = rejected.place, rejected.findings
+                results.doctests.append(DoctestOutcome(name=rejected.name, place=place, findings=findings))
+
+
+# ----------------------------------------------------------------------------- for people
+
+
+def _tell(results: _Results) -> None:
+    colours = render.coloured(sys.stdout)
+    for case in results.cases:
+        if case.differences:
+            render.tell("\n".join(_case_lines(case, colours=colours)))
+    for doctest in results.doctests:
+        if not doctest.passed:
+            render.tell("\n".join(_doctest_lines(doctest, colours=colours)))
+    if results.findings:
+        render.say_findings(results.findings)
+    if not results.cases and not results.doctests and not results.findings:
+        render.tell("there are no tests: write [[tests]] in the pipeline, or examples in the plugins' docstrings")
+        return
+    examples = sum(one.examples for one in results.doctests)
+    counts = [f"{results.passed} passed", *([f"{results.failed} failed"] if results.failed else [])]
+    counts += [f"{results.skipped} declined"] if results.skipped else []
+    render.tell(
+        f"{len(results.cases)} tests and {examples} examples of {len(results.doctests)} plugins: {', '.join(counts)}"
+    )
+
+
+def _case_lines(case: CaseOutcome, *, colours: bool) -> Iterator[str]:
+    finding = _case_finding(case)
+    yield render.finding_text(finding, colours=colours, source=False, hint=False)
+    for difference in case.differences:
+        yield f"  {render.shortened(difference.what)}{' (- expected, + came):' if difference.changes else ''}"
+        yield from _change_lines(difference, colours=colours)
+
+
+def _change_lines(difference: Difference, *, colours: bool) -> Iterator[str]:
+    wide = max((render.width(render.plain(change.field)) for change in difference.changes), default=0)
+    for change in difference.changes:
+        name = render.plain(change.field)
+        name += " " * (wide - render.width(name))
+        for sign, colour, value in (("-", "\x1b[31m", change.before), ("+", "\x1b[32m", change.after)):
+            if value is MISSING:
+                continue
+            line = f"    {sign} {name}  {render.plain(value_text(value))}"
+            yield f"{colour}{line}\x1b[0m" if colours else line
+
+
+def _doctest_lines(doctest: DoctestOutcome, *, colours: bool) -> Iterator[str]:
+    if doctest.findings:
+        yield render.findings_text(with_source_lines(doctest.findings), colours=colours)
+    for failure in doctest.failures:
+        message = f"an example of {doctest.name!r} failed"
+        yield render.finding_text(Finding("R161", message, failure.place), colours=colours)
+        yield from _block("  >>> ", failure.source)
+        yield from _block("  - ", failure.wanted or "(nothing)")
+        yield from _block("  + ", failure.got or "(nothing)")
+
+
+def _block(sign: str, text: str) -> Iterator[str]:
+    for number, line in enumerate(text.rstrip("\n").split("\n")):
+        yield (sign if not number or sign.strip() in "+-" else "  ... ") + render.shortened(line)
+
+
+def _case_finding(case: CaseOutcome) -> Finding:
+    hint = "'-' is what the test expects, '+' is what came"
+    return Finding("R160", f"the test {case.name!r} failed", case.place, hint)
+
+
+# ----------------------------------------------------------------------------- for programs
+
+
+def _data(results: _Results) -> dict[str, object]:
+    findings = [_case_finding(case) for case in results.cases if case.differences]
+    findings += [finding for one in results.doctests for finding in (*one.findings, *_example_findings(one))]
+    findings += results.findings
+    return {
+        "passed": results.passed,
+        "failed": results.failed,
+        "declined": results.skipped,
+        "tests": [_case_data(case) for case in results.cases],
+        "doctests": [_doctest_data(one) for one in results.doctests],
+        "findings": [render.finding_data(finding) for finding in findings],
+    }
+
+
+def _example_findings(doctest: DoctestOutcome) -> Iterator[Finding]:
+    for failure in doctest.failures:
+        yield Finding("R161", f"an example of {doctest.name!r} failed", failure.place)
+
+
+def _case_data(case: CaseOutcome) -> dict[str, object]:
+    return {
+        "name": case.name,
+        "place": _place_data(case.place),
+        "passed": not case.differences,
+        "seconds": case.seconds,
+        "differences": [
+            {
+                "message": difference.what,
+                "record": difference.record,
+                "fields": [_change_data(change) for change in difference.changes],
+            }
+            for difference in case.differences
+        ],
+    }
+
+
+def _change_data(change: Change) -> dict[str, object]:
+    sides = {"expected": change.before, "got": change.after}
+    return {"field": change.field, **{side: value for side, value in sides.items() if value is not MISSING}}
+
+
+def _doctest_data(doctest: DoctestOutcome) -> dict[str, object]:
+    return {
+        "plugin": doctest.name,
+        "place": _place_data(doctest.place),
+        "passed": doctest.passed,
+        "declined": doctest.declined,
+        "examples": doctest.examples,
+        "seconds": doctest.seconds,
+        "failures": [
+            {"place": _place_data(one.place), "source": one.source, "expected": one.wanted, "got": one.got}
+            for one in doctest.failures
+        ],
+    }
+
+
+def _place_data(place: Place) -> dict[str, object]:
+    return {"path": place.path, "line": place.line, "column": place.column}

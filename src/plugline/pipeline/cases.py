@@ -1,0 +1,131 @@
+"""The ``[[tests]]`` of a pipeline to what came of them."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from plugline.clock import monotonic_seconds
+from plugline.dispatch.copies import structural_copy
+from plugline.findings import Place
+from plugline.pipeline.bound import BoundPlan
+from plugline.pipeline.config import CaseConfig, FailureConfig, Override
+from plugline.pipeline.plan import Plan
+from plugline.pipeline.steps import MISSING, Change, changes_between
+from plugline.records import Record
+from plugline.records.loop import Failure, RecordLoop, StopRun
+
+# A pipeline's tests need neither its input nor a place for its output.
+WITHOUT_FILES = (
+    Override(path=("source",), value={"path": os.devnull, "format": "ndjson"}, origin="source"),
+    Override(path=("sink",), value={"path": "-", "format": "ndjson"}, origin="sink"),
+    Override(path=("run",), value={}, origin="run"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing that is not as a test expects it.
+
+    Attributes:
+        what: In words.
+        record: Which record of the output it is about, from 1; ``None`` where it is about a failure.
+        changes: The fields that differ: ``before`` is what was expected, ``after`` what came.
+    """
+
+    what: str
+    record: int | None = None
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseOutcome:
+    """What came of one test.
+
+    Attributes:
+        name: Its name, or its number.
+        place: Where it begins.
+        differences: All that is not as it expects; none means that it passed.
+        seconds: How long it took.
+    """
+
+    name: str
+    place: Place
+    differences: tuple[Difference, ...]
+    seconds: float
+
+
+def run_cases(plan: Plan) -> Iterator[CaseOutcome]:
+    """Run the tests of a pipeline in order, each with plugins of its own, so that none sees what another left.
+
+    Raises:
+        ConfigurationError: A plugin cannot be loaded or refuses its settings.
+    """
+    for number, case in enumerate(plan.config.tests, 1):
+        began = monotonic_seconds()
+        with BoundPlan(plan) as bound:
+            out, failures = _run(case, bound)
+        yield CaseOutcome(
+            name=case.name or f"test {number}",
+            place=plan.config.place(("tests", number - 1)),
+            differences=(*_output_differences(case, out), *_failure_differences(case.failures, failures)),
+            seconds=monotonic_seconds() - began,
+        )
+
+
+def _run(case: CaseConfig, bound: BoundPlan) -> tuple[list[Record], list[Failure]]:
+    loop = RecordLoop(structural_copy, bound.steps, structural_copy)
+    out: list[object] = []
+    failures: list[Failure] = []
+    try:
+        loop.run(list(case.input), out, failures)
+    except StopRun as stop:
+        failures.append(stop.failure)
+    return [one for one in out if isinstance(one, dict)], failures
+
+
+def _output_differences(case: CaseConfig, out: Sequence[Record]) -> Iterator[Difference]:
+    if case.output is None:
+        return
+    for at, (wanted, got) in enumerate(zip(case.output, out, strict=False), 1):
+        changes = tuple(changes_between(dict(wanted), got))
+        if changes:
+            yield Difference(what=f"record {at} of the output differs", record=at, changes=changes)
+    for at, record in enumerate(case.output[len(out) :], len(out) + 1):
+        changes = tuple(Change(field=field, before=value, after=MISSING) for field, value in record.items())
+        yield Difference(what=f"record {at} of the output did not come", record=at, changes=changes)
+    for at, got in enumerate(out[len(case.output) :], len(case.output) + 1):
+        changes = tuple(Change(field=field, before=MISSING, after=value) for field, value in got.items())
+        yield Difference(what=f"record {at} of the output was not expected", record=at, changes=changes)
+
+
+def _failure_differences(wanted: Sequence[FailureConfig], failures: Sequence[Failure]) -> Iterator[Difference]:
+    left = list(failures)
+    missed = []
+    # What says more of a failure chooses first.
+    for one in sorted(wanted, key=lambda one: -sum(said is not None for said in (one.step, one.error, one.record))):
+        found = next((failure for failure in left if _matches(one, failure)), None)
+        if found is None:
+            missed.append(one)
+        else:
+            left.remove(found)
+    for one in missed:
+        yield Difference(what=f"expected a failure{_shown(one)}, there was none")
+    for failure in left:
+        where = f"record {failure.index + 1} of the input failed at step {failure.name!r}"
+        yield Difference(what=f"{where}: {failure.error}")
+
+
+def _matches(wanted: FailureConfig, failure: Failure) -> bool:
+    said = f"{failure.error.kind}: {failure.error.message}"
+    return (
+        wanted.step in (None, failure.name)
+        and wanted.record in (None, failure.index + 1)
+        and (wanted.error is None or wanted.error in said)
+    )
+
+
+def _shown(wanted: FailureConfig) -> str:
+    of = f" of record {wanted.record}" if wanted.record is not None else ""
+    at = f" at step {wanted.step!r}" if wanted.step is not None else ""
+    saying = f" that says {wanted.error!r}" if wanted.error is not None else ""
+    return f"{of}{at}{saying}"

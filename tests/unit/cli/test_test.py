@@ -1,0 +1,195 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from plugline.cli import main
+from tests.builders import pipeline, processor
+
+UPPER = '''"""Make names capital.
+
+>>> transform({"name": "a"})
+{'name': 'A'}
+"""
+
+
+def transform(record):
+    record["name"] = record["name"].upper()
+    return record
+
+
+def describe():
+    """
+    >>> describe()
+    'upper'
+    """
+    return "upper"
+'''
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(folder: Path, tests: str, **plugins: str) -> None:
+    """Write a pipeline without any input, and its tests."""
+    given = {f"{name}.py": text for name, text in (plugins or {"upper": UPPER}).items()}
+    steps = list(plugins or {"upper": ""})
+    pipeline(folder, plugins=given, steps=steps, run=f"\n{tests}")
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str, code: int) -> str:
+    assert main(["test", *words]) == code
+    return capsys.readouterr().out
+
+
+def data(capsys: pytest.CaptureFixture[str], *words: str, code: int) -> dict[str, list[dict[str, object]]]:
+    found: dict[str, list[dict[str, object]]] = json.loads(run(capsys, *words, "--json", code=code))
+    return found
+
+
+def test_tests_pass_without_input_and_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(folder, '[[tests]]\ninput = { name = "a" }\noutput = { name = "A" }\n')
+    assert run(capsys, code=0) == "1 tests and 2 examples of 1 plugins: 2 passed\n"
+    assert {path.name for path in folder.iterdir()} == {"pipeline.toml", "plugins"}
+
+
+def test_a_difference_is_told_field_by_field(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(
+        folder,
+        '[[tests]]\nname = "capital"\ninput = [{ name = "a", n = 1 }, { name = "b" }]\n'
+        'output = [{ name = "a", n = 1.0, more = true }]\n',
+    )
+    assert run(capsys, "pipeline.toml", code=1).splitlines() == [
+        "error[R160] pipeline.toml:9:3: the test 'capital' failed",
+        "  record 1 of the output differs (- expected, + came):",
+        '    - name  "a"',
+        '    + name  "A"',
+        "    - n     1.0",
+        "    + n     1",
+        "    - more  true",
+        "  record 2 of the output was not expected (- expected, + came):",
+        '    + name  "B"',
+        "1 tests and 2 examples of 1 plugins: 1 passed, 1 failed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        ('{ step = "upper" }', 0),
+        ('{ step = "upper", error = "KeyError", record = 2 }', 0),
+        ('{ error = "name" }', 0),
+        ('"KeyError"', 0),
+        ("{}", 0),
+        ('{ step = "upper", record = 1 }', 1),
+        ('{ step = "lower" }', 1),
+        ('{ error = "ValueError" }', 1),
+        ('[{ step = "upper" }, { step = "upper" }]', 1),
+        ("[]", 1),
+    ],
+)
+def test_an_expected_failure_is_held_against_what_failed(
+    failure: str, code: int, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, f'[[tests]]\ninput = [{{ name = "a" }}, {{ n = 1 }}]\nfailure = {failure}\n')
+    assert main(["test", "pipeline.toml"]) == code
+
+
+def test_a_failure_that_nobody_expects_fails_the_test(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(folder, "[[tests]]\ninput = { n = 1 }\noutput = []\n")
+    assert "record 1 of the input failed at step 'upper': KeyError: 'name' (plugins/upper.py:9)" in run(capsys, code=1)
+
+
+def test_null_and_dates_can_be_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(
+        folder,
+        "[[tests]]\ninput = '''\n{\"name\": null}\n'''\noutput = '{\"name\": null}'\n"
+        "[[tests]]\ninput = { day = 2026-01-31 }\noutput = { day = 2026-01-31 }\n",
+        same=processor(),
+    )
+    assert main(["test"]) == 0
+
+
+def test_tests_do_not_see_what_others_left(folder: Path) -> None:
+    counts = "class Count:\n    n: int = 0\n    def transform(self, record):\n        self.n += 1\n        return {'n': self.n}\n"
+    counts += "    def describe(self):\n        return 'count'\n"
+    write(folder, 2 * "[[tests]]\ninput = [{}, {}]\noutput = [{ n = 1 }, { n = 2 }]\n", count=counts)
+    assert main(["test"]) == 0
+
+
+def test_a_failing_example_is_told_with_its_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "plugins").mkdir()
+    (folder / "plugins" / "upper.py").write_text(UPPER.replace("{'name': 'A'}", "{'name': 'B'}"), "utf-8")
+    assert run(capsys, "plugins", code=1).splitlines() == [
+        "error[R161] plugins/upper.py:3: an example of 'upper' failed",
+        '  >>> transform({"name": "a"})',
+        "  - {'name': 'B'}",
+        "  + {'name': 'A'}",
+        "0 tests and 2 examples of 1 plugins: 0 passed, 1 failed",
+    ]
+
+
+def test_plugins_without_examples_are_not_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(folder, "[[tests]]\ninput = { name = 'a' }\noutput = { name = 'A' }\n")
+    (folder / "plugins" / "ends.py").write_text(processor(top="raise SystemExit"), "utf-8")
+    assert main(["test"]) == 0
+
+
+def test_examples_of_a_plugin_that_cannot_be_loaded_fail(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "plugins").mkdir()
+    (folder / "plugins" / "ends.py").write_text(UPPER + "\nraise SystemExit\n", "utf-8")
+    (folder / "plugins" / "lacks.py").write_text('"""\n>>> 1\n1\n"""\n', "utf-8")
+    found = data(capsys, "plugins", code=1)
+    assert sorted(str(one["code"]) for one in found["findings"]) == ["P201", "P302"]
+
+
+def test_an_example_in_a_class_with_settings_runs(folder: Path) -> None:
+    (folder / "plugins").mkdir()
+    text = "class Cut:\n    fields: list[str]\n\n    def transform(self, record):\n        '''\n        >>> 1 + 1\n        3\n        '''\n"
+    (folder / "plugins" / "cut.py").write_text(text + "    def describe(self):\n        return 'cut'\n", "utf-8")
+    assert main(["test", "plugins/cut.py"]) == 1
+
+
+def test_json_tells_every_test(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(
+        folder,
+        "[[tests]]\ninput = { name = 'a' }\noutput = { name = 'b' }\n[[tests]]\nname = 'x'\ninput = []\noutput = []\n",
+    )
+    found = data(capsys, code=1)
+    assert (found["version"], found["passed"], found["failed"]) == (1, 2, 1)
+    assert [(one["name"], one["passed"]) for one in found["tests"]] == [("test 1", False), ("x", True)]
+    (difference,) = found["tests"][0]["differences"]  # type: ignore[misc]  # a list of one
+    assert difference["fields"] == [{"field": "name", "expected": "b", "got": "A"}]
+
+
+def test_names_choose_what_is_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(
+        folder, "[[tests]]\nname = 'One'\ninput = {}\noutput = []\n[[tests]]\nname = 'two'\ninput = []\noutput = []\n"
+    )
+    assert main(["test", "-k", "TWO"]) == 0
+
+
+def test_a_wrong_pipeline_is_told_and_its_plugins_are_tested_all_the_same(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, "")
+    with (folder / "pipeline.toml").open("a") as stream:
+        stream.write("[[tests]]\ninput = { name = 'a' }\n")
+    assert main(["test"]) == 2
+    shown = capsys.readouterr()
+    assert "C102" in shown.err
+    assert main(["test", "absent.toml"]) == 2
+    assert "there is no such file" in capsys.readouterr().err
+
+
+def test_without_tests_it_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(folder, "", same=processor())
+    assert run(capsys, code=0).startswith("there are no tests: ")
+
+
+def test_the_examples_of_this_repository_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parents[3] / "examples"
+    assert main(["test", str(root / "quickstart/pipeline.toml"), str(root / "flights/pipeline.toml")]) == 0
