@@ -70,7 +70,7 @@ CODES = {
     ),
     "P109": Code(
         "what a plugin says of itself is wrong",
-        "Its PEP 723 block is not valid, or its name, version, API version or dependencies are of the wrong type.",
+        "Its PEP 723 block is not valid, or its name, version, API version, dependencies, requires, after or priority are of the wrong type.",
         "Mend the block or the constant at the place. Versions are strings: VERSION = '1.10', not 1.10.",
     ),
     "P110": Code(
@@ -82,6 +82,22 @@ CODES = {
         "a plugin requires another version of Python",
         "Its requires-python does not contain the version that is running.",
         "Run the program with a Python that it asks for, or take another version of the plugin.",
+    ),
+    "P112": Code(
+        "a plugin requires one that is not there",
+        "Its requires names a plugin that none of the host's places holds.",
+        "Put the plugin that it names beside it, or mend the name: the hint has the nearest one.",
+    ),
+    "P113": Code(
+        "a plugin requires one that cannot be used",
+        "A plugin that its requires names was rejected, is disabled or set aside, declined, or could not be loaded.",
+        "Mend or enable that plugin first; its own findings say what is wrong with it.",
+    ),
+    "P114": Code(
+        "plugins wait for each other",
+        "What they say in requires and after leads from a plugin back to itself, so that none of them can come first. "
+        "The message shows the way round.",
+        "Take one of the names out of requires or after.",
     ),
     # ------------------------------------------------------------------ P2: whether it provides what it has to
     "P201": Code(

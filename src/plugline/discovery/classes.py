@@ -51,30 +51,13 @@ def spec_of_class(spec: PluginSpec, class_name: str) -> PluginSpec:
     """Return the spec of a class that has not the file's name for itself; ``spec`` is the file's or another class's."""
     classes = spec.facts.classes if spec.facts is not None else ()
     said = next((one.summary for one in classes if one.name == class_name), "")
-    return PluginSpec(
-        f"{file_name_of(spec.name, classes)}:{class_name}",
-        spec.version,
-        said or spec.summary,
-        spec.api,
-        spec.requires_python,
-        spec.dependencies,
-        spec.place,
-        spec.digest,
-        spec.module,
-        spec.distribution,
-        spec.constants,
-        spec.settings,
-        spec.facts,
-    )
+    return spec.replaced(name=f"{file_name_of(spec.name, classes)}:{class_name}", summary=said or spec.summary)
 
 
 def spec_of_file(spec: PluginSpec) -> PluginSpec:
     """Return the spec of the file that a class is in; ``spec`` itself where it is the file's."""
     name = file_name_of(spec.name, spec.facts.classes if spec.facts is not None else ())
-    if name == spec.name:
-        return spec
-    fields = {field: getattr(spec, field) for field in PluginSpec.__slots__}
-    return PluginSpec(**{**fields, "name": name})
+    return spec if name == spec.name else spec.replaced(name=name)
 
 
 def file_name_of(name: str, classes: Sequence[ClassFacts]) -> str:

@@ -12,7 +12,8 @@ from plugline.names import did_you_mean, plugin_name
 from plugline.values import Value
 
 BUILT_IN = "built in"
-TABLE_KEYS = ("name", "version", "api", "permissions", "settings")  # what [tool.plugline] of a block may hold
+# What [tool.plugline] of a block may hold.
+TABLE_KEYS = ("name", "version", "api", "permissions", "settings", "requires", "after", "priority")
 
 
 class PluginSpec(Value):
@@ -32,9 +33,13 @@ class PluginSpec(Value):
         constants: Module-level names with literal values.
         settings: The ``[tool.plugline]`` table of its block.
         facts: What its source shows; ``None`` for a module without source.
+        requires: Names of plugins that it needs: they are loaded before it, and called before it.
+        after: Names of plugins that are called before it, where they are there.
+        priority: Of plugins between which nothing else says which comes first, the one with the higher number does.
     """
 
     __slots__ = (
+        "after",
         "api",
         "constants",
         "dependencies",
@@ -44,6 +49,8 @@ class PluginSpec(Value):
         "module",
         "name",
         "place",
+        "priority",
+        "requires",
         "requires_python",
         "settings",
         "summary",
@@ -62,6 +69,9 @@ class PluginSpec(Value):
     constants: Mapping[str, object]
     settings: Mapping[str, object]
     facts: SourceFacts | None
+    requires: tuple[str, ...]
+    after: tuple[str, ...]
+    priority: int
 
     def __init__(
         self,
@@ -78,6 +88,9 @@ class PluginSpec(Value):
         constants: Mapping[str, object],
         settings: Mapping[str, object],
         facts: SourceFacts | None,
+        requires: tuple[str, ...] = (),
+        after: tuple[str, ...] = (),
+        priority: int = 0,
     ) -> None:
         self._set(
             name=name,
@@ -93,7 +106,20 @@ class PluginSpec(Value):
             constants=constants,
             settings=settings,
             facts=facts,
+            requires=requires,
+            after=after,
+            priority=priority,
         )
+
+    def line_of(self, key: str, constant: str) -> int | None:
+        """Return where the source says something: the line of its block where a key of it does, else a constant's."""
+        if self.facts is None:
+            return None
+        return self.facts.block_line if key in self.settings else self.facts.constant_lines.get(constant)
+
+    def replaced(self, **fields: object) -> "PluginSpec":
+        """Return a spec that differs in these fields."""
+        return PluginSpec(**{**self._fields(), **fields})  # type: ignore[arg-type]  # their names and types are the caller's
 
 
 class Read(Value):
@@ -190,6 +216,9 @@ def _spec(
         facts.constants,
         metadata.table,
         facts,
+        metadata.names("requires", "REQUIRES"),
+        metadata.names("after", "AFTER"),
+        metadata.number("priority", "PRIORITY"),
     )
     return Read(spec, (*findings, *metadata.findings))
 
@@ -244,6 +273,30 @@ class _Metadata:
             return tuple(value)
         self._finding("'dependencies' of the 'script' block", value, "a list of strings", self._facts.block_line)
         return ()
+
+    def names(self, key: str, constant: str) -> tuple[str, ...]:
+        """Return the names of plugins under a key of ``[tool.plugline]``, else under a module constant."""
+        what, value, line = self._said(key, constant, ())
+        if isinstance(value, (list, tuple)) and all(isinstance(one, str) and one.isprintable() for one in value):
+            return tuple(dict.fromkeys(value))
+        # One name without its brackets is the usual slip, and would be taken apart into letters.
+        expected = f"a list such as [{value!r}]" if isinstance(value, str) else "a list of names of plugins"
+        self._finding(what, value, expected, line)
+        return ()
+
+    def number(self, key: str, constant: str) -> int:
+        """Return the whole number under a key of ``[tool.plugline]``, else under a module constant."""
+        what, value, line = self._said(key, constant, 0)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        self._finding(what, value, "a whole number", line)
+        return 0
+
+    def _said(self, key: str, constant: str, default: object) -> tuple[str, object, int | None]:
+        """Return what is asked about, as messages call it, with its value and its line."""
+        if key in self.table:
+            return f"{key!r} in [tool.plugline]", self.table[key], self._facts.block_line
+        return constant, self._facts.constants.get(constant, default), self._facts.constant_lines.get(constant)
 
     def wrong(self, key: str, constant: str, message: str) -> None:
         line = self._facts.block_line if key in self.table else self._facts.constant_lines.get(constant)

@@ -8,13 +8,16 @@ from typing import Generic, Literal, Self, TypeVar, overload
 from plugline.admission.policy import Admitting, Gate, Policy
 from plugline.contract.interface import interfaces_of
 from plugline.contract.version import check_api_version
+from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.finders import Finder, finder_for
+from plugline.discovery.trees import MemoryTree
 from plugline.dispatch.calls import Results, call_all, first
 from plugline.dispatch.chain import ChainFunction, Link, build_chain
 from plugline.errors import LoadError, PluginDeclined, PluginRejected, UnknownPlugin
 from plugline.findings import Finding
 from plugline.host.loader import Loader
-from plugline.host.plugin import Plugin, Rejected
+from plugline.host.order import put_in_order
+from plugline.host.plugin import Aside, Plugin, Rejected
 from plugline.host.registry import Entry, Inspection, class_name_of, inspect_places
 from plugline.names import did_you_mean
 from plugline.values import Value
@@ -29,7 +32,7 @@ class _Registry(Value):
 
     __slots__ = ("inspection", "plugins")
     inspection: Inspection
-    plugins: dict[str, Plugin]  # type: ignore[type-arg]
+    plugins: dict[str, Plugin]  # type: ignore[type-arg]  # in the order in which they are used
 
     def __init__(self, inspection: Inspection, plugins: dict[str, Plugin]) -> None:  # type: ignore[type-arg]
         self._set(inspection=inspection, plugins=plugins)
@@ -171,7 +174,19 @@ class Host(Generic[T_co]):
                 if known is not None:
                     known._renew(entry)  # noqa: SLF001 - likewise
                 plugins[name] = known if known is not None else Plugin(entry, self._loader)
-            self._registry = _Registry(inspection, {name: plugins[name] for name in sorted(plugins)})
+            self._registry = self._settled(inspection, plugins)
+
+    def _settled(self, inspection: Inspection, plugins: dict[str, Plugin[T_co]]) -> _Registry:
+        """Put plugins in order, and set those aside whose requirements cannot be met."""
+        unusable = {name: "was rejected" for name, _ in inspection.rejected if name not in plugins}
+        specs = {name: plugin.spec for name, plugin in plugins.items()}
+        order = put_in_order(specs, unusable, lambda: _carried(plugins))
+        for name, plugin in plugins.items():
+            findings = order.findings.get(name)
+            needs = tuple(plugins[one] for one in order.needs.get(name, ()))
+            plugin._settle(Aside("rejected", findings) if findings else None, needs)  # noqa: SLF001 - a host owns its handles
+        names = (*order.names, *sorted(order.findings))
+        return _Registry(inspection, {name: plugins[name] for name in names})
 
     def _look(self) -> _Registry:
         if self._registry is None:
@@ -199,18 +214,21 @@ class Host(Generic[T_co]):
             if where not in known and entry.spec.name not in plugins:
                 known.add(where)
                 plugins[entry.spec.name] = Plugin(entry, self._loader)
-        return _Registry(registry.inspection, {name: plugins[name] for name in sorted(plugins)})
+        return self._settled(registry.inspection, plugins)
 
     def __iter__(self) -> Iterator[Plugin[T_co]]:
-        """Yield the plugins that no check rejected and no load has failed, by name."""
-        return iter([plugin for plugin in self._look().plugins.values() if plugin.state != "failed"])
+        """Yield the plugins that no check rejected and no load has failed, in the order in which they are used.
+
+        That is after what they require and what they ask to come after, then by ``priority``, then by name.
+        """
+        return iter([plugin for plugin in self._look().plugins.values() if plugin.state not in _UNUSABLE])
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def __contains__(self, name: object) -> bool:
         plugin = self._look().plugins.get(name) if isinstance(name, str) else None
-        return plugin is not None and plugin.state != "failed"
+        return plugin is not None and plugin.state not in _UNUSABLE
 
     def __getitem__(self, name: str) -> Plugin[T_co]:
         """Return the plugin of this name.
@@ -224,7 +242,7 @@ class Host(Generic[T_co]):
             raise TypeError(message)
         registry = self._look()
         plugin = registry.plugins.get(name) or self._of_class(name)
-        if plugin is not None and plugin.state != "failed":
+        if plugin is not None and plugin.state not in _UNUSABLE:
             return plugin
         findings = tuple(
             finding for rejected in self.rejected if rejected.name == name for finding in rejected.findings
@@ -251,7 +269,7 @@ class Host(Generic[T_co]):
             return self._look().plugins.get(name)
         for one in self._classes_of(name):
             self._try_load(one, instances=False)
-        left = [one for one in self._classes_of(name) if one.state != "failed"]
+        left = [one for one in self._classes_of(name) if one.state not in _UNUSABLE]
         return left[0] if len(left) == 1 else None
 
     def _classes_of(self, file: str) -> list[Plugin[T_co]]:
@@ -267,13 +285,18 @@ class Host(Generic[T_co]):
     def rejected(self) -> tuple[Rejected, ...]:
         """Candidates that failed a check, in the order of their places, then plugins that failed to load."""
         registry = self._look()
-        checked = [_rejected(name, entry) for name, entry in registry.inspection.rejected]
-        loaded = [
-            Rejected(plugin.name, plugin.place, plugin.findings)
-            for plugin in registry.plugins.values()
-            if plugin.findings
-        ]
-        return (*checked, *loaded)
+        checked = [(entry.finder, _rejected(name, entry)) for name, entry in registry.inspection.rejected]
+        loaded = []
+        for plugin in registry.plugins.values():
+            if not plugin.findings:
+                continue
+            rejected = Rejected(plugin.name, plugin.place, plugin.findings)
+            if plugin.state == "rejected":
+                checked.append((plugin._finder, rejected))  # noqa: SLF001 - a host owns its handles
+            else:
+                loaded.append(rejected)
+        checked.sort(key=lambda one: (one[0], str(one[1].place)))
+        return (*(rejected for _, rejected in checked), *loaded)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -286,19 +309,19 @@ class Host(Generic[T_co]):
         return {plugin.name: plugin.declined for plugin in self._look().plugins.values() if plugin.declined is not None}
 
     def load_all(self, *, instances: bool = True) -> list[Plugin[T_co]]:
-        """Load every plugin and return those that could be, by name. The others are in :attr:`rejected` and :attr:`declined`.
+        """Load every plugin and return those that could be, in their order. The others are in :attr:`rejected` and :attr:`declined`.
 
         Args:
             instances: Whether plugins that are classes are made an instance of, too; a host that does so
                 itself takes :meth:`Plugin.load_type <plugline.Plugin.load_type>`.
         """
-        loaded: dict[str, Plugin[T_co]] = {}
+        loaded: set[str] = set()
         tried: set[str] = set()
         # Running a file may show classes that its source did not.
         while new := [plugin for plugin in self if plugin.name not in tried]:
             tried.update(plugin.name for plugin in new)
-            loaded |= {plugin.name: plugin for plugin in new if self._try_load(plugin, instances=instances)}
-        return [loaded[name] for name in sorted(loaded)]
+            loaded.update(plugin.name for plugin in new if self._try_load(plugin, instances=instances))
+        return [plugin for plugin in self if plugin.name in loaded]
 
     def _try_load(self, plugin: Plugin[T_co], *, instances: bool = True) -> bool:
         known = plugin.findings
@@ -307,7 +330,7 @@ class Host(Generic[T_co]):
                 plugin.load()
             else:
                 plugin._loaded()  # noqa: SLF001 - a host owns its handles
-        except PluginDeclined:
+        except (PluginDeclined, PluginRejected):
             return False
         except LoadError as error:
             # A class that turned out to be no plugin has none; its neighbours in the file are.
@@ -319,7 +342,7 @@ class Host(Generic[T_co]):
     def chain(
         self, method: str, *, on_error: Literal["raise", "skip"] = "raise", only: Sequence[str] | None = None
     ) -> ChainFunction:
-        """Return a function that passes a value through ``method`` of all plugins, in the order of their names.
+        """Return a function that passes a value through ``method`` of all plugins, in their order.
 
         All of them are loaded now. One that cannot be is left out, is in :attr:`rejected`, and is told to the
         log as a warning.
@@ -344,7 +367,7 @@ class Host(Generic[T_co]):
         return call_all(self._links(method, None), *arguments, **keywords)
 
     def first(self, method: str, /, *arguments: object, **keywords: object) -> object:
-        """Call ``method`` of the plugins in order of their names until one returns something other than ``None``.
+        """Call ``method`` of the plugins in their order until one returns something other than ``None``.
 
         Raises:
             StepFailed: A plugin raised before one had an answer.
@@ -366,6 +389,19 @@ class Host(Generic[T_co]):
                 raise ValueError(message)  # noqa: TRY004 - the name is wrong, not a type
             links.append(Link(plugin.name, call, plugin.path))
         return links
+
+
+_UNUSABLE = ("failed", "rejected")  # the states in which a host does not hand a plugin out
+
+
+def _carried(plugins: "Mapping[str, Plugin[object]]") -> set[str]:
+    """Return the plugins that travel as data: what they require was looked for where they were packed."""
+    found = set()
+    for name, plugin in plugins.items():
+        candidate = plugin.candidate
+        if isinstance(candidate, FileCandidate) and isinstance(candidate.tree, MemoryTree):
+            found.add(name)
+    return found
 
 
 def check_names(names: Mapping[str, object]) -> None:

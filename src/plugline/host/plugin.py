@@ -6,6 +6,9 @@ States::
       │               (load again gives the same object)
       ├──────load──▶ declined   its available() said no
       └──────load──▶ failed     its code raised, or lacks what the interface asks for
+
+    rejected                    a plugin that it requires cannot be used, which its own source does not tell; the host
+                                says so when it looks, and takes it back when that plugin can be used again
 """
 
 from collections.abc import Mapping
@@ -13,9 +16,10 @@ from typing import Generic, Literal, TypeVar, cast
 
 from plugline.discovery.candidates import Candidate
 from plugline.discovery.spec import PluginSpec
-from plugline.errors import LoadError, PluginDeclined
+from plugline.errors import LoadError, PluginDeclined, PluginRejected
 from plugline.findings import Finding, Place
 from plugline.host.loader import Loaded, Loader, Outcome
+from plugline.host.order import unusable_finding
 from plugline.host.registry import Entry
 from plugline.loading.binding import Declined
 from plugline.loading.families import Vanished
@@ -23,7 +27,23 @@ from plugline.values import Value
 
 T_co = TypeVar("T_co", covariant=True)
 
-State = Literal["found", "loaded", "declined", "failed"]
+State = Literal["found", "loaded", "declined", "failed", "rejected"]
+
+
+class Aside(Value):
+    """Why a plugin is not used, whatever it is like itself.
+
+    Attributes:
+        state: What its state is for as long as that holds.
+        findings: The reason.
+    """
+
+    __slots__ = ("findings", "state")
+    state: Literal["rejected"]
+    findings: tuple[Finding, ...]
+
+    def __init__(self, state: Literal["rejected"], findings: tuple[Finding, ...]) -> None:
+        self._set(state=state, findings=findings)
 
 
 class Rejected(Value):
@@ -56,7 +76,7 @@ class Plugin(Generic[T_co]):
     Threads: :meth:`load` may be called from several at once; the code runs once.
     """
 
-    __slots__ = ("_default", "_entry", "_loader", "_outcome")
+    __slots__ = ("_aside", "_default", "_entry", "_loader", "_needs", "_outcome")
 
     def __init__(self, entry: Entry, loader: Loader) -> None:
         """Made by a host."""
@@ -64,6 +84,8 @@ class Plugin(Generic[T_co]):
         self._loader = loader
         self._outcome: Outcome | None = None
         self._default: object = None  # an instance made without settings, or the error that making it gave
+        self._aside: Aside | None = None
+        self._needs: tuple[Plugin[object], ...] = ()  # what is loaded before it
 
     def __repr__(self) -> str:
         return f"<Plugin {self.name!r} {self.state} at {self.place}>"
@@ -101,6 +123,8 @@ class Plugin(Generic[T_co]):
     @property
     def state(self) -> State:
         """Where in its life it is."""
+        if self._aside is not None:
+            return self._aside.state
         match self._outcome:
             case None:
                 return "found"
@@ -119,6 +143,8 @@ class Plugin(Generic[T_co]):
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What keeps it from being loaded, or, where it needs settings, from being used without them."""
+        if self._aside is not None:
+            return self._aside.findings
         if isinstance(self._default, LoadError):
             return self._default.findings
         return self._outcome if isinstance(self._outcome, tuple) else ()
@@ -146,6 +172,11 @@ class Plugin(Generic[T_co]):
         return candidate
 
     @property
+    def needs(self) -> "tuple[Plugin[object], ...]":
+        """The plugins that it requires, which are loaded before it."""
+        return self._needs
+
+    @property
     def path(self) -> str | None:
         """Its file as tracebacks name it; ``None`` for a module without one."""
         return self._loader.path_of(self._entry)
@@ -153,12 +184,13 @@ class Plugin(Generic[T_co]):
     def load(self, settings: Mapping[str, object] | None = None) -> T_co:
         """Return what provides the interface: the module itself, or an instance of its class.
 
-        The code runs at the first call. Without ``settings`` every call gives the same object; with them a
+        The code runs at the first call, after that of the plugins that it requires. Without ``settings`` every call gives the same object; with them a
         class gives a new instance each time.
 
         Raises:
             LoadError: The code raised or lacks something, or the settings do not fit; asking again gives the same error.
             PluginDeclined: Its ``available()`` said that it does not apply here.
+            PluginRejected: A plugin that it requires cannot be used.
         """
         with self._loader.lock:
             return cast(T_co, self._bound(self._loaded(), settings))
@@ -167,7 +199,7 @@ class Plugin(Generic[T_co]):
         """Return the class that provides the interface, for a host that makes its instances itself.
 
         Raises:
-            LoadError, PluginDeclined: As :meth:`load`.
+            LoadError, PluginDeclined, PluginRejected: As :meth:`load`.
             TypeError: It is a module with functions.
         """
         with self._loader.lock:
@@ -178,8 +210,10 @@ class Plugin(Generic[T_co]):
         return value
 
     def _loaded(self) -> Loaded:
+        if self._aside is not None:
+            raise PluginRejected(self.name, self._aside.findings)
         if self._outcome is None:
-            self._outcome = self._loader.load(self._entry)
+            self._outcome = self._load_needs() or self._loader.load(self._entry)
             if isinstance(self._outcome, Loaded) and _name_of(self._outcome.entry) == self.name:
                 self._entry = self._outcome.entry  # its file may be newer than the listing
         match self._outcome:
@@ -191,6 +225,23 @@ class Plugin(Generic[T_co]):
                 raise LoadError(self.name, vanished.findings)
             case findings:
                 raise LoadError(self.name, findings)
+
+    def _load_needs(self) -> tuple[Finding, ...]:
+        """Load what it requires, and return what keeps it from being loaded itself."""
+        found = []
+        for needed in self._needs:
+            try:
+                needed._loaded()  # noqa: SLF001 - another handle of the same host
+            except (LoadError, PluginDeclined, PluginRejected):
+                why = f"declined: {needed.declined}" if needed.state == "declined" else "could not be loaded"
+                found.append(unusable_finding(self.spec, needed.name, why))
+        return tuple(found)
+
+    def _settle(self, aside: Aside | None, needs: "tuple[Plugin[object], ...]") -> None:
+        """Take note of what other plugins mean for this one; where they kept it from being loaded, it gets another try."""
+        self._aside, self._needs = aside, needs
+        if isinstance(self._outcome, tuple) and any(finding.code == "P113" for finding in self._outcome):
+            self._outcome = None
 
     def _bound(self, loaded: Loaded, settings: Mapping[str, object] | None) -> object:
         if settings is None:

@@ -248,6 +248,7 @@ class _Planner:
         match candidate:
             case FileCandidate():
                 folder = self._folder_of(candidate)
+                self._take_along(plugin, candidate.tree)
             case ModuleCandidate():
                 module, attribute = candidate.module, candidate.attribute
         return PluginUse(
@@ -262,6 +263,18 @@ class _Planner:
             settings=settings,
             path=path,
         )
+
+    def _take_along(self, plugin: Plugin[object], tree: Tree) -> None:
+        """Carry what a plugin requires of its folder, and what that requires."""
+        todo = list(plugin.needs)
+        seen: set[str] = set()
+        while todo:
+            needed = todo.pop()
+            if needed.name not in seen and isinstance(needed.candidate, FileCandidate):
+                seen.add(needed.name)
+                todo += needed.needs
+                if needed.candidate.tree is tree:
+                    self._folder_of(needed.candidate)
 
     def _folder_of(self, candidate: FileCandidate) -> int:
         for index, (tree, _, entries) in enumerate(self._trees):
