@@ -13,7 +13,8 @@
     │   ├── LoadError          its code could not be run or does not do what it has to: its author's to mend
     │   │   └── SettingsRefused  the settings that it was given do not fit: their user's to mend
     │   └── StepFailed         it raised while it worked
-    └── RunStopped             a run ended before its end; the output is not in place
+    ├── RunStopped             a run ended before its end; the output is not in place
+    └── SandboxUnavailable     this machine cannot hold a plugin in a sandbox: its owner's to mend
 
 All of them pickle: their arguments are their attributes.
 """
@@ -180,3 +181,20 @@ class RunStopped(PluglineError):
 
     def __str__(self) -> str:
         return str(self.finding)
+
+
+class SandboxUnavailable(PluglineError):
+    """A sandbox was asked for, and cannot be put around the process here: nothing was run in less.
+
+    Attributes:
+        what: What is missing.
+        hint: What to do.
+    """
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what, hint)
+        self.what = what
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"no sandbox: {self.what}\n  hint: {self.hint}"

@@ -13,6 +13,7 @@ from plugline.errors import (
     PluginRejected,
     PluglineError,
     RunStopped,
+    SandboxUnavailable,
     SettingsRefused,
     StepFailed,
     UnknownPlugin,
@@ -35,6 +36,7 @@ EXAMPLES: dict[PluglineError, str] = {
         "plugin 'a' (step 1) raised KeyError: 'b' at plugins/a.py:3"
     ),
     RunStopped(FINDING, {"in": 3}, interrupted=True): str(FINDING),
+    SandboxUnavailable("no Landlock", "use another level"): "no sandbox: no Landlock\n  hint: use another level",
 }
 
 

@@ -1,0 +1,171 @@
+"""A process to one that can touch what it was granted, and nothing else, from here on and for good.
+
+Nothing of this takes privileges, and root gets no more than others: Landlock holds files, a seccomp filter all other
+calls, and bounds what is used up. Once in force none of it can be undone by the process, nor by what it starts.
+
+What holds after :func:`apply`; the tests refer to the numbers:
+
+1. No path outside the grants can be opened, created, changed, removed, renamed or linked, whoever owns it.
+2. No socket can be made (a pair of streams apart, which ``asyncio`` wakes itself by), without ``net``.
+3. No process can be started without ``run``; no other process can be signalled, traced, read or joined, ever.
+4. No descriptor is open but those kept, no environment variable is there but those granted.
+5. No mode, owner, time or attribute of any file can be changed, and no link, FIFO, socket or device be made.
+6. No namespace, mount, module, key, BPF program, io_uring or 32-bit call.
+7. Memory, files, and where bounded processor time, end with an error or the process and not with the machine.
+8. It ends with the thread that started it.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Iterable
+
+from plugline.errors import SandboxUnavailable
+from plugline.worker import bounds, landlock, places, privileges, seccomp
+from plugline.worker.limits import Sandbox
+from plugline.worker.machine import Machine, this_machine
+from plugline.worker.native import error_of
+
+_OTHERWISE = "run it with isolation = 'process', which contains crashes but grants everything, or not at all"
+_FIRST_LANDLOCK = 1
+
+
+def apply(limits: Sandbox, *, keep_fds: Iterable[int]) -> None:
+    """Hold this process to limits, for good, and see that it is held.
+
+    To be called in a process with one thread, before any of a plugin's code. The environment variables that are granted
+    stay as they are. If it raises, the process may be held to a part only: it has to end.
+
+    Args:
+        limits: What it may touch; what is ``None`` is granted nothing.
+        keep_fds: The descriptors that stay open. Of 0, 1 and 2 those not named are led to ``/dev/null``.
+
+    Raises:
+        SandboxUnavailable: The kernel, or this process, does not allow for it; it says what to do.
+    """
+    machine, version = _required()
+    reads, listed = places.python_places()
+    net, run = bool(limits.net), bool(limits.run)
+    # Made before anything is given up: from here on a failure leaves the process half held.
+    rules = [*_rules(limits, reads, listed, net=net, run=run)]
+    program = seccomp.filter_bytes(machine, **_filter_options(limits, version))
+    sys.dont_write_bytecode = True
+    try:
+        privileges.close_descriptors(keep_fds)
+        privileges.clear_environment(limits.env or ())
+        bounds.set_bounds(
+            memory_bytes=limits.memory_bytes, cpu_seconds=limits.cpu_seconds, write=bool(limits.write), run=run
+        )
+        privileges.win_nothing()
+        privileges.drop_capabilities(machine)
+        privileges.end_with_parent()
+        landlock.restrict(machine, version, rules, net=net)
+        seccomp.install(machine, program)
+    except OSError as error:
+        what = f"the kernel refused a part of it: {error.strerror or error}"
+        raise SandboxUnavailable(what, _OTHERWISE) from error
+    _see_that_it_holds(machine, limits)
+
+
+def prepare(limits: Sandbox) -> None:
+    """Do beforehand what :func:`apply` need not do in each process: for what forks workers."""
+    machine, version = _required()
+    seccomp.filter_bytes(machine, **_filter_options(limits, version))
+
+
+def _filter_options(limits: Sandbox, version: int) -> dict[str, bool]:
+    return {
+        "write": bool(limits.write),
+        "net": bool(limits.net),
+        "run": bool(limits.run),
+        "scoped": version >= 6,
+        "truncating": version >= 3,
+    }
+
+
+def _required() -> tuple[Machine, int]:
+    """Return the machine and its version of Landlock, or say what is missing."""
+    machine = this_machine()
+    if machine is None:
+        what = f"a sandbox takes Linux on x86-64 or aarch64, this is {sys.platform} on {_machine_name()}"
+        raise SandboxUnavailable(what, _OTHERWISE)
+    version = landlock.landlock_version(machine)
+    if version < _FIRST_LANDLOCK:
+        what = "the kernel has no Landlock, or it is turned off"
+        hint = f"Linux 5.13 is the first that has it; see the kernel's lsm= option. Otherwise {_OTHERWISE}"
+        raise SandboxUnavailable(what, hint)
+    try:
+        threads = os.stat("/proc/self/task").st_nlink - 2
+    except OSError as error:
+        what = f"/proc is not to be read: {error.strerror}"
+        raise SandboxUnavailable(what, f"mount it. Otherwise {_OTHERWISE}") from error
+    if threads != 1:
+        what = f"the process has {threads} threads, and a sandbox is put around one"
+        raise SandboxUnavailable(what, "this is a bug in plugline; please report it")
+    return machine, version
+
+
+def _machine_name() -> str:
+    return os.uname().machine if hasattr(os, "uname") else "another machine"
+
+
+def _rules(
+    limits: Sandbox, reads: Iterable[str], listed: Iterable[str], *, net: bool, run: bool
+) -> Iterable[tuple[str, int]]:
+    for path in (*reads, *(limits.read or ()), *(places.FOR_NET if net else ())):
+        yield path, landlock.READ
+    for path in listed:
+        yield path, landlock.READ_DIR
+    for path in places.WRITABLE_DEVICES:
+        yield path, landlock.READ | landlock.WRITE_FILE
+    for path in limits.write or ():
+        yield path, landlock.WRITE
+    if run:
+        for path in (*places.FOR_RUNNING, *reads):
+            yield path, landlock.READ | landlock.EXECUTE
+
+
+# ----------------------------------------------------------------------------- seeing that it holds
+
+_AF_UNIX, _SOCK_DGRAM = 1, 2
+_PR_GET_SECCOMP, _PR_GET_NO_NEW_PRIVS, _FILTERED = 21, 39, 2
+
+
+def _see_that_it_holds(machine: Machine, limits: Sandbox) -> None:
+    """Try what must fail, and let nobody in if it does not.
+
+    Each is a call that would do no harm, and would fail in another way, if it were allowed.
+    """
+    failed = [what for what, held in _trials(machine, limits) if not held]
+    if failed:
+        what = f"it was put around the process and does not hold: {', '.join(failed)}"
+        raise SandboxUnavailable(
+            what, f"this is a bug in plugline or the kernel; please report it. Until then {_OTHERWISE}"
+        )
+
+
+def _trials(machine: Machine, limits: Sandbox) -> Iterable[tuple[str, bool]]:
+    refused = (errno.EPERM, errno.EACCES)
+    if not _below(limits.read, "/") and not _below(limits.write, "/"):
+        yield "the root folder can be listed", _opening("/", os.O_RDONLY | os.O_DIRECTORY) == errno.EACCES
+    if not _below(limits.write, "/dev/zero"):
+        # A device that all may write to, and that is granted for reading.
+        yield "a device can be written", _opening("/dev/zero", os.O_WRONLY) == errno.EACCES
+    numbers = machine.numbers
+    yield "a socket can be made", error_of("syscall", numbers["socket"], _AF_UNIX, _SOCK_DGRAM, 0) in refused
+    if not limits.run:
+        yield "a program can be started", error_of("syscall", numbers["execve"], 0, 0, 0) == errno.EPERM
+    yield "a process can be traced", error_of("syscall", numbers["ptrace"], -1, 0, 0, 0) == errno.EPERM
+    yield "a namespace can be left", error_of("syscall", numbers["unshare"], 0) == errno.EPERM
+
+
+def _opening(path: str, flags: int) -> int:
+    try:
+        os.close(os.open(path, flags | os.O_CLOEXEC))
+    except OSError as error:
+        return error.errno or 0
+    return 0
+
+
+def _below(granted: Iterable[str] | None, path: str) -> bool:
+    return any(path == one or path.startswith(f"{one.rstrip('/')}/") for one in granted or ())

@@ -1,0 +1,319 @@
+"""What a worker was granted to a seccomp filter: the system calls that it may make, all others refused.
+
+An allowlist, so that what a later kernel adds is refused, too. What is refused is an error number, and not a death:
+Python makes a :class:`PermissionError` of it, which names what an honest plugin should declare. The rules of the
+filter's machine are those of https://www.kernel.org/doc/html/latest/userspace-api/seccomp_filter.html.
+
+What the kernel takes as ``int`` is compared by its lower half, since the kernel takes no more of it.
+"""
+
+import errno
+import os
+from collections.abc import Iterable
+
+from plugline.worker.machine import Machine
+from plugline.worker.native import Buffer, call
+
+Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, constant
+Block = list[Instruction]
+
+# ----------------------------------------------------------------------------- what is allowed
+
+_ALWAYS = """
+read readv pread64 preadv preadv2 write writev pwrite64 pwritev pwritev2 lseek close close_range dup dup2 dup3
+fsync fdatasync ftruncate fallocate sendfile copy_file_range fadvise64 readahead flock sync_file_range
+pipe pipe2 poll ppoll select pselect6 eventfd eventfd2 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait
+epoll_pwait2 timerfd_create timerfd_settime timerfd_gettime signalfd signalfd4
+stat fstat lstat newfstatat statx access faccessat faccessat2 getdents getdents64 getcwd chdir fchdir
+readlink readlinkat statfs fstatfs umask
+munmap mremap mprotect madvise brk msync
+futex futex_waitv futex_wake futex_wait futex_requeue set_robust_list set_tid_address rseq membarrier arch_prctl mseal
+restart_syscall exit exit_group wait4 waitid
+rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend sigaltstack pause alarm
+getitimer setitimer timer_create timer_settime timer_gettime timer_getoverrun timer_delete nanosleep clock_nanosleep
+time gettimeofday clock_gettime clock_getres times getcpu sched_yield sched_getaffinity sched_getparam
+sched_getscheduler sched_getattr sched_get_priority_max sched_get_priority_min sched_rr_get_interval getpriority
+getpid getppid gettid getpgrp getpgid getsid getuid geteuid getgid getegid getresuid getresgid getgroups capget
+uname sysinfo getrandom getrlimit setrlimit getrusage
+recvfrom recvmsg recvmmsg sendmsg shutdown getsockname getpeername getsockopt
+"""
+# Landlock decides where; without any place to write these need not be there at all.
+_FOR_WRITING = "mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat"
+_FOR_NET = "bind listen accept accept4 connect sendmmsg sendto setsockopt"
+_FOR_RUNNING = "fork vfork execve setpgid setsid"
+
+# Refused as a kernel refuses what it does not have: those who call them know another way.
+_AS_IF_MISSING = """
+clone3 openat2 io_uring_setup io_uring_enter io_uring_register pkey_alloc pkey_free pkey_mprotect statmount listmount
+lsm_get_self_attr lsm_set_self_attr lsm_list_modules map_shadow_stack cachestat
+"""
+# What copying a file's attributes tries, and does without where the disk has none.
+_AS_IF_UNSUPPORTED = """
+setxattr lsetxattr fsetxattr getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr removexattr lremovexattr
+fremovexattr
+"""
+_LAST_KNOWN = 462  # mseal: what comes later is refused as missing
+
+# ----------------------------------------------------------------------------- the filter's machine
+
+_LOAD, _AND, _JUMP, _IF_EQUAL, _IF_LEAST, _IF_BITS, _RETURN = 0x20, 0x54, 0x05, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000
+_NUMBER, _ARCH = 0, 4  # offsets in struct seccomp_data; its arguments follow at 16
+_X32 = 0x40000000
+
+_OK: Block = [(_RETURN, 0, 0, _ALLOW)]
+
+
+def _refused(number: int) -> Block:
+    return [(_RETURN, 0, 0, _ERROR | number)]
+
+
+_EPERM = _refused(errno.EPERM)
+
+
+def _argument(index: int, *, upper: bool = False) -> Instruction:
+    return (_LOAD, 0, 0, 16 + 8 * index + (4 if upper else 0))
+
+
+def _one_of(index: int, values: Iterable[int], otherwise: Block = _EPERM) -> Block:
+    """Allow what has one of some values as an argument."""
+    listed = sorted(values)
+    tests = [(_IF_EQUAL, len(listed) - at - 1 + len(otherwise), 0, value) for at, value in enumerate(listed)]
+    return [_argument(index), *tests, *otherwise, *_OK]
+
+
+def _none_of_bits(index: int, bits: int, otherwise: Block = _EPERM) -> Block:
+    """Allow what has none of some bits set in an argument."""
+    return [_argument(index), (_IF_BITS, 0, len(otherwise), bits), *otherwise, *_OK]
+
+
+def _exactly(index: int, mask: int, value: int) -> Block:
+    """Allow what has, of the bits of a mask, those of a value set in an argument."""
+    return [_argument(index), (_AND, 0, 0, mask), (_IF_EQUAL, len(_EPERM), 0, value), *_EPERM, *_OK]
+
+
+def _null(index: int) -> Block:
+    """Allow what has no pointer as an argument."""
+    return [
+        _argument(index),
+        (_IF_EQUAL, 0, 2, 0),
+        _argument(index, upper=True),
+        (_IF_EQUAL, 1, 0, 0),
+        *_EPERM,
+        *_OK,
+    ]
+
+
+# ----------------------------------------------------------------------------- arguments
+
+_CLONE_THREAD = 0x00010000
+_CLONE_VM = 0x00000100
+# NEWTIME shares its bit with the signal that clone() ends with, and is for clone3 and unshare only.
+_CLONE_NEW = 0x02000000 | 0x00020000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
+_CLONE_PTRACE = 0x00002000 | 0x00800000 | 0x00008000  # PTRACE, UNTRACED, PARENT
+
+_O_WRONLY, _O_RDWR, _O_CREAT, _O_TRUNC, _O_TMPFILE = 0o1, 0o2, 0o100, 0o1000, 0o20000000
+_SET_ID_BITS = 0o6000
+
+_PRCTLS = (
+    2,  # GET_PDEATHSIG
+    3,  # GET_DUMPABLE
+    15,  # SET_NAME
+    16,  # GET_NAME
+    21,  # GET_SECCOMP
+    23,  # CAPBSET_READ
+    29,  # SET_TIMERSLACK
+    30,  # GET_TIMERSLACK
+    39,  # GET_NO_NEW_PRIVS
+    0x53564D41,  # SET_VMA: what the C library names its memory by
+)
+_FCNTLS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 36, 37, 38, 1030, 1032, 1034)  # no owner or signal, no lease, no watching
+_IOCTLS = (
+    0x5401,  # TCGETS: isatty()
+    0x5413,  # TIOCGWINSZ
+    0x541B,  # FIONREAD
+    0x5421,  # FIONBIO
+    0x5450,  # FIONCLEX
+    0x5451,  # FIOCLEX
+    0x802C542A,  # TCGETS2
+)
+_AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
+_SOCK_STREAM, _SOCK_DGRAM, _SOCK_TYPE = 1, 2, 0xF
+_MAP_HUGETLB = 0x40000
+
+
+def _open_block(flags: int) -> Block:
+    """Refuse what makes a file that runs as its owner, and what cuts a file that is opened for reading.
+
+    Landlock before version 3 lets the latter through. The mode stands after the flags.
+    """
+    return [
+        _argument(flags),
+        (_AND, 0, 0, _O_TRUNC | _O_WRONLY | _O_RDWR),
+        (_IF_EQUAL, 6, 0, _O_TRUNC),
+        _argument(flags),
+        (_IF_BITS, 0, 3, _O_CREAT | _O_TMPFILE),
+        _argument(flags + 1),
+        (_IF_BITS, 0, 1, _SET_ID_BITS),
+        *_EPERM,
+        *_OK,
+        *_refused(errno.EACCES),
+    ]
+
+
+def _checks(pid: int, *, net: bool, run: bool, scoped: bool) -> dict[str, Block]:
+    """Return the calls that depend on their arguments."""
+    # With programs, signals go to whatever they are; where Landlock scopes them they do not leave the sandbox.
+    own = _OK if run and scoped else _one_of(0, [pid])
+    checks = {
+        "open": _open_block(1),
+        "openat": _open_block(2),
+        "creat": _none_of_bits(1, _SET_ID_BITS),
+        "mmap": _none_of_bits(3, _MAP_HUGETLB),
+        "clone": _exactly(0, _CLONE_THREAD | _CLONE_VM | _CLONE_NEW | _CLONE_PTRACE, _CLONE_THREAD | _CLONE_VM),
+        "prctl": _one_of(0, _PRCTLS),
+        "fcntl": _one_of(1, _FCNTLS),
+        "ioctl": _one_of(1, _IOCTLS),
+        "kill": own,
+        "tgkill": own,
+        "prlimit64": _one_of(0, [0, pid]),
+        "sched_setaffinity": _one_of(0, [0]),
+        "personality": _one_of(0, [0xFFFFFFFF]),  # asking only
+        "socketpair": [
+            _argument(0),
+            (_IF_EQUAL, 0, 4, _AF_UNIX),
+            # Only streams: an end of a pair of datagrams can send to any other socket by name.
+            _argument(1),
+            (_AND, 0, 0, _SOCK_TYPE),
+            (_IF_EQUAL, 0, 1, _SOCK_STREAM),
+            *_OK,
+            *_EPERM,
+        ],
+        "sendto": _null(4),
+    }
+    if net:
+        checks["socket"] = [
+            _argument(0),
+            (_IF_EQUAL, 1, 0, _AF_INET),
+            (_IF_EQUAL, 0, 5, _AF_INET6),
+            _argument(1),
+            (_AND, 0, 0, _SOCK_TYPE),
+            (_IF_EQUAL, 1, 0, _SOCK_STREAM),
+            (_IF_EQUAL, 0, 1, _SOCK_DGRAM),
+            *_OK,
+            *_refused(errno.EACCES),
+        ]
+    if run:
+        checks["clone"] = _none_of_bits(0, _CLONE_NEW | _CLONE_PTRACE)
+    return checks
+
+
+# ----------------------------------------------------------------------------- the filter
+
+
+def _actions(
+    machine: Machine, pid: int, *, write: bool, net: bool, run: bool, scoped: bool, truncating: bool
+) -> dict[int, Block]:
+    named: dict[str, Block] = dict.fromkeys(_AS_IF_MISSING.split(), _refused(errno.ENOSYS))
+    named |= dict.fromkeys(_AS_IF_UNSUPPORTED.split(), _refused(errno.EOPNOTSUPP))
+    named |= dict.fromkeys(_ALWAYS.split(), _OK)
+    named |= _checks(pid, net=net, run=run, scoped=scoped)
+    if write:
+        named |= dict.fromkeys(_FOR_WRITING.split(), _OK)
+        if truncating:
+            named["truncate"] = _OK
+    if net:
+        named |= dict.fromkeys(_FOR_NET.split(), _OK)
+    if run:
+        named |= dict.fromkeys(_FOR_RUNNING.split(), _OK)
+    return {machine.numbers[name]: block for name, block in named.items() if name in machine.numbers}
+
+
+def _ranges(actions: dict[int, Block], default: Block, last: Block) -> list[tuple[int, Block]]:
+    """Return where each stretch of numbers with one action begins, from 0 on."""
+    found: list[tuple[int, Block]] = []
+    for number in range(_LAST_KNOWN + 1):
+        block = actions.get(number, default)
+        if not found or found[-1][1] is not block:
+            found.append((number, block))
+    return [*found, (_LAST_KNOWN + 1, last)]
+
+
+def _tree(ranges: list[tuple[int, Block]]) -> Block:
+    """Return a search by halves: nine comparisons a call, where a list would take some three hundred."""
+    if len(ranges) == 1:
+        return ranges[0][1]
+    middle = len(ranges) // 2
+    lower, upper = _tree(ranges[:middle]), _tree(ranges[middle:])
+    if len(lower) < 256:
+        return [(_IF_LEAST, len(lower), 0, ranges[middle][0]), *lower, *upper]
+    return [(_IF_LEAST, 0, 1, ranges[middle][0]), (_JUMP, 0, 0, len(lower)), *lower, *upper]
+
+
+def filter_program(
+    machine: Machine, pid: int, *, write: bool, net: bool, run: bool, scoped: bool, truncating: bool
+) -> Block:
+    """Return the filter for a process.
+
+    Args:
+        machine: What it runs on; another machine's calls, as 32-bit ones, end it.
+        pid: Its number, to which alone it may send signals.
+        write: Whether there is any place that it may write to.
+        net: Whether it may open sockets.
+        run: Whether it may start programs.
+        scoped: Whether Landlock keeps signals in.
+        truncating: Whether Landlock holds the cutting of files.
+    """
+    actions = _actions(machine, pid, write=write, net=net, run=run, scoped=scoped, truncating=truncating)
+    program: Block = [
+        (_LOAD, 0, 0, _ARCH),
+        (_IF_EQUAL, 1, 0, machine.audit_arch),
+        (_RETURN, 0, 0, _KILL),
+        (_LOAD, 0, 0, _NUMBER),
+    ]
+    if machine.name == "x86_64":
+        program += [(_IF_LEAST, 0, 1, _X32), *_refused(errno.ENOSYS)]
+    return program + _tree(_ranges(actions, _EPERM, _refused(errno.ENOSYS)))
+
+
+_PREPARED: dict[tuple[object, ...], tuple[list[bytes], list[int]]] = {}
+_PID_MARK = 0x7FFFFFFE  # no process has this number
+
+
+def filter_bytes(machine: Machine, **given: bool) -> bytes:
+    """Return the filter for this process as the kernel takes it; made once for each set of grants.
+
+    So what forks workers makes them beforehand, and each puts in its own number.
+    """
+    key = (machine.name, *sorted(given.items()))
+    prepared = _PREPARED.get(key)
+    if prepared is None:
+        program = filter_program(machine, _PID_MARK, **given)
+        parts = [_packed(one) for one in program]
+        prepared = _PREPARED[key] = parts, [at for at, one in enumerate(program) if one[3] == _PID_MARK]
+    parts, marks = prepared
+    own = list(parts)
+    for at in marks:
+        own[at] = own[at][:4] + os.getpid().to_bytes(4, "little")
+    return b"".join(own)
+
+
+def _packed(instruction: Instruction) -> bytes:
+    code, if_true, if_false, constant = instruction
+    return code.to_bytes(2, "little") + bytes((if_true, if_false)) + constant.to_bytes(4, "little")
+
+
+_SET_MODE_FILTER, _FLAG_TSYNC = 1, 1
+
+
+def install(machine: Machine, program: bytes) -> None:
+    """Hold all threads of this process to a filter, for good. ``no_new_privs`` has to be set.
+
+    Raises:
+        OSError: The kernel refused, or some thread has a filter that this one has not.
+    """
+    kept = Buffer(program)
+    pointer = (len(program) // 8).to_bytes(8, "little") + kept.address.to_bytes(8, "little")
+    found = call("syscall", machine.numbers["seccomp"], _SET_MODE_FILTER, _FLAG_TSYNC, pointer)
+    if found:
+        raise OSError(errno.ESRCH, f"thread {found} could not be held to it")
