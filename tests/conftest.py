@@ -61,6 +61,15 @@ def is_private_module(module: ModuleType) -> bool:
     return type(loader).__module__.partition(".")[0] == "plugline"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep what tests have remembered out of the user's cache folder, in the programs that they start too."""
+    folder = tmp_path_factory.mktemp("cache") / "plugline"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PLUGLINE_CACHE", str(folder))
+        yield folder
+
+
 @pytest.fixture
 def private_modules() -> Callable[[], set[str]]:
     """Return what lists the private modules that are loaded now; a folder of tests may override it."""

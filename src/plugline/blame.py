@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from _signal import SIGINT, getsignal  # type: ignore[import-not-found]  # signal itself imports enum
-from types import FrameType, TracebackType
+from types import FrameType
 
+from plugline.typed import TracebackType
 from plugline.values import Value
 
 _MAX_MESSAGE_CHARACTERS = 10_000  # a message that holds a whole record is read; one that holds the file is not

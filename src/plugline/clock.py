@@ -1,6 +1,6 @@
 """The only source of time, so that tests can move it."""
 
-from time import perf_counter, time
+from time import perf_counter, time, time_ns
 
 
 def monotonic_seconds() -> float:
@@ -11,3 +11,8 @@ def monotonic_seconds() -> float:
 def unix_seconds() -> float:
     """Return seconds since 1970 in UTC; for saying when."""
     return time()
+
+
+def unix_nanoseconds() -> int:
+    """Return nanoseconds since 1970, as file systems stamp files; for telling old files from those just written."""
+    return time_ns()

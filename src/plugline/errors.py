@@ -19,9 +19,8 @@
 All of them pickle: their arguments are their attributes.
 """
 
-from collections.abc import Sequence
-
 from plugline.findings import Finding, printable
+from plugline.typed import Sequence
 
 
 class PluglineError(Exception):

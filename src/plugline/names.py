@@ -1,6 +1,6 @@
 """Plugin names, the module names they become, and the nearest of the known ones."""
 
-from collections.abc import Iterable, MutableSet
+from plugline.typed import Iterable, MutableSet
 
 
 class PluginName(str):

@@ -6,15 +6,14 @@ a hand is a change of what is trusted, which is what the owner of the file may d
 """
 
 import os
-from collections.abc import Iterator, Mapping
 
 from plugline.contract.permissions import NOTHING, Permissions, parse_permissions, toml_string
-from plugline.discovery.spec import PluginSpec
+from plugline.discovery.known import PluginSpec
 from plugline.files import SourceFile, read_source
 from plugline.findings import Finding, Place
+from plugline.typed import Iterator, Mapping
 from plugline.values import Value
 
-LOCK_NAME = "plugline.lock"
 _FORMAT = 1
 _MAX_BYTES = 64 * 2**20  # a hundred thousand plugins
 _DIGEST_CHARACTERS = 64

@@ -5,16 +5,17 @@ decided, give the host a policy of your own: a subclass of :class:`Policy`, or a
 """
 
 import os
-from typing import Literal, Protocol
 
-from plugline.admission.lock import LOCK_NAME, Lock, locked_file_findings, locked_findings, read_lock
+from plugline.admission.circumstances import LOCK_NAME, lock_path
+from plugline.admission.lock import Lock, locked_file_findings, locked_findings, read_lock
 from plugline.admission.ownership import OwnerFacts, Owners, ownership_findings
 from plugline.contract.permissions import NOTHING, Permissions, parse_permissions
 from plugline.discovery.candidates import FileCandidate
-from plugline.discovery.spec import PluginSpec
+from plugline.discovery.known import PluginSpec
 from plugline.discovery.trees import MemoryTree, Tree, real_path
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place
+from plugline.typed import Literal, Protocol
 from plugline.values import Value
 
 Audit = Literal["off", "warn", "refuse"]
@@ -205,6 +206,13 @@ class Gate:
         facts = Facts(self._owners.look(path), lock, declared)
         return (*wrong, *self._policy.admit(spec, source, facts), *self._package_findings(candidate, facts))
 
+    def is_lasting(self, candidate: object) -> bool:
+        """Whether what :meth:`admit` returned depends on nothing but the candidate's file and its circumstances."""
+        if not isinstance(candidate, FileCandidate) or not candidate.entry.endswith("/__init__.py"):
+            return True
+        # Other files of a package are held against a lock.
+        return self._lock_of(candidate.tree) is None
+
     def admit_file(
         self, tree: Tree, relative: str, source: SourceFile, declared: Permissions = NOTHING
     ) -> tuple[Finding, ...]:
@@ -265,15 +273,6 @@ def _status(path: str) -> tuple[int, ...] | None:
 
 
 _NATIVE_SUFFIXES = (".so", ".pyd", ".dll", ".dylib")
-
-
-def lock_path(lock: str | None, folder: str) -> str | None:
-    """Return the absolute path of the lock file for a plugin folder: a bare name is beside the folder."""
-    if lock is None:
-        return None
-    if os.path.basename(lock) != lock:
-        return os.path.abspath(lock)
-    return os.path.join(os.path.dirname(os.path.abspath(folder)), lock)
 
 
 def files_below(tree: Tree, folder: str, suffixes: tuple[str, ...]) -> list[str]:

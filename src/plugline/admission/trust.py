@@ -4,15 +4,16 @@ What ``plugline trust`` does, without its options and its printing.
 """
 
 import os
-from collections.abc import Sequence
 
-from plugline.admission.lock import LOCK_NAME, Lock, LockDiff, Locked, diff_locks, read_lock, write_lock
-from plugline.admission.policy import declared_permissions, files_below, lock_path
+from plugline.admission.circumstances import LOCK_NAME, lock_path
+from plugline.admission.lock import Lock, LockDiff, Locked, diff_locks, read_lock, write_lock
+from plugline.admission.policy import declared_permissions, files_below
 from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.finders import File, finder_for
 from plugline.discovery.spec import read_file
 from plugline.discovery.trees import Tree, real_path
 from plugline.findings import Finding
+from plugline.typed import Sequence
 from plugline.values import Value
 
 _IMPORTABLE = (".py", ".so", ".pyd", ".dll", ".dylib")

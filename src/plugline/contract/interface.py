@@ -1,9 +1,7 @@
 """What a plugin must provide, as one value, whatever way the host wrote it down."""
 
-from collections.abc import Sequence
-from types import FunctionType
-
 from plugline.contract.shape import Shape, shape_of
+from plugline.typed import FunctionType, Sequence
 from plugline.values import Value
 
 # What a class has for Python's sake, and not because the host calls it.

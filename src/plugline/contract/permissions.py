@@ -6,10 +6,9 @@ isolated worker is given their intersection with what the policy grants. ``nativ
 ``dynamic`` (code made at run time) concern the audit only: a sandbox holds either just as well.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-
 from plugline.findings import Finding, Place
 from plugline.names import did_you_mean
+from plugline.typed import Callable, Iterable, Iterator, Mapping
 from plugline.values import Value
 
 KEYS = ("read", "write", "net", "run", "env", "native", "dynamic")  # in the order in which they are written

@@ -1,7 +1,6 @@
 """How a function may be called, from its code or from its syntax tree."""
 
-from types import CodeType, FunctionType, MethodType
-
+from plugline.typed import CodeType, FunctionType, MethodType
 from plugline.values import Value
 
 _VARARGS = 0x04  # inspect.CO_VARARGS; inspect costs as much to import as an interpreter's start

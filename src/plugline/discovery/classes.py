@@ -2,12 +2,12 @@
 
 import builtins
 import sys
-from collections.abc import Sequence
 
 from plugline.contract.interface import Interface
 from plugline.discovery.candidates import Candidate, FileCandidate, ModuleCandidate
 from plugline.discovery.facts import ClassFacts, SourceFacts
-from plugline.discovery.spec import PluginSpec
+from plugline.discovery.known import PluginSpec
+from plugline.typed import Sequence
 
 # How surely a class derives from the base, as far as its own file shows it.
 _NO, _MAYBE, _YES = 0, 1, 2
@@ -56,6 +56,8 @@ def spec_of_class(spec: PluginSpec, class_name: str) -> PluginSpec:
 
 def spec_of_file(spec: PluginSpec) -> PluginSpec:
     """Return the spec of the file that a class is in; ``spec`` itself where it is the file's."""
+    if ":" not in spec.name:
+        return spec
     name = file_name_of(spec.name, spec.facts.classes if spec.facts is not None else ())
     return spec if name == spec.name else spec.replaced(name=name)
 

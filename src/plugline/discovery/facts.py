@@ -1,8 +1,7 @@
 """What source text shows of a module without running it."""
 
-from collections.abc import Mapping
-
 from plugline.contract.shape import Shape
+from plugline.typed import Mapping
 from plugline.values import Value
 
 

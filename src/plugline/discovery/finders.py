@@ -1,14 +1,13 @@
 """Which candidates a place holds: a folder, a file, a package, a mapping, entry points."""
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 from plugline.discovery.candidates import FileCandidate, Found, ModuleCandidate
 from plugline.discovery.trees import DiskTree, Tree, real_path, shown_path
 from plugline.findings import Finding, Place
-from plugline.imports import find_module
+from plugline.lookup import find_module
 from plugline.names import is_plugin_file_name, module_part
+from plugline.typed import Mapping, Protocol, Sequence
 
 
 class Finder(Protocol):

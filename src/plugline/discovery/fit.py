@@ -1,12 +1,11 @@
 """What source shows, held against the interface: all that is missing or wrong, as far as it can be seen."""
 
-from collections.abc import Sequence
-
 from plugline.contract.interface import Interface, Member
 from plugline.contract.shape import shape_problems
 from plugline.discovery.classes import may_have_a_plugin, public_classes
 from plugline.discovery.facts import ClassFacts, FunctionFacts, SourceFacts
 from plugline.findings import Finding, Place, short_repr
+from plugline.typed import Sequence
 
 
 def source_findings(

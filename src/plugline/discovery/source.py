@@ -4,21 +4,20 @@
 # itself: this module is imported where the first source is read, and not with Host.
 import _ast
 import warnings
-from collections.abc import Iterator
-from typing import cast
 
 from plugline.contract.shape import Shape
 from plugline.discovery.block import read_block
 from plugline.discovery.facts import ClassFacts, FunctionFacts, ImportFacts, SourceFacts
 from plugline.files import SourceFile
-from plugline.findings import Finding, Place, printable
+from plugline.findings import Finding, Place, first_line
+from plugline.typed import Iterator, cast
 
 _DYNAMIC_CALLS = frozenset({"globals", "exec", "vars", "locals", "setattr", "__import__"})
 
 
 def parse_source(source: SourceFile) -> _ast.Module | Finding:
     """Return the syntax tree of a source file, or what keeps it from having one."""
-    unreadable = _encoding_finding(source)
+    unreadable = encoding_finding(source)
     if unreadable is not None:
         return unreadable
     try:
@@ -40,7 +39,8 @@ def _too_deep(path: str) -> Finding:
     return Finding("P106", "is nested too deeply to be read", Place(path), hint=hint)
 
 
-def _encoding_finding(source: SourceFile) -> Finding | None:
+def encoding_finding(source: SourceFile) -> Finding | None:
+    """Return what keeps the bytes of a file from being text."""
     content = source.content
     at = content.find(b"\0")
     if at >= 0:
@@ -108,7 +108,7 @@ class _Collector:
         methods = (method for one in self.classes if not one.name.startswith("_") for method in one.methods)
         said = (one.returns for one in (*self.functions, *methods) if one.name == "describe" and one.returns)
         return SourceFacts(
-            _first_line(docstring or next(said, "")),
+            first_line(docstring or next(said, "")),
             self.constants,
             self.constant_lines,
             tuple(self.functions),
@@ -308,7 +308,7 @@ def _class(node: _ast.ClassDef) -> ClassFacts:
             attributes += [target.id for target in item.targets if isinstance(target, _ast.Name)]
     bases = tuple(_dotted(base) for base in node.bases)
     bases = (*bases, *_unseen(node))
-    summary = _first_line(_docstring(node.body))
+    summary = first_line(_docstring(node.body))
     place = (node.lineno, node.col_offset + 1)
     return ClassFacts(node.name, *place, bases, tuple(methods), tuple(attributes), summary)
 
@@ -348,12 +348,6 @@ def _docstring(body: list[_ast.stmt]) -> str:
     if isinstance(first, _ast.Expr) and isinstance(first.value, _ast.Constant) and isinstance(first.value.value, str):
         return first.value.value
     return ""
-
-
-def _first_line(text: str) -> str:
-    stripped = text.strip()
-    # What is listed is printed: nothing of it may move a cursor.
-    return printable(" ".join(stripped.splitlines()[0].split())) if stripped else ""
 
 
 _NOT_LITERAL = object()

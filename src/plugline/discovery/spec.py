@@ -1,143 +1,27 @@
 """Everything that is known of a plugin without running it."""
 
 import sys
-from collections.abc import Mapping
 
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.facts import SourceFacts
+from plugline.discovery.known import PluginSpec, Read
+from plugline.discovery.source import parse_source, read_facts
 from plugline.files import SourceFile, read_source
 from plugline.findings import Finding, Place, short_repr
-from plugline.imports import find_module
+from plugline.lookup import find_module
 from plugline.names import did_you_mean, plugin_name
-from plugline.values import Value
 
 BUILT_IN = "built in"
+__all__ = ["BUILT_IN", "TABLE_KEYS", "PluginSpec", "Read", "read_file", "read_module"]
+
 # What [tool.plugline] of a block may hold.
 TABLE_KEYS = ("name", "version", "api", "permissions", "settings", "requires", "after", "priority")
-
-
-class PluginSpec(Value):
-    """What is known of a plugin without running it.
-
-    Attributes:
-        name: What it is called: ``name`` of its block, else ``PLUGIN_NAME``, else the file's stem.
-        version: What it says, else its distribution's version; ``None`` when nothing says.
-        summary: One line: its docstring's first, else what ``describe`` returns; may be empty.
-        api: The API version that it requires, ``None`` when it does not say.
-        requires_python: A PEP 440 range, ``None`` when it does not say.
-        dependencies: PEP 508 requirements.
-        place: Its file; for an installed module without one its name.
-        digest: BLAKE2b of its source in hexadecimal, empty for a module without source.
-        module: The last part of its private name, or an installed module's own name.
-        distribution: The installed distribution that brought it.
-        constants: Module-level names with literal values.
-        settings: The ``[tool.plugline]`` table of its block.
-        facts: What its source shows; ``None`` for a module without source.
-        requires: Names of plugins that it needs: they are loaded before it, and called before it.
-        after: Names of plugins that are called before it, where they are there.
-        priority: Of plugins between which nothing else says which comes first, the one with the higher number does.
-    """
-
-    __slots__ = (
-        "after",
-        "api",
-        "constants",
-        "dependencies",
-        "digest",
-        "distribution",
-        "facts",
-        "module",
-        "name",
-        "place",
-        "priority",
-        "requires",
-        "requires_python",
-        "settings",
-        "summary",
-        "version",
-    )
-    name: str
-    version: str | None
-    summary: str
-    api: str | None
-    requires_python: str | None
-    dependencies: tuple[str, ...]
-    place: Place
-    digest: str
-    module: str
-    distribution: str | None
-    constants: Mapping[str, object]
-    settings: Mapping[str, object]
-    facts: SourceFacts | None
-    requires: tuple[str, ...]
-    after: tuple[str, ...]
-    priority: int
-
-    def __init__(
-        self,
-        name: str,
-        version: str | None,
-        summary: str,
-        api: str | None,
-        requires_python: str | None,
-        dependencies: tuple[str, ...],
-        place: Place,
-        digest: str,
-        module: str,
-        distribution: str | None,
-        constants: Mapping[str, object],
-        settings: Mapping[str, object],
-        facts: SourceFacts | None,
-        requires: tuple[str, ...] = (),
-        after: tuple[str, ...] = (),
-        priority: int = 0,
-    ) -> None:
-        self._set(
-            name=name,
-            version=version,
-            summary=summary,
-            api=api,
-            requires_python=requires_python,
-            dependencies=dependencies,
-            place=place,
-            digest=digest,
-            module=module,
-            distribution=distribution,
-            constants=constants,
-            settings=settings,
-            facts=facts,
-            requires=requires,
-            after=after,
-            priority=priority,
-        )
-
-    def line_of(self, key: str, constant: str) -> int | None:
-        """Return where the source says something: the line of its block where a key of it does, else a constant's."""
-        if self.facts is None:
-            return None
-        return self.facts.block_line if key in self.settings else self.facts.constant_lines.get(constant)
-
-    def replaced(self, **fields: object) -> "PluginSpec":
-        """Return a spec that differs in these fields."""
-        return PluginSpec(**{**self._fields(), **fields})  # type: ignore[arg-type]  # their names and types are the caller's
-
-
-class Read(Value):
-    """What reading one candidate gave: a spec unless there is none to have, and what is wrong with it."""
-
-    __slots__ = ("findings", "spec")
-    spec: PluginSpec | None
-    findings: tuple[Finding, ...]
-
-    def __init__(self, spec: PluginSpec | None, findings: tuple[Finding, ...]) -> None:
-        self._set(spec=spec, findings=findings)
 
 
 def read_file(candidate: FileCandidate, source: SourceFile | Finding) -> Read:
     """Turn the bytes of a dropped file into a spec."""
     if isinstance(source, Finding):
         return Read(None, (source,))
-    from plugline.discovery.source import parse_source, read_facts  # noqa: PLC0415 - see there
 
     tree = parse_source(source)
     if isinstance(tree, Finding):
@@ -162,7 +46,6 @@ def read_module(candidate: ModuleCandidate) -> Read:
     source = read_source(origin, max_bytes=_INSTALLED_MAX_BYTES)
     if isinstance(source, Finding):
         return _bare_spec(candidate)
-    from plugline.discovery.source import parse_source, read_facts  # noqa: PLC0415 - see there
 
     tree = parse_source(source)
     if isinstance(tree, Finding):
@@ -179,9 +62,7 @@ _INSTALLED_MAX_BYTES = 16 * 2**20  # an installed module is trusted like the hos
 def _bare_spec(candidate: ModuleCandidate) -> Read:
     version = candidate.version or BUILT_IN
     name, place = candidate.name, candidate.place
-    spec = PluginSpec(
-        name, version, "", None, None, (), place, "", candidate.module, candidate.distribution, {}, {}, None
-    )
+    spec = PluginSpec(name, version, "", None, None, (), place, "", candidate.module, candidate.distribution, {}, None)
     return Read(spec, ())
 
 
@@ -213,7 +94,6 @@ def _spec(
         source.digest,
         module,
         distribution,
-        facts.constants,
         metadata.table,
         facts,
         metadata.names("requires", "REQUIRES"),

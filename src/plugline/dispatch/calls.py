@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from types import FunctionType, MethodType
-from typing import Protocol, TypeVar
 
 from plugline.blame import users_own_interrupt
 from plugline.dispatch.chain import Link, step_failed
 from plugline.dispatch.generated import ReplaceableFunction
 from plugline.errors import StepFailed
+from plugline.typed import Callable, Protocol, Sequence, TypeVar
 
 L = TypeVar("L")
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, TypeVar
 
 from plugline.blame import describe_error, traceback_of, users_own_interrupt
 from plugline.dispatch.copies import structural_copy
 from plugline.dispatch.generated import ReplaceableFunction
 from plugline.errors import StepFailed
+from plugline.typed import Callable, Literal, Protocol, Sequence, TypeVar
 from plugline.values import Value
 
 T = TypeVar("T")

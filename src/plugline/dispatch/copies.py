@@ -1,6 +1,6 @@
 """A dict or list to a copy that its owner's changes do not reach."""
 
-from collections.abc import Iterable
+from plugline.typed import Iterable
 
 
 def structural_copy(value: object) -> object:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from _weakref import ref  # weakref itself is not there at a bare start
 from itertools import count
-from types import CodeType, FunctionType
+from types import FunctionType
+
+from plugline.typed import CodeType
 
 _numbers = count(1)
 

@@ -1,26 +1,38 @@
 """One set of plugins of a program."""
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import CodeType, TracebackType
-from typing import Generic, Literal, Self, TypeVar, overload
+from __future__ import annotations
 
-from plugline.admission.policy import Admitting, Gate, Policy
+import os
+
 from plugline.contract.interface import interfaces_of
-from plugline.contract.version import check_api_version
-from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.finders import Finder, finder_for
-from plugline.discovery.trees import MemoryTree
-from plugline.dispatch.calls import Results, call_all, first
-from plugline.dispatch.chain import ChainFunction, Link, build_chain
+from plugline.discovery.paused import PausedCollector
 from plugline.errors import LoadError, PluginDeclined, PluginRejected, UnknownPlugin
 from plugline.findings import Finding
 from plugline.host.loader import Loader
-from plugline.host.order import put_in_order
 from plugline.host.plugin import Aside, Plugin, Rejected
-from plugline.host.registry import Entry, Inspection, class_name_of, inspect_places
-from plugline.names import did_you_mean
+from plugline.host.registry import Circumstances, Entry, Inspection, RememberedEntry, indexes_of, inspect_places
+from plugline.typed import (
+    TYPE_CHECKING,
+    Callable,
+    CodeType,
+    Generic,
+    Iterator,
+    Literal,
+    Mapping,
+    Self,
+    Sequence,
+    TracebackType,
+    TypeVar,
+    overload,
+)
 from plugline.values import Value
+
+if TYPE_CHECKING:
+    # They are made where they are asked for; a listing imports nothing of what judges or calls plugins.
+    from plugline.admission.policy import Admitting
+    from plugline.dispatch.calls import Results
+    from plugline.dispatch.chain import ChainFunction, Link
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -77,7 +89,7 @@ class Host(Generic[T_co]):
 
     @overload
     def __init__(
-        self: "Host[object]",
+        self: Host[object],
         *places: Where,
         interface: Sequence[str] | tuple[type, ...] | None = None,
         api_version: str | None = None,
@@ -114,26 +126,27 @@ class Host(Generic[T_co]):
         compiler: Callable[[bytes, str], CodeType] | None = None,
     ) -> None:
         if api_version is not None:
+            from plugline.contract.version import check_api_version  # noqa: PLC0415 - some hosts have one
+
             check_api_version(api_version)
         if package is not None and namespace is not None:
             message = f"package {package!r} and namespace {namespace!r} were given, at most one was expected"
             raise ValueError(message)
         check_names(inject or {})
         self._finders = tuple(finder_for(place) for place in places)
-        self._interfaces = interfaces_of(interface)
-        self._api_version = api_version
-        self._gate = Gate(policy if policy is not None else Policy())
+        self._around = Circumstances(interfaces_of(interface), api_version, policy)
+        self._indexes = indexes_of(self._finders)
         self._loader = Loader(
             self._finders,
-            self._interfaces,
-            api_version,
+            self._around,
             namespace,
-            gate=self._gate,
+            indexes=self._indexes,
             package=package,
             injected=inject,
             compiler=compiler,
         )
         self._registry: _Registry | None = None
+        self._early: dict[str, Plugin[T_co]] = {}  # asked for by name before anything was listed
 
     def __enter__(self) -> Self:
         return self
@@ -156,15 +169,15 @@ class Host(Generic[T_co]):
         New plugins appear and deleted ones go. A plugin that is still there keeps its handle and, if it is loaded,
         its code; one that declined or failed to load gets another try.
         """
-        with self._loader.lock:
-            old = self._registry.plugins if self._registry is not None else {}
-            self._gate.renew()
+        with self._loader.lock, PausedCollector():
+            old = self._registry.plugins if self._registry is not None else self._early
+            self._around.renew()
             plugins: dict[str, Plugin[T_co]] = {}
-            inspection = inspect_places(self._finders, self._interfaces, self._api_version, self._gate)
-            inspection = self._loader.expect(inspection)
+            inspection = self._loader.expect(inspect_places(self._finders, self._around, self._indexes))
             self._loader.appeared.clear()
-            files = {(entry.finder, entry.place.path) for entry in inspection.accepted.values()}
-            for name in old.keys() - inspection.accepted.keys():
+            gone = old.keys() - inspection.accepted.keys()
+            files = {(entry.finder, entry.place.path) for entry in inspection.accepted.values()} if gone else set()
+            for name in gone:
                 if (old[name]._finder, old[name].place.path) not in files:  # noqa: SLF001 - a host owns its handles
                     old[name]._forget()  # noqa: SLF001 - likewise
                 elif old[name]._appeared:  # noqa: SLF001 - likewise
@@ -179,6 +192,12 @@ class Host(Generic[T_co]):
     def _settled(self, inspection: Inspection, plugins: dict[str, Plugin[T_co]]) -> _Registry:
         """Put plugins in order, and set those aside whose requirements cannot be met."""
         unusable = {name: "was rejected" for name, _ in inspection.rejected if name not in plugins}
+        if not any(plugin._is_ordered for plugin in plugins.values()):  # noqa: SLF001 - a host owns its handles
+            for plugin in plugins.values():
+                plugin._settle(None, ())  # noqa: SLF001 - likewise
+            return _Registry(inspection, {name: plugins[name] for name in sorted(plugins)})
+        from plugline.host.order import put_in_order  # noqa: PLC0415 - few plugins say anything of others
+
         specs = {name: plugin.spec for name, plugin in plugins.items()}
         order = put_in_order(specs, unusable, lambda: _carried(plugins))
         for name, plugin in plugins.items():
@@ -210,7 +229,7 @@ class Host(Generic[T_co]):
         while self._loader.appeared:
             entry = self._loader.appeared.pop()
             assert entry.spec is not None  # noqa: S101 - the loader gave it one
-            where = (entry.finder, entry.place.path, class_name_of(entry))
+            where = (entry.finder, entry.place.path, entry.class_name)
             if where not in known and entry.spec.name not in plugins:
                 known.add(where)
                 plugins[entry.spec.name] = Plugin(entry, self._loader)
@@ -240,6 +259,9 @@ class Host(Generic[T_co]):
         if not isinstance(name, str):
             message = f"{name!r} is no plugin's name, a string was expected"  # type: ignore[unreachable]
             raise TypeError(message)
+        early = self._find_early(name) if self._registry is None else None
+        if early is not None and early.state != "failed":
+            return early
         registry = self._look()
         plugin = registry.plugins.get(name) or self._of_class(name)
         if plugin is not None and plugin.state not in _UNUSABLE:
@@ -251,8 +273,23 @@ class Host(Generic[T_co]):
             findings = plugin._told_elsewhere  # noqa: SLF001 - a host owns its handles
         if findings:
             raise PluginRejected(name, findings)
+        from plugline.names import did_you_mean  # noqa: PLC0415 - for a message
+
         known = sorted(registry.plugins)
         raise UnknownPlugin(name, known, did_you_mean(name, known, kind="plugins"))
+
+    def _find_early(self, name: str) -> Plugin[T_co] | None:
+        """Return one plugin without looking at the others, where its place remembers it and comes before all others."""
+        with self._loader.lock:
+            index = self._indexes.get(0)
+            if index is None or self._registry is not None:
+                return None
+            if name not in self._early:
+                found = index.find_one(name, lambda: self._around.text(index.tree.real))
+                if found is None:
+                    return None
+                self._early[name] = Plugin(RememberedEntry(found[0], index, found[1], 0), self._loader)
+            return self._early[name]
 
     def _of_class(self, name: str) -> Plugin[T_co] | None:
         """Find a class by a name that it has not: by ``file:Class`` or by its file's name, as far as that is clear.
@@ -317,10 +354,11 @@ class Host(Generic[T_co]):
         """
         loaded: set[str] = set()
         tried: set[str] = set()
-        # Running a file may show classes that its source did not.
-        while new := [plugin for plugin in self if plugin.name not in tried]:
-            tried.update(plugin.name for plugin in new)
-            loaded.update(plugin.name for plugin in new if self._try_load(plugin, instances=instances))
+        with self._loader.lock, PausedCollector(), self._loader:
+            # Running a file may show classes that its source did not.
+            while new := [plugin for plugin in self if plugin.name not in tried]:
+                tried.update(plugin.name for plugin in new)
+                loaded.update(plugin.name for plugin in new if self._try_load(plugin, instances=instances))
         return [plugin for plugin in self if plugin.name in loaded]
 
     def _try_load(self, plugin: Plugin[T_co], *, instances: bool = True) -> bool:
@@ -357,6 +395,8 @@ class Host(Generic[T_co]):
             UnknownPlugin, PluginRejected, LoadError, PluginDeclined: A plugin in ``only`` cannot be used.
             ValueError: A plugin has no function ``method``.
         """
+        from plugline.dispatch.chain import build_chain  # noqa: PLC0415 - a listing calls nothing
+
         return build_chain(self._links(method, only), on_error, label=f"chain of {method!r}")
 
     def call_all(self, method: str, /, *arguments: object, **keywords: object) -> Results:
@@ -364,6 +404,8 @@ class Host(Generic[T_co]):
 
         What one raises does not keep the others from being called.
         """
+        from plugline.dispatch.calls import call_all  # noqa: PLC0415 - a listing calls nothing
+
         return call_all(self._links(method, None), *arguments, **keywords)
 
     def first(self, method: str, /, *arguments: object, **keywords: object) -> object:
@@ -372,9 +414,13 @@ class Host(Generic[T_co]):
         Raises:
             StepFailed: A plugin raised before one had an answer.
         """
+        from plugline.dispatch.calls import first  # noqa: PLC0415 - a listing calls nothing
+
         return first(self._links(method, None), *arguments, **keywords)
 
     def _links(self, method: str, only: Sequence[str] | None) -> list[Link]:
+        from plugline.dispatch.chain import Link  # noqa: PLC0415 - a listing calls nothing
+
         if only is not None:
             plugins = [self[name] for name in only]
             for plugin in plugins:
@@ -394,8 +440,11 @@ class Host(Generic[T_co]):
 _UNUSABLE = ("failed", "rejected")  # the states in which a host does not hand a plugin out
 
 
-def _carried(plugins: "Mapping[str, Plugin[object]]") -> set[str]:
+def _carried(plugins: Mapping[str, Plugin[object]]) -> set[str]:
     """Return the plugins that travel as data: what they require was looked for where they were packed."""
+    from plugline.discovery.candidates import FileCandidate  # noqa: PLC0415 - for plugins that say what they require
+    from plugline.discovery.trees import MemoryTree  # noqa: PLC0415 - likewise
+
     found = set()
     for name, plugin in plugins.items():
         candidate = plugin.candidate

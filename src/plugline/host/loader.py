@@ -2,26 +2,26 @@
 
 import sys
 from _thread import RLock  # threading costs as much to import as all of host does
-from collections.abc import Mapping, Sequence
 
-from plugline.admission.policy import Gate, declared_permissions
-from plugline.blame import users_own_interrupt
 from plugline.clock import monotonic_seconds
-from plugline.contract.interface import Interface
-from plugline.contract.permissions import NOTHING, Permissions
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
-from plugline.discovery.classes import of_class, spec_of_class
-from plugline.discovery.facts import SourceFacts
 from plugline.discovery.finders import Finder
-from plugline.discovery.spec import read_file
+from plugline.discovery.index import FolderIndex
+from plugline.discovery.rows import Row
 from plugline.discovery.trees import real_path
 from plugline.errors import LoadError, NameMissing, SettingsRefused
-from plugline.files import SourceFile
+from plugline.files import SourceFile, digest_of
 from plugline.findings import Finding, Place
-from plugline.host.registry import Entry, Inspection, admitted, check_read, class_name_of, split_entry
-from plugline.imports import import_object
-from plugline.loading.binding import Declined, Target, ask_available, find_target
-from plugline.loading.families import Family, Faulty, Vanished, choose, find_family
+from plugline.host.registry import (
+    Circumstances,
+    Entry,
+    Inspection,
+    RememberedEntry,
+    admitted,
+    check_read,
+    split_entry,
+)
+from plugline.loading.modules import Undo, forget_modules
 from plugline.loading.namespace import (
     Compiler,
     Namespace,
@@ -32,9 +32,14 @@ from plugline.loading.namespace import (
     stand_at_top,
     stand_first,
 )
-from plugline.loading.patches import Snapshot
-from plugline.loading.running import Undo, failure, forget_modules, run_module
+from plugline.loading.target import Declined, Faulty, Target, Vanished
+from plugline.typed import TYPE_CHECKING, CodeType, Container, Mapping, Sequence, TracebackType
 from plugline.values import Value
+
+if TYPE_CHECKING:
+    # What runs and binds plugins is imported where one is run.
+    from plugline.contract.permissions import Permissions
+    from plugline.loading.families import Family
 
 
 class Loaded(Value):
@@ -60,8 +65,30 @@ class Loaded(Value):
 Outcome = Loaded | Declined | Vanished | tuple[Finding, ...]
 
 
-def _imported(facts: SourceFacts | None) -> frozenset[str]:
+def _imported(entry: Entry) -> frozenset[str]:
+    facts = entry.spec.facts if entry.spec is not None else None
     return frozenset(name for one in facts.imports for name in one.names) if facts is not None else frozenset()
+
+
+class _Staged:
+    """What is about to be run: the bytes that were checked, their digest, and what the index knows of them."""
+
+    __slots__ = ("digest", "row", "source")
+
+    def __init__(self, source: SourceFile, digest: bytes, row: Row | None) -> None:
+        self.source, self.digest, self.row = source, digest, row
+
+
+class _Bound:
+    """The names that a plugin's own source binds, of which only those are looked up that are asked for."""
+
+    __slots__ = ("_entry",)
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._entry.binds(name)
 
 
 class Loader:
@@ -73,11 +100,10 @@ class Loader:
     def __init__(
         self,
         finders: Sequence[Finder],
-        interfaces: Sequence[Interface],
-        api_version: str | None,
+        around: Circumstances,
         namespace: str | None,
         *,
-        gate: Gate | None = None,
+        indexes: Mapping[int, FolderIndex] | None = None,
         package: str | None = None,
         injected: Mapping[str, object] | None = None,
         compiler: Compiler | None = None,
@@ -90,11 +116,11 @@ class Loader:
         self.injected = dict(injected or {})
         self.compiler = compiler
         self.lock = RLock()
-        self._interfaces = interfaces
-        self._api_version = api_version
-        self._staged: dict[tuple[str, str], SourceFile] = {}
+        self._around = around
+        self._indexes = indexes or {}
+        self._depth = 0  # of loads within loads, and of batches
+        self._staged: dict[tuple[str, str], _Staged] = {}
         self._namespaces: dict[int, Namespace] = {}
-        self._gate = gate
         self._declared: dict[tuple[str, str], Permissions] = {}  # of packages, by namespace and folder
         self._failures: dict[tuple[int, str], tuple[str, Declined | tuple[Finding, ...]]] = {}
         self.appeared: list[Entry] = []  # classes that only running their file showed; a host takes them from here
@@ -123,6 +149,8 @@ class Loader:
         self._failures.clear()
         inspection = self._claim_names(inspection)
         for entry in inspection.accepted.values():
+            if isinstance(entry, RememberedEntry) and entry.is_plain:
+                continue  # its module's name leads to its file anyway
             if isinstance(entry.candidate, FileCandidate) and entry.finder in self._namespaces:
                 self._namespaces[entry.finder].stems[entry.candidate.module] = entry.candidate.entry
 
@@ -130,6 +158,8 @@ class Loader:
 
     def _claim_names(self, inspection: Inspection) -> Inspection:
         """Take the names of what stands at the top level; who wants somebody else's is rejected."""
+        if not any(isinstance(namespace, TopNamespace) for namespace in self._namespaces.values()):
+            return inspection
         refused = {}
         for name, entry in inspection.accepted.items():
             namespace = self._namespaces.get(entry.finder)
@@ -148,16 +178,56 @@ class Loader:
         """See :class:`plugline.loading.namespace.Provider`."""
         staged = self._staged.get((namespace.name, relative))
         # A neighbour need be no plugin: what cannot be one may still be what the others share.
-        return staged if staged is not None else self._neighbour(namespace, relative)
+        return staged.source if staged is not None else self._neighbour(namespace, relative)
 
     def _neighbour(self, namespace: Namespace, relative: str) -> SourceFile | Finding:
         """Read a file that is no plugin that is being loaded: its bytes are admitted as they will be run."""
         source = namespace.tree.read(relative)
-        if isinstance(source, Finding) or self._gate is None:
+        if isinstance(source, Finding):
             return source
+        from plugline.contract.permissions import NOTHING  # noqa: PLC0415 - the gate needs it as well
+
         declared = self._declared.get((namespace.name, relative.partition("/")[0]), NOTHING)
-        found = self._gate.admit_file(namespace.tree, relative, source, declared)
+        found = self._around.gate.admit_file(namespace.tree, relative, source, declared)
         return next((finding for finding in found if finding.is_error), source)
+
+    def compile(self, namespace: Namespace, relative: str, source: SourceFile) -> CodeType:
+        """See :class:`plugline.loading.namespace.Provider`."""
+        if self.compiler is not None:
+            return self.compiler(source.content, real_path(namespace.tree, relative))
+        index = self._index_of(namespace)
+        if index is None:
+            return compile(source.content, real_path(namespace.tree, relative), "exec", dont_inherit=True)
+        staged = self._staged.get((namespace.name, relative))
+        digest = staged.digest if staged is not None else digest_of(source.content)
+        code = index.find_code(digest, relative, staged.row if staged is not None else None)
+        if code is None:
+            code = compile(source.content, real_path(namespace.tree, relative), "exec", dont_inherit=True)
+            index.keep_code(digest, relative, code)
+        return code
+
+    def _index_of(self, namespace: Namespace) -> FolderIndex | None:
+        for number, index in self._indexes.items():
+            if self._namespaces.get(number) is namespace:
+                return index
+        return None
+
+    def __enter__(self) -> None:
+        """Begin to load many."""
+        self._depth += 1
+        for index in self._indexes.values():
+            index.read_all_code()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            for index in self._indexes.values():
+                index.flush()
 
     def path_of(self, entry: Entry) -> str | None:
         """Return the file as tracebacks name it."""
@@ -170,28 +240,35 @@ class Loader:
 
     def module_name(self, entry: Entry) -> str:
         """Return the full name of the entry's module in ``sys.modules``."""
-        assert entry.spec is not None  # noqa: S101 - only what has a spec becomes a plugin
+        assert entry.candidate is not None  # noqa: S101 - only a candidate becomes a plugin
         namespace = self._namespaces.get(entry.finder)
-        return namespace.module_name(entry.spec.module) if namespace is not None else entry.spec.module
+        module = entry.candidate.module
+        return namespace.module_name(module) if namespace is not None else module
 
     def load(self, entry: Entry) -> Outcome:
         """Run a plugin and bind it, or say everything that keeps it from being a plugin. Leaves nothing of a failure."""
         # A file with several plugins that fails or declines does so once, and not once for each of them.
         key = (entry.finder, entry.place.path)
         digest, known = self._failures.get(key, ("", None))
-        if known is not None and entry.spec is not None and digest == entry.spec.digest:
+        if known is not None and digest == entry.digest:
             return Vanished(known, whole_file=True) if isinstance(known, tuple) else known
-        outcome = self._load_keeping_the_process(entry)
+        self._depth += 1
+        try:
+            outcome = self._load_keeping_the_process(entry)
+        finally:
+            self._end()
         if isinstance(outcome, Faulty):
             return outcome.findings
-        if entry.spec is not None and class_name_of(entry) and not isinstance(outcome, (Loaded, Vanished)):
-            self._failures[key] = (entry.spec.digest, outcome)
+        if not isinstance(outcome, (Loaded, Vanished)) and entry.class_name:
+            self._failures[key] = (entry.digest, outcome)
         return outcome
 
     def _load_keeping_the_process(self, entry: Entry) -> Outcome | Faulty:
         """Load, and put back what belongs to the whole process and was changed by it."""
         if not isinstance(entry.candidate, FileCandidate):
             return self._load(entry)
+        from plugline.loading.patches import Snapshot  # noqa: PLC0415 - a listing does without
+
         snapshot = Snapshot()
         patched: tuple[Finding, ...] = ()
         try:
@@ -221,31 +298,34 @@ class Loader:
         source = candidate.tree.read(candidate.entry)
         if isinstance(source, Finding):
             return (source,)
-        if entry.spec is None or source.digest != entry.spec.digest:
+        digest = digest_of(source.content)
+        if digest.hex() != entry.digest:
             # It changed since it was listed: what is run is what was checked, so it is checked again.
-            read = read_file(candidate, source)
-            entry = check_read(candidate, read, self._interfaces, self._api_version, entry.finder)
+            from plugline.discovery.reading import read_and_forget  # noqa: PLC0415 - it seldom has
+
+            entry = check_read(candidate, read_and_forget(candidate, source), self._around, entry.finder)
             if entry.findings:
                 return entry.findings
-            parts = split_entry(entry, self._interfaces)
+            parts = split_entry(entry, self._around.interfaces)
             # The class may be gone from it, or have another name now; that shows once the file was run.
             named = Entry(candidate, entry.spec, (), entry.finder)
             entry = next((one for one in parts if one.candidate == candidate), named)
-        if self._gate is not None:
-            # Asked again of the very bytes that are run, and of the owners as they are now.
-            self._gate.renew()
-            entry = admitted(entry, source, self._gate)
-            if entry.findings:
-                return entry.findings
+        # Asked again of the very bytes that are run, and of the owners as they are now.
+        self._around.renew()
+        entry = admitted(entry, source, self._around.gate)
+        if entry.findings:
+            return entry.findings
         namespace = self._namespaces.get(entry.finder)
         if namespace is None:
             hint = "load it while its host is open"
             return (Finding("P301", "was not loaded before its host was closed", entry.place, hint=hint),)
         key = (namespace.name, candidate.entry)
         if entry.spec is not None and "/" in candidate.entry:
+            from plugline.admission.policy import declared_permissions  # noqa: PLC0415 - the gate has imported it
+
             package = (namespace.name, candidate.entry.partition("/")[0])
             self._declared[package] = declared_permissions(entry.spec)[0]
-        self._staged[key] = source
+        self._staged[key] = _Staged(source, digest, entry.row if isinstance(entry, RememberedEntry) else None)
         stand_first()
         try:
             return self._run(entry, namespace.module_name(candidate.module), namespace=namespace)
@@ -258,6 +338,9 @@ class Loader:
     def _run(
         self, entry: Entry, name: str, *, attribute: str = "", namespace: Namespace | None = None
     ) -> Outcome | Faulty:
+        # What runs plugins, for those who do more than list.
+        from plugline.loading.running import run_module  # noqa: PLC0415
+
         path = self.path_of(entry) or ""
         undo = Undo(namespace.owns if namespace is not None else None)
         loaded = False
@@ -278,39 +361,53 @@ class Loader:
     def _bind(
         self, entry: Entry, module: object, wanted: str, path: str, undo: Undo, *, private: bool
     ) -> Target | Declined | Vanished | Faulty | tuple[Finding, ...]:
+        from plugline.loading.binding import ask_available, find_target  # noqa: PLC0415 - as in _run
+
         place = Place(entry.place.path)
-        facts = entry.spec.facts if entry.spec is not None else None
         try:
-            value = import_object(wanted) if wanted else module
+            value = self._object(wanted) if wanted else module
             answer = ask_available(module, path, place)
             if isinstance(answer, Finding):
                 return (answer,)
             if answer is not None:
                 return answer
             if not wanted and self._takes_classes(entry):
-                family = find_family(module, self._interfaces, place, _imported(facts))
+                from plugline.loading.families import find_family  # noqa: PLC0415 - for hosts that take classes
+
+                family = find_family(module, self._around.interfaces, place, _imported(entry))
                 if family:
                     return self._choose(entry, family)
-            defined = facts.bound if facts is not None else frozenset()
-            return find_target(value, self._interfaces, place, defined=defined if private else None)
+            defined: Container[str] | None = _Bound(entry) if private else None
+            return find_target(value, self._around.interfaces, place, defined=defined)
         except NameMissing as error:
             return (Finding("P201", str(error).splitlines()[0], place),)
         except BaseException as error:
             # Asking an object for a name runs its code: a module's __getattr__, a property, a metaclass.
             undo()
+            from plugline.blame import users_own_interrupt  # noqa: PLC0415 - few plugins fail
+            from plugline.loading.running import failure  # noqa: PLC0415 - likewise
+
             if users_own_interrupt(error):
                 raise
             return (failure(error, path, place.path, "while it was checked"),)
 
     def _takes_classes(self, entry: Entry) -> bool:
         """Whether several classes of a file may be several plugins: where nothing but a base class will do, or one was seen."""
-        return class_name_of(entry) != "" or all(interface.base is not None for interface in self._interfaces)
+        interfaces = self._around.interfaces
+        return all(interface.base is not None for interface in interfaces) or entry.class_name != ""
 
-    def _choose(self, entry: Entry, family: Family) -> Target | Vanished | Faulty | tuple[Finding, ...]:
+    def _object(self, name: str) -> object:
+        from plugline.imports import import_object  # noqa: PLC0415 - for installed modules only
+
+        return import_object(name)
+
+    def _choose(self, entry: Entry, family: "Family") -> Target | Vanished | Faulty | tuple[Finding, ...]:
+        from plugline.discovery.classes import of_class, spec_of_class  # noqa: PLC0415 - as for the family
+        from plugline.loading.families import choose  # noqa: PLC0415 - likewise
+
         assert entry.spec is not None  # noqa: S101 - only what has a spec is loaded
         assert entry.candidate is not None  # noqa: S101 - likewise
-        class_name = class_name_of(entry)
-        found = choose(family, class_name, entry.spec.name, entry.place.path, self._interfaces)
+        found = choose(family, entry.class_name, entry.name, entry.place.path, self._around.interfaces)
         spec = entry.spec
         for name, other in family.items():
             if other is not found:
@@ -334,7 +431,7 @@ class Loader:
             SettingsRefused: The settings do not fit, or making the instance raised.
         """
         value = loaded.target.value
-        name = entry.spec.name if entry.spec is not None else ""
+        name = entry.name
         if not isinstance(value, type):
             if settings:
                 message = f"is a module with functions and has no settings, {', '.join(sorted(settings))} was given"

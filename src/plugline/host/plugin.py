@@ -11,18 +11,14 @@ States::
                                 says so when it looks, and takes it back when that plugin can be used again
 """
 
-from collections.abc import Mapping
-from typing import Generic, Literal, TypeVar, cast
-
 from plugline.discovery.candidates import Candidate
-from plugline.discovery.spec import PluginSpec
+from plugline.discovery.known import PluginSpec
 from plugline.errors import LoadError, PluginDeclined, PluginRejected
 from plugline.findings import Finding, Place
 from plugline.host.loader import Loaded, Loader, Outcome
-from plugline.host.order import unusable_finding
 from plugline.host.registry import Entry
-from plugline.loading.binding import Declined
-from plugline.loading.families import Vanished
+from plugline.loading.target import Declined, Vanished
+from plugline.typed import Generic, Literal, Mapping, TypeVar, cast
 from plugline.values import Value
 
 T_co = TypeVar("T_co", covariant=True)
@@ -103,22 +99,22 @@ class Plugin(Generic[T_co]):
     @property
     def name(self) -> str:
         """What configurations call it."""
-        return self.spec.name
+        return self._entry.name
 
     @property
     def version(self) -> str | None:
         """What it says, ``"built in"`` for a module of the standard library that does not, else ``None``."""
-        return self.spec.version
+        return self._entry.version
 
     @property
     def summary(self) -> str:
         """One line that says what it does; may be empty."""
-        return self.spec.summary
+        return self._entry.summary
 
     @property
     def place(self) -> Place:
         """Its file."""
-        return self.spec.place
+        return self._entry.place
 
     @property
     def state(self) -> State:
@@ -214,7 +210,7 @@ class Plugin(Generic[T_co]):
             raise PluginRejected(self.name, self._aside.findings)
         if self._outcome is None:
             self._outcome = self._load_needs() or self._loader.load(self._entry)
-            if isinstance(self._outcome, Loaded) and _name_of(self._outcome.entry) == self.name:
+            if isinstance(self._outcome, Loaded) and self._outcome.entry.name == self.name:
                 self._entry = self._outcome.entry  # its file may be newer than the listing
         match self._outcome:
             case Loaded() as loaded:
@@ -228,6 +224,8 @@ class Plugin(Generic[T_co]):
 
     def _load_needs(self) -> tuple[Finding, ...]:
         """Load what it requires, and return what keeps it from being loaded itself."""
+        from plugline.host.order import unusable_finding  # noqa: PLC0415 - few plugins require another
+
         found = []
         for needed in self._needs:
             try:
@@ -276,12 +274,17 @@ class Plugin(Generic[T_co]):
         return name != "" and facts is not None and all(one.name != name for one in facts.classes)
 
     @property
+    def _is_ordered(self) -> bool:
+        """Whether it says something of its place among others."""
+        return self._entry.is_ordered
+
+    @property
     def _finder(self) -> int:
         return self._entry.finder
 
     def _forget(self) -> None:
         """Take note that its file is gone: its module leaves ``sys.modules``, what it gave out stays usable."""
-        if isinstance(self._outcome, Loaded) or self.candidate.class_name:
+        if isinstance(self._outcome, Loaded) or self._entry.class_name:
             self._loader.forget(self._entry)
 
     @property
@@ -289,7 +292,3 @@ class Plugin(Generic[T_co]):
         """The class whose instances provide the interface; ``None`` before it is loaded, and for a module."""
         target = self._outcome.target.value if isinstance(self._outcome, Loaded) else None
         return target if isinstance(target, type) else None
-
-
-def _name_of(entry: Entry) -> str | None:
-    return entry.spec.name if entry.spec is not None else None

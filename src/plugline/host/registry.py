@@ -1,19 +1,23 @@
 """Finders to what they hold: every candidate read and checked, replaced as a whole when the host looks again."""
 
 import sys
-from collections.abc import Sequence
 
-from plugline.admission.policy import Gate
+from plugline.admission.circumstances import circumstances
 from plugline.contract.interface import Interface
-from plugline.contract.version import api_version_problem
-from plugline.discovery.candidates import Candidate, FileCandidate, ModuleCandidate
-from plugline.discovery.classes import spec_of_file, split_by_class
-from plugline.discovery.finders import Finder
-from plugline.discovery.fit import source_findings
-from plugline.discovery.spec import PluginSpec, Read, read_file, read_module
+from plugline.discovery.candidates import Candidate, FileCandidate, Found, ModuleCandidate
+from plugline.discovery.finders import Finder, Folder
+from plugline.discovery.index import FolderIndex, Listing
+from plugline.discovery.known import PluginSpec, Read
+from plugline.discovery.rows import ENTRY, FITS, NAME, ORDERED, SUMMARY, VERSION, Row, Verdict, rest_of
+from plugline.discovery.trees import DiskTree, shown_path
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place
+from plugline.typed import TYPE_CHECKING, Mapping, Sequence
 from plugline.values import Value
+
+if TYPE_CHECKING:
+    # What judges is imported where something is to be judged.
+    from plugline.admission.policy import Admitting, Gate
 
 
 class Entry(Value):
@@ -51,6 +55,137 @@ class Entry(Value):
             return self.spec.place
         return self.candidate.place if self.candidate is not None else self.findings[0].place
 
+    @property
+    def name(self) -> str:
+        """What a plugin that has a spec is called."""
+        assert self.spec is not None  # noqa: S101 - only what has a spec becomes a plugin
+        return self.spec.name
+
+    @property
+    def version(self) -> str | None:
+        """Its version."""
+        return self.spec.version if self.spec is not None else None
+
+    @property
+    def summary(self) -> str:
+        """What it does."""
+        return self.spec.summary if self.spec is not None else ""
+
+    @property
+    def digest(self) -> str:
+        """The digest of its source, empty where there is none."""
+        return self.spec.digest if self.spec is not None else ""
+
+    @property
+    def class_name(self) -> str:
+        """The class that is meant, empty where it is the file."""
+        return self.candidate.class_name if self.candidate is not None else ""
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether it says something of its place among others."""
+        spec = self.spec
+        return spec is not None and (spec.requires, spec.after, spec.priority) != ((), (), 0)
+
+    def binds(self, name: str) -> bool:
+        """Whether its own source binds this name."""
+        return self.spec is not None and self.spec.binds(name)
+
+
+class RememberedEntry(Entry):
+    """An accepted entry of which only what a listing shows was taken from the index; the rest is when it is asked for."""
+
+    __slots__ = ("_index", "_number", "_spec", "row")
+    row: Row
+    _index: FolderIndex
+    _number: int
+    _spec: PluginSpec | None
+
+    def __init__(self, row: Row, index: FolderIndex, number: int, finder: int) -> None:
+        put = object.__setattr__  # a thousand of them are made for one listing
+        put(self, "row", row)
+        put(self, "_index", index)
+        put(self, "_number", number)
+        put(self, "_spec", None)
+        put(self, "finder", finder)
+
+    @property
+    def candidate(self) -> FileCandidate:  # type: ignore[override]  # read only, as all values
+        """See :class:`Entry`."""
+        return self._index.candidate(self.row, self.class_name)
+
+    @property
+    def spec(self) -> PluginSpec | None:  # type: ignore[override]
+        """See :class:`Entry`."""
+        if self._spec is None:
+            object.__setattr__(self, "_spec", self._index.read_of(self.row).spec)
+        return self._spec
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:  # type: ignore[override]
+        """None: it was accepted."""
+        return ()
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:  # type: ignore[override]
+        """See :class:`Entry`."""
+        return self._verdict.warnings
+
+    @property
+    def _verdict(self) -> Verdict:
+        return Verdict.decode(rest_of(self.row).verdicts.get(self._number, ()), self.place.path)
+
+    @property
+    def place(self) -> Place:
+        """Where it is, for messages."""
+        return Place(shown_path(self._index.tree, self.row[ENTRY]))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its module's name says which file it is: not ``a.b.py``, not one of ``x.py`` and ``x/``."""
+        entry = self.row[ENTRY]
+        return entry.count(".") == 1 and not (
+            self._index.has_packages
+            and f"{entry.partition('/')[0].removesuffix('.py')}/__init__.py" in self._index.rows
+        )
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.row[NAME] or ""
+
+    @property
+    def version(self) -> str | None:
+        """Its version."""
+        return self.row[VERSION]
+
+    @property
+    def summary(self) -> str:
+        """What it does."""
+        return self.row[SUMMARY]
+
+    @property
+    def digest(self) -> str:
+        """The digest of its source."""
+        return rest_of(self.row).digest.hex()
+
+    @property
+    def class_name(self) -> str:
+        """The class that is meant, empty where it is the file."""
+        return self._verdict.parts[0][0]
+
+    @property
+    def is_ordered(self) -> bool:
+        """See :class:`Entry`."""
+        return bool(self.row[FITS] & ORDERED)
+
+    def _fields(self) -> dict[str, object]:
+        fields = {"candidate": self.candidate, "finder": self.finder, "findings": (), "spec": self.spec}
+        return {**fields, "warnings": self.warnings}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Entry, (self.candidate, self.spec, (), self.finder, self.warnings)
+
 
 class Inspection(Value):
     """What the finders of a host hold.
@@ -72,30 +207,80 @@ class Inspection(Value):
         self._set(accepted=accepted, rejected=rejected, findings=findings)
 
 
+class Circumstances:
+    """What decides which plugins a host accepts, besides the plugins.
+
+    Args:
+        interfaces: What they must provide.
+        api_version: What the host offers.
+        policy: Who may be loaded; ``None`` for the usual one.
+    """
+
+    __slots__ = ("_gate", "_text", "api_version", "interfaces", "policy")
+
+    def __init__(
+        self, interfaces: Sequence[Interface], api_version: str | None, policy: "Admitting | None" = None
+    ) -> None:
+        self.interfaces = interfaces
+        self.api_version = api_version
+        self.policy = policy
+        self._gate: Gate | None = None
+        self._text = ""
+
+    @property
+    def gate(self) -> "Gate":
+        """What asks the policy."""
+        if self._gate is None:
+            # A listing of which all is remembered asks nobody.
+            from plugline.admission.policy import Gate, Policy  # noqa: PLC0415
+
+            self._gate = Gate(self.policy if self.policy is not None else Policy())
+        return self._gate
+
+    def renew(self) -> None:
+        """Look at folders and lock files again: before each listing, and before each load."""
+        if self._gate is not None:
+            self._gate.renew()
+
+    def text(self, folder: str) -> str | None:
+        """Return what is the same wherever the same plugins of a folder are accepted; ``None`` where nothing is."""
+        admission = circumstances(self.policy, folder)
+        if admission is None:
+            return None
+        if not self._text:
+            self._text = repr((tuple(self.interfaces), self.api_version, sys.version_info[:3]))
+        return self._text + admission
+
+
+def indexes_of(finders: Sequence[Finder]) -> dict[int, FolderIndex]:
+    """Return what remembers, for each finder whose plugins are worth it: those of a folder on disk."""
+    return {
+        number: FolderIndex(finder.tree, finder.find, "nested" if finder.nested else "")
+        for number, finder in enumerate(finders)
+        if type(finder) is Folder and isinstance(finder.tree, DiskTree)
+    }
+
+
 def inspect_places(
-    finders: Sequence[Finder], interfaces: Sequence[Interface], api_version: str | None, gate: Gate | None = None
+    finders: Sequence[Finder], around: Circumstances, indexes: Mapping[int, FolderIndex] | None = None
 ) -> Inspection:
     """Look at all places now. Runs no plugin code; what is wrong with one plugin leaves the others as they are."""
     accepted: dict[str, Entry] = {}
     rejected: list[tuple[str, Entry]] = []
     findings: list[Finding] = []
-    for index, finder in enumerate(finders):
-        found = finder.find()
+    for number, finder in enumerate(finders):
+        index = (indexes or {}).get(number)
+        entries, found = _remembered(index, around, number) if index is not None else _read_now(finder, around, number)
         findings += found.findings
-        rejected += [(name, Entry(None, None, (finding,), index)) for name, finding in found.refused]
-        for entry in (
-            one
-            for candidate in found.candidates
-            for one in split_entry(read_candidate(candidate, interfaces, api_version, index, gate), interfaces)
-        ):
-            candidate = entry.candidate
-            assert candidate is not None  # noqa: S101 - it was read from one
-            name = entry.spec.name if entry.spec is not None else candidate.name
-            if not entry.findings and name in accepted:
+        rejected += [(name, Entry(None, None, (finding,), number)) for name, finding in found.refused]
+        for entry in entries:
+            if entry.findings:
+                rejected.append((_name_of(entry), entry))
+                continue
+            name = entry.name
+            if name in accepted:
                 clash = _clash(name, entry, accepted[name])
-                rejected.append((name, Entry(candidate, entry.spec, (clash,), index)))
-            elif entry.findings:
-                rejected.append((name, entry))
+                rejected.append((name, Entry(entry.candidate, entry.spec, (clash,), number)))
             else:
                 accepted[name] = entry
     in_order = {name: accepted[name] for name in sorted(accepted)}
@@ -103,9 +288,65 @@ def inspect_places(
     return Inspection(in_order, tuple(rejected), tuple(findings))
 
 
-def class_name_of(entry: Entry) -> str:
-    """Return the class that an entry means, empty where it means a file."""
-    return entry.candidate.class_name if entry.candidate is not None else ""
+def _remembered(index: FolderIndex, around: Circumstances, finder: int) -> tuple[list[Entry], Found | Listing]:
+    def judge(candidate: FileCandidate, read: Read, source: SourceFile | None) -> Verdict:
+        entry = check_read(candidate, read, around, finder)
+        if source is not None:
+            entry = admitted(entry, source, around.gate)
+        lasting = source is None or around.gate.is_lasting(candidate)
+        if entry.findings or entry.spec is None:
+            return Verdict(entry.findings, entry.warnings, (), lasting=lasting)
+        own = entry.spec
+        parts = [
+            (one.class_name, one.name, one.summary) if one.spec is not own else (one.class_name, None, None)
+            for one in split_entry(entry, around.interfaces)
+        ]
+        return Verdict((), entry.warnings, tuple(parts), lasting=lasting)
+
+    listing = index.look(lambda: around.text(index.tree.real), judge)
+    number = listing.number
+    if not listing.verdicts and number is not None:
+        return [RememberedEntry(row, index, number, finder) for row in listing.rows], listing
+    entries: list[Entry] = []
+    for row in listing.rows:
+        verdict = listing.verdicts.get(row[ENTRY])
+        if verdict is None:
+            entries.append(RememberedEntry(row, index, number or 0, finder))
+        else:
+            entries += _entries_of(row, verdict, index, finder)
+    return entries, listing
+
+
+def _entries_of(row: Row, verdict: Verdict, index: FolderIndex, finder: int) -> list[Entry]:
+    spec = index.read_of(row).spec
+    if spec is None or verdict.findings:
+        return [Entry(index.candidate(row), spec, verdict.findings, finder, verdict.warnings)]
+    return [
+        Entry(
+            index.candidate(row, class_name),
+            spec if name is None else spec.replaced(name=name, summary=summary),
+            (),
+            finder,
+            verdict.warnings,
+        )
+        for class_name, name, summary in verdict.parts
+    ]
+
+
+def _read_now(finder: Finder, around: Circumstances, number: int) -> tuple[list[Entry], Found | Listing]:
+    found = finder.find()
+    entries = [
+        one
+        for candidate in found.candidates
+        for one in split_entry(read_candidate(candidate, around, number), around.interfaces)
+    ]
+    return entries, found
+
+
+def _name_of(entry: Entry) -> str:
+    if entry.spec is not None:
+        return entry.spec.name
+    return entry.candidate.name if entry.candidate is not None else ""
 
 
 def split_entry(entry: Entry, interfaces: Sequence[Interface]) -> list[Entry]:
@@ -114,6 +355,9 @@ def split_entry(entry: Entry, interfaces: Sequence[Interface]) -> list[Entry]:
         return [entry]
     if entry.findings:
         return [entry]  # what is wrong with a file is told once
+    # Asked once a file and interface; the answer is remembered.
+    from plugline.discovery.classes import split_by_class  # noqa: PLC0415
+
     return [
         Entry(candidate, spec, (), entry.finder, entry.warnings)
         for candidate, spec in split_by_class(entry.candidate, entry.spec, interfaces)
@@ -126,62 +370,80 @@ def _clash(name: str, entry: Entry, first: Entry) -> Finding:
     return Finding("P107", message, Place(entry.place.path), hint=hint)
 
 
-def read_candidate(
-    candidate: Candidate,
-    interfaces: Sequence[Interface],
-    api_version: str | None,
-    finder: int,
-    gate: Gate | None = None,
-) -> Entry:
+def read_candidate(candidate: Candidate, around: Circumstances, finder: int) -> Entry:
     """Read one candidate, check what its source shows, and whether it may be loaded."""
+    # What reads sources is imported where one is read.
     if not isinstance(candidate, FileCandidate):
-        return check_read(candidate, read_module(candidate), interfaces, api_version, finder)
+        from plugline.discovery.spec import read_module  # noqa: PLC0415
+
+        return check_read(candidate, read_module(candidate), around, finder)
+    from plugline.discovery.reading import read_and_forget  # noqa: PLC0415
+
     source = candidate.tree.read(candidate.entry)
-    entry = check_read(candidate, read_file(candidate, source), interfaces, api_version, finder)
-    return entry if isinstance(source, Finding) or gate is None else admitted(entry, source, gate)
+    entry = check_read(candidate, read_and_forget(candidate, source), around, finder)
+    return entry if isinstance(source, Finding) else admitted(entry, source, around.gate)
 
 
-def admitted(entry: Entry, source: SourceFile, gate: Gate) -> Entry:
-    """Add to an entry what speaks against loading it, made of these bytes."""
+def admitted(entry: Entry, source: SourceFile, gate: "Gate") -> Entry:
+    """Add to an entry what speaks against loading it, made of these bytes; an entry to which nothing is new stays."""
     if entry.spec is None:
         return entry
     # A file is trusted as a whole, whichever of its classes is meant.
-    found = gate.admit(entry.candidate, spec_of_file(entry.spec), source)
+    found = gate.admit(entry.candidate, _spec_of_file(entry.spec), source)
     errors = tuple(finding for finding in found if finding.is_error)
     warnings = tuple(finding for finding in found if not finding.is_error)
+    if not errors and warnings == entry.warnings:
+        return entry
     return Entry(entry.candidate, entry.spec, (*entry.findings, *errors), entry.finder, warnings)
 
 
-def check_read(
-    candidate: Candidate, read: Read, interfaces: Sequence[Interface], api_version: str | None, finder: int
-) -> Entry:
+def _spec_of_file(spec: PluginSpec) -> PluginSpec:
+    if ":" not in spec.name:
+        return spec
+    from plugline.discovery.classes import spec_of_file  # noqa: PLC0415 - few plugins are one of several in a file
+
+    return spec_of_file(spec)
+
+
+def check_read(candidate: Candidate, read: Read, around: Circumstances, finder: int) -> Entry:
     """Hold what was read against the host's interface and API version; all findings at once."""
     spec = read.spec
     if spec is None:
         return Entry(candidate, None, read.findings, finder)
     findings = list(read.findings)
-    if spec.api is not None and api_version is not None:
-        findings += _api_findings(spec, api_version)
+    if spec.api is not None and around.api_version is not None:
+        findings += _api_findings(spec, around.api_version)
     if spec.requires_python is not None:
         findings += _python_findings(spec)
-    if spec.facts is not None and not (isinstance(candidate, ModuleCandidate) and candidate.attribute):
+    is_object = isinstance(candidate, ModuleCandidate) and bool(candidate.attribute)
+    if not is_object and not spec.fits_plainly(around.interfaces) and spec.facts is not None:
+        # How source is held against an interface is imported where that has to be told.
+        from plugline.discovery.fit import source_findings  # noqa: PLC0415
+
         own_only = isinstance(candidate, FileCandidate)
-        findings += source_findings(interfaces, spec.facts, spec.place.path, own_only=own_only)
+        findings += source_findings(around.interfaces, spec.facts, spec.place.path, own_only=own_only)
     return Entry(candidate, spec, tuple(findings), finder)
 
 
 def _api_findings(spec: PluginSpec, api_version: str) -> list[Finding]:
     assert spec.api is not None  # noqa: S101 - the caller asked
-    line = spec.facts.constant_lines.get("REQUIRED_API_VERSION") if spec.facts is not None else None
-    if spec.facts is not None and "api" in spec.settings:
-        line = spec.facts.block_line
-    place = Place(spec.place.path, line)
+    # Asked once a plugin; the answer is remembered.
+    from plugline.contract.version import api_version_problem  # noqa: PLC0415
+
     try:
         problem = api_version_problem(spec.api, api_version)
     except ValueError as error:
-        return [Finding("P211", str(error), place)]
+        return [Finding("P211", str(error), _api_place(spec))]
     hint = "take a version of the plugin for this host, or a newer host"
-    return [Finding("P210", problem, place, hint=hint)] if problem is not None else []
+    return [Finding("P210", problem, _api_place(spec), hint=hint)] if problem is not None else []
+
+
+def _api_place(spec: PluginSpec) -> Place:
+    if spec.facts is None:
+        return Place(spec.place.path)
+    if "api" in spec.settings:
+        return Place(spec.place.path, spec.facts.block_line)
+    return Place(spec.place.path, spec.facts.constant_lines.get("REQUIRED_API_VERSION"))
 
 
 def _python_findings(spec: PluginSpec) -> list[Finding]:
@@ -189,12 +451,15 @@ def _python_findings(spec: PluginSpec) -> list[Finding]:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415
 
     running = ".".join(str(part) for part in sys.version_info[:3])
-    place = Place(spec.place.path, spec.facts.block_line if spec.facts is not None else None)
     try:
         fits = SpecifierSet(spec.requires_python or "").contains(running, prereleases=True)
     except InvalidSpecifier:
         message = f"requires-python is {spec.requires_python!r}, a range such as '>=3.11' was expected"
-        return [Finding("P109", message, place)]
+        return [Finding("P109", message, _block_place(spec))]
     if fits:
         return []
-    return [Finding("P111", f"requires Python {spec.requires_python}, this is {running}", place)]
+    return [Finding("P111", f"requires Python {spec.requires_python}, this is {running}", _block_place(spec))]
+
+
+def _block_place(spec: PluginSpec) -> Place:
+    return Place(spec.place.path, spec.facts.block_line if spec.facts is not None else None)

@@ -1,13 +1,12 @@
 """One plugin from its path, for programs that have no folder of them."""
 
 import os
-from collections.abc import Callable
-from typing import TypeVar, cast, overload
 
 from plugline.discovery.finders import File
 from plugline.errors import PluginRejected
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
+from plugline.typed import Callable, TypeVar, cast, overload
 
 T = TypeVar("T")
 

@@ -1,45 +1,15 @@
 """A module that was run to the object that provides the interface, or to everything that it lacks."""
 
-from collections.abc import Collection, Sequence
-from types import ModuleType
-from typing import TypeGuard
-
-from plugline.blame import describe_error, users_own_interrupt
 from plugline.contract.interface import Interface, Member
 from plugline.contract.shape import shape_of, shape_problems
 from plugline.discovery.fit import missing_message, missing_part, nearest_attempt, not_callable, shape_findings
 from plugline.findings import Finding, Place
-from plugline.values import Value
-
-
-class Target(Value):
-    """What of a module provides the interface.
-
-    Attributes:
-        value: The module itself, or a class.
-        interface: The interface that it provides.
-    """
-
-    __slots__ = ("interface", "value")
-    value: object
-    interface: Interface
-
-    def __init__(self, value: object, interface: Interface) -> None:
-        self._set(value=value, interface=interface)
-
-
-class Declined(Value):
-    """A plugin's own word that it does not apply here."""
-
-    __slots__ = ("reason",)
-    reason: str
-
-    def __init__(self, reason: str) -> None:
-        self._set(reason=reason)
+from plugline.loading.target import Declined, Target
+from plugline.typed import Container, ModuleType, Sequence, TypeGuard
 
 
 def find_target(
-    value: object, interfaces: Sequence[Interface], place: Place, *, defined: Collection[str] | None
+    value: object, interfaces: Sequence[Interface], place: Place, *, defined: Container[str] | None
 ) -> Target | tuple[Finding, ...]:
     """Return what of ``value`` (a module, or an object in one) provides one of ``interfaces``, the first that fits.
 
@@ -60,7 +30,7 @@ def find_target(
 
 
 def _find_for(
-    value: object, interface: Interface, place: Place, defined: Collection[str] | None
+    value: object, interface: Interface, place: Place, defined: Container[str] | None
 ) -> Target | tuple[Finding, ...]:
     if is_class(value):
         return class_target([value], interface, place) or _lacks(value, interface, place)
@@ -176,12 +146,12 @@ def _fits(candidate: type, interface: Interface) -> bool:
     )
 
 
-def _missing(value: object, interface: Interface, defined: Collection[str] | None) -> list[Member]:
+def _missing(value: object, interface: Interface, defined: Container[str] | None) -> list[Member]:
     return [member for member in interface.members if not _has_own(value, member, defined)]
 
 
 def _member_findings(
-    value: object, interface: Interface, place: Place, defined: Collection[str] | None
+    value: object, interface: Interface, place: Place, defined: Container[str] | None
 ) -> tuple[Finding, ...]:
     if interface.base is not None:
         return (Finding("P201", f"defines no class that derives from {interface.name}", place),)
@@ -193,18 +163,21 @@ def _member_findings(
     return tuple(findings)
 
 
-def _has_own(value: object, member: Member, defined: Collection[str] | None) -> bool:
+def _has_own(value: object, member: Member, defined: Container[str] | None) -> bool:
     if not hasattr(value, member.name):
         return False
-    # A decorator of the host's may have put a function of its own module in the place of the plugin's.
-    if defined is None or member.name in defined or not isinstance(value, ModuleType):
+    if defined is None or not isinstance(value, ModuleType):
         return True
     found = getattr(value, member.name)
     home = getattr(found, "__module__", None)
+    # A decorator of the host's may have put a function of its own module in the place of the plugin's. What the source
+    # binds is asked for last: most often it need not be known.
+    if home == value.__name__ or member.name in defined:
+        return True
     # Neighbours in the private package count as the plugin's own; what has no home (a partial, a constant) does too.
     package = value.__name__.rpartition(".")[0]
     plain = isinstance(home, str) and hasattr(found, "__qualname__") and not is_class(found)
-    return not plain or home == value.__name__ or str(home).startswith((f"{value.__name__}.", f"{package}."))
+    return not plain or str(home).startswith((f"{value.__name__}.", f"{package}."))
 
 
 def _call_findings(value: object, member: Member, owner: str, place: Place) -> list[Finding]:
@@ -239,6 +212,8 @@ def ask_available(module: object, path: str, place: Place) -> Declined | Finding
         answer = available()
         reason = str(answer) if isinstance(answer, str) else None
     except BaseException as error:
+        from plugline.blame import describe_error, users_own_interrupt  # noqa: PLC0415 - few plugins fail
+
         if users_own_interrupt(error):
             raise
         text = describe_error(error, path)

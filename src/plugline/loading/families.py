@@ -1,40 +1,12 @@
 """A module that was run to all classes in it that derive from a host's base class."""
 
 import sys
-from collections.abc import Collection, Sequence
-from types import ModuleType
 
 from plugline.contract.interface import Interface
 from plugline.findings import Finding, Place
-from plugline.loading.binding import Target, class_target, is_class, own_classes
-from plugline.values import Value
-
-
-class Vanished(Value):
-    """A class that its source made out to be a plugin, and of which nothing is told unless somebody asks for it.
-
-    Attributes:
-        findings: What it lacks, or what its file does.
-        whole_file: Whether these are the file's, and were told of another class in it.
-    """
-
-    __slots__ = ("findings", "whole_file")
-    findings: tuple[Finding, ...]
-    whole_file: bool
-
-    def __init__(self, findings: tuple[Finding, ...], *, whole_file: bool = False) -> None:
-        self._set(findings=findings, whole_file=whole_file)
-
-
-class Faulty(Value):
-    """What is wrong with one class of a file whose other classes may be plugins all the same."""
-
-    __slots__ = ("findings",)
-    findings: tuple[Finding, ...]
-
-    def __init__(self, findings: tuple[Finding, ...]) -> None:
-        self._set(findings=findings)
-
+from plugline.loading.binding import class_target, is_class, own_classes
+from plugline.loading.target import Target, Vanished
+from plugline.typed import Collection, ModuleType, Sequence
 
 Family = dict[str, Target | tuple[Finding, ...]]
 """By the name of a class: that it provides the interface, or what is wrong with how it does."""

@@ -13,12 +13,10 @@ Threads: reserving and releasing lock; importing is guarded by the import system
 
 import os
 import sys
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import PathFinder
 from _thread import allocate_lock  # threading and weakref cost half a listing to import
 from _weakref import ref
-from collections.abc import Callable, Mapping, Sequence
-from importlib.machinery import ModuleSpec, PathFinder
-from types import CodeType, ModuleType
-from typing import Protocol
 
 from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.finders import find_in_tree
@@ -26,8 +24,9 @@ from plugline.discovery.trees import Tree, real_path
 from plugline.errors import PluginRejected
 from plugline.files import SourceFile
 from plugline.findings import Finding
-from plugline.imports import find_module
-from plugline.loading.running import forget_modules
+from plugline.loading.modules import forget_modules
+from plugline.lookup import find_module
+from plugline.typed import Callable, CodeType, Mapping, ModuleType, Protocol, Sequence
 
 Compiler = Callable[[bytes, str], CodeType]
 
@@ -37,19 +36,17 @@ class Provider(Protocol):
 
     Attributes:
         injected: Names that a module has before it runs.
-        compiler: What makes code of a module's bytes and path; ``None`` for Python itself.
     """
 
     @property
     def injected(self) -> Mapping[str, object]:
         """See the class."""
 
-    @property
-    def compiler(self) -> "Compiler | None":
-        """See the class."""
-
     def provide(self, namespace: "Namespace", relative: str) -> SourceFile | Finding:
         """Return the checked source of one file, or why it may not be run."""
+
+    def compile(self, namespace: "Namespace", relative: str, source: SourceFile) -> CodeType:
+        """Return the code of that source, remembered or made now; raises what compiling it raises."""
 
 
 class Namespace:
@@ -133,12 +130,6 @@ class Namespace:
         provider = self._provider()
         return provider.injected if provider is not None else {}
 
-    @property
-    def compiler(self) -> Compiler | None:
-        """What makes code of its modules' bytes; ``None`` for Python itself."""
-        provider = self._provider()
-        return provider.compiler if provider is not None else None
-
     def source(self, relative: str) -> SourceFile:
         """Return the bytes of a file that may be run.
 
@@ -154,6 +145,13 @@ class Namespace:
         if isinstance(found, Finding):
             raise PluginRejected(relative, (found,))
         return found
+
+    def code(self, relative: str, source: SourceFile) -> CodeType:
+        """Return what is run for a source that :meth:`source` returned."""
+        provider = self._provider()
+        if provider is None:
+            return compile(source.content, real_path(self.tree, relative), "exec", dont_inherit=True)
+        return provider.compile(self, relative, source)
 
 
 class _RootLoader:
@@ -184,13 +182,8 @@ class PrivateLoader:
         source = self._namespace.source(self._relative)
         self._namespace.made(module.__name__)
         module.__dict__.update(self._namespace.injected)
-        exec(self._compile(source), module.__dict__)  # noqa: S102 - this is where a plugin is run
-
-    def _compile(self, source: SourceFile) -> CodeType:
-        compiler = self._namespace.compiler
-        if compiler is not None:
-            return compiler(source.content, self.path)
-        return compile(source.content, self.path, "exec", dont_inherit=True)
+        code = self._namespace.code(self._relative, source)
+        exec(code, module.__dict__)  # noqa: S102 - this is where a plugin is run
 
     def get_source(self, fullname: str) -> str | None:
         """Return the text of the module as it is now, for ``linecache``."""

@@ -11,12 +11,10 @@ import builtins
 import sys
 from _operator import is_
 from _thread import get_ident
-from collections.abc import Callable, Sequence
 from itertools import islice
-from types import ModuleType
-from typing import TypeVar
 
 from plugline.findings import Finding, Place
+from plugline.typed import Callable, ModuleType, Sequence, TypeVar
 
 T = TypeVar("T")
 

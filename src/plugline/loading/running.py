@@ -2,43 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable
-from importlib import import_module
-from types import ModuleType
 
-from plugline.blame import describe_error, users_own_interrupt
 from plugline.errors import PluginRejected
 from plugline.findings import Finding, Place, short_repr
+from plugline.loading.modules import Undo
 from plugline.loading.patches import run_keeping_builtins
-
-
-class Undo:
-    """Puts ``sys.modules`` back to what it is now, after a load that failed.
-
-    The private modules that have come since go, and what was replaced or removed is there again. Modules from elsewhere
-    that were imported meanwhile stay. May be called again.
-
-    Args:
-        owns: Whether a module of some name is private; ``None`` where none is.
-    """
-
-    __slots__ = ("_before", "_owns")
-
-    def __init__(self, owns: Callable[[str], bool] | None) -> None:
-        self._before = dict(sys.modules)
-        self._owns = owns
-
-    def __call__(self) -> None:
-        """Do it."""
-        owns = self._owns
-        if owns is not None:
-            forget_modules([key for key in sys.modules if key not in self._before and owns(key)])
-        for key, module in self._before.items():
-            if sys.modules.get(key, _ABSENT) is not module:
-                sys.modules[key] = module
-
-
-_ABSENT = object()
+from plugline.typed import ModuleType
 
 
 def run_module(name: str, path: str, shown: str, undo: Undo) -> ModuleType | tuple[Finding, ...]:
@@ -57,25 +26,22 @@ def run_module(name: str, path: str, shown: str, undo: Undo) -> ModuleType | tup
     if loaded is not None and not getattr(getattr(loaded, "__spec__", None), "_initializing", False):
         return loaded
     try:
-        return run_keeping_builtins(import_module, name)
+        return run_keeping_builtins(_imported, name)
     except PluginRejected as error:
         undo()
         return error.findings
     except BaseException as error:
         undo()  # first of all: a plugin may have emptied sys.modules, and telling of it imports something
+        from plugline.blame import users_own_interrupt  # noqa: PLC0415 - few plugins fail
+
         if users_own_interrupt(error):
             raise
         return (failure(error, path, shown, "while it was loaded"),)
 
 
-def forget_modules(names: list[str]) -> None:
-    """Remove modules from ``sys.modules``, and from the attributes of their parents."""
-    for name in names:
-        module = sys.modules.pop(name)
-        parent, _, last = name.rpartition(".")
-        attributes = getattr(sys.modules.get(parent), "__dict__", {})
-        if attributes.get(last) is module:
-            del attributes[last]
+def _imported(name: str) -> ModuleType:
+    __import__(name)
+    return sys.modules[name]
 
 
 def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:
@@ -87,6 +53,8 @@ def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:
         shown: The same, as in messages.
         when: What was being done: ``"while it was loaded"``.
     """
+    from plugline.blame import describe_error  # noqa: PLC0415 - few plugins fail
+
     text = describe_error(error, path)
     here = text.path == path
     line = text.line if here else None

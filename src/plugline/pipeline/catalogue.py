@@ -11,7 +11,7 @@ from plugline.discovery.fit import source_findings
 from plugline.findings import Finding
 from plugline.host.host import Host
 from plugline.host.plugin import Plugin, Rejected
-from plugline.imports import find_module
+from plugline.lookup import find_module
 from plugline.names import did_you_mean, is_plugin_file_name
 from plugline.records import Engine, Format, Processor
 

@@ -237,7 +237,7 @@ def test_graphlib_is_imported_only_where_a_plugin_says_something_of_another(tmp_
 
 def a_spec(name: str, requires: tuple[str, ...], after: tuple[str, ...], priority: int) -> PluginSpec:
     place = Place(f"{name}.py")
-    return PluginSpec(name, None, "", None, None, (), place, "", name, None, {}, {}, None, requires, after, priority)
+    return PluginSpec(name, None, "", None, None, (), place, "", name, None, {}, None, requires, after, priority)
 
 
 NAMES = some.sampled_from("abcdef")

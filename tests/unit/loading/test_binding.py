@@ -7,7 +7,8 @@ import pytest
 
 from plugline.contract.interface import interfaces_of
 from plugline.findings import Finding, Place
-from plugline.loading.binding import Declined, Target, ask_available, find_target
+from plugline.loading.binding import ask_available, find_target
+from plugline.loading.target import Declined, Target
 
 
 class Processor(Protocol):

@@ -1,0 +1,138 @@
+"""Digests of sources to compiled code: one file a folder, that is only ever appended to.
+
+Invariants:
+    1. Code comes out only under the BLAKE2b-256 digest of the source that it was compiled from.
+    2. Nothing is unmarshalled whose own digest differs from what was written beside it: a torn or changed entry
+       is as good as none.
+    3. An entry is one ``write`` with ``O_APPEND``, and its place is known from the descriptor's position after it. So
+       several processes may append at once.
+
+An entry is the source's digest, the digest of the rest, the length of the outline, then the outline
+(see :mod:`plugline.discovery.outline`) and the code, both marshalled.
+"""
+
+import marshal
+import os
+
+from plugline.discovery.cache import open_ours, read_at, write_whole
+from plugline.files import DIGEST_BYTES, digest_of
+from plugline.typed import CodeType
+
+_HEAD_BYTES = 2 * DIGEST_BYTES + 4
+
+Where = tuple[int, int]
+"""The offset of an entry and its length."""
+
+
+class Bundle:
+    """The code of one folder's plugins.
+
+    Args:
+        path: The file; it need not exist.
+
+    Threads: reading is safe from several at once; appending is done by one.
+    """
+
+    __slots__ = ("_whole", "path")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._whole = memoryview(b"")
+
+    def read_all(self) -> None:
+        """Read the file at once, for those who are going to want most of it; :meth:`forget` lets go of it."""
+        self._whole = memoryview(self._read(0, None))
+
+    def forget(self) -> None:
+        """Let go of what :meth:`read_all` read."""
+        self._whole = memoryview(b"")
+
+    def find_code(self, digest: bytes, where: Where) -> CodeType | None:
+        """Return the code that was compiled from the source of this digest, or ``None`` on any doubt."""
+        payload = self._payload(digest, where)
+        if payload is None:
+            return None
+        code = _unmarshal(payload[4 + int.from_bytes(payload[:4], "little") :])
+        return code if isinstance(code, CodeType) else None
+
+    def find_outline(self, digest: bytes, where: Where) -> object:
+        """Return the outline of that source, or ``None`` on any doubt."""
+        payload = self._payload(digest, where)
+        return _unmarshal(payload[4 : 4 + int.from_bytes(payload[:4], "little")]) if payload is not None else None
+
+    def append(self, entries: list[bytes]) -> list[Where] | None:
+        """Write entries made by :func:`entry_of`; returns where each is, or ``None`` where that failed."""
+        descriptor = open_ours(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        if descriptor is None:
+            return None
+        try:
+            content = b"".join(entries)
+            if os.write(descriptor, content) != len(content):
+                return None  # the disk is full: what was written is never referred to
+            offset = os.lseek(descriptor, 0, os.SEEK_CUR) - len(content)
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+        places = []
+        for entry in entries:
+            places.append((offset, len(entry)))
+            offset += len(entry)
+        return places
+
+    def size(self) -> int:
+        """Return the length of the file, 0 where there is none."""
+        try:
+            return os.stat(self.path).st_size
+        except OSError:
+            return 0
+
+    def rewrite(self, places: list[Where]) -> list[Where]:
+        """Leave only these entries in the file; returns where each is now, with length 0 where that failed."""
+        entries = [self._read(offset, length) if length else b"" for offset, length in places]
+        self.forget()
+        if not write_whole(self.path, b"".join(entries)):
+            return [(0, 0)] * len(places)
+        offset = 0
+        moved = []
+        for entry in entries:
+            moved.append((offset, len(entry)))
+            offset += len(entry)
+        return moved
+
+    def _payload(self, digest: bytes, where: Where) -> memoryview | None:
+        offset, length = where
+        entry = self._whole[offset : offset + length]
+        if len(entry) != length:
+            entry = memoryview(self._read(offset, length))
+        if len(entry) != length or length < _HEAD_BYTES or entry[:DIGEST_BYTES] != digest:
+            return None
+        payload = entry[2 * DIGEST_BYTES :]
+        if entry[DIGEST_BYTES : 2 * DIGEST_BYTES] != digest_of(payload, digest):
+            return None
+        return payload
+
+    def _read(self, offset: int, length: int | None) -> bytes:
+        descriptor = open_ours(self.path)
+        if descriptor is None:
+            return b""
+        try:
+            return read_at(descriptor, offset, os.fstat(descriptor).st_size if length is None else length)
+        finally:
+            os.close(descriptor)
+
+
+def entry_of(digest: bytes, outline: tuple[object, ...], code: CodeType) -> bytes:
+    """Return what :meth:`Bundle.append` writes."""
+    marshalled = marshal.dumps(outline)  # type: ignore[arg-type]  # tuples, strings and numbers
+    payload = b"".join((len(marshalled).to_bytes(4, "little"), marshalled, marshal.dumps(code)))
+    # Keyed with the source's digest: the code of one source cannot stand under that of another.
+    return b"".join((digest, digest_of(payload, digest), payload))
+
+
+def _unmarshal(content: memoryview) -> object:
+    try:
+        value: object = marshal.loads(content)  # noqa: S302 - from a file that only we can write, with its digest checked
+    except (ValueError, EOFError, TypeError):
+        return None
+    return value

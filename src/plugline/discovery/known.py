@@ -1,0 +1,219 @@
+"""What is known of a plugin without running it, as values.
+
+They are light to import: a listing that is remembered needs them, and nothing of what made them.
+"""
+
+from __future__ import annotations
+
+from plugline.contract.interface import Interface
+from plugline.discovery.candidates import FileCandidate
+from plugline.findings import Finding, Place
+from plugline.typed import TYPE_CHECKING, Mapping, Sequence
+from plugline.values import Value
+
+if TYPE_CHECKING:
+    # What source shows beyond an outline; read, and imported, where it is asked for.
+    from plugline.discovery.facts import SourceFacts
+
+Said = tuple[str, str | None, str | None, str | None, str | None]
+"""Summary, PLUGIN_NAME, VERSION, __version__, REQUIRED_API_VERSION."""
+
+Parameters = tuple[tuple[str, ...], int, tuple[str, ...], tuple[str, ...], bool, bool]
+FunctionOutline = tuple[str, Parameters | None, bool]
+"""Its name; how it may be called, at worst, ``None`` where nothing can be said; whether it is a literal, and so no function."""
+ClassOutline = tuple[str, tuple[FunctionOutline, ...]]
+"""Its name, its plain methods as seen on an instance."""
+
+Outline = tuple[Said | None, tuple[FunctionOutline, ...], tuple[ClassOutline, ...]]
+"""What the source says of itself, ``None`` where that is not plain; names bound once at the top; classes there."""
+
+
+class Unread:
+    """Source whose syntax tree nobody has asked for yet."""
+
+    __slots__ = ("_candidate", "_outline")
+
+    def __init__(self, candidate: FileCandidate, outline: object) -> None:
+        """Note where it is.
+
+        Args:
+            candidate: The file.
+            outline: What its code shows, or what returns that when it is called.
+        """
+        self._candidate = candidate
+        self._outline = outline
+
+    @property
+    def outline(self) -> Outline:
+        """What its code shows."""
+        if callable(self._outline):
+            self._outline = self._outline()
+        return self._outline if isinstance(self._outline, tuple) else (None, (), ())
+
+    def read(self) -> SourceFacts | None:
+        """Return what the source shows, ``None`` where it is gone or broken by now."""
+        # The parser of syntax trees, for those who ask for more than a listing.
+        from plugline.discovery.source import parse_source, read_facts  # noqa: PLC0415
+
+        source = self._candidate.tree.read(self._candidate.entry)
+        tree = parse_source(source) if not isinstance(source, Finding) else source
+        if isinstance(source, Finding) or isinstance(tree, Finding):
+            return None
+        return read_facts(source, tree)[0]
+
+    def fits(self, interfaces: Sequence[Interface]) -> bool:
+        """See :meth:`PluginSpec.fits_plainly`."""
+        # Which classes derive from which is the syntax tree's to say.
+        if any(interface.base is not None for interface in interfaces):
+            return False
+        # Asked for each interface once; the answer is remembered.
+        from plugline.discovery.outline import outline_fits  # noqa: PLC0415
+
+        return outline_fits(self.outline, interfaces)
+
+    def binds(self, name: str) -> bool:
+        """Whether its code shows plainly that the name is bound in the file itself; ``False`` says nothing."""
+        return any(bound == name for bound, _, _ in self.outline[1])
+
+
+class PluginSpec(Value):
+    """What is known of a plugin without running it.
+
+    Attributes:
+        name: What it is called: ``name`` of its block, else ``PLUGIN_NAME``, else the file's stem.
+        version: What it says, else its distribution's version; ``None`` when nothing says.
+        summary: One line: its docstring's first, else what ``describe`` returns; may be empty.
+        api: The API version that it requires, ``None`` when it does not say.
+        requires_python: A PEP 440 range, ``None`` when it does not say.
+        dependencies: PEP 508 requirements.
+        place: Its file; for an installed module without one its name.
+        digest: BLAKE2b of its source in hexadecimal, empty for a module without source.
+        module: The last part of its private name, or an installed module's own name.
+        distribution: The installed distribution that brought it.
+        settings: The ``[tool.plugline]`` table of its block.
+        requires: Names of plugins that it needs: they are loaded before it, and called before it.
+        after: Names of plugins that are called before it, where they are there.
+        priority: Of plugins between which nothing else says which comes first, the one with the higher number does.
+    """
+
+    __slots__ = (
+        "_facts",
+        "after",
+        "api",
+        "dependencies",
+        "digest",
+        "distribution",
+        "module",
+        "name",
+        "place",
+        "priority",
+        "requires",
+        "requires_python",
+        "settings",
+        "summary",
+        "version",
+    )
+    name: str
+    version: str | None
+    summary: str
+    api: str | None
+    requires_python: str | None
+    dependencies: tuple[str, ...]
+    place: Place
+    digest: str
+    module: str
+    distribution: str | None
+    settings: Mapping[str, object]
+    requires: tuple[str, ...]
+    after: tuple[str, ...]
+    priority: int
+    _facts: SourceFacts | Unread | None
+
+    def __init__(
+        self,
+        name: str,
+        version: str | None,
+        summary: str,
+        api: str | None,
+        requires_python: str | None,
+        dependencies: tuple[str, ...],
+        place: Place,
+        digest: str,
+        module: str,
+        distribution: str | None,
+        settings: Mapping[str, object],
+        facts: SourceFacts | Unread | None,
+        requires: tuple[str, ...] = (),
+        after: tuple[str, ...] = (),
+        priority: int = 0,
+    ) -> None:
+        self._set(
+            name=name,
+            version=version,
+            summary=summary,
+            api=api,
+            requires_python=requires_python,
+            dependencies=dependencies,
+            place=place,
+            digest=digest,
+            module=module,
+            distribution=distribution,
+            settings=settings,
+            requires=requires,
+            after=after,
+            priority=priority,
+            _facts=facts,
+        )
+
+    @property
+    def facts(self) -> SourceFacts | None:
+        """What its source shows; ``None`` for a module without source, or one that is gone.
+
+        Read when it is first asked for, from the file as it is then.
+        """
+        if isinstance(self._facts, Unread):
+            object.__setattr__(self, "_facts", self._facts.read())
+        assert not isinstance(self._facts, Unread)  # noqa: S101 - it was read
+        return self._facts
+
+    @property
+    def constants(self) -> Mapping[str, object]:
+        """Module-level names with literal values."""
+        return self.facts.constants if self.facts is not None else {}
+
+    def replaced(self, **fields: object) -> PluginSpec:
+        """Return a spec that differs in these fields."""
+        known = {name: getattr(self, name) for name in self.__slots__ if name != "_facts"}
+        # Facts that were not read yet are not read for this.
+        return PluginSpec(**{**known, "facts": self._facts, **fields})
+
+    def line_of(self, key: str, constant: str) -> int | None:
+        """Return where the source says something: the line of its block where a key of it does, else a constant's."""
+        if self.facts is None:
+            return None
+        return self.facts.block_line if key in self.settings else self.facts.constant_lines.get(constant)
+
+    def fits_plainly(self, interfaces: Sequence[Interface]) -> bool:
+        """Whether its code shows already that it provides one of ``interfaces``; ``False`` says nothing."""
+        return isinstance(self._facts, Unread) and self._facts.fits(interfaces)
+
+    def binds(self, name: str) -> bool:
+        """Whether its own source binds this name, other than by an import from elsewhere."""
+        if isinstance(self._facts, Unread) and self._facts.binds(name):
+            return True
+        return self.facts is not None and name in self.facts.bound
+
+    def _fields(self) -> dict[str, object]:
+        fields = {name: getattr(self, name) for name in self.__slots__ if name != "_facts"}
+        return {**fields, "facts": self.facts}
+
+
+class Read(Value):
+    """What reading one candidate gave: a spec unless there is none to have, and what is wrong with it."""
+
+    __slots__ = ("findings", "spec")
+    spec: PluginSpec | None
+    findings: tuple[Finding, ...]
+
+    def __init__(self, spec: PluginSpec | None, findings: tuple[Finding, ...]) -> None:
+        self._set(spec=spec, findings=findings)

@@ -1,0 +1,324 @@
+"""Compiled code to an outline of its source: as much as a listing needs, without a syntax tree.
+
+A syntax tree of Python objects costs more than twice what compiling costs, and code has to be compiled anyway to be run.
+So a file is compiled once, and what a listing asks (name, version, summary, does it fit the interface) is read from
+the code object where that is plain. Whatever is not plain is left out of the outline, and the one who asks reads the
+syntax tree instead (:mod:`plugline.discovery.source`), from which alone findings are made.
+
+Invariants:
+    1. What an outline says, the syntax tree says too; an outline may only say less.
+    2. An outline proves that a plugin fits, never that it does not.
+
+An outline is made of tuples, strings and numbers only, so that it can be marshalled.
+"""
+
+import sys
+from opcode import opmap
+
+from plugline.contract.interface import Interface, Member
+from plugline.contract.shape import Shape, shape_problems
+from plugline.discovery.known import ClassOutline, FunctionOutline, Outline, Parameters, Said
+from plugline.findings import first_line
+from plugline.typed import CodeType, Sequence
+
+# What is known of the instructions of later versions is nothing: there, syntax trees are read, which is slower.
+_UNDERSTOOD = sys.implementation.name == "cpython" and (3, 11) <= sys.version_info[:2] <= (3, 13)
+
+# Under -OO there are no docstrings, which are a part of what a listing says.
+_HAS_DOCSTRINGS = sys.flags.optimize < 2
+
+_VARARGS, _VARKEYWORDS = 0x04, 0x08  # inspect.CO_VARARGS and CO_VARKEYWORDS
+_DEFAULTS, _KEYWORD_DEFAULTS = 0x01, 0x02  # flags of MAKE_FUNCTION, and of SET_FUNCTION_ATTRIBUTE since 3.13
+
+_CACHE = opmap.get("CACHE", 0)
+_EXTENDED_ARG = opmap["EXTENDED_ARG"]
+_STORE_NAME = opmap["STORE_NAME"]
+_DELETE_NAME = opmap["DELETE_NAME"]
+_LOAD_CONST = opmap["LOAD_CONST"]
+_MAKE_FUNCTION = opmap["MAKE_FUNCTION"]
+_SET_FUNCTION_ATTRIBUTE = opmap.get("SET_FUNCTION_ATTRIBUTE", -1)
+_BUILD_TUPLE = opmap["BUILD_TUPLE"]
+_LOAD_BUILD_CLASS = opmap["LOAD_BUILD_CLASS"]
+_PUSH_NULL = opmap.get("PUSH_NULL", -1)
+_RETURN_CONST = opmap.get("RETURN_CONST", -1)
+_RESUME = opmap.get("RESUME", -1)
+
+
+def _codes(*names: str) -> frozenset[int]:
+    return frozenset(opmap[name] for name in names if name in opmap)
+
+
+_NOT_PLAIN_BEFORE = frozenset((_CACHE, _EXTENDED_ARG))
+_CALLS = _codes("CALL", "CALL_KW", "CALL_FUNCTION_EX")
+_FUNCTION_ENDS = _codes("MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE")
+_PLAIN_VALUES = _CALLS | _codes("LOAD_NAME", "LOAD_ATTR")
+# What may stand before a statement. A constant after anything else may be one side of "a if b else c".
+_STATEMENT_ENDS = _codes(
+    "RESUME", "STORE_NAME", "POP_TOP", "STORE_SUBSCR", "STORE_ATTR", "SETUP_ANNOTATIONS", "NOP", "DELETE_NAME"
+)
+
+_SAID = ("PLUGIN_NAME", "VERSION", "__version__", "REQUIRED_API_VERSION")
+_LEFT_TO_THE_TREE = frozenset(("REQUIRES", "AFTER", "PRIORITY"))  # few say anything of other plugins
+
+NOTHING: Outline = (None, (), ())
+
+
+def outline_of(code: CodeType) -> Outline:
+    """Return what the code of a module shows plainly."""
+    if not _UNDERSTOOD:
+        return NOTHING
+    body = _Body(code)
+    stores = body.stores()
+    return _said(body, stores), tuple(_functions(body, stores, method=False)), tuple(_classes(body))
+
+
+_Store = tuple[int, int]
+"""The index of a store, and that of the instruction before it, which made the value unless that has a condition."""
+
+
+class _Body:
+    """The instructions of one code object: operations and their arguments, one byte each."""
+
+    def __init__(self, code: CodeType) -> None:
+        self.code = code
+        content = code.co_code
+        self.operations = content[::2]
+        self.arguments = content[1::2]
+
+    def stores(self) -> dict[str, _Store | None]:
+        """Return where each name is bound by a plain store; ``None`` for a name that is bound more than once."""
+        found: dict[str, _Store | None] = {}
+        names = self.code.co_names
+        operations, arguments = self.operations, self.arguments
+        at = operations.find(_STORE_NAME)
+        while at >= 0:
+            before = at - 1
+            if operations[before] in _NOT_PLAIN_BEFORE:
+                argument, before = self.argument(at)
+            else:
+                argument = arguments[at]  # most of them: neither a long argument nor a cache before it
+            name = names[argument]
+            found[name] = None if name in found else (at, before)
+            at = operations.find(_STORE_NAME, at + 1)
+        at = self.operations.find(_DELETE_NAME)
+        while at >= 0:
+            found[names[self.argument(at)[0]]] = None
+            at = self.operations.find(_DELETE_NAME, at + 1)
+        return found
+
+    def argument(self, at: int) -> tuple[int, int]:
+        """Return the argument of an instruction, and the index of the instruction before it."""
+        argument = self.arguments[at]
+        before = at - 1
+        shift = 8
+        while before >= 0 and self.operations[before] == _EXTENDED_ARG:
+            argument |= self.arguments[before] << shift
+            shift += 8
+            before -= 1
+        while before > 0 and self.operations[before] == _CACHE:
+            before -= 1
+        return argument, before
+
+    def operation(self, at: int) -> int:
+        return self.operations[at] if at >= 0 else -1
+
+    def constant(self, at: int) -> object:
+        """Return what is loaded there, ``...`` where no constant is."""
+        return self.code.co_consts[self.argument(at)[0]] if self.operation(at) == _LOAD_CONST else ...
+
+    def literal(self, store: _Store) -> object:
+        """Return the constant that a statement binds, ``...`` where it may be anything else."""
+        if self.operation(store[1]) != _LOAD_CONST:
+            return ...
+        argument, before = self.argument(store[1])
+        return self.code.co_consts[argument] if self.operation(before) in _STATEMENT_ENDS else ...
+
+    def function(self, at: int) -> tuple[CodeType, int, int] | None:
+        """Return the code of the function that is made there, its flags, and the index before its code is loaded."""
+        flags = 0
+        while self.operation(at) == _SET_FUNCTION_ATTRIBUTE:
+            argument, at = self.argument(at)
+            flags |= argument
+        if self.operation(at) != _MAKE_FUNCTION:
+            return None
+        argument, at = self.argument(at)
+        code = self.constant(at)
+        if not isinstance(code, CodeType):
+            return None
+        return code, flags if _SET_FUNCTION_ATTRIBUTE >= 0 else argument, self.argument(at)[1]
+
+    def after(self, at: int) -> int:
+        """Return the index of the next instruction that is not an ``EXTENDED_ARG`` or a cache."""
+        at += 1
+        while self.operations[at] in (_EXTENDED_ARG, _CACHE):
+            at += 1
+        return at
+
+
+def _said(body: _Body, stores: dict[str, _Store | None]) -> Said | None:
+    values: list[str | None] = []
+    if not _LEFT_TO_THE_TREE.isdisjoint(body.code.co_names):
+        return None
+    for name in _SAID:
+        if name not in body.code.co_names:
+            values.append(None)
+            continue
+        store = stores.get(name)
+        value = body.literal(store) if store is not None else ...
+        if not isinstance(value, str) or not value.isprintable():
+            return None  # also where it is bound in a branch that was compiled away
+        values.append(value)
+    summary = _summary(body, stores)
+    return (summary, *values) if summary is not None else None  # type: ignore[return-value]
+
+
+def _summary(body: _Body, stores: dict[str, _Store | None]) -> str | None:
+    if not _HAS_DOCSTRINGS:
+        return None
+    text = ""
+    document = stores.get("__doc__")
+    if document is None and "__doc__" in stores:
+        return None  # set once more
+    if document is not None and document[0] <= 4:  # it stands first
+        value = body.constant(document[1])
+        text = value if isinstance(value, str) else ""
+    if not text and any("describe" in one.co_names for one in body.code.co_consts if isinstance(one, CodeType)):
+        return None  # a class may have one
+    if not text and "describe" in body.code.co_names:
+        store = stores.get("describe")
+        function = body.function(store[1]) if store is not None else None
+        if function is None:
+            return None
+        returned = _returned(function[0])
+        if returned is None:
+            return None
+        text = returned
+    return first_line(text)
+
+
+def _returned(code: CodeType) -> str | None:
+    """Return the text that a function returns that does nothing else; ``None`` for any other function."""
+    body = _Body(code)
+    if len(body.operations) == 3 and body.operations[0] == _RESUME:
+        value = body.constant(1)
+    elif len(body.operations) == 2 and body.operations[1] == _RETURN_CONST:
+        value = code.co_consts[body.arguments[1]]
+    else:
+        return None
+    return value if isinstance(value, str) else "" if value is None else None
+
+
+def _functions(body: _Body, stores: dict[str, _Store | None], *, method: bool) -> Sequence[FunctionOutline]:
+    found: list[FunctionOutline] = []
+    unclear = _generic(body.code)
+    # A static function at the top is called like any other, but the syntax tree sees its parameters.
+    calls_say_nothing = method or "staticmethod" in body.code.co_names or "classmethod" in body.code.co_names
+    operations = body.operations
+    for name, store in stores.items():
+        if store is None or name in unclear:
+            continue
+        operation = operations[store[1]]
+        if operation == _LOAD_CONST:
+            if not method:
+                found.append((name, None, True))
+        elif operation in _FUNCTION_ENDS:
+            made = body.function(store[1])
+            if made is not None:
+                found.append((name, _parameters(body, *made, method=method), False))
+        elif operation in _PLAIN_VALUES and not calls_say_nothing:
+            found.append((name, None, False))
+    return found
+
+
+def _generic(code: CodeType) -> set[str]:
+    """Return the names of functions with type parameters (PEP 695), which look like the result of a call."""
+    return {
+        constant.co_name.removeprefix("<generic parameters of ").removesuffix(">")
+        for constant in code.co_consts
+        if isinstance(constant, CodeType) and constant.co_name.startswith("<generic")
+    }
+
+
+def _parameters(body: _Body, code: CodeType, flags: int, before: int, *, method: bool) -> Parameters:
+    names = code.co_varnames
+    positional = names[: code.co_argcount]
+    keywords = names[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    required = len(positional)
+    if flags & _DEFAULTS:
+        # How many there are is plain where nothing stands between them and the function; else there is at least one.
+        required -= _count_of(body, before) if flags == _DEFAULTS else 1
+    if method:
+        positional, required = positional[1:], max(required - 1, 0)
+    # Which of the keywords have a default is not looked at: at worst none has.
+    return (
+        positional,
+        required,
+        keywords,
+        keywords,
+        bool(code.co_flags & _VARARGS),
+        bool(code.co_flags & _VARKEYWORDS),
+    )
+
+
+def _count_of(body: _Body, at: int) -> int:
+    constant = body.constant(at)
+    if isinstance(constant, tuple):
+        return len(constant)
+    return body.argument(at)[0] if body.operation(at) == _BUILD_TUPLE else 1
+
+
+def _classes(body: _Body) -> Sequence[ClassOutline]:
+    found: list[ClassOutline] = []
+    if "__all__" in body.code.co_names:
+        return found  # which of them are public is the syntax tree's to say
+    at = body.operations.find(_LOAD_BUILD_CLASS)
+    while at >= 0:
+        read = _class(body, at)
+        if read is not None:
+            found.append(read)
+        at = body.operations.find(_LOAD_BUILD_CLASS, at + 1)
+    return found
+
+
+def _class(body: _Body, at: int) -> ClassOutline | None:
+    at = body.after(at)
+    if body.operation(at) == _PUSH_NULL:
+        at = body.after(at)
+    code = body.constant(at)
+    at = body.after(at)
+    if not isinstance(code, CodeType) or body.operation(at) != _MAKE_FUNCTION:
+        return None
+    at = body.after(at)
+    name = body.constant(at)
+    at = body.after(at)
+    end = body.operations.find(_STORE_NAME, at)
+    if not isinstance(name, str) or name.startswith("_") or end < 0:
+        return None
+    inner = _Body(code)
+    return name, tuple(_functions(inner, inner.stores(), method=True))
+
+
+def outline_fits(outline: Outline, interfaces: Sequence[Interface]) -> bool:
+    """Whether an outline proves that a dropped file provides one of ``interfaces``, as far as source can show it."""
+    return any(_fits(outline, interface) for interface in interfaces)
+
+
+def _fits(outline: Outline, interface: Interface) -> bool:
+    _, functions, classes = outline
+    if interface.base is not None:
+        return False
+    return _has_all(functions, interface.members) or any(_has_all(methods, interface.members) for _, methods in classes)
+
+
+def _has_all(functions: Sequence[FunctionOutline], members: Sequence[Member]) -> bool:
+    by_name = {name: (parameters, literal) for name, parameters, literal in functions}
+    for member in members:
+        found = by_name.get(member.name)
+        if found is None:
+            return False
+        parameters, literal = found
+        if literal and member.is_function:
+            return False
+        if parameters is not None and member.shape is not None and shape_problems(member.shape, Shape(*parameters)):
+            return False
+    return True

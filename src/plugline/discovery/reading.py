@@ -1,0 +1,116 @@
+"""The bytes of a dropped file to a spec, its outline and its code: compiled once, for inspecting and for running."""
+
+from plugline.discovery.candidates import FileCandidate
+from plugline.discovery.known import Outline, PluginSpec, Read, Said, Unread
+from plugline.discovery.outline import NOTHING, outline_of
+from plugline.discovery.trees import real_path
+from plugline.files import SourceFile, digest_of
+from plugline.findings import Finding, Place
+from plugline.names import plugin_name
+from plugline.typed import CodeType
+
+
+class Reading:
+    """What one file gave.
+
+    Attributes:
+        read: Its spec and what is wrong with it.
+        outline: What its code shows plainly.
+        code: What to run; ``None`` where it cannot be compiled, or where compiling it gave warnings, which are to
+            be given again when it is loaded.
+    """
+
+    __slots__ = ("code", "outline", "read")
+
+    def __init__(self, read: Read, outline: Outline, code: CodeType | None) -> None:
+        self.read = read
+        self.outline = outline
+        self.code = code
+
+
+def read_compiled(candidate: FileCandidate, source: SourceFile, digest: bytes, warned: list[object]) -> Reading:
+    """Read a file by its code where that is plain, by its syntax tree where it is not.
+
+    Args:
+        candidate: Where the file is.
+        source: Its bytes.
+        digest: The digest of them.
+        warned: Where warnings go meanwhile: what :class:`warnings.catch_warnings` records.
+    """
+    before = len(warned)
+    if not _is_plain_text(source):
+        return Reading(_read_tree(candidate, source), NOTHING, None)
+    refused: SyntaxError | None = None
+    code: CodeType | None = None
+    try:
+        code = compile(source.content, real_path(candidate.tree, candidate.entry), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        refused = error
+    except (ValueError, RecursionError, MemoryError):
+        pass  # the syntax tree tells what it is; where that can be had, the fault shows when it is loaded
+    if code is not None:
+        outline = outline_of(code)
+        read = _by_outline(candidate, source, digest, outline)
+        return Reading(read or _read_tree(candidate, source), outline, code if len(warned) == before else None)
+    read = _read_tree(candidate, source)
+    if refused is not None and not read.findings:
+        from plugline.discovery.source import syntax_finding  # noqa: PLC0415 - as in _read_tree
+
+        # What only the compiler sees: a return outside a function, two parameters of one name.
+        read = Read(read.spec, (syntax_finding(refused, source.path),))
+    return Reading(read, NOTHING, None)
+
+
+def _is_plain_text(source: SourceFile) -> bool:
+    if source.content.isascii():
+        return b"\0" not in source.content
+    from plugline.discovery.source import encoding_finding  # noqa: PLC0415 - as in _read_tree
+
+    return encoding_finding(source) is None
+
+
+def _read_tree(candidate: FileCandidate, source: SourceFile) -> Read:
+    # What reads syntax trees is imported for the first file that is not plain: after an edit there is most often none.
+    from plugline.discovery.spec import read_file  # noqa: PLC0415
+
+    return read_file(candidate, source)
+
+
+def _by_outline(candidate: FileCandidate, source: SourceFile, digest: bytes, outline: Outline) -> Read | None:
+    said = outline[0]
+    if said is None or b"# /// script" in source.content:
+        return None
+    try:
+        name = plugin_name(said[1] if said[1] is not None else candidate.name)
+    except ValueError:
+        return None
+    return Read(_spec(name, said, candidate, Place(source.path), digest, outline), ())
+
+
+def _spec(name: str, said: Said, candidate: FileCandidate, place: Place, digest: bytes, outline: Outline) -> PluginSpec:
+    summary, _, version, dunder_version, api = said
+    return PluginSpec(
+        name,
+        version or dunder_version,
+        summary,
+        api,
+        None,
+        (),
+        place,
+        digest.hex(),
+        candidate.module,
+        None,
+        {},
+        Unread(candidate, outline),
+    )
+
+
+def read_and_forget(candidate: FileCandidate, source: SourceFile | Finding) -> Read:
+    """Turn the bytes of a dropped file into a spec; its code is not kept."""
+    if isinstance(source, Finding):
+        return Read(None, (source,))
+    # warnings is imported by whoever reads sources; a remembered listing reads none.
+    import warnings  # noqa: PLC0415
+
+    with warnings.catch_warnings(record=True) as warned:
+        return read_compiled(candidate, source, digest_of(source.content), warned).read  # type: ignore[arg-type]

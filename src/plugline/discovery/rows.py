@@ -1,0 +1,254 @@
+"""One remembered candidate to a row of strings, numbers and bytes, and back.
+
+What every listing needs stands at the front of a row. What only some need is marshalled by itself, so that a listing copies it
+without looking at it.
+"""
+
+import marshal
+
+from plugline.discovery.candidates import FileCandidate
+from plugline.discovery.known import PluginSpec, Read, Unread
+from plugline.discovery.trees import DiskTree, shown_path
+from plugline.findings import Finding, Place
+from plugline.names import PluginName
+from plugline.typed import Final, Sequence
+
+# Since version 3, marshal refers to what came before; a row has to be readable by itself.
+MARSHAL_VERSION = 2
+
+Row = tuple[str, int, int, int, int, str | None, str | None, str, int, bytes]
+"""Path in the folder; mtime_ns, ctime_ns, size and inode of the file when it was read; name, version and summary of the plugin
+(no name where there is no spec); for which hosts it is one plugin of that name, one bit each; the rest, see :class:`Rest`."""
+
+ENTRY: Final = 0
+MODIFIED: Final = 1
+CHANGED: Final = 2
+SIZE: Final = 3
+INODE: Final = 4
+NAME: Final = 5
+VERSION: Final = 6
+SUMMARY: Final = 7
+FITS: Final = 8
+REST: Final = 9
+
+ORDERED: Final = 1
+"""The bit of :data:`FITS` of a plugin that says something of its place among others; the next ones are those of hosts."""
+
+Encoded = tuple[str, str, str | None, int | None, int | None, str | None, str | None, str]
+"""Code, message, path (``None`` for the candidate's own), line, column, hint, source line, severity."""
+
+Owners = tuple[tuple[int, int, int], ...]
+"""Owner, group and mode of a file, and of the folders between it and the root that was looked at."""
+
+Part = tuple[str, str | None, str | None]
+"""The class that is meant, empty where none is; the plugin's name and summary, ``None`` where they are the file's."""
+
+_WHOLE: tuple[Part, ...] = (("", None, None),)
+
+
+class Verdict:
+    """What a host makes of a file that was read.
+
+    Attributes:
+        findings: What keeps it from being a plugin; then it has no parts.
+        warnings: What does not.
+        parts: The plugins in it, most often one.
+        lasting: Whether a host of the same circumstances comes to the same as long as the file is what it is.
+    """
+
+    __slots__ = ("findings", "lasting", "parts", "warnings")
+
+    def __init__(
+        self,
+        findings: tuple[Finding, ...] = (),
+        warnings: tuple[Finding, ...] = (),
+        parts: tuple[Part, ...] = _WHOLE,
+        *,
+        lasting: bool = True,
+    ) -> None:
+        self.findings, self.warnings, self.parts, self.lasting = findings, warnings, parts, lasting
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the file is one plugin of the file's name."""
+        return not self.findings and len(self.parts) == 1 and self.parts[0][1] is None
+
+    def encode(self, path: str) -> "EncodedVerdict":
+        """Return what a row keeps of it; empty where nothing but that it is plain is to be kept."""
+        if self.is_plain and not self.warnings and self.parts == _WHOLE:
+            return ()
+        return encode(self.findings, path), encode(self.warnings, path), self.parts
+
+    @classmethod
+    def decode(cls, encoded: "EncodedVerdict", path: str) -> "Verdict":
+        """Return it again."""
+        if not encoded:
+            return cls()
+        findings, warnings, parts = encoded
+        return cls(decode(findings, path), decode(warnings, path), parts)
+
+
+EncodedVerdict = tuple[()] | tuple[tuple[Encoded, ...], tuple[Encoded, ...], tuple[Part, ...]]
+
+
+class Rest:
+    """What of a row only some need.
+
+    Attributes:
+        digest: Of the source.
+        where: Where its code is in the bundle; length 0 where it is not.
+        findings: What is wrong with it whatever the host, encoded.
+        order: What it requires, what it comes after, its priority.
+        owners: Who owned it when it was read.
+        verdicts: What hosts made of it, by the number of their circumstances, where that is more than the bit says.
+    """
+
+    __slots__ = (
+        "api",
+        "dependencies",
+        "digest",
+        "findings",
+        "module",
+        "name",
+        "order",
+        "owners",
+        "python",
+        "settings",
+        "verdicts",
+        "where",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        digest: bytes,
+        where: tuple[int, int],
+        api: str | None,
+        python: str | None,
+        dependencies: tuple[str, ...],
+        settings: dict[str, object],
+        order: tuple[tuple[str, ...], tuple[str, ...], int],
+        findings: tuple[Encoded, ...],
+        owners: Owners,
+        verdicts: dict[int, EncodedVerdict],
+    ) -> None:
+        self.name, self.module, self.digest, self.where = name, module, digest, where
+        self.api, self.python, self.dependencies, self.settings = api, python, dependencies, settings
+        self.order = order
+        self.findings, self.owners, self.verdicts = findings, owners, verdicts
+
+    def dump(self) -> bytes:
+        """Return it as it stands in a row.
+
+        Raises:
+            ValueError: The ``[tool.plugline]`` table holds something that cannot be marshalled, a date for one.
+        """
+        front = (self.name, self.module, self.digest, self.where)
+        spec = (self.api, self.python, self.dependencies, self.settings, self.order)
+        return marshal.dumps((*front, *spec, self.findings, self.owners, self.verdicts), MARSHAL_VERSION)
+
+
+def bit_of(number: int) -> int:
+    """Return the bit in :data:`FITS` of the circumstances of this number."""
+    return 2 << number
+
+
+def rest_of(row: Row) -> Rest:
+    """Return what only some need."""
+    return Rest(*marshal.loads(row[REST]))  # noqa: S302 - from a file that only we can write, with its digest checked
+
+
+_NO_ORDER: Final = ((), (), 0)
+
+
+def new_row(
+    candidate: FileCandidate,
+    status: tuple[int, int, int, int],
+    read: Read,
+    digest: bytes,
+    where: tuple[int, int],
+    owners: Owners,
+) -> Row | None:
+    """Return the row for a candidate that was read, ``None`` where it cannot be remembered."""
+    spec = read.spec
+    findings = encode(read.findings, shown_path(candidate.tree, candidate.entry))
+    rest = Rest(
+        candidate.name,
+        candidate.module,
+        digest,
+        where,
+        spec.api if spec is not None else None,
+        spec.requires_python if spec is not None else None,
+        spec.dependencies if spec is not None else (),
+        dict(spec.settings) if spec is not None else {},
+        (spec.requires, spec.after, spec.priority) if spec is not None else _NO_ORDER,
+        findings,
+        owners,
+        {},
+    )
+    name = str.__str__(spec.name) if spec is not None else None
+    version, summary = (spec.version, spec.summary) if spec is not None else (None, "")
+    try:
+        return (
+            candidate.entry,
+            *status,
+            name,
+            version,
+            summary,
+            ORDERED if rest.order != _NO_ORDER else 0,
+            rest.dump(),
+        )
+    except ValueError:
+        return None
+
+
+def candidate_of(row: Row, rest: Rest, tree: DiskTree, class_name: str = "") -> FileCandidate:
+    """Return the candidate that the row is about, or a class in it."""
+    return FileCandidate(rest.name, tree, row[ENTRY], rest.module, class_name)
+
+
+def spec_of(row: Row, rest: Rest, tree: DiskTree, outline: object) -> PluginSpec | None:
+    """Return the spec that the row was made of."""
+    if row[NAME] is None:
+        return None
+    return PluginSpec(
+        PluginName(row[NAME]),
+        row[VERSION],
+        row[SUMMARY],
+        rest.api,
+        rest.python,
+        rest.dependencies,
+        Place(shown_path(tree, row[ENTRY])),
+        rest.digest.hex(),
+        rest.module,
+        None,
+        rest.settings,
+        Unread(candidate_of(row, rest, tree), outline),
+        *rest.order,
+    )
+
+
+def encode(findings: Sequence[Finding], path: str) -> tuple[Encoded, ...]:
+    """Return findings without the path of the file they are about, which hosts write in different ways."""
+    return tuple(
+        (
+            one.code,
+            one.message,
+            one.place.path if one.place.path != path else None,
+            one.place.line,
+            one.place.column,
+            one.hint,
+            one.source_line,
+            one.severity,
+        )
+        for one in findings
+    )
+
+
+def decode(encoded: Sequence[Encoded], path: str) -> tuple[Finding, ...]:
+    """Return the findings again, about the file as this host writes it."""
+    return tuple(
+        Finding(code, message, Place(path if other is None else other, line, column), hint, source_line, severity)
+        for code, message, other, line, column, hint, source_line, severity in encoded
+    )

@@ -1,0 +1,349 @@
+"""What is remembered of a folder to what is true of it now, reading only what changed."""
+
+import os
+import stat
+import warnings
+
+from plugline.clock import unix_nanoseconds
+from plugline.discovery.bundle import Where, entry_of
+from plugline.discovery.candidates import FileCandidate, Found
+from plugline.discovery.index import (
+    UNSETTLED,
+    FolderIndex,
+    Head,
+    Judge,
+    Listing,
+    Owner,
+    Refused,
+    Status,
+    owner_at,
+    owner_of,
+    settled,
+    status_of,
+)
+from plugline.discovery.known import Read
+from plugline.discovery.reading import Reading, read_and_forget, read_compiled
+from plugline.discovery.rows import (
+    ENTRY,
+    FITS,
+    INODE,
+    MODIFIED,
+    NAME,
+    ORDERED,
+    REST,
+    Owners,
+    Row,
+    Verdict,
+    bit_of,
+    candidate_of,
+    encode,
+    new_row,
+    rest_of,
+)
+from plugline.discovery.trees import Looked, real_path, shown_path
+from plugline.files import SourceFile, digest_of
+from plugline.findings import Finding
+from plugline.typed import Sequence
+
+_MAX_CIRCUMSTANCES = 29  # what a number holds that is marshalled in five bytes
+_NOT_COMPILED: Where = (0, 0)
+
+
+class _Fresh:
+    """A file that was read just now."""
+
+    __slots__ = ("candidate", "digest", "owners", "read", "reading", "source", "status")
+
+    def __init__(
+        self,
+        candidate: FileCandidate,
+        status: Status,
+        owners: Owners,
+        digest: bytes,
+        read: Read,
+        reading: Reading | None,
+        source: SourceFile | None,
+    ) -> None:
+        self.candidate, self.status, self.owners, self.digest = candidate, status, owners, digest
+        self.read, self.reading, self.source = read, reading, source
+
+
+class Update:
+    """One look at a folder of which something is not as it is remembered.
+
+    Attributes:
+        changed: Whether there is something to write down.
+        head: The head of the index as it is to be.
+    """
+
+    def __init__(self, index: FolderIndex, circumstances: str | None, judge: Judge) -> None:
+        self._index = index
+        self._judge = judge
+        self._circumstances = circumstances
+        self._began = unix_nanoseconds()
+        self._fresh: dict[str, _Fresh] = {}  # by their path in the folder
+        self.changed = index.head is None
+        self.head = index.head or Head(index.scope, {}, {}, {}, (), ())
+
+    def run(self, stale: Sequence[Row] | None) -> Listing:
+        """Return the folder as it is now, and put it into the index.
+
+        Args:
+            stale: Rows of files that are not as they were; ``None`` where the folder itself may have changed.
+        """
+        index = self._index
+        found = Found()
+        if stale is None:
+            looked = Looked()
+            found = self._find(looked)
+            candidates = [one for one in found.candidates if isinstance(one, FileCandidate)]
+            self._take_found(found, looked, candidates)
+        else:
+            candidates = [candidate_of(row, rest_of(row), index.tree) for row in stale]
+        rows = self._rows_of(candidates)
+        if stale is None:
+            self.changed |= list(rows) != list(index.rows)
+            index.rows = rows
+        else:
+            index.rows.update(rows)
+        number = self._number()
+        verdicts = self._judge_all(number)
+        # A folder that cannot be listed is not worth a file of its own; one that comes back is read again.
+        self.changed &= not found.findings
+        refused = found.refused or index.refused(self.head)
+        return Listing(list(index.rows.values()), number, verdicts, refused, found.findings)
+
+    # ------------------------------------------------------------------------- the folder
+
+    def _find(self, looked: Looked) -> Found:
+        self._index.tree.looked = looked
+        try:
+            return self._index.find()
+        finally:
+            self._index.tree.looked = None
+
+    def _take_found(self, found: Found, looked: Looked, candidates: Sequence[FileCandidate]) -> None:
+        folders = {
+            folder: UNSETTLED if looked.links else settled(status_of(status), self._began)
+            for folder, status in looked.folders.items()
+        }
+        refused = self._refused(found)
+        inner = self._inner(candidates)
+        if refused is None or inner is None:
+            folders = dict.fromkeys(folders, UNSETTLED)
+        head = Head(
+            self._index.scope,
+            folders,
+            looked.files,
+            inner or {},
+            refused or (),
+            self.head.circumstances,
+            self.head.rows,
+            self.head.rows_check,
+            self.head.names,
+            self.head.helpers,
+        )
+        head.end = self.head.end
+        self.changed |= (folders, looked.files, head.inner, head.refused) != (
+            self.head.folders,
+            self.head.files,
+            self.head.inner,
+            self.head.refused,
+        )
+        self.head = head
+
+    def _inner(self, candidates: Sequence[FileCandidate]) -> dict[str, Owner] | None:
+        """Return who owns the folders between the root and the plugins, ``None`` where one of them is gone."""
+        inner: dict[str, Owner] = {}
+        for candidate in candidates:
+            folder, _, _ = candidate.entry.rpartition("/")
+            while folder and folder not in inner:
+                owner = owner_at(real_path(self._index.tree, folder))
+                if owner is None:
+                    return None
+                inner[folder] = owner
+                folder, _, _ = folder.rpartition("/")
+        return inner
+
+    def _refused(self, found: Found) -> tuple[Refused, ...] | None:
+        """Return what can be no plugin, as it is remembered; ``None`` where it cannot be."""
+        refused: list[Refused] = []
+        for name, finding in found.refused:
+            before = shown_path(self._index.tree, "x")[:-1]
+            path = finding.place.path
+            if not path.startswith(before):
+                return None
+            refused.append((name, path[len(before) :], encode((finding,), path)[0]))
+        return tuple(refused)
+
+    # ------------------------------------------------------------------------- files
+
+    def _rows_of(self, candidates: Sequence[FileCandidate]) -> dict[str, Row]:
+        rows: dict[str, Row] = {}
+        fresh: list[_Fresh] = []
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            for candidate in candidates:
+                row = self._index.rows.get(candidate.entry)
+                status, owners = _status_of_plain(candidate)
+                if row is not None and row[MODIFIED : INODE + 1] == status and not _renamed(row, candidate):
+                    rows[candidate.entry] = known = _owned(row, owners)
+                    self.changed |= known is not row
+                    continue
+                read = self._reread(candidate, row, settled(status, self._began), owners, warned)  # type: ignore[arg-type]
+                if isinstance(read, _Fresh):
+                    fresh.append(read)
+                    rows[candidate.entry] = ("", 0, 0, 0, 0, None, None, "", 0, b"")  # it holds the place
+                else:
+                    self.changed |= read != row
+                    rows[candidate.entry] = read
+        for one, where in zip(fresh, self._keep(fresh), strict=True):
+            entry = one.candidate.entry
+            rows[entry] = self._new_row(one, where)
+            self.changed |= rows[entry] != self._index.rows.get(entry)
+        return rows
+
+    def _reread(
+        self, candidate: FileCandidate, row: Row | None, status: Status, owners: Owners, warned: list[object]
+    ) -> "_Fresh | Row":
+        source = candidate.tree.read(candidate.entry)
+        if isinstance(source, Finding):
+            return _Fresh(candidate, UNSETTLED, (), b"", Read(None, (source,)), None, None)
+        digest = digest_of(source.content)
+        if row is not None and not _renamed(row, candidate) and rest_of(row).digest == digest:
+            return _owned((row[ENTRY], *status, *row[NAME:]), owners)
+        reading = read_compiled(candidate, source, digest, warned)
+        return _Fresh(candidate, status, owners, digest, reading.read, reading, source)
+
+    def _keep(self, fresh: Sequence[_Fresh]) -> list[Where]:
+        entries = {
+            one.digest: entry_of(one.digest, one.reading.outline, one.reading.code)
+            for one in fresh
+            if one.reading is not None and one.reading.code is not None
+        }
+        places = dict(zip(entries, self._index.append_code(list(entries.values())) or (), strict=False))
+        return [places.get(one.digest, _NOT_COMPILED) for one in fresh]
+
+    def _new_row(self, one: _Fresh, where: Where) -> Row:
+        index = self._index
+        entry = one.candidate.entry
+        self._fresh[entry] = one
+        index.unremembered.pop(entry, None)
+        row = None
+        if one.reading is not None:
+            row = new_row(one.candidate, one.status, one.read, one.digest, where, one.owners)
+        if row is not None:
+            return row
+        index.unremembered[entry] = one.read
+        # Under no digest, so that it is read again by every process.
+        row = new_row(one.candidate, UNSETTLED, Read(None, ()), b"", _NOT_COMPILED, ())
+        assert row is not None  # noqa: S101 - nothing is in it that could not be remembered
+        spec = one.read.spec
+        return row if spec is None else (*row[:NAME], str.__str__(spec.name), spec.version, spec.summary, *row[FITS:])
+
+    # ------------------------------------------------------------------------- verdicts
+
+    def _number(self) -> int | None:
+        text, head = self._circumstances, self.head
+        if text is None:
+            return None
+        if text not in head.circumstances:
+            if len(head.circumstances) >= _MAX_CIRCUMSTANCES:
+                head.circumstances = ()
+                for entry, row in self._index.rows.items():
+                    self._index.rows[entry] = _unjudged(row)
+            head.circumstances = (*head.circumstances, text)
+            self.changed = True
+        return head.circumstances.index(text)
+
+    def _judge_all(self, number: int | None) -> dict[str, Verdict]:
+        """Return what the host makes of the files that are not plain, or are not to be remembered."""
+        verdicts: dict[str, Verdict] = {}
+        bit = bit_of(number) if number is not None else 0
+        for entry, row in self._index.rows.items():
+            if row[FITS] & bit:
+                continue
+            rest = rest_of(row)
+            path = shown_path(self._index.tree, entry)
+            encoded = rest.verdicts.get(number) if number is not None else None
+            if encoded is not None:
+                verdicts[entry] = Verdict.decode(encoded, path)
+                continue
+            verdict = self._judged(row)
+            if number is None or not verdict.lasting or not rest.owners:
+                verdicts[entry] = verdict
+                continue
+            self.changed = True
+            fits = row[FITS]
+            if verdict.is_plain:
+                fits |= bit
+            else:
+                verdicts[entry] = verdict
+            encoded = verdict.encode(path)
+            if encoded or not verdict.is_plain:
+                rest.verdicts[number] = encoded
+                self._index.rows[entry] = (*row[:FITS], fits, rest.dump())
+            else:
+                self._index.rows[entry] = (*row[:FITS], fits, row[REST])
+        return verdicts
+
+    def _judged(self, row: Row) -> Verdict:
+        index = self._index
+        entry = row[ENTRY]
+        candidate = candidate_of(row, rest_of(row), index.tree)
+        fresh = self._fresh.get(entry)
+        if fresh is not None:
+            return self._judge(candidate, fresh.read, fresh.source)
+        source = candidate.tree.read(entry)
+        if isinstance(source, Finding):
+            return _passing(self._judge(candidate, Read(None, (source,)), None))
+        if digest_of(source.content) != rest_of(row).digest:
+            # Changed since it was looked at, a moment ago: the next listing reads it again.
+            return _passing(self._judge(candidate, read_and_forget(candidate, source), source))
+        return self._judge(candidate, index.read_of(row), source)
+
+
+def _passing(verdict: Verdict) -> Verdict:
+    return Verdict(verdict.findings, verdict.warnings, verdict.parts, lasting=False)
+
+
+def _renamed(row: Row, candidate: FileCandidate) -> bool:
+    rest = rest_of(row)
+    return (rest.name, rest.module) != (candidate.name, candidate.module)
+
+
+def _owned(row: Row, owners: Owners) -> Row:
+    """Return a row of a file that belongs to these: what hosts made of it when it belonged to others is forgotten."""
+    rest = rest_of(row)
+    if rest.owners == owners:
+        return row
+    rest.owners = owners
+    return _unjudged((*row[:REST], rest.dump()))
+
+
+def _unjudged(row: Row) -> Row:
+    rest = rest_of(row)
+    rest.verdicts = {}
+    return (*row[:FITS], row[FITS] & ORDERED, rest.dump())
+
+
+def _status_of_plain(candidate: FileCandidate) -> tuple[Status | None, Owners]:
+    """Return the status and the owners of a file that no link leads to.
+
+    What is behind a link changes without a trace in its folder, so there is neither for it.
+    """
+    folder, _, _ = candidate.entry.rpartition("/")
+    owners: list[Owner] = []
+    try:
+        while folder:
+            inner = os.lstat(real_path(candidate.tree, folder))
+            if stat.S_ISLNK(inner.st_mode):
+                return None, ()
+            owners.append(owner_of(inner))
+            folder, _, _ = folder.rpartition("/")
+        found = os.lstat(real_path(candidate.tree, candidate.entry))
+    except (OSError, ValueError):
+        return None, ()
+    if not stat.S_ISREG(found.st_mode):
+        return None, ()
+    return status_of(found), (*owners, owner_of(found))

@@ -1,0 +1,57 @@
+"""What came of a plugin that was run."""
+
+from plugline.contract.interface import Interface
+from plugline.findings import Finding
+from plugline.values import Value
+
+
+class Target(Value):
+    """What of a module provides the interface.
+
+    Attributes:
+        value: The module itself, or a class.
+        interface: The interface that it provides.
+    """
+
+    __slots__ = ("interface", "value")
+    value: object
+    interface: Interface
+
+    def __init__(self, value: object, interface: Interface) -> None:
+        self._set(value=value, interface=interface)
+
+
+class Declined(Value):
+    """A plugin's own word that it does not apply here."""
+
+    __slots__ = ("reason",)
+    reason: str
+
+    def __init__(self, reason: str) -> None:
+        self._set(reason=reason)
+
+
+class Vanished(Value):
+    """A class that its source made out to be a plugin, and of which nothing is told unless somebody asks for it.
+
+    Attributes:
+        findings: What it lacks, or what its file does.
+        whole_file: Whether these are the file's, and were told of another class in it.
+    """
+
+    __slots__ = ("findings", "whole_file")
+    findings: tuple[Finding, ...]
+    whole_file: bool
+
+    def __init__(self, findings: tuple[Finding, ...], *, whole_file: bool = False) -> None:
+        self._set(findings=findings, whole_file=whole_file)
+
+
+class Faulty(Value):
+    """What is wrong with one class of a file whose other classes may be plugins all the same."""
+
+    __slots__ = ("findings",)
+    findings: tuple[Finding, ...]
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        self._set(findings=findings)

@@ -1,0 +1,64 @@
+"""A dotted name to where its module would be imported from; nothing is imported."""
+
+import sys
+
+# The frozen modules that importlib.machinery takes them from: a listing reserves names, and does without importlib.
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import PathFinder
+
+
+def find_module(name: str) -> ModuleSpec | None:
+    """Return the import specification of a module without importing anything, or ``None``.
+
+    ``importlib.util.find_spec("a.b")`` imports ``a``; this looks into ``a``'s folder instead. Not
+    promised: finding what only running ``a`` would make importable (a changed ``__path__``, an import hook
+    that ``a`` installs).
+    """
+    parts = name.split(".")
+    if not all(parts):
+        message = f"{name!r} is not an absolute dotted name"
+        raise ValueError(message)
+    loaded = getattr(sys.modules.get(name), "__spec__", None)
+    if isinstance(loaded, ModuleSpec):
+        return loaded  # os.path is loaded, and is in no package
+    spec = _find_in(parts[0], None)
+    for length in range(2, len(parts) + 1):
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        spec = _find_in(".".join(parts[:length]), list(spec.submodule_search_locations))
+    return spec
+
+
+def _find_in(name: str, path: list[str] | None) -> ModuleSpec | None:
+    loaded = sys.modules.get(name)
+    if loaded is not None and getattr(loaded, "__spec__", None) is not None:
+        return loaded.__spec__
+    if name in sys.modules and loaded is None:
+        return None  # import is blocked by a None in sys.modules
+    for finder in sys.meta_path:
+        find = getattr(finder, "find_spec", None)
+        if find is None:
+            continue
+        try:
+            spec = find(name, path)
+        except (ImportError, AttributeError):
+            continue  # a finder of somebody else's that is broken; the others go on
+        except KeyError:
+            # Of a folder without __init__.py the path finder wants to know the parent, which is not imported.
+            return _find_folder(name, path or [])
+        if spec is not None:
+            return spec if isinstance(spec, ModuleSpec) else None
+    return PathFinder.find_spec(name, path)
+
+
+def _find_folder(name: str, path: list[str]) -> ModuleSpec | None:
+    """Return the specification of a namespace package below a package that is not imported."""
+    from pkgutil import get_importer  # noqa: PLC0415 - rare
+
+    portions: list[str] = []
+    for entry in path:
+        spec = getattr(get_importer(entry), "find_spec", lambda _: None)(name)
+        portions += (spec.submodule_search_locations or []) if spec is not None else []
+    found = ModuleSpec(name, None, is_package=True)
+    found.submodule_search_locations = portions
+    return found if portions else None

@@ -1,0 +1,253 @@
+"""What a host makes of a folder is remembered with all that it depends on, and with nothing less."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plugline import Finding, Folder, Host, PluginRejected, PluginSpec, Policy
+from plugline.admission.policy import Facts
+from plugline.cli import main
+from plugline.contract.permissions import Permissions
+from plugline.files import SourceFile
+
+PLUGIN = '"""Doc."""\ndef transform(record):\n    return {n}\n'
+INTERFACE = ["transform"]
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners and modes are POSIX's")
+
+
+class Step:
+    """The base class of a host."""
+
+    def transform(self, record: object) -> object:
+        """Return it."""
+        return record
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose files count as old, so that what is remembered of them is used."""
+    monkeypatch.setenv("PLUGLINE_CACHE", str(tmp_path / "cache"))
+    now = time.time_ns
+    monkeypatch.setattr("plugline.discovery.update.unix_nanoseconds", lambda: now() + 3_000_000_000)
+    tmp_path.chmod(0o755)
+    made = tmp_path / "host" / "plugins"
+    made.mkdir(parents=True)
+    for number in range(3):
+        (made / f"p{number}.py").write_text(PLUGIN.format(n=number))
+    return made
+
+
+def codes(folder: Path, policy: Policy | None = None) -> dict[str, list[str]]:
+    """Return the codes of what is wrong, and of what is warned of, by the names of plugins."""
+    with Host(folder, interface=INTERFACE, policy=policy) as host:
+        rejected = {one.name: [finding.code for finding in one.findings] for one in host.rejected}
+        return {**rejected, **{plugin.name: [finding.code for finding in plugin.warnings] for plugin in host}}
+
+
+def always_the_same(list_it: Callable[[], object]) -> object:
+    """Return what three listings show, of which the first may read and the others remember."""
+    first, *others = [list_it() for _ in range(3)]
+    assert others == [first, first]
+    return first
+
+
+FINE = {"p0": [], "p1": [], "p2": []}
+
+
+# ----------------------------------------------------------------------------- owners and modes
+
+
+@pytest.mark.parametrize(
+    ("path", "mode", "found"),
+    [
+        ("p1.py", 0o666, {**FINE, "p1": ["T101"]}),
+        (".", 0o777, {"p0": ["T101"], "p1": ["T101"], "p2": ["T101"]}),
+        ("..", 0o757, {"p0": ["T101"], "p1": ["T101"], "p2": ["T101"]}),
+    ],
+)
+def test_a_mode_that_was_changed_is_seen_by_the_next_listing(
+    path: str, mode: int, found: dict[str, list[str]], folder: Path
+) -> None:
+    assert always_the_same(lambda: codes(folder)) == FINE
+    before = (folder / path).stat().st_mode
+    (folder / path).chmod(mode)
+    assert always_the_same(lambda: codes(folder)) == found
+    (folder / path).chmod(before)
+    assert always_the_same(lambda: codes(folder)) == FINE
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("path", ["p1.py", ".", "pack", "pack/__init__.py"])
+def test_a_new_owner_is_warned_of_in_every_listing(path: str, folder: Path) -> None:
+    (folder / "pack").mkdir()
+    (folder / "pack/__init__.py").write_text(PLUGIN.format(n=4))
+    assert always_the_same(lambda: codes(folder)) == {**FINE, "pack": []}
+    os.chown(folder / path, 12345, -1)
+    found = always_the_same(lambda: codes(folder))
+    named = {"p1.py": ["p1"], ".": ["p0", "p1", "p2", "pack"]}.get(path, ["pack"])
+    assert found == {name: ["T103"] if name in named else [] for name in ["p0", "p1", "p2", "pack"]}
+
+
+def test_a_folder_that_is_reached_by_a_link_is_held_against_the_link_too(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "way").mkdir()
+    (tmp_path / "way" / "link").symlink_to(folder)
+    way = tmp_path / "way" / "link"
+    assert always_the_same(lambda: codes(way)) == FINE
+    (tmp_path / "way").chmod(0o777)
+    assert always_the_same(lambda: codes(way)) == {"p0": ["T101"], "p1": ["T101"], "p2": ["T101"]}
+    assert always_the_same(lambda: codes(folder)) == FINE
+
+
+# ----------------------------------------------------------------------------- lock file and policy
+
+
+def test_a_lock_file_that_comes_changes_or_goes_is_seen_by_the_next_listing(folder: Path) -> None:
+    assert always_the_same(lambda: codes(folder)) == FINE
+    assert main(["trust", str(folder)]) == 0
+    assert always_the_same(lambda: codes(folder)) == FINE
+    lock = folder.parent / "plugline.lock"
+    text = lock.read_text()
+    digest = next(line for line in text.splitlines() if line.startswith("digest"))
+    # As long as before, and within the same second.
+    lock.write_text(text.replace(digest, f'digest = "{"0" * 64}"', 1))
+    assert always_the_same(lambda: codes(folder)) == {**FINE, "p0": ["T302"]}
+    lock.write_text("format = 9")
+    assert always_the_same(lambda: codes(folder)) == {"p0": ["T305"], "p1": ["T305"], "p2": ["T305"]}
+    lock.unlink()
+    assert always_the_same(lambda: codes(folder)) == FINE
+
+
+def test_a_file_that_differs_from_the_lock_is_refused_also_where_it_is_listed_again(folder: Path) -> None:
+    assert main(["trust", str(folder)]) == 0
+    assert always_the_same(lambda: codes(folder)) == FINE
+    (folder / "p1.py").write_text(PLUGIN.format(n=7))
+    assert always_the_same(lambda: codes(folder)) == {**FINE, "p1": ["T302"]}
+
+
+def test_native_code_of_a_package_is_held_against_the_lock_in_every_listing(folder: Path) -> None:
+    (folder / "pack").mkdir()
+    (folder / "pack/__init__.py").write_text(PLUGIN.format(n=4))
+    (folder / "pack/fast.so").write_bytes(b"native")
+    assert main(["trust", str(folder)]) == 0
+    assert always_the_same(lambda: codes(folder)) == {**FINE, "pack": []}
+    (folder / "pack/fast.so").write_bytes(b"NATIVE")
+    assert always_the_same(lambda: codes(folder)) != {**FINE, "pack": []}
+
+
+def test_hosts_of_different_policies_remember_apart(folder: Path) -> None:
+    (folder / "p1.py").write_text("import subprocess\n" + PLUGIN.format(n=1) + "subprocess.run\n")
+    (folder / "p2.py").write_text(
+        '# /// script\n# [tool.plugline]\n# permissions = { net = true }\n# ///\n"""Doc."""\n' + PLUGIN.format(n=2)
+    )
+    expected = {
+        "off": FINE,
+        "warn": codes(folder, Policy(audit="warn")),
+        "refuse": codes(folder, Policy(audit="refuse")),
+        "grant": {**FINE, "p2": ["T402"]},
+    }
+    assert expected["warn"] == expected["refuse"] != FINE
+    policies = {
+        "off": Policy(),
+        "warn": Policy(audit="warn"),
+        "refuse": Policy(audit="refuse"),
+        "grant": Policy(grant=Permissions()),
+    }
+    for _ in range(2):
+        for name, policy in policies.items():
+            assert always_the_same(lambda policy=policy: codes(folder, policy)) == expected[name]  # type: ignore[misc]
+
+
+def test_a_policy_of_the_program_is_asked_in_every_listing(folder: Path) -> None:
+    asked: list[str] = []
+
+    class Moody(Policy):
+        def admit(self, spec: PluginSpec, source: SourceFile, facts: Facts) -> tuple[Finding, ...]:
+            asked.append(spec.name)
+            assert source.content == (folder / f"{spec.name}.py").read_bytes()
+            return (Finding("T402", "not today", spec.place),) if len(asked) > 3 else ()
+
+    assert codes(folder) == FINE
+    assert codes(folder, Moody()) == FINE
+    assert asked == ["p0", "p1", "p2"]
+    assert codes(folder, Moody()) == {"p0": ["T402"], "p1": ["T402"], "p2": ["T402"]}
+    assert codes(folder) == FINE
+
+
+def test_one_plugin_asked_for_by_name_is_held_against_what_is_there_now(folder: Path) -> None:
+    codes(folder)
+    with Host(folder, interface=INTERFACE) as host:
+        assert host["p1"].state == "found"
+    (folder / "..").chmod(0o777)
+    with Host(folder, interface=INTERFACE) as host, pytest.raises(PluginRejected, match="T101"):
+        host["p1"].load()
+    (folder / "..").chmod(0o755)
+    assert main(["trust", str(folder)]) == 0
+    (folder / "p1.py").write_text(PLUGIN.format(n=5))
+    with Host(folder, interface=INTERFACE) as host, pytest.raises(PluginRejected, match="T302"):
+        host["p1"].load()
+
+
+# ----------------------------------------------------------------------------- classes, nested folders
+
+
+CLASSES = """
+from tests.unit.host.test_remembered import Step
+
+class {first}(Step):
+    '''The first.'''
+
+class {second}(Step):
+    '''The second.'''
+"""
+
+
+def shown(folder: Path) -> list[object]:
+    with Host(folder, interface=Step) as host:
+        return [(one.name, one.summary, one.spec.name, one.candidate.class_name, str(one.place)) for one in host]
+
+
+def test_several_classes_of_a_file_are_remembered_each(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+    (folder / "one.py").write_text("from tests.unit.host.test_remembered import Step\nclass Only(Step): 'Alone.'\n")
+    (folder / "two.py").write_text(CLASSES.format(first="Up", second="Down"))
+    with monkeypatch.context() as patch:
+        patch.setenv("PLUGLINE_CACHE", "off")
+        expected = shown(folder)
+    assert [one[0] for one in expected] == ["one", "two:Down", "two:Up"]  # type: ignore[index]
+    assert always_the_same(lambda: shown(folder)) == expected
+    with Host(folder, interface=Step) as host:
+        assert type(host["two:Up"].load()).__name__ == "Up"
+        assert type(host["one"].load()).__name__ == "Only"
+    with Host(folder, interface=Step) as host:
+        assert type(host["one:Only"].load()).__name__ == "Only"
+
+
+def test_a_folder_is_remembered_apart_with_and_without_what_is_nested_in_it(folder: Path) -> None:
+    (folder / "deep/er").mkdir(parents=True)
+    (folder / "deep/er/p9.py").write_text(PLUGIN.format(n=9))
+
+    def names(*, nested: bool) -> tuple[str, ...]:
+        with Host(Folder(folder, nested=nested), interface=INTERFACE) as host:
+            return host.names
+
+    for _ in range(2):
+        assert always_the_same(lambda: names(nested=False)) == ("p0", "p1", "p2")
+        assert always_the_same(lambda: names(nested=True)) == ("deep.er.p9", "p0", "p1", "p2")
+    (folder / "deep/p8.py").write_text(PLUGIN.format(n=8))
+    assert always_the_same(lambda: names(nested=True)) == ("deep.er.p9", "deep.p8", "p0", "p1", "p2")
+    (folder / "deep").chmod(0o777)
+    assert always_the_same(lambda: names(nested=True)) == ("p0", "p1", "p2")
+
+
+def test_names_and_classes_that_only_running_a_file_shows_are_there_in_the_next_process(folder: Path) -> None:
+    (folder / "p3.py").write_text(
+        "from tests.unit.host.test_remembered import Step\nMade = type('Made', (Step,), {'__module__': __name__})\n"
+    )
+    for _ in range(2):
+        with Host(folder, interface=Step) as host:
+            assert type(host["p3"].load()).__name__ == "Made"
