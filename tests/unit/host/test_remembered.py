@@ -55,7 +55,7 @@ def always_the_same(list_it: Callable[[], object]) -> object:
     return first
 
 
-FINE = {"p0": [], "p1": [], "p2": []}
+FINE: dict[str, list[str]] = {"p0": [], "p1": [], "p2": []}
 
 
 # ----------------------------------------------------------------------------- owners and modes
