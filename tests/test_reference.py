@@ -13,6 +13,7 @@ import pytest
 import plugline
 from plugline.cli import main
 from plugline.cli.app import COMMANDS, app
+from plugline.cli.settings import SETTINGS
 from plugline.codes import CODES
 from plugline.contract.fields import setting_name
 from plugline.formats.csv import Csv
@@ -62,6 +63,11 @@ def test_every_key_of_a_pipeline_file_has_its_line_and_no_other(table: str) -> N
     assert sorted(documented) == sorted(
         setting_name(field.name) for field in fields(TABLES[table]) if not field.name.startswith("_")
     )
+
+
+def test_every_setting_of_the_tool_has_its_line() -> None:
+    documented = first_cells((REFERENCE / "configuration.md").read_text(encoding="utf-8"))
+    assert documented == list(SETTINGS)
 
 
 @pytest.mark.parametrize("format_class", [Csv, Json, Ndjson])

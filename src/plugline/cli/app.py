@@ -24,6 +24,7 @@ COMMANDS = {
     "info": "Tell all that is known of one plugin.",
     "new": "Write a plugin and its test.",
     "explain": "Tell what a finding's code means and what to do.",
+    "config": "Show the settings and where each is from, or the schema of pipeline files.",
     "trust": "Trust plugins as they are now: write plugline.lock.",
 }
 

@@ -12,6 +12,7 @@ from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
 from plugline.cli.excerpts import with_source_lines
 from plugline.cli.options import common
+from plugline.cli.settings import Settings
 from plugline.discovery.needs import missing_modules
 from plugline.discovery.source import parse_source, read_facts
 from plugline.errors import ConfigurationError, LoadError, PluginDeclined
@@ -94,9 +95,11 @@ def command(*, paths: tuple[str, ...], load: bool, layout: str, as_json: bool) -
 
 
 def _usual_paths() -> tuple[str, ...]:
-    paths = tuple(path for path in (DEFAULT_PIPELINE, DEFAULT_FOLDER) if os.path.exists(path))
+    settings = Settings.load()
+    pipeline, (folders, asked) = settings.text("pipeline"), settings.folders()
+    paths = tuple(path for path in (pipeline, *folders) if os.path.exists(path) or (asked and path in folders))
     if not paths:
-        message = f"there is neither {DEFAULT_PIPELINE} nor {DEFAULT_FOLDER}/ in the current folder"
+        message = f"there is neither {pipeline} nor {'/, '.join(folders)}/ in the current folder"
         raise Misuse(message, "name what to check: plugline check PATH...")
     return paths
 
@@ -125,7 +128,7 @@ def _check_pipeline(path: str, checked: Checked, *, load: bool) -> None:
     base = os.path.dirname(path)
     folders = [folder] if os.path.isdir(folder := resolve(DEFAULT_FOLDER, base)) else []
     try:
-        config = load_config(path)
+        config = load_config(path, list(Settings.load().overrides()))
         folders = plugin_folders(config, base)
         make_plan(config, base)
     except ConfigurationError as error:

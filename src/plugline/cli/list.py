@@ -7,10 +7,10 @@ import click
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK
 from plugline.cli.options import common
+from plugline.cli.settings import Settings
 from plugline.discovery.candidates import FileCandidate
 from plugline.host.plugin import Plugin
 from plugline.pipeline.catalogue import Catalogue, Origin
-from plugline.pipeline.plan import DEFAULT_FOLDER
 
 
 @click.command("list", short_help="List the plugins that can be named.")
@@ -55,8 +55,9 @@ def command(*, folders: tuple[str, ...], as_json: bool) -> int:
 
 
 def usual_folders() -> tuple[str, ...]:
-    """Return the folder that is looked into when none is named."""
-    return (DEFAULT_FOLDER,) if os.path.isdir(DEFAULT_FOLDER) else ()
+    """Return the folders that are looked into when none are named: those of the settings, else ``plugins`` where it is."""
+    folders, asked = Settings.load().folders()
+    return tuple(folder for folder in folders if asked or os.path.isdir(folder))
 
 
 def _entry(origin: Origin, plugin: Plugin[object], catalogue: Catalogue) -> dict[str, object]:

@@ -1,11 +1,15 @@
-"""Options that several commands have."""
+"""Options that several commands have, and the settings that hold for all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
-from plugline.cli.app import Invocation
+from plugline.cli import render
+from plugline.cli.app import MISUSED, Invocation
+from plugline.cli.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,4 +30,39 @@ def common(function: F) -> F:
         help="Show the traceback of a bug in plugline.",
     )
     as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-    return as_json(verbose(function))
+    return as_json(verbose(_with_settings(function)))
+
+
+def _with_settings(function: F) -> F:
+    """Apply the settings of the tool for as long as a command runs."""
+
+    @wraps(function)
+    def command(*arguments: object, **options: object) -> object:
+        # Imported by the errors of every command, so it costs nothing here.
+        from plugline.errors import ConfigurationError  # noqa: PLC0415
+
+        try:
+            settings = Settings.load()
+        except ConfigurationError as error:
+            render.say_findings(error.findings)
+            return MISUSED
+        with _applied(settings):
+            return function(*arguments, **options)
+
+    return command  # type: ignore[return-value]  # of the same signature
+
+
+@contextmanager
+def _applied(settings: Settings) -> Iterator[None]:
+    render.use_colours(settings.text("color"))
+    try:
+        level = settings.text("log_level")
+        if level == "off":
+            yield
+            return
+        from plugline.cli.logs import logged  # noqa: PLC0415 - logging costs more than a listing
+
+        with logged(level, settings.text("log_format")):
+            yield
+    finally:
+        render.use_colours("auto")

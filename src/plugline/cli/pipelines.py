@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import click
 
 from plugline.cli.app import Misuse
-from plugline.cli.check import DEFAULT_PIPELINE, load_config
+from plugline.cli.check import load_config
+from plugline.cli.settings import Settings
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding, Place
 from plugline.pipeline.config import Override, PipelineConfig, config_from_flags
@@ -145,15 +146,17 @@ def configuration(source: str | None, given: dict[str, object], context: click.C
         ConfigurationError: What they lead to is wrong.
     """
     flags = {name: value for name, value in given.items() if value}
-    if source is None and not flags.keys() - _KEYS.keys() and os.path.exists(DEFAULT_PIPELINE):
-        source = DEFAULT_PIPELINE
+    settings = Settings.load()
+    if source is None and not flags.keys() - _KEYS.keys() and os.path.exists(settings.text("pipeline")):
+        source = settings.text("pipeline")
     if source is None:
         raise Misuse("there is nothing to read", "name a pipeline file, an input, or '-' for standard input")
     if source.endswith(".toml"):
         _refuse_steps(source, flags)
         base = os.path.dirname(source)
-        return load_config(source, [_override(name, value, base) for name, value in flags.items()]), base
-    return _from_flags(source, given, context.meta["plugline.steps"]), ""
+        above = [_override(name, value, base) for name, value in flags.items()]
+        return load_config(source, [*settings.overrides(), *above]), base
+    return _from_flags(source, given, context.meta["plugline.steps"], list(settings.overrides())), ""
 
 
 def _refuse_steps(path: str, flags: dict[str, object]) -> None:
@@ -170,7 +173,7 @@ def _override(name: str, value: object, base: str) -> Override:
         value = os.path.abspath(value)
     if name == "plugins" and isinstance(value, tuple):
         value = [os.path.abspath(folder) if base not in ("", ".") else folder for folder in value]
-    return Override(path=_KEYS[name], value=value, origin=_FLAGS[name])
+    return Override(path=_KEYS[name], value=value, origin=Place(_FLAGS[name]))
 
 
 @contextmanager
@@ -187,7 +190,9 @@ def hidden_variables(config: PipelineConfig) -> Iterator[None]:
         os.environ.update(held)
 
 
-def _from_flags(source: str, given: dict[str, object], steps: Sequence[tuple[str, str]]) -> PipelineConfig:
+def _from_flags(
+    source: str, given: dict[str, object], steps: Sequence[tuple[str, str]], overrides: Sequence[Override]
+) -> PipelineConfig:
     use: list[str] = []
     settings: list[dict[str, object]] = []
     for option, value in steps:
@@ -219,6 +224,7 @@ def _from_flags(source: str, given: dict[str, object], steps: Sequence[tuple[str
         dead_letters=text("dead_letters"),
         max_errors=text("max_errors"),
         on_error=text("on_error"),
+        overrides=overrides,
     )
 
 

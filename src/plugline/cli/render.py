@@ -98,8 +98,19 @@ def _encodable(text: str, stream: TextIO) -> str:
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
+_colours = "auto"
+
+
+def use_colours(when: str) -> None:
+    """Use colours ``always``, ``never``, or as :func:`coloured` says (``auto``)."""
+    global _colours  # noqa: PLW0603 - as the streams that it is about
+    _colours = when
+
+
 def coloured(stream: TextIO | None) -> bool:
     """Whether colours may be used: on a terminal, unless ``NO_COLOR`` or ``TERM=dumb`` says otherwise."""
+    if _colours != "auto":
+        return _colours == "always"
     if stream is None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return stream.isatty()

@@ -75,6 +75,7 @@ def command(  # click gives every option by its name
         return MISUSED
     except RunStopped as stop:
         return _tell_stop(stop, invocation, as_json=as_json, to_stdout=to_stdout)
+    _log("run ended", report)
     if as_json:
         render.tell_json({**report_data(report), "findings": []}, talk=to_stdout)
     elif not quiet or report.failed:
@@ -82,9 +83,23 @@ def command(  # click gives every option by its name
     return FAULTS if report.failed else OK
 
 
+def _log(what: str, report: RunReport) -> None:
+    # Imported only where somebody reads it: it costs as much as a small run.
+    if "logging" not in sys.modules:
+        return
+    import logging  # noqa: PLC0415
+
+    counts = report.records_in, report.records_out, report.failed
+    extra = dict(zip(("records_in", "records_out", "records_failed"), counts, strict=True))
+    logging.getLogger(__name__).info(
+        "%s: %d in, %d out, %d failed", what, *counts, extra={**extra, "output": report.output}
+    )
+
+
 def _tell_stop(stop: RunStopped, invocation: Invocation, *, as_json: bool, to_stdout: bool) -> int:
     report = stop.report
     assert isinstance(report, RunReport)  # noqa: S101 - a run always gives one
+    _log("run stopped", report)
     if as_json:
         render.tell_json({**report_data(report), "findings": [render.finding_data(stop.finding)]}, talk=to_stdout)
     else:

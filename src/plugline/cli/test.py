@@ -10,11 +10,12 @@ import click
 
 from plugline.cli import render
 from plugline.cli.app import FAULTS, MISUSED, OK, Misuse
-from plugline.cli.check import DEFAULT_PIPELINE, load_config
+from plugline.cli.check import load_config
 from plugline.cli.excerpts import with_source_lines
 from plugline.cli.options import common
 from plugline.cli.pipelines import hidden_variables
 from plugline.cli.preview import value_text
+from plugline.cli.settings import Settings
 from plugline.errors import ConfigurationError
 from plugline.files import read_source
 from plugline.findings import Finding, Place
@@ -22,7 +23,7 @@ from plugline.host.host import Host
 from plugline.pipeline.cases import WITHOUT_FILES, CaseOutcome, Difference, run_cases
 from plugline.pipeline.catalogue import API_VERSION, INTERFACES
 from plugline.pipeline.doctests import DoctestOutcome, has_examples, run_doctests
-from plugline.pipeline.plan import DEFAULT_FOLDER, make_plan, plugin_folders
+from plugline.pipeline.plan import make_plan, plugin_folders
 from plugline.pipeline.steps import MISSING, Change
 
 
@@ -80,11 +81,14 @@ def command(*, paths: tuple[str, ...], only: str | None, as_json: bool) -> int:
 
 
 def _usual_paths() -> tuple[str, ...]:
+    settings = Settings.load()
+    pipeline, (folders, asked) = settings.text("pipeline"), settings.folders()
     # A pipeline brings its plugin folders along.
-    for path in (DEFAULT_PIPELINE, DEFAULT_FOLDER):
-        if os.path.exists(path):
-            return (path,)
-    message = f"there is neither {DEFAULT_PIPELINE} nor {DEFAULT_FOLDER}/ in the current folder"
+    if os.path.exists(pipeline):
+        return (pipeline,)
+    if asked or any(os.path.exists(folder) for folder in folders):
+        return tuple(folders)
+    message = f"there is neither {pipeline} nor {'/, '.join(folders)}/ in the current folder"
     raise Misuse(message, "name what to test: plugline test PATH...")
 
 
@@ -94,7 +98,8 @@ def _test(path: str, only: str | None, results: _Results) -> None:
         return
     folders: Sequence[str] = ()
     try:
-        config = load_config(path, WITHOUT_FILES)
+        folders_said = [one for one in Settings.load().overrides() if one.path == ("plugins",)]
+        config = load_config(path, [*folders_said, *WITHOUT_FILES])
         folders = plugin_folders(config, os.path.dirname(path))
         with hidden_variables(config):
             wanted = [

@@ -16,9 +16,9 @@ from plugline.records.loop import Failure, RecordLoop, StopRun
 
 # A pipeline's tests need neither its input nor a place for its output.
 WITHOUT_FILES = (
-    Override(path=("source",), value={"path": os.devnull, "format": "ndjson"}, origin="source"),
-    Override(path=("sink",), value={"path": "-", "format": "ndjson"}, origin="sink"),
-    Override(path=("run",), value={}, origin="run"),
+    Override(path=("source",), value={"path": os.devnull, "format": "ndjson"}, origin=Place("source")),
+    Override(path=("sink",), value={"path": "-", "format": "ndjson"}, origin=Place("sink")),
+    Override(path=("run",), value={}, origin=Place("run")),
 )
 
 

@@ -6,11 +6,11 @@ Nothing is looked for here: whether plugins, formats and files exist is the plan
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from fractions import Fraction
-from typing import Literal, Self, cast
+from typing import Any, Literal, Self, cast
 
-from plugline.contract.settings import KeyPath, Problem, check, construct, fields_of
+from plugline.contract.settings import Field, KeyPath, Problem, check, construct, fields_of
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding, Place
 from plugline.pipeline.toml import Document, parse
@@ -66,6 +66,13 @@ class ErrorLimit:
             return False
         # In whole numbers: 0.29 * 100 is less than 29.
         return failed * self.share.denominator > self.share.numerator * records
+
+    @property
+    def setting(self) -> str | int:
+        """The limit as a pipeline file has it."""
+        if self.share is not None:
+            return f"{float(self.share * 100):g}%"
+        return "none" if self.count is None else self.count
 
     def __str__(self) -> str:
         if self.share is not None:
@@ -236,11 +243,13 @@ class Override:
         path: Which value.
         value: As the file would have it.
         origin: Where it is from, for messages: ``--engine``.
+        weak: Whether it counts only where the file says nothing.
     """
 
     path: tuple[str, ...]
     value: object
-    origin: str
+    origin: Place
+    weak: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +275,39 @@ class PipelineConfig:
     env: tuple[str, ...] | Mapping[str, Scalar | Variable] = ()
     tests: tuple[CaseConfig, ...] = ()
     _origin: "Document | _Layered | _Flags | None" = field(default=None, repr=False, compare=False)
+    _written: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
+
+    def origins(self) -> Iterator[tuple[KeyPath, object, Place | None]]:
+        """Yield each value as it was written, variables in their places not put in, and where; the tests apart.
+
+        The place of a default is ``None``.
+        """
+        for table in fields_of(PipelineConfig):
+            path = (table.name,)
+            if table.name == "tests":
+                continue
+            if table.name == "steps":
+                for index, _ in enumerate(self.steps):
+                    yield from self._origins(StepConfig, ("steps", index))
+            elif isinstance(table.type, type) and is_dataclass(table.type):
+                yield from self._origins(table.type, path)
+            else:
+                yield path, *self._value_and_place(path, table)
+
+    def _origins(self, kind: type, table: KeyPath) -> Iterator[tuple[KeyPath, object, Place | None]]:
+        for one in fields_of(kind):
+            path = (*table, one.name)
+            yield path, *self._value_and_place(path, one)
+
+    def _value_and_place(self, path: KeyPath, declared: Field) -> tuple[object, Place | None]:
+        value: Any = self._written
+        try:
+            for part in path:
+                value = value[part]
+        except (IndexError, KeyError, TypeError):
+            default = declared.default
+            return (default.setting if isinstance(default, ErrorLimit) else None if default is ... else default), None
+        return value, self.place(path)
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -305,11 +347,27 @@ def read_config(
             only the first thing can be told.
     """
     document = parse(source, path)
-    origin = _Layered(document, {override.path: override.origin for override in overrides}) if overrides else document
-    data = document.data
-    for override in overrides:
-        data = _with(data, override.path, override.value)
+    data, origin = _layered(document.data, document, overrides)
     return _config(data, origin, os.environ if environment is None else environment)
+
+
+def _layered(
+    data: Mapping[str, object], below: "Document | _Flags", overrides: Sequence[Override]
+) -> "tuple[Mapping[str, object], Document | _Flags | _Layered]":
+    counting = [one for one in overrides if not (one.weak and _has(data, one.path))]
+    if not counting:
+        return data, below
+    for override in counting:
+        data = _with(data, override.path, override.value)
+    return data, _Layered(below, {override.path: override.origin for override in counting})
+
+
+def _has(data: object, path: tuple[str, ...]) -> bool:
+    for key in path:
+        if not isinstance(data, Mapping) or key not in data:
+            return False
+        data = data[key]
+    return True
 
 
 def _with(data: Mapping[str, object], path: tuple[str, ...], value: object) -> dict[str, object]:
@@ -323,20 +381,22 @@ def _with(data: Mapping[str, object], path: tuple[str, ...], value: object) -> d
 
 @dataclass(frozen=True, slots=True)
 class _Layered:
-    """A file of which some values do not count: the places of those that count instead are where they are from."""
+    """A file, or flags, of which some values do not count: the places of those that count instead are where they are from."""
 
-    document: Document
-    origins: Mapping[tuple[str, ...], str]
+    below: "Document | _Flags"
+    origins: Mapping[tuple[str, ...], Place]
 
     def place(self, path: KeyPath, *, on_key: bool = False) -> Place:
-        origin = next((said for start, said in self.origins.items() if path[: len(start)] == start), None)
-        return self.document.place(path, on_key=on_key) if origin is None else Place(origin)
+        return self._origin(path) or self.below.place(path, on_key=on_key)
 
     def finding(self, problem: Problem) -> Finding:
-        place = self.place(problem.path)
-        if place.path == self.document.path:
-            return self.document.finding(problem)
-        return Finding(problem.code, problem.message, place, problem.hint)
+        origin = self._origin(problem.path)
+        if origin is None:
+            return self.below.finding(problem)
+        return Finding(problem.code, problem.message, origin, problem.hint)
+
+    def _origin(self, path: KeyPath) -> Place | None:
+        return next((origin for start, origin in self.origins.items() if path[: len(start)] == start), None)
 
 
 def config_from_flags(
@@ -352,6 +412,7 @@ def config_from_flags(
     dead_letters: str | None = None,
     max_errors: str | int | None = None,
     on_error: str | None = None,
+    overrides: Sequence[Override] = (),
 ) -> PipelineConfig:
     """Make a pipeline of what a command line says; ``None`` is what it does not say.
 
@@ -367,6 +428,7 @@ def config_from_flags(
         dead_letters: The file for them.
         max_errors: As in a pipeline file.
         on_error: For all steps.
+        overrides: What counts where the command line says nothing; the last one of each.
 
     Raises:
         ConfigurationError: With everything that is wrong; the places are the flags.
@@ -375,14 +437,15 @@ def config_from_flags(
     steps = [
         {**_given(use=name, on_error=on_error), "with": dict(given)} for name, given in zip(use, settings, strict=True)
     ]
-    data = _given(
+    data: Mapping[str, object] = _given(
         plugins=None if plugins is None else list(plugins),
         source=_given(path=source, format=source_format),
         steps=steps,
         sink=_given(path=sink, format=sink_format),
         run=_given(engine=engine, dead_letters=dead_letters, max_errors=max_errors),
     )
-    return _config(data, _Flags(), None)
+    data, origin = _layered(data, _Flags(), [replace(override, weak=True) for override in overrides])
+    return _config(data, origin, None)
 
 
 def _given(**values: object) -> dict[str, object]:
@@ -419,7 +482,7 @@ _FLAGS: Mapping[tuple[str, ...], str] = {
 
 
 def _config(
-    data: Mapping[str, object], origin: Document | _Layered | _Flags, environment: Mapping[str, str] | None
+    data: Mapping[str, object], origin: Document | _Flags | _Layered, environment: Mapping[str, str] | None
 ) -> PipelineConfig:
     fields = fields_of(PipelineConfig)
     substituted = _substituted(data, environment)
@@ -437,7 +500,7 @@ def _config(
     if found:
         raise ConfigurationError(found)
     config, _ = construct(PipelineConfig, substituted.data)  # the same values, so nothing can be wrong with them now
-    return replace(cast("PipelineConfig", config), _origin=origin)
+    return replace(cast("PipelineConfig", config), _origin=origin, _written=data)
 
 
 def _substituted(data: Mapping[str, object], environment: Mapping[str, str] | None) -> Substituted:

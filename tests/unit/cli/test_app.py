@@ -27,7 +27,7 @@ def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]
     assert main(["chek"]) == 2
     assert capsys.readouterr().err == (
         "error: no command is named 'chek'\n  hint: did you mean 'check'? known commands are run, preview, test, check, list, info,"
-        " new, explain, trust\n"
+        " new, explain, config, trust\n"
     )
 
 

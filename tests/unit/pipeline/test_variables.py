@@ -1,6 +1,7 @@
 import pytest
 
 from plugline.errors import ConfigurationError
+from plugline.findings import Place
 from plugline.pipeline.config import Override, PipelineConfig, read_config
 
 REST = '[sink]\npath = "b.csv"\n'
@@ -83,12 +84,12 @@ def test_a_wrong_table_of_variables_is_told_in_its_place() -> None:
 
 def test_an_override_counts_instead_of_the_file_and_is_where_messages_lead() -> None:
     text = '[source]\npath = "a"\n' + REST + '[run]\nengine = "dask"\n'
-    override = Override(path=("run", "engine"), value="local", origin="--engine")
+    override = Override(path=("run", "engine"), value="local", origin=Place("--engine"))
     config = read_config(text, "p.toml", [override])
     assert config.run.engine == "local"
     assert str(config.place(("run", "engine"))) == "--engine"
     assert str(config.place(("sink", "path"))) == "p.toml:4:8"
-    wrong = Override(path=("run", "max_errors"), value="lots", origin="--max-errors")
+    wrong = Override(path=("run", "max_errors"), value="lots", origin=Place("--max-errors"))
     with pytest.raises(ConfigurationError) as caught:
         read_config(text, "p.toml", [wrong])
     assert [str(finding.place) for finding in caught.value.findings] == ["--max-errors"]

@@ -1,0 +1,47 @@
+"""What is logged under the name ``plugline``, to lines on standard error."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+@contextmanager
+def logged(level: str, layout: str) -> Iterator[None]:
+    """Write what is logged from a level on to standard error, as text or as a JSON object a line.
+
+    The root logger is left alone: what plugins and libraries log is for them to show.
+    """
+    logger = logging.getLogger("plugline")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if layout == "json" else logging.Formatter(_TEXT))
+    before, propagated = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(level.upper())
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.propagate = propagated
+        logger.setLevel(before)
+        logger.removeHandler(handler)
+
+
+class _Json(logging.Formatter):
+    """One JSON object a line, with what the record was given as ``extra``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        data: dict[str, object] = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        data.update({key: value for key, value in vars(record).items() if key not in _STANDARD})
+        if record.exc_info:
+            data["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(data, ensure_ascii=False, default=str)

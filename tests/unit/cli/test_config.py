@@ -1,0 +1,201 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugline.cli import main
+from plugline.cli.settings import SETTINGS, run_fields
+from tests.builders import ndjson, pipeline, processor
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def shown(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> dict[str, Any]:
+    assert main(["config", "show", *words, "--json"]) == code
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def origins(
+    capsys: pytest.CaptureFixture[str], *words: str, code: int = 0
+) -> dict[str, tuple[object, str, str | None]]:
+    found = shown(capsys, *words, code=code)
+    return {one["name"]: (one["value"], one["from"], one["origin"]) for one in (*found["settings"], *found["values"])}
+
+
+def test_without_anything_all_are_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    found = origins(capsys)
+    assert list(found) == [*SETTINGS, *(field.name for field in run_fields())]
+    assert found["plugins"] == (["plugins"], "default", None)
+    assert {kind for _, kind, _ in found.values()} == {"default"}
+
+
+@pytest.mark.parametrize(
+    ("name", "table"), [("plugline.toml", ""), ("pyproject.toml", "[project]\nname = 'x'\n[tool.plugline]\n")]
+)
+def test_a_file_counts_more_than_defaults_and_is_named(
+    name: str, table: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(name).write_text(f'{table}color = "never"\nengine = "dask"\n', "utf-8")
+    line = table.count("\n") + 1
+    found = origins(capsys)
+    assert found["color"] == ("never", "file", f"{name}:{line}:9")
+    assert found["engine"] == ("dask", "file", f"{name}:{line + 1}:10")
+
+
+def test_the_nearest_file_above_counts_and_its_paths_are_its_folders(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("plugline.toml").write_text('plugins = ["mine"]\n', "utf-8")
+    Path("pyproject.toml").write_text('[tool.plugline]\nplugins = ["not these"]\n', "utf-8")
+    Path("deep/inner").mkdir(parents=True)
+    Path("deep/pyproject.toml").write_text("[tool.other]\n", "utf-8")
+    monkeypatch.chdir(folder / "deep/inner")
+    assert origins(capsys)["plugins"] == (["../../mine"], "file", "../../plugline.toml:1:11")
+
+
+def test_the_environment_counts_more_than_files(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("plugline.toml").write_text('plugins = ["mine"]\nmax_errors = 3\n', "utf-8")
+    monkeypatch.setenv("PLUGLINE_PLUGINS", "one:two")
+    monkeypatch.setenv("PLUGLINE_MAX_ERRORS", "7%")
+    found = origins(capsys)
+    assert found["plugins"] == (["one", "two"], "environment", "PLUGLINE_PLUGINS")
+    assert found["max_errors"] == ("7%", "environment", "PLUGLINE_MAX_ERRORS")
+
+
+def test_a_pipeline_counts_more_than_a_file_and_less_than_the_environment(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("plugline.toml").write_text('max_errors = 3\nengine = "of the file"\ndead_letters = "bad.ndjson"\n', "utf-8")
+    pipeline(folder, run='max_errors = 4\nengine = "of the pipeline"')
+    monkeypatch.setenv("PLUGLINE_ENGINE", "of the environment")
+    found = origins(capsys)
+    assert found["run.max_errors"] == (4, "file", "pipeline.toml:6:14")
+    assert found["run.engine"] == ("of the environment", "environment", "PLUGLINE_ENGINE")
+    assert found["run.dead_letters"] == ("bad.ndjson", "file", "plugline.toml:3:16")
+    assert found["sink.format"] == (None, "default", None)
+
+
+def test_a_run_obeys_the_settings_and_flags_count_most(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline(
+        folder,
+        plugins={"up.py": processor("return {**record, 'n': 2}")},
+        source=ndjson({"n": 1}, b"broken"),
+        steps=["up"],
+    )
+    (folder / "plugins").rename(folder / "mine")
+    Path("plugline.toml").write_text('plugins = ["mine"]\ndead_letters = "file.ndjson"\n', "utf-8")
+    assert main(["run", "-q"]) == 1
+    assert Path("file.ndjson").exists()
+    monkeypatch.setenv("PLUGLINE_DEAD_LETTERS", "variable.ndjson")
+    assert main(["run", "-q"]) == 1
+    assert Path("variable.ndjson").exists()
+    assert main(["run", "-q", "--dead-letters", "flag.ndjson"]) == 1
+    assert Path("flag.ndjson").exists()
+    assert main(["run", "--use", "up", "in.ndjson", "-o", "other.ndjson", "-q"]) == 1
+    assert Path("other.ndjson").read_bytes() == b'{"n":2}\n'
+    assert main(["check"]) == 0
+    assert main(["list"]) == 0
+
+
+def test_a_pipeline_in_another_folder_takes_the_settings_of_the_current_one(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipeline(folder / "there", plugins={"up.py": processor()}, source=ndjson({}), steps=["up"])
+    (folder / "there/plugins").rename(folder / "mine")
+    Path("plugline.toml").write_text('plugins = ["mine"]\n', "utf-8")
+    assert main(["run", "there/pipeline.toml", "-q"]) == 0
+
+
+def test_what_is_wrong_is_told_with_its_place_and_the_nearest(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("plugline.toml").write_text('engin = "x"\nplugins = 3\ncolor = "alwys"\n', "utf-8")
+    monkeypatch.setenv("PLUGLINE_PLUGIN", "x")
+    found = shown(capsys, code=2)
+    assert [(one["code"], one["path"], one["line"]) for one in found["findings"]] == [
+        ("C101", "plugline.toml", 1),
+        ("C103", "plugline.toml", 2),
+        ("C101", "PLUGLINE_PLUGIN", None),
+        ("C104", "plugline.toml", 3),
+    ]
+    hints = [one["hint"] for one in found["findings"]]
+    assert hints[0].startswith("did you mean 'engine'?")
+    assert hints[2] == "did you mean 'PLUGLINE_PLUGINS'?"
+    assert hints[3].startswith("did you mean 'always'?")
+
+
+def test_a_file_that_is_not_toml_is_told_by_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("plugline.toml").write_text("color =\n", "utf-8")
+    for words in (["list"], ["check", "."], ["config", "show"]):
+        assert main(words) == 2
+        assert capsys.readouterr().err.startswith("error[C105] plugline.toml:1:8: not valid TOML")
+
+
+def test_the_environment_is_where_messages_lead(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline(folder, source=ndjson({}))
+    monkeypatch.setenv("PLUGLINE_MAX_ERRORS", "lots")
+    assert main(["run"]) == 2
+    assert capsys.readouterr().err.startswith("error[C104] PLUGLINE_MAX_ERRORS: 'lots' is not a limit")
+
+
+def test_no_value_of_a_variable_is_shown(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("pipeline.toml").write_text(
+        'env = ["TOKEN"]\n[source]\npath = "${TOKEN}.ndjson"\n[sink]\npath = "b.csv"\n', "utf-8"
+    )
+    monkeypatch.setenv("TOKEN", "hunter2")
+    assert origins(capsys)["source.path"] == ("${TOKEN}.ndjson", "file", "pipeline.toml:3:8")
+
+
+def test_for_people_it_is_two_tables(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipeline(folder)
+    assert main(["config", "show"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["setting", "value", "from"]
+    assert any(line.split() == ["sink.path", '"out.ndjson"', "pipeline.toml:4:8"] for line in lines)
+
+
+def test_colours_can_be_asked_for_and_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLUGLINE_COLOR", "always")
+    main(["check", "absent.py"])
+    assert "\x1b[1;31m" in capsys.readouterr().out
+    monkeypatch.delenv("PLUGLINE_COLOR")
+    main(["check", "absent.py"])
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_what_is_logged_is_shown_on_request(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import logging
+
+    pipeline(folder, plugins={"up.py": processor()}, source=ndjson({}), steps=["up"])
+    assert main(["run", "-q"]) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("PLUGLINE_LOG_LEVEL", "info")
+    assert main(["run", "-q"]) == 0
+    assert "INFO plugline.cli.run: run ended: 1 in, 1 out, 0 failed" in capsys.readouterr().err
+    monkeypatch.setenv("PLUGLINE_LOG_FORMAT", "json")
+    assert main(["run", "-q"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    told = json.loads(line)
+    assert (told["level"], told["logger"], told["records_in"]) == ("info", "plugline.cli.run", 1)
+    assert logging.getLogger("plugline").handlers == []
+
+
+def test_an_unknown_word_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "shcema"]) == 2
+    assert "did you mean 'schema'?" in capsys.readouterr().err
