@@ -13,7 +13,7 @@ import pytest
 import plugline
 from plugline.cli import main
 from plugline.cli.app import COMMANDS, app
-from plugline.cli.settings import SETTINGS
+from plugline.cli.settings import OTHER_VARIABLES, SETTINGS
 from plugline.codes import CODES
 from plugline.contract.fields import setting_name
 from plugline.formats.csv import Csv
@@ -68,6 +68,14 @@ def test_every_key_of_a_pipeline_file_has_its_line_and_no_other(table: str) -> N
 def test_every_setting_of_the_tool_has_its_line() -> None:
     documented = first_cells((REFERENCE / "configuration.md").read_text(encoding="utf-8"))
     assert documented == list(SETTINGS)
+
+
+def test_every_variable_that_the_source_reads_is_known_to_config_show_and_has_its_line() -> None:
+    source = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "src" / "plugline").rglob("*.py"))
+    read = set(re.findall(r'"(PLUGLINE_[A-Z_]+)"', source))
+    assert read <= {*OTHER_VARIABLES, *(setting.variable for setting in SETTINGS.values())}, "see cli/settings.py"
+    documented = (REFERENCE / "configuration.md").read_text(encoding="utf-8")
+    assert [name for name in OTHER_VARIABLES if f"`{name}`" not in documented] == []
 
 
 @pytest.mark.parametrize("format_class", [Csv, Json, Ndjson])

@@ -77,7 +77,9 @@ SETTINGS = {
 }
 
 # Read elsewhere, and not settings of a file: said here, so that a misspelt variable can be told from them.
-OTHER_VARIABLES: dict[str, str] = {}
+OTHER_VARIABLES = {
+    "PLUGLINE_CACHE": "The folder of the remembered index, or off.",
+}
 
 
 class Resolved:
