@@ -49,38 +49,19 @@ FOR_RUNNING = ("/bin", "/sbin", "/usr", "/lib", "/lib64", "/opt", "/nix/store", 
 _LIBRARY_FOLDERS = ("site-packages", "dist-packages")
 
 
-def python_places() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return what may be read with all below it, and the folders of which only names may be.
+def python_places() -> tuple[str, ...]:
+    """Return what may be read, with all below it.
 
-    A folder on ``sys.path`` that is no folder of libraries (a project that is being worked on, say) may hold anything
-    beside the modules in it: of such a folder modules and packages may be read, of the rest its names alone.
+    Of ``sys.path`` only the folders of libraries: the folder of a program, or of a project that is being worked on, may
+    hold anything beside its modules, its settings with their secrets among it.
     """
-    whole = {*_SYSTEM, os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
+    found = {*_SYSTEM, os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
     for prefix in {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}:
-        whole.update((os.path.join(prefix, "lib"), os.path.join(prefix, "lib64")))
-    whole.add(os.path.join(sys.prefix, "pyvenv.cfg"))
-    listed: set[str] = set()
-    known = tuple(f"{path}/" for path in sorted(whole))
-    for entry in sys.path:
-        path = os.path.abspath(entry)
-        if not entry or path in whole or f"{path}/".startswith(known):
-            continue
-        if os.path.basename(path) in _LIBRARY_FOLDERS or os.path.isfile(path):
-            whole.add(path)
-        elif path != "/" and os.path.isdir(path):
-            listed.add(path)
-            whole.update(_modules_in(path))
-    return tuple(sorted(whole)), tuple(sorted(listed))
-
-
-def _modules_in(folder: str) -> list[str]:
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return []
-    found = []
-    for name in names:
-        path = os.path.join(folder, name)
-        if name.endswith((".py", ".so")) or os.path.isfile(os.path.join(path, "__init__.py")):
-            found.append(path)
-    return found
+        found.update((os.path.join(prefix, "lib"), os.path.join(prefix, "lib64"), os.path.join(prefix, "pyvenv.cfg")))
+    known = tuple(f"{path}/" for path in sorted(found))
+    found.update(
+        path
+        for path in sys.path
+        if path.endswith(_LIBRARY_FOLDERS) and path.startswith("/") and not path.startswith(known)
+    )
+    return tuple(sorted(found))

@@ -6,22 +6,13 @@ from collections.abc import Iterable
 from plugline.worker.machine import Machine
 from plugline.worker.native import call, error_of
 
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP = 1, 4, 24
+_PR_SET_DUMPABLE, _PR_CAPBSET_DROP = 4, 24
 _PR_SET_SECUREBITS, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _CAP_AMBIENT_CLEAR_ALL = 28, 38, 47, 4
 _CAPABILITY_VERSION_3 = 0x20080522
 # NOROOT, NO_SETUID_FIXUP and NO_CAP_AMBIENT_RAISE with their locks, and KEEP_CAPS locked: user 0 is as any other.
 _SECUREBITS = 0b11_10_11_11
 _MOST_CAPABILITIES = 64
-_SIGKILL = 9
 _LAST_DESCRIPTOR = 2**31 - 1
-
-
-def end_with_parent() -> None:
-    """Be killed when the thread that started this process ends.
-
-    Who calls this looks afterwards whether its parent is there still.
-    """
-    call("prctl", _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
 
 
 def win_nothing() -> None:

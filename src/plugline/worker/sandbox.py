@@ -12,7 +12,7 @@ What holds after :func:`apply`; the tests refer to the numbers:
 5. No mode, owner, time or attribute of any file can be changed, and no link, FIFO, socket or device be made.
 6. No namespace, mount, module, key, BPF program, io_uring or 32-bit call.
 7. Memory, files, and where bounded processor time, end with an error or the process and not with the machine.
-8. It ends with the thread that started it.
+8. What ends it with its host, a lifeline or the signal of a parent's death, is not undone.
 """
 
 import errno
@@ -30,7 +30,7 @@ _OTHERWISE = "run it with isolation = 'process', which contains crashes but gran
 _FIRST_LANDLOCK = 1
 
 
-def apply(limits: Sandbox, *, keep_fds: Iterable[int]) -> None:
+def apply(limits: Sandbox, *, keep_fds: Iterable[int], lifeline: int | None = None) -> None:
     """Hold this process to limits, for good, and see that it is held.
 
     To be called in a process with one thread, before any of a plugin's code. The environment variables that are granted
@@ -39,26 +39,28 @@ def apply(limits: Sandbox, *, keep_fds: Iterable[int]) -> None:
     Args:
         limits: What it may touch; what is ``None`` is granted nothing.
         keep_fds: The descriptors that stay open. Of 0, 1 and 2 those not named are led to ``/dev/null``.
+        lifeline: A descriptor by which the kernel ends this process with its host. It stays open, too, whatever the
+            plugin does; what it starts, if it may, holds it as well.
 
     Raises:
         SandboxUnavailable: The kernel, or this process, does not allow for it; it says what to do.
     """
     machine, version = _required()
-    reads, listed = places.python_places()
     net, run = bool(limits.net), bool(limits.run)
     # Made before anything is given up: from here on a failure leaves the process half held.
-    rules = [*_rules(limits, reads, listed, net=net, run=run)]
-    program = seccomp.filter_bytes(machine, **_filter_options(limits, version))
+    rules = [*_rules(limits, places.python_places(), net=net, run=run)]
+    program = seccomp.filter_bytes(machine, _grants(limits, version), lifeline)
     sys.dont_write_bytecode = True
     try:
-        privileges.close_descriptors(keep_fds)
+        privileges.close_descriptors(keep_fds if lifeline is None else (*keep_fds, lifeline))
+        if run and lifeline is not None:
+            os.set_inheritable(lifeline, True)
         privileges.clear_environment(limits.env or ())
         bounds.set_bounds(
             memory_bytes=limits.memory_bytes, cpu_seconds=limits.cpu_seconds, write=bool(limits.write), run=run
         )
         privileges.win_nothing()
         privileges.drop_capabilities(machine)
-        privileges.end_with_parent()
         landlock.restrict(machine, version, rules, net=net)
         seccomp.install(machine, program)
     except OSError as error:
@@ -70,17 +72,17 @@ def apply(limits: Sandbox, *, keep_fds: Iterable[int]) -> None:
 def prepare(limits: Sandbox) -> None:
     """Do beforehand what :func:`apply` need not do in each process: for what forks workers."""
     machine, version = _required()
-    seccomp.filter_bytes(machine, **_filter_options(limits, version))
+    seccomp.filter_bytes(machine, _grants(limits, version), None)
 
 
-def _filter_options(limits: Sandbox, version: int) -> dict[str, bool]:
-    return {
-        "write": bool(limits.write),
-        "net": bool(limits.net),
-        "run": bool(limits.run),
-        "scoped": version >= 6,
-        "truncating": version >= 3,
-    }
+def _grants(limits: Sandbox, version: int) -> seccomp.Grants:
+    return seccomp.Grants(
+        write=bool(limits.write),
+        net=bool(limits.net),
+        run=bool(limits.run),
+        scoped=version >= 6,
+        truncating=version >= 3,
+    )
 
 
 def _required() -> tuple[Machine, int]:
@@ -109,13 +111,9 @@ def _machine_name() -> str:
     return os.uname().machine if hasattr(os, "uname") else "another machine"
 
 
-def _rules(
-    limits: Sandbox, reads: Iterable[str], listed: Iterable[str], *, net: bool, run: bool
-) -> Iterable[tuple[str, int]]:
+def _rules(limits: Sandbox, reads: Iterable[str], *, net: bool, run: bool) -> Iterable[tuple[str, int]]:
     for path in (*reads, *(limits.read or ()), *(places.FOR_NET if net else ())):
         yield path, landlock.READ
-    for path in listed:
-        yield path, landlock.READ_DIR
     for path in places.WRITABLE_DEVICES:
         yield path, landlock.READ | landlock.WRITE_FILE
     for path in limits.write or ():

@@ -9,8 +9,9 @@ What the kernel takes as ``int`` is compared by its lower half, since the kernel
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from plugline.values import Value
 from plugline.worker.machine import Machine
 from plugline.worker.native import Buffer, call
 
@@ -20,7 +21,7 @@ Block = list[Instruction]
 # ----------------------------------------------------------------------------- what is allowed
 
 _ALWAYS = """
-read readv pread64 preadv preadv2 write writev pwrite64 pwritev pwritev2 lseek close close_range dup dup2 dup3
+read readv pread64 preadv preadv2 write writev pwrite64 pwritev pwritev2 lseek dup
 fsync fdatasync ftruncate fallocate sendfile copy_file_range fadvise64 readahead flock sync_file_range
 pipe pipe2 poll ppoll select pselect6 eventfd eventfd2 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait
 epoll_pwait2 timerfd_create timerfd_settime timerfd_gettime signalfd signalfd4
@@ -40,7 +41,7 @@ recvfrom recvmsg recvmmsg sendmsg shutdown getsockname getpeername getsockopt
 # Landlock decides where; without any place to write these need not be there at all.
 _FOR_WRITING = "mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat"
 _FOR_NET = "bind listen accept accept4 connect sendmmsg sendto setsockopt"
-_FOR_RUNNING = "fork vfork execve setpgid setsid"
+_FOR_RUNNING = "fork vfork execve"  # in one process group, which is killed as a whole
 
 # Refused as a kernel refuses what it does not have: those who call them know another way.
 _AS_IF_MISSING = """
@@ -128,6 +129,7 @@ _PRCTLS = (
     0x53564D41,  # SET_VMA: what the C library names its memory by
 )
 _FCNTLS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 36, 37, 38, 1030, 1032, 1034)  # no owner or signal, no lease, no watching
+_F_SETFL = 4
 _IOCTLS = (
     0x5401,  # TCGETS: isatty()
     0x5413,  # TIOCGWINSZ
@@ -161,8 +163,10 @@ def _open_block(flags: int) -> Block:
     ]
 
 
-def _checks(pid: int, *, net: bool, run: bool, scoped: bool) -> dict[str, Block]:
+def _checks(pid: int, lifeline: int, *, net: bool, run: bool, scoped: bool) -> dict[str, Block]:
     """Return the calls that depend on their arguments."""
+    not_lifeline = [_argument(0), (_IF_EQUAL, 0, 1, lifeline), *_EPERM, *_OK]
+    not_onto_lifeline = [_argument(1), (_IF_EQUAL, 0, 1, lifeline), *_EPERM, *_OK]
     # With programs, signals go to whatever they are; where Landlock scopes them they do not leave the sandbox.
     own = _OK if run and scoped else _one_of(0, [pid])
     checks = {
@@ -172,7 +176,17 @@ def _checks(pid: int, *, net: bool, run: bool, scoped: bool) -> dict[str, Block]
         "mmap": _none_of_bits(3, _MAP_HUGETLB),
         "clone": _exactly(0, _CLONE_THREAD | _CLONE_VM | _CLONE_NEW | _CLONE_PTRACE, _CLONE_THREAD | _CLONE_VM),
         "prctl": _one_of(0, _PRCTLS),
-        "fcntl": _one_of(1, _FCNTLS),
+        "fcntl": [
+            _argument(0),
+            (_IF_EQUAL, 0, 2, lifeline),
+            _argument(1),
+            (_IF_EQUAL, len(_FCNTLS) + 1, 0, _F_SETFL),
+            *_one_of(1, _FCNTLS),
+        ],
+        "close": not_lifeline,
+        "close_range": _refused(errno.ENOSYS),
+        "dup2": not_onto_lifeline,
+        "dup3": not_onto_lifeline,
         "ioctl": _one_of(1, _IOCTLS),
         "kill": own,
         "tgkill": own,
@@ -211,31 +225,53 @@ def _checks(pid: int, *, net: bool, run: bool, scoped: bool) -> dict[str, Block]
 # ----------------------------------------------------------------------------- the filter
 
 
-def _actions(
-    machine: Machine, pid: int, *, write: bool, net: bool, run: bool, scoped: bool, truncating: bool
-) -> dict[int, Block]:
-    named: dict[str, Block] = dict.fromkeys(_AS_IF_MISSING.split(), _refused(errno.ENOSYS))
-    named |= dict.fromkeys(_AS_IF_UNSUPPORTED.split(), _refused(errno.EOPNOTSUPP))
-    named |= dict.fromkeys(_ALWAYS.split(), _OK)
-    named |= _checks(pid, net=net, run=run, scoped=scoped)
-    if write:
-        named |= dict.fromkeys(_FOR_WRITING.split(), _OK)
-        if truncating:
-            named["truncate"] = _OK
-    if net:
+class Grants(Value):
+    """What a filter depends on.
+
+    Attributes:
+        write: Whether there is any place that may be written to.
+        net: Whether sockets may be opened.
+        run: Whether programs may be started.
+        scoped: Whether Landlock keeps signals in.
+        truncating: Whether Landlock holds the cutting of files.
+    """
+
+    __slots__ = ("net", "run", "scoped", "truncating", "write")
+    write: bool
+    net: bool
+    run: bool
+    scoped: bool
+    truncating: bool
+
+    def __init__(self, *, write: bool, net: bool, run: bool, scoped: bool, truncating: bool) -> None:
+        self._set(write=write, net=net, run=run, scoped=scoped, truncating=truncating)
+
+
+def _actions(numbers: Mapping[str, int], grants: Grants, pid: int, lifeline: int) -> dict[int, Block]:
+    listed: list[tuple[str, Block]] = [
+        (_AS_IF_MISSING, _refused(errno.ENOSYS)),
+        (_AS_IF_UNSUPPORTED, _refused(errno.EOPNOTSUPP)),
+        (_ALWAYS, _OK),
+        (_FOR_WRITING if grants.write else "", _OK),
+        ("truncate" if grants.write and grants.truncating else "", _OK),
+        (_FOR_RUNNING if grants.run else "", _OK),
+    ]
+    named = {name: block for names, block in listed for name in names.split()}
+    named |= _checks(pid, lifeline, net=grants.net, run=grants.run, scoped=grants.scoped)
+    if grants.net:
         named |= dict.fromkeys(_FOR_NET.split(), _OK)
-    if run:
-        named |= dict.fromkeys(_FOR_RUNNING.split(), _OK)
-    return {machine.numbers[name]: block for name, block in named.items() if name in machine.numbers}
+    return {numbers[name]: block for name, block in named.items() if name in numbers}
 
 
 def _ranges(actions: dict[int, Block], default: Block, last: Block) -> list[tuple[int, Block]]:
     """Return where each stretch of numbers with one action begins, from 0 on."""
     found: list[tuple[int, Block]] = []
+    before: Block | None = None
     for number in range(_LAST_KNOWN + 1):
         block = actions.get(number, default)
-        if not found or found[-1][1] is not block:
+        if block is not before:
             found.append((number, block))
+            before = block
     return [*found, (_LAST_KNOWN + 1, last)]
 
 
@@ -250,21 +286,15 @@ def _tree(ranges: list[tuple[int, Block]]) -> Block:
     return [(_IF_LEAST, 0, 1, ranges[middle][0]), (_JUMP, 0, 0, len(lower)), *lower, *upper]
 
 
-def filter_program(
-    machine: Machine, pid: int, *, write: bool, net: bool, run: bool, scoped: bool, truncating: bool
-) -> Block:
+def filter_program(machine: Machine, grants: Grants, pid: int, lifeline: int) -> Block:
     """Return the filter for a process.
 
     Args:
         machine: What it runs on; another machine's calls, as 32-bit ones, end it.
+        grants: What it may do.
         pid: Its number, to which alone it may send signals.
-        write: Whether there is any place that it may write to.
-        net: Whether it may open sockets.
-        run: Whether it may start programs.
-        scoped: Whether Landlock keeps signals in.
-        truncating: Whether Landlock holds the cutting of files.
+        lifeline: The descriptor whose end it cannot outlive: it can be neither closed nor replaced.
     """
-    actions = _actions(machine, pid, write=write, net=net, run=run, scoped=scoped, truncating=truncating)
     program: Block = [
         (_LOAD, 0, 0, _ARCH),
         (_IF_EQUAL, 1, 0, machine.audit_arch),
@@ -273,34 +303,39 @@ def filter_program(
     ]
     if machine.name == "x86_64":
         program += [(_IF_LEAST, 0, 1, _X32), *_refused(errno.ENOSYS)]
+    actions = _actions(machine.numbers, grants, pid, lifeline)
     return program + _tree(_ranges(actions, _EPERM, _refused(errno.ENOSYS)))
 
 
-_PREPARED: dict[tuple[object, ...], tuple[list[bytes], list[int]]] = {}
-_PID_MARK = 0x7FFFFFFE  # no process has this number
+_PREPARED: dict[tuple[str, Grants], tuple[bytes, list[int], list[int]]] = {}
+_PID_MARK, _LIFELINE_MARK = 0x7FFFFFFE, 0x7FFFFFFD  # no process and no descriptor has these numbers
 
 
-def filter_bytes(machine: Machine, **given: bool) -> bytes:
+def filter_bytes(machine: Machine, grants: Grants, lifeline: int | None) -> bytes:
     """Return the filter for this process as the kernel takes it; made once for each set of grants.
 
-    So what forks workers makes them beforehand, and each puts in its own number.
+    So what forks workers makes them beforehand, and each puts in its own numbers.
     """
-    key = (machine.name, *sorted(given.items()))
+    key = (machine.name, grants)
     prepared = _PREPARED.get(key)
     if prepared is None:
-        program = filter_program(machine, _PID_MARK, **given)
-        parts = [_packed(one) for one in program]
-        prepared = _PREPARED[key] = parts, [at for at, one in enumerate(program) if one[3] == _PID_MARK]
-    parts, marks = prepared
-    own = list(parts)
-    for at in marks:
-        own[at] = own[at][:4] + os.getpid().to_bytes(4, "little")
-    return b"".join(own)
+        program = filter_program(machine, grants, _PID_MARK, _LIFELINE_MARK)
+        pids = [at * 8 + 4 for at, one in enumerate(program) if one[3] == _PID_MARK]
+        lifelines = [at * 8 + 4 for at, one in enumerate(program) if one[3] == _LIFELINE_MARK]
+        prepared = _PREPARED[key] = b"".join(map(_packed, program)), pids, lifelines
+    whole, pids, lifelines = prepared
+    own = bytearray(whole)
+    for marks, number in ((pids, os.getpid()), (lifelines, lifeline)):
+        if number is not None:
+            for at in marks:
+                own[at : at + 4] = number.to_bytes(4, "little")
+    return bytes(own)
 
 
 def _packed(instruction: Instruction) -> bytes:
     code, if_true, if_false, constant = instruction
-    return code.to_bytes(2, "little") + bytes((if_true, if_false)) + constant.to_bytes(4, "little")
+    # By arithmetic: struct would have to be loaded for it.
+    return (code | if_true << 16 | if_false << 24 | constant << 32).to_bytes(8, "little")
 
 
 _SET_MODE_FILTER, _FLAG_TSYNC = 1, 1
