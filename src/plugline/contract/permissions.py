@@ -6,6 +6,8 @@ isolated worker is given their intersection with what the policy grants. ``nativ
 ``dynamic`` (code made at run time) concern the audit only: a sandbox holds either just as well.
 """
 
+import os
+
 from plugline.findings import Finding, Place
 from plugline.names import did_you_mean
 from plugline.typed import Callable, Iterable, Iterator, Mapping
@@ -31,7 +33,8 @@ class Permissions(Value):
 
     Args:
         read: Paths that may be read.
-        write: Paths that may be written. To read there as well takes ``read``.
+        write: Paths that may be written. They may be read, too: hardly anything can be written without, a database
+            or a temporary file say, and a sandbox cannot tell what a plugin wrote from what it found.
         net: Whether sockets may be opened.
         run: Whether programs may be started.
         env: Names of environment variables; ``"*"`` is all of them.
@@ -96,14 +99,14 @@ class Permissions(Value):
     def intersection(self, other: "Permissions") -> "Permissions":
         """Return what both grant."""
         return _combined(
-            lambda key: _shared(key, getattr(self, key), getattr(other, key)),
+            lambda key: _shared(key, self, other),
             lambda key: getattr(self, key) and getattr(other, key),
         )
 
     def beyond(self, granted: "Permissions") -> "Permissions":
         """Return those that ``granted`` does not cover: what an update asks more, what a lock has to be asked for."""
         return _combined(
-            lambda key: tuple(one for one in getattr(self, key) if not _allows(key, getattr(granted, key), one)),
+            lambda key: tuple(one for one in getattr(self, key) if not _allows(key, granted.granting(key), one)),
             lambda key: getattr(self, key) and not getattr(granted, key),
         )
 
@@ -114,9 +117,26 @@ class Permissions(Value):
     def allows_path(self, key: str, path: str) -> bool:
         """Whether one path may be read or written, as ``key`` says; compared as text."""
         try:
-            return _allows(key, getattr(self, key), _checked_path(path))
+            return _allows(key, self.granting(key), _checked_path(path))
         except ValueError:
             return False
+
+    def granting(self, key: str) -> tuple[str, ...]:
+        """Return the paths or names by which something may be read or written, or is in ``env``."""
+        return (*self.read, *self.write) if key == "read" else getattr(self, key)
+
+    def resolved(self, folder: str) -> "Permissions":
+        """Return them with absolute paths, links followed as they lead now.
+
+        Args:
+            folder: What relative paths are relative to: that of the plugin's file.
+        """
+        return _combined(
+            lambda key: [
+                os.path.realpath(os.path.join(folder, one)) if key in _PATH_KEYS else one for one in getattr(self, key)
+            ],
+            lambda key: getattr(self, key),
+        )
 
     def to_data(self) -> dict[str, object]:
         """Return what is granted, for JSON and TOML."""
@@ -232,9 +252,13 @@ def _allows(key: str, granted: tuple[str, ...], one: str) -> bool:
     return any(_path_covers(path, one) for path in granted)
 
 
-def _shared(key: str, first: tuple[str, ...], second: tuple[str, ...]) -> Iterator[str]:
-    yield from (one for one in first if _allows(key, second, one))
-    yield from (one for one in second if _allows(key, first, one))
+def _shared(key: str, first: Permissions, second: Permissions) -> Iterator[str]:
+    for one, other in ((first, second), (second, first)):
+        yield from (path for path in getattr(one, key) if _allows(key, other.granting(key), path))
+        if key == "read":
+            # What one may write and the other only read, both may read. What both may write needs no word of it.
+            writable = [path for path in one.write if not _allows("write", other.write, path)]
+            yield from (path for path in writable if _allows("read", other.read, path))
 
 
 # ----------------------------------------------------------------------------- text

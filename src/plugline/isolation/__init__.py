@@ -1,0 +1,1 @@
+"""The near side of the isolation boundary: starting workers, calling and stopping them, and what their deaths mean."""

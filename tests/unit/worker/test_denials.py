@@ -1,0 +1,91 @@
+"""What a plugin is told to declare, by what it tried in a real sandbox."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from plugline.worker.limits import Sandbox
+from tests.sandboxed import needs_sandbox, said_sandboxed
+
+pytestmark = [needs_sandbox, pytest.mark.slow]
+
+TRIALS = """
+import linecache, json, sys
+from plugline.worker.denials import denial_hint, wanted_permission
+def told(source):
+    name = f"<{source}>"
+    linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+    try:
+        exec(compile(source, name, "exec"), {})
+    except BaseException as error:
+        found = wanted_permission(error, limits)
+        return found if found is None else str(found)
+    return "passed"
+print(json.dumps({source: told(source) for source in sources}))
+"""
+
+
+def told(sources: list[str], limits: Sandbox | None = None, *, before: str = "") -> dict[str, str | None]:
+    code = f"sources = {sources!r}\nlimits = {limits or Sandbox()!r}\n{TRIALS}"
+    found = json.loads(said_sandboxed(code, limits, before=before))
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_denial_names_the_permission_that_it_takes(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("a", encoding="utf-8")
+    cases = {
+        f"open('{tmp_path}/in.csv')": f'{{ read = ["{tmp_path}/in.csv"] }}',
+        f"import os; os.listdir('{tmp_path}')": f'{{ read = ["{tmp_path}"] }}',
+        f"import pathlib; pathlib.Path('{tmp_path}/in.csv').read_text()": f'{{ read = ["{tmp_path}/in.csv"] }}',
+        f"open('{tmp_path}/in.csv', 'a')": f'{{ write = ["{tmp_path}/in.csv"] }}',
+        f"open('{tmp_path}/new')": "{}",
+        f"open('{tmp_path}/new', 'w')": f'{{ write = ["{tmp_path}/new"] }}',
+        f"import os; os.remove('{tmp_path}/in.csv')": f'{{ write = ["{tmp_path}/in.csv"] }}',
+        f"import os; os.mkdir('{tmp_path}/folder')": f'{{ write = ["{tmp_path}/folder"] }}',
+        "import socket; socket.socket()": "{ net = true }",
+        "import socket; socket.create_connection(('127.0.0.1', 1))": "{ net = true }",
+        "import socket; socket.getaddrinfo('localhost', 80)": "{ net = true }",
+        "import urllib.request; urllib.request.urlopen('http://127.0.0.1:1/')": "{ net = true }",
+        "import subprocess; subprocess.run(['true'])": "{ run = true }",
+        "import os; os.fork()": "{ run = true }",
+        "import os; os.environ['HOME']": '{ env = ["HOME"] }',
+    }
+    del cases[f"open('{tmp_path}/new')"]  # what is not there is not there, whatever is granted
+    assert told([*cases]) == cases
+
+
+def test_what_no_permission_grants_names_none(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    sources = [
+        "import os; os.kill(os.getppid(), 9)",
+        f"import os; os.chmod('{file}', 0o777)",
+        f"import os; os.symlink('{file}', '{file}2')",
+        "raise PermissionError('of its own')",
+        "raise ValueError('another')",
+        "{}['HOME']",
+        f"open('{file}2')",
+    ]
+    assert set(told(sources, Sandbox(write=[tmp_path])).values()) == {None}
+
+
+def test_a_module_of_the_programs_own_folder_names_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "of_the_program.py").touch()
+    found = told(["import of_the_program", "import nowhere_at_all"], before=f"sys.path.append({str(tmp_path)!r})")
+    assert found == {"import of_the_program": f'{{ read = ["{tmp_path}"] }}', "import nowhere_at_all": None}
+
+
+def test_an_exception_that_does_harm_when_looked_at_names_nothing() -> None:
+    source = """
+class Hostile(PermissionError):
+    @property
+    def filename(self): raise SystemError
+    @property
+    def errno(self): return 13
+    @property
+    def filename2(self): raise SystemError
+raise Hostile
+"""
+    assert told([source]) == {source: None}
