@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from plugline.formats.csv import Csv
 from plugline.formats.json import Json
+from plugline.formats.lines import Lines
 from plugline.formats.ndjson import Ndjson
+from plugline.formats.tsv import Tsv
 from plugline.records import Format, Position, Record
 
 
@@ -24,6 +26,7 @@ class Case:
     format: Format
     records: st.SearchStrategy[list[Record]]
     wrong: Record = field(default_factory=lambda: {"a": object()})
+    slow: Record = field(default_factory=lambda: {"x": "é\n", "y": ""})
 
 
 _texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -76,6 +79,17 @@ CASES = {
         records=st.lists(st.fixed_dictionaries({"x": _texts, "y": _texts}), max_size=8),
     ),
     "typed csv": Case(format=_typed, records=_typed_rows),
+    "tsv": Case(format=Tsv(), records=_rows),
+    "lines": Case(
+        format=Lines(),
+        records=st.lists(
+            st.fixed_dictionaries(
+                {"line": st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\ufeff"))}
+            ),
+            max_size=8,
+        ),
+        slow={"line": "é"},
+    ),
 }
 every_format = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
@@ -132,12 +146,12 @@ def test_parts_put_together_are_the_same_as_one_part(case: Case, data: st.DataOb
     edges = [0, *cuts, len(records)]
     pieces = [records[start:end] for start, end in pairwise(edges)]
     # A table's columns are known before its later parts begin, so its first part holds a record if any does.
-    if isinstance(case.format, Csv) and case.format.fields is None:
+    if isinstance(case.format, Csv | Tsv) and case.format.fields is None:
         pieces = [piece for piece in pieces if piece] or [[]]
     output, some = b"", False
     for index, piece in enumerate(pieces):
         columns = None
-        if index and isinstance(case.format, Csv):
+        if index and isinstance(case.format, Csv | Tsv):
             columns = case.format.fields or list(records[0])
         separator = case.format.writer().separator if some and piece else b""
         output += separator + part(case.format, piece, first=index == 0, last=index == len(pieces) - 1, columns=columns)
@@ -186,7 +200,7 @@ def test_a_pipe_that_is_slow_is_read_as_it_comes(case: Case) -> None:
     when = {"day": date(2024, 5, 31), "at": datetime(2024, 5, 31, 12, tzinfo=UTC)}
     record: Record = {"s": "x\ny", "i": 1, "f": 1.5, "b": True, "d": None, **when}
     if case.format is not _typed:
-        record = {"x": "é\n", "y": ""}
+        record = case.slow
     content = whole(case.format, [record, record])
     reader = case.format.reader()
     found = [reader.decode(raw) for batch in reader.batches(Slow(content)) for raw in batch.raws]

@@ -19,6 +19,7 @@ from plugline.names import module_part
 from plugline.pipeline.carried import carry
 from plugline.pipeline.catalogue import Catalogue, Kind
 from plugline.pipeline.config import ErrorLimit, PipelineConfig
+from plugline.pipeline.remote import has_scheme, without_query, without_secret
 from plugline.pipeline.streams import expand_source, inner_suffix
 from plugline.records import Split
 from plugline.records.loop import OnError
@@ -124,7 +125,7 @@ def resolve(path: str, base: str) -> str:
 
 
 def _has_no_folder(path: str) -> bool:
-    return path == "-" or path.startswith("package:")
+    return path == "-" or path.startswith("package:") or has_scheme(path)
 
 
 def make_plan(config: PipelineConfig, base: str = "") -> Plan:
@@ -293,7 +294,9 @@ class _Planner:
             paths = expand_source(self._config.source.path, self._base)
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            self._find("C109", f"{self._config.source.path!r} cannot be read: {said}", ("source", "path"))
+            self._find(
+                "C109", f"{without_secret(self._config.source.path)!r} cannot be read: {said}", ("source", "path")
+            )
             return ()
         return tuple(Split(index=index, count=len(paths), path=path) for index, path in enumerate(paths))
 
@@ -335,7 +338,7 @@ def goes_straight(sink: str) -> bool:
 
 def dead_letters_beside(path: str) -> str:
     """Return the default file for dead letters: ``clean.csv`` gives ``clean.errors.ndjson``."""
-    stem, suffix = os.path.splitext(path)
+    stem, suffix = os.path.splitext(without_query(path))
     if suffix.lower() != inner_suffix(path):
         stem, _ = os.path.splitext(stem)  # the suffix was that of a compression
     return f"{stem}.errors.ndjson"
@@ -355,6 +358,14 @@ def _output_problems(path: str) -> Iterator[tuple[str, str]]:
     """Yield what would keep a file from being written, as far as that can be seen before: message and hint."""
     if goes_straight(path):
         return
+    if path.startswith(("http://", "https://")):
+        yield (
+            f"{path!r} is an address of the web, which is only read",
+            "name a file, or an address that can be written to",
+        )
+        return
+    if has_scheme(path):
+        return  # what is there is asked when the output is put in place
     if "\0" in path:
         yield f"{path!r} is not a file name", "a file name has no NUL character"
         return

@@ -9,8 +9,20 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.machinery import PathFinder
+from importlib.util import find_spec
+from tempfile import gettempdir
 from types import TracebackType
 from typing import BinaryIO, Self, cast
+
+from plugline.pipeline.remote import (
+    expand_address,
+    has_scheme,
+    open_address,
+    put_at_address,
+    size_of_address,
+    without_query,
+    without_secret,
+)
 
 STANDARD = "-"
 
@@ -22,10 +34,16 @@ _BUFFER_BYTES = 256 * 1024
 
 def inner_suffix(path: str) -> str:
     """Return the suffix that names the format: ``.ndjson`` of ``orders.ndjson.gz``, nothing where there is none."""
-    stem, suffix = os.path.splitext(path)
+    stem, suffix = os.path.splitext(without_query(path))
     if suffix.lower() in _COMPRESSIONS:
         _, suffix = os.path.splitext(stem)
     return suffix.lower()
+
+
+def compression_of(path: str) -> str:
+    """Return the suffix by which a path says how it is compressed, nothing where it does not."""
+    suffix = os.path.splitext(without_query(path))[1].lower()
+    return suffix if suffix in _COMPRESSIONS else ""
 
 
 def expand_source(path: str, base: str) -> list[str]:
@@ -39,10 +57,13 @@ def expand_source(path: str, base: str) -> list[str]:
         base: The folder that relative paths are relative to.
 
     Raises:
-        FileNotFoundError: There is no such file, or no file matches.
+        OSError: There is no such file, no file matches, or an address cannot be asked.
+        ValueError: The scheme of an address is not known.
     """
     if path == STANDARD or path.startswith(_PACKAGE):
         return [path]
+    if has_scheme(path):
+        return expand_address(path)
     full = os.path.join(base, path)
     if os.path.isdir(full):
         names = sorted(name for name in os.listdir(full) if not name.startswith("."))
@@ -67,8 +88,8 @@ def open_source(path: str) -> Iterator[BinaryIO]:
     """Open a source for reading, decompressed after its suffix.
 
     Args:
-        path: A file, ``-`` for standard input (which stays open), or ``package:NAME/inner/path`` for a file that an
-            installed package ships; the package is found and not imported.
+        path: A file, ``-`` for standard input (which stays open), an address with a scheme, or
+            ``package:NAME/inner/path`` for a file that an installed package ships; the package is found and not imported.
 
     Raises:
         OSError: The file cannot be read, or its compressed data is broken (also while reading; the file is named).
@@ -77,8 +98,12 @@ def open_source(path: str) -> Iterator[BinaryIO]:
     if path == STANDARD:
         yield sys.stdin.buffer
         return
-    file = _shipped_file(path) if path.startswith(_PACKAGE) else path
     with ExitStack() as stack:
+        if has_scheme(path):
+            remote = stack.enter_context(open_address(path))
+            yield _decompressed(remote, path, stack) if compression_of(path) else _checked(remote, path, "", remote)
+            return
+        file = _shipped_file(path) if path.startswith(_PACKAGE) else path
         plain = stack.enter_context(open(file, "rb", buffering=_BUFFER_BYTES))
         yield _decompressed(plain, path, stack)
 
@@ -94,6 +119,8 @@ def bytes_read(stream: BinaryIO) -> int:
 
 def size_of(path: str) -> int | None:
     """Return how many bytes there are to read of a source, ``None`` where that is not known."""
+    if has_scheme(path):
+        return size_of_address(path)
     try:
         status = os.stat(_shipped_file(path) if path.startswith(_PACKAGE) else path)
     except (OSError, ValueError, ImportError):
@@ -119,8 +146,8 @@ def _shipped_file(path: str) -> str:
 
 
 def _decompressed(plain: BinaryIO, path: str, stack: ExitStack) -> BinaryIO:
-    suffix = os.path.splitext(path)[1].lower()
-    if suffix not in _COMPRESSIONS:
+    suffix = compression_of(path)
+    if not suffix:
         return plain
     # The codecs are imported only where a path names them: they cost more than a short run.
     if suffix == ".gz":
@@ -138,11 +165,67 @@ def _decompressed(plain: BinaryIO, path: str, stack: ExitStack) -> BinaryIO:
     elif suffix == ".zip":
         source = _only_member(plain, path, stack)
     else:
-        hint = f"zstd -dc {path} | plugline run ... with '-' as the source"
-        raise ValueError(f"{path!r}: reading .zst needs Zstandard, which is not built in\n  hint: {hint}")
-    return cast(
-        "BinaryIO", io.BufferedReader(_Checked(cast("io.BufferedIOBase", source), path, suffix, plain), _BUFFER_BYTES)
-    )
+        _require_zstandard(path)
+        source = _Zstandard(plain)
+    return _checked(source, path, suffix, plain)
+
+
+def _checked(source: object, path: str, suffix: str, plain: BinaryIO) -> BinaryIO:
+    checked = _Checked(cast("io.BufferedIOBase", source), without_secret(path), suffix, plain)
+    return cast("BinaryIO", io.BufferedReader(checked, _BUFFER_BYTES))
+
+
+def _require_zstandard(path: str) -> None:
+    if find_spec("zstandard") is None:
+        raise ValueError(f"{path!r} needs the package 'zstandard'\n  hint: pip install 'plugline[tool]'")
+
+
+class _Zstandard:
+    """The frames of a Zstandard file, one after the other, which must be whole.
+
+    Not by the package's own stream reader: at the end of the file that takes half a frame for the whole.
+    """
+
+    # Four bytes may stand for 128 KiB, so that what is decompressed at a time is bounded by what is fed.
+    _FED_BYTES = 512
+
+    def __init__(self, plain: BinaryIO) -> None:
+        from zstandard import ZstdDecompressor  # noqa: PLC0415 - for .zst only
+
+        self._plain = plain
+        self._new = ZstdDecompressor().decompressobj
+        self._frame = self._new()
+        self._begun = False
+        self._fed = memoryview(b"")
+        self._left = memoryview(b"")
+
+    def read1(self, size: int) -> memoryview:
+        """Return up to ``size`` bytes; none at the end."""
+        while not self._left and self._feed():
+            pass
+        data, self._left = self._left[:size], self._left[size:]
+        return data
+
+    def _feed(self) -> bool:
+        if not self._fed:
+            self._fed = memoryview(self._plain.read(_BUFFER_BYTES))
+            if not self._fed:
+                if self._begun:
+                    raise EOFError("it ends within a frame")
+                return False
+        pieces: list[bytes] = []
+        wanted = _BUFFER_BYTES // 4
+        while self._fed and wanted > 0:
+            fed, self._fed = self._fed[: self._FED_BYTES], self._fed[self._FED_BYTES :]
+            self._begun = True
+            pieces.append(self._frame.decompress(bytes(fed)))
+            wanted -= len(pieces[-1])
+            if self._frame.eof:
+                rest = self._frame.unused_data
+                self._fed = memoryview(rest + bytes(self._fed)) if rest else self._fed
+                self._frame, self._begun = self._new(), False
+        self._left = memoryview(b"".join(pieces))
+        return True
 
 
 def _only_member(plain: BinaryIO, path: str, stack: ExitStack) -> object:
@@ -167,12 +250,26 @@ class _Checked(io.RawIOBase):
 
     def __init__(self, source: io.BufferedIOBase, path: str, suffix: str, plain: BinaryIO) -> None:
         self._source = source
+        # Not every file of fsspec has read1.
+        self._read = cast("Callable[[int], bytes]", getattr(source, "read1", None) or source.read)
         self._plain = plain
         self._path = path
         self._suffix = suffix
 
     def position(self) -> int:
         return self._plain.tell()
+
+    def seekable(self) -> bool:
+        # Behind an address, parts of a file can be fetched; in compressed data a seek means to begin anew.
+        return not self._suffix and self._source.seekable()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        if not self.seekable():
+            raise io.UnsupportedOperation("compressed data is read from its beginning to its end")
+        return self._source.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._source.tell()
 
     def readable(self) -> bool:
         return True
@@ -181,13 +278,15 @@ class _Checked(io.RawIOBase):
         view = memoryview(cast("bytearray", buffer))
         try:
             # read1: what a slow source has so far is handed on.
-            data = self._source.read1(len(view))
+            data = self._read(len(view))
         except Exception as error:
             # zlib.error, LZMAError, EOFError, BadGzipFile and BadZipFile have no base of their own; an OSError of
-            # the disk itself carries a number.
-            if isinstance(error, OSError) and error.errno:
+            # the disk itself carries a number. What stands behind an address has errors of its own kinds too.
+            if isinstance(error, OSError) and error.errno and self._suffix:
                 raise
             message = f"the {self._suffix[1:]} data is broken or cut off: {error}"
+            if not self._suffix:
+                message = (isinstance(error, OSError) and error.strerror) or f"{type(error).__name__}: {error}"
             raise OSError(errno.EIO, message, self._path) from error
         view[: len(data)] = data
         return len(data)
@@ -198,8 +297,9 @@ class SinkFile:
 
     Written aside in the same folder, then put in place by :meth:`commit` in one move; leaving the ``with`` block
     without it leaves everything as it was. Two kinds of sink cannot be put in place and are written as it goes: ``-``,
-    standard output, and special files such as ``/dev/null`` or a FIFO. A ``.gz``, ``.bz2`` or ``.xz`` suffix
-    compresses, always to the same bytes.
+    standard output, and special files such as ``/dev/null`` or a FIFO. The suffixes ``.gz``, ``.bz2``, ``.xz``, ``.zst``
+    and ``.zip`` compress, always to the same bytes; a zip file is made when it is put in place. What is for an
+    address with a scheme is written in the folder for temporary files, and copied there when it is put in place.
 
     The file gets the mode that a newly made file would have, or that of the file that it replaces; where the path is a
     link, what it leads to is replaced. A process that is killed leaves ``.NAME.<random>.tmp`` behind.
@@ -231,16 +331,16 @@ class SinkFile:
         Raises:
             IsADirectoryError: The path is a folder.
             OSError: The folder is not there or cannot be written to.
-            ValueError: The sink is one of the sources, or its suffix is a compression that cannot be written.
+            ValueError: The sink is one of the sources, or the package for its compression is missing.
         """
         if self.path == STANDARD:
             self._raw = _Sink(_standard_writer(), self.path)
             # Unbuffered: each batch is handed on as it comes.
             self.stream = cast("BinaryIO", self._raw)
             return self
-        suffix = os.path.splitext(self.path)[1].lower()
-        if suffix in {".zip", ".zst"}:
-            raise ValueError(f"{self.path!r}: expected a sink without compression, or .gz, .bz2 or .xz")
+        suffix = compression_of(self.path)
+        if suffix == ".zst":
+            _require_zstandard(self.path)
         self._raw = _Sink(self._open(), self.path)
         compressed = _compressed(self._raw, suffix)
         # Closed in reverse: the codec's end goes into the raw file before that is closed.
@@ -248,6 +348,8 @@ class SinkFile:
         return self
 
     def _open(self) -> Callable[[object], int]:
+        if has_scheme(self.path):
+            return self._open_aside(gettempdir(), inner_suffix(self.path))
         self._target = os.path.realpath(self.path)
         try:
             # The path and not the target: where /dev/stdout is a pipe, only the path itself leads there.
@@ -260,7 +362,12 @@ class SinkFile:
             return self._writer_to(os.open(self.path, os.O_WRONLY | os.O_CLOEXEC))
         if existing is not None:
             self._refuse_sources(existing)
-        folder, name = os.path.split(self._target)
+        write = self._open_aside(*os.path.split(self._target))
+        if existing is not None:
+            os.fchmod(self._descriptor, stat.S_IMODE(existing.st_mode))
+        return write
+
+    def _open_aside(self, folder: str, name: str) -> Callable[[object], int]:
         # A part of the name, since with what is added it could be longer than file names may be.
         aside = os.path.join(folder, f".{name[:48]}.{os.urandom(8).hex()}.tmp")
         try:
@@ -270,10 +377,7 @@ class SinkFile:
             message = f"cannot write in the folder {folder!r}: {os.strerror(error.errno or 0)}"
             raise OSError(error.errno, message, self.path) from error
         self._aside = aside
-        write = self._writer_to(descriptor)
-        if existing is not None:
-            os.fchmod(descriptor, stat.S_IMODE(existing.st_mode))
-        return write
+        return self._writer_to(descriptor)
 
     def _writer_to(self, descriptor: int) -> Callable[[object], int]:
         self._descriptor = descriptor
@@ -353,9 +457,19 @@ class SinkFile:
 def put_in_place(aside: str, path: str) -> None:
     """Give a file that was written aside its final name, in one move, and for good.
 
+    For a path that ends in ``.zip`` it is put into a zip file first; to an address with a scheme it is copied.
+
     Raises:
         OSError: It could not be moved; what was in place before is still there, and the file aside is gone.
     """
+    if compression_of(path) == ".zip":
+        aside = _zipped(aside, path)
+    if has_scheme(path):
+        try:
+            put_at_address(aside, path)
+        finally:
+            os.unlink(aside)
+        return
     target = os.path.realpath(path)
     try:
         os.replace(aside, target)
@@ -363,6 +477,33 @@ def put_in_place(aside: str, path: str) -> None:
         os.unlink(aside)
         raise OSError(error.errno, error.strerror, path) from error
     _sync_folder(os.path.dirname(target))
+
+
+def _zipped(aside: str, path: str) -> str:
+    """Return a zip file that holds a file alone, by the name that is left without ``.zip``; the file itself is gone."""
+    from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo  # noqa: PLC0415
+
+    # The earliest time that a zip file can hold, and not now: the same records give the same bytes.
+    member = ZipInfo(os.path.splitext(os.path.basename(without_query(path)))[0] or "data", (1980, 1, 1, 0, 0, 0))
+    member.compress_type = ZIP_DEFLATED
+    member.external_attr = 0o644 << 16
+    member.file_size = os.path.getsize(aside)  # tells whether it needs the form for more than 4 GB
+    wrapped = f"{aside}.zip"
+    try:
+        with open(aside, "rb") as plain, open(wrapped, "xb") as target:
+            os.fchmod(target.fileno(), stat.S_IMODE(os.fstat(plain.fileno()).st_mode))
+            with ZipFile(target, "w") as archive, archive.open(member, "w") as compressed:
+                while piece := plain.read(_BUFFER_BYTES):
+                    compressed.write(piece)
+            target.flush()
+            os.fsync(target.fileno())
+    except OSError as error:
+        if os.path.exists(wrapped):
+            os.unlink(wrapped)
+        raise OSError(error.errno, error.strerror, path) from error
+    finally:
+        os.unlink(aside)
+    return wrapped
 
 
 class _Sink(io.RawIOBase):
@@ -393,13 +534,12 @@ class _Sink(io.RawIOBase):
 
 def compressed_bytes(data: bytes, path: str) -> bytes:
     """Return bytes as they can be appended to a finished file of this name: a piece of its compression of its own."""
-    if not data or os.path.splitext(path)[1].lower() not in _COMPRESSIONS:
+    suffix = compression_of(path)
+    if not data or suffix in {"", ".zip"}:  # a zip file is made of the whole
         return data
     piece = io.BytesIO()
-    with cast(
-        "BinaryIO",
-        _compressed(_Sink(cast("Callable[[object], int]", piece.write), path), os.path.splitext(path)[1].lower()),
-    ) as stream:
+    sink = _Sink(cast("Callable[[object], int]", piece.write), path)
+    with cast("BinaryIO", _compressed(sink, suffix)) as stream:
         stream.write(data)
     return piece.getvalue()
 
@@ -420,6 +560,11 @@ def _compressed(raw: io.RawIOBase, suffix: str) -> object:
         from lzma import LZMAFile  # noqa: PLC0415
 
         return LZMAFile(file, "wb")
+    if suffix == ".zst":
+        from zstandard import ZstdCompressor  # noqa: PLC0415
+
+        # Level 3, which the zstd command has as well; a checksum, so that a torn file is seen to be one.
+        return ZstdCompressor(level=3, write_checksum=True).stream_writer(file, closefd=False)
     return raw
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+import plugline
 from plugline.cli import main
 
 TESTS = Path(__file__).parents[2]
@@ -52,7 +53,13 @@ def test_without_plugins_of_ones_own_the_shipped_ones_are_listed(
     monkeypatch.chdir(tmp_path)
     assert main(["list"]) == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]]
-    assert names == ["csv", "json", "ndjson", "local"]
+    shipped = Path(plugline.__file__).parent
+    assert names == [
+        file.stem
+        for kind in ("processors", "formats", "engines")
+        for file in sorted((shipped / kind).glob("*.py"))
+        if not file.stem.startswith("_")
+    ]
 
 
 def test_info_tells_settings_and_functions(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,158 @@
+r"""Plain lines of text: one record a line, with the text of the line in one field.
+
+``\n`` and ``\r\n`` end lines, a blank line is a line, a byte order mark at the beginning is skipped, and the last line
+needs no line end. A line that the encoding does not know fails alone.
+"""
+
+from codecs import lookup
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import BinaryIO, cast
+
+from plugline.records import Position, Reader, Record, Writer
+
+SUFFIXES = (".txt",)
+
+_CHUNK_BYTES = 256 * 1024  # as for NDJSON, whose lines are as long
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """Plain lines of text.
+
+    Attributes:
+        field: The field that holds the text of a line, without its line end.
+        encoding: The encoding of the text, by Python's name; one whose line end is the byte 10.
+    """
+
+    field: str = "line"
+    encoding: str = "utf-8"
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot work."""
+        try:
+            plain = "\n".encode(self.encoding) == b"\n"
+        except LookupError:
+            plain = False
+        if not plain:
+            expected = "expected the name of an encoding whose line end is one byte, such as 'utf-8' or 'latin-1'"
+            raise ValueError(f"encoding {self.encoding!r}: {expected}")
+
+    def reader(self) -> Reader:
+        """Return a reader that cuts at newlines."""
+        return _Reader(self)
+
+    def writer(self) -> Writer:
+        """Return a writer of one line a record."""
+        return _Writer(self)
+
+
+class _Batch:
+    """The lines of one chunk."""
+
+    __slots__ = ("_line", "_offset", "raws")
+
+    def __init__(self, raws: list[object], line: int, offset: int) -> None:
+        self.raws = raws
+        self._line = line
+        self._offset = offset
+
+    def position(self, index: int, /) -> Position:
+        """Count the bytes before the line."""
+        before = cast("list[bytes]", self.raws[:index])
+        line = self._line + index
+        return Position(line=line, offset=self._offset + sum(map(len, before)), row=line)
+
+
+class _Reader:
+    """Cuts at newlines."""
+
+    def __init__(self, settings: Lines) -> None:
+        self._marked = lookup(settings.encoding).name == "utf-8"
+        field, encoding = settings.field, settings.encoding
+
+        def decode(raw: bytes) -> Record:
+            return {field: raw.removesuffix(b"\n").removesuffix(b"\r").decode(encoding)}
+
+        self.decode = cast("Callable[[object], Record]", decode)
+
+    def batches(self, stream: BinaryIO, /) -> Iterator[_Batch]:
+        """Yield the lines of about 256 KiB at a time, or of what has arrived, where that is less."""
+        # read1 hands on what a pipe has; read would wait until 256 KiB are there.
+        read = cast("Callable[[int], bytes]", getattr(stream, "read1", stream.read))
+        line, offset = 1, 0
+        for lines in _lines(read):
+            if line == 1 and self._marked and lines[0].startswith(_BYTE_ORDER_MARK):
+                lines[0] = lines[0][len(_BYTE_ORDER_MARK) :]
+                offset = len(_BYTE_ORDER_MARK)
+                if not lines[0]:  # a mark and nothing else is no line
+                    lines.pop(0)
+            if lines:
+                yield _Batch(cast("list[object]", lines), line, offset)
+            line += len(lines)
+            offset += sum(map(len, lines))
+
+
+def _lines(read: Callable[[int], bytes]) -> Iterator[list[bytes]]:
+    """Yield lists of whole lines with their line ends, never an empty list."""
+    # The pieces of a line that is longer than a chunk: joined once, so that its cost is not the square of its length.
+    pieces: list[bytes] = []
+    while chunk := read(_CHUNK_BYTES):
+        lines = BytesIO(chunk).readlines()
+        rest = b"" if chunk.endswith(b"\n") else lines.pop()
+        if lines and pieces:
+            pieces.append(lines[0])
+            lines[0] = b"".join(pieces)
+            pieces.clear()
+        if rest:
+            pieces.append(rest)
+        if lines:
+            yield lines
+    if pieces:
+        yield [b"".join(pieces)]
+
+
+class _Writer:
+    """One line a record."""
+
+    separator = b""
+    columns: tuple[str, ...] | None = None
+
+    def __init__(self, settings: Lines) -> None:
+        self._field = settings.field
+        self._encoding = settings.encoding
+
+    def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
+        """Begin a part: there is no header."""
+        del first, columns
+        self._stream = stream
+
+    def encode(self, record: Record, /) -> bytes:
+        """Return the line of a record, with its line end.
+
+        Raises:
+            ValueError: It has other fields than the one that is written, or that is no text, or more than one line.
+        """
+        text = record.get(self._field)
+        if type(text) is not str or len(record) != 1 or "\n" in text or text.endswith("\r"):
+            raise self._fault(record)
+        return text.encode(self._encoding) + b"\n"
+
+    def _fault(self, record: Record) -> ValueError:
+        if list(record) != [self._field]:
+            hint = "select it before, or set 'field'"
+            return ValueError(f"the record has the fields {list(record)!r}: expected {self._field!r} alone; {hint}")
+        value = record[self._field]
+        if not isinstance(value, str):
+            return ValueError(f"{self._field!r} holds a {type(value).__name__}: expected text")
+        return ValueError(f"{self._field!r} holds a line break: expected a single line")
+
+    def write(self, encoded: list[object], /) -> None:
+        """Write lines, all in one call."""
+        self._stream.write(b"".join(cast("list[bytes]", encoded)))
+
+    def close(self, *, last: bool) -> None:
+        """End the part: there is no footer."""
+        del last

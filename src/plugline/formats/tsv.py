@@ -1,0 +1,59 @@
+"""Tab-separated values: as CSV, with a tab between two fields."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from plugline.formats.csv import Csv
+from plugline.records import Reader, Writer
+
+SUFFIXES = (".tsv", ".tab")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tsv:
+    """Tab-separated values.
+
+    Attributes:
+        header: Whether the first row names the columns.
+        fields: The columns in order, as for ``csv``.
+        types: What the text in a column is, as for ``csv``.
+        quotechar: What encloses a field that holds a tab, a quote or a line break.
+        encoding: The encoding of the text, by Python's name.
+        null: The field that means no value.
+    """
+
+    header: bool = True
+    fields: list[str] | None = None
+    types: dict[str, Literal["str", "int", "float", "bool", "decimal", "date", "datetime"]] = field(
+        default_factory=dict
+    )
+    quotechar: str = '"'
+    encoding: str = "utf-8"
+    null: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot work."""
+        self._as_csv()
+
+    def _as_csv(self) -> Csv:
+        return Csv(
+            delimiter="\t",
+            header=self.header,
+            fields=self.fields,
+            types=self.types,
+            quotechar=self.quotechar,
+            encoding=self.encoding,
+            null=self.null,
+        )
+
+    def reader(self) -> Reader:
+        """Return a reader of rows.
+
+        Raises:
+            ValueError: Nothing names the columns.
+        """
+        return self._as_csv().reader()
+
+    def writer(self) -> Writer:
+        """Return a writer of rows."""
+        return self._as_csv().writer()

@@ -1,0 +1,156 @@
+"""Addresses with a scheme (``s3://bucket/orders.csv``) to files that can be read and written, by way of fsspec."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import BinaryIO, Protocol, cast
+from urllib.parse import urlsplit, urlunsplit
+
+_SCHEME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789+.-")
+_BLOCK_BYTES = 4 * 2**20  # what is fetched at a time: fsspec's 5 MB would do as well, 64 KiB is ten times slower
+_MAGIC = frozenset("*?[")
+
+
+class _FileSystem(Protocol):
+    """What is used of ``fsspec.AbstractFileSystem``."""
+
+    def open(self, path: str, mode: str, *, block_size: int) -> BinaryIO: ...
+    def glob(self, path: str) -> list[str]: ...
+    def ls(self, path: str, *, detail: bool) -> list[dict[str, object]]: ...
+    def isdir(self, path: str) -> bool: ...
+    def info(self, path: str) -> dict[str, object]: ...
+    def put_file(self, lpath: str, rpath: str) -> None: ...
+    def unstrip_protocol(self, name: str) -> str: ...
+
+
+def has_scheme(path: str) -> bool:
+    """Whether a path is an address such as ``s3://bucket/key``, and no file of this machine by its bare path."""
+    scheme, colon, _ = path.partition("://")
+    return bool(colon) and scheme[:1].isalpha() and _SCHEME_CHARACTERS.issuperset(scheme.lower())
+
+
+def without_query(path: str) -> str:
+    """Return an address as far as its suffix tells the format: what follows ``?`` or ``#`` is the server's affair."""
+    return path.partition("?")[0].partition("#")[0] if path.startswith(("http://", "https://")) else path
+
+
+def without_secret(path: str) -> str:
+    """Return an address as messages, reports and dead letters may show it: the password is left out."""
+    if not has_scheme(path):
+        return path
+    try:
+        parts = urlsplit(path)
+        if parts.password is None:
+            return path
+    except ValueError:
+        return path
+    user, _, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}"))
+
+
+def expand_address(path: str) -> list[str]:
+    """Return the files that an address names, sorted: one file, those of a folder, or those that match a pattern.
+
+    Raises:
+        OSError: There is nothing, or it cannot be asked for.
+        ValueError: No file system is known for the scheme, or a package for it is missing.
+    """
+    system, inner = _file_system(path)
+    # An address of the web is taken as it is: a '?' begins its query, and most servers list nothing.
+    if path.startswith(("http://", "https://")):
+        return [path]
+    with _told_as_os_error(path):
+        if _MAGIC.intersection(inner):
+            found = sorted(system.glob(inner))
+            nothing = "no file matches"
+        elif system.isdir(inner):
+            entries = system.ls(inner, detail=True)
+            names = sorted(str(entry["name"]) for entry in entries if entry.get("type") == "file")
+            found = [name for name in names if not name.rpartition("/")[2].startswith(".")]
+            nothing = "the folder holds no files"
+        else:
+            system.info(inner)
+            return [path]
+        if not found:
+            raise FileNotFoundError(errno.ENOENT, nothing, path)
+        return [system.unstrip_protocol(name) for name in found]
+
+
+@contextmanager
+def open_address(path: str) -> Iterator[BinaryIO]:
+    """Open a file at an address for reading, as it is there.
+
+    Raises:
+        OSError: It cannot be read, also later while reading; the address is named.
+        ValueError: No file system is known for the scheme, or a package for it is missing.
+    """
+    system, inner = _file_system(path)
+    with _told_as_os_error(path):
+        stream = system.open(inner, "rb", block_size=_BLOCK_BYTES)
+    with stream:
+        yield stream
+
+
+def size_of_address(path: str) -> int | None:
+    """Return how many bytes a file at an address has, ``None`` where that is not told."""
+    try:
+        system, inner = _file_system(path)
+        size = system.info(inner).get("size")
+    except Exception:  # noqa: BLE001 - each file system has errors of its own, and a size is a courtesy
+        return None
+    return size if isinstance(size, int) else None
+
+
+def put_at_address(file: str, path: str) -> None:
+    """Copy a finished local file to an address.
+
+    An object store shows it when it is whole; what other servers show meanwhile is theirs to say.
+
+    Raises:
+        OSError: It could not be written.
+        ValueError: No file system is known for the scheme, or a package for it is missing.
+    """
+    system, inner = _file_system(path)
+    with _told_as_os_error(path):
+        system.put_file(file, inner)
+
+
+def _file_system(path: str) -> tuple[_FileSystem, str]:
+    if find_spec("fsspec") is None:
+        raise ValueError(f"{without_secret(path)!r} needs the package 'fsspec'\n  hint: pip install 'plugline[tool]'")
+    # Imported for an address only: it costs more than a short run.
+    from fsspec.core import url_to_fs  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    try:
+        system, inner = url_to_fs(path)
+    except ImportError as error:
+        missing = error.name or str(error)
+        message = f"{without_secret(path)!r} cannot be opened: {error}\n  hint: install what fsspec asks for: {missing}"
+        raise ValueError(message) from error
+    except ValueError as error:
+        raise ValueError(f"{without_secret(path)!r} cannot be opened: {error}") from error
+    return cast("_FileSystem", system), cast("str", inner)
+
+
+@contextmanager
+def _told_as_os_error(path: str) -> Iterator[None]:
+    """Let one kind of error out, which names the address: each file system has kinds of its own."""
+    shown = without_secret(path)
+    try:
+        yield
+    except OSError as error:
+        said = error.strerror or _first_line(error)
+        raise OSError(error.errno or errno.EIO, said, shown) from error
+    except Exception as error:
+        raise OSError(errno.EIO, f"{type(error).__name__}: {_first_line(error)}", shown) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def is_local(path: str) -> bool:
+    """Whether a path is a file of this machine, which can be asked for its size, its kind and its folder."""
+    return path != "-" and not path.startswith("package:") and not has_scheme(path) and bool(os.fspath(path))
