@@ -6,6 +6,8 @@ A plan is data: it pickles, and holds the plugins' sources and not the plugins.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
+from typing import get_args
 
 from plugline.contract.settings import Problem, check, fields_of_source
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
@@ -242,7 +244,7 @@ class _Planner:
         settings_path: tuple[str | int, ...],
     ) -> PluginUse | None:
         candidate = plugin.candidate
-        problems = check_settings(plugin, kind, settings, settings_path)
+        settings, problems = check_settings(plugin, kind, settings, settings_path, self._base)
         self.findings += [self._config.finding(problem) for problem in problems]
         folder = None
         module, attribute = "", ""
@@ -383,25 +385,42 @@ def _output_problems(path: str) -> Iterator[tuple[str, str]]:
 
 
 def check_settings(
-    plugin: Plugin[object], kind: Kind, settings: Mapping[str, object], path: tuple[str | int, ...]
-) -> tuple[Problem, ...]:
-    """Check settings against what a plugin's source shows; what it does not show is checked when it is bound."""
+    plugin: Plugin[object], kind: Kind, settings: Mapping[str, object], path: tuple[str | int, ...], base: str
+) -> tuple[Mapping[str, object], tuple[Problem, ...]]:
+    """Check settings against what a plugin's source shows; what it does not show is checked when it is bound.
+
+    Returns the settings with all files among them (those whose type is ``Path``) found from ``base``, as the pipeline's
+    own are, and everything that is wrong.
+    """
     from plugline.pipeline.shown import settings_class  # noqa: PLC0415
 
     source = source_of(plugin)
     if source is None:
-        return ()
+        return settings, ()
     tree = parse_source(source)
     if isinstance(tree, Finding):
-        return ()
+        return settings, ()
     node = settings_class(tree, plugin.spec.facts, kind)
     if node is None:
         if settings:
             message = f"{plugin.name!r} is a module with functions and has no settings"
-            return (Problem(path=path, code="C101", message=message, on_key=True),)
-        return ()
+            return settings, (Problem(path=path, code="C101", message=message, on_key=True),)
+        return settings, ()
     fields = fields_of_source(node, tree)
-    return check(fields, settings, path=path)[1] if fields is not None else ()
+    if fields is None:
+        return settings, ()
+    files = {field.name for field in fields if _is_path(field.type)}
+    located = {
+        name: resolve(value, base) if name in files and isinstance(value, str) else value
+        for name, value in settings.items()
+    }
+    return located, check(fields, located, path=path)[1]
+
+
+def _is_path(form: object) -> bool:
+    """Whether a setting is a file, or a file or nothing."""
+    members = get_args(form) or (form,)
+    return any(isinstance(member, type) and issubclass(member, PurePath) for member in members)
 
 
 def source_of(plugin: Plugin[object]) -> SourceFile | None:

@@ -319,3 +319,14 @@ def test_flags_are_the_places_of_what_is_wrong_with_them(tmp_path: Path, monkeyp
         ("C111", "--output"),
     ]
     assert caught.value.findings[0].hint == "name it: --from ndjson"
+
+
+def test_a_setting_that_is_a_path_is_relative_to_the_pipeline_file(tmp_path: Path) -> None:
+    (tmp_path / "lookup.csv").write_text("id,name\n1,one\n", encoding="utf-8")
+    job = pipeline(
+        tmp_path,
+        source=b'{"id": "1"}\n',
+        steps=['use = "join"\nwith = { path = "lookup.csv", on = "id" }'],
+    )
+    job.run()
+    assert job.records == [{"id": "1", "name": "one"}]

@@ -1,0 +1,209 @@
+"""Add fields from the line of a lookup file that has the same key."""
+
+import csv
+import gzip
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Literal, TextIO
+
+from plugline.records import Record
+
+VERSION = "1.0"
+
+_Key = tuple[object, ...]
+
+
+@dataclass(kw_only=True)
+class Join:
+    """Add fields from the line of a lookup file that has the same key.
+
+    The file is read once, before the first record, and held in memory: one copy a process.
+
+    Attributes:
+        path: The lookup file: ``.csv``, ``.tsv``, ``.ndjson``, ``.jsonl`` or ``.json``, also with ``.gz``; relative to
+            the folder of the pipeline file.
+        on: The field that has to be the same; a list of several; or a table of the record's names to those of the file.
+        fields: The fields to take; all but the key, unless set.
+        prefix: What their names begin with in the record.
+        types: The types of columns of a ``.csv`` or ``.tsv`` file, whose fields are text otherwise.
+        missing: What to do with a record for which there is no line: fail, put ``None`` in the new fields, keep it
+            without them, or drop it.
+        several: What to do where several lines of the file have one key: refuse the file, take the first, or make a
+            record of each.
+    """
+
+    path: Path
+    on: str | list[str] | dict[str, str]
+    fields: list[str] | None = None
+    prefix: str = ""
+    types: dict[str, Literal["str", "int", "float", "bool", "decimal", "date", "datetime"]] = field(
+        default_factory=dict
+    )
+    missing: Literal["error", "null", "keep", "drop"] = "error"
+    several: Literal["error", "first", "all"] = "error"
+
+    def __post_init__(self) -> None:
+        """Read the file.
+
+        Raises:
+            OSError, ValueError: It cannot be read, or is not what the other settings say.
+        """
+        pairs = (
+            self.on
+            if isinstance(self.on, dict)
+            else {one: one for one in ([self.on] if isinstance(self.on, str) else self.on)}
+        )
+        if not pairs:
+            raise ValueError("on: expected at least one field")
+        self._names = tuple(pairs)
+        self._columns = tuple(pairs.values())
+        self._lines: dict[_Key, list[Record]] = {}
+        self._taken: tuple[str, ...] = tuple(self.prefix + name for name in self.fields or ())
+        for number, line in enumerate(_lines_of(self.path, self.types), 1):
+            self._add(number, line)
+        self._kinds = [{type(key[at]) for key in self._lines} for at in range(len(self._columns))]
+
+    def _add(self, number: int, line: Record) -> None:
+        where = f"record {number} of {str(self.path)!r}"
+        lacking = [name for name in (*self._columns, *(self.fields or ())) if name not in line]
+        if lacking:
+            raise ValueError(f"{where} lacks {lacking!r}: it has {list(line)!r}")
+        key = tuple(line[name] for name in self._columns)
+        wanted = self.fields if self.fields is not None else [name for name in line if name not in self._columns]
+        taken = {self.prefix + name: line[name] for name in wanted}
+        if self.fields is None:
+            self._taken = tuple(dict.fromkeys((*self._taken, *taken)))
+        try:
+            same = self._lines.setdefault(key, [])
+        except TypeError:
+            raise ValueError(f"{where} has the key {key!r}: expected text, numbers or dates") from None
+        if same and self.several == "error":
+            shown = key[0] if len(key) == 1 else key
+            raise ValueError(f"{where} has the key {shown!r}, as one before it: set 'several' to say which to take")
+        if not same or self.several == "all":
+            same.append(taken)
+
+    def transform(self, record: Record) -> Record | None | list[Record]:
+        """Return the record with the fields of its line."""
+        try:
+            key = tuple([record[name] for name in self._names])
+        except KeyError as error:
+            raise ValueError(f"the record lacks {error.args[0]!r}: it has {list(record)!r}") from None
+        found = self._lines.get(key)
+        if found is None:
+            return self._without(record, key)
+        if len(found) == 1:
+            return self._with(record, found[0])
+        return [self._with({**record}, line) for line in found]
+
+    def _with(self, record: Record, line: Record) -> Record:
+        for name, value in line.items():
+            if name in record:
+                raise ValueError(f"the record has {name!r} already: take fewer 'fields', or set 'prefix'")
+            record[name] = value
+        return record
+
+    def _without(self, record: Record, key: _Key) -> Record | None:
+        for name, value, kinds in zip(self._names, key, self._kinds, strict=True):
+            # Keys that can never be the same are a mistake, and not a record without a line.
+            if kinds and value is not None and not _comparable(type(value), kinds):
+                has = " or ".join(sorted(kind.__name__ for kind in kinds))
+                message = (
+                    f"{name!r} holds {value!r} ({type(value).__name__}), and the keys of {str(self.path)!r} are {has}"
+                )
+                raise ValueError(f"{message}: set 'types', or cast the field before")
+        match self.missing:
+            case "error":
+                shown = key[0] if len(key) == 1 else key
+                raise ValueError(f"{str(self.path)!r} has no record for {shown!r}")
+            case "drop":
+                return None
+            case "null":
+                return self._with(record, dict.fromkeys(self._taken))
+        return record
+
+    def describe(self) -> str:
+        """Return by what is joined with what."""
+        return f"join: adds fields of {self.path.name} by {', '.join(self._names)}"
+
+
+_NUMBERS = frozenset({int, float, bool, Decimal})
+
+
+def _comparable(kind: type, kinds: set[type]) -> bool:
+    return kind in kinds or (kind in _NUMBERS and not _NUMBERS.isdisjoint(kinds)) or type(None) in kinds
+
+
+def _lines_of(path: Path, types: Mapping[str, str]) -> Iterator[Record]:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    packed = suffixes[-1:] == [".gz"]
+    suffix = (suffixes[:-1] if packed else suffixes)[-1:]
+    if suffix not in ([".csv"], [".tsv"], [".ndjson"], [".jsonl"], [".json"]):
+        raise ValueError(f"path {str(path)!r}: expected a file that ends in .csv, .tsv, .ndjson, .jsonl or .json (.gz)")
+    if types and suffix not in ([".csv"], [".tsv"]):
+        raise ValueError(f"types: expected none, since {path.name!r} has types of its own")
+    with gzip.open(path) if packed else path.open("rb") as data, TextIOWrapper(data, "utf-8-sig", newline="") as stream:
+        if suffix in ([".csv"], [".tsv"]):
+            yield from _rows(stream, "," if suffix == [".csv"] else "\t", path, types)
+        elif suffix == [".json"]:
+            records = json.load(stream)
+            for number, record in enumerate(records if isinstance(records, list) else [records], 1):
+                yield _object(record, number, path)
+        else:
+            for number, line in enumerate(stream, 1):
+                if not line.isspace():
+                    yield _object(json.loads(line), number, path)
+
+
+def _object(record: object, number: int, path: Path) -> Record:
+    if not isinstance(record, dict):
+        raise ValueError(f"record {number} of {str(path)!r} is {record!r}: expected an object")  # noqa: TRY004 - a faulty file
+    return record
+
+
+def _rows(stream: TextIO, delimiter: str, path: Path, types: Mapping[str, str]) -> Iterator[Record]:
+    rows = csv.reader(stream, delimiter=delimiter, strict=True)
+    try:
+        names = next(rows, [])
+        strange = sorted(set(types) - set(names))
+        if strange:
+            raise ValueError(f"types names {strange!r}: expected only columns that are there, {names!r}")
+        for row in rows:
+            if not row:
+                continue
+            if len(row) != len(names):
+                raise ValueError(f"line {rows.line_num} of {str(path)!r} has {len(row)} fields: expected {len(names)}")
+            record: Record = dict(zip(names, row, strict=True))
+            for name, kind in types.items():
+                record[name] = _typed(row[names.index(name)], kind, f"line {rows.line_num} of {str(path)!r}", name)
+            yield record
+    except csv.Error as error:
+        raise ValueError(f"line {rows.line_num} of {str(path)!r} is no row of CSV: {error}") from error
+
+
+def _typed(text: str, kind: str, where: str, name: str) -> object:
+    if kind == "str":
+        return text
+    if not text:
+        return None
+    try:
+        if "_" in text:
+            raise ValueError  # noqa: TRY301 - told as the others
+        return _CONVERTERS[kind](text)
+    except (ValueError, ArithmeticError, KeyError):
+        raise ValueError(f"{where} holds {text!r} in {name!r}: expected {kind}") from None
+
+
+_CONVERTERS: Mapping[str, Callable[[str], object]] = {
+    "int": int,
+    "float": float,
+    "bool": lambda text: {"true": True, "false": False, "1": True, "0": False}[text.lower()],
+    "decimal": Decimal,
+    "date": date.fromisoformat,
+    "datetime": datetime.fromisoformat,
+}
