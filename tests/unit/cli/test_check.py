@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import plugline
 from plugline.cli import main
 
 TESTS = Path(__file__).parents[2]
@@ -91,6 +92,8 @@ def test_everything_wrong_with_a_pipeline_and_its_plugins_is_told_once(
             '[sink]\npath = "out.csv"\n',
         }
     )
+    shipped = (Path(plugline.__file__).parent / "processors").glob("[!_]*.py")
+    known = sorted({"good", *(file.stem for file in shipped)})
     assert main(["check"]) == 1
     assert capsys.readouterr().out == (
         "error[C106] pipeline.toml:4:7: the processor 'half' cannot be used, see the next finding\n"
@@ -99,7 +102,7 @@ def test_everything_wrong_with_a_pipeline_and_its_plugins_is_told_once(
         "error[C106] pipeline.toml:6:7: no processor is named 'god'\n"
         '  | 6 | use = "god"\n'
         "  |   |       ^\n"
-        "  hint: did you mean 'good'? known processors are good\n"
+        f"  hint: did you mean 'good'? known processors are {', '.join(known)}\n"
         "error[P201] plugins/half.py: missing functions ['describe']\n"
         "  hint: define describe()\n"
         "1 pipeline and 2 plugins, 1 with findings, findings on 1 other file\n"
