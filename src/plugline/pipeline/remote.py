@@ -121,7 +121,7 @@ def _file_system(path: str) -> tuple[_FileSystem, str]:
     if find_spec("fsspec") is None:
         raise ValueError(f"{without_secret(path)!r} needs the package 'fsspec'\n  hint: pip install 'plugline[tool]'")
     # Imported for an address only: it costs more than a short run.
-    from fsspec.core import url_to_fs  # type: ignore[import-untyped]  # noqa: PLC0415
+    from fsspec.core import url_to_fs  # noqa: PLC0415
 
     try:
         system, inner = url_to_fs(path)

@@ -1,0 +1,619 @@
+"""Records to Arrow tables, and tables to records, with nothing changed on the way.
+
+Arrow itself is generous where it makes arrays of Python values: 1.5 becomes 1 in a column of integers, a date with a
+time becomes a date, a time without a zone is taken for one in UTC, bytes for text. So every value's type is held
+against that of its column before; what does not fit is an error of its record.
+
+pyarrow is imported by what is called here, and not before: it costs more than a short run.
+"""
+
+import base64
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from decimal import Decimal
+from functools import cache
+from operator import itemgetter
+from typing import Any, TypeAlias, cast
+from zoneinfo import ZoneInfo
+
+from plugline.records.values import Record
+
+Row: TypeAlias = tuple[object, ...]
+"""The values of a record, in the order of the columns."""
+
+_Check: TypeAlias = Callable[[Any], bool]
+
+_DECIMAL_DIGITS = 38  # what 128 bits hold
+_DECIMAL_SCALE = 9  # digits after the point where no type is declared and no value shows more
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+# ----------------------------------------------------------------------------- types by name
+
+TYPE_NAMES = (
+    "'str', 'int', 'float', 'bool', 'decimal', 'decimal(12, 2)', 'date', 'datetime', 'datetime(UTC)', 'time', 'bytes', "
+    "'list(int)' and the like, or a name that Arrow has"
+)
+
+
+def arrow_type(name: str) -> Any:
+    """Return the Arrow type that a setting names.
+
+    Raises:
+        ValueError: There is none of this name.
+    """
+    import pyarrow  # noqa: PLC0415
+
+    simple: dict[str, Any] = {
+        "str": pyarrow.string(),
+        "int": pyarrow.int64(),
+        "float": pyarrow.float64(),
+        "date": pyarrow.date32(),
+        "time": pyarrow.time64("us"),
+        "bytes": pyarrow.binary(),
+    }
+    word, _, inner = name.strip().partition("(")
+    inner = inner.rstrip().removesuffix(")").strip()
+    try:
+        if word == "decimal":
+            digits, _, scale = inner.partition(",")
+            return pyarrow.decimal128(int(digits or _DECIMAL_DIGITS), int(scale or (0 if digits else _DECIMAL_SCALE)))
+        if word == "datetime":
+            if inner:
+                zone_of(inner)  # Arrow itself takes any name
+            return pyarrow.timestamp("us", inner or None)
+        if word == "list":
+            return pyarrow.list_(arrow_type(inner))
+        return simple.get(name) or pyarrow.type_for_alias(name)
+    except (ValueError, LookupError, OSError) as error:
+        raise ValueError(f"type {name!r}: expected one of {TYPE_NAMES}") from error
+
+
+def zone_of(name: str) -> tzinfo:
+    """Return the time zone that Arrow calls by this name: that of a place, or an offset such as ``+02:00``."""
+    if name[:1] in {"+", "-"}:
+        return cast("tzinfo", datetime.fromisoformat(f"2000-01-01T00:00{name}").tzinfo)
+    return UTC if name == "UTC" else ZoneInfo(name)
+
+
+# ----------------------------------------------------------------------------- types by values
+
+
+def type_of(value: object) -> Any:
+    """Return the Arrow type that holds a value.
+
+    Raises:
+        ValueError: None does.
+    """
+    import pyarrow  # noqa: PLC0415
+
+    kind = type(value)
+    simple = {
+        type(None): pyarrow.null,
+        bool: pyarrow.bool_,
+        int: pyarrow.int64,
+        float: pyarrow.float64,
+        str: pyarrow.string,
+        bytes: pyarrow.binary,
+        date: pyarrow.date32,
+    }.get(kind)
+    if simple is not None:
+        return simple()
+    match value:
+        case Decimal():
+            exponent = value.as_tuple().exponent
+            scale = -exponent if isinstance(exponent, int) else 0
+            return pyarrow.decimal128(_DECIMAL_DIGITS, min(max(scale, _DECIMAL_SCALE), _DECIMAL_DIGITS))
+        case datetime():
+            return pyarrow.timestamp("us", _zone_name(value))
+        case time():
+            return pyarrow.time64("us")
+        case timedelta():
+            return pyarrow.duration("us")
+        case list() | tuple():
+            return pyarrow.list_(_merged_all(map(type_of, value)))
+        case dict():
+            if not all(isinstance(name, str) for name in value):
+                raise ValueError("holds a table with keys that are no text")
+            return pyarrow.struct([pyarrow.field(name, type_of(item)) for name, item in value.items()])
+    raise ValueError(f"holds a {kind.__name__}, which no column can hold")
+
+
+def _zone_name(value: datetime) -> str | None:
+    if value.tzinfo is None:
+        return None
+    key = getattr(value.tzinfo, "key", None)
+    if isinstance(key, str):
+        return key
+    offset = value.strftime("%z")
+    return "UTC" if value.tzinfo is UTC or offset == "+0000" else f"{offset[:3]}:{offset[3:5]}"
+
+
+def _merged_all(types: Iterable[Any]) -> Any:
+    import pyarrow  # noqa: PLC0415
+
+    merged = pyarrow.null()
+    for one in types:
+        merged = merged_type(merged, one)
+    return merged
+
+
+def merged_type(one: Any, other: Any) -> Any:
+    """Return the type that holds the values of two: integers go into floats, and a table has the fields of both.
+
+    Raises:
+        ValueError: There is none.
+    """
+    import pyarrow  # noqa: PLC0415
+    from pyarrow import types as kinds  # noqa: PLC0415
+
+    if one == other or kinds.is_null(other):
+        return one
+    if kinds.is_null(one):
+        return other
+    if {one, other} == {pyarrow.int64(), pyarrow.float64()}:
+        return pyarrow.float64()
+    if kinds.is_decimal(one) and kinds.is_decimal(other):
+        return pyarrow.decimal128(_DECIMAL_DIGITS, max(one.scale, other.scale))
+    if kinds.is_timestamp(one) and kinds.is_timestamp(other) and one.tz and other.tz:
+        return pyarrow.timestamp("us", "UTC")
+    if kinds.is_list(one) and kinds.is_list(other):
+        return pyarrow.list_(merged_type(one.value_type, other.value_type))
+    if kinds.is_struct(one) and kinds.is_struct(other):
+        fields = {field.name: field.type for field in one}
+        for field in other:
+            known = fields.get(field.name)
+            fields[field.name] = field.type if known is None else merged_type(known, field.type)
+        return pyarrow.struct([pyarrow.field(name, kind) for name, kind in fields.items()])
+    raise ValueError(f"holds {name_of(other)}, where {name_of(one)} came before")
+
+
+def name_of(kind: Any) -> str:
+    """Return what people call the values of a type."""
+    from pyarrow import types as kinds  # noqa: PLC0415
+
+    for holds, name in (
+        (kinds.is_string, "text"),
+        (kinds.is_large_string, "text"),
+        (kinds.is_integer, "an integer"),
+        (kinds.is_floating, "a float"),
+        (kinds.is_boolean, "a truth value"),
+        (kinds.is_date, "a date"),
+        (kinds.is_decimal, f"a decimal number ({kind})"),
+        (kinds.is_binary, "bytes"),
+        (kinds.is_struct, f"a table ({kind})"),
+        (kinds.is_list, f"a list ({kind})"),
+        (kinds.is_null, "no value"),
+    ):
+        if holds(kind):
+            return name
+    if kinds.is_timestamp(kind):
+        return f"a date and time in the zone {kind.tz}" if kind.tz else "a date and time without a zone"
+    return str(kind)
+
+
+# ----------------------------------------------------------------------------- does a value fit
+
+
+def _always(value: object) -> bool:
+    del value
+    return True
+
+
+def check_for(column: Any, kind: type) -> _Check | None:
+    """Return what tells whether a value of the Python type ``kind`` fits into a column; ``None`` where none does."""
+    import pyarrow  # noqa: PLC0415
+    from pyarrow import types as kinds  # noqa: PLC0415
+
+    if kind is type(None):
+        return _always
+    if kinds.is_dictionary(column):
+        return check_for(column.value_type, kind)
+    if isinstance(column, pyarrow.BaseExtensionType):
+        return check_for(column.storage_type, kind)
+    for holds, checks in _rules():
+        if holds(column):
+            make = checks.get(kind)
+            return None if make is None else make(column)
+    return None
+
+
+@cache
+def _rules() -> tuple[tuple[Callable[[Any], bool], dict[type, Callable[[Any], _Check]]], ...]:
+    """Return, by kind of column, what its values may be, and how they are checked."""
+    from pyarrow import types as kinds  # noqa: PLC0415
+
+    def any_value(column: Any) -> _Check:
+        return _always
+
+    def one_zone(column: Any) -> _Check:
+        return _has_zone if column.tz else _has_no_zone
+
+    def items(column: Any) -> _Check:
+        return _list_check(column.value_type)
+
+    return (
+        (kinds.is_integer, {int: _integer_check}),
+        (kinds.is_floating, {float: any_value, int: lambda column: _is_exact_float}),
+        (kinds.is_decimal, {Decimal: _decimal_check, int: _decimal_check}),
+        (kinds.is_timestamp, {datetime: one_zone}),
+        (kinds.is_time, {time: lambda column: _has_no_zone}),
+        (kinds.is_struct, {dict: _struct_check}),
+        (kinds.is_list, {list: items, tuple: items}),
+        (kinds.is_large_list, {list: items, tuple: items}),
+        (kinds.is_boolean, {bool: any_value}),
+        (kinds.is_string, {str: any_value}),
+        (kinds.is_large_string, {str: any_value}),
+        (kinds.is_binary, {bytes: any_value}),
+        (kinds.is_large_binary, {bytes: any_value}),
+        (kinds.is_date32, {date: any_value}),
+        (kinds.is_duration, {timedelta: any_value}),
+    )
+
+
+def _integer_check(column: Any) -> _Check:
+    from pyarrow import types as kinds  # noqa: PLC0415
+
+    signed = kinds.is_signed_integer(column)
+    low = -(2 ** (column.bit_width - 1)) if signed else 0
+    high = 2 ** (column.bit_width - signed)
+    return lambda value: low <= value < high
+
+
+def _is_exact_float(value: int) -> bool:
+    return -(2**53) <= value <= 2**53
+
+
+def _decimal_check(column: Any) -> _Check:
+    scale, whole = column.scale, column.precision - column.scale
+
+    def fits(value: Decimal | int) -> bool:
+        sign, digits, exponent = Decimal(value).as_tuple()
+        del sign
+        if not isinstance(exponent, int):
+            return False  # NaN and the infinities
+        used = len(digits) + exponent
+        return used <= whole and (exponent >= -scale or not any(digits[exponent + scale :]))
+
+    return fits
+
+
+def _has_zone(value: datetime) -> bool:
+    return value.tzinfo is not None
+
+
+def _has_no_zone(value: datetime | time) -> bool:
+    return value.tzinfo is None
+
+
+def fits(column: Any, value: object) -> bool:
+    """Whether a column holds a value as it is."""
+    check = check_for(column, type(value))
+    return check is not None and check(value)
+
+
+def _list_check(item: Any) -> _Check:
+    known: dict[type, _Check | None] = {}
+
+    def fits_list(values: Sequence[object]) -> bool:
+        for value in values:
+            kind = type(value)
+            if kind not in known:
+                known[kind] = check_for(item, kind)
+            check = known[kind]
+            if check is None or not check(value):
+                return False
+        return True
+
+    return fits_list
+
+
+def _struct_check(column: Any) -> _Check:
+    types = {field.name: field.type for field in column}
+    known: dict[tuple[object, type], _Check | None] = {}
+
+    def fits_struct(table: Mapping[str, object]) -> bool:
+        for name, value in table.items():
+            key = (name, type(value))
+            if key not in known:
+                known[key] = check_for(types[name], key[1]) if name in types else None
+            check = known[key]
+            if check is None or not check(value):
+                return False
+        return True
+
+    return fits_struct
+
+
+# ----------------------------------------------------------------------------- records to tables
+
+
+class TableMaker:
+    """Records to tables of one schema, which is declared or fixed by the first records.
+
+    Names and order of the columns come from the first record. Their types widen (an integer column becomes one of floats,
+    a column without values gets a type) until :meth:`fix`; from then on a record with other types is refused.
+
+    One thread at a time.
+
+    Attributes:
+        names: The columns; ``None`` as long as nothing has said them.
+    """
+
+    def __init__(self, *, fields: Sequence[str] | None = None, types: Mapping[str, str] | None = None) -> None:
+        """Begin with what is declared.
+
+        Args:
+            fields: The columns in order.
+            types: The types of some of them, see :func:`arrow_type`.
+
+        Raises:
+            ValueError: A type is not known, or of a column that is not there.
+        """
+        self._declared = {name: arrow_type(kind) for name, kind in (types or {}).items()}
+        self._types: dict[str, Any] = {}
+        self._fixed = False
+        self._checks: dict[tuple[type, ...], tuple[tuple[int, _Check], ...]] = {}
+        self._values: Callable[[Record], Row] | None = None
+        self.names: tuple[str, ...] | None = None
+        if fields is not None:
+            self._begin(tuple(fields))
+
+    def restore(self, token: str) -> None:
+        """Take over a schema that another one fixed, as its :attr:`token` has it."""
+        import pyarrow  # noqa: PLC0415
+
+        schema = pyarrow.ipc.read_schema(pyarrow.py_buffer(base64.b64decode(token)))
+        self.use(schema)
+
+    def use(self, schema: Any) -> None:
+        """Take a schema, and fix it."""
+        self._begin(tuple(schema.names))
+        self._types = {field.name: field.type for field in schema}
+        self._fixed = True
+
+    @property
+    def token(self) -> str:
+        """The schema as text, for :meth:`restore`."""
+        return base64.b64encode(self.schema.serialize()).decode("ascii")
+
+    @property
+    def schema(self) -> Any:
+        """The schema as it is now."""
+        import pyarrow  # noqa: PLC0415
+
+        return pyarrow.schema([pyarrow.field(name, kind) for name, kind in self._types.items()])
+
+    @property
+    def fixed(self) -> bool:
+        """Whether types widen no more."""
+        return self._fixed
+
+    def fix(self) -> None:
+        """From now on, types widen no more."""
+        self._fixed = True
+        self._checks.clear()
+
+    def row(self, record: Record) -> Row:
+        """Return the values of a record in the order of the columns.
+
+        Raises:
+            ValueError: The record has other fields than the columns, or a value that its column cannot hold.
+        """
+        values = self._values
+        if values is None:
+            return self._first(record)
+        try:
+            row = values(record)
+        except KeyError:
+            raise self._other_fields(record) from None
+        if len(record) != len(row):
+            raise self._other_fields(record)
+        checks = self._checks.get(tuple(map(type, row)))
+        if checks is None:
+            checks = self._learn(row)
+        for at, check in checks:
+            if not check(row[at]):
+                self._refuse_or_widen(row, at)
+        return row
+
+    def batch(self, rows: Sequence[Row]) -> Any:
+        """Return a record batch of rows.
+
+        Raises:
+            ValueError: Some text holds a lone surrogate, which UTF-8 has no bytes for.
+        """
+        import pyarrow  # noqa: PLC0415
+
+        columns = zip(*rows, strict=True) if rows else ((),) * len(self._types)
+        arrays = []
+        for (name, kind), column in zip(self._types.items(), columns, strict=True):
+            try:
+                arrays.append(pyarrow.array(column, type=kind))
+            except (ValueError, TypeError, OverflowError) as error:
+                raise ValueError(f"column {name!r} cannot be written: {error}") from error
+        return pyarrow.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def conform(self, batch: Any) -> Any:
+        """Return a batch or table with the columns and types of the schema, which it fixes where nothing has before.
+
+        Raises:
+            ValueError: It has other columns, or types that cannot be changed without losing something.
+        """
+        if self.names is None or not self._types:
+            self.use(batch.schema)
+        schema = self.schema
+        if batch.schema.equals(schema):
+            return batch
+        if set(batch.schema.names) != set(schema.names) or len(batch.schema.names) != len(schema.names):
+            raise ValueError(f"the table has the columns {batch.schema.names!r}: expected {list(schema.names)!r}")
+        return batch.select(schema.names).cast(schema)
+
+    def _begin(self, names: tuple[str, ...]) -> None:
+        import pyarrow  # noqa: PLC0415
+
+        if len(set(names)) < len(names):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise ValueError(f"columns {twice!r} are named more than once: expected each once")
+        strange = sorted(set(self._declared) - set(names))
+        if strange:
+            raise ValueError(f"types names {strange!r}: expected only columns that are there, {list(names)!r}")
+        self.names = names
+        self._types = {name: self._declared.get(name, pyarrow.null()) for name in names}
+        # With one name itemgetter gives the value itself.
+        self._values = cast("Callable[[Record], Row]", itemgetter(*names) if len(names) > 1 else _only(names))
+
+    def _first(self, record: Record) -> Row:
+        for name in record:
+            if not isinstance(name, str):
+                raise ValueError(f"key {name!r} is a {type(name).__name__}: expected a string")  # noqa: TRY004 - a faulty record
+        if not record:
+            raise ValueError("the first record is empty: expected at least one field, since it fixes the columns")
+        self._begin(tuple(record))
+        try:
+            return self.row(record)
+        except ValueError:
+            # Whole or nothing: a first record that cannot be written fixes nothing.
+            self.names = self._values = None
+            self._types = {}
+            raise
+
+    def _learn(self, row: Row) -> tuple[tuple[int, _Check], ...]:
+        """Return what there is to check of rows of these types, widening columns that can be."""
+        widened = dict(self._types)
+        checks: list[tuple[int, _Check]] = []
+        for at, (name, value) in enumerate(zip(self._types, row, strict=True)):
+            check = check_for(widened[name], type(value))
+            if check is None:
+                widened[name] = self._widened(name, value)
+                check = check_for(widened[name], type(value))
+            if check is None:
+                raise self._misfit(name, value)
+            if check is not _always:
+                checks.append((at, check))
+        if widened != self._types:
+            # Rows that fitted narrower columns fit wider ones, but how they are checked may be another way.
+            self._types = widened
+            self._checks.clear()
+        found = tuple(checks)
+        self._checks[tuple(map(type, row))] = found
+        return found
+
+    def _refuse_or_widen(self, row: Row, at: int) -> None:
+        """Widen a column whose type is right and whose values' are not: a longer decimal, a table with more fields."""
+        name = tuple(self._types)[at]
+        wider = self._widened(name, row[at])
+        if not fits(wider, row[at]):
+            raise self._misfit(name, row[at])
+        self._types = {**self._types, name: wider}
+        self._checks.clear()
+
+    def _widened(self, name: str, value: object) -> Any:
+        known = self._types[name]
+        if self._fixed or name in self._declared:
+            raise self._misfit(name, value)
+        try:
+            return merged_type(known, type_of(value))
+        except ValueError as error:
+            raise ValueError(f"column {name!r} {error}: cast it before, or declare its type") from None
+
+    def _misfit(self, name: str, value: object) -> ValueError:
+        from pyarrow import types as kinds  # noqa: PLC0415
+
+        kind = self._types[name]
+        shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
+        message = f"column {name!r} holds {shown} ({type(value).__name__}): expected {name_of(kind)}"
+        if kinds.is_null(kind):
+            message += ", since it had none when the columns were fixed; declare its type"
+        return ValueError(message)
+
+    def _other_fields(self, record: Record) -> ValueError:
+        names = self.names or ()
+        missing = [name for name in names if name not in record]
+        extra = [name for name in record if name not in names]
+        parts = [f"lacks {missing!r}"] * bool(missing) + [f"has {extra!r} besides"] * bool(extra)
+        return ValueError(f"the record {' and '.join(parts)}: expected the columns {list(names)!r}")
+
+
+def _only(names: tuple[str, ...]) -> Callable[[Record], Row]:
+    if not names:
+        return lambda record: ()
+    name = names[0]
+    return lambda record: (record[name],)
+
+
+# ----------------------------------------------------------------------------- tables to records
+
+
+def rows_of(batch: Any) -> tuple[list[Row], dict[int, str]]:
+    """Return the values of a batch or table row by row, and what is wrong with rows that Python cannot hold.
+
+    A row of the second has values that are not to be used: a time with nanoseconds, a year after 9999.
+    """
+    wrong: dict[int, str] = {}
+    columns = [_values(batch.column(at), name, wrong) for at, name in enumerate(batch.schema.names)]
+    if not columns:
+        return [()] * batch.num_rows, wrong
+    return list(zip(*columns, strict=True)), wrong
+
+
+def _values(column: Any, name: str, wrong: dict[int, str]) -> list[object]:
+    import pyarrow  # noqa: PLC0415
+    from pyarrow import types as kinds  # noqa: PLC0415
+
+    kind = column.type
+    plain = _without_nanoseconds(kind)
+    try:
+        if plain != kind:
+            column = column.cast(plain)
+        if kinds.is_timestamp(plain):
+            return _datetimes(column, plain)
+        return cast("list[object]", column.to_pylist(maps_as_pydicts="strict"))
+    except (pyarrow.ArrowInvalid, ValueError, OverflowError, KeyError):
+        return [_value(column, at, name, plain, wrong) for at in range(len(column))]
+
+
+def _value(column: Any, at: int, name: str, plain: Any, wrong: dict[int, str]) -> object:
+    import pyarrow  # noqa: PLC0415
+
+    one = column.slice(at, 1)
+    try:
+        return one.cast(plain).to_pylist(maps_as_pydicts="strict")[0]
+    except (pyarrow.ArrowInvalid, ValueError, OverflowError, KeyError) as error:
+        wrong[at] = f"column {name!r} holds a value that Python cannot hold: {str(error).splitlines()[0]}"
+        return None
+
+
+def _without_nanoseconds(kind: Any) -> Any:
+    """Return a type whose times are in microseconds, which is what Python's hold."""
+    import pyarrow  # noqa: PLC0415
+    from pyarrow import types as kinds  # noqa: PLC0415
+
+    if kinds.is_timestamp(kind):
+        return pyarrow.timestamp("us", kind.tz)
+    if kinds.is_time64(kind):
+        return pyarrow.time64("us")
+    if kinds.is_duration(kind):
+        return pyarrow.duration("us")
+    if kinds.is_dictionary(kind):
+        return _without_nanoseconds(kind.value_type)
+    if kinds.is_list(kind):
+        return pyarrow.list_(kind.value_field.with_type(_without_nanoseconds(kind.value_type)))
+    if kinds.is_struct(kind):
+        return pyarrow.struct([field.with_type(_without_nanoseconds(field.type)) for field in kind])
+    return kind
+
+
+def _datetimes(column: Any, kind: Any) -> list[object]:
+    """Return date-times; five times as fast as Arrow's own way, which looks the zone up for each of them."""
+    import pyarrow  # noqa: PLC0415
+
+    counts = column.cast(pyarrow.int64()).to_pylist()
+    if not kind.tz:
+        epoch = _EPOCH.replace(tzinfo=None)
+        return [None if count is None else epoch + timedelta(microseconds=count) for count in counts]
+    zone = zone_of(kind.tz)
+    moments = [None if count is None else _EPOCH + timedelta(microseconds=count) for count in counts]
+    if zone is UTC:
+        return cast("list[object]", moments)
+    return [None if moment is None else moment.astimezone(zone) for moment in moments]
