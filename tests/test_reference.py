@@ -29,15 +29,6 @@ from plugline.pipeline.config import (
     StepConfig,
 )
 from plugline.pipeline.variables import Variable
-from plugline.processors.cast import Cast
-from plugline.processors.dedupe import Dedupe
-from plugline.processors.explode import Explode
-from plugline.processors.filter import Filter
-from plugline.processors.join import Join
-from plugline.processors.rename import Rename
-from plugline.processors.sample import Sample
-from plugline.processors.select import Select
-from plugline.processors.validate import Validate
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -91,22 +82,6 @@ def test_every_variable_that_the_source_reads_is_known_to_config_show_and_has_it
 def test_every_setting_of_a_format_has_its_line(format_class: type) -> None:
     documented = first_cells(section("formats.md", format_class.__name__.lower()))
     assert documented == [field.name for field in fields(format_class)]
-
-
-_PROCESSORS = [Cast, Dedupe, Explode, Filter, Join, Rename, Sample, Select, Validate]
-
-
-@pytest.mark.parametrize("processor_class", _PROCESSORS)
-def test_every_setting_of_a_processor_has_its_line(processor_class: type) -> None:
-    documented = first_cells(section("processors.md", processor_class.__name__.lower()))
-    assert documented == [setting_name(field.name) for field in fields(processor_class)]
-
-
-def test_every_processor_that_is_shipped_has_its_line() -> None:
-    shipped = {
-        file.stem for file in (ROOT / "src" / "plugline" / "processors").glob("*.py") if not file.stem.startswith("_")
-    }
-    assert {kind.__name__.lower() for kind in _PROCESSORS} == shipped
 
 
 def command_of(name: str) -> click.Command:
