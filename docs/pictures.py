@@ -5,9 +5,11 @@ A picture is what the command printed, so it is made again whenever that changes
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.text import Text
@@ -33,5 +35,25 @@ def draw(name: str, command: str, folder: str) -> None:
     (STATIC / name).write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL), encoding="utf-8")
 
 
+def photograph(name: str) -> None:
+    """Run the flights with a report, and take a picture of it in a browser, where there is one."""
+    browser = shutil.which("chromium")
+    if browser is None:
+        print("no chromium: report.png stays as it is")
+        return
+    plugline = str(Path(sys.executable).with_name("plugline"))
+    with TemporaryDirectory() as folder:
+        # In a place of its own, so that no path of this machine is in the picture.
+        shutil.copytree(ROOT / "examples/flights", f"{folder}/flights")
+        page = f"{folder}/report.html"
+        command = [plugline, "run", "pipeline.toml", "--report", page]
+        subprocess.run(command, cwd=f"{folder}/flights", check=False, capture_output=True)
+        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        command += ["--hide-scrollbars", "--window-size=1180,1900", f"--user-data-dir={folder}/profile"]
+        command += [f"--screenshot={STATIC / name}", f"file://{page}"]
+        subprocess.run(command, check=True, capture_output=True)
+
+
 for picture, (line, where) in PICTURES.items():
     draw(picture, line, where)
+photograph("report.png")

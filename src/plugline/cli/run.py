@@ -20,11 +20,12 @@ from plugline.cli.pipelines import (
     output_options,
 )
 from plugline.cli.progress import ProgressLine
+from plugline.cli.seeing import Seeing
 from plugline.cli.summary import report_data, summary
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.findings import Finding
 from plugline.pipeline.config import PipelineConfig
-from plugline.pipeline.plan import make_plan
+from plugline.pipeline.plan import Plan, make_plan
 from plugline.pipeline.report import RunReport
 from plugline.pipeline.run import run_plan
 
@@ -32,6 +33,8 @@ from plugline.pipeline.run import run_plan
 @click.command("run", cls=PipelineCommand, short_help="Pass records through plugins, from a source to a sink.")
 @input_options
 @output_options
+@click.option("--report", "page_path", metavar="PAGE.html", help="Write a page on what the run did, for a browser.")
+@click.option("--profile", "profiled", is_flag=True, help="Say which plugin the time goes to.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing where nothing went wrong.")
 @common
 @click.pass_context
@@ -40,6 +43,8 @@ def command(  # click gives every option by its name
     /,
     source: str | None,
     *,
+    page_path: str | None,
+    profiled: bool,
     quiet: bool,
     as_json: bool,
     **given: object,
@@ -53,19 +58,22 @@ def command(  # click gives every option by its name
     plugline run --use trim --use upper orders.ndjson -o clean.csv
     plugline run --use upper --with 'fields=["name"]' orders.csv
     zcat orders.gz | plugline run --use trim - | head
+    plugline run pipeline.toml --report report.html --profile
 
     Exit codes: 0 done; 1 done, with dead letters; 2 wrong use; 4 stopped, output not in place; 130 Ctrl-C.
     """  # noqa: D301 - click's mark for lines that are not to be filled
     invocation = context.find_object(Invocation) or Invocation()
     to_stdout = False
+    stop: RunStopped | None = None
     try:
         config, base = configuration(source, given, context)
         to_stdout = config.sink.path == STANDARD
         _check_streams(config)
         plan = make_plan(config, base)
-        progress = ProgressLine.for_terminal(quiet=quiet or as_json)
-        with _signals(invocation), _clean_output(to_stdout=to_stdout), progress, hidden_variables(config):
-            report = run_plan(plan, progress=progress.update if progress.wanted else None)
+        bar = ProgressLine.for_terminal(quiet=quiet or as_json)
+        seeing = Seeing(plan, bar, page_path=page_path, profiled=profiled, title=source or "pipeline.toml")
+        with _signals(invocation), _clean_output(to_stdout=to_stdout), bar, hidden_variables(config):
+            report, stop = _run(plan, seeing)
     except ConfigurationError as error:
         if as_json:
             data = [render.finding_data(finding) for finding in error.findings]
@@ -73,14 +81,30 @@ def command(  # click gives every option by its name
         else:
             render.say_findings(error.findings)
         return MISUSED
-    except RunStopped as stop:
-        return _tell_stop(stop, invocation, as_json=as_json, to_stdout=to_stdout)
-    _log("run ended", report)
+    _log("run ended" if stop is None else "run stopped", report)
+    written = seeing.write_page(report)
     if as_json:
-        render.tell_json({**report_data(report), "findings": []}, talk=to_stdout)
-    elif not quiet or report.failed:
-        render.say(summary(report))
-    return FAULTS if report.failed else OK
+        findings = [render.finding_data(stop.finding)] if stop is not None else []
+        render.tell_json({**report_data(report), "findings": findings, **seeing.data(report)}, talk=to_stdout)
+    else:
+        if stop is not None:
+            render.say_findings([stop.finding])
+        if not quiet or report.failed or stop is not None:
+            render.say(summary(report))
+        seeing.say(report)
+    if stop is not None:
+        return _stop_code(stop, invocation)
+    return FAULTS if report.failed or not written else OK
+
+
+def _run(plan: Plan, seeing: Seeing) -> tuple[RunReport, RunStopped | None]:
+    try:
+        return run_plan(plan, progress=seeing.progress), None
+    except RunStopped as stop:
+        report = stop.report
+        if not isinstance(report, RunReport):  # it always is; the error knows no report, being on the ground
+            raise
+        return report, stop
 
 
 def _log(what: str, report: RunReport) -> None:
@@ -96,15 +120,7 @@ def _log(what: str, report: RunReport) -> None:
     )
 
 
-def _tell_stop(stop: RunStopped, invocation: Invocation, *, as_json: bool, to_stdout: bool) -> int:
-    report = stop.report
-    assert isinstance(report, RunReport)  # noqa: S101 - a run always gives one
-    _log("run stopped", report)
-    if as_json:
-        render.tell_json({**report_data(report), "findings": [render.finding_data(stop.finding)]}, talk=to_stdout)
-    else:
-        render.say_findings([stop.finding])
-        render.say(summary(report))
+def _stop_code(stop: RunStopped, invocation: Invocation) -> int:
     if not stop.interrupted:
         return STOPPED
     return INTERRUPTED if invocation.signal == signal.SIGINT else 128 + int(invocation.signal)

@@ -1,0 +1,122 @@
+"""What is asked to be seen of a run: its progress while it goes on, a page and a profile when it has ended."""
+
+import os
+from tempfile import NamedTemporaryFile
+
+from plugline.cli import render
+from plugline.cli.app import Misuse
+from plugline.cli.progress import ProgressLine
+from plugline.pipeline.plan import Plan
+from plugline.pipeline.report import RunReport
+from plugline.pipeline.split import Progress, ProgressCall
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # imported where a page is asked for
+    from plugline.cli.samples import Samples
+
+
+class Seeing:
+    """Costs nothing where nothing is asked for.
+
+    Args:
+        plan: What is run.
+        bar: Draws on a terminal.
+        page_path: The page to write, ``None`` for none.
+        profiled: Whether to tell which plugin the time goes to.
+        title: What to call the run.
+    """
+
+    def __init__(self, plan: Plan, bar: ProgressLine, *, page_path: str | None, profiled: bool, title: str) -> None:
+        self._plan = plan
+        self._bar = bar
+        self._page_path = page_path
+        self._profiled = profiled
+        self._title = title
+        self._samples = None if page_path is None else _samples_for(page_path)
+
+    @property
+    def progress(self) -> ProgressCall | None:
+        """What a run has to tell how far it is; ``None`` where nobody wants to know."""
+        if self._samples is None:
+            return self._bar.update if self._bar.wanted else None
+        return self._update if self._bar.wanted else self._samples.update
+
+    def _update(self, progress: Progress) -> None:
+        if self._samples is not None:
+            self._samples.update(progress)
+        self._bar.update(progress)
+
+    def data(self, report: RunReport) -> dict[str, object]:
+        """Return what was asked for beside the report, for JSON."""
+        if not self._profiled:
+            return {}
+        from plugline.cli.profile import profile, profile_data  # noqa: PLC0415 - where it is asked for
+
+        return {"profile": profile_data(profile(self._plan, report))}
+
+    def say(self, report: RunReport) -> None:
+        """Say what was asked for beside the report."""
+        if not self._profiled:
+            return
+        from plugline.cli.profile import profile, profile_text  # noqa: PLC0415 - where it is asked for
+
+        render.say(profile_text(profile(self._plan, report)))
+
+    def write_page(self, report: RunReport) -> bool:
+        """Write the page, if one is wanted; say so, and return ``False``, where that cannot be done."""
+        if self._page_path is None or self._samples is None:
+            return True
+        from plugline.cli.page import page  # noqa: PLC0415 - where it is asked for
+
+        speeds = self._samples.speeds(report.seconds, report.records_in)
+        text = page(self._plan, report, speeds, title=self._title)
+        try:
+            _write(self._page_path, text.encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            render.error(f"the report {self._page_path!r} cannot be written: {error.strerror or error}")
+            return False
+        return True
+
+
+def _samples_for(path: str) -> "Samples":
+    from plugline.cli.samples import Samples  # noqa: PLC0415 - where a page is asked for
+
+    _check_page(path)
+    return Samples()
+
+
+def _check_page(path: str) -> None:
+    """Refuse what could not be written after a long run.
+
+    Raises:
+        Misuse: It is a folder, or in none.
+    """
+    folder = os.path.dirname(path) or "."
+    if os.path.isdir(path) or not os.path.basename(path):
+        raise Misuse(f"--report {path!r} is a folder, expected a file", "name a file in it: --report report.html")
+    if not os.path.isdir(folder):
+        raise Misuse(f"the folder of --report {path!r} does not exist", f"create it: mkdir -p {folder}")
+
+
+def _write(path: str, content: bytes) -> None:
+    """Write whole or not at all."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb") as stream:  # a special file, which nothing can be put in the place of
+            stream.write(content)
+        return
+    folder = os.path.dirname(path) or "."
+    with NamedTemporaryFile(dir=folder, prefix=f".{os.path.basename(path)}.", delete=False) as aside:
+        try:
+            aside.write(content)
+            aside.close()
+            os.chmod(aside.name, 0o666 & ~_umask())
+            os.replace(aside.name, path)
+        except BaseException:
+            os.unlink(aside.name)
+            raise
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

@@ -1,0 +1,159 @@
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from plugline.cli import main
+from tests.builders import ndjson, pipeline, processor
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+EMPTY = {"meta", "br", "link", "input", "img", "line", "polygon", "polyline"}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(folder: Path, *words: str, code: int, body: str = "return record", **given: object) -> str:
+    source = ndjson(*({"n": number, "name": f"name {number}"} for number in range(40)), b"{broken <b>line</b>")
+    top = given.pop("top", 'VERSION = "1.2.3"')
+    pipeline(folder, plugins={"work.py": processor(body, top=str(top))}, source=source, steps=["work"], **given)  # type: ignore[arg-type]
+    assert main(["run", "-q", "--report", "report.html", *words]) == code
+    return Path("report.html").read_text(encoding="utf-8")
+
+
+class _Page(HTMLParser):
+    """Notes what a page holds, and that what is opened is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.tags: set[str] = set()
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [value or "" for name, value in attrs if name in ("href", "src", "action", "data", "srcset")]
+        if tag not in EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in EMPTY:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def parsed(text: str) -> _Page:
+    page = _Page()
+    page.feed(text)
+    page.close()
+    assert page.open == []
+    return page
+
+
+FAILS = "if record['n'] % 4 == 0:\n    raise ValueError(f'four <script>alert({record[\"n\"]})</script>')\nreturn record"
+
+
+def test_a_page_tells_all_of_a_run(folder: Path) -> None:
+    page = parsed(run(folder, code=1, body=FAILS))
+    text = " ".join(page.text.split())
+    for heading in ("Throughput", "Time per step", "Records per step", "Failures", "Plugins"):
+        assert heading in text
+    assert "complete, 11 dead letters" in text
+    assert "ValueError (plugins/work.py:5)" in text
+    assert "in.ndjson, line 1: four <script>alert(0)</script>" in text
+    assert "{broken <b>line</b>" in text
+    assert "1.2.3" in text
+    assert len(re.findall(r"[0-9a-f]{64}", text)) >= 2
+    assert "Traceback" in text
+
+
+def test_a_page_needs_nothing_from_anywhere_and_runs_nothing(folder: Path) -> None:
+    text = run(folder, code=1, body=FAILS)
+    page = parsed(text)
+    assert page.links == []
+    assert not page.tags & {"script", "iframe", "object", "embed", "img", "link", "form"}
+    assert "url(" not in text
+    assert "@import" not in text
+    assert "default-src 'none'" in text
+    assert len(text) < 100_000
+
+
+def test_nothing_of_a_record_or_plugin_becomes_part_of_the_page(folder: Path) -> None:
+    evil = "</code></pre><script>x</script><style>\"'&"
+    body = f"raise KeyError({evil!r})"
+    text = run(folder, "--max-errors", "none", code=1, body=body, top=f'VERSION = "<i>{1}</i>"')
+    assert "<script" not in text
+    assert "<i>" not in text
+
+
+def test_a_run_that_stopped_has_a_page_that_says_so(folder: Path) -> None:
+    page = parsed(run(folder, "--max-errors", "3", code=4, body=FAILS))
+    assert "stopped before the end" in page.text
+    assert "(not in place)" in page.text
+
+
+def test_a_run_without_failures_says_so(folder: Path) -> None:
+    pipeline(folder, source=ndjson({"n": 1}))
+    assert main(["run", "-q", "--report", "report.html"]) == 0
+    page = parsed(Path("report.html").read_text(encoding="utf-8"))
+    assert "complete" in page.text
+    assert re.search(r"Failures\s+none", page.text)
+
+
+@pytest.mark.parametrize("path", ["absent/report.html", ".", "folder/"])
+def test_a_place_where_no_page_can_be_is_told_before_the_run(
+    path: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = pipeline(folder, source=ndjson({}))
+    assert main(["run", "--report", path]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert made.files == ["in.ndjson", "pipeline.toml"]
+
+
+def test_the_profile_says_which_plugin_the_time_goes_to(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    slow = processor("for _ in range(20_000):\n    pass\nreturn record")
+    pipeline(
+        folder,
+        plugins={"slow.py": slow, "quick.py": processor()},
+        source=ndjson(*({"n": number} for number in range(100))),
+        steps=["quick", "slow", 'use = "slow"\nname = "again"'],
+    )
+    assert main(["run", "-q", "--profile"]) == 0
+    first = capsys.readouterr().err.splitlines()[1].split()
+    assert first[0] == "slow"
+    assert first[-3:] == ["slow,", "again", "plugins/slow.py"]
+    assert main(["run", "-q", "--profile", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["profile"]
+    assert told[0]["plugin"] == "slow"
+    assert told[0]["records"] == 200
+    assert told[0]["share"] > 0.5
+    assert abs(sum(one["share"] for one in told) - 1) < 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here: apt-get install chromium")
+def test_a_browser_shows_the_page(folder: Path) -> None:
+    run(folder, code=1, body=FAILS)
+    assert CHROMIUM is not None
+    browser = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    browser += [f"--user-data-dir={folder / 'profile'}", "--window-size=1180,1600", "--virtual-time-budget=2000"]
+    url = f"file://{folder / 'report.html'}"
+    dumped = subprocess.run([*browser, "--dump-dom", url], capture_output=True, text=True, timeout=60, check=True)
+    # The browser's own reading of it: every table and drawing is where it was put.
+    page = parsed(dumped.stdout.partition("<!DOCTYPE html>")[2])
+    assert page.tags >= {"header", "section", "svg", "table", "details"}
+    assert "11 dead letters" in page.text
+    shot = folder / "shot.png"
+    subprocess.run([*browser, f"--screenshot={shot}", url], capture_output=True, timeout=60, check=True)
+    assert shot.read_bytes().startswith(b"\x89PNG")
+    assert shot.stat().st_size > 20_000  # a blank page of this size has three thousand bytes
