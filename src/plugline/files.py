@@ -69,6 +69,26 @@ def read_source(path: str, *, within: str | None = None, max_bytes: int = MAX_SO
         return Finding("P101", f"cannot be read: {_reason(error)}", place, hint=_unreadable_hint(error))
 
 
+def read_plain(path: str) -> tuple[bytes, os.stat_result] | None:
+    """Return the bytes of a regular file that is no link, with its status; ``None`` where :func:`read_source` has more to say."""
+    try:
+        descriptor = os.open(path, _PLAIN_FLAGS)
+        try:
+            status = os.fstat(descriptor)
+            size = status.st_size
+            if not stat.S_ISREG(status.st_mode) or size > MAX_SOURCE_BYTES:
+                return None
+            content = os.read(descriptor, size + 1)
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError):
+        return None
+    return (content, status) if len(content) == size else None
+
+
+_PLAIN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
 def _resolve(path: str, within: str | None) -> str | Finding:
     if not any(os.path.islink(part) for part in _parts_below(path, within)):
         return path

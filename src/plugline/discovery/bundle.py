@@ -7,8 +7,9 @@ Invariants:
     3. An entry is one ``write`` with ``O_APPEND``, and its place is known from the descriptor's position after it. So
        several processes may append at once.
 
-An entry is the source's digest, the digest of the rest, the length of the outline, then the outline
-(see :mod:`plugline.discovery.outline`) and the code, both marshalled.
+An entry is the source's digest, the check of what comes between it and the source, the lengths of outline and code, then the
+outline (see :mod:`plugline.discovery.outline`) and the code, both marshalled, and the source itself. The source is for
+people: when a plugin's file is gone, tracebacks and ``inspect.getsource`` go on to show what is running.
 """
 
 import marshal
@@ -18,7 +19,8 @@ from plugline.discovery.cache import open_ours, read_at, write_whole
 from plugline.files import DIGEST_BYTES, digest_of
 from plugline.typed import CodeType
 
-_HEAD_BYTES = 2 * DIGEST_BYTES + 4
+_LENGTHS_AT = 2 * DIGEST_BYTES
+_HEAD_BYTES = _LENGTHS_AT + 8
 
 Where = tuple[int, int]
 """The offset of an entry and its length."""
@@ -49,16 +51,20 @@ class Bundle:
 
     def find_code(self, digest: bytes, where: Where) -> CodeType | None:
         """Return the code that was compiled from the source of this digest, or ``None`` on any doubt."""
-        payload = self._payload(digest, where)
-        if payload is None:
-            return None
-        code = _unmarshal(payload[4 + int.from_bytes(payload[:4], "little") :])
+        entry = self._checked(digest, where)
+        code = _unmarshal(entry[_middle(entry) : _end(entry)]) if entry is not None else None
         return code if isinstance(code, CodeType) else None
 
     def find_outline(self, digest: bytes, where: Where) -> object:
         """Return the outline of that source, or ``None`` on any doubt."""
-        payload = self._payload(digest, where)
-        return _unmarshal(payload[4 : 4 + int.from_bytes(payload[:4], "little")]) if payload is not None else None
+        entry = self._checked(digest, where)
+        return _unmarshal(entry[_HEAD_BYTES : _middle(entry)]) if entry is not None else None
+
+    def find_source(self, digest: bytes, where: Where) -> bytes | None:
+        """Return the source of this digest, or ``None`` on any doubt."""
+        entry = self._checked(digest, where)
+        source = entry[_end(entry) :].tobytes() if entry is not None else b""
+        return source if digest_of(source) == digest else None
 
     def append(self, entries: list[bytes]) -> list[Where] | None:
         """Write entries made by :func:`entry_of`; returns where each is, or ``None`` where that failed."""
@@ -100,17 +106,16 @@ class Bundle:
             offset += len(entry)
         return moved
 
-    def _payload(self, digest: bytes, where: Where) -> memoryview | None:
+    def _checked(self, digest: bytes, where: Where) -> memoryview | None:
         offset, length = where
         entry = self._whole[offset : offset + length]
         if len(entry) != length:
             entry = memoryview(self._read(offset, length))
         if len(entry) != length or length < _HEAD_BYTES or entry[:DIGEST_BYTES] != digest:
             return None
-        payload = entry[2 * DIGEST_BYTES :]
-        if entry[DIGEST_BYTES : 2 * DIGEST_BYTES] != digest_of(payload, digest):
+        if digest_of(entry[_LENGTHS_AT : _end(entry)], digest) != entry[DIGEST_BYTES:_LENGTHS_AT]:
             return None
-        return payload
+        return entry
 
     def _read(self, offset: int, length: int | None) -> bytes:
         descriptor = open_ours(self.path)
@@ -122,12 +127,22 @@ class Bundle:
             os.close(descriptor)
 
 
-def entry_of(digest: bytes, outline: tuple[object, ...], code: CodeType) -> bytes:
+def entry_of(digest: bytes, outline: tuple[object, ...], code: CodeType, source: bytes) -> bytes:
     """Return what :meth:`Bundle.append` writes."""
-    marshalled = marshal.dumps(outline)  # type: ignore[arg-type]  # tuples, strings and numbers
-    payload = b"".join((len(marshalled).to_bytes(4, "little"), marshalled, marshal.dumps(code)))
+    marshalled = marshal.dumps(outline), marshal.dumps(code)  # type: ignore[arg-type]  # tuples, strings and numbers
+    payload = b"".join((*(len(part).to_bytes(4, "little") for part in marshalled), *marshalled))
     # Keyed with the source's digest: the code of one source cannot stand under that of another.
-    return b"".join((digest, digest_of(payload, digest), payload))
+    return b"".join((digest, digest_of(payload, digest), payload, source))
+
+
+def _middle(entry: memoryview) -> int:
+    """Return where the outline ends and the code begins."""
+    return _HEAD_BYTES + int.from_bytes(entry[_LENGTHS_AT : _LENGTHS_AT + 4], "little")
+
+
+def _end(entry: memoryview) -> int:
+    """Return where the code ends and the source begins."""
+    return _middle(entry) + int.from_bytes(entry[_LENGTHS_AT + 4 : _HEAD_BYTES], "little")
 
 
 def _unmarshal(content: memoryview) -> object:

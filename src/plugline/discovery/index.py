@@ -59,7 +59,7 @@ from plugline.typed import Callable, CodeType
 # Not imported: the façade stands above us.
 __version__: str = sys.modules["plugline"].__version__
 
-_MAGIC = b"plugidx\x01"
+_MAGIC = b"plugidx\x02"
 _FIRST_READ_BYTES = 4096  # the head of most folders, in one read
 _PREFIX_BYTES = 24
 _RECORD_BYTES = 32
@@ -180,22 +180,24 @@ class Listing:
     Attributes:
         rows: What is known of each candidate, in the finder's order.
         number: That of the host's circumstances, ``None`` where they are not to be remembered.
+        text: These circumstances.
         verdicts: What the host makes of the files that lack their bit in :data:`~plugline.discovery.rows.FITS`.
         refused: What bears a plugin's name and can be none, each with its finding.
         findings: What is wrong with the folder as a whole.
     """
 
-    __slots__ = ("findings", "number", "refused", "rows", "verdicts")
+    __slots__ = ("findings", "number", "refused", "rows", "text", "verdicts")
 
     def __init__(
         self,
         rows: list[Row],
         number: int | None,
+        text: str | None,
         verdicts: dict[str, Verdict],
         refused: tuple[tuple[str, Finding], ...] = (),
         findings: tuple[Finding, ...] = (),
     ) -> None:
-        self.rows, self.number, self.verdicts = rows, number, verdicts
+        self.rows, self.number, self.text, self.verdicts = rows, number, text, verdicts
         self.refused, self.findings = refused, findings
 
 
@@ -221,7 +223,7 @@ class FolderIndex:
         self.rows: dict[str, Row] = {}
         self.unremembered: dict[str, Read] = {}
         """What cannot be remembered, and is read again each time: files that cannot be read, odd settings."""
-        self._kept: dict[bytes, tuple[str, CodeType]] = {}
+        self._kept: dict[bytes, tuple[str, CodeType, bytes]] = {}
 
     def _locate(self) -> None:
         """Find out where on disk it is; not before it is used, since a host looks at nothing before that."""
@@ -261,7 +263,7 @@ class FolderIndex:
                 number = head.circumstances.index(text)
                 verdicts = self._recall_verdicts(number)
                 if verdicts is not None:
-                    return Listing(list(self.rows.values()), number, verdicts, self.refused(head))
+                    return Listing(list(self.rows.values()), number, text, verdicts, self.refused(head))
         # What reads sources is imported where one is to be read.
         from plugline.discovery.update import Update  # noqa: PLC0415
 
@@ -356,8 +358,8 @@ class FolderIndex:
 
     # ------------------------------------------------------------------------- one plugin
 
-    def find_one(self, name: str, circumstances: Circumstances) -> tuple[Row, int] | None:
-        """Return the row of the one plugin of this name, with the number of its host's circumstances.
+    def find_one(self, name: str, circumstances: Circumstances) -> tuple[Row, int, str] | None:
+        """Return the row of the one plugin of this name, with the number of its host's circumstances, and these.
 
         ``None`` where only a listing can tell.
 
@@ -371,7 +373,7 @@ class FolderIndex:
         try:
             head = self._read_head(descriptor)
             text = circumstances()
-            if head is None or text not in head.circumstances or not self.is_found_unchanged(head):
+            if head is None or text is None or text not in head.circumstances or not self.is_found_unchanged(head):
                 return None
             row = _find_row(descriptor, head, name)
         finally:
@@ -381,7 +383,7 @@ class FolderIndex:
             return None
         if not row[CHANGED] or _status_at(real_path(self.tree, row[ENTRY])) != row[MODIFIED : INODE + 1]:
             return None
-        return row, number
+        return row, number, text
 
     # ------------------------------------------------------------------------- specs and code
 
@@ -414,8 +416,11 @@ class FolderIndex:
         row = row if row is not None else self.rows.get(entry)
         rest = rest_of(row) if row is not None else None
         where = rest.where if rest is not None and rest.digest == digest else self._find_helper(digest)
-        code = self._bundle.find_code(digest, where) if where is not None and where[1] else None
-        path = real_path(self.tree, entry)
+        return self.code_at(digest, where, real_path(self.tree, entry)) if where is not None else None
+
+    def code_at(self, digest: bytes, where: Where, path: str) -> CodeType | None:
+        """Return the code that is remembered at a place in the bundle, as that of a file of this path."""
+        code = self._bundle.find_code(digest, where) if self._bundle is not None and where[1] else None
         if code is not None and code.co_filename != path:
             _imp._fix_co_filename(code, path)  # type: ignore[attr-defined]  # noqa: SLF001 - importlib does so; the folder is reached by another path than it was then
         return code
@@ -431,10 +436,20 @@ class FolderIndex:
             os.close(descriptor)
         return _place_in(record) if record is not None else None
 
-    def keep_code(self, digest: bytes, entry: str, code: CodeType) -> None:
-        """Take note of code that was not remembered; :meth:`flush` writes it down."""
+    def find_source(self, digest: bytes, entry: str) -> bytes | None:
+        """Return the source of this digest, which was that of a file once, if that is remembered."""
+        if self._bundle is None:
+            return None
+        row = self.rows.get(entry)
+        rest = rest_of(row) if row is not None else None
+        where = rest.where if rest is not None and rest.digest == digest else self._find_helper(digest)
+        return self._bundle.find_source(digest, where) if where is not None and where[1] else None
+
+    def keep_code(self, digest: bytes, entry: str, code: CodeType, source: bytes) -> bool:
+        """Take note of code that was not remembered, for :meth:`flush` to write it down; whether it can be."""
         if self._bundle is not None:
-            self._kept[digest] = (entry, code)
+            self._kept[digest] = (entry, code, source)
+        return self._bundle is not None
 
     def read_all_code(self) -> None:
         """Make ready for loading most of the plugins."""
@@ -452,15 +467,15 @@ class FolderIndex:
 
             if self.head is None:
                 self._recall()
-            entries = [entry_of(digest, outline_of(code), code) for digest, (_, code) in kept.items()]
+            entries = [entry_of(digest, outline_of(code), code, source) for digest, (_, code, source) in kept.items()]
             places = self._bundle.append(entries)
             if self.head is not None and places is not None:
                 self._write(self.head, self._place_kept(kept, places))
         self._bundle.forget()
 
-    def _place_kept(self, kept: dict[bytes, tuple[str, CodeType]], places: list[Where]) -> dict[bytes, Where]:
+    def _place_kept(self, kept: dict[bytes, tuple[str, CodeType, bytes]], places: list[Where]) -> dict[bytes, Where]:
         helpers: dict[bytes, Where] = {}
-        for (digest, (entry, _)), where in zip(kept.items(), places, strict=True):
+        for (digest, (entry, *_)), where in zip(kept.items(), places, strict=True):
             row = self.rows.get(entry)
             rest = rest_of(row) if row is not None else None
             if row is not None and rest is not None and rest.digest == digest:

@@ -111,7 +111,7 @@ class Update:
         # A folder that cannot be listed is not worth a file of its own; one that comes back is read again.
         self.changed &= not found.findings
         refused = found.refused or index.refused(self.head)
-        return Listing(list(index.rows.values()), number, verdicts, refused, found.findings)
+        return Listing(list(index.rows.values()), number, self._circumstances, verdicts, refused, found.findings)
 
     # ------------------------------------------------------------------------- the folder
 
@@ -217,9 +217,9 @@ class Update:
 
     def _keep(self, fresh: Sequence[_Fresh]) -> list[Where]:
         entries = {
-            one.digest: entry_of(one.digest, one.reading.outline, one.reading.code)
+            one.digest: entry_of(one.digest, one.reading.outline, one.reading.code, one.source.content)
             for one in fresh
-            if one.reading is not None and one.reading.code is not None
+            if one.reading is not None and one.reading.code is not None and one.source is not None
         }
         places = dict(zip(entries, self._index.append_code(list(entries.values())) or (), strict=False))
         return [places.get(one.digest, _NOT_COMPILED) for one in fresh]

@@ -11,7 +11,7 @@ from plugline.errors import LoadError, PluginDeclined, PluginRejected, UnknownPl
 from plugline.findings import Finding
 from plugline.host.loader import Loader
 from plugline.host.plugin import Aside, Plugin, Rejected
-from plugline.host.registry import Circumstances, Entry, Inspection, RememberedEntry, indexes_of, inspect_places
+from plugline.host.registry import Circumstances, Entry, Inspection, Listed, RememberedEntry, indexes_of, inspect_places
 from plugline.typed import (
     TYPE_CHECKING,
     Callable,
@@ -288,7 +288,7 @@ class Host(Generic[T_co]):
                 found = index.find_one(name, lambda: self._around.text(index.tree.real))
                 if found is None:
                     return None
-                self._early[name] = Plugin(RememberedEntry(found[0], index, found[1], 0), self._loader)
+                self._early[name] = Plugin(RememberedEntry(found[0], Listed(index, *found[1:], 0)), self._loader)
             return self._early[name]
 
     def _of_class(self, name: str) -> Plugin[T_co] | None:

@@ -7,10 +7,10 @@ from plugline.clock import monotonic_seconds
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.finders import Finder
 from plugline.discovery.index import FolderIndex
-from plugline.discovery.rows import Row
+from plugline.discovery.rows import ENTRY, Row, running_part
 from plugline.discovery.trees import real_path
 from plugline.errors import LoadError, NameMissing, SettingsRefused
-from plugline.files import SourceFile, digest_of
+from plugline.files import SourceFile, digest_of, read_plain
 from plugline.findings import Finding, Place
 from plugline.host.registry import (
     Circumstances,
@@ -25,6 +25,7 @@ from plugline.loading.modules import Undo, forget_modules
 from plugline.loading.namespace import (
     Compiler,
     Namespace,
+    PrivateLoader,
     TopNamespace,
     release,
     reserve,
@@ -32,7 +33,7 @@ from plugline.loading.namespace import (
     stand_at_top,
     stand_first,
 )
-from plugline.loading.target import Declined, Faulty, Target, Vanished
+from plugline.loading.target import Declined, Faulty, Target, Vanished, quick_target
 from plugline.typed import TYPE_CHECKING, CodeType, Container, Mapping, Sequence, TracebackType
 from plugline.values import Value
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     # What runs and binds plugins is imported where one is run.
     from plugline.contract.permissions import Permissions
     from plugline.loading.families import Family
+    from plugline.loading.patches import Snapshot
 
 
 class Loaded(Value):
@@ -77,6 +79,15 @@ class _Staged:
 
     def __init__(self, source: SourceFile, digest: bytes, row: Row | None) -> None:
         self.source, self.digest, self.row = source, digest, row
+
+
+class _Ready:
+    """What is run as it is: the code of bytes that were read and hashed just now, admitted when they were listed."""
+
+    __slots__ = ("code", "loader", "name", "namespace", "path")
+
+    def __init__(self, name: str, path: str, code: CodeType, loader: PrivateLoader, namespace: Namespace) -> None:
+        self.name, self.path, self.code, self.loader, self.namespace = name, path, code, loader, namespace
 
 
 class _Bound:
@@ -119,6 +130,9 @@ class Loader:
         self._around = around
         self._indexes = indexes or {}
         self._depth = 0  # of loads within loads, and of batches
+        self._batches = 0
+        self._known_modules = 0  # before the batch
+        self._texts: dict[int, str | None] = {}  # the circumstances at the beginning of the batch, by finder
         self._staged: dict[tuple[str, str], _Staged] = {}
         self._namespaces: dict[int, Namespace] = {}
         self._declared: dict[tuple[str, str], Permissions] = {}  # of packages, by namespace and folder
@@ -191,20 +205,26 @@ class Loader:
         found = self._around.gate.admit_file(namespace.tree, relative, source, declared)
         return next((finding for finding in found if finding.is_error), source)
 
-    def compile(self, namespace: Namespace, relative: str, source: SourceFile) -> CodeType:
+    def compile(self, namespace: Namespace, relative: str, source: SourceFile) -> tuple[CodeType, SourceFile | bytes]:
         """See :class:`plugline.loading.namespace.Provider`."""
         if self.compiler is not None:
-            return self.compiler(source.content, real_path(namespace.tree, relative))
+            return self.compiler(source.content, real_path(namespace.tree, relative)), source
         index = self._index_of(namespace)
         if index is None:
-            return compile(source.content, real_path(namespace.tree, relative), "exec", dont_inherit=True)
+            return compile(source.content, real_path(namespace.tree, relative), "exec", dont_inherit=True), source
         staged = self._staged.get((namespace.name, relative))
         digest = staged.digest if staged is not None else digest_of(source.content)
         code = index.find_code(digest, relative, staged.row if staged is not None else None)
         if code is None:
             code = compile(source.content, real_path(namespace.tree, relative), "exec", dont_inherit=True)
-            index.keep_code(digest, relative, code)
-        return code
+            if not index.keep_code(digest, relative, code, source.content):
+                return code, source
+        return code, digest
+
+    def text(self, namespace: Namespace, relative: str, digest: bytes) -> bytes | None:
+        """See :class:`plugline.loading.namespace.Provider`."""
+        index = self._index_of(namespace)
+        return index.find_source(digest, relative) if index is not None else None
 
     def _index_of(self, namespace: Namespace) -> FolderIndex | None:
         for number, index in self._indexes.items():
@@ -214,17 +234,22 @@ class Loader:
 
     def __enter__(self) -> None:
         """Begin to load many."""
+        if self._depth == 0:
+            self._known_modules = len(sys.modules)
+            self._texts = {finder: self._around.text(index.tree.real) for finder, index in self._indexes.items()}
         self._depth += 1
+        self._batches += 1
         for index in self._indexes.values():
             index.read_all_code()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._end()
+        self._end(1)
 
-    def _end(self) -> None:
+    def _end(self, batches: int = 0) -> None:
         self._depth -= 1
+        self._batches -= batches
         if self._depth == 0:
             for index in self._indexes.values():
                 index.flush()
@@ -247,13 +272,17 @@ class Loader:
 
     def load(self, entry: Entry) -> Outcome:
         """Run a plugin and bind it, or say everything that keeps it from being a plugin. Leaves nothing of a failure."""
-        # A file with several plugins that fails or declines does so once, and not once for each of them.
-        key = (entry.finder, entry.place.path)
-        digest, known = self._failures.get(key, ("", None))
-        if known is not None and digest == entry.digest:
-            return Vanished(known, whole_file=True) if isinstance(known, tuple) else known
         self._depth += 1
         try:
+            if isinstance(entry, RememberedEntry):
+                ready = self._ready(entry)
+                if ready is not None:
+                    return self._load_ready(entry, ready)
+            # A file with several plugins that fails or declines does so once, and not once for each of them.
+            key = (entry.finder, entry.place.path)
+            digest, known = self._failures.get(key, ("", None))
+            if known is not None and digest == entry.digest:
+                return Vanished(known, whole_file=True) if isinstance(known, tuple) else known
             outcome = self._load_keeping_the_process(entry)
         finally:
             self._end()
@@ -262,6 +291,95 @@ class Loader:
         if not isinstance(outcome, (Loaded, Vanished)) and entry.class_name:
             self._failures[key] = (entry.digest, outcome)
         return outcome
+
+    def _ready(self, entry: RememberedEntry) -> _Ready | None:
+        """Return what is to be run where file and circumstances are those of the listing, so that nothing is to be judged.
+
+        ``None`` where there is any doubt, and for what is not plain: then it is read, checked and found as any other.
+        """
+        namespace = self._namespaces.get(entry.finder)
+        relative = entry.row[ENTRY]
+        if type(namespace) is not Namespace or self.compiler is not None or "/" in relative:
+            return None
+        listed = entry.listed
+        index = listed.index
+        path = real_path(index.tree, relative)
+        text = self._texts.get(listed.finder) if self._batches else self._around.text(index.tree.real)
+        found = read_plain(path) if text == listed.text else None
+        if found is None:
+            return None
+        content, status = found
+        module, known, where, owners, verdicts = running_part(entry.row)
+        digest = digest_of(content)
+        if (
+            digest != known
+            or owners != ((status.st_uid, status.st_gid, status.st_mode),)
+            or verdicts.get(listed.number)
+        ):
+            return None
+        name = namespace.module_name(module)
+        if name in sys.modules or "." in module:
+            return None
+        code = index.code_at(digest, where, path)
+        if code is None:
+            return None
+        if namespace.name not in sys.modules:
+            __import__(namespace.name)
+        return _Ready(name, path, code, PrivateLoader(namespace, relative, digest), namespace)
+
+    def _load_ready(self, entry: RememberedEntry, ready: _Ready) -> Outcome:
+        """Run and bind, and put back what belongs to the whole process and was changed meanwhile."""
+        from plugline.loading.patches import Snapshot  # noqa: PLC0415 - a listing does without
+
+        stand_first()
+        snapshot = Snapshot()
+        known = self._known_modules if self._batches else len(snapshot.modules)
+        place = Place(entry.place.path)
+        patched: tuple[Finding, ...] = ()
+        intact = False
+        try:
+            start = monotonic_seconds()
+            found, intact = self._run_ready(entry, ready, snapshot)
+            seconds = monotonic_seconds() - start
+        finally:
+            if not intact or not snapshot.is_intact(known):
+                patched = snapshot.undo(ready.name, place)
+        match found:
+            case Target():
+                return Loaded(entry, found, seconds, patched)
+            case Faulty():
+                return (*found.findings, *patched)
+            case tuple():
+                return (*found, *patched)
+            case _:
+                return found
+
+    def _run_ready(
+        self, entry: RememberedEntry, ready: _Ready, snapshot: "Snapshot"
+    ) -> tuple[Target | Declined | Vanished | Faulty | tuple[Finding, ...], bool]:
+        """Return what came of running and binding it, and whether nothing of the plugin's has run since builtins were looked at."""
+        from plugline.loading.making import make_module  # noqa: PLC0415 - a listing does without
+
+        undo = Undo(ready.namespace.owns, snapshot.modules)
+        try:
+            module = make_module(ready.name, ready.path, ready.loader, ready.code, self.injected)
+        except BaseException as error:  # noqa: BLE001 - whatever a plugin raises is its own; Ctrl-C passes there
+            snapshot.put_back_builtins()
+            from plugline.loading.running import failure_of  # noqa: PLC0415 - few plugins fail
+
+            return failure_of(error, ready.path, entry.place.path, undo), False
+        intact = snapshot.put_back_builtins()
+        target = quick_target(module, self._around.interfaces, ready.name)
+        if target is not None:
+            return target, intact
+        loaded = False
+        try:
+            found = self._bind(entry, module, "", ready.path, undo, private=True)
+            loaded = isinstance(found, (Target, Vanished, Faulty))
+        finally:
+            if not loaded:
+                undo()
+        return found, False
 
     def _load_keeping_the_process(self, entry: Entry) -> Outcome | Faulty:
         """Load, and put back what belongs to the whole process and was changed by it."""

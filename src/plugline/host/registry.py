@@ -92,33 +92,51 @@ class Entry(Value):
         return self.spec is not None and self.spec.binds(name)
 
 
+class Listed:
+    """What the remembered entries of one listing have in common.
+
+    Attributes:
+        index: Where they are remembered.
+        number: That of the circumstances under which they were accepted.
+        text: These circumstances.
+        finder: The index of the finder that found them.
+    """
+
+    __slots__ = ("finder", "index", "number", "text")
+
+    def __init__(self, index: FolderIndex, number: int, text: str, finder: int) -> None:
+        self.index, self.number, self.text, self.finder = index, number, text, finder
+
+
 class RememberedEntry(Entry):
     """An accepted entry of which only what a listing shows was taken from the index; the rest is when it is asked for."""
 
-    __slots__ = ("_index", "_number", "_spec", "row")
+    __slots__ = ("_spec", "listed", "row")
     row: Row
-    _index: FolderIndex
-    _number: int
+    listed: Listed
     _spec: PluginSpec | None
 
-    def __init__(self, row: Row, index: FolderIndex, number: int, finder: int) -> None:
+    def __init__(self, row: Row, listed: Listed) -> None:
         put = object.__setattr__  # a thousand of them are made for one listing
         put(self, "row", row)
-        put(self, "_index", index)
-        put(self, "_number", number)
+        put(self, "listed", listed)
         put(self, "_spec", None)
-        put(self, "finder", finder)
 
     @property
-    def candidate(self) -> FileCandidate:  # type: ignore[override]  # read only, as all values
+    def finder(self) -> int:  # type: ignore[override]  # read only, as all values
         """See :class:`Entry`."""
-        return self._index.candidate(self.row, self.class_name)
+        return self.listed.finder
+
+    @property
+    def candidate(self) -> FileCandidate:  # type: ignore[override]
+        """See :class:`Entry`."""
+        return self.listed.index.candidate(self.row, self.class_name)
 
     @property
     def spec(self) -> PluginSpec | None:  # type: ignore[override]
         """See :class:`Entry`."""
         if self._spec is None:
-            object.__setattr__(self, "_spec", self._index.read_of(self.row).spec)
+            object.__setattr__(self, "_spec", self.listed.index.read_of(self.row).spec)
         return self._spec
 
     @property
@@ -133,20 +151,20 @@ class RememberedEntry(Entry):
 
     @property
     def _verdict(self) -> Verdict:
-        return Verdict.decode(rest_of(self.row).verdicts.get(self._number, ()), self.place.path)
+        return Verdict.decode(rest_of(self.row).verdicts.get(self.listed.number, ()), self.place.path)
 
     @property
     def place(self) -> Place:
         """Where it is, for messages."""
-        return Place(shown_path(self._index.tree, self.row[ENTRY]))
+        return Place(shown_path(self.listed.index.tree, self.row[ENTRY]))
 
     @property
     def is_plain(self) -> bool:
         """Whether its module's name says which file it is: not ``a.b.py``, not one of ``x.py`` and ``x/``."""
         entry = self.row[ENTRY]
         return entry.count(".") == 1 and not (
-            self._index.has_packages
-            and f"{entry.partition('/')[0].removesuffix('.py')}/__init__.py" in self._index.rows
+            self.listed.index.has_packages
+            and f"{entry.partition('/')[0].removesuffix('.py')}/__init__.py" in self.listed.index.rows
         )
 
     @property
@@ -305,13 +323,14 @@ def _remembered(index: FolderIndex, around: Circumstances, finder: int) -> tuple
 
     listing = index.look(lambda: around.text(index.tree.real), judge)
     number = listing.number
+    listed = Listed(index, number or 0, listing.text or "", finder)
     if not listing.verdicts and number is not None:
-        return [RememberedEntry(row, index, number, finder) for row in listing.rows], listing
+        return [RememberedEntry(row, listed) for row in listing.rows], listing
     entries: list[Entry] = []
     for row in listing.rows:
         verdict = listing.verdicts.get(row[ENTRY])
         if verdict is None:
-            entries.append(RememberedEntry(row, index, number or 0, finder))
+            entries.append(RememberedEntry(row, listed))
         else:
             entries += _entries_of(row, verdict, index, finder)
     return entries, listing

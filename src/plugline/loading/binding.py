@@ -187,7 +187,7 @@ def _call_findings(value: object, member: Member, owner: str, place: Place) -> l
     if not callable(value):
         return [not_callable(shown, value, place)]
     function = value.function if isinstance(value, _Unbound) else value
-    shape = shape_of(function)
+    shape = shape_of(function) if member.shape is not None else None
     if shape is None or member.shape is None:
         return []
     if isinstance(value, _Unbound):

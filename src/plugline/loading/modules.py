@@ -2,7 +2,7 @@
 
 import sys
 
-from plugline.typed import Callable
+from plugline.typed import Callable, ModuleType
 
 
 class Undo:
@@ -13,23 +13,18 @@ class Undo:
 
     Args:
         owns: Whether a module of some name is private; ``None`` where none is.
+        before: What it is to be put back to, where somebody has taken that down already.
     """
 
-    # Two lists and not a dictionary: with a thousand modules loaded, copying the dictionary for each plugin costs more
-    # than loading it.
-    __slots__ = ("_modules", "_names", "_owns")
+    __slots__ = ("_before", "_owns")
 
-    def __init__(self, owns: Callable[[str], bool] | None) -> None:
+    def __init__(self, owns: Callable[[str], bool] | None, before: dict[str, ModuleType] | None = None) -> None:
         self._owns = owns
-        while True:
-            self._names, self._modules = list(sys.modules), list(sys.modules.values())
-            if len(self._names) == len(self._modules):  # no other thread imported something in between
-                return
+        self._before = before if before is not None else sys.modules.copy()
 
     def __call__(self) -> None:
         """Do it."""
-        before = dict(zip(self._names, self._modules, strict=True))
-        owns = self._owns
+        before, owns = self._before, self._owns
         if owns is not None:
             forget_modules([key for key in sys.modules if key not in before and owns(key)])
         for key, module in before.items():

@@ -22,7 +22,7 @@ from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.finders import find_in_tree
 from plugline.discovery.trees import Tree, real_path
 from plugline.errors import PluginRejected
-from plugline.files import SourceFile
+from plugline.files import SourceFile, digest_of
 from plugline.findings import Finding
 from plugline.loading.modules import forget_modules
 from plugline.lookup import find_module
@@ -45,8 +45,14 @@ class Provider(Protocol):
     def provide(self, namespace: "Namespace", relative: str) -> SourceFile | Finding:
         """Return the checked source of one file, or why it may not be run."""
 
-    def compile(self, namespace: "Namespace", relative: str, source: SourceFile) -> CodeType:
-        """Return the code of that source, remembered or made now; raises what compiling it raises."""
+    def compile(self, namespace: "Namespace", relative: str, source: SourceFile) -> tuple[CodeType, SourceFile | bytes]:
+        """Return the code of that source, remembered or made now, and what :meth:`text` wants to see for it later.
+
+        Raises what compiling raises.
+        """
+
+    def text(self, namespace: "Namespace", relative: str, digest: bytes) -> bytes | None:
+        """Return the bytes of this digest that a file had when it was run, where they are remembered."""
 
 
 class Namespace:
@@ -146,12 +152,27 @@ class Namespace:
             raise PluginRejected(relative, (found,))
         return found
 
-    def code(self, relative: str, source: SourceFile) -> CodeType:
-        """Return what is run for a source that :meth:`source` returned."""
+    def code(self, relative: str, source: SourceFile) -> tuple[CodeType, SourceFile | bytes]:
+        """Return what is run for a source that :meth:`source` returned, and what :meth:`text` wants to see for it."""
         provider = self._provider()
         if provider is None:
-            return compile(source.content, real_path(self.tree, relative), "exec", dont_inherit=True)
+            return compile(source.content, real_path(self.tree, relative), "exec", dont_inherit=True), source
         return provider.compile(self, relative, source)
+
+    def text(self, relative: str, ran: SourceFile | bytes | None) -> bytes | None:
+        """Return the bytes of a file that were run, be it gone or another by now; ``None`` where nobody has them.
+
+        Args:
+            relative: The file.
+            ran: The bytes, or only their digest; ``None`` where nothing was run yet.
+        """
+        if isinstance(ran, SourceFile):
+            return ran.content
+        found = self.tree.read(relative)
+        if isinstance(found, SourceFile) and (ran is None or digest_of(found.content) == ran):
+            return found.content
+        provider = self._provider()
+        return provider.text(self, relative, ran) if provider is not None and ran is not None else None
 
 
 class _RootLoader:
@@ -170,9 +191,12 @@ class PrivateLoader:
     ``inspect.getsource`` and tracebacks find its text through :meth:`get_source` where the file is gone.
     """
 
-    def __init__(self, namespace: Namespace, relative: str) -> None:
+    __slots__ = ("__weakref__", "_namespace", "_ran", "_relative")
+
+    def __init__(self, namespace: Namespace, relative: str, ran: SourceFile | bytes | None = None) -> None:
         self._namespace = namespace
         self._relative = relative
+        self._ran = ran
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Leave it to the import system."""
@@ -182,20 +206,20 @@ class PrivateLoader:
         source = self._namespace.source(self._relative)
         self._namespace.made(module.__name__)
         module.__dict__.update(self._namespace.injected)
-        code = self._namespace.code(self._relative, source)
+        code, self._ran = self._namespace.code(self._relative, source)
         exec(code, module.__dict__)  # noqa: S102 - this is where a plugin is run
 
     def get_source(self, fullname: str) -> str | None:
-        """Return the text of the module as it is now, for ``linecache``."""
+        """Return the text of the module as it was run, for ``linecache``; ``None`` where that is not known."""
         from importlib.util import decode_source  # noqa: PLC0415 - for tracebacks and people only
 
-        found = self._namespace.tree.read(self._relative)
-        if isinstance(found, Finding):
+        found = self._namespace.text(self._relative, self._ran)
+        if found is None:
             return None
         try:
-            return decode_source(found.content)
+            return decode_source(found)
         except (SyntaxError, UnicodeDecodeError):
-            return found.content.decode("utf-8", "replace")
+            return found.decode("utf-8", "replace")
 
     def get_resource_reader(self, fullname: str) -> object:
         """Return what ``importlib.resources`` reads a package plugin's data files with."""

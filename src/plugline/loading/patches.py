@@ -18,6 +18,8 @@ from plugline.typed import Callable, ModuleType, Sequence, TypeVar
 
 T = TypeVar("T")
 
+_FEW = 50  # modules that one plugin brings; where it is more, each is looked at
+
 _HINT = "use imports relative to the plugin (from . import x), names of its own, and what the host passes"
 
 
@@ -27,26 +29,35 @@ def run_keeping_builtins(function: Callable[[str], T], argument: str) -> T:
     What handles the plugin's error calls ``len`` and ``isinstance`` itself. The next :meth:`Snapshot.undo` in this
     thread tells what was replaced.
     """
-    living = vars(builtins)
-    before = living.copy()
+    before = vars(builtins).copy()
     try:
         return function(argument)
     finally:
-        # By methods only: the rest may be the plugin's own until this is done.
-        after = living.copy()
-        living.update(before)
-        if len(after) != len(before) or not all(map(is_, before.values(), after.values())):
-            found = _replaced.setdefault(get_ident(), set())
-            found.update(key for key in before if key not in after or after[key] is not before[key])
+        _put_back(before)
 
 
+def _put_back(before: dict[str, object]) -> bool:
+    """Put back the builtins that were replaced; whether there was nothing to."""
+    living = vars(builtins)
+    # By methods, and by names that were taken before: the rest may be the plugin's own until this is done.
+    if _len(living) == _len(before) and _all(_map(is_, before.values(), living.values())):
+        return True
+    after = living.copy()
+    living.update(before)
+    if len(after) != len(before) or not all(map(is_, before.values(), after.values())):
+        found = _replaced.setdefault(get_ident(), set())
+        found.update(key for key in before if key not in after or after[key] is not before[key])
+    return False
+
+
+_all, _len, _map = all, len, map
 _replaced: dict[int, set[str]] = {}
 
 
 class Snapshot:
     """The state that is the whole process's, as it was before a load."""
 
-    __slots__ = ("_builtins", "_living", "_meta_path", "_modules", "_path", "_path_list")
+    __slots__ = ("_builtins", "_living", "_meta_path", "_path", "_path_list", "modules")
 
     def __init__(self) -> None:
         self._living = vars(builtins)
@@ -54,7 +65,31 @@ class Snapshot:
         self._path_list = sys.path
         self._path = tuple(sys.path)
         self._meta_path = tuple(sys.meta_path)
-        self._modules = dict(sys.modules)
+        self.modules = sys.modules.copy()
+
+    def put_back_builtins(self) -> bool:
+        """Put back the builtins that were replaced, before anything else is done; whether there was nothing to."""
+        return _put_back(self._builtins)
+
+    def is_intact(self, known: int) -> bool:
+        """Whether nothing was changed that :meth:`undo` would put back, builtins apart.
+
+        Args:
+            known: How many modules had been there before the first plugin of a batch was loaded. What came since is
+                compared by ``==``, which is by identity first, and by identity alone for any module.
+        """
+        before = list(self.modules.values())
+        now = list(sys.modules.values())
+        count = len(before)
+        if len(now) - count > _FEW or sys.path is not self._path_list or tuple(self._path_list) != self._path:
+            return False
+        return (
+            len(sys.meta_path) == len(self._meta_path)
+            and all(map(is_, self._meta_path, sys.meta_path))
+            and all(map(is_, before[:known], now))
+            and before[known:] == now[known:count]
+            and not any(type(module) is not ModuleType for module in now[count:])
+        )
 
     def undo(self, name: str, place: Place) -> tuple[Finding, ...]:
         """Put back what was changed, and return a warning (``P306``) for each kind of change.
@@ -132,22 +167,22 @@ class Snapshot:
 
     def _undo_modules(self, name: str) -> list[tuple[str, str]]:
         modules = sys.modules
-        added = list(islice(reversed(modules), max(0, len(modules) - len(self._modules))))
+        added = list(islice(reversed(modules), max(0, len(modules) - len(self.modules))))
         # None too: it makes an import fail.
         fakes = [key for key in added if key in sys.stdlib_module_names and _is_no_module(modules.get(key))]
         for key in fakes:
             del sys.modules[key]
         found = [(f"put in the place of a module: {_listed(fakes)}", "taken out again")] if fakes else []
-        if all(map(is_, self._modules.values(), modules.values())):
+        if all(map(is_, self.modules.values(), modules.values())):
             return found  # all of it in C, so that no other thread adds a module meanwhile
         prefix = f"{name}."
         changed = [
             key
-            for key, module in self._modules.items()
+            for key, module in self.modules.items()
             if sys.modules.get(key) is not module and key != name and not key.startswith(prefix)
         ]
         for key in changed:
-            sys.modules[key] = self._modules[key]
+            sys.modules[key] = self.modules[key]
         return [*found, (f"replaced in sys.modules: {_listed(changed)}", "put back")] if changed else found
 
 

@@ -27,21 +27,28 @@ def run_module(name: str, path: str, shown: str, undo: Undo) -> ModuleType | tup
         return loaded
     try:
         return run_keeping_builtins(_imported, name)
-    except PluginRejected as error:
-        undo()
-        return error.findings
-    except BaseException as error:
-        undo()  # first of all: a plugin may have emptied sys.modules, and telling of it imports something
-        from plugline.blame import users_own_interrupt  # noqa: PLC0415 - few plugins fail
+    except BaseException as error:  # noqa: BLE001 - whatever a plugin raises is its own; Ctrl-C passes there
+        return failure_of(error, path, shown, undo)
 
-        if users_own_interrupt(error):
-            raise
-        return (failure(error, path, shown, "while it was loaded"),)
+
+def failure_of(error: BaseException, path: str, shown: str, undo: Undo) -> tuple[Finding, ...]:
+    """Return the findings for what a plugin's module raised, with everything put back; only the user's own Ctrl-C passes."""
+    undo()  # first of all: a plugin may have emptied sys.modules, and telling of it imports something
+    if isinstance(error, PluginRejected):
+        return error.findings
+    from plugline.blame import users_own_interrupt  # noqa: PLC0415 - few plugins fail
+
+    if users_own_interrupt(error):
+        raise error
+    return (failure(error, path, shown, "while it was loaded"),)
 
 
 def _imported(name: str) -> ModuleType:
     __import__(name)
     return sys.modules[name]
+
+
+_OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 
 
 def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:
@@ -68,7 +75,8 @@ def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:
         return special
     said = f": {text.message}" if text.message else ""
     # Where a neighbour raised, its file and line are half of the message.
-    where = f" at {text.path}:{text.line}" if not here and os.path.isabs(text.path or "") else ""
+    foreign = not here and os.path.isabs(text.path or "") and not (text.path or "").startswith(_OURS)
+    where = f" at {text.path}:{text.line}" if foreign else ""
     return Finding("P301", f"raised {text.kind}{said}{where} {when}", place, source_line=source_line)
 
 

@@ -2,6 +2,7 @@
 
 from plugline.contract.interface import Interface
 from plugline.findings import Finding
+from plugline.typed import FunctionType, ModuleType, Sequence
 from plugline.values import Value
 
 
@@ -55,3 +56,26 @@ class Faulty(Value):
 
     def __init__(self, findings: tuple[Finding, ...]) -> None:
         self._set(findings=findings)
+
+
+def quick_target(module: object, interfaces: Sequence[Interface], name: str) -> Target | None:
+    """Return a module that was run where it plainly provides the only interface; looking at it runs none of its code.
+
+    ``None`` says nothing: then all of :func:`~plugline.loading.binding.find_target` is asked.
+
+    Args:
+        module: What was run.
+        interfaces: Ways to be a plugin.
+        name: The module's full name.
+    """
+    if type(module) is not ModuleType or len(interfaces) != 1:
+        return None
+    interface = interfaces[0]
+    attributes = module.__dict__
+    if interface.base is not None or not interface.members or "available" in attributes:
+        return None
+    for member in interface.members:
+        function = attributes.get(member.name)
+        if type(function) is not FunctionType or function.__module__ != name or member.shape is not None:
+            return None
+    return Target(module, interface)

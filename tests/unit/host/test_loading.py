@@ -254,21 +254,21 @@ def describe(): return ""
 
 
 def test_what_was_checked_is_what_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from plugline.discovery.trees import DiskTree
 
     path = tmp_path / "plugins/a.py"
     with opened(tmp_path, {"a.py": SWAPPER}) as host:
         plugin = host["a"]
-        read = DiskTree.read
+        read = os.read
         reads = []
 
-        def read_then_swap(self: DiskTree, relative: str) -> object:
-            found = read(self, relative)
-            reads.append(relative)
-            path.write_text(SWAPPER.replace("what was checked", "what was swapped in"))
+        def read_then_swap(descriptor: int, length: int) -> bytes:
+            found = read(descriptor, length)
+            if found.startswith(SWAPPER.encode()[:20]):
+                reads.append("a.py")
+                path.write_text(SWAPPER.replace("what was checked", "what was swapped in"))
             return found
 
-        monkeypatch.setattr(DiskTree, "read", read_then_swap)
+        monkeypatch.setattr(os, "read", read_then_swap)
         assert plugin.load().transform(1) == "what was checked"  # type: ignore[attr-defined]
         assert reads == ["a.py"]
 
