@@ -436,13 +436,14 @@ class FolderIndex:
             os.close(descriptor)
         return _place_in(record) if record is not None else None
 
-    def find_source(self, digest: bytes, entry: str) -> bytes | None:
+    def find_source(self, digest: bytes, entry: str, where: Where | None = None) -> bytes | None:
         """Return the source of this digest, which was that of a file once, if that is remembered."""
         if self._bundle is None:
             return None
-        row = self.rows.get(entry)
-        rest = rest_of(row) if row is not None else None
-        where = rest.where if rest is not None and rest.digest == digest else self._find_helper(digest)
+        if where is None:
+            row = self.rows.get(entry)
+            rest = rest_of(row) if row is not None else None
+            where = rest.where if rest is not None and rest.digest == digest else self._find_helper(digest)
         return self._bundle.find_source(digest, where) if where is not None and where[1] else None
 
     def keep_code(self, digest: bytes, entry: str, code: CodeType, source: bytes) -> bool:

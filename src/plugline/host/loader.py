@@ -205,7 +205,7 @@ class Loader:
         found = self._around.gate.admit_file(namespace.tree, relative, source, declared)
         return next((finding for finding in found if finding.is_error), source)
 
-    def compile(self, namespace: Namespace, relative: str, source: SourceFile) -> tuple[CodeType, SourceFile | bytes]:
+    def compile(self, namespace: Namespace, relative: str, source: SourceFile) -> tuple[CodeType, object]:
         """See :class:`plugline.loading.namespace.Provider`."""
         if self.compiler is not None:
             return self.compiler(source.content, real_path(namespace.tree, relative)), source
@@ -221,10 +221,16 @@ class Loader:
                 return code, source
         return code, digest
 
-    def text(self, namespace: Namespace, relative: str, digest: bytes) -> bytes | None:
-        """See :class:`plugline.loading.namespace.Provider`."""
+    def text(self, namespace: Namespace, relative: str, ran: object) -> bytes | None:
+        """See :class:`plugline.loading.namespace.Provider`: what was run is known by its row, or by its digest."""
         index = self._index_of(namespace)
-        return index.find_source(digest, relative) if index is not None else None
+        digest, where = running_part(ran)[1:3] if isinstance(ran, tuple) else (ran, None)
+        if index is None or not isinstance(digest, bytes):
+            return None
+        found = namespace.tree.read(relative)
+        if isinstance(found, SourceFile) and digest_of(found.content) == digest:
+            return found.content
+        return index.find_source(digest, relative, where)
 
     def _index_of(self, namespace: Namespace) -> FolderIndex | None:
         for number, index in self._indexes.items():
@@ -325,7 +331,7 @@ class Loader:
             return None
         if namespace.name not in sys.modules:
             __import__(namespace.name)
-        return _Ready(name, path, code, PrivateLoader(namespace, relative, digest), namespace)
+        return _Ready(name, path, code, PrivateLoader(namespace, relative, entry.row), namespace)
 
     def _load_ready(self, entry: RememberedEntry, ready: _Ready) -> Outcome:
         """Run and bind, and put back what belongs to the whole process and was changed meanwhile."""

@@ -22,7 +22,7 @@ from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.finders import find_in_tree
 from plugline.discovery.trees import Tree, real_path
 from plugline.errors import PluginRejected
-from plugline.files import SourceFile, digest_of
+from plugline.files import SourceFile
 from plugline.findings import Finding
 from plugline.loading.modules import forget_modules
 from plugline.lookup import find_module
@@ -45,14 +45,14 @@ class Provider(Protocol):
     def provide(self, namespace: "Namespace", relative: str) -> SourceFile | Finding:
         """Return the checked source of one file, or why it may not be run."""
 
-    def compile(self, namespace: "Namespace", relative: str, source: SourceFile) -> tuple[CodeType, SourceFile | bytes]:
+    def compile(self, namespace: "Namespace", relative: str, source: SourceFile) -> tuple[CodeType, object]:
         """Return the code of that source, remembered or made now, and what :meth:`text` wants to see for it later.
 
         Raises what compiling raises.
         """
 
-    def text(self, namespace: "Namespace", relative: str, digest: bytes) -> bytes | None:
-        """Return the bytes of this digest that a file had when it was run, where they are remembered."""
+    def text(self, namespace: "Namespace", relative: str, ran: object) -> bytes | None:
+        """Return the bytes that a file had when it was run, where they are remembered or still there."""
 
 
 class Namespace:
@@ -152,27 +152,27 @@ class Namespace:
             raise PluginRejected(relative, (found,))
         return found
 
-    def code(self, relative: str, source: SourceFile) -> tuple[CodeType, SourceFile | bytes]:
+    def code(self, relative: str, source: SourceFile) -> tuple[CodeType, object]:
         """Return what is run for a source that :meth:`source` returned, and what :meth:`text` wants to see for it."""
         provider = self._provider()
         if provider is None:
             return compile(source.content, real_path(self.tree, relative), "exec", dont_inherit=True), source
         return provider.compile(self, relative, source)
 
-    def text(self, relative: str, ran: SourceFile | bytes | None) -> bytes | None:
+    def text(self, relative: str, ran: object) -> bytes | None:
         """Return the bytes of a file that were run, be it gone or another by now; ``None`` where nobody has them.
 
         Args:
             relative: The file.
-            ran: The bytes, or only their digest; ``None`` where nothing was run yet.
+            ran: The bytes, or what the host knows them by; ``None`` where nothing was run yet.
         """
         if isinstance(ran, SourceFile):
             return ran.content
-        found = self.tree.read(relative)
-        if isinstance(found, SourceFile) and (ran is None or digest_of(found.content) == ran):
-            return found.content
+        if ran is None:
+            found = self.tree.read(relative)
+            return found.content if isinstance(found, SourceFile) else None
         provider = self._provider()
-        return provider.text(self, relative, ran) if provider is not None and ran is not None else None
+        return provider.text(self, relative, ran) if provider is not None else None
 
 
 class _RootLoader:
@@ -193,7 +193,7 @@ class PrivateLoader:
 
     __slots__ = ("__weakref__", "_namespace", "_ran", "_relative")
 
-    def __init__(self, namespace: Namespace, relative: str, ran: SourceFile | bytes | None = None) -> None:
+    def __init__(self, namespace: Namespace, relative: str, ran: object = None) -> None:
         self._namespace = namespace
         self._relative = relative
         self._ran = ran

@@ -1,13 +1,21 @@
 """What a host makes of a folder is remembered with all that it depends on, and with nothing less."""
 
+import importlib
+import inspect
+import json
+import linecache
 import os
+import pickle
+import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from plugline import Finding, Folder, Host, PluginRejected, PluginSpec, Policy
+from plugline import Finding, Folder, Host, LoadError, PluginRejected, PluginSpec, Policy
 from plugline.admission.policy import Facts
 from plugline.cli import main
 from plugline.contract.permissions import Permissions
@@ -251,3 +259,130 @@ def test_names_and_classes_that_only_running_a_file_shows_are_there_in_the_next_
     for _ in range(2):
         with Host(folder, interface=Step) as host:
             assert type(host["p3"].load()).__name__ == "Made"
+
+
+# ----------------------------------------------------------------------------- loading what is as it was
+
+
+def loaded(folder: Path, **options: object) -> dict[str, object]:
+    """Return what the functions of all plugins return, each loaded by its own host and all by one."""
+    with Host(folder, interface=INTERFACE, **options) as host:  # type: ignore[call-overload]
+        alone = {name: host[name].load().transform(None) for name in ("p0", "p1", "p2")}
+    with Host(folder, interface=INTERFACE, **options) as host:  # type: ignore[call-overload]
+        together = {plugin.name: plugin.load().transform(None) for plugin in host.load_all()}
+    assert alone == together
+    return together
+
+
+def test_a_module_that_is_run_from_the_bundle_is_like_one_that_the_import_system_made(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def attributes() -> dict[str, object]:
+        with Host(folder, interface=INTERFACE) as host:
+            module = host["p1"].load()
+            parent = sys.modules["plugins"]
+            assert sys.modules["plugins.p1"] is module is parent.p1
+            assert importlib.import_module("plugins.p1") is module
+            assert pickle.loads(pickle.dumps(module.transform)) is module.transform  # noqa: S301 - pickled here
+            spec: Any = module.__spec__
+            found = {name: value for name, value in vars(module).items() if isinstance(value, str)}
+            return {**found, "spec": (spec.name, spec.origin, spec.has_location, spec.parent, spec.loader.path)}
+
+    with monkeypatch.context() as patch:
+        patch.setenv("PLUGLINE_CACHE", "off")
+        expected = attributes()
+    expected.pop("__cached__", None)  # there is none
+    always_the_same(lambda: codes(folder))
+    assert attributes() == expected
+
+
+def test_the_source_of_what_is_running_is_shown_after_its_file_is_gone(folder: Path) -> None:
+    for number in range(3):  # read and compiled, remembered, and remembered by a host that looks at nothing else
+        with Host(folder, interface=INTERFACE) as host:
+            if number < 2:
+                assert len(host) == 3
+            module = host["p1"].load()
+            text = (folder / "p1.py").read_text()
+            (folder / "p1.py").unlink()
+            linecache.clearcache()
+            assert inspect.getsource(module.transform) == "def transform(record):\n    return 1\n"  # type: ignore[attr-defined]
+            assert inspect.getsource(module) == text  # type: ignore[arg-type]
+        (folder / "p1.py").write_text(text)
+
+
+def test_the_source_of_what_is_running_is_never_that_of_a_later_file(folder: Path) -> None:
+    codes(folder)
+    with Host(folder, interface=INTERFACE) as host:
+        module = host["p1"].load()
+        text = (folder / "p1.py").read_text()
+        (folder / "p1.py").write_text(PLUGIN.format(n="'another'"))
+        assert module.__loader__.get_source("plugins.p1") == text  # type: ignore[attr-defined]
+
+
+def test_what_a_remembered_plugin_changes_in_the_process_is_undone(folder: Path) -> None:
+    (folder / "p1.py").write_text(
+        "import builtins, sys\nbuiltins.len = 3\nbuiltins.mine = 1\nsys.path.append('/nowhere')\n"
+        "sys.modules['json'] = sys\nsys.modules['colorsys'] = 1\n" + PLUGIN.format(n=1)
+    )
+    before = (len, list(sys.path), sys.modules.get("json"), "colorsys" in sys.modules)
+    for _ in range(3):
+        with Host(folder, interface=INTERFACE) as host:
+            assert len(host) == 3
+            host.load_all()
+            found = {finding.code for finding in host["p1"].warnings}
+            assert found == {"P306"}
+            assert len(host["p1"].warnings) == 5
+            assert host["p0"].warnings == host["p2"].warnings == ()
+        assert (len, list(sys.path), sys.modules.get("json"), "colorsys" in sys.modules) == before
+
+
+def test_what_a_remembered_plugin_raises_is_its_own_failure_and_leaves_nothing(folder: Path) -> None:
+    (folder / "p1.py").write_text("import sys\nsys.modules['json'] = None\n" + PLUGIN.format(n=1) + "sys.exit(3)\n")
+
+    def failure() -> list[object]:
+        with Host(folder, interface=INTERFACE) as host:
+            assert len(host) == 3
+            assert [plugin.name for plugin in host.load_all()] == ["p0", "p2"]
+            [rejected] = host.rejected
+            assert "plugins.p1" not in sys.modules
+            return [(finding.code, finding.message, str(finding.place)) for finding in rejected.findings]
+
+    always_the_same(failure)
+    assert sys.modules["json"] is json
+
+
+def test_a_remembered_plugin_may_decline_and_have_names_injected(folder: Path) -> None:
+    codes(folder)
+    (folder / "p1.py").write_text("def available(): return 'not here'\n" + PLUGIN.format(n=1))
+    (folder / "p2.py").write_text('"""Doc."""\ndef transform(record):\n    return gift\n')
+
+    def shown() -> object:
+        with Host(folder, interface=INTERFACE, inject={"gift": 5}) as host:
+            host.load_all()
+            return host.declined, host["p2"].load().transform(None)  # type: ignore[attr-defined]
+
+    assert always_the_same(shown) == ({"p1": "not here"}, 5)
+
+
+def test_a_plugin_that_was_made_open_to_all_between_listing_and_load_is_refused(folder: Path) -> None:
+    codes(folder)
+    for path in (folder / "p1.py", folder, folder / ".."):
+        before = path.stat().st_mode
+        with Host(folder, interface=INTERFACE) as host:
+            plugin = host["p1"]
+            path.chmod(0o777)
+            with pytest.raises(LoadError, match="T101"):
+                plugin.load()
+        path.chmod(before & 0o777)
+    assert loaded(folder) == {"p0": 0, "p1": 1, "p2": 2}
+
+
+def test_several_threads_that_load_a_remembered_plugin_run_it_once(folder: Path) -> None:
+    (folder / "p1.py").write_text("import time\ntime.sleep(0.01)\n" + PLUGIN.format(n=1))
+    codes(folder)
+    for _ in range(2):
+        with Host(folder, interface=INTERFACE) as host, ThreadPoolExecutor(4) as pool:
+            host["p1"].load()
+            found = [pool.submit(importlib.import_module, "plugins.p0") for _ in range(4)]
+            found += [pool.submit(lambda host=host: host["p0"].load()) for _ in range(4)]  # type: ignore[misc]
+            assert len({id(one.result(10)) for one in found}) == 1
