@@ -171,6 +171,12 @@ CODES = {
         "what failed.",
         "Mend the place that the message names, and start the site again.",
     ),
+    "P403": Code(
+        "a dropped ASGI middleware is broken",
+        "The file runs, and defines no class that can be called with a scope, or the class's constructor raised. The version "
+        "before, where there is one, stays in use.",
+        "Mend the place that the message names; saving the file is enough.",
+    ),
     # ------------------------------------------------------------------ C: configuration
     "C101": Code(
         "a key is not known",

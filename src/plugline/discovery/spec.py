@@ -103,6 +103,9 @@ def _spec(
     return Read(spec, (*findings, *metadata.findings))
 
 
+_HUGE = 10**12  # a version is a small number; a larger one may have no decimal form at all
+
+
 class _Metadata:
     """What a source says of itself, with a finding for each thing that has the wrong type."""
 
@@ -134,10 +137,12 @@ class _Metadata:
         return None
 
     def version(self) -> str | None:
-        """Return what it says of its version, be it as a tuple: ``VERSION = (6, 1, 0)`` is the habit of Django's world."""
+        """Return what it says of its version, be it as a number or a tuple: ``VERSION = (6, 1, 0)`` is the habit of Django's world."""
         constants = self._facts.constants
         value = constants.get("VERSION", constants.get("__version__"))
-        if isinstance(value, tuple) and value and type(value[0]) is int and "version" not in self.table:
+        if "version" not in self.table and type(value) is int and abs(value) < _HUGE:
+            return str(value)  # unlike 1.10, which is 1.1 by the time that it is read
+        if "version" not in self.table and isinstance(value, tuple) and value and type(value[0]) is int:
             end = next((at for at, part in enumerate(value) if type(part) is not int), len(value))
             return ".".join(str(part) for part in value[:end])
         return self.text("version", "VERSION") or self.text("", "__version__")

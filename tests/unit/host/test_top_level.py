@@ -69,9 +69,10 @@ def test_a_host_may_compile_what_its_plugins_are_made_of(tmp_path: Path) -> None
         ("VERSION = (6, 1, 0)", "6.1.0"),
         ("VERSION = (4, 2, 0, 'final', 0)", "4.2.0"),
         ("__version__ = (1,)", "1"),
+        ("VERSION = 3", "3"),
         ("VERSION = '2.0'\n__version__ = (1,)", "2.0"),
     ],
 )
-def test_a_version_may_be_a_tuple_of_numbers(tmp_path: Path, line: str, version: str) -> None:
+def test_a_version_may_be_a_number_or_a_tuple_of_numbers(tmp_path: Path, line: str, version: str) -> None:
     with Host(write(tmp_path, {"one.py": line + "\n"})) as host:
         assert host["one"].version == version

@@ -1,0 +1,109 @@
+"""Whether anything changed in a folder since one looked, at a cost that a request can bear.
+
+On Linux the kernel is asked (inotify(7), by ctypes), which takes a microsecond and sees a change at once. Elsewhere, and where
+the folder is not there, the folder itself is looked at, at most five times a second.
+"""
+
+import contextlib
+import ctypes
+import os
+import select
+import sys
+import weakref
+
+from plugline.clock import monotonic_seconds
+
+_LOOK_AGAIN_SECONDS = 0.2
+
+# <sys/inotify.h>
+_IN_MODIFY = 0x2
+_IN_ATTRIB = 0x4
+_IN_CLOSE_WRITE = 0x8
+_IN_MOVED_FROM = 0x40
+_IN_MOVED_TO = 0x80
+_IN_CREATE = 0x100
+_IN_DELETE = 0x200
+_IN_DELETE_SELF = 0x400
+_IN_MOVE_SELF = 0x800
+_IN_ONLYDIR = 0x1000000
+_EVENTS = (
+    _IN_MODIFY | _IN_ATTRIB | _IN_CLOSE_WRITE | _IN_MOVED_FROM | _IN_MOVED_TO | _IN_CREATE | _IN_DELETE
+    | _IN_DELETE_SELF | _IN_MOVE_SELF | _IN_ONLYDIR
+)  # fmt: skip
+_EVENT_MAX_BYTES = 64 * 2**10
+
+
+class Changes:
+    """The changes of a folder and of those below it. Threads: as :func:`os.read`."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._library = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+        self._descriptor = self._start()
+        self._poll = None
+        if self._descriptor >= 0:
+            self._close = weakref.finalize(self, os.close, self._descriptor)
+            self._poll = select.poll()
+            self._poll.register(self._descriptor, select.POLLIN)
+        self._watched = self._watch()
+        self._known = self._look()
+        self._looked_at = monotonic_seconds()
+
+    def close(self) -> None:
+        """Watch no more."""
+        if self._descriptor >= 0:
+            self._close()
+            self._descriptor = -1
+
+    def _start(self) -> int:
+        if self._library is None:
+            return -1
+        made: int = self._library.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        return made  # -1 where the user has too many of them
+
+    def _watch(self) -> bool:
+        """Ask to be told of the folder and of those below it; asking again for one is no harm."""
+        if self._descriptor < 0 or self._library is None or not os.path.isdir(self._folder):
+            return False
+        for above, folders, _ in os.walk(self._folder):
+            folders[:] = [name for name in folders if name != "__pycache__"]
+            if self._library.inotify_add_watch(self._descriptor, os.fsencode(above), _EVENTS) < 0:
+                return False
+        return True
+
+    def seen(self) -> bool:
+        """Whether :meth:`take` is worth calling."""
+        if self._watched and self._poll is not None:
+            return self._poll.poll(0) != []
+        return monotonic_seconds() - self._looked_at > _LOOK_AGAIN_SECONDS
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until something changes, and tell whether it did."""
+        if self._watched and self._poll is not None:
+            return bool(self._poll.poll(round(seconds * 1000)))
+        return False
+
+    def take(self) -> bool:
+        """Whether something changed since the last call."""
+        told = False
+        if self._watched:
+            with contextlib.suppress(BlockingIOError):
+                while os.read(self._descriptor, _EVENT_MAX_BYTES):
+                    told = True
+            if told:
+                self._watched = self._watch()  # a folder may be new, or gone
+            return told
+        self._looked_at = monotonic_seconds()
+        self._watched = self._watch()
+        known, self._known = self._known, self._look()
+        return known != self._known or self._watched
+
+    def _look(self) -> frozenset[tuple[str, int, int, int]]:
+        found = set()
+        for above, _, files in os.walk(self._folder):
+            for name in files:
+                path = os.path.join(above, name)
+                with contextlib.suppress(OSError):
+                    status = os.stat(path)
+                    found.add((path, status.st_mtime_ns, status.st_size, status.st_ino))
+        return frozenset(found)
