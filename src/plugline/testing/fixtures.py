@@ -1,0 +1,98 @@
+"""The fixtures that ``pytest_plugins = ["plugline.testing"]`` brings."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from plugline.discovery.finders import File
+from plugline.errors import PluginRejected
+from plugline.host import Host
+from plugline.pipeline.catalogue import API_VERSION, INTERFACES
+from plugline.records import Record
+from plugline.testing.clock import JumpingClock
+from plugline.testing.steps import StepOutcome, run_plugin
+
+_TOOL = tuple(INTERFACES.values())
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Callable[..., Host[Any]]]:
+    """Return a function that opens a :class:`plugline.Host`, which is closed when the test ends.
+
+    ``host("plugins", interface=...)`` for a folder; ``host({"upper.py": "..."}, interface=...)`` for files that it writes for
+    you, dedented. Everything else is for the host.
+    """
+    with ExitStack() as stack:
+
+        def opened(files: "Mapping[str, str | bytes] | str | os.PathLike[str]", **options: Any) -> Host[Any]:
+            place: str | os.PathLike[str]
+            if isinstance(files, Mapping):
+                place = tmp_path / "plugins"
+                for name, content in files.items():
+                    path = place / name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(content if isinstance(content, bytes) else dedent(content).encode())
+            else:
+                place = files
+            return stack.enter_context(Host(place, **options))
+
+        yield opened
+
+
+@pytest.fixture
+def plugin() -> Iterator[Callable[..., Any]]:
+    """Return a function that loads one plugin, as the tool would: ``plugin("plugins/upper.py", {"fields": ["name"]})``.
+
+    With settings, or where the plugin is a class, it gives an instance; else the module. What would keep the tool from using it
+    raises, with all findings. ``interface=`` says what it is for another host.
+    """
+    with ExitStack() as stack:
+
+        def loaded(
+            path: str | os.PathLike[str],
+            settings: Mapping[str, object] | None = None,
+            *,
+            interface: Any = _TOOL,
+            api_version: str | None = API_VERSION,
+        ) -> Any:
+            opened: Host[Any] = stack.enter_context(Host(File(path), interface=interface, api_version=api_version))
+            plugins = list(opened)
+            if not plugins:
+                findings = [finding for rejected in opened.rejected for finding in rejected.findings]
+                raise PluginRejected(os.path.basename(path), tuple(findings) or opened.findings)
+            return plugins[0].load(settings)
+
+        yield loaded
+
+
+@pytest.fixture
+def run_step() -> Callable[..., StepOutcome]:
+    """Return a function that runs a processor on records as a pipeline would.
+
+    ``run_step("plugins/upper.py", [{"name": "Ada"}], {"fields": ["name"]})`` gives a
+    :class:`~plugline.testing.StepOutcome` with ``records``, ``failures``, ``dropped`` and ``created``.
+    """
+
+    def run(
+        path: str | os.PathLike[str],
+        records: Iterable[Record],
+        settings: Mapping[str, object] | None = None,
+        *,
+        on_error: str = "dead-letter",
+    ) -> StepOutcome:
+        return run_plugin(path, records, settings, on_error=on_error)
+
+    return run
+
+
+@pytest.fixture
+def jumping_clock() -> Iterator[JumpingClock]:
+    """Make plugline's time stand still until the test moves it: ``jumping_clock.jump(seconds=5)``."""
+    clock = JumpingClock(unix_seconds=1_700_000_000.0)
+    with clock.in_force():
+        yield clock
