@@ -324,6 +324,7 @@ def test_what_a_remembered_plugin_changes_in_the_process_is_undone(folder: Path)
         "import builtins, sys\nbuiltins.len = 3\nbuiltins.mine = 1\nsys.path.append('/nowhere')\n"
         "sys.modules['json'] = sys\nsys.modules['colorsys'] = 1\n" + PLUGIN.format(n=1)
     )
+    sys.modules.pop("colorsys", None)  # a test before may have imported it
     before = (len, list(sys.path), sys.modules.get("json"), "colorsys" in sys.modules)
     for _ in range(3):
         with Host(folder, interface=INTERFACE) as host:
