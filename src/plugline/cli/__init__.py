@@ -16,7 +16,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: The words after the program's name; ``None``: those of the process.
     """
+    # Not list(argv): once the command of that name was imported, list is a module here.
+    words = sys.argv[1:] if argv is None else [*argv]
     try:
+        if words[:1] == ["--complete"] and len(words) > 1:
+            from plugline.cli.complete import complete  # noqa: PLC0415 - a shell waits for it, and for nothing else
+
+            return complete(words[1], words[2:])
         try:
             # Imported here, because click is an extra and the library is to be had without it.
             from plugline.cli.app import run_command  # noqa: PLC0415
@@ -28,7 +34,6 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "  hint: pip install 'plugline[tool]'\n"
             )
             return _MISUSED
-        # Not list(argv): once the command of that name was imported, list is a module here.
-        return run_command(sys.argv[1:] if argv is None else [*argv])
+        return run_command(words)
     except KeyboardInterrupt:
         return _INTERRUPTED

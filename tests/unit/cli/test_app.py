@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from plugline.cli import main
+from plugline.cli.app import COMMANDS
 
 PROGRAM = [sys.executable, "-m", "plugline"]
 
@@ -12,12 +13,12 @@ PROGRAM = [sys.executable, "-m", "plugline"]
 def test_no_words_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     shown = capsys.readouterr()
-    for command in ("run", "preview", "test", "check", "list", "info", "new", "explain"):
+    for command in COMMANDS:
         assert f"\n  {command} " in shown.out
     assert shown.err == ""
 
 
-@pytest.mark.parametrize("command", ["run", "preview", "test", "check", "list", "info", "new", "explain"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     assert f"  plugline {command}" in capsys.readouterr().out
@@ -25,9 +26,9 @@ def test_every_command_has_help_with_an_example(command: str, capsys: pytest.Cap
 
 def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["chek"]) == 2
+    known = ", ".join(COMMANDS)
     assert capsys.readouterr().err == (
-        "error: no command is named 'chek'\n  hint: did you mean 'check'? known commands are run, preview, test, check, list, info,"
-        " new, explain, config, trust\n"
+        f"error: no command is named 'chek'\n  hint: did you mean 'check'? known commands are {known}\n"
     )
 
 

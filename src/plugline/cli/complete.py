@@ -1,0 +1,124 @@
+"""The names of plugins to lines for a shell's completion, without importing one of them, nor the parser of commands.
+
+``plugline --complete KIND WORDS...`` is what the scripts of ``plugline completion`` call. It is no command for people: what
+it prints may change with the scripts.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+_SHIPPED = {"processors": "processors", "formats": "formats", "engines": "engines"}
+_VARIANTS = ("_plugin", "_processor", "_format", "_engine")  # what a pipeline's names may leave out
+_MOST_BYTES = 2**20  # of a file; a plugin may have no more
+
+
+def complete(kind: str, words: Sequence[str]) -> int:
+    """Print the names of a kind, one a line: ``plugins``, ``processors``, ``formats`` or ``engines``.
+
+    Never fails: whatever cannot be read has no names.
+    """
+    names = set(_own(kind, _folders(words)))
+    if kind in _SHIPPED:
+        names.update(_modules(os.path.join(os.path.dirname(os.path.dirname(__file__)), _SHIPPED[kind])))
+        names.update(_installed(f"plugline.{kind}"))
+    sys.stdout.write("".join(f"{name}\n" for name in sorted(names) if name.isprintable()))
+    return 0
+
+
+def _folders(words: Sequence[str]) -> Sequence[str]:
+    """Return the plugin folders that a command line names, else those of the settings."""
+    named = [value for option, value in pairwise(words) if option in ("--plugins", "--folder")]
+    named += [word.partition("=")[2] for word in words if word.startswith(("--plugins=", "--folder="))]
+    if named:
+        return named
+    from plugline.cli.settings import Settings  # noqa: PLC0415 - findings, which most completions need not
+
+    try:
+        return Settings.load().folders()[0]
+    except Exception:  # noqa: BLE001 - a file that is wrong is told by commands, and not in the middle of a line
+        return ("plugins",)
+
+
+def _own(kind: str, folders: Iterable[str]) -> Iterator[str]:
+    for folder in folders:
+        for path in _candidates(folder):
+            content = _read(path)
+            if kind in ("formats", "engines") and not _may_be(kind, content):
+                continue
+            name = _said(content) or _stem(path)
+            shortened = next((name[: -len(end)] for end in _VARIANTS if name.endswith(end) and name != end), name)
+            yield name if kind == "plugins" else shortened
+
+
+def _candidates(folder: str) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(("_", ".")):
+                    continue
+                if entry.name.endswith(".py"):
+                    yield entry.path
+                elif "." not in entry.name and os.path.isfile(os.path.join(entry.path, "__init__.py")):
+                    yield os.path.join(entry.path, "__init__.py")
+    except OSError:
+        return
+
+
+def _stem(path: str) -> str:
+    folder, name = os.path.split(path)
+    return os.path.basename(folder) if name == "__init__.py" else name[:-3]
+
+
+def _read(path: str) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, _MOST_BYTES)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def _may_be(kind: str, content: bytes) -> bool:
+    wanted = (b"def reader", b"def writer") if kind == "formats" else (b"def run(",)
+    return all(one in content for one in wanted)
+
+
+def _said(content: bytes) -> str:
+    """Return the name that a source gives its plugin, if it gives one."""
+    for mark, begin in ((b"PLUGIN_NAME", b"\nPLUGIN_NAME"), (b"[tool.plugline]", b"\n# name")):
+        if mark not in content:
+            continue
+        line = (b"\n" + content).partition(begin)[2].partition(b"\n")[0]
+        quote = line.lstrip(b" =")[:1]
+        if quote in (b'"', b"'"):
+            return line.split(quote)[1].decode("utf-8", "replace")
+    return ""
+
+
+def _modules(folder: str) -> Iterator[str]:
+    return (_stem(path) for path in _candidates(folder))
+
+
+def _installed(group: str) -> Iterator[str]:
+    """Yield the names of entry points, read from their files: importlib.metadata costs more than all the rest."""
+    heading = f"[{group}]"
+    for folder in sys.path:
+        try:
+            found = [name for name in os.listdir(folder or ".") if name.endswith(".dist-info")]
+        except OSError:
+            continue
+        for name in found:
+            lines = _read(os.path.join(folder, name, "entry_points.txt")).decode("utf-8", "replace").splitlines()
+            if heading not in lines:
+                continue
+            for line in lines[lines.index(heading) + 1 :]:
+                if line.startswith("["):
+                    break
+                if "=" in line:
+                    yield line.partition("=")[0].strip()
