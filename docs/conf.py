@@ -2,6 +2,8 @@
 
 import importlib
 import pkgutil
+import sys
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -35,6 +37,12 @@ autodoc_preserve_defaults = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # an attribute told of in its class's docstring is not documented a second time
+
+# The page is what the tests' scenes say now, so it is written anew at each build and not kept.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+Path(__file__).with_name("reference").joinpath("gallery.md").write_text(
+    importlib.import_module("tests.gallery").page(), encoding="utf-8"
+)
 
 nitpicky = True
 # Other projects' objects: their inventories would have to be fetched at each build.

@@ -180,3 +180,27 @@ def test_a_page_with_every_kind_of_block_runs(page_folder: Path) -> None:
     )
     test_the_examples_of_a_page_do_what_it_says(page, page_folder)
     assert (page_folder / "here/name.txt").read_text(encoding="utf-8") == "Alice\n"
+
+
+LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)(?:#([\w-]+))?\)")
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what links to a page may name: its headings as GitHub and MyST write them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "examples").rglob("README.md")), ROOT / "benchmarks/README.md"],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_every_link_to_a_file_of_ours_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target, anchor in LINK.findall(text):
+        path = (page.parent / target).resolve()
+        written = path.name == "gallery.md"  # by the build
+        assert path.exists() or written, f"{page}: {target}"
+        if anchor and path.suffix == ".md" and not written:
+            assert anchor in anchors(path), f"{page}: {target}#{anchor}"

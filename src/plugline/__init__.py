@@ -49,6 +49,8 @@ _HOMES = {
 }
 
 __version__ = "0.1.0"
+# Of the contract with plugins for the tool and with hosts' authors; docs/reference/stability.md tells when it grows.
+API_VERSION = "1.0"
 __all__ = [
     "EntryPoints",
     "File",

@@ -197,3 +197,55 @@ def traceback_text(error: BaseException) -> str:
         half = _MAX_TRACEBACK_CHARACTERS // 2 - 50
         text = f"{text[:half]}\n… ({len(text):,} characters in all)\n{text[-half:]}"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+class Tracebacks:
+    """The tracebacks of plugins that failed to load, kept for as long as somebody wants to see them.
+
+    A finding has one line of what was raised. Whoever asks for more (``-v``) opens this before plugins are loaded;
+    otherwise nothing is kept and nothing is done.
+    """
+
+    wanted: Tracebacks | None = None
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+
+    def __enter__(self) -> Tracebacks:  # noqa: PYI034 - typing costs more than a listing, and nobody derives from it
+        Tracebacks.wanted = self
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        Tracebacks.wanted = None
+
+    def keep(self, error: BaseException, shown: str) -> None:
+        """Keep the traceback of ``error``, which the plugin with the file ``shown`` raised."""
+        self.kept.setdefault(shown, plugin_traceback(error))
+
+
+def plugin_traceback(error: BaseException) -> str:
+    """Return the traceback of ``error`` without the frames of plugline and of the import system."""
+    import traceback  # noqa: PLC0415 - as in traceback_text
+
+    try:
+        told = traceback.TracebackException.from_exception(error, limit=-_MAX_TRACEBACK_FRAMES)
+        _cut(told, traceback.StackSummary, set())
+        text = str.__str__("".join(told.format()))
+    except BaseException as broken:
+        if users_own_interrupt(broken):
+            raise
+        return traceback_text(error)
+    return text[:_MAX_TRACEBACK_CHARACTERS].encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _cut(told: object, summary: object, seen: set[int]) -> None:
+    """Take our frames out of an exception and of all that led to it."""
+    if told is None or id(told) in seen:
+        return
+    seen.add(id(told))
+    stack = getattr(told, "stack", ())
+    ours = __file__.rpartition("blame")[0]
+    frames = [frame for frame in stack if not frame.filename.startswith(("<frozen importlib", "<plugline", ours))]
+    told.stack = summary.from_list(frames)  # type: ignore[attr-defined]  # traceback's own, not imported for its types
+    for name in ("__cause__", "__context__"):
+        _cut(getattr(told, name, None), summary, seen)

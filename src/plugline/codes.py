@@ -296,6 +296,12 @@ CODES = {
         "what came.",
         "Mend the plugin or the example.",
     ),
+    "R162": Code(
+        "a plugin makes a command fail",
+        "plugline bisect ran the command with some of the plugins: without this one, and all after it in the order of their names, "
+        "it ended with 0, and with it no more. Together with others means that the plugin alone does not make it fail.",
+        "Disable the plugin, or mend it.",
+    ),
     # ------------------------------------------------------------------ T: trust
     "T101": Code(
         "writable by all users",

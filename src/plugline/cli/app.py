@@ -26,6 +26,7 @@ COMMANDS = {
     "explain": "Tell what a finding's code means and what to do.",
     "config": "Show the settings and where each is from, or the schema of pipeline files.",
     "trust": "Trust plugins as they are now: write plugline.lock.",
+    "bisect": "Find the plugin that makes a command fail.",
     "completion": "Print a script that completes words in bash, zsh or fish.",
 }
 

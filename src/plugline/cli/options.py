@@ -27,7 +27,7 @@ def common(function: F) -> F:
         is_flag=True,
         expose_value=False,
         callback=_be_verbose,
-        help="Show the traceback of a bug in plugline.",
+        help="Show tracebacks: of plugins that fail to load, and of a bug in plugline.",
     )
     as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
     return as_json(verbose(_with_settings(function)))
@@ -46,10 +46,26 @@ def _with_settings(function: F) -> F:
         except ConfigurationError as error:
             render.say_findings(error.findings)
             return MISUSED
-        with _applied(settings):
+        with _applied(settings), _tracebacks():
             return function(*arguments, **options)
 
     return command  # type: ignore[return-value]  # of the same signature
+
+
+@contextmanager
+def _tracebacks() -> Iterator[None]:
+    """Say the tracebacks of plugins that fail to load, if they are wanted, after all that is said of them."""
+    invocation = click.get_current_context().find_object(Invocation)
+    if invocation is None or not invocation.verbose:
+        yield
+        return
+    from plugline.blame import Tracebacks  # noqa: PLC0415 - where they are wanted
+
+    with Tracebacks() as tracebacks:
+        yield
+    for path, text in tracebacks.kept.items():
+        lines = "\n".join(render.plain(line) for line in text.rstrip("\n").split("\n"))
+        render.say(f"{render.plain(path)}: {lines}")
 
 
 @contextmanager

@@ -78,6 +78,7 @@ SETTINGS = {
 
 # Read elsewhere, and not settings of a file: said here, so that a misspelt variable can be told from them.
 OTHER_VARIABLES = {
+    "PLUGLINE_ONLY": "The plugins of folders that hosts may use, one a line; what plugline bisect sets.",
     "PLUGLINE_CACHE": "The folder of the remembered index, or off.",
 }
 

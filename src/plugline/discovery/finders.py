@@ -56,9 +56,17 @@ class Folder:
         return f"Folder({self.path!r}{', nested=True' if self.nested else ''})"
 
     def find(self) -> Found:
-        """See :class:`Finder`."""
+        """See :class:`Finder`. Where ``PLUGLINE_ONLY`` is set, all but the candidates that it names are as if not there."""
         assert self.tree is not None  # noqa: S101 - a folder always has one
-        return find_in_tree(self.tree, nested=self.nested)
+        found = find_in_tree(self.tree, nested=self.nested)
+        only = os.environ.get("PLUGLINE_ONLY")
+        return found if only is None else _reduced(found, only.split("\n"))
+
+
+def _reduced(found: Found, names: list[str]) -> Found:
+    """Return what is left for a program that somebody else looks for a fault in, as ``plugline bisect`` does."""
+    candidates = [candidate for candidate in found.candidates if candidate.name in names]
+    return Found(tuple(candidates), found.findings, found.refused)
 
 
 class Carried:

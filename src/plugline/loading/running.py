@@ -60,8 +60,10 @@ def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:
         shown: The same, as in messages.
         when: What was being done: ``"while it was loaded"``.
     """
-    from plugline.blame import describe_error  # noqa: PLC0415 - few plugins fail
+    from plugline.blame import Tracebacks, describe_error  # noqa: PLC0415 - few plugins fail
 
+    if Tracebacks.wanted is not None:
+        Tracebacks.wanted.keep(error, shown)
     text = describe_error(error, path)
     here = text.path == path
     line = text.line if here else None

@@ -5,6 +5,7 @@ from itertools import chain
 from types import TracebackType
 from typing import Literal, Self
 
+import plugline
 from plugline.contract.interface import interfaces_of
 from plugline.discovery.finders import EntryPoints, Folder, Modules, Package
 from plugline.discovery.fit import source_findings
@@ -18,9 +19,8 @@ from plugline.records import Engine, Format, Processor
 Kind = Literal["processor", "format", "engine"]
 Origin = Literal["folder", "shipped", "installed"]
 
+API_VERSION = plugline.API_VERSION  # what plugins for the tool are written against
 INTERFACES: dict[Kind, type] = {"processor": Processor, "format": Format, "engine": Engine}
-API_VERSION = "1.0"  # of records, the contract that plugins for the tool are written against
-
 # Strings and not imports: what we ship is found as a stranger's plugins are.
 _SHIPPED: dict[Kind, str] = {
     "processor": "plugline.processors",

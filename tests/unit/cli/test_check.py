@@ -183,3 +183,26 @@ def test_every_folder_of_bad_plugins_is_checked_without_a_crash(
     assert not [
         one for one in data["findings"] if one["path"].endswith("/neighbour.py") and folder != "two_of_one_name"
     ]
+
+
+def test_the_traceback_of_a_plugin_is_shown_on_request_without_frames_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("plugins").mkdir()
+    Path("plugins/raises.py").write_text(
+        "def price(name):\n    return {}[name]\n\ntry:\n    price('one')\nexcept KeyError as error:\n"
+        "    raise ValueError('no\x1bprice') from error\n\ndef transform(record): ...\ndef describe(): ...\n",
+        "utf-8",
+    )
+    assert main(["check", "--load"]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+    assert main(["check", "--load", "-v"]) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("plugins/raises.py: Traceback (most recent call last):\n")
+    assert [line.split(", ", 1)[1] for line in shown.splitlines() if line.startswith("  File ")] == [
+        "line 5, in <module>",
+        "line 2, in price",
+        "line 7, in <module>",
+    ]
+    assert "ValueError: no\\x1bprice" in shown

@@ -1,0 +1,160 @@
+"""``plugline bisect``: a command that fails to the plugin that makes it fail."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import click
+
+from plugline.cli import render
+from plugline.cli.app import FAULTS, OK, Misuse
+from plugline.cli.list import usual_folders
+from plugline.cli.options import common
+from plugline.discovery.finders import Folder
+from plugline.findings import Finding, Place
+
+VARIABLE = "PLUGLINE_ONLY"
+_CANNOT_TELL = 125  # as git bisect has it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blame:
+    """The plugin with which a command begins to fail.
+
+    Attributes:
+        plugin: Its name.
+        alone: Whether the command fails with it alone; else only together with others.
+    """
+
+    plugin: str
+    alone: bool
+
+
+def find_to_blame(names: Sequence[str], fails: Callable[[Sequence[str]], bool]) -> Blame:
+    """Find the plugin with which ``fails`` begins to be true, in log2(n) + 1 calls.
+
+    Plugins are added in order, so the answer is that of a search in a sorted list: with those before it the command does
+    not fail, with it too it does. Where several are to blame, the first such is found.
+
+    Args:
+        names: At least one; with all of them it fails, with none it does not.
+        fails: Runs the command with these plugins only.
+    """
+    good, bad = 0, len(names)  # with so many of the first it does not fail, and does
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        if fails(names[:middle]):
+            bad = middle
+        else:
+            good = middle
+    return Blame(plugin=names[bad - 1], alone=bad == 1 or fails([names[bad - 1]]))
+
+
+@click.command("bisect", short_help="Find the plugin that makes a command fail.")
+@click.option("--plugins", "folders", multiple=True, metavar="FOLDER", help="A plugin folder; default: plugins.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="A run that takes longer has failed.",
+)
+@click.argument("words", nargs=-1, required=True, metavar="-- CMD...")
+@common
+def command(*, folders: tuple[str, ...], timeout: float | None, words: tuple[str, ...], as_json: bool) -> int:
+    """Find the plugin that makes CMD fail, by running it with fewer and fewer plugins: about log2(n) times.
+
+    CMD is any program that takes plugins with plugline, plugline itself included; it fails when its exit code is not 0, and
+    cannot tell when it is 125. Which plugins it may use stands in the variable PLUGLINE_ONLY of its environment.
+
+    \b
+    plugline bisect -- python host.py
+    plugline bisect --plugins my_plugins --timeout 10 -- plugline run pipeline.toml
+    plugline bisect -- sh -c 'python host.py | grep -q "expected line"'
+
+    Exit codes: 0 found; 1 it fails without plugins too, or not even with all of them; 2 wrong use.
+    """  # noqa: D301 - click's mark for lines that are not to be filled
+    found = [Folder(folder).find() for folder in folders or usual_folders()]
+    findings = [finding for one in found for finding in one.findings]
+    # By file and not by name: which of them have a fault that only shows when they are run is the very question.
+    places = {candidate.name: candidate.place for one in found for candidate in one.candidates}
+    if findings or not places:
+        hint = "name the folder that the program's plugins are in: plugline bisect --plugins FOLDER -- CMD..."
+        raise Misuse(findings[0].message if findings else "there are no plugins to choose from", hint)
+    search = _Search(words, timeout, total=len(places))
+    try:
+        outcome = search.run(sorted(places))
+    except OSError as error:
+        raise Misuse(
+            f"{words[0]!r} cannot be run: {error.strerror}", "name a program: plugline bisect -- CMD..."
+        ) from error
+    return _tell(outcome, search, places, as_json=as_json)
+
+
+class _Search:
+    """Runs a command with some of the plugins, and keeps what came of it."""
+
+    def __init__(self, words: Sequence[str], timeout: float | None, *, total: int) -> None:
+        self._words = words
+        self._timeout = timeout
+        self._total = total
+        self.history: list[dict[str, object]] = []
+
+    def run(self, names: Sequence[str]) -> Blame | str:
+        """Return the plugin to blame, or why none is."""
+        if not self.fails(names):
+            return "it does not fail, with all plugins in use"
+        if self.fails([]):
+            return "it fails without any plugin too: none is to blame, or it does not take its plugins with plugline"
+        return find_to_blame(names, self.fails)
+
+    def fails(self, names: Sequence[str]) -> bool:
+        """Run the command with these plugins only."""
+        # A name may have a comma in it, but no end of line.
+        environment = {**os.environ, VARIABLE: "\n".join(names)}
+        began = time.monotonic()
+        code = _exit_code(self._words, environment, self._timeout)
+        seconds = time.monotonic() - began
+        self.history.append({"plugins": len(names), "exit_code": code, "seconds": seconds})
+        said = "took too long" if code is None else f"exit code {code}"
+        render.say(f"run {len(self.history)}: {len(names)} of {self._total} plugins: {said}")
+        if code == _CANNOT_TELL:
+            hint = "exit code 125 means that it cannot tell; let it end with 0 or 1"
+            raise Misuse(f"the command could not tell with {len(names)} plugins", hint)
+        return code != 0
+
+
+def _exit_code(words: Sequence[str], environment: dict[str, str], timeout: float | None) -> int | None:
+    """Run a program and all that it starts; ``None`` where it took too long and was killed."""
+    quiet = subprocess.DEVNULL
+    # A session of its own, so that what it started ends with it.
+    with subprocess.Popen(
+        words, env=environment, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+    ) as process:
+        try:
+            return process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _tell(outcome: Blame | str, search: _Search, places: dict[str, Place], *, as_json: bool) -> int:
+    if isinstance(outcome, str):
+        if as_json:
+            render.tell_json({"plugin": None, "reason": outcome, "runs": search.history})
+        else:
+            render.error(f"the command: {outcome}")
+        return FAULTS
+    name, place = outcome.plugin, places[outcome.plugin]
+    if as_json:
+        told = {"plugin": name, "path": place.path, "alone": outcome.alone}
+        render.tell_json({**told, "runs": search.history})
+        return OK
+    how = "" if outcome.alone else ", but only together with plugins before it"
+    finding = Finding("R162", f"the plugin {name!r} makes the command fail{how}", place, f"plugline disable {name}")
+    render.tell(render.finding_text(finding))
+    return OK
