@@ -248,6 +248,16 @@ CODES = {
         "Set it to a value of the type, or mend the type in [env].",
     ),
     # ------------------------------------------------------------------ R: records and runs
+    "C112": Code(
+        "another run is writing the same output",
+        "A run that has not ended holds the journal beside the output. Nothing was read or written.",
+        "Wait for its end, or name another output.",
+    ),
+    "C113": Code(
+        "a run cannot be gone on with",
+        "The input, the pipeline or a plugin is not what it was when the run began; the finding names which. Half an output of each would be neither.",
+        "Run it without --resume to begin anew, or put back what it was.",
+    ),
     "R101": Code(
         "the source cannot be read any further",
         "The file could not be opened or read, its compressed data is broken, or the format cannot go on. The run stopped; "
@@ -301,6 +311,11 @@ CODES = {
         "plugline bisect ran the command with some of the plugins: without this one, and all after it in the order of their names, "
         "it ended with 0, and with it no more. Together with others means that the plugin alone does not make it fail.",
         "Disable the plugin, or mend it.",
+    ),
+    "R111": Code(
+        "the input changed while it was read",
+        "A file was replaced, shortened or written to at the same length. What was read may be half of each, so the output is not put in place.",
+        "Run it again, on a file that nobody writes. A file that only grows is fine: what was there at the beginning is read.",
     ),
     # ------------------------------------------------------------------ T: trust
     "T101": Code(

@@ -30,6 +30,7 @@ _FLAGS = {
     "engine": "--engine",
     "dead_letters": "--dead-letters",
     "max_errors": "--max-errors",
+    "processes": "--processes",
 }
 _KEYS = {
     "plugins": ("plugins",),
@@ -39,6 +40,7 @@ _KEYS = {
     "engine": ("run", "engine"),
     "dead_letters": ("run", "dead_letters"),
     "max_errors": ("run", "max_errors"),
+    "processes": ("run", "processes"),
 }
 _PATHS = ("sink", "dead_letters")
 
@@ -127,6 +129,7 @@ def output_options(function: F) -> F:
                 "--on-error", metavar="WHAT", help="For a record that fails: dead-letter (default), drop, pass or stop."
             ),
             click.option("--engine", metavar="NAME", help="What executes the run; default: local."),
+            click.option("--processes", metavar="N", help="How many processes share the work; default: auto."),
         )
     ):
         function = add(function)
@@ -224,6 +227,7 @@ def _from_flags(
         dead_letters=text("dead_letters"),
         max_errors=text("max_errors"),
         on_error=text("on_error"),
+        processes=text("processes"),
         overrides=overrides,
     )
 

@@ -34,6 +34,7 @@ from plugline.pipeline.run import run_plan
 @input_options
 @output_options
 @click.option("--report", "page_path", metavar="PAGE.html", help="Write a page on what the run did, for a browser.")
+@click.option("--resume", is_flag=True, help="Go on with a run that was not finished, if there is one.")
 @click.option("--profile", "profiled", is_flag=True, help="Say which plugin the time goes to.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing where nothing went wrong.")
 @common
@@ -44,6 +45,7 @@ def command(  # click gives every option by its name
     source: str | None,
     *,
     page_path: str | None,
+    resume: bool,
     profiled: bool,
     quiet: bool,
     as_json: bool,
@@ -73,7 +75,7 @@ def command(  # click gives every option by its name
         bar = ProgressLine.for_terminal(quiet=quiet or as_json)
         seeing = Seeing(plan, bar, page_path=page_path, profiled=profiled, title=source or "pipeline.toml")
         with _signals(invocation), _clean_output(to_stdout=to_stdout), bar, hidden_variables(config):
-            report, stop = _run(plan, seeing)
+            report, stop = _run(plan, seeing, resume=resume)
     except ConfigurationError as error:
         if as_json:
             data = [render.finding_data(finding) for finding in error.findings]
@@ -97,9 +99,9 @@ def command(  # click gives every option by its name
     return FAULTS if report.failed or not written else OK
 
 
-def _run(plan: Plan, seeing: Seeing) -> tuple[RunReport, RunStopped | None]:
+def _run(plan: Plan, seeing: Seeing, *, resume: bool) -> tuple[RunReport, RunStopped | None]:
     try:
-        return run_plan(plan, progress=seeing.progress), None
+        return run_plan(plan, progress=seeing.progress, resume=resume), None
     except RunStopped as stop:
         report = stop.report
         if not isinstance(report, RunReport):  # it always is; the error knows no report, being on the ground

@@ -19,6 +19,10 @@ def summary(report: RunReport) -> str:
         lines.append(f"stopped before the end: {counts} in {took}")
         in_place = "what was written to standard output is not whole" if report.output == "-" else ""
         lines.append(in_place or f"the output is not in place: {plain(report.output)}")
+        if report.resumable:
+            lines.append("what is done is kept aside: with --resume the same command goes on from there")
+    if report.resumed_parts:
+        lines.append(f"gone on with after {report.resumed_parts:,} splits that were done")
     if report.dead_letters is not None:
         lines.append(f"dead letters: {plain(report.dead_letters)} ({report.failed:,})")
     shown = list(report.errors.items())[:_MOST_ERRORS]
@@ -65,6 +69,8 @@ def report_data(report: RunReport) -> dict[str, object]:
         "output": report.output,
         "dead_letters": report.dead_letters,
         "removed": report.removed,
+        "resumable": report.resumable,
+        "resumed_splits": report.resumed_parts,
         "seconds": report.seconds,
         "records": {
             "in": report.records_in,

@@ -24,7 +24,7 @@ def parse_source(source: SourceFile) -> _ast.Module | Finding:
         # Warnings about its text are given when it is compiled to be run, not for every listing.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = compile(source.content, source.path, "exec", _ast.PyCF_ONLY_AST, dont_inherit=True)
+            tree = _tree(source)
     except SyntaxError as error:
         return syntax_finding(error, source.path)
     except (RecursionError, MemoryError):
@@ -32,6 +32,15 @@ def parse_source(source: SourceFile) -> _ast.Module | Finding:
     except ValueError as error:
         return Finding("P106", f"is no Python source: {error}", Place(source.path))
     return cast(_ast.Module, tree)
+
+
+def _tree(source: SourceFile) -> object:
+    try:
+        return compile(source.content, source.path, "exec", _ast.PyCF_ONLY_AST, dont_inherit=True)
+    except SystemError:
+        # Python 3.11 keeps the depth of all trees being made in one place, so that one which the collector or another
+        # thread begins meanwhile disturbs the others: https://github.com/python/cpython/issues/106905
+        return compile(source.content, source.path, "exec", _ast.PyCF_ONLY_AST, dont_inherit=True)
 
 
 def _too_deep(path: str) -> Finding:

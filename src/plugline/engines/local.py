@@ -1,13 +1,46 @@
-"""Run splits on this machine, one after the other in this process."""
+"""Run splits on this machine: in this process, or in several that read their own bytes."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
 
 from plugline.records import Part, Split, SplitRunner
 
 VERSION = "1.0"
 
 
-def run(runner: SplitRunner, splits: Sequence[Split], /) -> Iterator[Part]:
-    """Yield each split's part as it is done."""
-    for split in splits:
-        yield runner(split)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Local:
+    """Runs splits on this machine.
+
+    Attributes:
+        processes: How many split processes there are at most; 0 stands for the number of processors, 1 for none: all
+            is done in this process, and a record that ends its process ends the run.
+        ordered: Whether parts come in the order of the splits.
+    """
+
+    processes: int = 0
+    ordered: bool = True
+
+    streaming: ClassVar[bool] = True
+
+    def run(self, runner: SplitRunner, splits: Iterable[Split | None], /) -> Iterator[Part]:
+        """Yield the part of each split."""
+        if self.processes == 1 or not hasattr(os, "fork"):
+            for split in splits:
+                if split is not None:  # which is a moment without input
+                    yield runner(split)
+            return
+        # Not at the top: a plan reads this file to see which settings there are, and one process needs nothing of it.
+        from plugline.engines._crew import Crew  # noqa: PLC0415
+
+        crew = Crew(runner, self.processes or _processors())
+        try:
+            yield from crew.parts(iter(splits), ordered=self.ordered)
+        finally:
+            crew.close()
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -20,6 +20,7 @@ from io import StringIO
 from operator import itemgetter
 from typing import BinaryIO, Literal, Protocol, cast
 
+from plugline.formats._csv_cuts import CsvCuts, can_cut
 from plugline.records import Broken, Position, Reader, Record, Writer
 
 SUFFIXES = (".csv",)
@@ -89,6 +90,23 @@ class Csv:
                 f"encoding {self.encoding!r}: expected the name of a text encoding, such as 'utf-8'"
             ) from error
 
+    @property
+    def record_end(self) -> Callable[[bytes], int]:
+        """Find the ends of rows; not there in encodings of which only whole texts can be cut."""
+        return self._cuts().record_end
+
+    @property
+    def header_end(self) -> Callable[[bytes], int]:
+        """Find the end of the header; not there where :attr:`record_end` is not."""
+        return self._cuts().header_end
+
+    def _cuts(self) -> CsvCuts:
+        if not can_cut(self.encoding, self.delimiter, self.quotechar):
+            raise AttributeError(f"text in {self.encoding} is read from its beginning")
+        reader = _Reader(self)
+        _raise_field_limit()
+        return CsvCuts(self.delimiter, self.quotechar, header=self.header, parse=reader.whole_rows)
+
     def reader(self) -> Reader:
         """Return a reader of rows.
 
@@ -140,6 +158,7 @@ class _Reader:
         self._settings = settings
         # decode holds this very list, which is filled when the header is read.
         self._names: list[str] = []
+        self.lines = 0
         typed = {name: kind for name, kind in settings.types.items() if kind != "str"}
         self.decode = _typed_decoder(self._names, typed, settings.null) if typed else _text_decoder(self._names)
 
@@ -149,8 +168,7 @@ class _Reader:
         Raises:
             ValueError: The header is broken, names a column twice, or lacks a declared one.
         """
-        # The limit belongs to the process: only ever raised, so that nobody else's reader becomes stricter.
-        csv.field_size_limit(max(csv.field_size_limit(), _MAX_FIELD_CHARACTERS))
+        _raise_field_limit()
         line, row = 1, 1
         headed = False
         for rows, lines in self._rows(stream):
@@ -165,6 +183,7 @@ class _Reader:
             if raws:
                 yield _Batch(raws, kept, first_line, row)
             row += len(raws)
+            self.lines = line - 1
 
     def _head(self, raws: list[object], rows: list[object]) -> tuple[list[object], int]:
         """Fix the columns; return the raws after the header, and how many of ``rows`` it ends."""
@@ -225,6 +244,11 @@ class _Reader:
             return self._parse_around(text, final=final)
         return rows, len(text)
 
+    def whole_rows(self, text: str) -> tuple[list[object], int]:
+        """Return the rows of a text that goes on after its end, and how many characters those that are whole take."""
+        end = max(text.rfind("\n"), text.rfind("\r", 0, len(text) - 1)) + 1
+        return self._parse(text[:end], final=False)
+
     def _parse_around(self, text: str, *, final: bool) -> tuple[list[object], int]:
         """Parse text that is known to hold a fault, setting aside one line a fault."""
         lines = list(StringIO(text, newline=""))
@@ -270,6 +294,11 @@ class _Reader:
     def _bytes(self, text: str) -> bytes:
         _, encoding = _BYTE_ORDER_MARKS.get(lookup(self._settings.encoding).name, (b"", self._settings.encoding))
         return text.encode(encoding, "surrogateescape")
+
+
+def _raise_field_limit() -> None:
+    # The limit belongs to the process: only ever raised, so that nobody else's reader becomes stricter.
+    csv.field_size_limit(max(csv.field_size_limit(), _MAX_FIELD_CHARACTERS))
 
 
 class _Rows(Protocol):

@@ -11,7 +11,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from json import JSONDecodeError, JSONDecoder
-from typing import BinaryIO, cast
+from typing import BinaryIO, ClassVar, cast
 
 import orjson
 
@@ -32,6 +32,8 @@ _WHITE = " \t\n\r"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Json:
     """An array of objects, or a single object; it has no settings."""
+
+    decodes_singly: ClassVar[bool] = True
 
     def reader(self) -> Reader:
         """Return a reader that cuts at the ends of elements."""

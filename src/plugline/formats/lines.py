@@ -40,6 +40,11 @@ class Lines:
             expected = "expected the name of an encoding whose line end is one byte, such as 'utf-8' or 'latin-1'"
             raise ValueError(f"encoding {self.encoding!r}: {expected}")
 
+    @property
+    def record_delimiter(self) -> bytes:
+        """What ends a line, and stands nowhere else in an encoding that can be read here."""
+        return b"\n"
+
     def reader(self) -> Reader:
         """Return a reader that cuts at newlines."""
         return _Reader(self)

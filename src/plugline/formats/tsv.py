@@ -1,5 +1,6 @@
 """Tab-separated values: as CSV, with a tab between two fields."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -45,6 +46,16 @@ class Tsv:
             encoding=self.encoding,
             null=self.null,
         )
+
+    @property
+    def record_end(self) -> Callable[[bytes], int]:
+        """Find the ends of rows; not there in encodings of which only whole texts can be cut."""
+        return self._as_csv().record_end
+
+    @property
+    def header_end(self) -> Callable[[bytes], int]:
+        """Find the end of the header; not there where :attr:`record_end` is not."""
+        return self._as_csv().header_end
 
     def reader(self) -> Reader:
         """Return a reader of rows.

@@ -1,9 +1,10 @@
 """A plan to plugins that are loaded and ready, where its splits run."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Self, cast
 
 from plugline.blame import describe_error, users_own_interrupt
@@ -34,6 +35,8 @@ class BoundPlan:
         steps: What the record loop calls, in order.
         writer: The format of the sink.
         separator: What the sink's format puts between two parts that both hold records.
+        stateful: The names of the steps that say ``STATEFUL = True``: what they return depends on the records before, so
+            all records have to pass through them in order, in one process.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -50,6 +53,9 @@ class BoundPlan:
         try:
             self.reader = cast(Format, self._load(plan.reader))
             calls = [cast(Processor, self._load(step.use)) for step in plan.steps]
+            self.stateful = tuple(
+                step.label for step, call in zip(plan.steps, calls, strict=True) if self._is_stateful(step.use, call)
+            )
             self.writer = cast(Format, self._load(plan.writer))
             self.separator = b""
             if not self._findings:
@@ -91,6 +97,12 @@ class BoundPlan:
         except (LoadError, PluginRejected, UnknownPlugin) as error:
             self._findings += _findings_of(error, use, self._plan)
         return None
+
+    def _is_stateful(self, use: PluginUse, call: object) -> bool:
+        if call is None:
+            return False
+        module = sys.modules.get(call.__module__) if not isinstance(call, ModuleType) else call
+        return bool(getattr(call, "STATEFUL", False) or getattr(module, "STATEFUL", False))
 
     def _handle(self, use: PluginUse) -> Plugin[object]:
         if use.folder is None:

@@ -89,6 +89,40 @@ def _share(text: str) -> Fraction:
     return share
 
 
+@dataclass(frozen=True, slots=True)
+class ProcessCount:
+    """How many split processes a run has.
+
+    Attributes:
+        number: How many; 1 means none, everything happens in the process that runs the pipeline. ``None`` leaves it to the
+            engine: as many as there are processors and splits.
+    """
+
+    number: int | None = None
+
+    @classmethod
+    def from_setting(cls, value: object) -> Self:
+        """Read ``"auto"``, or a number as an integer or in digits.
+
+        Raises:
+            TypeError: It is of another type.
+            ValueError: It says something else.
+        """
+        wanted = 'expected "auto" or a number from 1 on'
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise TypeError(f"{value!r} is not a number of processes, {wanted}")
+        text = str(value).strip()
+        if text == "auto":
+            return cls()
+        if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MOST_PROCESSES):
+            raise ValueError(f"{value!r} is not a number of processes, {wanted} to {_MOST_PROCESSES:,}")
+        return cls(int(text))
+
+
+_MOST_PROCESSES = 1024  # more is a slip of the pen
+_LEAST_RECORD_BYTES = 2**20  # as much as is read at a time anyway
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceConfig:
     """Where records come from.
@@ -146,11 +180,17 @@ class RunConfig:
         engine: The name of what executes it.
         dead_letters: The file for records that fail; ``None``: beside the sink.
         max_errors: How many records may fail.
+        processes: How many processes share the work.
+        ordered: Whether records are written in the order in which they were read.
+        max_record_bytes: A record that is longer is not read, and becomes a dead letter.
     """
 
     engine: str = "local"
     dead_letters: str | None = None
     max_errors: ErrorLimit = ErrorLimit(share=Fraction(5, 100))
+    processes: ProcessCount = ProcessCount()
+    ordered: bool = True
+    max_record_bytes: int = 64 * 2**20
 
 
 class Records(tuple[Mapping[str, object], ...]):
@@ -412,6 +452,7 @@ def config_from_flags(
     dead_letters: str | None = None,
     max_errors: str | int | None = None,
     on_error: str | None = None,
+    processes: str | int | None = None,
     overrides: Sequence[Override] = (),
 ) -> PipelineConfig:
     """Make a pipeline of what a command line says; ``None`` is what it does not say.
@@ -428,6 +469,7 @@ def config_from_flags(
         dead_letters: The file for them.
         max_errors: As in a pipeline file.
         on_error: For all steps.
+        processes: As in a pipeline file.
         overrides: What counts where the command line says nothing; the last one of each.
 
     Raises:
@@ -442,7 +484,7 @@ def config_from_flags(
         source=_given(path=source, format=source_format),
         steps=steps,
         sink=_given(path=sink, format=sink_format),
-        run=_given(engine=engine, dead_letters=dead_letters, max_errors=max_errors),
+        run=_given(engine=engine, dead_letters=dead_letters, max_errors=max_errors, processes=processes),
     )
     data, origin = _layered(data, _Flags(), [replace(override, weak=True) for override in overrides])
     return _config(data, origin, None)
@@ -478,6 +520,7 @@ _FLAGS: Mapping[tuple[str, ...], str] = {
     ("run", "engine"): "--engine",
     ("run", "dead_letters"): "--dead-letters",
     ("run", "max_errors"): "--max-errors",
+    ("run", "processes"): "--processes",
 }
 
 
@@ -522,6 +565,10 @@ def _rules(values: Mapping[str, object]) -> Iterator[Problem]:
     for path, value in _walk(values, ("source", "path"), ("sink", "path")):
         if value == "":
             yield Problem(path=path, code="C104", message=f"'' is not a file name for {'.'.join(map(str, path))!r}")
+    for path, value in _walk(values, ("run", "max_record_bytes")):
+        if isinstance(value, int) and value < _LEAST_RECORD_BYTES:
+            message = f"{value!r} is too little for 'max_record_bytes', expected at least {_LEAST_RECORD_BYTES}"
+            yield Problem(path=path, code="C104", message=message)
     yield from _test_rules(values.get("tests"))
     listed = values.get("steps")
     steps: Sequence[object] = listed if isinstance(listed, list | tuple) else ()

@@ -1,20 +1,22 @@
 """Failing records to lines of a dead letter file."""
 
 import base64
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 # The tool's own format for faults is NDJSON; orjson comes with plugline[tool].
 import orjson
 
 from plugline.pipeline.plan import Plan
-from plugline.pipeline.streams import SinkFile
 from plugline.records import Broken, Position, RawBatch, Reader, Split
 from plugline.records.loop import Failure
 
 
-class DeadLetterFile:
-    """One split's dead letters, written aside; the file appears with the first of them.
+class DeadLetters:
+    """One split's dead letters, as lines of NDJSON.
+
+    Their positions count from where the split begins, since a process that reads it does not know what stood before;
+    :func:`placed` makes those of the file of them.
 
     Args:
         plan: For the names and digests of the plugins.
@@ -23,66 +25,53 @@ class DeadLetterFile:
 
     def __init__(self, plan: Plan, split: Split) -> None:
         self.count = 0
+        self.tracebacks: dict[str, int] = {}
         self._plan = plan
         self._split = split
-        self._sink = SinkFile(plan.located(plan.dead_letters))
-        self._open = False
-        self._path: str | None = None
 
-    def write(self, batch: RawBatch, failures: Sequence[Failure], reader: Reader) -> None:
-        """Add the records of a batch that failed, as they came in.
-
-        Raises:
-            OSError, ValueError: They cannot be written.
-        """
-        lines = [_line(self._letter(batch, failure, reader)) for failure in failures]
-        self.write_lines(lines)
-
-    def write_lines(self, lines: Sequence[bytes]) -> None:
-        """Add finished dead letters."""
-        if not self._open:
-            self._sink.__enter__()
-            self._open = True
-        self._sink.stream.write(b"\n".join([*lines, b""]))
-        self.count += len(lines)
-
-    def close(self) -> str | None:
-        """Make sure that the file is on disk, and return its path.
-
-        ``None`` where there was no dead letter, or what they go to is no regular file. May be called again.
-        """
-        if self._open:
-            self._open = False
-            self._path = self._sink.hand_over()
-        return self._path
-
-    def discard(self) -> None:
-        """Remove the file."""
-        self._sink.abandon()
-        path, self._path = self._path, None
-        if path is not None:
-            os.unlink(path)
+    def lines(self, batch: RawBatch, failures: Sequence[Failure], reader: Reader) -> bytes:
+        """Return the dead letters of the records of a batch that failed, as they came in."""
+        lines = []
+        for failure in failures:
+            if failure.traceback is not None:
+                self.tracebacks[failure.traceback] = self.count
+            lines.append(_line(self._letter(batch, failure, reader)))
+            self.count += 1
+        return b"\n".join([*lines, b""])
 
     def _letter(self, batch: RawBatch, failure: Failure, reader: Reader) -> Mapping[str, object]:
-        raw = batch.raws[failure.index]
+        raw = batch.raws[failure.index] if failure.record is None else None
         text = raw.raw if isinstance(raw, Broken) else raw
+        record: object = failure.record
+        if record is None and failure.stage != 0:
+            record = _decoded_again(reader, raw)
         letter = {
-            "record": None if failure.stage == 0 else _decoded_again(reader, raw),
+            "record": record,
             "raw": _as_text(text),
-            "position": position_of(self._split, _position(batch, failure.index)),
             "step": self._step(failure),
             "error": {
                 "type": failure.error.kind,
                 "message": failure.error.message,
                 "file": failure.error.path,
                 "line": failure.error.line,
-                "traceback": failure.traceback,
+                "traceback": None,  # given to the first with this error in the run, when it is known which that is
             },
         }
         if isinstance(letter["raw"], str) and isinstance(text, bytes) and "�" in letter["raw"]:
             # Bytes that are no text cannot stand in JSON; these can be had back exactly.
             letter["raw_base64"] = base64.b64encode(text).decode("ascii")
+        # Last, and its counts the last in it: see placed().
+        letter["position"] = self._position(batch, failure)
         return letter
+
+    def _position(self, batch: RawBatch, failure: Failure) -> Mapping[str, object]:
+        position = _position(batch, failure.index) if failure.record is None else Position()
+        if position.offset is not None:
+            offset = position.offset + self._split.start - len(self._split.head)
+            position = Position(line=position.line, offset=offset, row=position.row)
+        if position.line is not None and self._split.head:
+            position = replace(position, line=position.line - lines_in(self._split.head))
+        return position_of(self._split, position)
 
     def _step(self, failure: Failure) -> Mapping[str, object]:
         if failure.stage == 0:
@@ -98,6 +87,11 @@ class DeadLetterFile:
             "generation": 1,
             "digest": step.use.digest,
         }
+
+
+def lines_in(head: bytes) -> int:
+    """Return how many lines a header has."""
+    return head.count(b"\n") or head.count(b"\r")
 
 
 def _line(letter: Mapping[str, object]) -> bytes:
@@ -151,6 +145,39 @@ def _as_text(raw: object) -> object:
 
 def position_of(split: Split, position: Position) -> Mapping[str, object]:
     """Return where a record stands, as dead letters and reports say it."""
-    found = {"path": split.path, "split": split.index}
+    return _told(split.path, split.index, position)
+
+
+def _told(path: str, split: int, position: Position) -> Mapping[str, object]:
     said = {"line": position.line, "offset": position.offset, "row": position.row}
-    return {**found, **{key: value for key, value in said.items() if value is not None}}
+    return {"path": path, "split": split, **{key: value for key, value in said.items() if value is not None}}
+
+
+def placed(letters: bytes, place: Callable[[Position], Position]) -> bytes:
+    """Make positions in the whole input of those in a split.
+
+    Args:
+        letters: Dead letters of one split.
+        place: Given where something stands in the split, says where that is in the input.
+    """
+    return b"\n".join([*(_placed(line, place) for line in letters.split(b"\n")[:-1]), b""])
+
+
+def _placed(line: bytes, place: Callable[[Position], Position]) -> bytes:
+    # The position is the last field, so that the record need not be decoded. Inside a text, quotes are escaped.
+    before, mark, after = line.rpartition(_POSITION)
+    found = orjson.loads(after[:-1])
+    position = place(Position(line=found.get("line"), offset=found.get("offset"), row=found.get("row")))
+    return before + mark + orjson.dumps(_told(found["path"], found["split"], position)) + b"}"
+
+
+_POSITION = b'"position":'
+
+
+def with_traceback(letters: bytes, number: int, traceback: str) -> bytes:
+    """Give a traceback to one of the dead letters."""
+    lines = letters.split(b"\n")
+    letter = orjson.loads(lines[number])
+    letter["error"]["traceback"] = traceback
+    lines[number] = orjson.dumps(letter)
+    return b"\n".join(lines)

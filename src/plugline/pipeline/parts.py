@@ -1,64 +1,526 @@
-"""The parts of a run to its output: appended in order, put in place when all of them are there."""
+"""The parts of a run to its output: appended as they come, put in place when all of them are there.
+
+Invariants that the tests name by their numbers:
+
+1. Nothing has its final name before :meth:`Committer.commit`, standard output and special files apart.
+2. What the journal says is written: an entry follows the bytes that it tells of.
+3. What is written beyond the last entry is cut off before anything is appended.
+"""
 
 import os
+import stat
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from io import BytesIO
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self, cast
 
-from plugline.errors import RunStopped
+from plugline.errors import ConfigurationError, RunStopped
 from plugline.findings import Finding, Place
-from plugline.pipeline.plan import Plan
-from plugline.pipeline.streams import compressed_bytes, put_in_place
-from plugline.records import Part
+from plugline.pipeline.bound import BoundPlan
+from plugline.pipeline.cutting import Cut, Mark
+from plugline.pipeline.faults import placed, with_traceback
+from plugline.pipeline.journal import Journal, JournalTaken, machine_start
+from plugline.pipeline.plan import Plan, goes_straight
+from plugline.pipeline.remote import has_scheme
+from plugline.pipeline.report import added
+from plugline.pipeline.split import letters_finding, writes_alone
+from plugline.pipeline.streams import SinkFile, compressed_bytes, folder_aside, put_in_place, standard_writer
+from plugline.records import Assembles, OpensSink, Part, Position, Sink, StepCounts
 
 _COPIED_BYTES = 2**20  # at a time; shutil has the same loop, and half a bare interpreter's start of imports
+_MOST_TRACEBACKS = 20  # of a run: "full tracebacks for the first 20 distinct errors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What has been committed.
+
+    Attributes:
+        mark: Where the next split begins.
+        parts: How many there were.
+        written: How many records they hold.
+        output_bytes: How long the output is.
+        letters_bytes: How long the dead letters are.
+        counts: Those of all parts together.
+        errors: How often each distinct error came.
+        tracebacks: Those of the first 20 distinct errors.
+        columns: The fields of a table-shaped sink, once they are fixed.
+        file: The file that the last split was of.
+        lines: How many lines of that file come before the next split; ``None`` where its reader does not tell.
+        rows: How many records of it do.
+    """
+
+    mark: Mark = field(default_factory=Mark)
+    parts: int = 0
+    written: int = 0
+    output_bytes: int = 0
+    letters_bytes: int = 0
+    counts: tuple[StepCounts, ...] = ()
+    errors: Mapping[str, int] = field(default_factory=dict)
+    tracebacks: Mapping[str, str] = field(default_factory=dict)
+    columns: tuple[str, ...] | None = None
+    file: int = -1
+    lines: int | None = 0
+    rows: int = 0
+
+    @property
+    def records(self) -> int:
+        """How many records have been read."""
+        return self.counts[0].entered if self.counts else 0
+
+    @property
+    def failed(self) -> int:
+        """How many became dead letters."""
+        return sum(count.failed for count in self.counts)
+
+
+class Aside:
+    """A file that is written beside its place, under a name that a later run finds again.
+
+    Args:
+        path: The file's place.
+        suffix: Tells it from others of the same run.
+    """
+
+    def __init__(self, path: str, suffix: str) -> None:
+        self.path = path
+        self._target = path if has_scheme(path) else os.path.realpath(path)
+        name = os.path.basename(self._target)
+        # A part of the name, since with what is added it could be longer than file names may be.
+        told = _short_digest(path if has_scheme(path) else name)
+        self.aside = os.path.join(folder_aside(path), f".{name[:48]}.{told}.{suffix}")
+        self.bytes = 0
+        self._descriptor: int | None = None
+
+    def open(self, keep_bytes: int = 0) -> bool:
+        """Open it, cut off after ``keep_bytes``. Returns whether there were as many.
+
+        Raises:
+            OSError: It cannot be written here; the file's own path is named.
+        """
+        self.refuse_what_is_no_file()
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+            # 0o666 less the umask, which the kernel sees to: what open() would give.
+            self._descriptor = os.open(self.aside, flags | (0 if keep_bytes else os.O_TRUNC), 0o666)
+        except OSError as error:
+            folder = os.path.dirname(self.aside)
+            message = f"cannot write in the folder {folder!r}: {os.strerror(error.errno or 0)}"
+            raise OSError(error.errno, message, self.path) from error
+        with suppress(FileNotFoundError):
+            os.fchmod(self._descriptor, stat.S_IMODE(os.stat(self._target).st_mode))
+        there = os.fstat(self._descriptor).st_size
+        self.bytes = min(keep_bytes, there)
+        os.ftruncate(self._descriptor, self.bytes)
+        os.lseek(self._descriptor, self.bytes, os.SEEK_SET)
+        return there >= keep_bytes
+
+    def refuse_what_is_no_file(self) -> None:
+        """Raise ``IsADirectoryError`` where the place is taken by a folder."""
+        if os.path.isdir(self._target):
+            raise IsADirectoryError(21, "it is a folder, expected a file", self.path)
+
+    def write(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Append."""
+        assert self._descriptor is not None  # noqa: S101 - opened first
+        for piece in pieces:
+            view = memoryview(piece)
+            while view:
+                count = os.write(self._descriptor, view)
+                view = view[count:]
+                self.bytes += count
+
+    def sync(self) -> None:
+        """Bring it to disk."""
+        if self._descriptor is not None:
+            getattr(os, "fdatasync", os.fsync)(self._descriptor)
+
+    def put_in_place(self) -> None:
+        """Give it its final name, for good."""
+        self.sync()
+        self.close()
+        put_in_place(self.aside, self.path)
+
+    def copy(self, count: int, more: bytes) -> None:
+        """Put a copy of its first ``count`` bytes in place, with more behind them."""
+        with SinkFile(self.path) as file:
+            if count:
+                with open(self.aside, "rb") as source:
+                    while count and (piece := source.read(min(count, _COPIED_BYTES))):
+                        file.stream.write(piece)
+                        count -= len(piece)
+            file.stream.write(more)
+            file.commit()
+
+    def close(self) -> None:
+        """Close it; it stays."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def remove(self) -> None:
+        """Remove it."""
+        self.close()
+        with suppress(FileNotFoundError):
+            os.unlink(self.aside)
+
+
+class _Straight:
+    """Standard output or a special file, which is written as it goes."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.aside = path
+        self.bytes = 0
+        self._descriptor: int | None = None
+        if path == "-":
+            self._write = standard_writer()
+        else:
+            descriptor = self._descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            self._write = lambda data: os.write(descriptor, cast("bytes", data))
+
+    def write(self, pieces: Sequence[bytes | memoryview]) -> None:
+        for piece in pieces:
+            view = memoryview(piece)
+            while view:
+                view = view[self._write(view) :]
+            self.bytes += len(piece)
+
+    def sync(self) -> None:
+        """It is gone as soon as it is written."""
+
+    def put_in_place(self) -> None:
+        self.close()
+
+    def copy(self, count: int, more: bytes) -> None:
+        self.write([more])  # the others are gone there already
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    remove = close
+
+
+def _short_digest(name: str) -> str:
+    return blake2b(os.fsencode(name), digest_size=4).hexdigest()
 
 
 class Committer:
-    """Takes parts as they come, in order; nothing has its final name before :meth:`commit`.
+    """Takes parts as they come; nothing has its final name before :meth:`commit`.
 
-    Leaving the ``with`` block without it removes all that was written aside.
+    Leaving the ``with`` block without it leaves what has been committed aside, with its journal, where the run can be gone
+    on with; otherwise everything is as it was.
     """
 
-    def __init__(self, plan: Plan, separator: bytes) -> None:
+    def __init__(
+        self, plan: Plan, bound: BoundPlan, identity: Mapping[str, object], *, resume: bool, ordered: bool
+    ) -> None:
         """Nothing is opened yet.
 
         Args:
             plan: Says where output and dead letters belong.
-            separator: What the sink's format puts between two parts that both hold records.
+            bound: Its format writes what stands before, between and after the parts.
+            identity: What must be the same when the run is gone on with.
+            resume: Whether to go on with one that was not finished, if there is one.
+            ordered: Whether parts come in the order of the splits.
         """
         self._plan = plan
-        self._separator = compressed_bytes(separator, plan.sink)
-        self._output: str | None = None
-        self._letters: str | None = None
-        self._loose: tuple[str | None, ...] = ()
-        self._written = 0
+        self._form = bound.writer
+        self._identity = dict(identity)
+        self._resume = resume
+        self._ordered = ordered
+        self._alone = writes_alone(bound.writer)
+        self._separator = b"" if self._alone else compressed_bytes(bound.separator, plan.sink)
+        self._sink: Sink | None = None
+        self._sink_parts = 0
+        self._output: Aside | _Straight | None = None
+        self._letters: Aside | _Straight | None = None
+        self._journal: Journal | None = None
+        self._waiting: dict[int, tuple[Cut, Part]] = {}
+        self._content_done: set[int] = set()
+        self._restored: tuple[StepCounts, ...] = ()
+        self._ended = False
+        self.resumed_parts = 0
+        self.discarded_parts = 0
+        self.done = Done()
+        self.needs_columns = False
+        self._head = b""
+
+    # ------------------------------------------------------------------------- beginning
 
     def __enter__(self) -> Self:
+        """Open everything, and find what an earlier run left.
+
+        Raises:
+            RunStopped: Output or dead letters cannot be written here.
+            ConfigurationError: Another run is writing them, or what was left is of another pipeline or input.
+        """
+        try:
+            self._open()
+        except BaseException:
+            self._close(keep=True)
+            raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        for path in (self._output, self._letters, *self._loose):
-            if path is not None and os.path.exists(path):
-                os.unlink(path)
+    def _open(self) -> None:
+        plan = self._plan
+        sink, letters = plan.located(plan.sink), plan.located(plan.dead_letters)
+        try:
+            if hasattr(self._form, "open_sink"):
+                self._open_journal(os.path.join(plan.folder, f".plugline.{_short_digest(plan.sink)}.journal"))
+                form = cast("OpensSink", self._form)
+                self._sink, self._sink_parts = form.open_sink(
+                    plan.sink, run=self._run_name(), resume=self.done.parts > 0
+                )
+            elif goes_straight(sink):
+                self._output = _Straight(sink)
+            else:
+                output = self._output = Aside(sink, "part")
+                output.refuse_what_is_no_file()
+                self._open_journal(Aside(sink, "journal").aside)
+                if not output.open(self.done.output_bytes):
+                    raise self._lost(output.aside)
+            self._probe()
+        except (OSError, ValueError) as error:
+            raise self._stopped(error) from error
+        if goes_straight(letters):
+            return  # opened with the first of them: a pipe may have nobody at its other end
+        aside = self._letters = Aside(letters, "letters")
+        if self.done.letters_bytes:
+            try:
+                if not aside.open(self.done.letters_bytes):
+                    raise self._lost(aside.aside)
+            except OSError as error:
+                raise RunStopped(letters_finding(plan, error)) from error
 
-    def add(self, part: Part) -> None:
+    def _run_name(self) -> str:
+        return _short_digest(repr(sorted(self._identity.items(), key=str)))
+
+    def _probe(self) -> None:
+        """Find out what stands before all parts, and whether the first record fixes the columns."""
+        if self._alone:
+            writer = self._form.writer()
+            self.needs_columns = getattr(writer, "fixes_columns", True) and self.done.columns is None
+            return
+        begin, columns = self._edge(first=True, last=False)
+        writer = self._form.writer()
+        fixes = getattr(writer, "fixes_columns", True)
+        self.needs_columns = fixes and columns is None and self.done.columns is None and self.done.written == 0
+        if not self.needs_columns:
+            self._head = begin
+        if columns is not None and self.done.columns is None:
+            self.done = replace(self.done, columns=columns)
+
+    def _edge(self, *, first: bool, last: bool) -> tuple[bytes, tuple[str, ...] | None]:
+        """Return what a part without records is that begins the output, or ends it."""
+        stream = BytesIO()
+        writer = self._form.writer()
+        writer.open(cast("BinaryIO", stream), first=first, columns=self.done.columns)
+        columns = writer.columns
+        writer.close(last=last)
+        return stream.getvalue(), columns
+
+    def _open_journal(self, path: str) -> None:
+        try:
+            journal = self._journal = Journal.open(path)
+        except JournalTaken:
+            message = f"another run is writing {self._plan.sink!r} at this moment"
+            hint = "wait for its end, or write to another file"
+            place = self._plan.config.place(("sink", "path"))
+            raise ConfigurationError([Finding("C112", message, place, hint)]) from None
+        entries = journal.entries()
+        if entries and self._resume:
+            self._go_on(entries)
+        else:
+            self.discarded_parts = sum(1 for entry in entries if "mark" in entry)
+            journal.clear()
+        if not self.done.parts:
+            journal.clear()
+            journal.append({"journal": 1, "machine": machine_start(), "identity": self._identity})
+
+    def _go_on(self, entries: list[dict[str, object]]) -> None:
+        first, *rest = entries
+        found = first.get("identity")
+        differences = _differences(cast("dict[str, object]", found), self._identity)
+        if differences:
+            place = self._plan.config.place(("sink", "path"))
+            message = f"the run that was not finished cannot be gone on with: {'; '.join(differences)}"
+            hint = "run it without --resume to begin anew, or put back what it was"
+            raise ConfigurationError([Finding("C113", message, place, hint)])
+        if first.get("machine") != machine_start():
+            # Without power, what had not been brought to disk may be missing, whatever the journal says.
+            last = max((at for at, entry in enumerate(rest) if entry.get("synced")), default=-1)
+            rest = rest[: last + 1]
+        for entry in rest:
+            self._restore(entry)
+        self.resumed_parts = self.done.parts
+
+    def _restore(self, entry: dict[str, object]) -> None:
+        if "content" in entry:
+            self._content_done.add(cast("int", entry["content"]))
+            self.done = replace(self.done, output_bytes=cast("int", entry["output_bytes"]))
+        elif "mark" in entry:
+            index, file, start = cast("list[int]", entry["mark"])
+            counts = tuple(
+                StepCounts(
+                    name=name,
+                    entered=entered,
+                    created=created,
+                    out=out,
+                    dropped=dropped,
+                    failed=failed,
+                    seconds=seconds,
+                )
+                for name, entered, created, out, dropped, failed, seconds in cast(
+                    "list[tuple[str, int, int, int, int, int, float]]", entry["counts"]
+                )
+            )
+            columns = cast("list[str] | None", entry["columns"])
+            self.done = replace(
+                self.done,
+                mark=Mark(index=index, file=file, start=start),
+                parts=self.done.parts + 1,
+                written=self.done.written + counts[-1].out,
+                output_bytes=max(
+                    cast("int", entry["output_bytes"]), self.done.output_bytes if not self._ordered else 0
+                ),
+                letters_bytes=cast("int", entry["letters_bytes"]),
+                counts=added(self.done.counts, counts),
+                errors=_sums(self.done.errors, cast("dict[str, int]", entry["errors"])),
+                tracebacks={**self.done.tracebacks, **cast("dict[str, str]", entry["tracebacks"])},
+                columns=None if columns is None else tuple(columns),
+                file=cast("int", entry["file"]),
+                lines=cast("int | None", entry["lines"]),
+                rows=cast("int", entry["rows"]),
+            )
+
+    # ------------------------------------------------------------------------- part by part
+
+    def add(self, cut: Cut, part: Part) -> None:
         """Take the next part.
 
         Raises:
             RunStopped: It could not be appended.
+            BrokenPipeError: Whoever read standard output has gone.
         """
-        written = part.counts[-1].out
-        self._loose = (part.path, part.dead_letters_path)
+        index = cut.split.index
+        if index not in self._content_done:
+            self._write_content(part)
+            if not self._ordered and self._journal is not None:
+                self._journalled({"content": index, "output_bytes": self._output_bytes})
+        self._waiting[index] = cut, replace(part, content=())
+        while self.done.mark.index in self._waiting:
+            self._settle(*self._waiting.pop(self.done.mark.index))
+
+    def columns_are(self, columns: tuple[str, ...] | None) -> None:
+        """Take the columns that the first part with records fixed, if it did."""
+        self.needs_columns = False
+        self.done = replace(self.done, columns=columns or self.done.columns)
+
+    @property
+    def _output_bytes(self) -> int:
+        return self._output.bytes if self._output is not None else 0
+
+    def _write_content(self, part: Part) -> None:
+        content = _read_all(part.path) if part.path is not None else part.content
+        if not part.counts[-1].out:
+            return
         try:
-            separator = self._separator if written and self._written else b""
-            self._output = _joined(self._output, part.path, separator)
-            self._letters = _joined(self._letters, part.dead_letters_path, b"")
+            if self._sink is not None:
+                if self.done.parts >= self._sink_parts:
+                    self._sink.add(self.done.parts, b"".join(content), columns=part.columns or self.done.columns)
+            elif self._output is not None:
+                before = self._separator
+                if not self._output.bytes:
+                    before = compressed_bytes(self._head, self._plan.sink) if not self._alone else b""
+                self._output.write([before, *content] if before else content)
+        except BrokenPipeError:
+            raise
+        except (OSError, ValueError) as error:
+            raise self._stopped(error) from error
+
+    def _settle(self, cut: Cut, part: Part) -> None:
+        """Take the dead letters of a part whose content is written, and note that it is done."""
+        letters, told, columns = self._letters_of(cut, part), self.done.tracebacks, part.columns or self.done.columns
+        new: dict[str, str] = {}
+        for key, (number, text) in part.tracebacks.items():
+            if key not in told and len(told) + len(new) < _MOST_TRACEBACKS:
+                new[key] = text
+                if number >= 0:
+                    letters = with_traceback(letters, number, text)
+        if letters:
+            self._write_letters(letters)
+        lines_before, rows_before = self._before(cut)
+        entry = {
+            "mark": [cut.after.index, cut.after.file, cut.after.start],
+            "output_bytes": self._output_bytes,
+            "letters_bytes": self._letters.bytes if self._letters is not None else 0,
+            "counts": [
+                [one.name, one.entered, one.created, one.out, one.dropped, one.failed, one.seconds]
+                for one in part.counts
+            ],
+            "errors": dict(part.errors),
+            "tracebacks": new,
+            "columns": columns,
+            "file": cut.after.file,
+            "lines": None if lines_before is None or part.lines is None else lines_before + part.lines,
+            "rows": rows_before + part.counts[0].entered,
+        }
+        if self._journal is not None:
+            self._journalled(entry)
+        self._restore(entry)
+        if part.path is not None:
+            os.unlink(part.path)
+        if part.dead_letters_path is not None:
+            os.unlink(part.dead_letters_path)
+
+    def _before(self, cut: Cut) -> tuple[int | None, int]:
+        """Return how many lines and rows of its file stand before a split."""
+        return (self.done.lines, self.done.rows) if cut.after.file == self.done.file else (0, 0)
+
+    def _letters_of(self, cut: Cut, part: Part) -> bytes:
+        letters = part.dead_letters
+        if part.dead_letters_path is not None:
+            letters = b"".join(_read_all(part.dead_letters_path))
+        lines, rows = self._before(cut)
+        if not letters or (cut.position is None and lines == 0 and rows == 0):
+            return letters
+
+        def counted_on(there: Position) -> Position:
+            line = None if there.line is None or lines is None else there.line + lines
+            return Position(line=line, offset=there.offset, row=None if there.row is None else there.row + rows)
+
+        return placed(letters, cut.position or counted_on)
+
+    def _write_letters(self, letters: bytes) -> None:
+        try:
+            if self._letters is None:
+                self._letters = _Straight(self._plan.located(self._plan.dead_letters))
+            elif isinstance(self._letters, Aside) and not self._letters.bytes:
+                self._letters.close()
+                self._letters.open()
+            self._letters.write([letters])
+        except OSError as error:
+            raise RunStopped(letters_finding(self._plan, error)) from error
+
+    def _journalled(self, entry: Mapping[str, object]) -> None:
+        journal = cast("Journal", self._journal)
+        try:
+            journal.append(entry)
+            if journal.sync_is_due():
+                for file in (self._output, self._letters):
+                    if file is not None:
+                        file.sync()
+                journal.mark_synced()
         except OSError as error:
             raise self._stopped(error) from error
-        self._loose = ()
-        self._written += written
+
+    # ------------------------------------------------------------------------- the end
 
     def commit(self) -> str | None:
         """Put dead letters, then the output, in place, and remove what an earlier run left of dead letters.
@@ -72,50 +534,111 @@ class Committer:
         """
         try:
             path = self._plan.located(self._plan.dead_letters)
-            stale = self._letters is None and os.path.isfile(path)
-            if self._letters is not None:
-                put_in_place(self._letters, path)
+            stale = not self.done.failed and os.path.isfile(path)
+            self._write_end()
+            if self._letters is not None and self._letters.bytes:
+                self._letters.put_in_place()
                 self._letters = None
-            if self._output is not None:
-                put_in_place(self._output, self._plan.located(self._plan.sink))
+            if self._sink is not None:
+                self._sink.finish()
+            elif hasattr(self._form, "assemble"):
+                self._assemble()
+            elif self._output is not None:
+                self._output.put_in_place()
                 self._output = None
             if stale:
                 os.unlink(path)
-        except OSError as error:
+        except BrokenPipeError:
+            raise
+        except (OSError, ValueError) as error:
             raise self._stopped(error) from error
+        self._ended = True
         return self._plan.dead_letters if stale else None
 
-    def keep_dead_letters(self, last: str | None) -> str | None:
+    def _write_end(self) -> None:
+        if self._alone or self._output is None:
+            return
+        if not self._output.bytes and not self.done.written:
+            end, _ = self._edge(first=True, last=True)
+        else:
+            end, _ = self._edge(first=False, last=True)
+        if end:
+            self._output.write([compressed_bytes(end, self._plan.sink)])
+
+    def _assemble(self) -> None:
+        output = cast("Aside", self._output)
+        output.close()
+        with open(output.aside, "rb") as parts, SinkFile(self._plan.located(self._plan.sink)) as whole:
+            cast("Assembles", self._form).assemble(parts, whole.stream, columns=self.done.columns)
+            whole.commit()
+
+    def keep_dead_letters(self, last: Part | None, cut: Cut | None) -> str | None:
         """Put the dead letters of a run that stopped in place, those of its unfinished split included.
 
         Returns:
             Where they are; ``None`` where there are none, or they could not be kept.
         """
-        self._loose = (last,)
-        try:
-            self._letters = _joined(self._letters, last, b"")
-            if self._letters is None:
-                return None
-            put_in_place(self._letters, self._plan.located(self._plan.dead_letters))
-        except OSError:
+        more = self._letters_of(cut, last) if last is not None and cut is not None else b""
+        for key, (number, text) in last.tracebacks.items() if last is not None else ():
+            if more and number >= 0 and key not in self.done.tracebacks:
+                more = with_traceback(more, number, text)
+        before = self.done.letters_bytes
+        if not more and not before:
             return None
-        self._letters = None
+        try:
+            if self._letters is None:
+                self._write_letters(b"")
+            if self._letters is not None:
+                self._letters.copy(before, more)
+        except (OSError, RunStopped):
+            return None
         return self._plan.dead_letters
 
-    def _stopped(self, error: OSError) -> RunStopped:
-        message = f"cannot be put in place: {error.strerror or error}"
-        return RunStopped(Finding("R102", message, Place(self._plan.sink)))
+    @property
+    def resumable(self) -> bool:
+        """Whether a run that stops now can be gone on with."""
+        return self._journal is not None and self.done.parts > 0 and not self._ended
+
+    def forget(self) -> None:
+        """Leave nothing of the run, though it did not come to its end."""
+        self._ended = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._close(keep=self.resumable)
+
+    def _close(self, *, keep: bool) -> None:
+        for file in (self._output, self._letters):
+            if file is not None:
+                (file.close if keep else file.remove)()
+        if self._sink is not None:
+            self._sink.close()
+        if self._journal is not None:
+            self._journal.close(remove=not keep)
+            self._journal = None
+
+    def _lost(self, path: str) -> RunStopped:
+        message = f"the run that was not finished cannot be gone on with: a part of {path!r} is missing"
+        return RunStopped(Finding("R102", message, Place(self._plan.sink), "run it without --resume to begin anew"))
+
+    def _stopped(self, error: OSError | ValueError) -> RunStopped:
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        hint = f"{self.done.written:,} records had been written"
+        if not isinstance(self._output, _Straight):
+            hint += " aside; what was in place before still is"
+        return RunStopped(Finding("R102", f"cannot be written: {said}", Place(self._plan.sink), hint))
 
 
-def _joined(base: str | None, path: str | None, separator: bytes) -> str | None:
-    """Append a file to another one, or make it the first, and return the whole."""
-    if path is None or base is None:
-        return base if path is None else path
-    with open(base, "ab") as whole, open(path, "rb") as part:
-        whole.write(separator)
-        while piece := part.read(_COPIED_BYTES):
-            whole.write(piece)
-        whole.flush()
-        os.fsync(whole.fileno())
-    os.unlink(path)
-    return base
+def _sums(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
+    return {key: first.get(key, 0) + second.get(key, 0) for key in {**first, **second}}
+
+
+def _read_all(path: str) -> list[bytes]:
+    with open(path, "rb") as file:
+        return [*iter(lambda: file.read(_COPIED_BYTES), b"")]
+
+
+def _differences(was: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """Say in words what is not as it was."""
+    return [f"{key} changed" for key in {**was, **now} if was.get(key) != now.get(key)]

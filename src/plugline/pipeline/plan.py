@@ -5,7 +5,7 @@ A plan is data: it pickles, and holds the plugins' sources and not the plugins.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import get_args
 
@@ -84,7 +84,8 @@ class Plan:
         reader: The format of the source.
         steps: In order.
         writer: The format of the sink.
-        splits: The pieces of the input, in order.
+        splits: The files of the input in order, one split each; they are cut when the run begins.
+        max_record_bytes: A record that is longer is not read, and becomes a dead letter.
         sink: The path of the output, ``"-"`` for standard output.
         dead_letters: The path for records that failed.
         limit: How many of them are too many.
@@ -98,6 +99,7 @@ class Plan:
     steps: tuple[StepPlan, ...]
     writer: PluginUse
     splits: tuple[Split, ...]
+    max_record_bytes: int
     sink: str
     dead_letters: str
     limit: ErrorLimit
@@ -168,7 +170,7 @@ class _Planner:
         reader = self._format("source", paths, config.source.format, config.source.options)
         steps = [self._step(index) for index in range(len(config.steps))]
         writer = self._format("sink", [config.sink.path], config.sink.format, config.sink.options)
-        engine = self._use("engine", config.run.engine, {}, ("run", "engine"), ("run", "options"))
+        engine = self._engine()
         dead_letters = self._dead_letters(sink, splits)
         self._check_outputs(sink, dead_letters, splits)
         if reader is None or writer is None or engine is None or None in steps or self.findings:
@@ -180,12 +182,26 @@ class _Planner:
             steps=tuple(step for step in steps if step is not None),
             writer=writer,
             splits=splits,
+            max_record_bytes=config.run.max_record_bytes,
             sink=sink,
             dead_letters=dead_letters,
             limit=config.run.max_errors,
             engine=engine,
             folder=os.getcwd(),
         )
+
+    def _engine(self) -> PluginUse | None:
+        use = self._use("engine", self._config.run.engine, {}, ("run", "engine"), ("run", "options"))
+        if use is None:
+            return None
+        found = self._catalogue.find("engine", self._config.run.engine)
+        run = self._config.run
+        told = {"processes": run.processes.number or 0, "ordered": run.ordered}
+        declared = declared_settings(found, "engine") if isinstance(found, Plugin) else frozenset()
+        if run.processes.number is not None and "processes" not in declared:
+            message = f"the engine {use.name!r} has no setting 'processes'"
+            self._find("C101", message, ("run", "processes"), "leave it out: the engine knows how many it has")
+        return replace(use, settings={name: value for name, value in told.items() if name in declared})
 
     def _find(self, code: str, message: str, path: tuple[str | int, ...], hint: str | None = None) -> None:
         self.findings.append(Finding(code, message, self._config.place(path), hint))
@@ -421,6 +437,19 @@ def _is_path(form: object) -> bool:
     """Whether a setting is a file, or a file or nothing."""
     members = get_args(form) or (form,)
     return any(isinstance(member, type) and issubclass(member, PurePath) for member in members)
+
+
+def declared_settings(plugin: Plugin[object], kind: Kind) -> frozenset[str]:
+    """Return the names of the settings that a plugin's source shows; none where it shows nothing."""
+    from plugline.pipeline.shown import settings_class  # noqa: PLC0415 - as above
+
+    source = source_of(plugin)
+    tree = parse_source(source) if source is not None else None
+    if source is None or tree is None or isinstance(tree, Finding):
+        return frozenset()
+    node = settings_class(tree, plugin.spec.facts, kind)
+    fields = fields_of_source(node, tree) if node is not None else None
+    return frozenset(field.name for field in fields or ())
 
 
 def source_of(plugin: Plugin[object]) -> SourceFile | None:

@@ -18,6 +18,9 @@ class RunReport:
         errors: How often each distinct error came, most frequent first.
         removed: A dead letter file of an earlier run that this one made obsolete and removed.
         complete: Whether it came to its end and the output is in place.
+        tracebacks: The whole traceback of the first record with an error, for the first 20 distinct errors, by the same key.
+        resumed_parts: How many splits had been done by a run before, which this one went on with.
+        resumable: Whether what was done is kept, so that the run can be gone on with.
     """
 
     counts: tuple[StepCounts, ...]
@@ -27,6 +30,9 @@ class RunReport:
     errors: Mapping[str, int] = field(default_factory=dict)
     removed: str | None = None
     complete: bool = True
+    tracebacks: Mapping[str, str] = field(default_factory=dict)
+    resumed_parts: int = 0
+    resumable: bool = False
 
     @property
     def records_in(self) -> int:

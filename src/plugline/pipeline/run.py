@@ -1,32 +1,33 @@
-"""A plan to its output and a report: an engine runs the splits, their parts are committed in order."""
+"""A plan to its output and a report: an engine runs the splits, their parts are committed."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import cast
 
 from plugline.blame import describe_error, users_own_interrupt
 from plugline.clock import monotonic_seconds
 from plugline.errors import PluglineError, RunStopped
 from plugline.findings import Finding, Place
 from plugline.pipeline.bound import BoundPlan, bound_engine
+from plugline.pipeline.cutting import Cut, Input
 from plugline.pipeline.parts import Committer
-from plugline.pipeline.plan import Plan
+from plugline.pipeline.plan import Plan, PluginUse
 from plugline.pipeline.report import RunReport, added, tallied
-from plugline.pipeline.split import Before, ProgressCall, run_split
-from plugline.pipeline.streams import size_of
-from plugline.records import Engine, Part, Split, StepCounts
+from plugline.pipeline.split import Progress, ProgressCall, SplitWork
+from plugline.records import Engine, Part, Split, SplitRunner
+
+_INTERRUPTED = "R110"
+_FINAL = ("R101", "R105", "R106", "R111")  # going on would need another input, plugin or engine, and so be another run
 
 
 class PlanRunner:
     """The :class:`~plugline.records.SplitRunner` of a plan. It pickles as the plan, and binds it where it runs first."""
 
-    def __init__(self, plan: Plan, progress: ProgressCall | None = None) -> None:
+    def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._progress = progress
         self._bound: BoundPlan | None = None
-        self._before = Before()
-        self._made: list[Part] = []
+        self._work: SplitWork | None = None
         self.raised: BaseException | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -34,21 +35,22 @@ class PlanRunner:
 
     def __call__(self, split: Split, /) -> Part:
         """See :class:`~plugline.records.SplitRunner`."""
+        return self._run(lambda work: work.run(split))
+
+    def carefully(
+        self, split: Split, note: Callable[[int, int], None], killers: Mapping[int, tuple[int, str]], /
+    ) -> Part:
+        """See :class:`~plugline.records.CarefulRunner`."""
+        return self._run(lambda work: work.run_carefully(split, note, killers))
+
+    def _run(self, action: Callable[[SplitWork], Part]) -> Part:
         try:
-            part = run_split(self._plan, self.bind(), split, before=self._before, progress=self._progress)
+            if self._work is None:
+                self._work = SplitWork(self._plan, self.bind())
+            return action(self._work)
         except BaseException as error:
             self.raised = error
             raise
-        self._made.append(part)
-        first, last = part.counts[0], part.counts[-1]
-        self._before = Before(
-            records=self._before.records + first.entered,
-            failed=self._before.failed + sum(count.failed for count in part.counts),
-            written=self._before.written + last.out,
-            bytes_read=self._before.bytes_read + (size_of(self._plan.located(split.path)) or 0),
-            columns=part.columns if part.columns is not None else self._before.columns,
-        )
-        return part
 
     def bind(self) -> BoundPlan:
         """Load the plan's plugins, the first time.
@@ -60,108 +62,259 @@ class PlanRunner:
             self._bound = BoundPlan(self._plan)
         return self._bound
 
-    def discard(self) -> None:
-        """Remove the parts that nobody took: an engine may have been ahead of the split that ended the run."""
-        for path in (path for part in self._made for path in (part.path, part.dead_letters_path)):
-            if path is not None and os.path.exists(path):
-                os.unlink(path)
+    def close(self) -> None:
+        """Close what the last split left open."""
+        if self._work is not None:
+            self._work.close()
 
 
-def run_plan(plan: Plan, *, progress: ProgressCall | None = None) -> RunReport:
+def run_plan(plan: Plan, *, progress: ProgressCall | None = None, resume: bool = False) -> RunReport:
     """Run a plan to its end.
 
     Output and dead letters appear under their final names only when all of it is done (standard output apart).
 
     Args:
         plan: What to do.
-        progress: Told after each batch how far it is.
+        progress: Told after each split how far it is.
+        resume: Go on with a run that was not finished, if there is one: what it has written is not made again, and the
+            output is the same as that of a run that nothing disturbed.
 
     Raises:
-        ConfigurationError: A plugin cannot be loaded or refuses its settings; nothing was read or written.
+        ConfigurationError: A plugin cannot be loaded or refuses its settings; or another run writes the same output, or
+            what there is to resume is of another pipeline or input. Nothing was read or written.
         RunStopped: It ended before its end; ``report`` says what had been done. The output is not in place; dead
             letters are, unless the user interrupted it.
     """
-    start = monotonic_seconds()
-    runner = PlanRunner(plan, progress)
-    done: list[Part] = []
     with ExitStack() as stack:
+        runner = PlanRunner(plan)
         bound = stack.enter_context(runner.bind())
-        engine = stack.enter_context(bound_engine(plan))
-        stack.callback(runner.discard)
-        committer = stack.enter_context(Committer(plan, bound.separator))
+        stack.callback(runner.close)
+        engine = stack.enter_context(bound_engine(plan)) if not bound.stateful else _OneByOne()
+        source = Input(plan, bound.reader, streaming=getattr(engine, "streaming", False))
+        ordered = plan.config.run.ordered or bool(bound.stateful)
+        # What a stateful step has seen is gone with its process, so such a run begins anew.
+        go_on = resume and not bound.stateful
+        committer = Committer(plan, bound, identity_of(plan, source), resume=go_on, ordered=ordered)
+        return _Run(plan, engine, runner, source, stack.enter_context(committer), progress).run()
+
+
+class _OneByOne:
+    """Runs splits in this process, in order: for steps whose results depend on the records before."""
+
+    streaming = True
+
+    def run(self, runner: SplitRunner, splits: Iterable[Split | None], /) -> Iterator[Part]:
+        for split in splits:
+            if split is not None:
+                yield runner(split)
+
+
+def identity_of(plan: Plan, source: Input) -> dict[str, object]:
+    """Return what must be the same for a run to be gone on with, each under words for people."""
+    identity: dict[str, object] = {
+        f"the input {path!r}": list(told) for path, told in sorted(source.identities().items())
+    }
+    identity["the list of inputs"] = [split.path for split in plan.splits]
+    identity["the source's format"] = _identity_of_use(plan.reader)
+    identity["the number of steps"] = len(plan.steps)
+    for number, step in enumerate(plan.steps, 1):
+        identity[f"step {number} ({step.label!r})"] = [*_identity_of_use(step.use), step.on_error]
+    identity["the sink's format"] = _identity_of_use(plan.writer)
+    identity["the sink"] = plan.sink
+    identity["the name of the dead letters"] = plan.dead_letters
+    run = plan.config.run
+    identity["'ordered' or 'max_record_bytes' in [run]"] = [run.ordered, run.max_record_bytes]
+    return identity
+
+
+def _identity_of_use(use: PluginUse) -> list[object]:
+    return [use.name, use.digest, repr(sorted(use.settings.items(), key=lambda item: item[0]))]
+
+
+class _Run:
+    """One run of a plan."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        engine: Engine,
+        runner: PlanRunner,
+        source: Input,
+        committer: Committer,
+        progress: ProgressCall | None,
+    ) -> None:
+        self._plan = plan
+        self._engine = engine
+        self._runner = runner
+        self._source = source
+        self._committer = committer
+        self._progress = progress
+        self._start = monotonic_seconds()
+        self._pending: dict[int, Cut] = {}
+        self._stopped_in: Part | None = None
+        self._bytes_read = 0
+
+    def run(self) -> RunReport:
+        committer = self._committer
         try:
-            for part in _parts(plan, engine, runner):
-                committer.add(part)
-                done.append(part)
-            report = _report(plan, done, monotonic_seconds() - start)
+            for part in self._parts():
+                self._take(part)
+            self._source.check_unchanged()
+            report = self._report()
             if not report.balanced:
                 message = f"the counts of the run do not add up, which is a bug in plugline: {report.counts}"
                 raise AssertionError(message)
             return replace(report, removed=committer.commit())
         except KeyboardInterrupt:
-            stop = RunStopped(Finding("R110", "interrupted", Place(plan.sink)), interrupted=True)
-            raise _stopped(stop, plan, done, committer, monotonic_seconds() - start) from None
+            finding = Finding(_INTERRUPTED, "interrupted", Place(self._path_in_hand()))
+            raise self._stop(RunStopped(finding, interrupted=True)) from None
         except RunStopped as stop:
-            raise _stopped(stop, plan, done, committer, monotonic_seconds() - start) from stop.__cause__
+            raise self._stop(stop) from stop.__cause__
 
+    def _path_in_hand(self) -> str:
+        if self._pending:
+            return self._pending[min(self._pending)].split.path
+        paths = [split.path for split in self._plan.splits]
+        return paths[min(self._committer.done.mark.file, len(paths) - 1)] if paths else self._plan.sink
 
-def _parts(plan: Plan, engine: Engine, runner: PlanRunner) -> Iterator[Part]:
-    """Pass on an engine's parts as long as they are those of the splits in order, and close it whatever happens.
+    def _take(self, part: Part) -> None:
+        cut = self._pending[part.split.index]
+        stop = part.stop
+        if stop is not None:
+            self._stopped_in = part
+            if stop.code == _INTERRUPTED:
+                raise RunStopped(stop, interrupted=True)
+            raise RunStopped(stop)
+        self._stopped_in = part  # should it not be possible to write it
+        self._committer.add(cut, part)
+        self._stopped_in = None
+        del self._pending[part.split.index]
+        self._bytes_read = max(self._bytes_read, cut.bytes_read)
+        self._check_limit(part)
+        if self._progress is not None:
+            self._tell(self._progress)
 
-    An engine may be a stranger's: that a part is missing must not be taken for the end.
-    """
-    parts: object = None
-    expected = 0
-    try:
-        parts = engine.run(runner, plan.splits)
-        for part in parts:
-            _check_order(plan, part, expected)
-            yield part
-            expected += 1
-    except (PluglineError, GeneratorExit):
-        raise
-    except BaseException as error:
-        if error is runner.raised or users_own_interrupt(error):
+    def _check_limit(self, part: Part) -> None:
+        done = self._committer.done
+        if self._plan.limit.exceeded(done.failed, done.records):
+            message = f"{done.failed:,} of {done.records:,} records failed, at most {self._plan.limit} may"
+            hint = f"see {self._plan.dead_letters}, or raise max_errors in [run]"
+            raise RunStopped(Finding("R104", message, Place(part.split.path), hint))
+
+    def _tell(self, progress: ProgressCall) -> None:
+        done = self._committer.done
+        progress(
+            Progress(
+                records_in=done.records,
+                records_out=done.counts[-1].out if done.counts else 0,
+                failed=done.failed,
+                bytes_read=self._bytes_read,
+                bytes_total=self._source.bytes_total,
+                seconds=monotonic_seconds() - self._start,
+            )
+        )
+
+    # ------------------------------------------------------------------------- the engine
+
+    def _parts(self) -> Iterator[Part]:
+        """Yield the parts of all splits; those that fix the columns of all before the others are begun."""
+        committer = self._committer
+        cuts = self._source.cuts(committer.done.mark)
+        try:
+            while committer.needs_columns:
+                cut = self._next(cuts)
+                if cut is None:
+                    return
+                split = replace(self._sent(cut), first=True)
+                for part in self._run_engine([split]):
+                    yield part
+                    if part.counts[-1].out:
+                        committer.columns_are(part.columns)
+            splits = (None if cut is None else self._sent(cut) for cut in cuts)
+            if getattr(self._engine, "streaming", False):
+                yield from self._run_engine(cast("Sequence[Split]", splits))
+            else:
+                known = [split for split in splits if split is not None]
+                count = self._committer.done.mark.index + len(known)
+                yield from self._run_engine([replace(split, count=count) for split in known])
+        finally:
+            close = getattr(cuts, "close", None)
+            if close is not None:
+                close()
+
+    @staticmethod
+    def _next(cuts: Iterator[Cut | None]) -> Cut | None:
+        """Return the next split, however long it takes; ``None`` at the end."""
+        return next((cut for cut in cuts if cut is not None), None)
+
+    def _sent(self, cut: Cut) -> Split:
+        self._pending[cut.split.index] = cut if cut.split.content is None and cut.split.raws is None else _slim(cut)
+        return replace(cut.split, columns=self._committer.done.columns)
+
+    def _run_engine(self, splits: Sequence[Split]) -> Iterator[Part]:
+        """Pass on an engine's parts as long as they are those of the splits, and close it whatever happens.
+
+        An engine may be a stranger's: that a part is missing must not be taken for the end.
+        """
+        parts: object = None
+        expected = min(self._pending, default=self._committer.done.mark.index)
+        try:
+            parts = self._engine.run(self._runner, splits)
+            for part in parts:
+                self._check_order(part.split.index, expected)
+                yield part
+                expected += 1
+        except (PluglineError, GeneratorExit):
             raise
-        raise _engine_stop(plan, f"failed: {describe_error(error)}") from error
-    finally:
-        close = getattr(parts, "close", None)
-        if close is not None:
-            close()
-    if expected < len(plan.splits):
-        raise _engine_stop(plan, f"ended after {expected} of {len(plan.splits)} parts")
+        except BaseException as error:
+            if error is self._runner.raised or users_own_interrupt(error):
+                raise
+            raise self._engine_stop(f"failed: {describe_error(error)}") from error
+        finally:
+            close = getattr(parts, "close", None)
+            if close is not None:
+                close()
+        if self._pending:
+            of = f" of {len(splits)}" if isinstance(splits, list) else ""
+            done = len(splits) - len(self._pending) if isinstance(splits, list) else self._committer.done.parts
+            raise self._engine_stop(f"ended after {done}{of} parts")
+
+    def _check_order(self, index: int, expected: int) -> None:
+        if (self._plan.config.run.ordered and index != expected) or index not in self._pending:
+            raise self._engine_stop(f"gave part {index}, expected part {expected}")
+
+    def _engine_stop(self, what: str) -> RunStopped:
+        return RunStopped(Finding("R106", f"the engine {self._plan.engine.name!r} {what}", self._plan.engine.place))
+
+    # ------------------------------------------------------------------------- the end
+
+    def _report(self) -> RunReport:
+        done = self._committer.done
+        return RunReport(
+            counts=done.counts,
+            seconds=monotonic_seconds() - self._start,
+            output=self._plan.sink,
+            dead_letters=self._plan.dead_letters if done.failed else None,
+            errors=tallied([done.errors]),
+            tracebacks=done.tracebacks,
+            resumed_parts=self._committer.resumed_parts,
+        )
+
+    def _stop(self, stop: RunStopped) -> RunStopped:
+        """Return the stop with a report on the whole run, the split that it ended in included."""
+        if stop.finding.code in _FINAL:
+            self._committer.forget()
+        report = replace(self._report(), complete=False, resumable=self._committer.resumable)
+        last = self._stopped_in
+        if last is not None:
+            counts, errors = added(report.counts, last.counts), tallied([report.errors, last.errors])
+            report = replace(report, counts=counts, errors=errors)
+        cut = self._pending.get(last.split.index) if last is not None else None
+        kept = None if stop.interrupted else self._committer.keep_dead_letters(last, cut)
+        finding = stop.finding
+        return RunStopped(finding, replace(report, dead_letters=kept), interrupted=stop.interrupted)
 
 
-def _check_order(plan: Plan, part: Part, expected: int) -> None:
-    if part.split.index != expected:
-        raise _engine_stop(plan, f"gave part {part.split.index}, expected part {expected}")
-
-
-def _engine_stop(plan: Plan, what: str) -> RunStopped:
-    return RunStopped(Finding("R106", f"the engine {plan.engine.name!r} {what}", plan.engine.place))
-
-
-def _report(plan: Plan, done: list[Part], seconds: float) -> RunReport:
-    counts: tuple[StepCounts, ...] = ()
-    for part in done:
-        counts = added(counts, part.counts)
-    failed = any(count.failed for count in counts)
-    return RunReport(
-        counts=counts,
-        seconds=seconds,
-        output=plan.sink,
-        dead_letters=plan.dead_letters if failed else None,
-        errors=tallied(part.errors for part in done),
-    )
-
-
-def _stopped(stop: RunStopped, plan: Plan, done: list[Part], committer: Committer, seconds: float) -> RunStopped:
-    """Return the stop with a report on the whole run, the split that it ended in included."""
-    report = replace(_report(plan, done, seconds), complete=False)
-    last = None
-    if isinstance(stop.report, RunReport):
-        last = stop.report.dead_letters
-        counts, errors = added(report.counts, stop.report.counts), tallied([report.errors, stop.report.errors])
-        report = replace(report, counts=counts, errors=errors)
-    kept = None if stop.interrupted else committer.keep_dead_letters(last)
-    return RunStopped(stop.finding, replace(report, dead_letters=kept), interrupted=stop.interrupted)
+def _slim(cut: Cut) -> Cut:
+    """Return a cut without the data that an engine has by now."""
+    return replace(cut, split=replace(cut.split, content=None, raws=None))

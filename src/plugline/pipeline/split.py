@@ -1,24 +1,28 @@
 """One split of a plan to its part: the one function that does the work, on whatever engine."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import BinaryIO, TypeVar
+from io import BytesIO
+from tempfile import mkstemp
+from types import TracebackType
+from typing import BinaryIO, Self, TypeAlias, cast
 
-from plugline.blame import users_own_interrupt
-from plugline.clock import monotonic_seconds
-from plugline.errors import RunStopped
+from plugline.blame import ErrorText, users_own_interrupt
 from plugline.findings import Finding, Place
 from plugline.pipeline.bound import BoundPlan
-from plugline.pipeline.faults import DeadLetterFile
+from plugline.pipeline.faults import DeadLetters, lines_in
 from plugline.pipeline.plan import Plan, goes_straight
-from plugline.pipeline.report import RunReport
-from plugline.pipeline.streams import SinkFile, bytes_read, open_source, size_of
-from plugline.records import Part, RawBatch, Reader, Split, Writer
-from plugline.records.loop import Failure, RecordLoop, StopRun
+from plugline.pipeline.streams import compresses_parts, compressing, folder_aside, open_source, plain_file, window
+from plugline.records import CutsPieces, Format, OpensSource, Part, Position, RawBatch, Reader, Split, Writer
+from plugline.records.loop import BatchCall, Failure, RecordLoop, StopRun
 
-T = TypeVar("T")
+_Tools: TypeAlias = tuple[Reader, Writer, RecordLoop, Callable[[Split, ExitStack], BinaryIO], bool, int]
+
+_MOST_BYTES_IN_MEMORY = 32 * 2**20  # of one part; only an input that could not be cut has larger ones
+_SHOWN_BYTES = 1000  # of a record that is too long to be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,125 +49,205 @@ class Progress:
 ProgressCall = Callable[[Progress], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Before:
-    """What earlier splits of the run leave to a later one.
-
-    Attributes:
-        records: How many records they read.
-        failed: How many dead letters they made.
-        written: How many records they wrote.
-        bytes_read: How many bytes they read.
-        columns: The fields that they fixed for a table-shaped sink.
-    """
-
-    records: int = 0
-    failed: int = 0
-    written: int = 0
-    bytes_read: int = 0
-    columns: tuple[str, ...] | None = None
-
-
-def run_split(
-    plan: Plan,
-    bound: BoundPlan,
-    split: Split,
-    *,
-    before: Before | None = None,
-    progress: ProgressCall | None = None,
-) -> Part:
+def run_split(plan: Plan, split: Split, bound: BoundPlan | None = None) -> Part:
     """Read, run the steps and write one split.
 
-    Deterministic as far as the plugins are. Its one effect is its own part file and, where records fail, its own file
-    of dead letters; both are written aside, and gone when it ends in any other way than by returning, except
-    that the dead letters of a run that stopped for its faults are kept for whoever mends them.
+    Deterministic as far as the plugins are: the part depends on the plan and the split, and on nothing that ran before.
+    Its one effect are its own files, one for the part and one for its dead letters where it has any; they lie beside the
+    output and are the caller's. An engine's runner gives parts that are not too large in memory instead.
+    What keeps it from being done to its end (the source cannot be read, a step asks for a stop, the user's interrupt)
+    is ``stop`` of the part, with the counts and dead letters up to there.
+
+    Args:
+        plan: What to do.
+        split: With which piece of the input.
+        bound: The plan's plugins where they are loaded already; otherwise they are loaded for this split.
 
     Raises:
-        RunStopped: Source or sink failed, a step asked for a stop, too many records failed, or the user
-            interrupted it; ``report`` says what had been done.
+        ConfigurationError: A plugin cannot be loaded.
     """
-    return _SplitRun(plan, bound, split, before or Before(), progress).run()
+    if bound is None:
+        with BoundPlan(plan) as own, SplitWork(plan, own, most_bytes=0) as work:
+            return work.run(split)
+    with SplitWork(plan, bound, most_bytes=0) as work:
+        return work.run(split)
 
 
-class _SplitRun:
+class SplitWork:
+    """Runs splits of one plan in one process, one after the other: what can be used again is made once.
+
+    Args:
+        plan: What to do.
+        bound: Its plugins.
+        most_bytes: Parts that are larger go to a file.
+    """
+
+    def __init__(self, plan: Plan, bound: BoundPlan, *, most_bytes: int = _MOST_BYTES_IN_MEMORY) -> None:
+        self._plan = plan
+        self._most_bytes = most_bytes
+        self._bound = bound
+        self._loop: RecordLoop | None = None
+        self._file: tuple[str, int] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file that was read last."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file[1])
+
+    def run(self, split: Split) -> Part:
+        """See :func:`run_split`."""
+        reader, writer = self._reader(split), self._bound.writer.writer()
+        if self._loop is None:
+            self._loop = RecordLoop(reader.decode, self._bound.steps, writer.encode)
+        else:
+            self._loop.begin(reader.decode, writer.encode)
+        return _Running(self._plan, split, self._tools(reader, writer, self._loop)).run()
+
+    def run_carefully(
+        self, split: Split, note: Callable[[int, int], None], killers: Mapping[int, tuple[int, str]]
+    ) -> Part:
+        """See :class:`~plugline.records.CarefulRunner`. Costs several times as much as :meth:`run`."""
+        reader, writer = self._reader(split), self._bound.writer.writer()
+        careful = _Careful(note, killers)
+        steps = [
+            replace(step, call=careful.noted(stage, step.call))
+            if step.batch is None
+            else replace(step, batch=cast("BatchCall", careful.noted(stage, step.batch)))
+            for stage, step in enumerate(self._bound.steps, 1)
+        ]
+        encode = careful.noted(len(steps) + 1, writer.encode)
+        loop = RecordLoop(careful.noted(0, reader.decode), steps, encode)
+        return _Running(self._plan, split, self._tools(reader, writer, loop), careful).run()
+
+    def _tools(self, reader: Reader, writer: Writer, loop: RecordLoop) -> "_Tools":
+        return reader, writer, loop, self._open, writes_alone(self._bound.writer), self._most_bytes
+
+    def _reader(self, split: Split) -> Reader:
+        if split.end is not None and cuts_pieces(self._bound.reader):
+            return cast("CutsPieces", self._bound.reader).piece_reader(split.start, split.end)
+        return self._bound.reader.reader()
+
+    def _open(self, split: Split, stack: ExitStack) -> BinaryIO:
+        """Return the stream of a split, to be closed by ``stack``."""
+        if split.content is not None:
+            return BytesIO(split.head + split.content if split.head else split.content)
+        path = self._plan.located(split.path)
+        if hasattr(self._bound.reader, "open_source"):
+            opened = cast("OpensSource", self._bound.reader).open_source(path)
+            return cast("BinaryIO", stack.enter_context(opened))
+        if split.end is None or cuts_pieces(self._bound.reader):
+            return stack.enter_context(open_source(path))
+        # Kept open for the next split, which is of the same file as a rule.
+        if self._file is None or self._file[0] != split.path:
+            self.close()
+            self._file = split.path, os.open(plain_file(path) or path, os.O_RDONLY | os.O_CLOEXEC)
+        return window(self._file[1], split.start, split.end, split.head)
+
+
+def cuts_pieces(form: Format) -> bool:
+    """Whether a format is one of :class:`~plugline.records.CutsPieces`."""
+    return hasattr(form, "pieces") and hasattr(form, "piece_reader")
+
+
+def writes_alone(form: Format) -> bool:
+    """Whether each part that a format writes stands for itself, since the output is not made by appending them."""
+    return hasattr(form, "assemble") or hasattr(form, "open_sink")
+
+
+class _Running:
     """One split while it runs."""
 
-    def __init__(
-        self, plan: Plan, bound: BoundPlan, split: Split, before: Before, progress: ProgressCall | None
-    ) -> None:
+    def __init__(self, plan: Plan, split: Split, work: "_Tools", careful: "_Careful | None" = None) -> None:
         self._plan = plan
         self._split = split
-        self._before = before
-        self._progress = progress
-        self._start = monotonic_seconds()
-        self._reader: Reader = bound.reader.reader()
-        self._writer: Writer = bound.writer.writer()
-        self._loop = RecordLoop(self._reader.decode, bound.steps, self._writer.encode)
-        self._letters = DeadLetterFile(plan, split)
-        self._straight = goes_straight(plan.located(plan.sink))
+        self._reader, self._writer, self._loop, self._open, self._alone, most_bytes = work
+        self._careful = careful
+        self._in_files = not most_bytes
+        self._letters = DeadLetters(plan, split)
+        self._letter_lines = _Output(plan, plan.dead_letters, most_bytes)
+        self._output = _Output(plan, plan.sink, most_bytes)
         self._records = 0
         self._written = 0
-        sizes = [size_of(plan.located(each.path)) for each in plan.splits] if progress is not None else [None]
-        self._bytes_total = None if None in sizes else sum(size or 0 for size in sizes)
 
     def run(self) -> Part:
+        stop: Finding | None = None
         try:
             with ExitStack() as stack:
-                source = self._open_source(stack)
-                sink = SinkFile(self._plan.located(self._plan.sink))
-                self._guarded_sink(lambda: stack.enter_context(sink))
-                self._pass_through(source, sink.stream)
-                letters = self._guarded_letters(self._letters.close)
-                path = self._guarded_sink(sink.hand_over)
+                self._pass_through(stack)
+        except _Stopped as stopped:
+            stop = stopped.finding
         except KeyboardInterrupt:
-            self._letters.discard()
-            finding = Finding("R110", "interrupted", Place(self._split.path))
-            raise RunStopped(finding, self._report(None), interrupted=True) from None
-        except RunStopped:
-            raise
+            stop = Finding("R110", "interrupted", Place(self._split.path))
         except BaseException:
-            self._letters.discard()
+            self._output.discard()
+            self._letter_lines.discard()
             raise
+        if stop is not None:
+            self._output.discard()
+        elif self._in_files:
+            self._output.spill()
+        return self._part(stop)
+
+    def _part(self, stop: Finding | None) -> Part:
+        content, path = self._output.hand_over()
+        letters, letters_path = self._letter_lines.hand_over()
+        numbers = self._letters.tracebacks
+        lines = getattr(self._reader, "lines", None)
         return Part(
-            split=self._split,
+            split=replace(self._split, content=None, raws=None),
+            content=content,
             path=path,
-            dead_letters_path=letters,
+            dead_letters=b"".join(letters),
+            dead_letters_path=letters_path,
             counts=self._loop.counts(),
             columns=self._writer.columns,
             errors=self._loop.errors,
+            tracebacks={key: (numbers.get(text, -1), text) for key, text in self._loop.tracebacks.items()},
+            lines=lines - lines_in(self._split.head) if isinstance(lines, int) else None,
+            stop=stop,
         )
 
-    def _pass_through(self, source: BinaryIO, stream: BinaryIO) -> None:
+    def _pass_through(self, stack: ExitStack) -> None:
         writer = self._writer
-        first, last = self._split.index == 0, self._split.index + 1 == self._split.count
-        self._guarded_sink(lambda: writer.open(stream, first=first, columns=self._before.columns))
-        # What cannot be put in place part by part is written as it goes, and nobody joins it afterwards.
-        separator = writer.separator if self._before.written and self._straight else b""
-        for batch in self._batches(source):
+        stream = self._compressing(stack)
+        first = self._split.first or self._alone
+        self._guarded_sink(lambda: writer.open(stream, first=first, columns=self._split.columns))
+        for batch in self._batches(stack):
             encoded: list[object] = []
             failures: list[Failure] = []
             stop = self._run_loop(batch, encoded, failures)
             if failures:
-                self._guarded_letters(partial(self._letters.write, batch, failures, self._reader))
+                lines = self._letters.lines(batch, failures, self._reader)
+                self._guarded_letters(partial(self._letter_lines.write, lines))
             if encoded:
-                if separator:
-                    self._guarded_sink(partial(stream.write, separator))
-                    separator = b""
                 self._guarded_sink(partial(writer.write, encoded))
                 self._written += len(encoded)
             if stop is not None:
-                raise self._stopped(self._stop_finding(stop)) from None
-            if failures:
-                self._check_limit()
-            if self._progress is not None:
-                self._tell(source)
-        self._guarded_sink(lambda: writer.close(last=last))
-        self._check_limit()
+                raise _Stopped(self._stop_finding(stop))
+        self._guarded_sink(lambda: writer.close(last=self._alone))
+        self._guarded_sink(stream.flush)
+
+    def _compressing(self, stack: ExitStack) -> BinaryIO:
+        if self._alone or not compresses_parts(self._plan.sink):
+            return cast("BinaryIO", self._output)
+        stream = compressing(self._output.write, self._plan.sink)
+        stack.callback(stream.close)
+        return stream
 
     def _run_loop(self, batch: RawBatch, encoded: list[object], failures: list[Failure]) -> Failure | None:
-        """Pass a batch through. Returns the failure that ends the run, which is a dead letter as well, if there is one."""
+        """Pass a batch through. Returns the failure that ends the run, a dead letter as well, if there is one."""
+        run = self._loop.run if self._careful is None else partial(self._careful.run, self._loop, self._records)
         try:
-            self._loop.run(batch.raws, encoded, failures)
+            run(batch.raws, encoded, failures)
         except StopRun as stop:
             failures.append(stop.failure)
             self._records += stop.failure.index + 1
@@ -177,101 +261,183 @@ class _SplitRun:
         hint = f"see {self._plan.dead_letters} for the record"
         return Finding("R105", message, where, hint)
 
-    def _batches(self, source: BinaryIO) -> Iterator[RawBatch]:
+    def _batches(self, stack: ExitStack) -> Iterator[RawBatch]:
         """Yield the source's batches; what goes wrong in reading is told apart from what goes wrong elsewhere."""
-        batches = iter(self._reader.batches(source))
+        split = self._split
+        if split.broken is not None:
+            raise _Stopped(split.broken)
+        if split.raws is not None:
+            yield _Raws(list(split.raws))
+            return
+        if split.too_long:
+            self._set_too_long_aside(stack)
+            return
+        batches: Iterator[RawBatch] | None = None
         while True:
             try:
+                if batches is None:
+                    batches = iter(self._reader.batches(self._open(split, stack)))
                 batch = next(batches, None)
                 _ = batch if batch is None else batch.raws  # a stranger's may lack them
             except BaseException as error:
                 if users_own_interrupt(error):
                     raise
-                raise self._stopped(self._source_finding(error)) from error
+                raise _Stopped(self._source_finding(error)) from None
             if batch is None:
                 return
             yield batch
+
+    def _set_too_long_aside(self, stack: ExitStack) -> None:
+        split = self._split
+        try:
+            begin = split.content if split.content is not None else self._open(split, stack).read(_SHOWN_BYTES)
+        except OSError as error:
+            raise _Stopped(self._source_finding(error)) from None
+        size = (split.end or split.start) - split.start
+        limit = self._plan.max_record_bytes
+        reason = f"the record has {size:,} bytes, at most {limit:,} may be (max_record_bytes in [run])"
+        batch = _TooLong([begin[:_SHOWN_BYTES]], len(split.head))
+        failure = self._loop.set_aside(0, ErrorText("RecordTooLong", reason))
+        lines = self._letters.lines(batch, [failure], self._reader)
+        self._guarded_letters(partial(self._letter_lines.write, lines))
 
     def _source_finding(self, error: BaseException) -> Finding:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
         message = f"cannot be read any further: {kind}{said}"
-        hint = f"{self._records:,} records were read before; mend the file, or cut it there"
-        return Finding("R101", message, Place(self._split.path), hint)
+        return Finding("R101", message, Place(self._split.path), "mend the file, or cut it there")
 
-    def _open_source(self, stack: ExitStack) -> BinaryIO:
+    def _guarded_sink(self, action: Callable[[], object]) -> None:
+        """Do something with the writer; what goes wrong ends the run."""
         try:
-            return stack.enter_context(open_source(self._plan.located(self._split.path)))
-        except (OSError, ValueError) as error:
-            raise self._stopped(self._source_finding(error)) from error
-
-    def _guarded_sink(self, action: Callable[[], T]) -> T:
-        """Do something with the sink; a closed pipe passes, anything else that goes wrong ends the run."""
-        try:
-            return action()
-        except BrokenPipeError:
-            raise
+            action()
         except BaseException as error:
             if users_own_interrupt(error):
                 raise
-            raise self._stopped(self._sink_finding(error)) from error
-
-    def _sink_finding(self, error: BaseException) -> Finding:
-        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
-        hint = f"{self._written:,} records had been written"
-        if not self._straight:
-            hint += " aside; what was in place before still is"
-        return Finding("R102", f"cannot be written: {kind}{said}", Place(self._plan.sink), hint)
-
-    def _guarded_letters(self, action: Callable[[], T]) -> T:
-        """Do something with the dead letters; what goes wrong ends the run."""
-        try:
-            return action()
-        except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            hint = "name another file: dead_letters in [run], or --dead-letters"
-            finding = Finding("R103", f"dead letters cannot be written: {said}", Place(self._plan.dead_letters), hint)
-            raise self._stopped(finding) from error
+            kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
+            raise _Stopped(Finding("R102", f"cannot be written: {kind}{said}", Place(self._plan.sink))) from None
 
-    def _check_limit(self) -> None:
-        failed = self._before.failed + self._letters.count
-        records = self._before.records + self._records
-        if self._plan.limit.exceeded(failed, records):
-            message = f"{failed:,} of {records:,} records failed, at most {self._plan.limit} may"
-            hint = f"see {self._plan.dead_letters}, or raise max_errors in [run]"
-            raise self._stopped(Finding("R104", message, Place(self._split.path), hint))
-
-    def _tell(self, source: BinaryIO) -> None:
-        assert self._progress is not None  # noqa: S101 - the caller asked
-        self._progress(
-            Progress(
-                records_in=self._before.records + self._records,
-                records_out=self._before.written + self._written,
-                failed=self._before.failed + self._letters.count,
-                bytes_read=self._before.bytes_read + bytes_read(source),
-                bytes_total=self._bytes_total,
-                seconds=monotonic_seconds() - self._start,
-            )
-        )
-
-    def _stopped(self, finding: Finding) -> RunStopped:
-        return RunStopped(finding, self._report(self._close_letters()))
-
-    def _close_letters(self) -> str | None:
+    def _guarded_letters(self, action: Callable[[], object]) -> None:
         try:
-            return self._letters.close()
-        except (OSError, ValueError):
-            # What keeps dead letters from being written must not hide why the run is being stopped.
-            self._letters.discard()
-            return None
+            action()
+        except OSError as error:
+            raise _Stopped(letters_finding(self._plan, error)) from None
 
-    def _report(self, dead_letters: str | None) -> RunReport:
-        return RunReport(
-            counts=self._loop.counts(),
-            seconds=monotonic_seconds() - self._start,
-            output=self._plan.sink,
-            dead_letters=dead_letters,
-            errors=self._loop.errors,
-            complete=False,
-        )
+
+def letters_finding(plan: Plan, error: OSError | ValueError) -> Finding:
+    """Return what to say where dead letters cannot be written."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    hint = "name another file: dead_letters in [run], or --dead-letters"
+    return Finding("R103", f"dead letters cannot be written: {said}", Place(plan.dead_letters), hint)
+
+
+class _Stopped(Exception):
+    """The split cannot be done to its end."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding)
+        self.finding = finding
+
+
+@dataclass(frozen=True, slots=True)
+class _TooLong:
+    """A batch of one record that was not read; it stands at the beginning of its split."""
+
+    raws: list[object]
+    offset: int
+
+    def position(self, index: int, /) -> Position:
+        return Position(offset=self.offset, row=index + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Raws:
+    """A batch that some other process has cut; positions are those in the split."""
+
+    raws: list[object]
+
+    def position(self, index: int, /) -> Position:
+        return Position(row=index + 1)
+
+
+class _Output:
+    """What a part consists of: pieces in memory, and a file beside the sink when they are too many."""
+
+    def __init__(self, plan: Plan, path: str, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._folder = folder_aside(plan.located(path)) if not goes_straight(path) else None
+        self._pieces: list[bytes] = []
+        self._bytes = 0
+        self._file: BinaryIO | None = None
+        self._path: str | None = None
+
+    def write(self, data: object, /) -> int:
+        piece = data if isinstance(data, bytes) else bytes(cast("memoryview", data))
+        if self._file is not None:
+            return self._file.write(piece)
+        self._pieces.append(piece)
+        self._bytes += len(piece)
+        if self._bytes > self._most_bytes:
+            self.spill()
+        return len(piece)
+
+    def spill(self) -> None:
+        if self._file is not None or (self._path is not None):
+            return
+        descriptor, self._path = mkstemp(prefix=".plugline-", suffix=".tmp", dir=self._folder)
+        self._file = os.fdopen(descriptor, "wb")
+        self._file.writelines(self._pieces)
+        self._pieces.clear()
+
+    def flush(self) -> None:
+        """Do nothing: it is only to be handed over."""
+
+    def hand_over(self) -> tuple[tuple[bytes, ...], str | None]:
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+        return tuple(self._pieces), self._path
+
+    def discard(self) -> None:
+        self._pieces.clear()
+        file, self._file = self._file, None
+        path, self._path = self._path, None
+        if file is not None:
+            file.close()
+        if path is not None:
+            os.unlink(path)
+
+
+class _Careful:
+    """Tells before each stage of each record which they are, and leaves out records that are known to kill."""
+
+    def __init__(self, note: Callable[[int, int], None], killers: Mapping[int, tuple[int, str]]) -> None:
+        self._note = note
+        self._killers = killers
+        self._record = 0
+
+    def noted(self, stage: int, call: Callable[..., object]) -> Callable[..., object]:
+        note = self._note
+
+        def noting(value: object) -> object:
+            note(self._record, stage)
+            return call(value)
+
+        return noting
+
+    def run(
+        self, loop: RecordLoop, before: int, raws: Sequence[object], encoded: list[object], failures: list[Failure]
+    ) -> None:
+        for index, raw in enumerate(raws):
+            self._record = before + index
+            found: list[Failure] = []
+            killer = self._killers.get(self._record)
+            try:
+                if killer is None:
+                    loop.run([raw], encoded, found)
+                else:
+                    found.append(loop.set_aside(killer[0], ErrorText("ProcessDied", killer[1])))
+            except StopRun as stop:
+                raise StopRun(replace(stop.failure, index=index)) from None
+            failures += [replace(one, index=index) if one.record is None else one for one in found]

@@ -108,6 +108,69 @@ def open_source(path: str) -> Iterator[BinaryIO]:
         yield _decompressed(plain, path, stack)
 
 
+def plain_file(path: str) -> str | None:
+    """Return the file whose bytes a source is, so that it can be read from anywhere; ``None`` where there is none.
+
+    Compressed files, pipes, special files and those that claim to be empty (as in ``/proc``) are none.
+    """
+    if path == STANDARD or compression_of(path) or has_scheme(path):
+        return None
+    try:
+        file = _shipped_file(path) if path.startswith(_PACKAGE) else path
+        status = os.stat(file)
+    except (OSError, ValueError, ImportError):
+        return None  # told by whoever opens it
+    return file if stat.S_ISREG(status.st_mode) and status.st_size else None
+
+
+class Window(io.RawIOBase):
+    """A piece of a file as a stream, with other bytes before it. Does not own the descriptor.
+
+    Args:
+        descriptor: The file.
+        start: The first byte.
+        end: The byte after the last one.
+        head: What is read before.
+    """
+
+    def __init__(self, descriptor: int, start: int, end: int, head: bytes = b"") -> None:
+        self._descriptor = descriptor
+        self._at = start
+        self._end = end
+        self._head = head
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: object, /) -> int:
+        """Read on.
+
+        Raises:
+            OSError: The file ends before the piece does.
+        """
+        view = memoryview(cast("bytearray", buffer))
+        if self._head:
+            taken = self._head[: len(view)]
+            self._head = self._head[len(taken) :]
+            view[: len(taken)] = taken
+            return len(taken)
+        view = view[: self._end - self._at]
+        if not view:
+            return 0
+        count = os.preadv(self._descriptor, [view], self._at)
+        if not count:
+            raise OSError(errno.EIO, f"it ends after {self._at:,} bytes; it was longer when the run began")
+        self._at += count
+        return count
+
+
+def window(descriptor: int, start: int, end: int, head: bytes = b"") -> BinaryIO:
+    """Return a piece of a file as a stream that reads as much at a time as formats do."""
+    raw = Window(descriptor, start, end, head)
+    return cast("BinaryIO", io.BufferedReader(raw, min(_BUFFER_BYTES, max(end - start + len(head), 1))))
+
+
 def bytes_read(stream: BinaryIO) -> int:
     """Return how many bytes of its file a stream of :func:`open_source` has taken, 0 where that is not known."""
     raw = getattr(stream, "raw", None)
@@ -334,7 +397,7 @@ class SinkFile:
             ValueError: The sink is one of the sources, or the package for its compression is missing.
         """
         if self.path == STANDARD:
-            self._raw = _Sink(_standard_writer(), self.path)
+            self._raw = _Sink(standard_writer(), self.path)
             # Unbuffered: each batch is handed on as it comes.
             self.stream = cast("BinaryIO", self._raw)
             return self
@@ -544,6 +607,22 @@ def compressed_bytes(data: bytes, path: str) -> bytes:
     return piece.getvalue()
 
 
+def compressing(write: Callable[[object], int], path: str) -> BinaryIO:
+    """Return a stream that compresses after the suffix of a path what it hands on; closing it writes the end."""
+    compressed = _compressed(_Sink(write, path), compression_of(path))
+    return cast("BinaryIO", io.BufferedWriter(cast("io.RawIOBase", compressed), _BUFFER_BYTES))
+
+
+def compresses_parts(path: str) -> bool:
+    """Whether what is written under a path is compressed piece by piece; a zip file is made of the whole."""
+    return compression_of(path) not in {"", ".zip"}
+
+
+def folder_aside(path: str) -> str:
+    """Return where files are written that are to be put in place as ``path``: beside it, so that a move is enough."""
+    return gettempdir() if has_scheme(path) else os.path.dirname(os.path.realpath(path))
+
+
 def _compressed(raw: io.RawIOBase, suffix: str) -> object:
     file = cast("BinaryIO", raw)
     if suffix == ".gz":
@@ -568,7 +647,8 @@ def _compressed(raw: io.RawIOBase, suffix: str) -> object:
     return raw
 
 
-def _standard_writer() -> Callable[[object], int]:
+def standard_writer() -> Callable[[object], int]:
+    """Return what writes to standard output, and says how much of it was taken."""
     buffer = sys.stdout.buffer
     buffer.flush()
     try:

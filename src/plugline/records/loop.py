@@ -177,6 +177,13 @@ class RecordLoop:
         if stopped is not None:
             raise StopRun(stopped)
 
+    def set_aside(self, stage: int, error: ErrorText) -> Failure:
+        """Count a record that nothing is to be done with as one on which a stage failed."""
+        error, traceback = self._note_text(stage, error, None)
+        self._entered += 1
+        self._failed[stage] += 1
+        return Failure(index=0, stage=stage, name=self._names[stage], error=error, traceback=traceback)
+
     def counts(self) -> tuple[StepCounts, ...]:
         """Return the counts of the source, each step and the sink, in that order, since the beginning.
 

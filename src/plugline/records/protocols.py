@@ -117,7 +117,9 @@ class Format(Protocol):
     * :class:`Assembles`: its parts cannot simply stand one after the other in the output.
     * :class:`OpensSink`: it does not write a file at all.
 
-    The input of a format that can do none of this is cut by its reader, in one process, and decoded in several.
+    An attribute ``decodes_singly = True`` says that what one of its readers cut can be decoded by any other: then the input
+    of a format that cannot be cut in one of these ways is cut by its reader, in one process, and decoded in several.
+    Otherwise each file is read from its beginning to its end, in one process.
     """
 
     def reader(self) -> Reader:
@@ -187,7 +189,7 @@ class OpensSource(Protocol):
 class Assembles(Protocol):
     """A format whose parts cannot stand one after the other in a file: Parquet has one footer over all row groups.
 
-    Its writer writes parts in whatever form suits (an Arrow stream each). They are kept one after the other aside, and
+    Its writer writes parts in whatever form suits (an Arrow stream each), each of them with ``first`` and ``last``. They are kept one after the other aside, and
     made the output when all of them are there; a run that goes on after a crash keeps those that it has.
     """
 
@@ -246,15 +248,17 @@ class SplitRunner(Protocol):
 class CarefulRunner(SplitRunner, Protocol):
     """A runner that helps an engine which watches its processes to find the record that kills them."""
 
-    def carefully(self, split: Split, note: Callable[[int], None], killers: Mapping[int, str], /) -> Part:
+    def carefully(
+        self, split: Split, note: Callable[[int, int], None], killers: Mapping[int, tuple[int, str]], /
+    ) -> Part:
         """Run a split in which a process died before.
 
         Args:
             split: Which one.
-            note: Called with the number of each record in the split, from 0, before anything is done with it; so who
-                watches the process knows which record it died of. Numbers may be left out that were noted before.
-            killers: The records that are known to kill, each with what was seen ("ended by signal 11"). They are
-                not touched and become dead letters.
+            note: Called with the number of a record in the split, from 0, and that of the stage, before the stage sees the
+                record: who watches the process knows what it died of. 0 is the source, the last is the sink.
+            killers: The records that are known to kill, each with the stage and with what was seen of the process ("ended by
+                signal 11"). They become dead letters of that stage, and are not touched.
         """
 
 
@@ -264,7 +268,8 @@ class Engine(Protocol):
     An engine may have settings ``processes`` (how many there shall be, 0 where that is left to the engine) and ``ordered``
     (whether parts are to come in the order of their splits), which get the values of ``[run]``. With an attribute
     ``streaming = True`` it gets splits of inputs that cannot be read from the middle (compressed ones, pipes) as
-    they are read, and ``splits`` is an iterator then; otherwise each of these files is one split.
+    they are read, and ``splits`` is an iterator then, which yields ``None`` where a pipe has nothing for the moment;
+    otherwise each of these files is one split.
     """
 
     def run(self, runner: SplitRunner, splits: Sequence[Split], /) -> Iterator[Part]:

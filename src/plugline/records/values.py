@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from plugline.findings import Finding
+
 Record: TypeAlias = dict[str, object]
 """One item of data: a ``dict`` with string keys."""
 
@@ -51,6 +53,9 @@ class Split:
         content: The bytes themselves, for an input that only one process can read.
         raws: The undecoded records themselves, for a format whose reader alone can cut them.
         columns: The fields that an earlier part has fixed for a table-shaped sink.
+        first: Whether nothing has been written before, and the part begins with what begins the output.
+        too_long: Whether it is one record that is longer than records may be, and so is not read.
+        broken: Why there is nothing to read here, and the run has to stop when it has come so far.
     """
 
     index: int
@@ -62,6 +67,9 @@ class Split:
     content: bytes | None = None
     raws: tuple[object, ...] | None = None
     columns: tuple[str, ...] | None = None
+    first: bool = False
+    too_long: bool = False
+    broken: Finding | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,20 +100,32 @@ class StepCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What one split became: a file that is written, and the counts.
+    """What one split became: what is to be written, and the counts.
 
     Attributes:
-        split: Which split it came from.
-        path: The written part file, ``None`` where the split wrote straight to standard output.
-        dead_letters_path: The file of its dead letters; ``None`` when there are none.
+        split: Which split it came from, without its content.
+        content: The written records, in pieces; empty where they are in a file. What an engine of this machine yields
+            need not hold longer than until the next part is asked for.
+        path: The part file of a part that is too large for memory, ``None`` for others.
+        dead_letters: Its dead letters, one a line. Their positions count from the beginning of the split.
+        dead_letters_path: The file of these, where they are too large for memory.
         counts: One entry for the source, one a step, one for the sink, in that order.
         columns: The fields of a table-shaped sink, where the first record has fixed them.
         errors: How often each distinct error came, keyed by a line that names it.
+        tracebacks: The traceback of the first record with an error, for the first 20 distinct errors of the split, with
+            the number of its dead letter in the split, or -1 where it became none.
+        lines: How many lines the split has, ``None`` where its reader does not tell.
+        stop: Why the run has to end here, what was done of the split being in the part; ``None``: it goes on.
     """
 
     split: Split
-    path: str | None
-    dead_letters_path: str | None
+    content: tuple[bytes | memoryview, ...] = ()
+    path: str | None = None
+    dead_letters: bytes = b""
+    dead_letters_path: str | None = None
     counts: tuple[StepCounts, ...]
     columns: tuple[str, ...] | None = None
     errors: Mapping[str, int] = field(default_factory=dict)
+    tracebacks: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    lines: int | None = None
+    stop: Finding | None = None

@@ -170,11 +170,10 @@ def test_a_plan_runs_in_another_process_and_another_folder(tmp_path: Path, monke
     shutil.rmtree(tmp_path / "plugins")
     program = """
 import pickle, sys
-from plugline.pipeline.run import PlanRunner
+from plugline.pipeline.split import run_split
 with open(sys.argv[1], "rb") as stream:
     plan = pickle.load(stream)
-runner = pickle.loads(pickle.dumps(PlanRunner(plan)))
-print(runner(plan.splits[0]).path)
+print(run_split(plan, plan.splits[0]).path)
 """
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "plan")], cwd="/", capture_output=True, text=True, check=True

@@ -1,5 +1,6 @@
 """Failing records to lines of a dead letter file."""
 
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import cast
 import pytest
 
 from plugline.blame import ErrorText
-from plugline.pipeline.faults import DeadLetterFile, position_of
+from plugline.pipeline.faults import DeadLetters, placed, position_of, with_traceback
 from plugline.records import Broken, Position, Reader, Split
 from plugline.records.loop import Failure
 from tests.builders import ndjson, pipeline, processor
@@ -39,13 +40,10 @@ class Unprintable:
 def letter(tmp_path: Path, raw: object, stage: int = 1) -> dict[str, object]:
     job = pipeline(tmp_path, plugins={"upper.py": processor()}, source=b"", steps=["upper"])
     plan = job.plan()
-    letters = DeadLetterFile(plan, plan.splits[0])
+    letters = DeadLetters(plan, plan.splits[0])
     failure = Failure(index=0, stage=stage, name="it", error=ErrorText("ValueError", "no", "x.py", 3))
-    letters.write(Batch([raw]), [failure], cast("Reader", Plain()))
-    path = letters.close()
-    assert path is not None
-    os.rename(path, tmp_path / "out.errors.ndjson")
-    (found,) = job.dead_letters
+    line = letters.lines(Batch([raw]), [failure], cast("Reader", Plain()))
+    found: dict[str, object] = json.loads(line)
     return found
 
 
@@ -105,21 +103,31 @@ def test_a_position_says_what_its_format_knows() -> None:
     assert position_of(split, Position(row=7, offset=0)) == {"path": "a.csv", "split": 2, "offset": 0, "row": 7}
 
 
-def test_there_is_no_file_without_a_dead_letter_and_none_after_discarding(tmp_path: Path) -> None:
-    job = pipeline(tmp_path, source=b"")
-    before = job.files
-    plan = job.plan()
-    letters = DeadLetterFile(plan, plan.splits[0])
-    assert letters.close() is None
-    letters.discard()
-    letters = DeadLetterFile(plan, plan.splits[0])
-    letters.write_lines([b"{}"])
-    letters.discard()
-    letters = DeadLetterFile(plan, plan.splits[0])
-    letters.write_lines([b"{}"])
-    assert letters.close() == letters.close()
-    letters.discard()
-    assert job.files == before
+def two_letters(tmp_path: Path) -> bytes:
+    plan = pipeline(tmp_path, source=b"").plan()
+    split = Split(index=3, path='odd "position": {"line":9}}.ndjson', start=100)
+    failures = [Failure(index=index, stage=0, name="source", error=ErrorText("E", "no")) for index in (0, 1)]
+    raws: list[object] = [b'"position":{"line":1}}', b"}}"]
+    return DeadLetters(plan, split).lines(Batch(raws), failures, cast("Reader", Plain()))
+
+
+def test_positions_in_a_split_become_those_in_the_input(tmp_path: Path) -> None:
+    letters = two_letters(tmp_path)
+    after = placed(letters, lambda there: Position(line=(there.line or 0) + 10, row=7))
+    found = [json.loads(line) for line in after.splitlines()]
+    assert [(one["position"]["line"], one["position"]["row"], one["position"]["split"]) for one in found] == [
+        (11, 7, 3),
+        (12, 7, 3),
+    ]
+    before = [json.loads(line) for line in letters.splitlines()]
+    for one in (*before, *found):
+        del one["position"]
+    assert found == before
+
+
+def test_one_of_several_dead_letters_can_be_given_a_traceback(tmp_path: Path) -> None:
+    lines = with_traceback(two_letters(tmp_path), 1, "Traceback").splitlines()
+    assert [json.loads(line)["error"]["traceback"] for line in lines] == [None, "Traceback"]
 
 
 def test_special_files_are_written_to_and_never_replaced(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from plugline.errors import RunStopped
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.report import RunReport
+from plugline.pipeline.run import run_plan
 from plugline.pipeline.split import Progress, run_split
 from plugline.records import Part, StepCounts
 from tests.builders import Pipeline, ndjson, pipeline, processor
@@ -24,7 +25,7 @@ FAIL = processor("record['touched'] = True\nif record['a'] % 2: raise ValueError
 def run(job: Pipeline) -> Part:
     plan = job.plan()
     with BoundPlan(plan) as bound:
-        return run_split(plan, bound, plan.splits[0])
+        return run_split(plan, plan.splits[0], bound)
 
 
 def stopped(job: Pipeline) -> tuple[RunStopped, RunReport]:
@@ -256,9 +257,12 @@ def test_an_input_that_vanished_since_planning_stops_the_run(tmp_path: Path) -> 
     job = pipeline(tmp_path, source=b"")
     plan = job.plan()
     (tmp_path / "in.ndjson").unlink()
-    with BoundPlan(plan) as bound, pytest.raises(RunStopped, match="No such file") as caught:
-        run_split(plan, bound, plan.splits[0])
-    assert caught.value.finding.code == "R101"
+    part = run_split(plan, plan.splits[0])
+    assert part.stop is not None
+    assert part.stop.code == "R101"
+    assert "No such file" in part.stop.message
+    with pytest.raises(RunStopped, match="No such file"):
+        run_plan(plan)
 
 
 def test_an_array_that_goes_wrong_in_the_middle_says_where(tmp_path: Path) -> None:
@@ -317,7 +321,7 @@ def test_the_users_interrupt_ends_the_run_and_leaves_nothing(tmp_path: Path) -> 
         )
     }
     source = ndjson(b"{", *({"a": number} for number in range(10)))
-    job = pipeline(tmp_path, plugins=plugins, source=source, steps=["stop"])
+    job = pipeline(tmp_path, plugins=plugins, source=source, steps=["stop"], run="processes = 1")
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         stop, report = stopped(job)

@@ -1,0 +1,89 @@
+"""Bytes of CSV to where a row ends in them, without parsing what is plain."""
+
+import csv
+from codecs import BOM_UTF8, lookup
+from collections.abc import Callable, Iterator
+from io import StringIO
+
+# In these, the bytes of a line break, a quote or a delimiter are never a part of another character.
+_PLAIN_ENCODINGS = ("utf-8", "utf-8-sig", "ascii", "iso8859-", "cp125", "cp437", "cp850", "koi8-")
+
+
+def can_cut(encoding: str, delimiter: str, quotechar: str) -> bool:
+    """Whether bytes in this encoding can be cut without decoding them."""
+    return lookup(encoding).name.startswith(_PLAIN_ENCODINGS) and delimiter.isascii() and quotechar.isascii()
+
+
+class CsvCuts:
+    """Finds the ends of rows.
+
+    Args:
+        delimiter: One ASCII character.
+        quotechar: One ASCII character.
+        header: Whether the first row is a header.
+        parse: What the reader does with text: the rows and how many characters they take.
+    """
+
+    def __init__(
+        self, delimiter: str, quotechar: str, *, header: bool, parse: Callable[[str], tuple[list[object], int]]
+    ) -> None:
+        self._delimiter = delimiter
+        self._quotechar = quotechar
+        self._header = header
+        self._parse = parse
+
+    def record_end(self, data: bytes) -> int:
+        """See :class:`~plugline.records.CutsBytes`."""
+        if data.startswith(BOM_UTF8):
+            end = self.record_end(data[len(BOM_UTF8) :])
+            return end and end + len(BOM_UTF8)
+        quote = self._quotechar.encode()
+        if quote not in data:
+            end = data.rfind(b"\n") + 1
+            # Without the last character, which may be half of a line break.
+            return end or data.rfind(b"\r", 0, len(data) - 1) + 1
+        if b"\n" in data and self._is_regular(data, quote):
+            return _last_even(data, quote)
+        # A quote that stands where none should: only the reader knows what it makes of that.
+        _, used = self._parse(data.decode("latin-1"))
+        return used
+
+    def _is_regular(self, data: bytes, quote: bytes) -> bool:
+        """Whether every quote opens a field or closes one, as far as its neighbours show."""
+        single = data.replace(quote + quote, b"")
+        delimiter = self._delimiter.encode()
+        opening = single.startswith(quote) + sum(single.count(before + quote) for before in (delimiter, b"\n", b"\r"))
+        closing = sum(single.count(quote + after) for after in (delimiter, b"\n", b"\r")) + single.endswith(quote)
+        return opening + closing == single.count(quote) and 0 <= opening - closing <= 1
+
+    def header_end(self, data: bytes) -> int:
+        """See :class:`~plugline.records.CutsAfterHeader`."""
+        if not self._header:
+            return 0
+        start = len(BOM_UTF8) if data.startswith(BOM_UTF8) else 0
+        used = 0
+
+        def lines() -> Iterator[str]:
+            nonlocal used
+            for line in StringIO(data[start:].decode("latin-1"), newline=""):
+                used += len(line)
+                yield line
+
+        rows = csv.reader(lines(), delimiter=self._delimiter, quotechar=self._quotechar, strict=True)
+        try:
+            found = next((row for row in rows if row), None)
+        except csv.Error:
+            return -1  # the reader says what is wrong with it
+        end = start + used
+        return -1 if found is None or (end == len(data) and not data.endswith(b"\n")) else end
+
+
+def _last_even(data: bytes, quote: bytes) -> int:
+    """Return where the last line ends that is followed by no quoted field that goes on."""
+    end = data.rfind(b"\n") + 1
+    count = data.count(quote, 0, end)
+    while end and count % 2:
+        before = data.rfind(b"\n", 0, end - 1) + 1
+        count -= data.count(quote, before, end)
+        end = before
+    return end

@@ -1,0 +1,548 @@
+"""The files of a plan to splits: cut from anywhere, cut as they are read, or left whole.
+
+Where the cuts are depends on the input alone, and a piece on where the one before it ends: a run that goes on in
+the middle finds the same pieces as one that began at the beginning.
+"""
+
+import os
+import select
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import BinaryIO, TypeAlias, cast
+
+from plugline.blame import users_own_interrupt
+from plugline.errors import RunStopped
+from plugline.findings import Finding, Place
+from plugline.pipeline.plan import Plan
+from plugline.pipeline.split import cuts_pieces
+from plugline.pipeline.streams import bytes_read, open_source, plain_file, size_of
+from plugline.records import CutsAfterHeader, CutsBytes, CutsPieces, Format, OpensSource, Position, RawBatch, Split
+
+# Four times what a format reads at a time: of larger ones each process holds more, smaller ones cost more messages.
+_MOST_BYTES = 2**20
+_LEAST_BYTES = 256 * 1024
+_FEWEST_SPLITS = 16  # of a file, so that several processes have something to do
+
+_SEARCHED_BYTES = 64 * 1024
+_FEWEST_RECORDS = 2000  # of a split that a reader cuts
+_IDLE_SECONDS = 0.05  # a pipe that has nothing for so long hands on what it has
+
+PlaceCall: TypeAlias = Callable[[Position], Position]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Where the next split begins.
+
+    Attributes:
+        index: Its number.
+        file: The number of its file in the plan.
+        start: A byte of the decompressed file, a record of it, or in the units of a format that cuts pieces.
+    """
+
+    index: int = 0
+    file: int = 0
+    start: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A split, and what the process that made it knows besides.
+
+    Attributes:
+        split: What an engine gets.
+        after: Where the next one begins.
+        bytes_read: How much of the input there is before ``after``, as it is on disk.
+        position: Says where a record of the split stands in its file; ``None`` where counting on from the splits before
+            it tells.
+    """
+
+    split: Split
+    after: Mark
+    bytes_read: int
+    position: PlaceCall | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """What tells that a file is still the one that it was."""
+
+    file: str
+    inode: int
+    size: int
+    modified_ns: int
+
+
+class Input:
+    """The input of one run.
+
+    Args:
+        plan: Which files.
+        form: Their format.
+        streaming: Whether what cannot be read from the middle is to be cut too, as it is read. Otherwise it is one split.
+    """
+
+    def __init__(self, plan: Plan, form: Format, *, streaming: bool) -> None:
+        self._plan = plan
+        self._form = form
+        self._streaming = streaming
+        self._paths = [split.path for split in plan.splits]
+        self._identities: dict[str, _Identity] = {}
+        sizes = [size_of(plan.located(path)) for path in self._paths]
+        self.bytes_total = None if None in sizes else sum(size or 0 for size in sizes)
+
+    def cuts(self, mark: Mark | None = None) -> Iterator[Cut | None]:
+        """Yield the splits from ``mark`` on, each when it is asked for; of every file at least one.
+
+        ``None`` comes where a pipe has nothing for the moment, and what is being done should not wait for it.
+        What cannot be read or cut is a split that says so, and the last: so the run stops when all before it is done.
+        """
+        mark = mark or Mark()
+        before = sum(size_of(self._plan.located(path)) or 0 for path in self._paths[: mark.file])
+        index, start = mark.index, mark.start
+        for number in range(mark.file, len(self._paths)):
+            path = self._paths[number]
+            for piece in self._guarded(path, start):
+                if piece is None:
+                    yield None
+                    continue
+                split = replace(piece.split, index=index, path=path)
+                index += 1
+                after = Mark(index=index, file=number, start=piece.after)
+                yield Cut(split=split, after=after, bytes_read=before + piece.bytes_read, position=piece.position)
+                if split.broken is not None:
+                    return
+            start = 0
+            before += size_of(self._plan.located(path)) or 0
+
+    def identities(self) -> dict[str, tuple[int, int, int]]:
+        """Return what tells of each file whether it is still the same; of those that are no files, nothing."""
+        for path in self._paths:
+            self._identify(path)
+        return {
+            path: (identity.inode, identity.size, identity.modified_ns) for path, identity in self._identities.items()
+        }
+
+    def check_unchanged(self) -> None:
+        """See whether every file is still the one that was cut; one that has only grown is.
+
+        Raises:
+            RunStopped: One is not: what was read of it may be half of each.
+        """
+        for path, was in self._identities.items():
+            try:
+                found = os.stat(was.file)
+            except OSError:
+                continue  # vanished when all of it had been read
+            grown = found.st_size > was.size
+            if (
+                found.st_ino != was.inode
+                or found.st_size < was.size
+                or (found.st_mtime_ns != was.modified_ns and not grown)
+            ):
+                message = "changed while it was read"
+                hint = "run it again, on a file that nobody writes; for one that grows, --follow"
+                raise RunStopped(Finding("R111", message, Place(path), hint))
+
+    def _identify(self, path: str) -> None:
+        file = plain_file(self._plan.located(path))
+        if file is not None and path not in self._identities:
+            found = os.stat(file)
+            self._identities[path] = _Identity(file, found.st_ino, found.st_size, found.st_mtime_ns)
+
+    def _guarded(self, path: str, start: int) -> Iterator["_Piece | None"]:
+        try:
+            yield from self._pieces(path, start)
+        except BaseException as error:
+            if users_own_interrupt(error) or isinstance(error, GeneratorExit):
+                raise
+            said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
+            message = f"cannot be read any further: {kind}{said}"
+            broken = Finding("R101", message, Place(path), "mend the file, or cut it there")
+            yield _Piece(Split(index=0, path=path, broken=broken), start, 0)
+
+    def _pieces(self, path: str, start: int) -> Iterator["_Piece | None"]:
+        located = self._plan.located(path)
+        opens = hasattr(self._form, "open_source")
+        file = None if opens else plain_file(located)
+        self._identify(path)
+        if cuts_pieces(self._form) and (opens or file is not None):
+            return self._by_format(located, start)
+        cuts = _cuts_bytes(self._form)
+        if file is not None and cuts is not None:
+            return _from_anywhere(file, cuts, start, self._plan.max_record_bytes)
+        if opens or not self._streaming or not (cuts or getattr(self._form, "decodes_singly", False)):
+            return iter([_Piece(Split(index=0, path=path), 0, size_of(located) or 0)])
+        if cuts is not None:
+            return _as_read(located, cuts, start, self._plan.max_record_bytes)
+        return self._by_reader(located, start)
+
+    def _by_format(self, path: str, start: int) -> Iterator["_Piece"]:
+        form = cast("CutsPieces", self._form)
+        with ExitStack() as stack:
+            if hasattr(self._form, "open_source"):
+                stream = cast("BinaryIO", stack.enter_context(cast("OpensSource", self._form).open_source(path)))
+            else:
+                stream = stack.enter_context(open_source(path))
+            pieces = [*form.pieces(stream, _MOST_BYTES)]
+        size = size_of(path) or 0
+        last = pieces[-1][1] if pieces else 1
+        for begin, end in pieces or [(0, 0)]:
+            if begin >= start:
+                yield _Piece(Split(index=0, path=path, start=begin, end=end), end, size * end // (last or 1))
+
+    def _by_reader(self, path: str, start: int) -> Iterator["_Piece"]:
+        """Cut what only the format's own reader can cut; ``start`` counts records."""
+        row = 0
+        group: list[RawBatch] = []
+        held = 0
+        with open_source(path) as stream:
+            batches = iter(self._form.reader().batches(stream))
+            fault: Exception | None = None
+            while fault is None:
+                try:
+                    batch = next(batches, None)
+                except Exception as error:  # noqa: BLE001 - a stranger's reader; what it read before goes first
+                    batch, fault = None, error
+                if batch is None:
+                    break
+                if row < start:
+                    row += len(batch.raws)
+                    continue
+                group.append(batch)
+                held += len(batch.raws)
+                if held >= _FEWEST_RECORDS:
+                    yield _group_piece(path, group, row, bytes_read(stream))
+                    row += held
+                    group, held = [], 0
+            if held or (row == 0 and fault is None):
+                yield _group_piece(path, group, row, bytes_read(stream))
+            if fault is not None:
+                raise fault
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A split of one file that has no number yet, and where the next one begins in the file."""
+
+    split: Split
+    after: int
+    bytes_read: int
+    position: PlaceCall | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _ByteCuts:
+    """How a format's bytes are cut.
+
+    Attributes:
+        end_of: How much of some bytes are whole records.
+        delimiter: What ends each record and stands nowhere else; empty where there is no such thing.
+        header_end: How much of the beginning of a file is a header.
+    """
+
+    end_of: Callable[[bytes], int]
+    delimiter: bytes
+    header_end: Callable[[bytes], int] | None
+
+
+def _cuts_bytes(form: Format) -> _ByteCuts | None:
+    header = cast("CutsAfterHeader", form).header_end if hasattr(form, "header_end") else None
+    delimiter: bytes = getattr(form, "record_delimiter", b"")
+    if delimiter:
+        return _ByteCuts(
+            lambda data: data.rfind(delimiter) + len(delimiter) if delimiter in data else 0, delimiter, header
+        )
+    if hasattr(form, "record_end"):
+        return _ByteCuts(cast("CutsBytes", form).record_end, b"", header)
+    return None
+
+
+def _wanted_bytes(size: int) -> int:
+    return min(_MOST_BYTES, max(_LEAST_BYTES, size // _FEWEST_SPLITS))
+
+
+def _from_anywhere(file: str, cuts: _ByteCuts, start: int, limit: int) -> Iterator[_Piece]:
+    """Cut a file of bytes. Only what is around the cuts is read, where the format has a delimiter."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        size = os.fstat(descriptor).st_size
+        head = _header(descriptor, cuts, size)
+        wanted = _wanted_bytes(size)
+        while True:
+            begin, end = _next_range(descriptor, cuts, start, size, wanted, limit)
+            if begin > start:
+                yield _range_piece(start, begin, head)
+            if end > begin:
+                yield _range_piece(begin, end, head, too_long=end - begin > limit)
+            elif start == 0 and size == 0:
+                yield _range_piece(0, 0, b"")
+            start = end
+            if start >= size:
+                return
+    finally:
+        os.close(descriptor)
+
+
+def _range_piece(start: int, end: int, head: bytes, *, too_long: bool = False) -> _Piece:
+    # The first piece begins with the header itself.
+    split = Split(index=0, path="", start=start, end=end, head=head if start else b"", too_long=too_long)
+    return _Piece(split, end, end)
+
+
+def _header(descriptor: int, cuts: _ByteCuts, size: int) -> bytes:
+    if cuts.header_end is None:
+        return b""
+    wanted = _SEARCHED_BYTES
+    while True:
+        data = os.pread(descriptor, min(wanted, size), 0)
+        end = cuts.header_end(data)
+        if end >= 0:
+            return data[:end]
+        if wanted >= size:
+            return b""  # all of the file is in the first piece then
+        wanted *= 2
+
+
+def _next_range(descriptor: int, cuts: _ByteCuts, start: int, size: int, wanted: int, limit: int) -> tuple[int, int]:
+    """Return where the next piece ends, and where the record begins that is too long, or ``start``."""
+    if start + wanted >= size:
+        end = size
+    elif cuts.delimiter:
+        end = _after(descriptor, cuts.delimiter, start + wanted - len(cuts.delimiter), size)
+    else:
+        return start, _record_end(descriptor, cuts, start, size, wanted, limit)
+    if end - start <= limit or not cuts.delimiter:
+        return start, end
+    before = os.pread(descriptor, wanted, start).rfind(cuts.delimiter)
+    begin = start + before + len(cuts.delimiter) if before >= 0 else start
+    return begin, end
+
+
+def _after(descriptor: int, delimiter: bytes, at: int, size: int) -> int:
+    while at < size:
+        data = os.pread(descriptor, _SEARCHED_BYTES, at)
+        found = data.find(delimiter)
+        if found >= 0:
+            return at + found + len(delimiter)
+        if len(data) < len(delimiter):
+            break
+        at += len(data) - len(delimiter) + 1
+    return size
+
+
+def _record_end(descriptor: int, cuts: _ByteCuts, start: int, size: int, wanted: int, limit: int) -> int:
+    while True:
+        data = os.pread(descriptor, wanted, start)
+        end = cuts.end_of(data)
+        if end > 0:
+            return start + end
+        if start + wanted >= size:
+            return size
+        if wanted > limit:
+            raise ValueError(_too_long_message(start, wanted, limit))
+        wanted *= 2
+
+
+def _too_long_message(start: int, size: int, limit: int) -> str:
+    return f"no record ends in the {size:,} bytes from byte {start:,} on, at most {limit:,} may be (max_record_bytes in [run])"
+
+
+def _as_read(path: str, cuts: _ByteCuts, start: int, limit: int) -> Iterator[_Piece | None]:
+    """Cut a stream of bytes as it is read; what is before ``start`` is read and left out."""
+    with open_source(path) as stream:
+        yield from _cut_stream(stream, cuts, start, limit, _MOST_BYTES)
+
+
+def cut_stream(stream: BinaryIO, form: Format, *, wanted_bytes: int, limit: int = 2**26) -> Iterator[_Piece]:
+    """Cut what a stream holds by a format that can do that.
+
+    Args:
+        stream: Read to its end.
+        form: Finds the ends of records.
+        wanted_bytes: How large a piece is to be.
+        limit: How long a record may be.
+    """
+    cuts = _cuts_bytes(form)
+    if cuts is None:
+        raise ValueError("the format cannot cut bytes")
+    yield from (piece for piece in _cut_stream(stream, cuts, 0, limit, wanted_bytes) if piece is not None)
+
+
+def _cut_stream(stream: BinaryIO, cuts: _ByteCuts, start: int, limit: int, wanted: int) -> Iterator[_Piece | None]:
+    window = _Ahead(stream)
+    head = _stream_header(window, cuts)
+    window.skip(start)
+    while True:
+        while not window.ready():
+            yield None
+        end = _end_in(window, cuts, limit, wanted)
+        if window.fault is not None and not end:
+            raise window.fault  # half a record may be left, which nobody wrote like this
+        if end < 0:
+            yield _too_long_piece(window, cuts, limit)
+        elif end or window.at == 0:
+            first = window.at
+            content = window.take(end)
+            # The first piece begins with the header itself.
+            split = Split(index=0, path="", start=first, end=window.at, head=head if first else b"", content=content)
+            yield _Piece(split, window.at, bytes_read(stream))
+        while not window.ready():
+            yield None
+        if not window.more():
+            if window.fault is not None:
+                raise window.fault
+            return
+
+
+def _end_in(window: "_Ahead", cuts: _ByteCuts, limit: int, wanted: int) -> int:
+    """Return how much to take; -1 where a record begins that is longer than records may be."""
+    while True:
+        data = window.fill(wanted)
+        end = cuts.end_of(data)
+        if window.ended and window.fault is None and len(data) <= max(wanted, limit):
+            return len(data)
+        if end:
+            return end
+        if len(data) > limit:
+            return -1
+        if window.ended or not window.ready():
+            return 0
+        wanted = 2 * max(len(data), 1)
+
+
+def _too_long_piece(window: "_Ahead", cuts: _ByteCuts, limit: int) -> _Piece:
+    first = window.at
+    begin = window.fill(1)[:_SEARCHED_BYTES]
+    if not cuts.delimiter:
+        raise ValueError(_too_long_message(first, window.held, limit))
+    window.skip_past(cuts.delimiter)
+    split = Split(index=0, path="", start=first, end=window.at, content=begin, too_long=True)
+    return _Piece(split, window.at, bytes_read(window.stream))
+
+
+def _stream_header(window: "_Ahead", cuts: _ByteCuts) -> bytes:
+    if cuts.header_end is None:
+        return b""
+    wanted = _SEARCHED_BYTES
+    while True:
+        data = window.fill(wanted)
+        end = cuts.header_end(data)
+        if end >= 0 or window.ended:
+            return data[: max(end, 0)]
+        wanted *= 2
+
+
+class _Ahead:
+    """A stream that can be looked at before it is taken.
+
+    Attributes:
+        at: The byte of the stream that comes next.
+        held: How many bytes are there that have not been taken.
+        ended: Whether nothing comes after these.
+        fault: What ended it before its end.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+        self.at = 0
+        self.held = 0
+        self.ended = False
+        self.fault: OSError | None = None
+        self._pieces: list[bytes] = []
+        # read1 hands on what a pipe has; read would wait for all of it.
+        self._read = cast("Callable[[int], bytes]", getattr(stream, "read1", stream.read))
+        self._live = _live_descriptor(stream)
+
+    def fill(self, wanted: int) -> bytes:
+        """Return what is there once it is ``wanted`` bytes or all; less where a pipe has no more for the moment."""
+        while self.held < wanted and not self.ended:
+            if self.held and not self.ready():
+                break
+            try:
+                data = self._read(_LEAST_BYTES)
+            except OSError as error:
+                # What came before it is whole as far as it goes, and is taken first.
+                data, self.fault = b"", error
+            self.ended = not data
+            self._pieces.append(data)
+            self.held += len(data)
+        if len(self._pieces) != 1:
+            self._pieces = [b"".join(self._pieces)]
+        return self._pieces[0]
+
+    def ready(self) -> bool:
+        """Whether reading would not wait: there is something, or the end, or it is no pipe. Waits a moment to find out."""
+        return self.ended or self._live is None or bool(select.select([self._live], [], [], _IDLE_SECONDS)[0])
+
+    def more(self) -> bool:
+        """Whether there is anything left."""
+        return bool(self.fill(1))
+
+    def take(self, count: int) -> bytes:
+        """Take bytes that are there."""
+        data = self.fill(count)
+        self._pieces = [data[count:]]
+        self.held -= count
+        self.at += count
+        return data if count == len(data) else data[:count]
+
+    def skip(self, to: int) -> None:
+        """Leave out what comes before byte ``to``.
+
+        Raises:
+            ValueError: The stream ends before.
+        """
+        while self.at < to:
+            data = self.fill(1)
+            if not data:
+                raise ValueError(f"it ends after {self.at:,} bytes; it was longer when the run began")
+            self.take(min(len(data), to - self.at))
+
+    def skip_past(self, delimiter: bytes) -> None:
+        """Leave out all up to the next delimiter, and that."""
+        while True:
+            data = self.fill(max(len(delimiter), 1))
+            found = data.find(delimiter)
+            if found >= 0:
+                self.take(found + len(delimiter))
+                return
+            if self.ended:
+                self.take(len(data))
+                return
+            # A delimiter may begin in what is there.
+            self.take(len(data) - len(delimiter) + 1)
+            self.fill(self.held + 1)
+
+
+def _live_descriptor(stream: BinaryIO) -> int | None:
+    """Return the descriptor of a stream that somebody may be writing right now: a pipe, a socket, a terminal."""
+    try:
+        descriptor = stream.fileno()
+        mode = os.fstat(descriptor).st_mode
+    except (OSError, ValueError, AttributeError):
+        return None
+    return descriptor if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode) else None
+
+
+def _group_piece(path: str, group: list[RawBatch], row: int, taken: int) -> _Piece:
+    raws = tuple(raw for batch in group for raw in batch.raws)
+    starts: list[int] = []
+    total = 0
+    for batch in group:
+        starts.append(total)
+        total += len(batch.raws)
+
+    def position(there: Position) -> Position:
+        index = (there.row or 1) - 1
+        number = max(at for at, start in enumerate(starts) if start <= index)
+        try:
+            return group[number].position(index - starts[number])
+        except Exception:  # noqa: BLE001 - where a record stood is worth less than the record
+            return Position()
+
+    split = Split(index=0, path=path, start=row, end=row + len(raws), raws=raws)
+    return _Piece(split, row + len(raws), taken, position)

@@ -1,0 +1,137 @@
+"""What is done of a run, in a file that outlives the process.
+
+A line for each split whose output and dead letters are written, appended after both. A process that is killed leaves
+a last line that is whole or not; whatever is behind the last whole one was never committed, and is cut off. What the
+machine itself had not brought to disk when it lost power is told by marks that are written every few seconds, each
+after everything before it is on disk.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Self
+from zlib import crc32
+
+import orjson
+
+from plugline.clock import monotonic_seconds
+
+_BETWEEN_SYNCS_SECONDS = 5.0
+_open_here: set[str] = set()  # a lock of POSIX keeps out other processes only
+
+
+class JournalTaken(OSError):
+    """Another run holds the journal."""
+
+
+class Journal:
+    """The journal of one run, open and locked."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        """Do not call: see :meth:`open`."""
+        self.path = path
+        self._descriptor = descriptor
+        self._synced_seconds = monotonic_seconds()
+
+    @classmethod
+    def open(cls, path: str) -> Self:
+        """Open and lock a journal; made where there is none.
+
+        Raises:
+            JournalTaken: Another run has it.
+            OSError: It cannot be opened.
+        """
+        import fcntl  # noqa: PLC0415 - of Unix only
+
+        if path in _open_here:
+            raise JournalTaken(path)
+        while True:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            try:
+                # Not flock, which the split processes of a run that was killed hold for a moment longer.
+                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                    break
+            except FileNotFoundError:
+                pass  # the run that had it ended and removed it between the two calls: make another
+            except OSError as error:
+                os.close(descriptor)
+                raise JournalTaken(path) from error
+            os.close(descriptor)
+        _open_here.add(path)
+        return cls(path, descriptor)
+
+    def entries(self) -> list[dict[str, object]]:
+        """Return the entries that are whole, and cut off what is behind them."""
+        found: list[dict[str, object]] = []
+        whole = 0
+        for line, end in _lines(Path(self.path).read_bytes()):
+            entry = _entry(line)
+            if entry is None:
+                break
+            found.append(entry)
+            whole = end
+        os.ftruncate(self._descriptor, whole)
+        return found
+
+    def clear(self) -> None:
+        """Forget everything."""
+        os.ftruncate(self._descriptor, 0)
+
+    def append(self, entry: Mapping[str, object]) -> None:
+        """Add an entry.
+
+        Raises:
+            OSError: It could not be written, and is no part of the journal.
+        """
+        text = orjson.dumps(entry)
+        line = b"%08x " % crc32(text) + text + b"\n"
+        written = os.write(self._descriptor, line)
+        if written != len(line):
+            os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
+            raise OSError(28, os.strerror(28), self.path)
+
+    def sync_is_due(self) -> bool:
+        """Whether so much time has passed that what was written is to be brought to disk."""
+        return monotonic_seconds() - self._synced_seconds > _BETWEEN_SYNCS_SECONDS
+
+    def mark_synced(self) -> None:
+        """Note that all that the entries so far tell of is on disk, and bring the journal there."""
+        self.append({"synced": True})
+        _sync_data(self._descriptor)
+        self._synced_seconds = monotonic_seconds()
+
+    def close(self, *, remove: bool) -> None:
+        """Let go of it."""
+        if remove and os.path.exists(self.path):
+            os.unlink(self.path)
+        os.close(self._descriptor)
+        _open_here.discard(self.path)
+
+
+def _sync_data(descriptor: int) -> None:
+    getattr(os, "fdatasync", os.fsync)(descriptor)
+
+
+def _lines(content: bytes) -> Iterator[tuple[bytes, int]]:
+    at = 0
+    while (end := content.find(b"\n", at)) >= 0:
+        yield content[at:end], end + 1
+        at = end + 1
+
+
+def _entry(line: bytes) -> dict[str, object] | None:
+    check, _, text = line.partition(b" ")
+    try:
+        entry = orjson.loads(text) if int(check, 16) == crc32(text) else None
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def machine_start() -> str:
+    """Return a name for the time since which this machine has been running; what was written since then is there."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
