@@ -3,6 +3,7 @@
 A picture is what the command printed, so it is made again whenever that changes.
 """
 
+import os
 import re
 import shlex
 import shutil
@@ -35,6 +36,33 @@ def draw(name: str, command: str, folder: str) -> None:
     (STATIC / name).write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL), encoding="utf-8")
 
 
+SESSION = (
+    "plugline new upper",
+    "python -m pytest -q tests/test_upper.py",
+    """printf '{"name": " Ada ", "age": 36}\\n' > sample.ndjson""",
+    "plugline preview --use upper sample.ndjson",
+    "sed -i 's/def transform(record):/def transform(record)/' plugins/upper.py",
+    "plugline check",
+    "plugline explain P106",
+)
+
+
+def draw_session(name: str) -> None:
+    """Type the commands of the first minutes in an empty folder and draw what a terminal shows."""
+    console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115 - for the life of the script
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "PLUGLINE_COLOR": "always", "PYTEST_ADDOPTS": "-p no:cacheprovider"}
+    with TemporaryDirectory() as folder:
+        for command in SESSION:
+            done = subprocess.run(
+                ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+            )
+            console.print(Text(f"$ {command}", style="bold"))
+            console.print(Text.from_ansi((done.stdout + done.stderr).rstrip()))
+    picture = console.export_svg(title="the first minutes", unique_id=Path(name).stem)
+    (STATIC / name).write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL), encoding="utf-8")
+
+
 def photograph(name: str) -> None:
     """Run the flights with a report, and take a picture of it in a browser, where there is one."""
     browser = shutil.which("chromium")
@@ -56,4 +84,5 @@ def photograph(name: str) -> None:
 
 for picture, (line, where) in PICTURES.items():
     draw(picture, line, where)
+draw_session("first-minutes.svg")
 photograph("report.png")

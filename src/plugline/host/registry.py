@@ -1,5 +1,6 @@
 """Finders to what they hold: every candidate read and checked, replaced as a whole when the host looks again."""
 
+import os
 import sys
 
 from plugline.admission.circumstances import circumstances
@@ -271,7 +272,9 @@ class Circumstances:
 
 
 def indexes_of(finders: Sequence[Finder]) -> dict[int, FolderIndex]:
-    """Return what remembers, for each finder whose plugins are worth it: those of a folder on disk."""
+    """Return what remembers, for each finder whose plugins are worth it: those of a folder on disk, if all of it counts."""
+    if "PLUGLINE_ONLY" in os.environ:
+        return {}
     return {
         number: FolderIndex(finder.tree, finder.find, "nested" if finder.nested else "")
         for number, finder in enumerate(finders)

@@ -21,6 +21,8 @@ Origin = Literal["folder", "shipped", "installed"]
 
 API_VERSION = plugline.API_VERSION  # what plugins for the tool are written against
 INTERFACES: dict[Kind, type] = {"processor": Processor, "format": Format, "engine": Engine}
+_ALONE = {kind: interfaces_of(interface) for kind, interface in INTERFACES.items()}
+
 # Strings and not imports: what we ship is found as a stranger's plugins are.
 _SHIPPED: dict[Kind, str] = {
     "processor": "plugline.processors",
@@ -146,6 +148,10 @@ class Catalogue:
 
     def kinds_of(self, plugin: Plugin[object]) -> tuple[Kind, ...]:
         """Return what a plugin can be used as, as far as its source shows it."""
+        # What a remembered outline proves need not be read again, which a thousand plugins would take seconds for.
+        plain = tuple(kind for kind, interfaces in _ALONE.items() if plugin.spec.fits_plainly(interfaces))
+        if plain:
+            return plain
         alone = ((kind, host) for (kind, _), host in self._alone.items())
         for kind, host in chain(alone, self._shipped.items(), self._installed.items()):
             if any(other is plugin for other in host):

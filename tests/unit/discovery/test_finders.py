@@ -1,10 +1,11 @@
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from plugline import EntryPoints, File, Folder, Modules, Package
+from plugline import EntryPoints, File, Folder, Host, Modules, Package
 from plugline.discovery.candidates import FileCandidate, Found, ModuleCandidate
 from plugline.discovery.finders import finder_for
 from tests.plugin_folders import write
@@ -208,3 +209,27 @@ def test_a_candidate_says_where_it_is(tmp_path: Path) -> None:
     (candidate,) = Folder(tmp_path).find().candidates
     assert isinstance(candidate, FileCandidate)
     assert str(candidate.place) == str(tmp_path / "a.py")
+
+
+def test_only_the_candidates_that_the_environment_names_are_there_also_in_a_remembered_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        (folder / f"{name}.py").write_text("X = 1\n", "utf-8")
+    monkeypatch.setenv("PLUGLINE_CACHE", str(tmp_path / "cache"))
+    real = time.time_ns  # so late that no second edit can be meant
+    monkeypatch.setattr("plugline.discovery.update.unix_nanoseconds", lambda: real() + 3_000_000_000)
+    for _ in range(2):  # remembered from the second time on
+        with Host(folder) as host:
+            assert host.names == ("a", "b", "c")
+    monkeypatch.setenv("PLUGLINE_ONLY", "c\na")
+    with Host(folder) as host:
+        assert host.names == ("a", "c")
+    monkeypatch.setenv("PLUGLINE_ONLY", "")
+    with Host(folder) as host:
+        assert host.names == ()
+    monkeypatch.delenv("PLUGLINE_ONLY")
+    with Host(folder) as host:
+        assert host.names == ("a", "b", "c")
