@@ -58,7 +58,8 @@ def draw_session(name: str) -> None:
                 ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
             )
             console.print(Text(f"$ {command}", style="bold"))
-            console.print(Text.from_ansi((done.stdout + done.stderr).rstrip()))
+            if shown := (done.stdout + done.stderr).rstrip():
+                console.print(Text.from_ansi(shown))
     picture = console.export_svg(title="the first minutes", unique_id=Path(name).stem)
     (STATIC / name).write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL), encoding="utf-8")
 

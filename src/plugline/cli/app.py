@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "Pass records through plugins, from a source to a sink.",
     "preview": "Show a few records before and after each step.",
     "test": "Run the tests of pipelines, and the doctests of plugins.",
+    "dev": "Watch plugins: check them, and run a sample, at every save.",
     "check": "Say all that is wrong with pipelines and plugins.",
     "list": "List the plugins that can be named.",
     "info": "Tell all that is known of one plugin.",

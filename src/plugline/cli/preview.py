@@ -1,7 +1,7 @@
 """``plugline preview``: a few records, before and after each step."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 
 import click
@@ -49,7 +49,7 @@ def command(
             while (one := _next(records)) is not None:
                 shown.append(one)
                 if not as_json:
-                    render.tell("\n".join(_lines(one, full=full, colours=colours)))
+                    render.tell(record_text(one, full=full, colours=colours))
     except ConfigurationError as error:
         if as_json:
             render.tell_json({"records": [], "findings": [render.finding_data(one) for one in error.findings]})
@@ -59,18 +59,25 @@ def command(
     except RunStopped as stop:
         if as_json:
             render.tell_json(
-                {"records": [_data(one) for one in shown], "findings": [render.finding_data(stop.finding)]}
+                {"records": [record_data(one) for one in shown], "findings": [render.finding_data(stop.finding)]}
             )
         else:
             render.say_findings([stop.finding])
         return STOPPED
     failed = sum(one.error is not None for one in shown)
     if as_json:
-        render.tell_json({"records": [_data(one) for one in shown], "findings": []})
+        render.tell_json({"records": [record_data(one) for one in shown], "findings": []})
     else:
-        written = sum(len(one.out) for one in shown)
-        render.say(f"{len(shown)} records read, {written} would be written, {failed} would be dead letters")
+        render.say(counts_text(shown))
     return FAULTS if failed else OK
+
+
+def counts_text(shown: Sequence[PreviewedRecord]) -> str:
+    """Return how many records were read, and what would become of them."""
+    written, failed = sum(len(one.out) for one in shown), sum(one.error is not None for one in shown)
+    read = f"{len(shown)} record{'s' if len(shown) != 1 else ''} read"
+    letters = f"{failed} would be {'dead letters' if failed != 1 else 'a dead letter'}"
+    return f"{read}, {written} would be written, {letters}"
 
 
 def _next(records: Iterator[PreviewedRecord]) -> PreviewedRecord | None:
@@ -95,6 +102,11 @@ class _Marks:
 
     def title(self, text: str) -> str:
         return f"\x1b[1m{text}\x1b[0m" if self._colours else text
+
+
+def record_text(one: PreviewedRecord, *, full: bool = False, colours: bool = False) -> str:
+    """Return what became of a record, for people."""
+    return "\n".join(_lines(one, full=full, colours=colours))
 
 
 def _lines(one: PreviewedRecord, *, full: bool, colours: bool) -> Iterator[str]:
@@ -200,7 +212,8 @@ def value_text(value: object, *, most: int = _MOST_CHARACTERS) -> str:
 # ----------------------------------------------------------------------------- for programs
 
 
-def _data(one: PreviewedRecord) -> dict[str, object]:
+def record_data(one: PreviewedRecord) -> dict[str, object]:
+    """Return what became of a record, for JSON."""
     return {
         "number": one.number,
         "position": one.position,

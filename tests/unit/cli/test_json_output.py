@@ -17,6 +17,7 @@ USES = {
     "run": [["run"], ["run", "--profile"], ["run", "--max-errors", "0"], ["run", "--engine", "absent"]],
     "preview": [["preview"], ["preview", "--limit", "1"], ["preview", "--from", "absent"]],
     "test": [["test"], ["test", "plugins"], ["test", "absent.toml"]],
+    "dev": [["dev", "--times", "1", "plugins", "in.ndjson"]],
     "check": [["check"], ["check", "--load"], ["check", "absent.py"]],
     "list": [["list"], ["list", "absent"]],
     "info": [["info", "work"], ["info", "csv"], ["info", "plugins/broken.py"]],

@@ -1,0 +1,287 @@
+"""``plugline dev``: at every save the plugins checked anew, and a sample passed through them."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+
+import click
+
+from plugline.cli import render
+from plugline.cli.app import OK, Misuse
+from plugline.cli.check import check_paths, load_config
+from plugline.cli.excerpts import with_source_lines
+from plugline.cli.list import usual_folders
+from plugline.cli.options import common
+from plugline.cli.pipelines import hidden_variables
+from plugline.cli.preview import counts_text, record_text
+from plugline.cli.settings import Settings
+from plugline.errors import ConfigurationError, RunStopped
+from plugline.findings import Finding
+from plugline.pipeline.catalogue import Catalogue
+from plugline.pipeline.config import PipelineConfig, config_from_flags
+from plugline.pipeline.plan import Plan, make_plan, plugin_folders
+from plugline.pipeline.preview import PreviewedRecord, preview
+
+_LOOK_SECONDS = 0.1  # a save is seen before a hand has left the keyboard; a look costs a stat a file
+_CLEAR = "\x1b[2J\x1b[3J\x1b[H"
+
+Stamps = dict[str, tuple[int, int, int]]
+
+
+@click.command("dev", short_help="Watch plugins: check them, and run a sample, at every save.")
+@click.argument("paths", nargs=-1, metavar="[PLUGINS] [SAMPLE]")
+@click.option("--use", multiple=True, metavar="NAME", help="The processors, in this order; default: all, by name.")
+@click.option("-n", "--limit", type=click.IntRange(1), default=3, show_default=True, help="How many records to show.")
+@click.option("--full", is_flag=True, help="Show all fields at every step, not only those that differ.")
+@click.option("--times", type=click.IntRange(1), hidden=True, help="End after so many looks that found something new.")
+@common
+def command(
+    *, paths: tuple[str, ...], use: tuple[str, ...], limit: int, full: bool, times: int | None, as_json: bool
+) -> int:
+    """Check the plugins of a folder at every save, and show a sample before and after each of them.
+
+    PLUGINS is a plugin folder, or a pipeline file, whose source is the sample then. What is wrong is told with its line, and the
+    last version that was good stays in use. Ctrl-C ends it.
+
+    \b
+    plugline dev plugins/ sample.ndjson
+    plugline dev plugins/ sample.ndjson --use upper --limit 1
+    plugline dev pipeline.toml
+    """  # noqa: D301 - click's mark for lines that are not to be filled
+    watching = _watching(paths, use)
+    screen = _Screen(limit=limit, full=full, as_json=as_json)
+    good: Plan | None = None
+    before: Stamps = {}
+    try:
+        for stamps in _saves(watching):
+            saved = sorted(path for path in stamps | before if before.get(path) != stamps.get(path)) if before else []
+            good = screen.show(watching, saved, good)
+            before = stamps
+            times = times - 1 if times is not None else None
+            if times == 0:
+                break
+    except KeyboardInterrupt:
+        render.say("")
+    return OK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Watching:
+    """What is watched.
+
+    Attributes:
+        pipeline: A pipeline file; ``None`` where a folder and a sample were named.
+        folders: The plugin folders.
+        sample: Where records come from; ``None`` where plugins are only checked.
+        use: The processors that were asked for.
+        seen: Processors that were good once: as long as their file is there they are meant, also while it is broken.
+    """
+
+    pipeline: str | None
+    folders: tuple[str, ...]
+    sample: str | None
+    use: tuple[str, ...]
+    seen: set[str] = field(default_factory=set)
+
+    def config(self) -> PipelineConfig | None:
+        """Return the pipeline as it is now; ``None`` where there is no sample, or no plugin to pass it through.
+
+        Raises:
+            ConfigurationError: It is wrong.
+        """
+        if self.pipeline is not None:
+            return load_config(self.pipeline, list(Settings.load().overrides()))
+        if self.sample is None:
+            return None
+        use = self.use or self._processors()
+        return config_from_flags(source=self.sample, sink="-", sink_format="ndjson", use=use, plugins=self.folders)
+
+    def _processors(self) -> list[str]:
+        with Catalogue(self.folders) as catalogue:
+            found = [plugin.name for plugin in catalogue.own if "processor" in catalogue.kinds_of(plugin)]
+            broken = [rejected.name for rejected in catalogue.rejected if rejected.name in self.seen]
+        self.seen.update(found)
+        return sorted({*found, *broken})
+
+
+def _watching(paths: Sequence[str], use: tuple[str, ...]) -> _Watching:
+    pipeline = next((path for path in paths if path.endswith(".toml")), None)
+    others = [path for path in paths if path != pipeline]
+    if not paths:
+        usual = Settings.load().text("pipeline")
+        pipeline = usual if os.path.exists(usual) else None
+    if pipeline is not None and use:
+        raise Misuse(
+            f"{pipeline!r} is a pipeline file, beside which --use cannot be given", "write it there: [[steps]]"
+        )
+    folders = tuple(path for path in others if os.path.isdir(path))
+    samples = [path for path in others if path not in folders]
+    if len(samples) > 1 or (pipeline is not None and samples):
+        raise Misuse(
+            f"{samples[-1]!r} is one sample too many", "name a folder and a sample: plugline dev plugins/ sample.ndjson"
+        )
+    missing = [path for path in samples if not os.path.exists(path)]
+    if missing:
+        raise Misuse(f"{missing[0]!r} is not there", "name a plugin folder, and a file with some records")
+    found = folders or usual_folders()
+    if pipeline is None and not found:
+        raise Misuse("there are no plugins to watch", "name their folder: plugline dev plugins/ sample.ndjson")
+    return _Watching(pipeline=pipeline, folders=found, sample=samples[0] if samples else None, use=use)
+
+
+# ----------------------------------------------------------------------------- watching
+
+
+def _saves(watching: _Watching) -> Iterator[Stamps]:
+    """Yield what is there: now, and each time that it has changed and stands still again."""
+    shown: Stamps | None = None
+    last = _stamps(watching)
+    while True:
+        # Editors write in several steps, and some take the file away for a moment.
+        if last != shown:
+            shown = last
+            yield last
+        time.sleep(_LOOK_SECONDS)
+        now = _stamps(watching)
+        while now != last:
+            last = now
+            time.sleep(_LOOK_SECONDS / 2)
+            now = _stamps(watching)
+
+
+def _stamps(watching: _Watching) -> Stamps:
+    """Return size, time and inode of each file that is watched."""
+    found: Stamps = {}
+    folders = list(watching.folders)
+    if watching.pipeline is not None:
+        _stamp(watching.pipeline, found)
+        try:
+            config = load_config(watching.pipeline)
+            folders = plugin_folders(config, os.path.dirname(watching.pipeline))
+        except ConfigurationError:
+            folders = list(watching.folders)
+    if watching.sample is not None:
+        _stamp(watching.sample, found)
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.startswith(".") or entry.name == "__pycache__":
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    elif entry.name.endswith((".py", ".toml", ".lock")):
+                        _stamp(entry.path, found)
+        except OSError:
+            continue  # it is gone for a moment, or for good, which the check tells
+    return found
+
+
+def _stamp(path: str, found: Stamps) -> None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return
+    found[path] = status.st_mtime_ns, status.st_size, status.st_ino
+
+
+# ----------------------------------------------------------------------------- showing
+
+
+class _Screen:
+    """Shows what came of a save: on a terminal in place of what was there before."""
+
+    def __init__(self, *, limit: int, full: bool, as_json: bool) -> None:
+        self._limit = limit
+        self._full = full
+        self._as_json = as_json
+        self._clears = not as_json and sys.stdout is not None and sys.stdout.isatty()
+
+    def show(self, watching: _Watching, saved: Sequence[str], good: Plan | None) -> Plan | None:
+        """Check, run the sample, and show both.
+
+        Args:
+            watching: What is watched.
+            saved: The files that have changed.
+            good: The last plan that could be run.
+
+        Returns:
+            The plan that could be run now, or else ``good``.
+        """
+        findings = _check(watching)
+        plan, records, refused = _run(watching, good, self._limit)
+        # What keeps the sample from being run is among the findings, but for what only shows when plugins are loaded.
+        findings += [one for one in refused if one.code != "C106" and not any(_same(one, other) for other in findings)]
+        stale = plan is not None and bool(refused)
+        if self._as_json:
+            self._tell_json(saved, findings, records, stale=stale)
+        else:
+            self._tell(saved, findings, records, stale=stale)
+        render.flush()
+        sys.stdout.flush()
+        return plan
+
+    def _tell(
+        self, saved: Sequence[str], findings: Sequence[Finding], records: Sequence[PreviewedRecord], *, stale: bool
+    ) -> None:
+        colours = render.coloured(sys.stdout)
+        lines = [_CLEAR.rstrip("\n")] if self._clears else []
+        what = ", ".join(map(render.plain, saved)) or "watching"
+        lines.append(f"{time.strftime('%H:%M:%S')} {what}")
+        if findings:
+            lines.append(render.findings_text(with_source_lines(findings), colours=colours))
+        if stale:
+            lines.append("the last version that was good stays in use:")
+        lines += [record_text(one, full=self._full, colours=colours) for one in records]
+        lines.append(counts_text(records) if records else "no findings" if not findings else "")
+        render.tell("\n".join(lines).rstrip())
+
+    def _tell_json(
+        self, saved: Sequence[str], findings: Sequence[Finding], records: Sequence[PreviewedRecord], *, stale: bool
+    ) -> None:
+        from plugline.cli.preview import record_data  # noqa: PLC0415 - for programs only
+
+        told = {"saved": list(saved), "last_good": stale, "records": [record_data(one) for one in records]}
+        render.tell_json({**told, "findings": [render.finding_data(one) for one in findings]})
+
+
+def _check(watching: _Watching) -> list[Finding]:
+    paths = [watching.pipeline] if watching.pipeline is not None else list(watching.folders)
+    return check_paths(paths).all
+
+
+def _same(first: Finding, second: Finding) -> bool:
+    return (first.code, first.place.path, first.place.line) == (second.code, second.place.path, second.place.line)
+
+
+def _run(
+    watching: _Watching, good: Plan | None, limit: int
+) -> tuple[Plan | None, list[PreviewedRecord], Sequence[Finding]]:
+    """Pass the sample through the plugins as they are, or else as they last were good.
+
+    A plan carries its plugins' sources, so that of the last good one is what it was.
+    """
+    try:
+        config = watching.config()
+        if config is None or not config.steps:
+            return None, [], ()
+        plan = make_plan(config, os.path.dirname(watching.pipeline) if watching.pipeline is not None else "")
+        return plan, _previewed(plan, limit), ()
+    except (ConfigurationError, RunStopped) as error:
+        refused = error.findings if isinstance(error, ConfigurationError) else (error.finding,)
+    if good is None:
+        return None, [], refused
+    try:
+        return good, _previewed(good, limit), refused
+    except (ConfigurationError, RunStopped):
+        return good, [], refused
+
+
+def _previewed(plan: Plan, limit: int) -> list[PreviewedRecord]:
+    # What plugins print is talk: standard output holds the records.
+    with redirect_stdout(sys.stderr), hidden_variables(plan.config):
+        return list(preview(plan, limit))

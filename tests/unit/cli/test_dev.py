@@ -1,0 +1,168 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugline.cli import main
+from tests.builders import ndjson, processor
+
+UPPER = processor("return {**record, 'name': record['name'].upper()}")
+PROGRAM = [sys.executable, "-m", "plugline", "dev"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins/upper.py").write_text(UPPER, "utf-8")
+    (tmp_path / "sample.ndjson").write_bytes(ndjson({"name": "ada"}, {"name": None}))
+    return tmp_path
+
+
+class Watcher:
+    """A running ``plugline dev``, of which each answer is read as it comes."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self._decoder = json.JSONDecoder()
+        self._text = ""
+
+    def answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                found, end = self._decoder.raw_decode(self._text)
+            except ValueError:
+                line = self.process.stdout.readline()
+                assert line, "it ended"
+                self._text += line
+                continue
+            self._text = self._text[end:].lstrip()
+            assert isinstance(found, dict)
+            return found
+        raise AssertionError("it said nothing")
+
+
+@pytest.fixture
+def watcher(folder: Path) -> Iterator[Watcher]:
+    command = [*PROGRAM, "--json", "plugins", "sample.ndjson"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        yield Watcher(process)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def save(path: str, text: str) -> None:
+    """Save as editors do that write another file and move it into place."""
+    Path(f"{path}~").write_text(text, "utf-8")
+    Path(f"{path}~").replace(path)
+
+
+@pytest.mark.slow
+def test_each_save_is_checked_and_shown_and_the_last_good_version_stays(watcher: Watcher) -> None:
+    first = watcher.answer()
+    assert (first["saved"], first["findings"], first["last_good"]) == ([], [], False)
+    assert [one["out"] for one in first["records"]] == [[{"name": "ADA"}], []]
+    assert "AttributeError" in first["records"][1]["error"] or first["records"][1]["failed_at"] == "upper"
+
+    save("plugins/upper.py", UPPER.replace("upper()", "title()"))
+    second = watcher.answer()
+    assert second["saved"] == ["plugins/upper.py"]
+    assert second["records"][0]["out"] == [{"name": "Ada"}]
+
+    save("plugins/upper.py", UPPER.replace("(record):", "(record)"))
+    broken = watcher.answer()
+    assert [one["code"] for one in broken["findings"]] == ["P106"]
+    assert broken["last_good"] is True
+    assert broken["records"][0]["out"] == [{"name": "Ada"}]
+
+    save("plugins/upper.py", UPPER + "raise ValueError('while it is loaded')\n")
+    raising = watcher.answer()
+    assert [one["code"] for one in raising["findings"]] == ["P301"]
+    assert raising["records"][0]["out"] == [{"name": "Ada"}]
+
+    save("plugins/upper.py", UPPER)
+    mended = watcher.answer()
+    assert (mended["findings"], mended["last_good"]) == ([], False)
+    assert mended["records"][0]["out"] == [{"name": "ADA"}]
+
+    save("plugins/again.py", processor("return {**record, 'more': 1}"))
+    assert watcher.answer()["records"][0]["out"] == [{"name": "ADA", "more": 1}]
+    Path("plugins/again.py").unlink()
+    assert watcher.answer()["records"][0]["out"] == [{"name": "ADA"}]
+    Path("sample.ndjson").write_bytes(ndjson({"name": "grace"}))
+    assert watcher.answer()["records"][0]["out"] == [{"name": "GRACE"}]
+
+
+@pytest.mark.slow
+def test_the_interrupt_of_its_user_ends_it_well(watcher: Watcher) -> None:
+    watcher.answer()
+    watcher.process.send_signal(signal.SIGINT)
+    assert watcher.process.wait(30) == 0
+
+
+def shown(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(["dev", "--times", "1", *words]) == 0
+    return capsys.readouterr().out
+
+
+def test_for_people_it_shows_records_and_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(capsys, "plugins", "sample.ndjson").splitlines()
+    assert lines[0][8:] == " watching"
+    assert lines[1:6] == [
+        "record 1, sample.ndjson line 1",
+        '    name  "ada"',
+        "1. upper: 1 changed",
+        '  ~ name  "ada" -> "ADA"',
+        "output",
+    ]
+    assert lines[-1] == "2 records read, 1 would be written, 1 would be a dead letter"
+
+
+def test_without_a_sample_plugins_are_checked_only(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(capsys, "plugins").splitlines()[1:] == ["no findings"]
+    Path("plugins/upper.py").write_text("X = 1\n", "utf-8")
+    assert "error[P201] plugins/upper.py" in shown(capsys, "plugins")
+
+
+def test_a_pipeline_brings_its_sample_and_its_plugins(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("pipeline.toml").write_text(
+        '[source]\npath = "sample.ndjson"\n[[steps]]\nuse = "upper"\n[sink]\npath = "out.csv"\n', "utf-8"
+    )
+    assert '"ada" -> "ADA"' in shown(capsys)
+    assert not Path("out.csv").exists()
+    Path("pipeline.toml").write_text("[source]\n", "utf-8")
+    assert "C102" in shown(capsys, "pipeline.toml")
+
+
+@pytest.mark.parametrize(
+    "words", [["absent.ndjson"], ["plugins", "sample.ndjson", "other.ndjson"], ["pipeline.toml", "--use", "upper"]]
+)
+def test_wrong_use_is_told(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dev", "--times", "1", *words]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+@pytest.mark.slow
+def test_on_a_terminal_each_save_takes_the_place_of_what_was_shown(folder: Path) -> None:
+    controller, terminal = os.openpty()
+    try:
+        environment = {**os.environ, "TERM": "xterm", "NO_COLOR": ""}
+        command = [*PROGRAM, "--times", "1", "plugins", "sample.ndjson"]
+        subprocess.run(command, stdout=terminal, stderr=terminal, check=True, timeout=30, env=environment)
+        text = os.read(controller, 65536).decode()
+    finally:
+        os.close(terminal)
+        os.close(controller)
+    assert text.startswith("\x1b[2J")
+    assert "\x1b[33m  ~ name" in text
