@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from plugline.findings import Finding
     from plugline.host import Host, Plugin, Rejected, load_path
     from plugline.imports import first_installed, import_object, is_installed, reload_module, require
+    from plugline.loading.keeping import keep as keep
 
 _HOMES = {
     "EntryPoints": "discovery.finders",
@@ -43,6 +44,7 @@ _HOMES = {
     "first_installed": "imports",
     "import_object": "imports",
     "is_installed": "imports",
+    "keep": "loading.keeping",
     "load_path": "host",
     "reload_module": "imports",
     "require": "imports",

@@ -152,6 +152,22 @@ CODES = {
         "It replaced or added builtins, changed sys.path or sys.meta_path, or put other modules in the place of those that were there. A warning: the plugin is in use, and what could be undone was.",
         "Use imports relative to the plugin (from . import x), names of its own, and what the host passes.",
     ),
+    # ------------------------------------------------------------------ P33: reloading
+    "P330": Code(
+        "the new version of a plugin says that it does not apply",
+        "Its available() returned a reason. The generation before stays in force.",
+        "See the reason; unload the plugin if it is not to be used any more.",
+    ),
+    "P331": Code(
+        "an edit cannot be followed by this interpreter",
+        "Beyond the bodies of functions, an edit is put in force by means that only CPython has.",
+        "Restart the program.",
+    ),
+    "P332": Code(
+        "an installed module is not reloaded",
+        "What is installed is imported by others too, without plugline knowing of it. Dropped files are reloaded.",
+        "Restart the program; while you work on the plugin, let the host look into a folder that holds its file.",
+    ),
     # ------------------------------------------------------------------ P4: in other programs
     "P400": Code(
         "the name that a plugin needs is somebody else's",

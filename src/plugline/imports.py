@@ -189,7 +189,7 @@ def require(*names: str, reason: str | None = None, install: str | None = None) 
     raise ModuleMissing(missing[0], message)
 
 
-class ReloadReport(NamedTuple):
+class ModuleReload(NamedTuple):
     """What :func:`reload_module` did, and what it could not do.
 
     Attributes:
@@ -212,7 +212,7 @@ _CANNOT = (
 )
 
 
-def reload_module(module: ModuleType | str) -> ReloadReport:
+def reload_module(module: ModuleType | str) -> ModuleReload:
     """Reload an ordinary module with :func:`importlib.reload`, and say honestly what that leaves behind.
 
     For code that is a plugin, load it through a :class:`plugline.Host` instead.
@@ -242,7 +242,7 @@ def reload_module(module: ModuleType | str) -> ReloadReport:
         for name, value in before.items()
         if getattr(value, "__module__", None) == loaded.__name__ and vars(loaded).get(name) is not value
     }
-    return ReloadReport(reloaded, _holders(loaded, old), _leftover(loaded, before), _CANNOT)
+    return ModuleReload(reloaded, _holders(loaded, old), _leftover(loaded, before), _CANNOT)
 
 
 def _holders(module: ModuleType, old: dict[int, str]) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from plugline.admission.policy import Admitting
     from plugline.dispatch.calls import Results
     from plugline.dispatch.chain import ChainFunction, Link
+    from plugline.reloading.report import ReloadReport
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -234,6 +235,46 @@ class Host(Generic[T_co]):
                 known.add(where)
                 plugins[entry.spec.name] = Plugin(entry, self._loader)
         return self._settled(registry.inspection, plugins)
+
+    def reload(self, name: str) -> "ReloadReport":
+        """Take the files of a plugin as they are now: its own, and those of the same folder that it imports.
+
+        It is a transaction: what fails before the end (a syntax error, an exception, an interface that is not met, a
+        policy that says no) leaves the generation that is in force exactly as it was. Where only bodies of functions
+        were edited, they are replaced and nothing is run. Otherwise what was edited, and what imports it, is run
+        beside what is in force, and takes its place: whoever holds a function, a class or an instance of the plugin holds the
+        new one. Calls that are running finish on the code that they began with.
+
+        A plugin that was not loaded yet, or could not be, is loaded.
+
+        Returns:
+            What was done, as data and, by ``str()``, as a line for people. A reload that was refused is a report too.
+
+        Raises:
+            UnknownPlugin: There is none of this name.
+
+        Threads: may be called from any; other reloads and loads of this host wait.
+        """
+        from plugline.host.reloads import reload_plugins  # noqa: PLC0415 - see Plugin.reload
+
+        with self._loader.lock:
+            plugin = self._look().plugins.get(name)
+            if plugin is None:
+                # It may have been rejected when it was looked at, or be new.
+                self.refresh()
+                plugin = self._look().plugins.get(name) or self._of_class(name)
+            if plugin is None:
+                return self._not_reloaded(name)
+            return reload_plugins(self._loader, [plugin])[0]
+
+    def _not_reloaded(self, name: str) -> "ReloadReport":
+        from plugline.reloading.report import ReloadReport  # noqa: PLC0415 - see Plugin.reload
+
+        try:
+            self[name]
+        except PluginRejected as error:
+            return ReloadReport(plugin=name, generation=0, how="refused", refused=error.findings)
+        raise AssertionError(name)  # it was not there a moment ago, and the lock is held
 
     def __iter__(self) -> Iterator[Plugin[T_co]]:
         """Yield the plugins that no check rejected and no load has failed, in the order in which they are used.

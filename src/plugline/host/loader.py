@@ -2,6 +2,7 @@
 
 import sys
 from _thread import RLock  # threading costs as much to import as all of host does
+from _weakref import ref
 
 from plugline.clock import monotonic_seconds
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
@@ -33,13 +34,15 @@ from plugline.loading.namespace import (
     stand_at_top,
     stand_first,
 )
+from plugline.loading.traces import Trace, trace_of
 from plugline.loading.target import Declined, Faulty, Target, Vanished, quick_target
-from plugline.typed import TYPE_CHECKING, CodeType, Container, Mapping, Sequence, TracebackType
+from plugline.typed import TYPE_CHECKING, CodeType, Container, Mapping, ModuleType, Sequence, TracebackType
 from plugline.values import Value
 
 if TYPE_CHECKING:
     # What runs and binds plugins is imported where one is run.
     from plugline.contract.permissions import Permissions
+    from plugline.host.plugin import Plugin
     from plugline.loading.families import Family
     from plugline.loading.patches import Snapshot
 
@@ -84,10 +87,10 @@ class _Staged:
 class _Ready:
     """What is run as it is: the code of bytes that were read and hashed just now, admitted when they were listed."""
 
-    __slots__ = ("code", "loader", "name", "namespace", "path")
+    __slots__ = ("loader", "name", "namespace", "path", "trace")
 
-    def __init__(self, name: str, path: str, code: CodeType, loader: PrivateLoader, namespace: Namespace) -> None:
-        self.name, self.path, self.code, self.loader, self.namespace = name, path, code, loader, namespace
+    def __init__(self, trace: Trace, loader: PrivateLoader, namespace: Namespace) -> None:
+        self.name, self.path, self.trace, self.loader, self.namespace = trace.name, trace.path, trace, loader, namespace
 
 
 class _Bound:
@@ -137,6 +140,8 @@ class Loader:
         self._namespaces: dict[int, Namespace] = {}
         self._declared: dict[tuple[str, str], Permissions] = {}  # of packages, by namespace and folder
         self._failures: dict[tuple[int, str], tuple[str, Declined | tuple[Finding, ...]]] = {}
+        self.handles: list[ref[Plugin[object]]] = []  # of all plugins that were loaded
+        self.begun: dict[str, ModuleType] = {}  # of plugins that may own something, by their names
         self.appeared: list[Entry] = []  # classes that only running their file showed; a host takes them from here
         for index, finder in enumerate(finders):
             wanted = namespace or finder.namespace
@@ -149,10 +154,37 @@ class Loader:
                 self._namespaces[index] = reserve(wanted, finder.tree, self, exact=exact)
 
     def close(self) -> None:
-        """Give the private packages back."""
+        """Let the plugins close what they own, last first, and give the private packages back."""
+        for name in reversed(list(self.begun)):
+            self.end(name)
         for namespace in self._namespaces.values():
             release(namespace)
         self._namespaces.clear()
+
+    def serves(self, namespace: Namespace) -> bool:
+        """Whether a private package is one of this host's."""
+        return any(namespace is one for one in self._namespaces.values())
+
+    def living_handles(self) -> "list[Plugin[object]]":
+        """Return the plugins that were loaded and that somebody still holds."""
+        self.handles = [handle for handle in self.handles if handle() is not None]
+        return [one for handle in self.handles if (one := handle()) is not None]
+
+    def forget_failures(self) -> None:
+        """Let files that failed be tried again."""
+        self._failures.clear()
+
+    def end(self, name: str) -> None:
+        """Let a plugin close what it owns, and undo what it left; what its ``on_unload`` raises is told to the log."""
+        module = self.begun.pop(name, None)
+        if module is None:
+            return
+        from plugline.loading.moments import end_quietly  # noqa: PLC0415 - few plugins own anything
+
+        end_quietly(module.__dict__, name)
+        trace = trace_of(module)
+        if trace is not None:
+            trace.undo_effects()
 
     def expect(self, inspection: Inspection) -> Inspection:
         """Take note of what was found: which file is behind a module's name where two could be.
@@ -199,11 +231,16 @@ class Loader:
         source = namespace.tree.read(relative)
         if isinstance(source, Finding):
             return source
+        refused = self.admit_neighbour(namespace, relative, source)
+        return refused if refused is not None else source
+
+    def admit_neighbour(self, namespace: Namespace, relative: str, source: SourceFile) -> Finding | None:
+        """Return what keeps a file that is no plugin itself from being run."""
         from plugline.contract.permissions import NOTHING  # noqa: PLC0415 - the gate needs it as well
 
         declared = self._declared.get((namespace.name, relative.partition("/")[0]), NOTHING)
         found = self._around.gate.admit_file(namespace.tree, relative, source, declared)
-        return next((finding for finding in found if finding.is_error), source)
+        return next((finding for finding in found if finding.is_error), None)
 
     def compile(self, namespace: Namespace, relative: str, source: SourceFile) -> tuple[CodeType, object]:
         """See :class:`plugline.loading.namespace.Provider`."""
@@ -331,7 +368,7 @@ class Loader:
             return None
         if namespace.name not in sys.modules:
             __import__(namespace.name)
-        return _Ready(name, path, code, PrivateLoader(namespace, relative, entry.row), namespace)
+        return _Ready(Trace(name, path, content, code), PrivateLoader(namespace, relative, entry.row), namespace)
 
     def _load_ready(self, entry: RememberedEntry, ready: _Ready) -> Outcome:
         """Run and bind, and put back what belongs to the whole process and was changed meanwhile."""
@@ -368,7 +405,7 @@ class Loader:
 
         undo = Undo(ready.namespace.owns, snapshot.modules)
         try:
-            module = make_module(ready.name, ready.path, ready.loader, ready.code, self.injected)
+            module = make_module(ready.loader, ready.trace, self.injected)
         except BaseException as error:  # noqa: BLE001 - whatever a plugin raises is its own; Ctrl-C passes there
             snapshot.put_back_builtins()
             from plugline.loading.running import failure_of  # noqa: PLC0415 - few plugins fail
@@ -376,11 +413,14 @@ class Loader:
             return failure_of(error, ready.path, entry.place.path, undo), False
         intact = snapshot.put_back_builtins()
         target = quick_target(module, self._around.interfaces, ready.name)
-        if target is not None:
+        if target is not None and "on_load" not in module.__dict__:
+            self._at_work(ready.name, module)
             return target, intact
         loaded = False
         try:
-            found = self._bind(entry, module, "", ready.path, undo, private=True)
+            found = target if target is not None else self.bind(entry, module, "", ready.path, undo, private=True)
+            if isinstance(found, Target):
+                found = self._begin(entry, module, found, ready.path, undo)
             loaded = isinstance(found, (Target, Vanished, Faulty))
         finally:
             if not loaded:
@@ -423,20 +463,7 @@ class Loader:
         if isinstance(source, Finding):
             return (source,)
         digest = digest_of(source.content)
-        if digest.hex() != entry.digest:
-            # It changed since it was listed: what is run is what was checked, so it is checked again.
-            from plugline.discovery.reading import read_and_forget  # noqa: PLC0415 - it seldom has
-
-            entry = check_read(candidate, read_and_forget(candidate, source), self._around, entry.finder)
-            if entry.findings:
-                return entry.findings
-            parts = split_entry(entry, self._around.interfaces)
-            # The class may be gone from it, or have another name now; that shows once the file was run.
-            named = Entry(candidate, entry.spec, (), entry.finder)
-            entry = next((one for one in parts if one.candidate == candidate), named)
-        # Asked again of the very bytes that are run, and of the owners as they are now.
-        self._around.renew()
-        entry = admitted(entry, source, self._around.gate)
+        entry = self.recheck(entry, candidate, source, digest)
         if entry.findings:
             return entry.findings
         namespace = self._namespaces.get(entry.finder)
@@ -455,6 +482,23 @@ class Loader:
             return self._run(entry, namespace.module_name(candidate.module), namespace=namespace)
         finally:
             self._staged.pop(key, None)  # a plugin that loads itself was here before
+
+    def recheck(self, entry: Entry, candidate: FileCandidate, source: SourceFile, digest: bytes) -> Entry:
+        """Hold bytes against all that is asked of a plugin before it is run; what is wrong is in the entry's findings."""
+        if digest.hex() != entry.digest:
+            # It changed since it was listed: what is run is what was checked, so it is checked again.
+            from plugline.discovery.reading import read_and_forget  # noqa: PLC0415 - it seldom has
+
+            entry = check_read(candidate, read_and_forget(candidate, source), self._around, entry.finder)
+            if entry.findings:
+                return entry
+            parts = split_entry(entry, self._around.interfaces)
+            # The class may be gone from it, or have another name now; that shows once the file was run.
+            named = Entry(candidate, entry.spec, (), entry.finder)
+            entry = next((one for one in parts if one.candidate == candidate), named)
+        # Asked again of the very bytes that are run, and of the owners as they are now.
+        self._around.renew()
+        return admitted(entry, source, self._around.gate)
 
     def _load_module(self, entry: Entry, candidate: ModuleCandidate) -> Outcome | Faulty:
         return self._run(entry, candidate.module, attribute=candidate.attribute)
@@ -475,16 +519,51 @@ class Loader:
             if isinstance(module, tuple):
                 return module
             wanted = f"{name}:{attribute}" if attribute else ""
-            outcome = self._bind(entry, module, wanted, path, undo, private=namespace is not None)
+            outcome = self.bind(entry, module, wanted, path, undo, private=namespace is not None)
+            if isinstance(outcome, Target) and namespace is not None:
+                outcome = self._begin(entry, module, outcome, path, undo)
             loaded = isinstance(outcome, (Target, Vanished, Faulty))
             return Loaded(entry, outcome, seconds) if isinstance(outcome, Target) else outcome
         finally:
             if not loaded:
                 undo()
 
-    def _bind(
+    def _at_work(self, name: str, module: ModuleType) -> None:
+        """Take note of a plugin that may own something: it is told when it is to end."""
+        trace = trace_of(module)
+        if "on_unload" in module.__dict__ or "on_load" in module.__dict__ or "on_reload" in module.__dict__:
+            self.begun[name] = module
+        elif trace is not None and trace.effects is not None and trace.effects.all:
+            self.begun[name] = module
+
+    def _begin(
+        self, entry: Entry, module: ModuleType, target: Target, path: str, undo: Undo
+    ) -> Target | tuple[Finding, ...]:
+        """Let a plugin open what it owns; of several in one file it is the first that does."""
+        key = self.module_name(entry)
+        names = getattr(module, "__dict__", {})
+        if key in self.begun or not isinstance(module, ModuleType):
+            return target
+        if "on_load" in names:
+            from plugline.loading.moments import LoadContext, begin  # noqa: PLC0415 - few plugins have one
+
+            try:
+                begin(names, LoadContext(entry.name, 1, "load"))
+            except BaseException as error:
+                undo()
+                from plugline.blame import users_own_interrupt  # noqa: PLC0415 - few plugins fail
+                from plugline.loading.running import failure  # noqa: PLC0415 - likewise
+
+                if users_own_interrupt(error):
+                    raise
+                return (failure(error, path, entry.place.path, "in on_load()"),)
+        self._at_work(key, module)
+        return target
+
+    def bind(
         self, entry: Entry, module: object, wanted: str, path: str, undo: Undo, *, private: bool
     ) -> Target | Declined | Vanished | Faulty | tuple[Finding, ...]:
+        """Return what of a module that was run provides the interface, or what keeps it from doing so."""
         from plugline.loading.binding import ask_available, find_target  # noqa: PLC0415 - as in _run
 
         place = Place(entry.place.path)
@@ -545,6 +624,7 @@ class Loader:
         namespace = self._namespaces.get(entry.finder)
         if namespace is not None:
             name = self.module_name(entry)
+            self.end(name)
             below = [key for key in sys.modules if key == name or key.startswith(f"{name}.")]
             forget_modules([key for key in below if namespace.owns(key)])
 

@@ -11,6 +11,8 @@ States::
                                 says so when it looks, and takes it back when that plugin can be used again
 """
 
+from _weakref import ref
+
 from plugline.discovery.candidates import Candidate
 from plugline.discovery.known import PluginSpec
 from plugline.errors import LoadError, PluginDeclined, PluginRejected
@@ -18,8 +20,11 @@ from plugline.findings import Finding, Place
 from plugline.host.loader import Loaded, Loader, Outcome
 from plugline.host.registry import Entry
 from plugline.loading.target import Declined, Vanished
-from plugline.typed import Generic, Literal, Mapping, TypeVar, cast
+from plugline.typed import TYPE_CHECKING, Generic, Literal, Mapping, TypeVar, cast
 from plugline.values import Value
+
+if TYPE_CHECKING:
+    from plugline.reloading.report import ReloadReport
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -72,13 +77,14 @@ class Plugin(Generic[T_co]):
     Threads: :meth:`load` may be called from several at once; the code runs once.
     """
 
-    __slots__ = ("_aside", "_default", "_entry", "_loader", "_needs", "_outcome")
+    __slots__ = ("__weakref__", "_aside", "_default", "_entry", "_generation", "_loader", "_needs", "_outcome")
 
     def __init__(self, entry: Entry, loader: Loader) -> None:
         """Made by a host."""
         self._entry = entry
         self._loader = loader
         self._outcome: Outcome | None = None
+        self._generation = 0
         self._default: object = None  # an instance made without settings, or the error that making it gave
         self._aside: Aside | None = None
         self._needs: tuple[Plugin[object], ...] = ()  # what is loaded before it
@@ -134,7 +140,7 @@ class Plugin(Generic[T_co]):
     @property
     def generation(self) -> int:
         """How many successful loads there were; 0 before the first one."""
-        return 1 if isinstance(self._outcome, Loaded) else 0
+        return self._generation
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -210,8 +216,11 @@ class Plugin(Generic[T_co]):
             raise PluginRejected(self.name, self._aside.findings)
         if self._outcome is None:
             self._outcome = self._load_needs() or self._loader.load(self._entry)
-            if isinstance(self._outcome, Loaded) and self._outcome.entry.name == self.name:
-                self._entry = self._outcome.entry  # its file may be newer than the listing
+            if isinstance(self._outcome, Loaded):
+                self._generation += 1
+                self._loader.handles.append(ref(self))
+                if self._outcome.entry.name == self.name:
+                    self._entry = self._outcome.entry  # its file may be newer than the listing
         match self._outcome:
             case Loaded() as loaded:
                 return loaded
@@ -260,6 +269,33 @@ class Plugin(Generic[T_co]):
                 return
             self._loader.forget(self._entry)
         self._entry, self._outcome, self._default = entry, None, None
+
+    def reload(self) -> "ReloadReport":
+        """Take the plugin's files as they are now: see :meth:`Host.reload <plugline.Host.reload>`."""
+        # What a reload needs is imported when there is one.
+        from plugline.host.reloads import reload_plugins  # noqa: PLC0415
+
+        with self._loader.lock:
+            return reload_plugins(self._loader, [self])[0]
+
+    def _retry(self) -> None:
+        """Take note that a load that failed is to be tried again."""
+        if not isinstance(self._outcome, Loaded):
+            self._loader.forget_failures()
+            self._outcome = self._default = None
+
+    def _succeed(self, loaded: Loaded | None) -> None:
+        """Take note that another generation is in force: ``None`` where only bodies of functions were replaced."""
+        self._generation += 1
+        if loaded is None:
+            return
+        self._outcome = loaded
+        if loaded.entry.name == self.name:
+            self._entry = loaded.entry
+        target = loaded.target.value
+        stays = isinstance(self._default, target) if isinstance(target, type) else self._default is target
+        if not stays:
+            self._default = None
 
     @property
     def _told_elsewhere(self) -> tuple[Finding, ...]:

@@ -7,21 +7,22 @@ imports the same module meanwhile waits, and the module may put something else i
 import sys
 from _frozen_importlib import ModuleSpec, _ModuleLockManager  # type: ignore[attr-defined]
 
-from plugline.typed import CodeType, Mapping, ModuleType
+from plugline.loading.namespace import PrivateLoader
+from plugline.loading.traces import Trace, run_traced
+from plugline.typed import Mapping, ModuleType
 
-Loader = object
 
-
-def make_module(name: str, path: str, loader: Loader, code: CodeType, injected: Mapping[str, object]) -> ModuleType:
+def make_module(
+    loader: PrivateLoader, trace: Trace, injected: Mapping[str, object]
+) -> ModuleType:
     """Run a module that has no package of its own and is not loaded yet; whatever it raises passes.
 
     Args:
-        name: Its full name; what is before the last dot is loaded.
-        path: Its file.
         loader: Who tells of it later.
-        code: What is run.
+        trace: Its full name, of which what is before the last dot is loaded; its file and its code. Takes what running does.
         injected: Names that it has before it runs.
     """
+    name, path = trace.name, trace.path
     parent, _, part = name.rpartition(".")
     with _ModuleLockManager(name):
         spec = ModuleSpec(name, loader, origin=path)  # type: ignore[arg-type]  # the import system asks it for nothing
@@ -36,7 +37,8 @@ def make_module(name: str, path: str, loader: Loader, code: CodeType, injected: 
         spec._initializing = True  # type: ignore[attr-defined]  # noqa: SLF001 - who imports it meanwhile waits
         sys.modules[name] = module
         try:
-            exec(code, attributes)  # noqa: S102 - this is where a plugin is run
+            run_traced(trace, attributes)
+            loader.trace = trace
             module = sys.modules.pop(name)
             sys.modules[name] = module
         except BaseException:

@@ -25,6 +25,7 @@ from plugline.errors import PluginRejected
 from plugline.files import SourceFile
 from plugline.findings import Finding
 from plugline.loading.modules import forget_modules
+from plugline.loading.traces import Trace, run_traced
 from plugline.lookup import find_module
 from plugline.typed import Callable, CodeType, Mapping, ModuleType, Protocol, Sequence
 
@@ -189,13 +190,19 @@ class PrivateLoader:
     """Runs one private module.
 
     ``inspect.getsource`` and tracebacks find its text through :meth:`get_source` where the file is gone.
+
+    Attributes:
+        namespace: The private package that the module belongs to.
+        relative: Its file, in the tree of that package.
+        trace: What running it did; ``None`` before that.
     """
 
-    __slots__ = ("__weakref__", "_namespace", "_ran", "_relative")
+    __slots__ = ("__weakref__", "_ran", "namespace", "relative", "trace")
 
     def __init__(self, namespace: Namespace, relative: str, ran: object = None) -> None:
-        self._namespace = namespace
-        self._relative = relative
+        self.namespace = namespace
+        self.relative = relative
+        self.trace: Trace | None = None
         self._ran = ran
 
     def create_module(self, spec: ModuleSpec) -> None:
@@ -203,17 +210,23 @@ class PrivateLoader:
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the bytes that the host provides; what they raise passes."""
-        source = self._namespace.source(self._relative)
-        self._namespace.made(module.__name__)
-        module.__dict__.update(self._namespace.injected)
-        code, self._ran = self._namespace.code(self._relative, source)
-        exec(code, module.__dict__)  # noqa: S102 - this is where a plugin is run
+        source = self.namespace.source(self.relative)
+        self.namespace.made(module.__name__)
+        code, self._ran = self.namespace.code(self.relative, source)
+        self.run(module, Trace(module.__name__, self.path, source.content, code))
+
+    def run(self, module: ModuleType, trace: Trace) -> None:
+        """Run code in a module; what it raises passes, and then it has left nothing."""
+        names = module.__dict__
+        names.update(self.namespace.injected)
+        run_traced(trace, names)
+        self.trace = trace
 
     def get_source(self, fullname: str) -> str | None:
         """Return the text of the module as it was run, for ``linecache``; ``None`` where that is not known."""
         from importlib.util import decode_source  # noqa: PLC0415 - for tracebacks and people only
 
-        found = self._namespace.text(self._relative, self._ran)
+        found = self.trace.content if self.trace is not None else self.namespace.text(self.relative, self._ran)
         if found is None:
             return None
         try:
@@ -223,9 +236,9 @@ class PrivateLoader:
 
     def get_resource_reader(self, fullname: str) -> object:
         """Return what ``importlib.resources`` reads a package plugin's data files with."""
-        resources = getattr(self._namespace.tree, "resources", None)
+        resources = getattr(self.namespace.tree, "resources", None)
         if resources is not None:
-            return resources(self._relative.rpartition("/")[0])
+            return resources(self.relative.rpartition("/")[0])
         from importlib.readers import FileReader  # noqa: PLC0415 - half of the standard library, seldom wanted
 
         return FileReader(self)  # type: ignore[arg-type]  # its path is all that is asked for
@@ -233,11 +246,11 @@ class PrivateLoader:
     @property
     def path(self) -> str:
         """The file, for :meth:`get_resource_reader`."""
-        return real_path(self._namespace.tree, self._relative)
+        return real_path(self.namespace.tree, self.relative)
 
     def is_package(self, fullname: str) -> bool:
         """Whether the module is a package, for ``runpy`` and ``pkgutil``."""
-        return self._relative.endswith("__init__.py")
+        return self.relative.endswith("__init__.py")
 
 
 class _PrivateFinder:

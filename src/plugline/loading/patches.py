@@ -16,6 +16,7 @@ from itertools import islice
 from plugline.findings import Finding, Place
 from plugline.typed import Callable, ModuleType, Sequence, TypeVar
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 _FEW = 50  # modules that one plugin brings; where it is more, each is looked at
@@ -23,7 +24,7 @@ _FEW = 50  # modules that one plugin brings; where it is more, each is looked at
 _HINT = "use imports relative to the plugin (from . import x), names of its own, and what the host passes"
 
 
-def run_keeping_builtins(function: Callable[[str], T], argument: str) -> T:
+def run_keeping_builtins(function: Callable[[A], T], argument: A) -> T:
     """Call what runs a plugin's code, and put back the builtins that it replaced before anything else is done.
 
     What handles the plugin's error calls ``len`` and ``isinstance`` itself. The next :meth:`Snapshot.undo` in this
@@ -69,7 +70,7 @@ class Snapshot:
 
     def put_back_builtins(self) -> bool:
         """Put back the builtins that were replaced, before anything else is done; whether there was nothing to."""
-        return _put_back(self._builtins)
+        return _put_back(self._builtins) and get_ident() not in _replaced
 
     def is_intact(self, known: int) -> bool:
         """Whether nothing was changed that :meth:`undo` would put back, builtins apart.

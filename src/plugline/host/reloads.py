@@ -1,0 +1,455 @@
+"""Plugins of a host to their next generation, by way of a reload of their modules."""
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from importlib.machinery import EXTENSION_SUFFIXES
+from time import sleep
+from types import CodeType, ModuleType, SimpleNamespace
+
+from plugline.blame import users_own_interrupt
+from plugline.clock import monotonic_seconds
+from plugline.discovery.candidates import FileCandidate
+from plugline.discovery.source import syntax_finding
+from plugline.discovery.trees import Tree, shown_path
+from plugline.errors import LoadError, PluginDeclined
+from plugline.files import SourceFile, digest_of
+from plugline.findings import Finding, Place
+from plugline.host.loader import Loaded, Loader
+from plugline.host.plugin import Plugin
+from plugline.host.registry import Entry
+from plugline.loading.modules import Undo
+from plugline.loading.moments import LoadContext, begin, call_with, end_quietly
+from plugline.loading.namespace import PrivateLoader
+from plugline.loading.patches import Snapshot
+from plugline.loading.target import Declined, Faulty, Target, Vanished
+from plugline.loading.traces import imported_names, trace_of
+from plugline.reloading import lines
+from plugline.reloading.codes import compare
+from plugline.reloading.memory import POSSIBLE
+from plugline.reloading.parts import Done, Part
+from plugline.reloading.report import ReloadReport
+from plugline.reloading.transaction import Transaction, all_grafts, put_bodies
+from plugline.reloading.transition import end_all, end_those_that_are_done
+
+Handle = Plugin[object]
+
+_AGREE_SECONDS = 2.0  # an editor that writes for longer than that will be seen by the next look
+_PAUSE_SECONDS = 0.002
+_LOOKS = 5
+
+
+def read_settled(tree: Tree, relative: str) -> SourceFile | Finding:
+    """Read a file until two reads agree: an editor may be writing it."""
+    deadline = monotonic_seconds() + _AGREE_SECONDS
+    before = tree.read(relative)
+    while True:
+        after = tree.read(relative)
+        if type(before) is type(after) and _content(before) == _content(after):
+            return after
+        if monotonic_seconds() > deadline:
+            return after
+        before = after
+        sleep(_PAUSE_SECONDS)
+
+
+def _content(read: SourceFile | Finding) -> object:
+    return read.content if isinstance(read, SourceFile) else read.message
+
+
+def private_modules(loader: Loader) -> dict[str, ModuleType]:
+    """Return the modules of a host that were run here, by name, in the order in which they were."""
+    return {
+        name: module
+        for name, module in list(sys.modules.items())
+        if isinstance(maker := getattr(getattr(module, "__spec__", None), "loader", None), PrivateLoader)
+        and maker.trace is not None
+        and loader.serves(maker.namespace)
+    }
+
+
+def _maker(module: ModuleType) -> PrivateLoader:
+    maker = module.__dict__["__loader__"]
+    assert isinstance(maker, PrivateLoader)  # noqa: S101 - only such modules are asked
+    return maker
+
+
+class _Graph:
+    """Which of a host's modules imports which."""
+
+    def __init__(self, modules: dict[str, ModuleType]) -> None:
+        self.modules = modules
+        self._imports: dict[str, set[str]] = {}
+
+    def imports(self, name: str) -> set[str]:
+        """Return the modules that one imports, or may."""
+        if name not in self._imports:
+            module = self.modules[name]
+            trace = trace_of(module)
+            assert trace is not None  # noqa: S101 - it was run here
+            found = {one for one in imported_names(name, trace.code) if one in self.modules}
+            found |= {
+                value.__name__
+                for value in module.__dict__.values()
+                if isinstance(value, ModuleType) and value.__name__ in self.modules
+            }
+            found.discard(name)
+            self._imports[name] = found
+        return self._imports[name]
+
+    def needed_by(self, names: Iterable[str]) -> set[str]:
+        """Return some modules, all of their packages, and all that they import, at any remove."""
+        found: set[str] = set()
+        pending = list(names)
+        while pending:
+            name = pending.pop()
+            if name not in found and name in self.modules:
+                found.add(name)
+                pending += self.imports(name)
+                pending += (one for one in self.modules if one.startswith(f"{name}."))
+        return found
+
+    def dependents(self, names: Iterable[str]) -> set[str]:
+        """Return some modules and all that import them, at any remove."""
+        found = set(names)
+        while more := {one for one in self.modules if one not in found and not found.isdisjoint(self.imports(one))}:
+            found |= more
+        return found
+
+
+def reload_plugins(loader: Loader, plugins: Sequence[Handle]) -> list[ReloadReport]:
+    """Take the files of some plugins as they are now, all in one transaction, and say what was done with each."""
+    start = monotonic_seconds()
+    end_all()
+    reports = [_load(plugin, start) for plugin in plugins if plugin.generation == 0]
+    loaded = [plugin for plugin in plugins if plugin.generation and all(plugin.name != r.plugin for r in reports)]
+    reports += [_installed(plugin, start) for plugin in loaded if not isinstance(plugin.candidate, FileCandidate)]
+    loaded = [plugin for plugin in loaded if isinstance(plugin.candidate, FileCandidate)]
+    if loaded:
+        reports += _Reload(loader, loaded, start).run()
+        _wait_shortly()
+    order = {plugin.name: index for index, plugin in enumerate(plugins)}
+    return sorted(reports, key=lambda report: order.get(report.plugin, len(order)))
+
+
+def _wait_shortly() -> None:
+    """Let calls that were running end: most last for less than this."""
+    for _ in range(_LOOKS):
+        if end_those_that_are_done():
+            return
+        sleep(_PAUSE_SECONDS)
+
+
+def _load(plugin: Handle, start: float) -> ReloadReport:
+    try:
+        plugin._retry()  # noqa: SLF001 - a host owns its handles
+        plugin.load()
+    except (LoadError, PluginDeclined) as error:
+        reason = (
+            Finding("P330", f"declined: {error.reason}", plugin.place) if isinstance(error, PluginDeclined) else None
+        )
+        findings = (reason,) if reason is not None else plugin.findings
+        return ReloadReport(
+            plugin=plugin.name, generation=0, how="refused", refused=findings, seconds=monotonic_seconds() - start
+        )
+    return ReloadReport(
+        plugin=plugin.name, generation=plugin.generation, how="loaded", seconds=monotonic_seconds() - start
+    )
+
+
+def _installed(plugin: Handle, start: float) -> ReloadReport:
+    hint = "restart the program, or drop the plugin's file into a folder of plugins"
+    finding = Finding(
+        "P332", "is an installed module, which is not replaced while the program runs", plugin.place, hint=hint
+    )
+    return ReloadReport(
+        plugin=plugin.name,
+        generation=plugin.generation,
+        how="refused",
+        refused=(finding,),
+        restart_needed=(plugin.spec.module,),
+        seconds=monotonic_seconds() - start,
+    )
+
+
+class _Reload:
+    """One reload of plugins that are loaded."""
+
+    def __init__(self, loader: Loader, plugins: Sequence[Handle], start: float) -> None:
+        self._loader = loader
+        self._plugins = plugins
+        self._start = start
+        self._graph = _Graph(private_modules(loader))
+        self._handles: dict[str, list[Handle]] = {}
+        for plugin in loader.living_handles():
+            if plugin.generation and isinstance(plugin.candidate, FileCandidate):
+                self._handles.setdefault(loader.module_name(plugin._entry), []).append(plugin)  # noqa: SLF001 - see _load
+        self._entries: dict[str, Entry] = {}
+        self._parts: list[Part] = []
+        self._outcomes: list[tuple[Handle, Loaded]] = []
+        self._unloaded: list[str] = []
+        self._new: dict[str, dict[str, object]] = {}
+        self._old: dict[str, dict[str, object]] = {}
+
+    def run(self) -> list[ReloadReport]:
+        """Do it."""
+        roots = [self._loader.module_name(plugin._entry) for plugin in self._plugins]  # noqa: SLF001 - see _load
+        sources: dict[str, SourceFile] = {}
+        findings: list[Finding] = []
+        for name in self._in_order(self._graph.needed_by(roots)):
+            read = self._read_changed(name)
+            if isinstance(read, Finding):
+                findings.append(read)
+            elif read is not None:
+                sources[name] = read
+        if findings:
+            return self._refused(tuple(findings), sources)
+        if not sources:
+            return [self._report(plugin, "unchanged", None) for plugin in self._plugins]
+        codes: dict[str, CodeType] = {}
+        for name, source in sources.items():
+            judged = self._admit(name, source) or self._compile(name, source)
+            if isinstance(judged, tuple):
+                findings += judged
+            else:
+                codes[name] = judged
+        if findings:
+            return self._refused(tuple(findings), sources)
+        return self._replace(sources, codes)
+
+    def _in_order(self, names: set[str]) -> list[str]:
+        return [name for name in self._graph.modules if name in names]
+
+    def _read_changed(self, name: str) -> SourceFile | Finding | None:
+        """Return the source of a module where it is not the one that runs."""
+        module = self._graph.modules[name]
+        maker, trace = _maker(module), trace_of(module)
+        read = read_settled(maker.namespace.tree, maker.relative)
+        if isinstance(read, Finding):
+            located = maker.namespace.locate(name[len(maker.namespace.name) + 1 :].split("."))
+            if located is None or located[0] == maker.relative:
+                return read
+            read = read_settled(maker.namespace.tree, located[0])
+        if isinstance(read, SourceFile) and trace is not None and read.content == trace.content:
+            return None
+        return read
+
+    def _admit(self, name: str, source: SourceFile) -> tuple[Finding, ...]:
+        plugins = self._handles.get(name, [])
+        if not plugins:
+            maker = _maker(self._graph.modules[name])
+            finding = self._loader.admit_neighbour(maker.namespace, maker.relative, source)
+            return (finding,) if finding is not None else ()
+        for plugin in plugins:
+            candidate = plugin.candidate
+            assert isinstance(candidate, FileCandidate)  # noqa: S101 - only these are looked at
+            entry = self._loader.recheck(plugin._entry, candidate, source, digest_of(source.content))  # noqa: SLF001 - see _load
+            if entry.findings:
+                return entry.findings
+            self._entries[plugin.name] = entry
+        return ()
+
+    def _compile(self, name: str, source: SourceFile) -> CodeType | tuple[Finding, ...]:
+        trace = trace_of(self._graph.modules[name])
+        assert trace is not None  # noqa: S101 - it was run here
+        try:
+            return compile(source.content, trace.path, "exec", dont_inherit=True)
+        except SyntaxError as error:
+            return (syntax_finding(error, source.path),)
+        except (ValueError, RecursionError, MemoryError) as error:
+            return (Finding("P106", f"cannot be compiled: {error}", Place(source.path)),)
+
+    def _part(self, name: str, source: SourceFile | None, code: CodeType | None) -> Part:
+        module = self._graph.modules[name]
+        trace = trace_of(module)
+        assert trace is not None  # noqa: S101 - it was run here
+        content = source.content if source is not None else trace.content
+        # Each generation has code objects of its own, also where its source is the same.
+        new_code = code if code is not None else compile(content, trace.path, "exec", dont_inherit=True)
+        return Part(
+            module=module,
+            loader=_maker(module),
+            trace=trace,
+            content=content,
+            code=new_code,
+            comparison=compare(trace.code, new_code),
+            changed=source is not None,
+            generation=max((plugin.generation for plugin in self._handles.get(name, [])), default=1),
+        )
+
+    def _replace(self, sources: dict[str, SourceFile], codes: dict[str, CodeType]) -> list[ReloadReport]:
+        parts = [self._part(name, sources[name], codes[name]) for name in sources]
+        if all_grafts(parts):
+            done = put_bodies(parts)
+            for part in parts:
+                for plugin in self._handles.get(part.name, []):
+                    plugin._succeed(None)  # noqa: SLF001 - see _load
+            return self._told("grafted", parts, done)
+        if not POSSIBLE:
+            return self._refused((_restart(parts[0], self),), sources)
+        changed = {part.name: part for part in parts}
+        names = self._in_order(self._graph.dependents(changed))
+        self._parts = [changed[name] for name in changed]
+        self._parts += [self._part(name, None, None) for name in names if name not in changed]
+        return self._adopt(sources)
+
+    def _adopt(self, sources: dict[str, SourceFile]) -> list[ReloadReport]:
+        namespaces = {id(part.loader.namespace): part.loader.namespace for part in self._parts}.values()
+        undo = Undo(lambda name: any(namespace.owns(name) for namespace in namespaces))
+        snapshot = Snapshot()
+        first = self._parts[0]
+        try:
+            done = Transaction(self._parts, self).run()
+        except BaseException:
+            undo()
+            raise
+        finally:
+            snapshot.undo(first.name, Place(self.shown(first)))
+        if isinstance(done, tuple):
+            undo()
+            return self._refused(done, sources)
+        for plugin, loaded in self._outcomes:
+            plugin._succeed(loaded)  # noqa: SLF001 - see _load
+        for part in self._parts:
+            if part.name in self._loader.begun:
+                self._loader.begun[part.name] = part.module
+        return self._told("adopted", self._parts, done)
+
+    # ------------------------------------------------------------------ the judge of the transaction
+
+    def check(self) -> tuple[Finding, ...]:
+        """See :class:`plugline.reloading.transaction.Judge`."""
+        findings: list[Finding] = []
+        for part in self._parts:
+            for plugin in self._handles.get(part.name, []):
+                outcome = self._bind(plugin, part)
+                if isinstance(outcome, tuple):
+                    findings += (one for one in outcome if one not in findings)
+                else:
+                    self._outcomes.append((plugin, outcome))
+        return tuple(findings)
+
+    def _bind(self, plugin: Handle, part: Part) -> Loaded | tuple[Finding, ...]:
+        entry = self._entries.get(plugin.name, plugin._entry)  # noqa: SLF001 - see _load
+        start = monotonic_seconds()
+        outcome = self._loader.bind(entry, part.module, "", part.trace.path, Undo(None), private=True)
+        match outcome:
+            case Target():
+                return Loaded(entry, outcome, monotonic_seconds() - start, entry.warnings)
+            case Declined():
+                return (Finding("P330", f"declined: {outcome.reason}", entry.place),)
+            case Faulty() | Vanished():
+                return outcome.findings
+            case _:
+                return outcome
+
+    def hand_over(self) -> None:
+        """See :class:`plugline.reloading.transaction.Judge`."""
+        from plugline.reloading.shadow import looking_at_what_is_in_force  # noqa: PLC0415
+
+        at_work = [part for part in self._parts if part.name in self._loader.begun]
+        for part in at_work:
+            # Through the module, so that it is the new version that is seen.
+            self._new[part.name] = part.module.__dict__
+            self._old[part.name] = part.names
+        for part in reversed(at_work):
+            self._unloaded.append(part.name)
+            with looking_at_what_is_in_force():
+                end_quietly(self._old[part.name], part.name)
+        for part in at_work:
+            new = self._new[part.name]
+            call_with(new.get("on_reload"), SimpleNamespace(**self._old[part.name]))
+            begin(new, LoadContext(self._plugin_of(part), part.generation + 1, "reload"))
+
+    def take_back(self) -> None:
+        """See :class:`plugline.reloading.transaction.Judge`."""
+        for part in self._parts:
+            if part.name in self._unloaded:
+                try:
+                    begin(part.names, LoadContext(self._plugin_of(part), part.generation, "restore"))
+                except BaseException as error:
+                    if users_own_interrupt(error):
+                        raise
+                    _log(f"on_load() of {part.name} failed when it was to open again what it had closed")
+
+    def shown(self, part: Part) -> str:
+        """See :class:`plugline.reloading.transaction.Judge`."""
+        plugins = self._handles.get(part.name)
+        return plugins[0].place.path if plugins else shown_path(part.loader.namespace.tree, part.loader.relative)
+
+    def _plugin_of(self, part: Part) -> str:
+        return self._handles[part.name][0].name
+
+    # ------------------------------------------------------------------ reports
+
+    def _refused(self, findings: tuple[Finding, ...], sources: dict[str, SourceFile]) -> list[ReloadReport]:
+        for name in sources:
+            trace = trace_of(self._graph.modules[name])
+            if trace is not None:
+                lines.hold(trace.path, trace.content)
+        return [
+            ReloadReport(
+                plugin=plugin.name,
+                generation=plugin.generation,
+                how="refused",
+                refused=findings,
+                restart_needed=tuple(dict.fromkeys(_extensions(self._loader.module_name(plugin._entry)))),  # noqa: SLF001 - see _load
+                seconds=monotonic_seconds() - self._start,
+            )
+            for plugin in self._plugins
+        ]
+
+    def _told(self, how: str, parts: list[Part], done: Done) -> list[ReloadReport]:
+        # A plugin that runs again because another one changed reports too, where it was asked for.
+        return [self._report(plugin, how, done, parts) for plugin in self._plugins]
+
+    def _report(self, plugin: Handle, how: str, done: Done | None, parts: Sequence[Part] = ()) -> ReloadReport:
+        name = self._loader.module_name(plugin._entry)  # noqa: SLF001 - see _load
+        return ReloadReport(
+            plugin=plugin.name,
+            generation=plugin.generation,
+            how=how,  # type: ignore[arg-type]
+            added=tuple(done.added) if done is not None else (),
+            changed=tuple(done.changed) if done is not None else (),
+            removed=tuple(done.removed) if done is not None else (),
+            kept=tuple(done.kept) if done is not None else (),
+            lost=tuple(done.lost) if done is not None else (),
+            dependents=tuple(part.name for part in parts if not part.changed and part.name != name),
+            in_flight=tuple(done.in_flight) if done is not None else (),
+            restart_needed=_extensions(name),
+            seconds=monotonic_seconds() - self._start,
+        )
+
+
+def _log(message: str) -> None:
+    import logging  # noqa: PLC0415 - see host
+
+    logging.getLogger(__name__).warning(message, exc_info=sys.exc_info())
+
+
+def _restart(part: Part, reload: _Reload) -> Finding:
+    message = "changed beyond the bodies of its functions, which this interpreter cannot follow while the program runs"
+    return Finding("P331", message, Place(reload.shown(part)), hint="restart the program")
+
+
+def _extensions(name: str) -> tuple[str, ...]:
+    """Return the modules written in C below a plugin whose files are newer than the plugin's load."""
+    found = []
+    for key, module in list(sys.modules.items()):
+        if key.startswith(f"{name}.") and isinstance(module, ModuleType):
+            path = getattr(module, "__file__", None)
+            if (
+                isinstance(path, str)
+                and path.endswith(tuple(EXTENSION_SUFFIXES))
+                and _is_newer(path, sys.modules.get(name))
+            ):
+                found.append(key)
+    return tuple(found)
+
+
+def _is_newer(path: str, owner: object) -> bool:
+    trace = trace_of(owner) if isinstance(owner, ModuleType) else None
+    try:
+        return trace is not None and os.stat(path).st_mtime > trace.began
+    except OSError:
+        return True

@@ -1,0 +1,297 @@
+"""What running a module left in the process outside of itself, kept so that it can be undone.
+
+Watched are what a module can leave behind by running, and what has no place for an owner's name: handlers of signals,
+functions to call at exit, handlers and filters of loggers, filters of warnings, and names that it put into modules of
+others. What a plugin does in its ``on_load`` it undoes in its ``on_unload``; here is what it does not.
+"""
+
+import _signal  # type: ignore[import-not-found]  # signal itself makes enumerations of its names, which costs more than loading a plugin
+import atexit
+import sys
+from _operator import is_
+from _thread import get_ident
+from collections.abc import Callable
+from types import CodeType, ModuleType
+from typing import Any, cast
+
+_ABSENT = object()
+_SIGNALS = tuple(sorted(int(number) for number in _signal.valid_signals()))
+
+
+class Effect:
+    """One thing that was left: a place, what was there before, and what is there since.
+
+    Attributes:
+        kind: What sort of place.
+        key: Which one of them.
+        before: What was there; absent for what was added.
+        after: What the module put there.
+    """
+
+    __slots__ = ("after", "before", "key", "kind")
+
+    def __init__(self, kind: str, key: object, before: object, after: object) -> None:
+        self.kind = kind
+        self.key = key
+        self.before = before
+        self.after = after
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"
+
+
+class Effects:
+    """All that one run of a module left, in order."""
+
+    __slots__ = ("all",)
+
+    def __init__(self) -> None:
+        self.all: list[Effect] = []
+
+    def undo(self) -> None:
+        """Undo all of it, last first; what somebody else has changed since is left to them."""
+        while self.all:
+            undo_effect(self.all.pop())
+
+    def follow(self, canonical: Callable[[object], object]) -> None:
+        """Let what was left lead to other objects than those that left it."""
+        for effect in self.all:
+            after = canonical(effect.after)
+            if after is effect.after:
+                continue
+            _FOLLOW.get(effect.kind, _leave)(effect, after)
+            effect.after = after
+
+    def succeed(self, old: "Effects") -> None:
+        """Take the place of an older run: what that one left and this one did not make again is undone."""
+        mine = {(effect.kind, _key(effect.key)): effect for effect in self.all}
+        while old.all:
+            effect = old.all.pop()
+            same = mine.get((effect.kind, _key(effect.key)))
+            if effect.kind not in _PLACES or same is None:
+                undo_effect(effect)
+            elif same.before is effect.after:
+                same.before = effect.before
+
+
+_PLACES = frozenset({"signal", "name"})  # that hold one thing at a time; to the others things are added
+
+
+def _key(key: object) -> object:
+    return tuple(id(part) if not isinstance(part, str) else part for part in key) if isinstance(key, tuple) else key
+
+
+def undo_effect(effect: Effect) -> None:
+    """Undo one effect, unless somebody else has changed the same place since."""
+    _UNDO[effect.kind](effect)
+
+
+def _undo_signal(effect: Effect) -> None:
+    if not isinstance(effect.key, int) or _signal.getsignal(effect.key) is not effect.after:
+        return
+    try:
+        _signal.signal(effect.key, effect.before if effect.before is not None else _signal.SIG_DFL)
+    except ValueError:  # only the main thread may: the handler stays until a reload from there
+        return
+
+
+def _undo_exit(effect: Effect) -> None:
+    _unregister(effect.after)  # type: ignore[arg-type]
+
+
+def _undo_logging(effect: Effect) -> None:
+    logger, kind = cast(tuple[Any, str], effect.key)
+    if kind == "handlers":
+        logger.removeHandler(effect.after)
+        effect.after.close()  # type: ignore[attr-defined]
+    else:
+        logger.removeFilter(effect.after)
+
+
+def _undo_warnings(effect: Effect) -> None:
+    import warnings  # noqa: PLC0415 - it was imported before there was something to undo
+
+    if effect.after in warnings.filters:
+        warnings.filters.remove(effect.after)  # type: ignore[attr-defined]
+        warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001 - as everything does that edits this list
+
+
+def _undo_name(effect: Effect) -> None:
+    names, name = _names_of(effect)
+    if names.get(name, _ABSENT) is not effect.after:
+        return
+    if effect.before is _ABSENT:
+        del names[name]
+    else:
+        names[name] = effect.before
+
+
+def _names_of(effect: Effect) -> tuple[dict[str, object], str]:
+    module, name = cast(tuple[ModuleType, str], effect.key)
+    return module.__dict__, name
+
+
+def _leave(effect: Effect, after: object) -> None:
+    """Some places hold what cannot change."""
+
+
+def _follow_signal(effect: Effect, after: object) -> None:
+    if isinstance(effect.key, int) and _signal.getsignal(effect.key) is effect.after:
+        try:
+            _signal.signal(effect.key, after)
+        except ValueError:  # not in the main thread: what is there does the same
+            return
+
+
+def _follow_exit(effect: Effect, after: object) -> None:
+    arguments, keywords = cast(tuple[tuple[object, ...], dict[str, object]], effect.before)
+    _unregister(effect.after)  # type: ignore[arg-type]
+    _register(after, *arguments, **keywords)  # type: ignore[arg-type]
+
+
+def _follow_name(effect: Effect, after: object) -> None:
+    names, name = _names_of(effect)
+    if names.get(name) is effect.after:
+        names[name] = after
+
+
+_FOLLOW: dict[str, Callable[[Effect, object], None]] = {
+    "signal": _follow_signal,
+    "exit": _follow_exit,
+    "name": _follow_name,
+}
+
+_UNDO: dict[str, Callable[[Effect], None]] = {
+    "signal": _undo_signal,
+    "exit": _undo_exit,
+    "logging": _undo_logging,
+    "warnings": _undo_warnings,
+    "name": _undo_name,
+}
+
+
+# ------------------------------------------------------------------ functions to call at exit
+
+_register = atexit.register
+_unregister = atexit.unregister
+_registering: dict[int, list[Effect]] = {}
+
+
+def _noted_register(function: Callable[..., object], /, *arguments: object, **keywords: object) -> object:
+    result = _register(function, *arguments, **keywords)
+    collected = _registering.get(get_ident())
+    if collected is not None:
+        collected.append(Effect("exit", (id(function), len(collected)), (arguments, keywords), function))
+    return result
+
+
+_noted_register.__name__ = _noted_register.__qualname__ = "register"
+_noted_register.__doc__ = _register.__doc__
+
+
+# ------------------------------------------------------------------ the rest
+
+_STORE_ATTR = (
+    {*compile("a.b = a", "", "exec").co_code[::2]} - {*compile("b = a", "", "exec").co_code[::2]}
+).pop()  # as the module opcode has it
+_SETTERS = frozenset({"setattr", "delattr", "vars", "__dict__"})
+
+
+class Watch:
+    """Looks at the process before a module is run, and after.
+
+    Args:
+        code: The module's, which shows whether it could put names into modules of others.
+        content: Its source, which shows whether it speaks of any of the others.
+    """
+
+    __slots__ = ("_collected", "_filters", "_handlers", "_logs", "_named", "_outer", "_signals")
+
+    def __init__(self, code: CodeType, content: bytes) -> None:
+        self._signals = [_signal.getsignal(number) for number in _SIGNALS] if b"signal" in content else []
+        self._logs = b"ogg" in content  # logging, logger, getLogger
+        self._handlers = _loggers() if self._logs and "logging" in sys.modules else {}
+        self._filters = _filters() if b"warn" in content else None
+        self._named = _patched(code)
+        self._collected: list[Effect] = []
+        self._outer = _registering.get(get_ident())
+        _registering[get_ident()] = self._collected
+        atexit.register = _noted_register  # type: ignore[assignment]
+
+    def end(self, effects: Effects, name: str) -> None:
+        """Add what was left since to ``effects``, as the doing of the module with this name."""
+        if self._outer is not None:
+            _registering[get_ident()] = self._outer
+        else:
+            del _registering[get_ident()]
+            if not _registering:
+                atexit.register = _register
+        effects.all += self._collected
+        for number, before in zip(_SIGNALS, self._signals, strict=False):
+            after = _signal.getsignal(number)
+            if after is not before:
+                effects.all.append(Effect("signal", number, before, after))
+        if self._logs and "logging" in sys.modules:
+            effects.all += self._logging_effects()
+        if self._filters is not None:
+            known = {id(entry) for entry in self._filters}
+            effects.all += [
+                Effect("warnings", index, _ABSENT, entry) for index, entry in enumerate(_filters()) if id(entry) not in known
+            ]
+        for module, names in self._named:
+            effects.all += _name_effects(module, names, name)
+
+    def _logging_effects(self) -> list[Effect]:
+        found = []
+        for logger, (handlers, filters) in _loggers().items():
+            before = self._handlers.get(logger, ((), ()))
+            found += [Effect("logging", (logger, "handlers"), _ABSENT, one) for one in handlers if one not in before[0]]
+            found += [Effect("logging", (logger, "filters"), _ABSENT, one) for one in filters if one not in before[1]]
+        return found
+
+
+def _loggers() -> dict[object, tuple[tuple[object, ...], tuple[object, ...]]]:
+    """Return the handlers and filters of each logger that has any."""
+    from logging import Logger, root  # noqa: PLC0415 - asked for only where somebody has imported it
+
+    loggers = (root, *(one for one in list(root.manager.loggerDict.values()) if isinstance(one, Logger)))
+    return {one: (tuple(one.handlers), tuple(one.filters)) for one in loggers if one.handlers or one.filters}
+
+
+def _filters() -> tuple[object, ...]:
+    return tuple(getattr(sys.modules.get("warnings"), "filters", ()))
+
+
+def _patched(code: CodeType) -> list[tuple[ModuleType, dict[str, object]]]:
+    """Return the names of the modules that a module's own code mentions, where it could set attributes."""
+    if not _could_patch(code):
+        return []
+    found = []
+    for name in code.co_names:
+        module = sys.modules.get(name)
+        if module.__class__ is ModuleType and module is not None:
+            found.append((module, dict(vars(module))))
+    return found
+
+
+def _could_patch(code: CodeType) -> bool:
+    return (
+        _STORE_ATTR in code.co_code[::2]
+        or not _SETTERS.isdisjoint(code.co_names)
+        or any(_could_patch(constant) for constant in code.co_consts if constant.__class__ is CodeType)
+    )
+
+
+def _name_effects(module: ModuleType, before: dict[str, object], owner: str) -> list[Effect]:
+    now = vars(module)
+    if len(now) == len(before) and all(map(is_, now.values(), before.values())):
+        return []
+    found = []
+    for name, value in list(now.items()):
+        old = before.get(name, _ABSENT)
+        # A submodule that was imported, and what a module keeps for itself, are no patches.
+        if old is value or isinstance(value, ModuleType) or name.startswith("__"):
+            continue
+        if old is not _ABSENT or getattr(value, "__module__", None) == owner:
+            found.append(Effect("name", (module, name), old, value))
+    return found

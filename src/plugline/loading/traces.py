@@ -1,0 +1,339 @@
+"""A module that is being run to what running it did: which functions it called, and what it left in the process.
+
+A reload needs both. A function that ran during the load may have made what the module holds now, so an edit of it is
+more than an edit of its body. What was left in the process (signal handlers, functions to call at exit, handlers of
+loggers) has an owner, and goes when that owner does.
+
+Of a module that only imports, and defines functions and constants, there is nothing to record, and its instructions show
+that it is one. For the others it costs little: on CPython 3.11 the profiler that is written in C looks on, which slows
+the import of large libraries by a fifth; from 3.12 on each function of the plugin itself tells once.
+"""
+
+import sys
+from _thread import get_ident
+from sys import getrefcount
+from time import time
+
+from plugline.typed import TYPE_CHECKING, Callable, CodeType, FunctionType, Iterator, ModuleType
+
+if TYPE_CHECKING:
+    from plugline.loading.effects import Effects
+
+_OPTIMIZED = 0x01 | 0x02  # inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS: a function, and no module or class body
+
+
+def _plain_instructions() -> bytes:
+    """Return the instructions of a module that calls nothing, imports apart: those of a sample of one.
+
+    The module ``opcode`` names them too, and costs as much to import as loading ten plugins.
+    """
+    sample = "import a.b as c, d\nfrom . import e\nX = 1\nT = (X, 2)\nM = {}\nL = [X]\nD = {'a': X, 'b': 2}\n"
+    sample += "def f(a=X, *, b=X) -> X:\n    'Return.'\n"
+    return compile(sample, "", "exec", dont_inherit=True).co_code[::2]
+
+
+_plain: list[bytes] = []
+
+
+class Trace:
+    """What running one module did.
+
+    Attributes:
+        name: The module's full name.
+        path: Its file as tracebacks name it.
+        content: The bytes that were run.
+        code: What they were compiled to.
+        began: When it began to run, in seconds since 1970.
+        effects: What it left in the process; ``None`` where nothing.
+        held: The ``id`` of each function and class of its own that somebody else held when the load ended: it was
+            registered.
+        defined: The names that it had when the load ended.
+        state: Of each of its variables, by name, what tells later whether it was changed.
+    """
+
+    __slots__ = ("__weakref__", "began", "code", "content", "defined", "effects", "held", "name", "path", "state")
+
+    def __init__(self, name: str, path: str, content: bytes, code: CodeType) -> None:
+        self.name = name
+        self.path = path
+        self.content = content
+        self.code = code
+        self.began = time()
+        self.effects: Effects | None = None
+        self.held: frozenset[int] = frozenset()
+        self.defined: frozenset[str] = frozenset()
+        self.state: dict[str, tuple[int, int]] = {}
+
+    def __del__(self) -> None:
+        if _ran:
+            forget_code(self.code)
+
+    def undo_effects(self) -> None:
+        """Undo what it left in the process."""
+        if self.effects is not None:
+            self.effects.undo()
+
+
+_ran: set[int] = set()  # ids of code objects, which the traces keep alive
+_paths: set[str] = set()  # of all private modules
+_blind = False  # somebody else's profiler was looking on, so nothing is known
+
+
+def trace_of(module: ModuleType) -> Trace | None:
+    """Return what running a module did, ``None`` for one that was not made here."""
+    trace = getattr(module.__dict__.get("__loader__"), "trace", None)
+    return trace if isinstance(trace, Trace) else None
+
+
+def ran(code: CodeType) -> bool:
+    """Whether a function with this code was called while some module was being loaded. Never wrongly no."""
+    return _blind or id(code) in _ran
+
+
+def succeed_code(old: CodeType, new: CodeType) -> None:
+    """Take note that what was known of one code object is now to be known of another."""
+    if id(old) in _ran:
+        _ran.discard(id(old))
+        _ran.add(id(new))
+
+
+def forget_code(code: CodeType) -> None:
+    """Let go of what is known of a module's code that is in use no more."""
+    _ran.difference_update(map(id, functions_in(code)))
+
+
+def functions_in(code: CodeType) -> Iterator[CodeType]:
+    """Yield the code of each function in a module's code, at every depth, lambdas and generator expressions too."""
+    for constant in code.co_consts:
+        if constant.__class__ is CodeType:
+            if constant.co_flags & _OPTIMIZED == _OPTIMIZED:
+                yield constant
+            yield from functions_in(constant)
+
+
+def succeed_effects(new: Trace, old: Trace) -> None:
+    """Undo what an older run left and a newer one did not leave again."""
+    if old.effects is None:
+        return
+    if new.effects is None:
+        old.effects.undo()
+    else:
+        new.effects.succeed(old.effects)
+
+
+def run_traced(trace: Trace, names: dict[str, object]) -> None:
+    """Run a module's code and keep what that did; what it raises passes, and then it has left nothing.
+
+    Builtins that it replaces are put back, since what is called here uses them.
+
+    Args:
+        trace: Takes it.
+        names: The module's dict.
+    """
+    _paths.add(trace.path)
+    code = trace.code
+    if not _plain:
+        _plain.append(_plain_instructions())
+    if not code.co_code[::2].translate(None, _plain[0]):
+        exec(code, names)  # noqa: S102 - this is where a plugin is run
+    else:
+        _run_watched(trace, names)
+    trace.defined = frozenset(names)
+    trace.state = {
+        name: fingerprint(value)
+        for name, value in names.items()
+        if value.__class__ not in _NO_STATE and name[:2] != "__" and not isinstance(value, type)
+    }
+
+
+_NO_STATE = frozenset({FunctionType, ModuleType})
+
+
+def _run_watched(trace: Trace, names: dict[str, object]) -> None:
+    from plugline.loading.effects import Effects, Watch  # noqa: PLC0415 - many plugins only define
+    from plugline.loading.patches import run_keeping_builtins  # noqa: PLC0415 - likewise
+
+    def execute(code: CodeType) -> None:
+        exec(code, names)  # noqa: S102 - this is where a plugin is run
+
+    trace.effects = Effects()
+    watch = Watch(trace.code, trace.content)
+    try:
+        try:
+            _record(trace, lambda: run_keeping_builtins(execute, trace.code))
+        finally:
+            watch.end(trace.effects, trace.name)
+    except BaseException:
+        trace.effects.undo()
+        raise
+    trace.held = frozenset(_held(names))
+
+
+def _held(namespace: dict[str, object]) -> Iterator[int]:
+    for value in namespace.values():
+        # Held by the namespace, the loop's variable and the call; and by something else.
+        if value.__class__ is FunctionType:
+            if getrefcount(value) > 3:
+                yield id(value)
+        elif isinstance(value, type) and value.__flags__ & _HEAP and getrefcount(value) > 3 + own_references(value):
+            yield id(value)
+
+
+_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
+
+
+def own_references(owner: type) -> int:
+    """Return how many references to a class its own parts, and the classes that derive from it, hold."""
+    names = vars(owner).values()
+    descriptors = sum(1 for value in names if getattr(value, "__objclass__", None) is owner)
+    cells = any("__class__" in getattr(getattr(value, "__code__", None), "co_freevars", ()) for value in names)
+    # Its place in its own order of resolution; of a class below it, there and among its bases, and its first base.
+    below = sum(1 + (owner in one.__bases__) + (one.__base__ is owner) for one in _all_below(owner))
+    return 1 + descriptors + cells + below
+
+
+def _all_below(owner: type) -> set[type]:
+    found: set[type] = set()
+    one: type
+    for one in type.__subclasses__(owner):
+        found |= {one, *_all_below(one)}
+    return found
+
+
+_MANY = 1_000  # of a longer container only the length tells: it is data, and looking at it would be felt
+
+
+def fingerprint(value: object) -> tuple[int, int]:
+    """Return what is another when a variable was assigned to since, or its list, dict or set was changed."""
+    kind = value.__class__
+    if kind is list or kind is set or kind is tuple:
+        length = len(value)  # type: ignore[arg-type]
+        return id(value), hash(tuple(map(id, value))) if length <= _MANY else length  # type: ignore[call-overload]
+    if kind is dict:
+        length = len(value)  # type: ignore[arg-type]
+        if length > _MANY:
+            return id(value), length
+        return id(value), hash((*map(id, value), *map(id, value.values())))  # type: ignore[call-overload, attr-defined]
+    attributes = getattr(value, "__dict__", None) if not isinstance(value, type) else None
+    return (id(value), fingerprint(attributes)[1]) if attributes.__class__ is dict else (id(value), 0)
+
+
+# ------------------------------------------------------------------ what ran
+
+_depth: dict[int, int] = {}  # by thread: one load may bring another with it
+
+if sys.version_info >= (3, 12):
+
+    def _record(trace: Trace, run: Callable[[], object]) -> None:
+        global _blind  # noqa: PLW0603 - one state of the whole process
+        tool = _tool()
+        if tool is None:
+            _blind = True
+            run()
+            return
+        for code in functions_in(trace.code):
+            sys.monitoring.set_local_events(tool, code, sys.monitoring.events.PY_START)
+        for code in _functions_of_neighbours(trace):
+            # Whoever told once is silent until it is asked again.
+            sys.monitoring.set_local_events(tool, code, 0)
+            sys.monitoring.set_local_events(tool, code, sys.monitoring.events.PY_START)
+        thread = get_ident()
+        _depth[thread] = _depth.get(thread, 0) + 1
+        try:
+            run()
+        finally:
+            _depth[thread] -= 1
+            if not _depth[thread]:
+                del _depth[thread]
+
+    def _note(code: CodeType, _offset: int) -> object:
+        if get_ident() in _depth:
+            _ran.add(id(code))
+            return sys.monitoring.DISABLE
+        # Another thread calls it while this one loads: it is to tell again, but not for ever.
+        return None if _depth else sys.monitoring.DISABLE
+
+    _tools: list[int] = []
+
+    def _tool() -> int | None:
+        """Return our number among the tools that watch the interpreter, ``None`` when all are taken."""
+        if not _tools:
+            for number in (4, 3):
+                if sys.monitoring.get_tool(number) is None:
+                    sys.monitoring.use_tool_id(number, "plugline")
+                    sys.monitoring.register_callback(number, sys.monitoring.events.PY_START, _note)
+                    _tools.append(number)
+                    break
+        return _tools[0] if _tools else None
+
+    def _functions_of_neighbours(trace: Trace) -> Iterator[CodeType]:
+        """Yield the functions of those private modules that are loaded and that a module could import and call."""
+        seen = {trace.name}
+        pending = [trace]
+        while pending:
+            current = pending.pop()
+            for name in imported_names(current.name, current.code):
+                if name in seen:
+                    continue
+                seen.add(name)
+                module = sys.modules.get(name)
+                known = trace_of(module) if isinstance(module, ModuleType) else None
+                if known is not None:
+                    yield from functions_in(known.code)
+                    pending.append(known)
+
+else:
+
+    def _record(trace: Trace, run: Callable[[], object]) -> None:
+        global _blind  # noqa: PLW0603 - one state of the whole process
+        thread = get_ident()
+        if thread in _depth:
+            run()
+            return
+        if sys.getprofile() is not None:
+            _blind = True
+            run()
+            return
+        from _lsprof import Profiler  # noqa: PLC0415 - many plugins only define
+
+        profiler = Profiler(subcalls=False, builtins=False)
+        _depth[thread] = 1
+        profiler.enable()
+        try:
+            run()
+        finally:
+            profiler.disable()
+            del _depth[thread]
+            _ran.update(
+                id(entry.code)
+                for entry in profiler.getstats()
+                if entry.code.__class__ is CodeType
+                and entry.code.co_flags & _OPTIMIZED == _OPTIMIZED
+                and entry.code.co_filename in _paths
+            )
+
+
+def imported_names(name: str, code: CodeType) -> Iterator[str]:
+    """Yield the full names of modules near the module ``name`` that its code could import: more than it does, not fewer."""
+    parents = []
+    parent = name
+    while parent:
+        parents.append(parent)
+        parent = parent.rpartition(".")[0]
+    words = set(code.co_names)
+    for inner in _all_code(code):
+        words.update(inner.co_names)
+    for word in words:
+        if word in sys.modules:
+            yield word
+        for parent in parents:
+            full = f"{parent}.{word}"
+            if full in sys.modules:
+                yield full
+
+
+def _all_code(code: CodeType) -> Iterator[CodeType]:
+    for constant in code.co_consts:
+        if constant.__class__ is CodeType:
+            yield constant
+            yield from _all_code(constant)

@@ -1,0 +1,305 @@
+"""New versions that ran beside the old ones, put in their place: everybody who holds the old holds the new from then on.
+
+The moves, in the order in which they are made, each of which can be undone until the last was made:
+
+1. Whatever the trial made holds, instead of each new class and function, the old object of that name.
+2. Old functions that somebody holds take the content of the new ones; the old names keep the old content, for calls that
+   are still running.
+3. Old classes take the new definitions.
+4. What was registered again stands where it stood, what was not is gone.
+5. Each module has the new names: one pointer.
+"""
+
+import gc
+import sys
+from functools import partial
+from sys import getrefcount
+from types import FunctionType, ModuleType
+from typing import cast
+
+from plugline.reloading import lines
+from plugline.reloading.classes import Undo, adopt, adopt_member, pair_classes, pair_members, same_shape
+from plugline.reloading.graft import forget_answers, take_closure, told_frame, told_running
+from plugline.reloading.living import classes_in, count_functions, suspended_on, threads_in
+from plugline.reloading.memory import assign_bases, clone_function, exchange_functions, exchange_namespaces
+from plugline.reloading.parts import Done, Part
+from plugline.reloading.reach import Reach
+from plugline.reloading.references import Young, replace_everywhere
+from plugline.reloading.registered import Owners, Settling
+from plugline.reloading.shadow import Shadow
+from plugline.reloading.succession import succeed_class
+from plugline.reloading.transition import Transition
+
+
+class Adoption:
+    """One commit of several shadows."""
+
+    def __init__(self, pairs: list[tuple[Part, Shadow]], reach: Reach, young: Young) -> None:
+        self._pairs = pairs
+        self._reach = reach
+        self._young = young
+        self._log: list[Undo] = []
+        self._canonical: dict[int, object] = {}
+        self._news: list[object] = []
+        self._classes: list[tuple[type, type]] = []
+        self._members: list[tuple[object, object]] = []
+        self._successors: list[tuple[type, type]] = []
+        self._transition: Transition | None = None
+        self._clones: list[FunctionType] = []  # what has the old content of functions that were taken
+
+    def commit(self, done: Done) -> None:
+        """Make all moves; what one raises passes, and then none was made."""
+        try:
+            self._commit(done)
+        except BaseException:
+            while self._log:
+                self._log.pop()()
+            raise
+
+    def canonical(self, value: object) -> object:
+        """Return what stands in the place of an object."""
+        return self._canonical.get(id(value), value)
+
+    def _commit(self, done: Done) -> None:
+        frames = threads_in([part.names for part, _ in self._pairs])
+        done.in_flight += map(told_frame, frames)
+        self._transition = Transition(frames) if frames else None
+        for part, shadow in self._pairs:
+            self._pair_classes(part, shadow)
+        functions = [self._pair_functions(part, shadow) for part, shadow in self._pairs]
+        settlings = self._plan_registries()
+        self._replace_references([one for named in functions for one in named])
+        self._take(functions)
+        for settling in settlings:
+            settling.settle(self._log)
+        for part, shadow in self._pairs:
+            done.in_flight += self._retire(part)
+            if self._transition is not None:
+                self._route_names(part, shadow, self._transition)
+        for _, shadow in self._pairs:
+            exchange_namespaces(shadow.module, shadow.beside)
+            self._log.append(partial(exchange_namespaces, shadow.module, shadow.beside))
+        self._end(done)
+
+    def _take(self, functions: list[list[tuple[str, FunctionType, object]]]) -> None:
+        """Give the old objects the new content."""
+        for (part, shadow), named in zip(self._pairs, functions, strict=True):
+            self._take_functions(part, shadow, named)
+        for old, new in self._classes:
+            adopt(old, new, self.canonical, self._take_held, self._log, self._transition)
+        for before, after in self._members:
+            adopt_member(before, after, self._log)
+        for part, shadow in self._pairs:
+            self._take_closures(part, shadow)
+
+    def _end(self, done: Done) -> None:
+        """Do what is left when the new version is in force; none of it fails."""
+        for _, new in self._classes:
+            _dismiss(new)
+        for old, new in self._successors:
+            self._young.end()
+            done.lost += succeed_class(old, new)
+        if self._transition is not None:
+            self._transition.begin()
+
+    def _route_names(self, part: Part, shadow: Shadow, transition: Transition) -> None:
+        """Let running calls, which see the old names, go over to the new functions if they last."""
+        for name, before in part.names.items():
+            after = shadow.new.get(name)
+            if (
+                isinstance(before, FunctionType)
+                and isinstance(after, FunctionType)
+                and before.__globals__ is part.names
+            ):
+                transition.route_later(before, clone_function(before), clone_function(after), self._log)
+
+    # ------------------------------------------------------------------ pairs
+
+    def _pair_classes(self, part: Part, shadow: Shadow) -> None:
+        for old, new in pair_classes(part.names, shadow.new, part.name):
+            if not same_shape(old, new):
+                self._successors.append((old, new))
+                continue
+            self._classes.append((old, new))
+            self._put(old, new)
+            for before, after in pair_members(old, new):
+                self._members.append((before, after))
+                self._put(before, after)
+
+    def _put(self, old: object, new: object) -> None:
+        self._canonical[id(new)] = old
+        self._news.append(new)
+
+    def _pair_functions(self, part: Part, shadow: Shadow) -> list[tuple[str, FunctionType, object]]:
+        """Return what follows each old function that somebody holds, by its name."""
+        old, new = part.names, shadow.new
+        held = [
+            name
+            for name in new
+            # Held by the namespace and the call; and by somebody else.
+            if name in old and old[name].__class__ is FunctionType and getrefcount(old[name]) > 2
+        ]
+        named: list[tuple[str, FunctionType, object]] = []
+        for name in held:
+            before, after = cast(FunctionType, old[name]), new[name]
+            if after is before or id(after) in self._canonical or not _is_own(before, part) or not callable(after):
+                continue
+            if _is_function(after):
+                # Where nobody but the namespace has it, there is nothing to look for.
+                if getrefcount(after) > 3:
+                    self._news.append(after)
+                self._canonical[id(after)] = before
+            named.append((name, before, after))
+        return named
+
+    # ------------------------------------------------------------------ moves
+
+    def _plan_registries(self) -> list[Settling]:
+        names = [part.names for part, _ in self._pairs]
+        classes = {id(one) for part, _ in self._pairs for one in classes_in(list(part.names.values()), part.name)}
+        held = {key for part, _ in self._pairs for key in part.trace.held}
+        owners = Owners(names, classes, held)
+        # What a module has made for itself it has made anew; what it shares with others it has still.
+        own = {id(one) for one in names} | Reach.containers_in(
+            value
+            for part, shadow in self._pairs
+            for name, value in part.names.items()
+            if shadow.new.get(name) is not value
+        )
+        plans = [
+            Settling(registry, before, owners, self.canonical)
+            for registry, before in self._reach.containers()
+            if id(registry) not in own
+        ]
+        return [plan for plan in plans if plan]
+
+    def _replace_references(self, named: list[tuple[str, FunctionType, object]]) -> None:
+        spared: list[object] = [self._news, self._canonical, *named]
+        below: list[type] = []
+        for _, new in self._classes:
+            below += _unpaired(type.__subclasses__(new), self._canonical)
+            spared += (new.__mro__, new.__bases__)
+        for one in below:
+            spared += (one.__mro__, one.__bases__)
+        spared += (pair for pair in (*self._classes, *self._members))
+        spared += self._reach.copies()
+        for _, shadow in self._pairs:
+            if shadow.trace.effects is not None:
+                spared += shadow.trace.effects.all
+        replace_everywhere(self._canonical_of_news(), self._news, self._young, spared)
+        for one in below:
+            assign_bases(one, tuple(self.canonical(base) for base in one.__bases__))  # type: ignore[misc]
+
+    def _canonical_of_news(self) -> dict[int, object]:
+        return {id(new): self._canonical[id(new)] for new in self._news}
+
+    def _take_functions(self, part: Part, shadow: Shadow, named: list[tuple[str, FunctionType, object]]) -> None:
+        old, new = part.names, shadow.new
+        for name, before, after in named:
+            clone = clone_function(after) if isinstance(after, FunctionType) else forwarder(after, before)
+            if isinstance(after, FunctionType):
+                new[name] = before
+            self._exchange(before, clone)
+            old[name] = clone
+            self._log.append(partial(old.__setitem__, name, before))
+
+    def _exchange(self, one: FunctionType, other: FunctionType) -> None:
+        exchange_functions(one, other)
+        self._clones.append(other)
+        self._log.append(partial(exchange_functions, one, other))
+
+    def _take_held(self, old: FunctionType, new: FunctionType) -> bool:
+        if self._transition is not None:
+            before, after = clone_function(old), clone_function(new)
+            self._clones.append(before)
+            self._transition.route(old, before, after, self._log)
+            return True
+        # Held by the class, the copy of its names, the caller's variable, this parameter and the call.
+        if getrefcount(old) <= 5:
+            return False
+        self._exchange(old, clone_function(new))
+        return True
+
+    def _take_closures(self, part: Part, shadow: Shadow) -> None:
+        """Give the new code to what is left: functions that calling the old ones made, or that are wrapped, and are held."""
+        pairs, old = part.comparison.pairs, part.names
+        follows = {id(before): after for before, after in pairs}
+        values = list(old.values())
+        for owner in classes_in(values, part.name):
+            values += vars(owner).values()
+        living = count_functions(values)
+        living.update((id(one), (one, 0)) for one in self._clones)
+        direct = {id(value) for value in values} | {id(one) for one in self._clones}
+        counts: dict[int, int] = {}
+        for function, _ in living.values():
+            counts[id(function.__code__)] = counts.get(id(function.__code__), 0) + 1
+        # A wrapped one that somebody has besides what wraps it. Held by ``living``, the loop and the call, too.
+        taken = [
+            function
+            for key, (function, times) in living.items()
+            if key not in direct and id(function.__code__) in follows and getrefcount(function) > times + 3
+        ]
+        # Held by what it stands in, the pair, the loop and the call.
+        left = [before for before, _ in pairs if getrefcount(before) > 4 + counts.get(id(before), 0)]
+        if left:
+            self._young.end()
+            taken += [one for one in gc.get_referrers(*left) if one.__class__ is FunctionType and id(one) not in living]
+        for function in taken:
+            if function.__globals__ is old:
+                code = follows[id(function.__code__)]
+                before = clone_function(function)
+                if take_closure(function, code, shadow.new):
+                    self._log.append(partial(exchange_functions, function, before))
+
+    def _retire(self, part: Part) -> list[str]:
+        code = part.trace.code
+        pairs = part.comparison.pairs
+        running = []
+        if any(getrefcount(old) > 5 for old, _ in pairs):
+            self._young.end()
+            running = suspended_on([old for old, _ in pairs])
+        forget_answers(part.names.values())
+        lines.retire(code, part.trace.content, part.generation)
+        lines.follow(part.trace.path)
+        return [*map(told_running, running)]
+
+
+def _unpaired(classes: list[type], canonical: dict[int, object]) -> list[type]:
+    return [one for one in classes if id(one) not in canonical]
+
+
+def _is_function(value: object) -> bool:
+    return value.__class__ is FunctionType
+
+
+def _is_own(function: FunctionType, part: Part) -> bool:
+    """Whether a function is the module's own, and not imported from where it is at home."""
+    if function.__globals__ is part.names or function.__module__ == part.name:
+        return True
+    home = sys.modules.get(function.__module__)
+    return getattr(home, "__dict__", {}).get(function.__name__) is not function
+
+
+def forwarder(target: object, like: FunctionType) -> FunctionType:
+    """Return a function that calls something that is none."""
+
+    def forward(*arguments: object, **keywords: object) -> object:
+        return target(*arguments, **keywords)  # type: ignore[operator]
+
+    forward.__name__, forward.__qualname__, forward.__module__ = like.__name__, like.__qualname__, like.__module__
+    forward.__doc__ = getattr(target, "__doc__", None)
+    forward.__wrapped__ = target  # type: ignore[attr-defined]
+    return forward  # type: ignore[return-value]
+
+
+def _dismiss(new: type) -> None:
+    """Let a class object whose definition was taken be forgotten by the classes that it derives from."""
+    try:
+        assign_bases(new, (object,))
+    except TypeError:  # its shape in memory is that of its base; the collector takes it
+        return
+
+
+def namespace_of(module: ModuleType) -> dict[str, object]:
+    """Return the names of a module, whoever looks."""
+    return ModuleType.__getattribute__(module, "__dict__")  # type: ignore[no-any-return]

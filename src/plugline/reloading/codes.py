@@ -1,0 +1,200 @@
+"""Two compiled versions of a module to what became of each function in it.
+
+Code objects are compared and not syntax trees: they are there anyway, and the comparison is made in C.
+
+What counts as the body of a function is what runs when it is called. Everything else (decorators, defaults,
+annotations, the bodies of classes, constants) is part of what runs when the module is loaded, so it shows in the code of
+the module or of a class in it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import CodeType
+
+_OPTIMIZED = (
+    0x01 | 0x02
+)  # inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS: what has both is a function, else a module or class
+_KIND = 0x20 | 0x80 | 0x100 | 0x200  # generator, coroutine, iterable coroutine, asynchronous generator
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What became of the code of one module.
+
+    Attributes:
+        pairs: Old and new code of each function that is in both.
+        edited: Of these, the ones that do something else now.
+        bodies_only: Whether nothing but bodies of functions changed.
+        added: Functions that only the new version has.
+        removed: Functions that only the old version has.
+    """
+
+    pairs: list[tuple[CodeType, CodeType]] = field(default_factory=list)
+    edited: list[tuple[CodeType, CodeType]] = field(default_factory=list)
+    bodies_only: bool = True
+    added: list[CodeType] = field(default_factory=list)
+    removed: list[CodeType] = field(default_factory=list)
+
+
+def compare(old: CodeType, new: CodeType) -> Comparison:
+    """Compare two versions of a module."""
+    comparison = Comparison()
+    _compare_bodies(old, new, comparison)
+    return comparison
+
+
+def is_function(code: CodeType) -> bool:
+    """Whether the code is that of a function (or lambda, comprehension, generator expression), and not of a class body."""
+    return code.co_flags & _OPTIMIZED == _OPTIMIZED
+
+
+def nested(code: CodeType) -> Iterator[CodeType]:
+    """Yield the code objects in a code object, at every depth."""
+    for constant in code.co_consts:
+        if constant.__class__ is CodeType:
+            yield constant
+            yield from nested(constant)
+
+
+def _compare_bodies(old: CodeType, new: CodeType, comparison: Comparison) -> None:
+    """Compare what runs on load: a module, or a class in one."""
+    if old.co_code != new.co_code or not _same_frame(old, new) or old.co_exceptiontable != new.co_exceptiontable:
+        comparison.bodies_only = False
+    _compare_constants(old, new, comparison, inside_function=False)
+
+
+def _same_frame(old: CodeType, new: CodeType) -> bool:
+    return (
+        old.co_names == new.co_names
+        and old.co_varnames == new.co_varnames
+        and old.co_cellvars == new.co_cellvars
+        and old.co_freevars == new.co_freevars
+        and old.co_flags == new.co_flags
+        and old.co_argcount == new.co_argcount
+        and old.co_posonlyargcount == new.co_posonlyargcount
+        and old.co_kwonlyargcount == new.co_kwonlyargcount
+    )
+
+
+def _compare_constants(old: CodeType, new: CodeType, comparison: Comparison, *, inside_function: bool) -> bool:
+    """Compare constants, code objects among them. Returns whether all but what inner functions do is the same."""
+    same = _same_values(old.co_consts, new.co_consts)
+    if not same and not inside_function:
+        comparison.bodies_only = False
+    befores = [one for one in old.co_consts if one.__class__ is CodeType]
+    afters = [one for one in new.co_consts if one.__class__ is CodeType]
+    if befores or afters:
+        for before, after in _matched(befores, afters):
+            if before is None:
+                comparison.added += [after] if after is not None else []
+                same = False
+            elif after is None:
+                comparison.removed.append(before)
+                same = False
+            elif is_function(before) and is_function(after):
+                # What changed in an inner function is its own: those that were made with it take the new code.
+                _compare_functions(before, after, comparison, inside_function=inside_function)
+            elif is_function(before) or is_function(after):
+                comparison.bodies_only = same = False
+            elif inside_function:
+                # A class that a function makes is made anew at each call: it is part of the function's body.
+                same &= _same_class_in_function(before, after, comparison)
+            else:
+                _compare_bodies(before, after, comparison)
+    if not same and not inside_function:
+        comparison.bodies_only &= len(befores) == len(afters)
+    return same
+
+
+def _same_class_in_function(old: CodeType, new: CodeType, comparison: Comparison) -> bool:
+    same = old.co_code == new.co_code and _same_frame(old, new) and old.co_exceptiontable == new.co_exceptiontable
+    return _compare_constants(old, new, comparison, inside_function=True) and same
+
+
+def _compare_functions(old: CodeType, new: CodeType, comparison: Comparison, *, inside_function: bool) -> None:
+    comparison.pairs.append((old, new))
+    same = (
+        old.co_code == new.co_code
+        and old.co_exceptiontable == new.co_exceptiontable
+        and old.co_names == new.co_names
+        and old.co_varnames == new.co_varnames
+        and old.co_cellvars == new.co_cellvars
+        and old.co_flags == new.co_flags
+    )
+    same &= _compare_constants(old, new, comparison, inside_function=True)
+    if not same:
+        comparison.edited.append((old, new))
+    if not exchangeable(old, new) and not inside_function:
+        comparison.bodies_only = False
+
+
+def exchangeable(old: CodeType, new: CodeType) -> bool:
+    """Whether the new code fits on functions that were made with the old one."""
+    arguments = old.co_argcount + old.co_kwonlyargcount + (old.co_flags & 0x0C).bit_count()
+    return (
+        old.co_argcount == new.co_argcount
+        and old.co_posonlyargcount == new.co_posonlyargcount
+        and old.co_kwonlyargcount == new.co_kwonlyargcount
+        and old.co_varnames[:arguments] == new.co_varnames[:arguments]
+        and old.co_freevars == new.co_freevars
+        and old.co_flags & (0x0C | _KIND) == new.co_flags & (0x0C | _KIND)
+        and old.co_qualname == new.co_qualname
+    )
+
+
+def _matched(befores: list[CodeType], afters: list[CodeType]) -> Iterator[tuple[CodeType | None, CodeType | None]]:
+    """Pair the code objects of two versions: by name, and in order where several have one name (lambdas)."""
+    if [code.co_name for code in befores] == [code.co_name for code in afters]:
+        yield from zip(befores, afters, strict=True)
+        return
+    by_name: dict[str, list[CodeType]] = {}
+    for after in afters:
+        by_name.setdefault(after.co_name, []).append(after)
+    left = {name: sum(1 for code in befores if code.co_name == name) for name in by_name}
+    for before in befores:
+        candidates = by_name.get(before.co_name, [])
+        match = _match(before, candidates, left.get(before.co_name, 0))
+        if match is not None:
+            candidates.remove(match)
+        if before.co_name in left:
+            left[before.co_name] -= 1
+        yield before, match
+    for candidates in by_name.values():
+        yield from ((None, after) for after in candidates)
+
+
+def _match(before: CodeType, candidates: list[CodeType], left: int) -> CodeType | None:
+    """Choose among the new functions of one name the one that follows an old one, of which ``left`` are to be matched."""
+    if len(candidates) != left:
+        # Of several lambdas some were added or removed: what is still the same stays with the same.
+        for candidate in candidates:
+            if _alike(before, candidate):
+                return candidate
+    return candidates[0] if candidates and len(candidates) >= left else None
+
+
+def _alike(one: CodeType, other: CodeType) -> bool:
+    return one.co_code == other.co_code and _same_frame(one, other) and _same_values(one.co_consts, other.co_consts)
+
+
+def _same_values(olds: tuple[object, ...], news: tuple[object, ...]) -> bool:
+    return len(olds) == len(news) and all(map(_same_value, olds, news))
+
+
+def _same_value(old: object, new: object) -> bool:
+    kind = old.__class__
+    if kind is not new.__class__:
+        return False
+    if kind is CodeType:
+        return True  # compared apart
+    if kind is tuple or kind is frozenset:
+        if kind is frozenset:
+            return old == new and sorted(map(_typed, old)) == sorted(map(_typed, new))  # type: ignore[call-overload]
+        return _same_values(old, new)  # type: ignore[arg-type]
+    if kind is float or kind is complex:
+        return repr(old) == repr(new)  # 0.0 is not -0.0, and nan is nan
+    return bool(old == new)
+
+
+def _typed(value: object) -> str:
+    return f"{type(value).__name__} {value!r}"

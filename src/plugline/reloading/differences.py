@@ -1,0 +1,126 @@
+"""Two versions of a module to the names that were added, changed and removed, and to the state that is lost."""
+
+from collections.abc import Iterator, Sequence
+from types import CodeType, FunctionType, ModuleType
+
+from plugline.loading.traces import Trace, fingerprint
+from plugline.reloading.codes import Comparison
+
+_DATA = (str, bytes, int, float, complex, bool, type(None), list, dict, set, frozenset, tuple, bytearray)
+_ABSENT = object()
+
+
+def edited_names(comparison: Comparison) -> tuple[str, ...]:
+    """Return the functions and methods whose bodies were edited, in the order of the source."""
+    return tuple(
+        dict.fromkeys(_shown(old) for old, _ in sorted(comparison.edited, key=lambda pair: pair[1].co_firstlineno))
+    )
+
+
+def _shown(code: CodeType) -> str:
+    return code.co_qualname.partition(".<locals>")[0]
+
+
+def _own_names(names: dict[str, object], module: str) -> dict[str, object]:
+    """Return what a module defines itself, by name; methods of its classes too, as ``Class.method``."""
+    found = {}
+    for name, value in names.items():
+        if name.startswith("__") or isinstance(value, ModuleType):
+            continue
+        home = getattr(value, "__module__", None) if isinstance(value, (FunctionType, type)) else None
+        if home is not None and home != module:
+            continue
+        found[name] = value
+        if isinstance(value, type):
+            found |= {f"{name}.{part}": inner for part, inner in vars(value).items() if isinstance(inner, FunctionType)}
+    return found
+
+
+class Differences:
+    """What became of the names of one module.
+
+    Made before the commit, when both versions are still apart.
+    """
+
+    def __init__(
+        self, old: dict[str, object], new: dict[str, object], trace: Trace, comparison: Comparison, kept: Sequence[str]
+    ) -> None:
+        befores, afters = _own_names(old, trace.name), _own_names(new, trace.name)
+        edited = {_shown(code) for code, _ in comparison.edited}
+        self.added = tuple(name for name in afters if name not in befores and not self._is_made(name, afters))
+        self.removed = tuple(
+            name
+            for name in befores
+            if name not in afters and name in trace.defined and not self._is_made(name, befores)
+        )
+        lost = tuple(_lost(old, new, trace, kept))
+        self.changed = tuple(
+            name
+            for name, value in afters.items()
+            if name in befores
+            and name not in lost
+            and name not in kept
+            and _changed(name, befores[name], value, edited)
+        )
+        self.lost = lost
+
+    @staticmethod
+    def _is_made(name: str, names: dict[str, object]) -> bool:
+        """Whether it is a method that no one wrote, such as those of a dataclass."""
+        value = names[name]
+        return (
+            "." in name and isinstance(value, FunctionType) and value.__name__.startswith("__") and _is_generated(value)
+        )
+
+
+def _is_generated(function: FunctionType) -> bool:
+    return function.__code__.co_filename.startswith("<")
+
+
+def _changed(name: str, before: object, after: object, edited: set[str]) -> bool:
+    if name in edited:
+        return True
+    if type(before) is not type(after):
+        return not (isinstance(before, type) and isinstance(after, type))
+    if isinstance(before, FunctionType) and isinstance(after, FunctionType):
+        return _data_of(before.__defaults__) != _data_of(after.__defaults__) or (
+            _data_of(before.__kwdefaults__) != _data_of(after.__kwdefaults__)
+        )
+    return isinstance(before, _DATA) and _is_plain(before) and _is_plain(after) and repr(before) != repr(after)
+
+
+def _data_of(value: object) -> str | None:
+    return repr(value) if _is_plain(value) else None
+
+
+def _is_plain(value: object, depth: int = 4) -> bool:
+    """Whether a value is data all through, so that comparing it runs no code of anybody's."""
+    if type(value) not in _DATA or depth == 0:
+        return False
+    match value:
+        case dict():
+            return len(value) < 1000 and all(
+                _is_plain(k, depth - 1) and _is_plain(v, depth - 1) for k, v in value.items()
+            )
+        case list() | set() | frozenset() | tuple():
+            return len(value) < 1000 and all(_is_plain(one, depth - 1) for one in value)
+        case _:
+            return True
+
+
+def _lost(old: dict[str, object], new: dict[str, object], trace: Trace, kept: Sequence[str]) -> Iterator[str]:
+    """Yield the variables whose values had changed since the load and do not go along."""
+    for name, value in old.items():
+        if name in kept or name.startswith("__") or isinstance(value, (ModuleType, FunctionType, type)):
+            continue
+        was = trace.state.get(name)
+        if was is None:
+            if name not in new:
+                yield name
+            continue
+        if fingerprint(value) == was:
+            continue
+        after = new.get(name, _ABSENT)
+        if after is value or (_is_plain(value) and _is_plain(after) and value == after):
+            continue
+        yield name

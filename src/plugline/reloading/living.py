@@ -1,0 +1,173 @@
+"""Code objects to the functions, generators and calls that live on them."""
+
+import gc
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cached_property, partial, partialmethod
+from sys import getrefcount
+from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, FunctionType, GeneratorType, MethodType
+from typing import TypeAlias
+
+Running: TypeAlias = (
+    "GeneratorType[object, object, object] | CoroutineType[object, object, object] | AsyncGeneratorType[object, object]"
+)
+
+
+def reachable_functions(values: Iterable[object]) -> Iterator[FunctionType]:
+    """Yield the functions in values as a module or a class has them, those that decorators have wrapped included."""
+    seen: set[int] = set()
+    pending = list(values)
+    while pending:
+        value = pending.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        match value:
+            case FunctionType():
+                yield value
+                pending += _inside_function(value)
+            case staticmethod() | classmethod() | MethodType():
+                pending += (value.__func__, *getattr(value, "__dict__", {}).values())
+            case property():
+                pending += (value.fget, value.fset, value.fdel)
+            case partial() | partialmethod():
+                pending.append(value.func)
+            case cached_property():
+                pending.append(value.func)
+            case type():
+                continue
+            case _ if value.__class__.__flags__ & _HEAP and value.__class__.__module__ in _WRAPPERS:
+                pending.append(getattr(value, "__wrapped__", None))
+
+
+_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE; what is left are wrappers of the standard library, such as lru_cache's
+_WRAPPERS = frozenset({"functools"})
+
+
+def count_functions(values: Iterable[object]) -> dict[int, tuple[FunctionType, int]]:
+    """Return the functions as :func:`reachable_functions`, each with how often it was met: by so many it is held there."""
+    found: dict[int, tuple[FunctionType, int]] = {}
+    for value in values:
+        for function in _functions_at(value):
+            known = found.get(id(function))
+            found[id(function)] = (function, known[1] + 1 if known is not None else 1)
+            if known is None:
+                for inner, (held, times) in count_functions(_inside_function(function)).items():
+                    found[inner] = (held, found[inner][1] + times if inner in found else times)
+    return found
+
+
+def _functions_at(value: object) -> Iterator[FunctionType]:
+    """Yield the function that a value is, or that it wraps."""
+    match value:
+        case FunctionType():
+            yield value
+        case staticmethod() | classmethod() | MethodType():
+            yield from _functions_at(value.__func__)
+        case property():
+            for one in (value.fget, value.fset, value.fdel):
+                yield from _functions_at(one)
+        case partial() | partialmethod() | cached_property():
+            yield from _functions_at(value.func)
+        case None | type():
+            return
+        case _ if type(value).__module__ in _WRAPPERS:
+            yield from _functions_at(getattr(value, "__wrapped__", None))
+
+
+def _inside_function(function: FunctionType) -> list[object]:
+    inside: list[object] = list(function.__dict__.values()) if function.__dict__ else []
+    for cell in function.__closure__ or ():
+        try:
+            content = cell.cell_contents
+        except ValueError:  # empty yet
+            continue
+        if isinstance(content, (FunctionType, MethodType, partial, staticmethod, classmethod)):
+            inside.append(content)
+    return inside
+
+
+def classes_in(names: Iterable[object], module: str) -> Iterator[type]:
+    """Yield the classes among values that are defined in a module, and those defined in them."""
+    for value in names:
+        if isinstance(value, type) and value.__module__ == module:
+            yield value
+            inner = [one for one in vars(value).values() if one is not value and _is_inner(one, value)]
+            yield from classes_in(inner, module)
+
+
+def _is_inner(value: object, owner: type) -> bool:
+    return isinstance(value, type) and value.__qualname__ == f"{owner.__qualname__}.{value.__name__}"
+
+
+def find_functions(
+    pairs: list[tuple[CodeType, CodeType]], namespace: dict[str, object], module: str
+) -> dict[int, list[FunctionType]]:
+    """Return all living functions with the first code objects of some pairs, by the ``id`` of the code.
+
+    Most are found where the module has them. Only where the count of references tells that there are more, which
+    somebody else holds, is the whole heap looked through.
+
+    Args:
+        pairs: Each first one is held by these, and by the code that it stands in.
+        namespace: The module's names.
+        module: Its name.
+    """
+    found: dict[int, list[FunctionType]] = {id(code): [] for code, _ in pairs}
+    values = list(namespace.values())
+    for owner in list(classes_in(values, module)):
+        values += vars(owner).values()
+    for function in reachable_functions(values):
+        functions = found.get(id(function.__code__))
+        if functions is not None and function.__globals__ is namespace:
+            functions.append(function)
+    # Held by what it stands in, the pair, the loop and the call.
+    left = [code for code, _ in pairs if getrefcount(code) > 4 + len(found[id(code)])]
+    if left:
+        known = {id(function) for functions in found.values() for function in functions}
+        for referrer in gc.get_referrers(*left):
+            if referrer.__class__ is FunctionType and id(referrer) not in known:
+                found[id(referrer.__code__)].append(referrer)
+    return found
+
+
+def threads_in(namespaces: Iterable[dict[str, object]]) -> list[FrameType]:
+    """Return the outermost frame of each thread that runs code whose globals these are, ours included.
+
+    Nothing else runs between this look and the next release of the interpreter lock.
+    """
+    wanted = {id(namespace) for namespace in namespaces}
+    found = []
+    for top in sys._current_frames().values():  # noqa: SLF001 - documented, for looking at other threads
+        frame: FrameType | None = top
+        outermost = None
+        while frame is not None:
+            if id(frame.f_globals) in wanted:
+                outermost = frame
+            frame = frame.f_back
+        if outermost is not None:
+            found.append(outermost)
+    return found
+
+
+def suspended_on(codes: Iterable[CodeType]) -> list[Running]:
+    """Return the generators and coroutines that have begun on these code objects and are not done."""
+    wanted = list(codes)
+    if not wanted:
+        return []
+    keys = {id(code) for code in wanted}
+    return [
+        referrer
+        for referrer in gc.get_referrers(*wanted)
+        if isinstance(referrer, (GeneratorType, CoroutineType, AsyncGeneratorType)) and id(_code_of(referrer)) in keys
+    ]
+
+
+def _code_of(running: Running) -> CodeType:
+    match running:
+        case GeneratorType():
+            return running.gi_code
+        case CoroutineType():
+            return running.cr_code
+        case _:
+            return running.ag_code

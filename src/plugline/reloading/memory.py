@@ -1,0 +1,184 @@
+"""The few pointers inside CPython's objects that a reload has to move and that Python cannot reach.
+
+What is moved is exchanged between two living objects, so no count of references changes, and doing it again undoes it:
+
+- the dict of a module, by which every ``module.name`` in the process leads to the new generation at once;
+- globals, builtins and closure of a function, by which a function that somebody holds becomes the new one, with
+  nothing in between: no call more, no frame more in tracebacks, and :func:`inspect.getsource` and its like just work.
+
+The offsets are looked for, not assumed: where an object of a known shape does not show the pointers where they
+are expected, :data:`POSSIBLE` is false, and an edit beyond the bodies of functions needs a restart of the program.
+Everything here is one slice of the global interpreter lock or less.
+"""
+
+import ctypes
+import sys
+from types import FunctionType, ModuleType
+
+_WORD = ctypes.sizeof(ctypes.c_void_p)
+_HEAD = object.__basicsize__
+# A function's fields, in words after the head: globals, builtins, name, qualified name, code, defaults, keyword defaults,
+# closure, doc, dict; then the list of weak references, which stays; then module, annotations, type parameters (in
+# 3.11 the entry point of a call, the same for all).
+_FIELDS = ((0, 10), (11, 14))
+_TYPE = _HEAD - _WORD
+
+
+def _read(address: int) -> int:
+    return ctypes.c_void_p.from_address(address).value or 0
+
+
+def _write(address: int, value: int) -> None:
+    ctypes.c_void_p.from_address(address).value = value
+
+
+def _swap(one: int, other: int) -> None:
+    first, second = ctypes.c_void_p.from_address(one), ctypes.c_void_p.from_address(other)
+    first.value, second.value = second.value, first.value
+
+
+def _probe() -> bool:
+    if sys.implementation.name != "cpython":
+        return False
+    cell = object()
+
+    def sample(one: object = 1, *, two: object = 2) -> object:
+        """Of a known shape."""
+        return cell
+
+    sample.__dict__["known"] = True
+    module = ModuleType("sample")
+    first = ("__globals__", "__builtins__", "__name__", "__qualname__", "__code__", "__defaults__", "__kwdefaults__")
+    fields = {index: getattr(sample, name) for index, name in enumerate((*first, "__closure__", "__doc__", "__dict__"))}
+    fields |= {11: sample.__module__, 12: sample.__annotations__}
+    return (
+        _read(id(module) + _HEAD) == id(module.__dict__)
+        and all(_read(id(sample) + _HEAD + index * _WORD) == id(value) for index, value in fields.items())
+        and _read(id(module) + _TYPE) == id(ModuleType)
+        and _base_offset() > 0
+    )
+
+
+_SIZE_OF_TYPE: int = vars(type)["__basicsize__"].__get__(type)
+
+
+def _base_offset() -> int:
+    """Return where a class keeps its ``tp_base``: the first word after the head that is it."""
+
+    class Above:
+        __slots__ = ()
+
+    class Below(Above):
+        __slots__ = ()
+
+    words = _SIZE_OF_TYPE // _WORD
+    found = [index for index in range(2, words) if _read(id(Below) + index * _WORD) == id(Above)]
+    return found[0] * _WORD if found else 0
+
+
+POSSIBLE = _probe()
+_BASE = _base_offset() if POSSIBLE else 0
+
+
+def exchange_namespaces(one: ModuleType, other: ModuleType) -> None:
+    """Let each of two modules have the dict of the other."""
+    _swap(id(one) + _HEAD, id(other) + _HEAD)
+
+
+def exchange_functions(one: FunctionType, other: FunctionType) -> None:
+    """Let each of two functions be what the other was; who holds one of them now holds the other's content."""
+    mine, its = ((ctypes.c_size_t * _FIELDS[-1][1]).from_address(id(function) + _HEAD) for function in (one, other))
+    for begin, end in _FIELDS:
+        mine[begin:end], its[begin:end] = its[begin:end], mine[begin:end]  # type: ignore[assignment]
+    # Makes the interpreter forget what it had specialised for these functions.
+    one.__code__ = one.__code__
+    other.__code__ = other.__code__
+
+
+def clone_function(function: FunctionType) -> FunctionType:
+    """Return another function with the same content."""
+    clone = FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
+    clone.__kwdefaults__ = function.__kwdefaults__
+    clone.__qualname__ = function.__qualname__
+    clone.__module__ = function.__module__
+    clone.__doc__ = function.__doc__
+    clone.__annotations__ = function.__annotations__
+    if function.__dict__:
+        clone.__dict__.update(function.__dict__)
+    parameters = getattr(function, "__type_params__", ())
+    if parameters:
+        clone.__type_params__ = parameters  # type: ignore[attr-defined]
+    return clone
+
+
+def replace_words(holder: object, wanted: dict[int, object], *, items: int = 0) -> int:
+    """Let an object that cannot be changed (a tuple, a partial, a bound method) hold other objects.
+
+    Args:
+        holder: What holds them directly, as the garbage collector tells.
+        wanted: What to hold instead, by the ``id`` of what is held now.
+        items: For objects of variable size, how many items there are.
+
+    Returns:
+        How many were replaced.
+    """
+    kind = type(holder)
+    size = kind.__basicsize__ + kind.__itemsize__ * items
+    words = (ctypes.c_size_t * (size // _WORD)).from_address(id(holder))
+    count = 0
+    for index in range(_HEAD // _WORD, len(words)):
+        new = wanted.get(words[index])
+        if new is not None:
+            old = ctypes.cast(words[index], ctypes.py_object)
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(new))
+            words[index] = id(new)
+            ctypes.pythonapi.Py_DecRef(old)
+            count += 1
+    return count
+
+
+class STAND_IN:  # noqa: N801 - one value of its kind
+    """Stands in for ``object`` where a class that has no other base gets one: CPython refuses to let go of ``object``."""
+
+
+def assign_bases(owner: type, bases: tuple[type, ...]) -> None:
+    """Give a class other bases, also where it had none but ``object``, or is to have none.
+
+    Raises:
+        TypeError: Instances would have another shape in memory.
+    """
+    if owner.__base__ is object and bases != (object,):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(STAND_IN))
+        _write(id(owner) + _BASE, id(STAND_IN))
+        try:
+            owner.__bases__ = bases
+        except TypeError:
+            _write(id(owner) + _BASE, id(object))
+            ctypes.pythonapi.Py_DecRef(ctypes.py_object(STAND_IN))
+            raise
+        return
+    owner.__bases__ = bases if bases != (object,) else (STAND_IN,)
+
+
+def assign_class(value: object, kind: type) -> None:
+    """Let an object be of another class, also where Python refuses because one of the two is ``type`` itself.
+
+    Raises:
+        TypeError: Objects of the two classes have another shape in memory.
+    """
+    try:
+        object.__setattr__(value, "__class__", kind)
+    except TypeError:
+        before = type(value)
+        if not (issubclass(before, type) and issubclass(kind, type)) or before.__basicsize__ != kind.__basicsize__:
+            raise
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(kind))
+        _write(id(value) + _TYPE, id(kind))
+        forget_lookups(value)  # type: ignore[arg-type]
+
+
+def forget_lookups(owner: type) -> None:
+    """Make the interpreter look up the attributes of a class anew."""
+    ctypes.pythonapi.PyType_Modified(ctypes.py_object(owner))

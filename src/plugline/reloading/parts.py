@@ -1,0 +1,64 @@
+"""One module that takes part in a reload: what it is now, and what it is to become."""
+
+from dataclasses import dataclass
+from types import CodeType, ModuleType
+
+from plugline.loading.namespace import PrivateLoader
+from plugline.loading.traces import Trace
+from plugline.reloading.codes import Comparison
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One module that takes part in a reload.
+
+    Attributes:
+        module: The module that everybody has.
+        loader: What made it.
+        trace: What running the version in force did.
+        content: The bytes of the new version.
+        code: What they were compiled to.
+        comparison: What became of its code.
+        changed: Whether its source did; else it runs again because it imports one whose source did.
+        generation: The number of the version in force.
+    """
+
+    module: ModuleType
+    loader: PrivateLoader
+    trace: Trace
+    content: bytes
+    code: CodeType
+    comparison: Comparison
+    changed: bool
+    generation: int
+
+    @property
+    def name(self) -> str:
+        """The module's full name."""
+        return self.trace.name
+
+    @property
+    def names(self) -> dict[str, object]:
+        """The names that are in force."""
+        return ModuleType.__getattribute__(self.module, "__dict__")  # type: ignore[no-any-return]
+
+    def new_trace(self) -> Trace:
+        """Return an empty trace of the new version."""
+        return Trace(self.name, self.trace.path, self.content, self.code)
+
+
+@dataclass(slots=True)
+class Done:
+    """What was done with the parts, for the report."""
+
+    added: list[str]
+    changed: list[str]
+    removed: list[str]
+    kept: list[str]
+    lost: list[str]
+    in_flight: list[str]
+
+
+def nothing_done() -> Done:
+    """Return one to fill."""
+    return Done([], [], [], [], [], [])

@@ -1,0 +1,273 @@
+"""What code could change outside of itself while it runs, remembered so that it can be put back; and what it registered.
+
+A trial runs the new version's code, and that may fill somebody's registry, or empty it, before it fails. Which containers
+it can get at, its names tell: those of modules that it imports, of functions that it calls, of classes that it derives
+from. Each of them is copied, one level deep, and followed.
+
+Not followed: the standard library, whose state has its own journal, and anything behind code written in C.
+"""
+
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable
+from types import CodeType, FunctionType, MethodType, ModuleType
+
+from plugline.reloading.registered import Registry
+
+_MOST = 20_000  # objects; beyond it is data, not registries
+_PLAIN = frozenset({str, bytes, int, float, bool, type(None), complex, range, slice, type(Ellipsis)})
+
+
+class Reach:
+    """The containers that some code can get at, as they were.
+
+    Args:
+        belongs: Whether a module's names are part of what is replaced as a whole, and so need no copy.
+        own: The names of the modules that are replaced.
+    """
+
+    def __init__(self, belongs: Callable[[dict[str, object]], bool], own: frozenset[str]) -> None:
+        self._belongs = belongs
+        self._own = own
+        self._seen: set[int] = set()
+        self._pending: list[object] = []
+        self._copies: list[tuple[object, object]] = []
+        self._modules: list[tuple[object, object]] = []
+        self._marked: dict[int, object] | None = None
+
+    def look(self, code: CodeType, names: dict[str, object]) -> None:
+        """Follow what code of a module with these names mentions."""
+        words = _words(code)
+        self._follow_words(words, names)
+        for word in words:
+            module = sys.modules.get(word)
+            if module is not None:
+                self._follow_module(module, words)
+        self._walk()
+
+    def look_at(self, value: object) -> None:
+        """Follow one object."""
+        self._pending.append(value)
+        self._walk()
+
+    def _follow_words(self, words: Iterable[str], names: dict[str, object]) -> None:
+        for word in words:
+            value = names.get(word)
+            if isinstance(value, ModuleType):
+                self._follow_module(value, words)
+            elif value is not None:
+                self._pending.append(value)
+
+    def _follow_module(self, module: object, words: Iterable[str]) -> None:
+        if not isinstance(module, ModuleType) or _is_closed(module.__name__):
+            return
+        names = module.__dict__
+        if self._belongs(names):
+            return
+        if id(names) not in self._seen:
+            self._seen.add(id(names))
+            self._modules.append((names, dict(names)))
+        self._pending += [names[word] for word in words if word in names and not isinstance(names[word], ModuleType)]
+
+    def _walk(self) -> None:
+        while self._pending and len(self._seen) < _MOST:
+            value = self._pending.pop()
+            kind = value.__class__
+            if kind in _PLAIN or id(value) in self._seen:
+                continue
+            self._seen.add(id(value))
+            match value:
+                case dict() | list() | set() | deque() | bytearray():
+                    self._copies.append((value, _copied(value)))
+                    self._pending += value.values() if isinstance(value, dict) else value
+                case tuple() | frozenset():
+                    self._pending += value
+                case FunctionType():
+                    if not self._belongs(value.__globals__):
+                        self._follow_function(value)
+                case MethodType():
+                    self._pending += (value.__self__, value.__func__)
+                case ModuleType():
+                    continue
+                case type():
+                    self._follow_class(value)
+                case _:
+                    self._follow_instance(value)
+
+    def _follow_function(self, function: FunctionType) -> None:
+        for cell in function.__closure__ or ():
+            try:
+                self._pending.append(cell.cell_contents)
+            except ValueError:  # empty yet
+                continue
+        self._pending += function.__defaults__ or ()
+        self._pending += function.__dict__.values()
+        names = function.__globals__
+        if _is_closed(names.get("__name__")):
+            return
+        words = _words(function.__code__)
+        if not self._belongs(names) and id(names) not in self._seen:
+            self._seen.add(id(names))
+            self._modules.append((names, dict(names)))
+        self._follow_words(words, names)
+
+    def _follow_class(self, owner: type) -> None:
+        if not owner.__flags__ & (1 << 9) or _is_closed(owner.__module__) or owner.__module__ in self._own:
+            return
+        names = dict(vars(owner))
+        self._copies.append((owner, names))
+        self._pending += (value for value in names.values() if value.__class__ not in _PLAIN)
+        self._pending += owner.__mro__[1:-1]
+        self._pending.append(type(owner))
+        for value in names.values():
+            inner = getattr(value, "__func__", None)
+            if inner is not None:
+                self._pending.append(inner)
+
+    def _follow_instance(self, value: object) -> None:
+        kind = type(value)
+        if not kind.__flags__ & (1 << 9):
+            wrapped = getattr(value, "__wrapped__", None) if kind.__module__ == "functools" else None
+            if wrapped is not None:
+                self._pending.append(wrapped)
+            return
+        self._pending.append(kind)
+        attributes = getattr(value, "__dict__", None)
+        if attributes.__class__ is dict:
+            self._pending.append(attributes)
+
+    def containers(self) -> list[tuple[Registry, Registry]]:
+        """Return the containers that could be registries, each with its copy from before."""
+        return [(one, before) for one, before in self._copies if isinstance(one, (dict, list, set, deque))]  # type: ignore[misc]
+
+    @staticmethod
+    def containers_in(values: Iterable[object]) -> set[int]:
+        """Return the ``id`` of each container among values, and in those."""
+        found: set[int] = set()
+        pending = list(values)
+        while pending:
+            value = pending.pop()
+            if isinstance(value, (dict, list, set, deque, tuple)) and id(value) not in found:
+                found.add(id(value))
+                pending += value.values() if isinstance(value, dict) else value
+        return found
+
+    def copies(self) -> list[object]:
+        """Return the copies."""
+        return [before for _, before in (*self._copies, *self._modules)]
+
+    def mark(self) -> None:
+        """Remember how things are now: what changes from here on is not undone by :meth:`restore`."""
+        self._marked = {id(one): _copied_any(one) for one, before in self._all() if not _same(one, before)}
+
+    def restore(self) -> None:
+        """Put all of them back; where they were changed since :meth:`mark` too, only what had changed before that."""
+        for container, before in self._all():
+            if self._marked is None:
+                if not _same(container, before):
+                    _put_back(container, before)
+            elif id(container) in self._marked:
+                _withdraw(container, before, self._marked[id(container)])
+
+    def _all(self) -> Iterable[tuple[object, object]]:
+        return (*self._copies, *self._modules)
+
+
+def _withdraw(container: object, before: object, marked: object) -> None:
+    """Undo what lies between two states of a container, of which the second may have changed since."""
+    if _same(container, marked):
+        _put_back(container, before)
+        return
+    match container, before, marked:
+        case dict(), dict(), dict():
+            for key in [key for key in container if key in marked and key not in before]:
+                del container[key]
+            for key, value in before.items():
+                if marked.get(key) is not value:
+                    container[key] = value
+        case set(), set(), set():
+            container -= marked - before
+            container |= before - marked
+        case (list() | deque(), list() | deque(), list() | deque()):
+            known = {id(one) for one in before}
+            added = {id(one) for one in marked} - known
+            for one in [one for one in container if id(one) in added]:
+                container.remove(one)
+
+
+def _copied_any(value: object) -> object:
+    return dict(vars(value)) if isinstance(value, type) else _copied(value)
+
+
+def _copied(value: object) -> object:
+    match value:
+        case dict():
+            return dict(value)
+        case list():
+            return list(value)
+        case set():
+            return set(value)
+        case deque():
+            return deque(value)
+        case _:
+            return bytes(value)  # type: ignore[call-overload]
+
+
+def _is_closed(name: object) -> bool:
+    """Whether a module is none that a plugin would register with: the standard library's, or ours."""
+    top = name.partition(".")[0] if isinstance(name, str) else ""
+    return top in sys.stdlib_module_names or (top == "plugline" and top != name)
+
+
+def _words(code: CodeType) -> set[str]:
+    words = set(code.co_names)
+    for constant in code.co_consts:
+        if constant.__class__ is CodeType:
+            words |= _words(constant)
+        elif constant.__class__ is tuple:
+            words.update(part for part in constant if part.__class__ is str)
+    return words
+
+
+def _same(one: object, before: object) -> bool:
+    match one:
+        case dict():
+            return _same_dict(one, before)  # type: ignore[arg-type]
+        case type():
+            return _same_dict(dict(vars(one)), before)  # type: ignore[arg-type]
+        case list() | deque():
+            return len(one) == len(before) and all(map(_is, one, before))  # type: ignore[arg-type, call-overload]
+        case set():
+            return len(one) == len(before) and {*map(id, one)} == {*map(id, before)}  # type: ignore[arg-type, call-overload]
+        case _:
+            return bool(one == before)
+
+
+def _same_dict(one: dict[object, object], before: dict[object, object]) -> bool:
+    return len(one) == len(before) and all(map(_is, one, before)) and all(map(_is, one.values(), before.values()))
+
+
+def _is(one: object, other: object) -> bool:
+    return one is other
+
+
+def _put_back(container: object, before: object) -> None:
+    match container:
+        case dict():
+            container.clear()
+            container.update(before)  # type: ignore[call-overload]
+        case list() | bytearray():
+            container[:] = before  # type: ignore[call-overload]
+        case deque():
+            container.clear()
+            container.extend(before)  # type: ignore[arg-type]
+        case set():
+            container.clear()
+            container.update(before)  # type: ignore[arg-type]
+        case type():
+            names = dict(vars(container))
+            for name, value in before.items():  # type: ignore[attr-defined]
+                if names.get(name, container) is not value:
+                    type.__setattr__(container, name, value)
+            for name in names.keys() - before.keys():  # type: ignore[attr-defined]
+                type.__delattr__(container, name)

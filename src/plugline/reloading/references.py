@@ -1,0 +1,169 @@
+"""Objects that were made by a trial to the older objects that take their places, wherever they are held.
+
+A class that the new version defines is, after the commit, the class that there was before, with the new definition. So
+whatever the trial made that holds the new class object (a tuple, a default, an instance made at import, an
+entry in somebody's registry) has to hold the old one instead. The garbage collector knows who holds what.
+"""
+
+import gc
+from collections import deque
+from collections.abc import Iterable
+from sys import getrefcount
+from types import CellType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
+
+from plugline.reloading.memory import assign_class, replace_words
+
+
+class Young:
+    """Marks a moment, so that what was made since can be looked through without looking through everything.
+
+    Done by setting all older objects aside from the collector's own lists, which costs nothing. Where the program has
+    done that itself before, it is left alone, and everything is looked through.
+    """
+
+    def __init__(self) -> None:
+        self._aside = False
+
+    def begin(self) -> None:
+        """Mark it."""
+        self._aside = not gc.get_freeze_count()
+        if self._aside:
+            gc.freeze()
+
+    def end(self) -> None:
+        """Let the collector have the older objects again; may be called twice."""
+        if self._aside:
+            gc.unfreeze()
+            self._aside = False
+
+
+def replace_everywhere(
+    wanted: dict[int, object], news: list[object], young: Young, spared: Iterable[object]
+) -> list[object]:
+    """Let everybody who holds one of ``news`` hold another object instead.
+
+    Args:
+        wanted: What to hold instead, by the ``id`` of what is held.
+        news: What is held.
+        young: Marks when they were made: older objects are looked at only where references are left over.
+        spared: Objects that go on holding them.
+
+    Returns:
+        The older objects that held some: registries.
+    """
+    if not news:
+        return []
+    spared_ids = {id(one) for one in spared} | {id(news), id(wanted)}
+    for referrer in gc.get_referrers(*news):
+        if id(referrer) not in spared_ids:
+            replace_in(referrer, wanted)
+    elsewhere = [one for one in news if _held_elsewhere(one)]
+    if not elsewhere:
+        return []
+    young.end()
+    registries = [one for one in gc.get_referrers(*elsewhere) if id(one) not in spared_ids and one is not elsewhere]
+    return [one for one in registries if replace_in(one, wanted)]
+
+
+def _held_elsewhere(value: object) -> bool:
+    """Whether an object has more references than the objects that can be seen now hold."""
+    referrers = gc.get_referrers(value)
+    key = id(value)
+    seen = sum(1 for referrer in referrers for one in gc.get_referents(referrer) if id(one) == key)
+    # The caller's loop, the parameter, and the call.
+    return getrefcount(value) > seen + 3
+
+
+def replace_in(holder: object, wanted: dict[int, object]) -> bool:
+    """Let one object hold others instead. Returns whether it held any, and now does not."""
+    match holder:
+        case dict():
+            return _replace_in_dict(holder, wanted)
+        case list() | deque():
+            return _replace_in_sequence(holder, wanted)
+        case set():
+            return _replace_in_set(holder, wanted)
+        case tuple():
+            return _replace_in_tuple(holder, wanted)
+        case CellType():
+            content = wanted.get(id(holder.cell_contents))
+            if content is None:
+                return False
+            holder.cell_contents = content
+            return True
+        case type():
+            # Its own bases and order of resolution, and those of classes below it, are assigned as a whole.
+            return False
+        case GetSetDescriptorType() | MemberDescriptorType() | ModuleType() | FunctionType() | frozenset():
+            return False
+        case _:
+            return _replace_in_instance(holder, wanted)
+
+
+def _replace_in_dict(holder: dict[object, object], wanted: dict[int, object]) -> bool:
+    changed = False
+    if any(id(key) in wanted or _holds(key, wanted) for key in holder):
+        items = [(_replaced_key(key, wanted), wanted.get(id(value), value)) for key, value in holder.items()]
+        holder.clear()
+        holder.update(items)
+        return True
+    for key, value in list(holder.items()):
+        new = wanted.get(id(value))
+        if new is not None:
+            holder[key] = new
+            changed = True
+    return changed
+
+
+def _holds(key: object, wanted: dict[int, object]) -> bool:
+    return isinstance(key, tuple) and any(id(part) in wanted or _holds(part, wanted) for part in key)
+
+
+def _replaced_key(key: object, wanted: dict[int, object]) -> object:
+    new = wanted.get(id(key))
+    if new is not None:
+        return new
+    if _holds(key, wanted):
+        return tuple(_replaced_key(part, wanted) for part in key)  # type: ignore[attr-defined]
+    return key
+
+
+def _replace_in_sequence(holder: list[object] | deque[object], wanted: dict[int, object]) -> bool:
+    changed = False
+    for index, value in enumerate(holder):
+        new = wanted.get(id(value))
+        if new is not None:
+            holder[index] = new
+            changed = True
+    return changed
+
+
+def _replace_in_set(holder: set[object], wanted: dict[int, object]) -> bool:
+    found = [value for value in holder if id(value) in wanted or _holds(value, wanted)]
+    for value in found:
+        holder.discard(value)
+        holder.add(_replaced_key(value, wanted))
+    return bool(found)
+
+
+def _replace_in_tuple(holder: tuple[object, ...], wanted: dict[int, object]) -> bool:
+    if not any(id(value) in wanted for value in holder):
+        return False
+    # As a key it has another hash then: whoever has it as a key is put in order first.
+    for owner in gc.get_referrers(holder):
+        if owner.__class__ is dict and holder in owner:
+            _replace_in_dict(owner, wanted)
+        elif owner.__class__ is set and holder in owner:
+            _replace_in_set(owner, wanted)
+    replace_words(holder, wanted, items=len(holder))
+    return True
+
+
+def _replace_in_instance(holder: object, wanted: dict[int, object]) -> bool:
+    kind = wanted.get(id(type(holder)))
+    if isinstance(kind, type):
+        assign_class(holder, kind)
+    attributes = getattr(holder, "__dict__", None)
+    changed = attributes.__class__ is dict and _replace_in_dict(attributes, wanted)
+    # Its fixed part: what slots and objects that are written in C hold. The word of the class is not in it.
+    return replace_words(holder, wanted) > 0 or changed or kind is not None

@@ -1,0 +1,201 @@
+"""What a version registered with others, held against what the next version registered in its turn."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from types import FunctionType, MethodType
+from weakref import ref
+
+Undo = Callable[[], None]
+Registry = dict[object, object] | list[object] | deque[object] | set[object]
+
+_LONG = 20  # entries that are longer are data
+
+
+class Owners:
+    """Tells what belongs to a version of some modules: what they define, and what is made of that.
+
+    Args:
+        names: The dicts of the modules.
+        classes: The ``id`` of each class that they define.
+        held: The ``id`` of each function and class of theirs that somebody else held when their load ended.
+    """
+
+    def __init__(self, names: Iterable[dict[str, object]], classes: set[int], held: set[int]) -> None:
+        names = list(names)
+        self._names = {id(one) for one in names}
+        self._bound = {id(value) for one in names for value in one.values()}
+        self._classes = classes
+        self._held = held
+
+    def owns(self, value: object, depth: int = 3) -> bool:
+        """Whether it is theirs."""
+        if depth == 0:
+            return False
+        match value:
+            case FunctionType():
+                return id(value.__globals__) in self._names or any(
+                    self.owns(content, depth - 1) for content in _contents(value)
+                )
+            case type():
+                return id(value) in self._classes
+            case MethodType():
+                return self.owns(value.__self__, depth - 1) or self.owns(value.__func__, depth - 1)
+            case partial():
+                return self.owns(value.func, depth - 1)
+            case ref():
+                return self.owns(value(), depth - 1)
+            case tuple() | list():
+                return len(value) <= _LONG and any(self.owns(one, depth - 1) for one in value)
+            case _:
+                return id(type(value)) in self._classes
+
+    def registered(self, value: object) -> bool:
+        """Whether it was their load that put it where it is, and not somebody later, as far as that can be told."""
+        match value:
+            case FunctionType() | type():
+                return id(value) in self._held or id(value) not in self._bound
+            case tuple() | list():
+                return any(self.registered(one) for one in value if self.owns(one))
+            case MethodType():
+                return self.registered(value.__func__) if isinstance(value.__func__, FunctionType) else False
+            case ref():
+                return self.registered(value())
+            case _:
+                return isinstance(value, partial)
+
+
+def _contents(function: FunctionType) -> Iterable[object]:
+    for cell in function.__closure__ or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # empty yet
+            continue
+
+
+class Settling:
+    """What is to be done about one registry once the new version is in force."""
+
+    def __init__(
+        self, registry: Registry, before: Registry, old: Owners, canonical: Callable[[object], object]
+    ) -> None:
+        self._registry = registry
+        self._gone: list[object] = []
+        self._moves: list[tuple[int, int]] = []
+        match registry, before:
+            case dict(), dict():
+                self._plan_dict(registry, before, old, canonical)
+            case set(), set():
+                self._plan_set(registry, before, old)
+            case list() | deque(), list() | deque():
+                self._plan_list(registry, before, old)
+
+    def __bool__(self) -> bool:
+        return bool(self._gone or self._moves)
+
+    def _plan_dict(
+        self,
+        registry: dict[object, object],
+        before: dict[object, object],
+        old: Owners,
+        canonical: Callable[[object], object],
+    ) -> None:
+        again = {id(canonical(key)) for key in registry if key not in before}
+        changed = any(registry.get(key) is not value for key, value in before.items()) or len(again) > 0
+        for key, value in before.items():
+            if registry.get(key, self) is not value or id(key) in again or not (old.owns(value) or old.owns(key)):
+                continue
+            if (
+                old.registered(value)
+                or old.registered(key)
+                or (changed and not isinstance(value, (FunctionType, type)))
+            ):
+                self._gone.append(key)
+
+    def _plan_set(self, registry: set[object], before: set[object], old: Owners) -> None:
+        new = [describe(one) for one in registry if one not in before]
+        for one in before:
+            if one in registry and old.owns(one):
+                if describe(one) in new:
+                    if not isinstance(one, (FunctionType, type)):
+                        self._gone.append(one)
+                elif old.registered(one):
+                    self._gone.append(one)
+
+    def _plan_list(
+        self, registry: list[object] | deque[object], before: list[object] | deque[object], old: Owners
+    ) -> None:
+        known = {id(one) for one in before}
+        new = [(index, describe(one)) for index, one in enumerate(registry) if id(one) not in known]
+        for index, one in enumerate(registry):
+            if id(one) not in known or not old.owns(one):
+                continue
+            described = describe(one)
+            match_at = next((place for place, (_, other) in enumerate(new) if other == described), None)
+            if match_at is not None:
+                self._moves.append((new.pop(match_at)[0], index))
+            elif old.registered(one) or (new and not isinstance(one, (FunctionType, type))):
+                self._gone.append(index)
+
+    def settle(self, log: list[Undo]) -> None:
+        """Let what was registered again stand where it stood, and what was not be gone."""
+        registry = self._registry
+        if isinstance(registry, dict):
+            before = dict(registry)
+            log.append(lambda: _restore_dict(registry, before))
+            for key in self._gone:
+                registry.pop(key, None)
+        elif isinstance(registry, set):
+            members = set(registry)
+            log.append(lambda: _restore_set(registry, members))
+            registry.difference_update(self._gone)
+        else:
+            self._settle_list(registry, log)
+
+    def _settle_list(self, registry: list[object] | deque[object], log: list[Undo]) -> None:
+        entries = list(registry)
+        log.append(lambda: _restore_list(registry, entries))
+        after = list(entries)
+        for at, to in self._moves:
+            after[to] = entries[at]
+        dropped = {*(at for at, _ in self._moves), *self._gone}
+        _restore_list(registry, [one for index, one in enumerate(after) if index not in dropped])
+
+
+def _restore_dict(registry: dict[object, object], entries: dict[object, object]) -> None:
+    registry.clear()
+    registry.update(entries)
+
+
+def _restore_set(registry: set[object], entries: set[object]) -> None:
+    registry.clear()
+    registry.update(entries)
+
+
+def _restore_list(registry: list[object] | deque[object], entries: list[object]) -> None:
+    if isinstance(registry, list):
+        registry[:] = entries
+    else:
+        registry.clear()
+        registry.extend(entries)
+
+
+def describe(value: object) -> tuple[object, ...]:
+    """Return what an entry and its successor have in common."""
+    match value:
+        case FunctionType():
+            return ("function", value.__module__, value.__qualname__)
+        case type():
+            return ("class", value.__module__, value.__qualname__)
+        case MethodType():
+            return ("method", describe(value.__self__), value.__name__)
+        case partial():
+            return ("partial", describe(value.func))
+        case ref():
+            return ("reference", describe(value()))
+        case tuple() | list():
+            return ("row", *(describe(one) for one in value[:_LONG]))
+        case str() | int() | float() | bytes() | None:
+            return ("value", value)
+        case _:
+            return ("instance", type(value).__module__, type(value).__qualname__)

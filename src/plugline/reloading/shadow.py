@@ -1,0 +1,179 @@
+"""Modules that run again beside the ones in force, seen by the thread that runs them and by nobody else.
+
+While a trial goes on, a module that takes part in it is of a class that asks who looks: the thread of the trial sees the
+shadow, all others see what is in force. So whatever the code under trial does to reach a neighbour (an import statement,
+``import_module``, ``sys.modules``, a dataclass that looks up its own module) leads it to the neighbour's new
+version, which is run when it is first looked at: in the order that an import would give, circles included.
+``sys.modules`` is not touched, no module of a shadow ever gets out, and dropping the shadows is the roll back.
+"""
+
+import sys
+from _thread import get_ident
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import ModuleType, TracebackType
+from typing import Self, cast
+
+from plugline.loading.keeping import expect, expect_no_more
+from plugline.loading.namespace import PrivateLoader, spec_below
+from plugline.loading.traces import Trace
+
+_trials: dict[int, "dict[int, Shadow]"] = {}  # by thread, then by the id of the module
+
+
+class Shadow:
+    """One module that is run again.
+
+    Attributes:
+        module: The module that everybody has.
+        beside: The one that the new version runs in.
+        trace: What running the new version did.
+        kept: The names of the variables that the new version took along.
+    """
+
+    __slots__ = ("_begun", "beside", "kept", "loader", "module", "trace")
+
+    def __init__(self, module: ModuleType, loader: PrivateLoader, trace: Trace) -> None:
+        spec = spec_below(loader.namespace, module.__name__)
+        if spec is None:
+            message = f"{module.__name__} has no file any more"
+            raise ImportError(message, name=module.__name__)
+        from importlib.util import module_from_spec  # noqa: PLC0415 - a reload is not on the path of a start
+
+        self.module = module
+        self.beside = module_from_spec(spec)
+        self.loader = cast(PrivateLoader, spec.loader)
+        self.trace = trace
+        self.kept: list[str] = []
+        self._begun = False
+
+    @property
+    def old(self) -> dict[str, object]:
+        """The names that are in force."""
+        return ModuleType.__getattribute__(self.module, "__dict__")  # type: ignore[no-any-return]
+
+    @property
+    def new(self) -> dict[str, object]:
+        """The names of the new version."""
+        return self.beside.__dict__
+
+    def _take_submodules(self) -> None:
+        """Give a package its submodules, as importing them has given them to the version before."""
+        prefix = f"{self.module.__name__}."
+        for name, module in list(sys.modules.items()):
+            child = name.removeprefix(prefix)
+            if child != name and "." not in child and self.old.get(child) is module:
+                self.new.setdefault(child, module)
+
+    def run(self, done: Callable[["Shadow"], None]) -> None:
+        """Run the new version, once; what it raises passes."""
+        if self._begun:
+            return
+        self._begun = True
+        spec = self.beside.__spec__
+        assert spec is not None  # noqa: S101 - it was made from one
+        vars(spec)["_initializing"] = True  # so that errors speak of a circular import
+        self.kept = expect(self.new, self.old)
+        try:
+            self.loader.run(self.beside, self.trace)
+            self._take_submodules()
+        finally:
+            expect_no_more(self.new)
+            vars(spec)["_initializing"] = False
+        done(self)
+
+
+class _Seen(ModuleType):
+    """The class of a module while there is a shadow of it."""
+
+    def __getattribute__(self, name: str) -> object:
+        trial = _trials.get(get_ident())
+        if trial is not None:
+            shadow = trial.get(id(self))
+            if shadow is not None:
+                shadow_run(shadow)
+                return getattr(shadow.beside, name)
+        return super().__getattribute__(name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        shadow = _trials.get(get_ident(), {}).get(id(self))
+        if shadow is not None:
+            setattr(shadow.beside, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        shadow = _trials.get(get_ident(), {}).get(id(self))
+        if shadow is not None:
+            delattr(shadow.beside, name)
+        else:
+            super().__delattr__(name)
+
+    def __dir__(self) -> list[str]:
+        return sorted(self.__dict__)
+
+
+class Trial:
+    """All shadows of one reload, from before the first is run to after they are adopted or dropped.
+
+    Threads: belongs to the one that enters it.
+    """
+
+    def __init__(self, shadows: Sequence[Shadow]) -> None:
+        self.shadows = tuple(shadows)
+        self.done: list[Shadow] = []
+        self._classes: list[tuple[ModuleType, type]] = []
+
+    def __enter__(self) -> Self:
+        self._classes = [(shadow.module, type(shadow.module)) for shadow in self.shadows]
+        for shadow in self.shadows:
+            shadow.module.__class__ = _Seen
+        self.look_beside()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.look_at_what_is_in_force()
+        for module, before in self._classes:
+            object.__setattr__(module, "__class__", before)
+
+    def look_beside(self) -> None:
+        """Let this thread see the new versions."""
+        _trials[get_ident()] = {id(shadow.module): shadow for shadow in self.shadows}
+        _on_done[get_ident()] = self.done.append
+
+    def look_at_what_is_in_force(self) -> None:
+        """Let this thread see what all others see."""
+        _trials.pop(get_ident(), None)
+        _on_done.pop(get_ident(), None)
+
+    def run(self) -> None:
+        """Run all of them; what one raises passes."""
+        for shadow in self.shadows:
+            shadow_run(shadow)
+
+
+_on_done: dict[int, Callable[[Shadow], None]] = {}
+
+
+def shadow_run(shadow: Shadow) -> None:
+    """Run a shadow of this thread's trial unless that has begun."""
+    shadow.run(_on_done[get_ident()])
+
+
+def trial_of_this_thread() -> "dict[int, Shadow]":
+    """Return the shadows that this thread sees, by the ``id`` of their modules."""
+    return _trials.get(get_ident(), {})
+
+
+@contextmanager
+def looking_at_what_is_in_force() -> Iterator[None]:
+    """Let this thread see, for a while, what all others see."""
+    thread = get_ident()
+    trial, done = _trials.pop(thread, None), _on_done.pop(thread, None)
+    try:
+        yield
+    finally:
+        if trial is not None and done is not None:
+            _trials[thread], _on_done[thread] = trial, done

@@ -1,0 +1,176 @@
+"""Modules whose sources changed to those modules in another version, or to why everything is as it was."""
+
+import gc
+from collections.abc import Sequence
+from typing import Protocol
+
+from plugline.blame import users_own_interrupt
+from plugline.errors import PluginRejected
+from plugline.findings import Finding
+from plugline.loading.running import failure
+from plugline.loading.traces import succeed_effects
+from plugline.reloading import lines
+from plugline.reloading.adoption import Adoption
+from plugline.reloading.differences import Differences
+from plugline.reloading.graft import can_graft, graft
+from plugline.reloading.instances import complete_instances
+from plugline.reloading.parts import Done, Part, nothing_done
+from plugline.reloading.reach import Reach
+from plugline.reloading.references import Young
+from plugline.reloading.shadow import Shadow, Trial
+from plugline.reloading.slice import Slice
+
+
+class Judge(Protocol):
+    """Who knows what the new version has to be, and what else belongs to a generation: a host."""
+
+    def check(self) -> tuple[Finding, ...]:
+        """Return what keeps the new version from being taken. Called when it has run, in the thread that sees it."""
+
+    def hand_over(self) -> None:
+        """Close what the old version owns, and let the new one open it. What the new one raises passes.
+
+        Called last before the commit, in the thread that sees the new version.
+        """
+
+    def take_back(self) -> None:
+        """Let the old version open again what it owns, when the new one could not. Called after all else was undone."""
+
+    def shown(self, part: Part) -> str:
+        """Return the part's file as messages show it."""
+
+
+def all_grafts(parts: Sequence[Part]) -> bool:
+    """Whether new bodies on living functions are all that it takes."""
+    return all(can_graft(part) for part in parts if part.changed)
+
+
+def put_bodies(parts: Sequence[Part]) -> Done:
+    """Do that."""
+    done = nothing_done()
+    changed = [part for part in parts if part.changed]
+    graft(changed, done)
+    for part in changed:
+        complete_instances(part, part.names, done)
+    return done
+
+
+class Transaction:
+    """One reload of modules that run again.
+
+    It is whole or not at all: what it raises, and what it returns as findings, has left everything as it was.
+    """
+
+    def __init__(self, parts: Sequence[Part], judge: Judge) -> None:
+        """Nothing is run yet.
+
+        Args:
+            parts: In the order in which they run; what one imports of the others runs before it.
+            judge: Decides.
+        """
+        self._parts = tuple(parts)
+        self._judge = judge
+        own = {id(part.names) for part in parts}
+        self._reach = Reach(lambda names: id(names) in own, frozenset(part.name for part in parts))
+        self._young = Young()
+
+    def run(self) -> Done | tuple[Finding, ...]:
+        """Try the new version, and put it in force where it holds."""
+        self._look_around()
+        shadows = []
+        for part in self._parts:
+            shadows.append(Shadow(part.module, part.loader, part.new_trace()))
+            if part.changed:
+                lines.hold(part.trace.path, part.content)
+        self._young.begin()
+        try:
+            result = self._try(Trial(shadows))
+            if not isinstance(result, Done):
+                # While only what the trial made is looked at this is quick, and classes leave no trace in those above them.
+                shadows.clear()
+                gc.collect()
+            return result
+        finally:
+            self._young.end()
+
+    def _look_around(self) -> None:
+        for part in self._parts:
+            self._reach.look(part.trace.code, part.names)
+            if part.changed:
+                self._reach.look(part.code, part.names)
+            for constant in part.code.co_consts:
+                if constant.__class__ is str and constant in part.names:  # what may be the name of something kept
+                    self._reach.look_at(part.names[constant])
+
+    def _try(self, trial: Trial) -> Done | tuple[Finding, ...]:
+        handing_over = False
+        with trial:
+            try:
+                trial.run()
+                findings = self._judge.check()
+                if not findings:
+                    handing_over = True
+                    self._reach.mark()
+                    self._judge.hand_over()
+                    return self._commit(trial)
+            except PluginRejected as error:
+                findings = error.findings
+            except BaseException as error:
+                trial.look_at_what_is_in_force()
+                if users_own_interrupt(error):
+                    self._undo(trial)
+                    if handing_over:
+                        self._judge.take_back()
+                    raise
+                findings = (self._failure(error, trial),)
+        self._undo(trial)
+        if handing_over:
+            self._judge.take_back()
+        return findings
+
+    def _failure(self, error: BaseException, trial: Trial) -> Finding:
+        """Return the finding for what was raised, at the part of the deepest line that is one's."""
+        blamed = self._parts[0]
+        by_path = {part.trace.path: part for part in self._parts}
+        entry = error.__traceback__
+        while entry is not None:
+            blamed = by_path.get(entry.tb_frame.f_code.co_filename, blamed)
+            entry = entry.tb_next
+        return failure(error, blamed.trace.path, self._judge.shown(blamed), "while it was reloaded")
+
+    def _undo(self, trial: Trial) -> None:
+        for shadow in reversed(trial.done):
+            shadow.trace.undo_effects()
+        self._reach.restore()
+
+    def _commit(self, trial: Trial) -> Done:
+        done = nothing_done()
+        pairs = list(zip(self._parts, trial.shadows, strict=True))
+        differences = [
+            Differences(part.names, shadow.new, part.trace, part.comparison, shadow.kept) for part, shadow in pairs
+        ]
+        trial.look_at_what_is_in_force()
+        adoption = Adoption(pairs, self._reach, self._young)
+        with Slice():
+            adoption.commit(done)
+        for part, shadow in pairs:
+            complete_instances(part, shadow.module.__dict__, done)
+        for shadow in reversed(trial.done):
+            part = next(part for part, other in pairs if other is shadow)
+            succeed_effects(shadow.trace, part.trace)
+            if shadow.trace.effects is not None:
+                shadow.trace.effects.follow(adoption.canonical)
+        for (part, shadow), difference in zip(pairs, differences, strict=True):
+            self._tell(done, part, difference, shadow.kept)
+        return done
+
+    def _tell(self, done: Done, part: Part, difference: Differences, kept: Sequence[str]) -> None:
+        prefix = "" if part is self._parts[0] else f"{part.name.rpartition('.')[2]}."
+        for all_names, found in (
+            (done.added, difference.added),
+            (done.changed, difference.changed),
+            (done.removed, difference.removed),
+            (done.kept, kept),
+            (done.lost, difference.lost),
+        ):
+            all_names.extend(f"{prefix}{name}" for name in found)
