@@ -236,7 +236,7 @@ class Host(Generic[T_co]):
                 plugins[entry.spec.name] = Plugin(entry, self._loader)
         return self._settled(registry.inspection, plugins)
 
-    def reload(self, name: str) -> "ReloadReport":
+    def reload(self, name: str) -> ReloadReport:
         """Take the files of a plugin as they are now: its own, and those of the same folder that it imports.
 
         It is a transaction: what fails before the end (a syntax error, an exception, an interface that is not met, a
@@ -267,7 +267,7 @@ class Host(Generic[T_co]):
                 return self._not_reloaded(name)
             return reload_plugins(self._loader, [plugin])[0]
 
-    def _not_reloaded(self, name: str) -> "ReloadReport":
+    def _not_reloaded(self, name: str) -> ReloadReport:
         from plugline.reloading.report import ReloadReport  # noqa: PLC0415 - see Plugin.reload
 
         try:

@@ -34,8 +34,8 @@ from plugline.loading.namespace import (
     stand_at_top,
     stand_first,
 )
-from plugline.loading.traces import Trace, trace_of
 from plugline.loading.target import Declined, Faulty, Target, Vanished, quick_target
+from plugline.loading.traces import Trace, trace_of
 from plugline.typed import TYPE_CHECKING, CodeType, Container, Mapping, ModuleType, Sequence, TracebackType
 from plugline.values import Value
 
@@ -531,9 +531,12 @@ class Loader:
     def _at_work(self, name: str, module: ModuleType) -> None:
         """Take note of a plugin that may own something: it is told when it is to end."""
         trace = trace_of(module)
-        if "on_unload" in module.__dict__ or "on_load" in module.__dict__ or "on_reload" in module.__dict__:
-            self.begun[name] = module
-        elif trace is not None and trace.effects is not None and trace.effects.all:
+        if (
+            "on_unload" in module.__dict__
+            or "on_load" in module.__dict__
+            or "on_reload" in module.__dict__
+            or (trace is not None and trace.effects is not None and trace.effects.all)
+        ):
             self.begun[name] = module
 
     def _begin(

@@ -236,7 +236,9 @@ class Watch:
         if self._filters is not None:
             known = {id(entry) for entry in self._filters}
             effects.all += [
-                Effect("warnings", index, _ABSENT, entry) for index, entry in enumerate(_filters()) if id(entry) not in known
+                Effect("warnings", index, _ABSENT, entry)
+                for index, entry in enumerate(_filters())
+                if id(entry) not in known
             ]
         for module, names in self._named:
             effects.all += _name_effects(module, names, name)

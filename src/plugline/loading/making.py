@@ -12,9 +12,7 @@ from plugline.loading.traces import Trace, run_traced
 from plugline.typed import Mapping, ModuleType
 
 
-def make_module(
-    loader: PrivateLoader, trace: Trace, injected: Mapping[str, object]
-) -> ModuleType:
+def make_module(loader: PrivateLoader, trace: Trace, injected: Mapping[str, object]) -> ModuleType:
     """Run a module that has no package of its own and is not loaded yet; whatever it raises passes.
 
     Args:
