@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
+from plugline.discovery.installed import entry_point_names
+
 _SHIPPED = {"processors": "processors", "formats": "formats", "engines": "engines"}
 _VARIANTS = ("_plugin", "_processor", "_format", "_engine")  # what a pipeline's names may leave out
 _MOST_BYTES = 2**20  # of a file; a plugin may have no more
@@ -22,7 +24,7 @@ def complete(kind: str, words: Sequence[str]) -> int:
     names = set(_own(kind, _folders(words)))
     if kind in _SHIPPED:
         names.update(_modules(os.path.join(os.path.dirname(os.path.dirname(__file__)), _SHIPPED[kind])))
-        names.update(_installed(f"plugline.{kind}"))
+        names.update(entry_point_names(f"plugline.{kind}") or ())
     sys.stdout.write("".join(f"{name}\n" for name in sorted(names) if name.isprintable()))
     return 0
 
@@ -103,22 +105,3 @@ def _said(content: bytes) -> str:
 
 def _modules(folder: str) -> Iterator[str]:
     return (_stem(path) for path in _candidates(folder))
-
-
-def _installed(group: str) -> Iterator[str]:
-    """Yield the names of entry points, read from their files: importlib.metadata costs more than all the rest."""
-    heading = f"[{group}]"
-    for folder in sys.path:
-        try:
-            found = [name for name in os.listdir(folder or ".") if name.endswith(".dist-info")]
-        except OSError:
-            continue
-        for name in found:
-            lines = _read(os.path.join(folder, name, "entry_points.txt")).decode("utf-8", "replace").splitlines()
-            if heading not in lines:
-                continue
-            for line in lines[lines.index(heading) + 1 :]:
-                if line.startswith("["):
-                    break
-                if "=" in line:
-                    yield line.partition("=")[0].strip()

@@ -263,6 +263,10 @@ class EntryPoints:
 
     def find(self) -> Found:
         """See :class:`Finder`."""
+        from plugline.discovery.installed import entry_point_names  # noqa: PLC0415 - for this finder only
+
+        if entry_point_names(self.group) == set():
+            return Found()
         # importlib.metadata costs three interpreter starts to import.
         from importlib.metadata import entry_points  # noqa: PLC0415
 

@@ -1,0 +1,65 @@
+"""``sys.path`` to the names of a group of entry points, read from their files.
+
+``importlib.metadata`` says the same and more, and costs three interpreter starts to import; most programs have no entry
+point of the group that is asked for.
+"""
+
+import os
+import sys
+
+_MOST_BYTES = 2**20
+
+
+def entry_point_names(group: str) -> set[str] | None:
+    """Return the names of a group's entry points; ``None`` where only ``importlib.metadata`` can tell.
+
+    That is where something on ``sys.path`` is no folder, or something on ``sys.meta_path`` finds distributions elsewhere.
+    """
+    if any(hasattr(finder, "find_distributions") and not _is_usual(finder) for finder in sys.meta_path):
+        return None
+    heading = f"[{group}]"
+    names: set[str] = set()
+    for folder in sys.path:
+        try:
+            found = os.listdir(folder or ".")
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+        for name in found:
+            if name.endswith((".dist-info", ".egg-info")):
+                text = _read(os.path.join(folder, name, "entry_points.txt"))
+                if heading in text:
+                    names |= _names_below(heading, text)
+            elif name.endswith(".egg"):
+                return None
+    return names
+
+
+def _is_usual(finder: object) -> bool:
+    return getattr(finder, "__module__", "") == "_frozen_importlib_external"
+
+
+def _read(path: str) -> str:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        return os.read(descriptor, _MOST_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
+
+
+def _names_below(heading: str, text: str) -> set[str]:
+    names: set[str] = set()
+    inside = False
+    for line in text.splitlines():
+        stripped = line.strip()
+        if stripped.startswith("["):
+            inside = stripped == heading
+        elif inside and "=" in stripped and not stripped.startswith(("#", ";")):
+            names.add(stripped.partition("=")[0].strip())
+    return names
