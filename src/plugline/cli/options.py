@@ -27,7 +27,7 @@ def common(function: F) -> F:
         is_flag=True,
         expose_value=False,
         callback=_be_verbose,
-        help="Show tracebacks: of plugins that fail to load, and of a bug in plugline.",
+        help="Show tracebacks: of plugins that fail, and of a bug in plugline.",
     )
     as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
     return as_json(verbose(_with_settings(function)))

@@ -13,6 +13,7 @@ from plugline.cli.samples import Speed
 from plugline.cli.summary import seconds_text
 from plugline.pipeline.plan import Plan, PluginUse
 from plugline.pipeline.report import RunReport
+from plugline.records.values import SlowRecord
 
 _MOST_EXAMPLES = 3  # of one error
 _MOST_ERRORS = 200
@@ -253,16 +254,20 @@ def _place(position: object) -> str:
 
 
 def _slowest(report: RunReport) -> Iterator[str]:
-    slow = getattr(report, "slowest", ())
+    slow = report.slowest
     if not slow:
         return
     yield '<table><thead><tr><th class="number">time</th><th>where</th><th>most of it in</th><th>record</th></tr></thead><tbody>'
     for one in slow:
         yield (
-            f'<tr><td class="number">{seconds_text(one.seconds)}</td><td>{escape(_place(one.position))}</td>'
-            f"<td>{escape(one.step)} ({seconds_text(one.step_seconds)})</td><td><code>{escape(one.shown)}</code></td></tr>"
+            f'<tr><td class="number">{seconds_per_record(one.seconds, 1)}</td><td>{escape(_place_of(one))}</td>'
+            f"<td>{escape(one.step)} ({seconds_per_record(one.step_seconds, 1)})</td><td><code>{escape(one.shown)}</code></td></tr>"
         )
     yield "</tbody></table>"
+
+
+def _place_of(slow: SlowRecord) -> str:
+    return _place({"path": slow.path, "line": slow.position.line, "row": slow.position.row})
 
 
 def _uses(plan: Plan) -> list[PluginUse]:

@@ -94,14 +94,23 @@ def command(  # click gives every option by its name
         if not quiet or report.failed or stop is not None:
             render.say(summary(report))
         seeing.say(report)
+        if invocation.verbose:
+            _say_tracebacks(report)
     if stop is not None:
         return _stop_code(stop, invocation)
     return FAULTS if report.failed or not written else OK
 
 
+def _say_tracebacks(report: RunReport) -> None:
+    """Say the tracebacks of the first records that failed, from the first frame that is no longer ours."""
+    for key, text in report.tracebacks.items():
+        lines = "\n".join(render.plain(line) for line in text.rstrip("\n").split("\n"))
+        render.say(f"{render.plain(key)}\n{lines}")
+
+
 def _run(plan: Plan, seeing: Seeing, *, resume: bool) -> tuple[RunReport, RunStopped | None]:
     try:
-        return run_plan(plan, progress=seeing.progress, resume=resume), None
+        return run_plan(seeing.plan, progress=seeing.progress, resume=resume), None
     except RunStopped as stop:
         report = stop.report
         if not isinstance(report, RunReport):  # it always is; the error knows no report, being on the ground

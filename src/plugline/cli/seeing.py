@@ -1,6 +1,7 @@
 """What is asked to be seen of a run: its progress while it goes on, a page and a profile when it has ended."""
 
 import os
+from dataclasses import replace
 from tempfile import NamedTemporaryFile
 
 from plugline.cli import render
@@ -13,6 +14,9 @@ from plugline.pipeline.split import Progress, ProgressCall
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # imported where a page is asked for
     from plugline.cli.samples import Samples
+
+
+_MOST_SLOW = 10
 
 
 class Seeing:
@@ -33,6 +37,11 @@ class Seeing:
         self._profiled = profiled
         self._title = title
         self._samples = None if page_path is None else _samples_for(page_path)
+
+    @property
+    def plan(self) -> Plan:
+        """What to run: where a page is asked for, the plan with the records that take longest to be noted."""
+        return self._plan if self._page_path is None else replace(self._plan, slowest=_MOST_SLOW)
 
     @property
     def progress(self) -> ProgressCall | None:

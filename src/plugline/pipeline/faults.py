@@ -65,13 +65,18 @@ class DeadLetters:
         return letter
 
     def _position(self, batch: RawBatch, failure: Failure) -> Mapping[str, object]:
-        position = _position(batch, failure.index) if failure.record is None else Position()
+        there = self.position(batch, failure.index) if failure.record is None else Position()
+        return position_of(self._split, there)
+
+    def position(self, batch: RawBatch, index: int) -> Position:
+        """Return where a record of a batch stands in the split; its offset is that in the input."""
+        position = _position(batch, index)
         if position.offset is not None:
             offset = position.offset + self._split.start - len(self._split.head)
             position = Position(line=position.line, offset=offset, row=position.row)
         if position.line is not None and self._split.head:
             position = replace(position, line=position.line - lines_in(self._split.head))
-        return position_of(self._split, position)
+        return position
 
     def _step(self, failure: Failure) -> Mapping[str, object]:
         if failure.stage == 0:

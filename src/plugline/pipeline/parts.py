@@ -9,7 +9,7 @@ Invariants that the tests name by their numbers:
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -29,6 +29,7 @@ from plugline.pipeline.report import added
 from plugline.pipeline.split import letters_finding, writes_alone
 from plugline.pipeline.streams import SinkFile, compressed_bytes, folder_aside, put_in_place, standard_writer
 from plugline.records import Assembles, OpensSink, Part, Position, Sink, StepCounts
+from plugline.records.values import SlowRecord
 
 _COPIED_BYTES = 2**20  # at a time; shutil has the same loop, and half a bare interpreter's start of imports
 _MOST_TRACEBACKS = 20  # of a run: "full tracebacks for the first 20 distinct errors"
@@ -248,6 +249,7 @@ class Committer:
         self.resumed_parts = 0
         self.discarded_parts = 0
         self.done = Done()
+        self.slowest: list[SlowRecord] = []
         self.needs_columns = False
         self._head = b""
 
@@ -456,6 +458,7 @@ class Committer:
         if letters:
             self._write_letters(letters)
         lines_before, rows_before = self._before(cut)
+        self._take_slowest(cut, part)
         entry = {
             "mark": [cut.after.index, cut.after.file, cut.after.start],
             "output_bytes": self._output_bytes,
@@ -487,15 +490,26 @@ class Committer:
         letters = part.dead_letters
         if part.dead_letters_path is not None:
             letters = b"".join(_read_all(part.dead_letters_path))
-        lines, rows = self._before(cut)
-        if not letters or (cut.position is None and lines == 0 and rows == 0):
+        if not letters or (cut.position is None and self._before(cut) == (0, 0)):
             return letters
+        return placed(letters, self._place(cut))
+
+    def _place(self, cut: Cut) -> Callable[[Position], Position]:
+        """Return what says where something that stands in a split stands in its file."""
+        lines, rows = self._before(cut)
 
         def counted_on(there: Position) -> Position:
             line = None if there.line is None or lines is None else there.line + lines
             return Position(line=line, offset=there.offset, row=None if there.row is None else there.row + rows)
 
-        return placed(letters, cut.position or counted_on)
+        return cut.position or counted_on
+
+    def _take_slowest(self, cut: Cut, part: Part) -> None:
+        if not part.slowest:
+            return
+        place = self._place(cut)
+        found = [replace(one, position=place(one.position), path=cut.split.path) for one in part.slowest]
+        self.slowest = sorted([*self.slowest, *found], key=lambda one: -one.seconds)[: self._plan.slowest]
 
     def _write_letters(self, letters: bytes) -> None:
         try:

@@ -91,6 +91,7 @@ class Plan:
         limit: How many of them are too many.
         engine: What executes the splits.
         folder: What the relative ones of these paths are relative to: the working folder when the plan was made.
+        slowest: How many of the records that take longest are to be told of; each of them costs every record a little time.
     """
 
     config: PipelineConfig
@@ -105,6 +106,7 @@ class Plan:
     limit: ErrorLimit
     engine: PluginUse
     folder: str
+    slowest: int = 0
 
     def located(self, path: str) -> str:
         """Return one of the plan's paths as it can be opened from any working folder: a plugin may change that."""

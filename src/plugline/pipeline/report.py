@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from plugline.records import StepCounts
+from plugline.records.values import SlowRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class RunReport:
         tracebacks: The whole traceback of the first record with an error, for the first 20 distinct errors, by the same key.
         resumed_parts: How many splits had been done by a run before, which this one went on with.
         resumable: Whether what was done is kept, so that the run can be gone on with.
+        slowest: The records that took longest, where they were asked for.
     """
 
     counts: tuple[StepCounts, ...]
@@ -33,6 +35,7 @@ class RunReport:
     tracebacks: Mapping[str, str] = field(default_factory=dict)
     resumed_parts: int = 0
     resumable: bool = False
+    slowest: tuple[SlowRecord, ...] = ()
 
     @property
     def records_in(self) -> int:

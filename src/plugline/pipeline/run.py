@@ -298,6 +298,7 @@ class _Run:
             errors=tallied([done.errors]),
             tracebacks=done.tracebacks,
             resumed_parts=self._committer.resumed_parts,
+            slowest=tuple(self._committer.slowest),
         )
 
     def _stop(self, stop: RunStopped) -> RunStopped:

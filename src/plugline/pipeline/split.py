@@ -18,6 +18,7 @@ from plugline.pipeline.plan import Plan, goes_straight
 from plugline.pipeline.streams import compresses_parts, compressing, folder_aside, open_source, plain_file, window
 from plugline.records import CutsPieces, Format, OpensSource, Part, Position, RawBatch, Reader, Split, Writer
 from plugline.records.loop import BatchCall, Failure, RecordLoop, StopRun
+from plugline.records.slowest import Slowest
 
 _Tools: TypeAlias = tuple[Reader, Writer, RecordLoop, Callable[[Split, ExitStack], BinaryIO], bool, int]
 
@@ -87,6 +88,7 @@ class SplitWork:
         self._most_bytes = most_bytes
         self._bound = bound
         self._loop: RecordLoop | None = None
+        self._slowest = _slowest(plan, bound)
         self._file: tuple[str, int] | None = None
 
     def __enter__(self) -> Self:
@@ -106,11 +108,15 @@ class SplitWork:
     def run(self, split: Split) -> Part:
         """See :func:`run_split`."""
         reader, writer = self._reader(split), self._bound.writer.writer()
+        decode, steps, encode, slowest = reader.decode, self._bound.steps, writer.encode, self._slowest
+        if slowest is not None:
+            decode, encode = slowest.decoding(decode), slowest.timed(len(steps) + 1, encode)  # type: ignore[assignment]
+            steps = slowest.steps(steps) if self._loop is None else steps
         if self._loop is None:
-            self._loop = RecordLoop(reader.decode, self._bound.steps, writer.encode)
+            self._loop = RecordLoop(decode, steps, encode)
         else:
-            self._loop.begin(reader.decode, writer.encode)
-        return _Running(self._plan, split, self._tools(reader, writer, self._loop)).run()
+            self._loop.begin(decode, encode)
+        return _Running(self._plan, split, self._tools(reader, writer, self._loop), slowest=slowest).run()
 
     def run_carefully(
         self, split: Split, note: Callable[[int, int], None], killers: Mapping[int, tuple[int, str]]
@@ -153,6 +159,13 @@ class SplitWork:
         return window(self._file[1], split.start, split.end, split.head)
 
 
+def _slowest(plan: Plan, bound: BoundPlan) -> Slowest | None:
+    """Return what finds the slowest records, where they are asked for and pass through all stages one after the other."""
+    if not plan.slowest or any(step.batch is not None for step in bound.steps):
+        return None
+    return Slowest(plan.slowest, ["source", *(step.name for step in bound.steps), "sink"])
+
+
 def cuts_pieces(form: Format) -> bool:
     """Whether a format is one of :class:`~plugline.records.CutsPieces`."""
     return hasattr(form, "pieces") and hasattr(form, "piece_reader")
@@ -166,11 +179,19 @@ def writes_alone(form: Format) -> bool:
 class _Running:
     """One split while it runs."""
 
-    def __init__(self, plan: Plan, split: Split, work: "_Tools", careful: "_Careful | None" = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        split: Split,
+        work: "_Tools",
+        careful: "_Careful | None" = None,
+        slowest: Slowest | None = None,
+    ) -> None:
         self._plan = plan
         self._split = split
         self._reader, self._writer, self._loop, self._open, self._alone, most_bytes = work
         self._careful = careful
+        self._slowest = slowest
         self._in_files = not most_bytes
         self._letters = DeadLetters(plan, split)
         self._letter_lines = _Output(plan, plan.dead_letters, most_bytes)
@@ -214,6 +235,7 @@ class _Running:
             tracebacks={key: (numbers.get(text, -1), text) for key, text in self._loop.tracebacks.items()},
             lines=lines - lines_in(self._split.head) if isinstance(lines, int) else None,
             stop=stop,
+            slowest=self._slowest.take() if self._slowest is not None else (),
         )
 
     def _pass_through(self, stack: ExitStack) -> None:
@@ -246,6 +268,8 @@ class _Running:
     def _run_loop(self, batch: RawBatch, encoded: list[object], failures: list[Failure]) -> Failure | None:
         """Pass a batch through. Returns the failure that ends the run, a dead letter as well, if there is one."""
         run = self._loop.run if self._careful is None else partial(self._careful.run, self._loop, self._records)
+        if self._slowest is not None:
+            run = partial(self._run_timed, self._slowest, batch)
         try:
             run(batch.raws, encoded, failures)
         except StopRun as stop:
@@ -254,6 +278,15 @@ class _Running:
             return stop.failure
         self._records += len(batch.raws)
         return None
+
+    def _run_timed(
+        self, slowest: Slowest, batch: RawBatch, raws: list[object], encoded: list[object], failures: list[Failure]
+    ) -> None:
+        slowest.begin_batch()
+        try:
+            self._loop.run(raws, encoded, failures)
+        finally:
+            slowest.end_batch(raws, partial(self._letters.position, batch))
 
     def _stop_finding(self, failure: Failure) -> Finding:
         where = Place(failure.error.path or self._split.path, failure.error.line)

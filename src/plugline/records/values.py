@@ -99,6 +99,27 @@ class StepCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlowRecord:
+    """A record that took long.
+
+    Attributes:
+        seconds: How long, in all stages together.
+        step: The stage that took most of it: the name of a step, ``"source"`` or ``"sink"``.
+        step_seconds: How long that stage took.
+        position: Where it stands in its split; in a run's report, in its file.
+        shown: The beginning of it, as it came in.
+        path: Its file; empty in a part.
+    """
+
+    seconds: float
+    step: str
+    step_seconds: float
+    position: Position
+    shown: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """What one split became: what is to be written, and the counts.
 
@@ -116,6 +137,7 @@ class Part:
             the number of its dead letter in the split, or -1 where it became none.
         lines: How many lines the split has, ``None`` where its reader does not tell.
         stop: Why the run has to end here, what was done of the split being in the part; ``None``: it goes on.
+        slowest: The records that took longest, where the plan asks for them.
     """
 
     split: Split
@@ -129,3 +151,4 @@ class Part:
     tracebacks: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     lines: int | None = None
     stop: Finding | None = None
+    slowest: tuple[SlowRecord, ...] = ()

@@ -157,3 +157,25 @@ def test_a_browser_shows_the_page(folder: Path) -> None:
     subprocess.run([*browser, f"--screenshot={shot}", url], capture_output=True, timeout=60, check=True)
     assert shot.read_bytes().startswith(b"\x89PNG")
     assert shot.stat().st_size > 20_000  # a blank page of this size has three thousand bytes
+
+
+def test_the_slowest_records_are_told_with_their_places_and_steps(folder: Path) -> None:
+    slow = processor(
+        "if record['n'] in (7, 21):\n    end = perf_counter() + 0.05\n    while perf_counter() < end: pass\nreturn record",
+        top="from time import perf_counter",
+    )
+    pipeline(
+        folder,
+        plugins={"slow.py": slow, "quick.py": processor()},
+        source=ndjson(*({"n": number} for number in range(40))),
+        steps=["quick", "slow"],
+    )
+    assert main(["run", "-q", "--report", "report.html"]) == 0
+    text = Path("report.html").read_text(encoding="utf-8")
+    section = text.partition('id="slowest-records"')[2].partition("</section>")[0]
+    rows = re.findall(r"<td>(in\.ndjson, line \d+)</td><td>(\w+) \(([\d.]+) (?:ms|µs|ns)\)</td><td><code>(.*?)</code>", section)
+    assert {row[0] for row in rows[:2]} == {"in.ndjson, line 8", "in.ndjson, line 22"}
+    assert {row[1] for row in rows[:2]} == {"slow"}
+    assert all(float(row[2]) >= 50 for row in rows[:2])
+    assert "{&quot;n&quot;: 7}" in {row[3] for row in rows[:2]}
+    assert len(rows) == 10

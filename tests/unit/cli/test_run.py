@@ -279,3 +279,21 @@ def test_progress_is_drawn_on_a_terminal_only_and_after_a_while() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True, env=environment
     )
     assert done.stdout == "False True True\n"
+
+
+def test_the_traceback_of_each_error_is_shown_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("plugins/fails.py").write_text(
+        "def price(record):\n    return record['absent']\n\ndef transform(record):\n    return price(record)\n\n"
+        "def describe():\n    return 'fails'\n",
+        "utf-8",
+    )
+    words = ["run", "--use", "fails", "orders.ndjson", "-o", "x.ndjson", "-q"]
+    assert main(words) == 1
+    assert "Traceback" not in capsys.readouterr().err
+    assert main([*words, "-v"]) == 1
+    shown = capsys.readouterr().err
+    assert shown.count("Traceback") == 1
+    assert [line.strip() for line in shown.splitlines() if "File " in line] == [
+        f'File "{Path("plugins/fails.py").absolute()}", line 5, in transform',
+        f'File "{Path("plugins/fails.py").absolute()}", line 2, in price',
+    ]

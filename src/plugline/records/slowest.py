@@ -1,0 +1,122 @@
+"""A record loop's functions to the records that took longest, for those who ask.
+
+Every stage is wrapped, which costs a call and two looks at the clock; a loop whose slowest records nobody wants is as it was.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from heapq import heappush, heapreplace
+
+from plugline.clock import monotonic_seconds
+from plugline.records.loop import StepCall
+from plugline.records.values import Position, SlowRecord
+
+_SHOWN_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Slow:
+    seconds: float
+    number: int  # which record of the split, so that no two are equal
+    index: int
+    stage: int
+    stage_seconds: float
+
+
+class Slowest:
+    """Notes which records of a split take longest, and in which stage.
+
+    Only for loops that pass one record after the other through all stages.
+
+    Args:
+        keep: How many to keep.
+        names: The names of the stages.
+    """
+
+    def __init__(self, keep: int, names: Sequence[str]) -> None:
+        self._keep = keep
+        self._names = names
+        self._in_batch: list[_Slow] = []
+        self._kept: list[tuple[float, int, SlowRecord]] = []
+        self._number = -1
+        self._first = 0  # the number of the batch's first record
+        self._seconds = self._stage_seconds = 0.0
+        self._stage = 0
+
+    def decoding(self, decode: Callable[..., object]) -> Callable[..., object]:
+        """Return ``decode``, with which a record begins."""
+        timed = self.timed(0, decode)
+
+        def decoding(raw: object) -> object:
+            self._end_record()
+            self._number += 1
+            return timed(raw)
+
+        return decoding
+
+    def steps(self, steps: Sequence[StepCall]) -> list[StepCall]:
+        """Return the steps with their time taken."""
+        return [replace(step, call=self.timed(stage, step.call)) for stage, step in enumerate(steps, 1)]
+
+    def timed(self, stage: int, call: Callable[..., object]) -> Callable[..., object]:
+        """Return ``call``, whose time is the stage's."""
+
+        def timed(value: object) -> object:
+            began = monotonic_seconds()
+            try:
+                return call(value)
+            finally:
+                took = monotonic_seconds() - began
+                self._seconds += took
+                if took > self._stage_seconds:
+                    self._stage_seconds, self._stage = took, stage
+
+        return timed
+
+    def begin_batch(self) -> None:
+        """Count from here."""
+        self._in_batch = []
+        self._first = self._number + 1
+
+    def end_batch(self, raws: Sequence[object], position: Callable[[int], Position]) -> None:
+        """Keep what is needed of the slow records of a batch, whose raws are gone afterwards."""
+        self._end_record()
+        for slow in self._in_batch:
+            record = SlowRecord(
+                seconds=slow.seconds,
+                step=self._names[slow.stage],
+                step_seconds=slow.stage_seconds,
+                position=position(slow.index),
+                shown=_shown(raws[slow.index]),
+            )
+            self._push((slow.seconds, -slow.number, record))
+
+    def take(self) -> tuple[SlowRecord, ...]:
+        """Return the slowest records, the slowest first, and begin anew."""
+        kept, self._kept = sorted(self._kept, reverse=True), []
+        return tuple(record for _, _, record in kept)
+
+    def _end_record(self) -> None:
+        seconds = self._seconds
+        if not seconds:
+            return
+        slow = _Slow(seconds, self._number, self._number - self._first, self._stage, self._stage_seconds)
+        self._seconds = self._stage_seconds = 0.0
+        if len(self._in_batch) < self._keep:
+            heappush(self._in_batch, slow)
+        elif slow > self._in_batch[0]:
+            heapreplace(self._in_batch, slow)
+
+    def _push(self, entry: tuple[float, int, SlowRecord]) -> None:
+        if len(self._kept) < self._keep:
+            heappush(self._kept, entry)
+        elif entry > self._kept[0]:
+            heapreplace(self._kept, entry)
+
+
+def _shown(raw: object) -> str:
+    text = (
+        bytes(raw[:_SHOWN_CHARACTERS]).decode("utf-8", "replace") if isinstance(raw, (bytes, bytearray)) else repr(raw)
+    )
+    text = text.rstrip("\r\n")
+    return text if len(text) < _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
