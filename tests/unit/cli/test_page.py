@@ -173,7 +173,9 @@ def test_the_slowest_records_are_told_with_their_places_and_steps(folder: Path) 
     assert main(["run", "-q", "--report", "report.html"]) == 0
     text = Path("report.html").read_text(encoding="utf-8")
     section = text.partition('id="slowest-records"')[2].partition("</section>")[0]
-    rows = re.findall(r"<td>(in\.ndjson, line \d+)</td><td>(\w+) \(([\d.]+) (?:ms|µs|ns)\)</td><td><code>(.*?)</code>", section)
+    rows = re.findall(
+        r"<td>(in\.ndjson, line \d+)</td><td>(\w+) \(([\d.]+) (?:ms|µs|ns)\)</td><td><code>(.*?)</code>", section
+    )
     assert {row[0] for row in rows[:2]} == {"in.ndjson, line 8", "in.ndjson, line 22"}
     assert {row[1] for row in rows[:2]} == {"slow"}
     assert all(float(row[2]) >= 50 for row in rows[:2])
