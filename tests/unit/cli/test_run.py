@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -297,3 +298,39 @@ def test_the_traceback_of_each_error_is_shown_on_request(capsys: pytest.CaptureF
         f'File "{Path("plugins/fails.py").absolute()}", line 5, in transform',
         f'File "{Path("plugins/fails.py").absolute()}", line 2, in price',
     ]
+
+
+@pytest.mark.slow
+def test_a_run_that_takes_long_tells_on_a_terminal_how_far_it_is(quickstart: Path) -> None:
+    Path("plugins/slow.py").write_text(
+        "import time\n\ndef transform(record):\n    end = time.monotonic() + 0.02\n    while time.monotonic() < end: pass\n"
+        "    return record\n\ndef describe():\n    return 'slow'\n",
+        "utf-8",
+    )
+    line = Path("orders.ndjson").read_bytes().splitlines(keepends=True)[0]
+    Path("many").mkdir()
+    for number in range(12):
+        Path(f"many/{number:02}.ndjson").write_bytes(line * 10)
+    controller, terminal = os.openpty()
+    words = [*PROGRAM, "--use", "slow", "many", "-o", "out.ndjson"]
+    try:
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal, env=environment)
+        os.close(terminal)
+        shown = b""
+        while True:
+            try:
+                piece = os.read(controller, 65536)
+            except OSError:  # Linux's word for the end of a terminal that nobody holds any more
+                break
+            if not piece:
+                break
+            shown += piece
+        assert process.wait(30) == 0
+    finally:
+        os.close(controller)
+    text = shown.decode()
+    assert re.search(r"\d+%.*\d+ records, [\d,]+/s", text)
+    assert "120 records in, 120 out, 0 failed" in text
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    assert "records, " not in done.stderr
