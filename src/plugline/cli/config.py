@@ -18,7 +18,7 @@ _WHAT = ("show", "schema")
 
 
 @click.command("config", short_help="Show the settings and where each is from, or the schema of pipeline files.")
-@click.argument("what", metavar="show|schema")
+@click.argument("what", metavar="[show|schema]", default="show")
 @click.argument("pipeline", required=False, metavar="[PIPELINE.toml]")
 @common
 def command(*, what: str, pipeline: str | None, as_json: bool) -> int:

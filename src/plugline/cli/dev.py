@@ -22,8 +22,8 @@ from plugline.errors import ConfigurationError, RunStopped
 from plugline.findings import Finding
 from plugline.pipeline.catalogue import Catalogue
 from plugline.pipeline.config import PipelineConfig, config_from_flags
-from plugline.pipeline.plan import Plan, make_plan, plugin_folders
-from plugline.pipeline.preview import PreviewedRecord, preview
+from plugline.pipeline.plan import Plan, plugin_folders
+from plugline.pipeline.preview import PreviewedRecord, plan_preview, preview
 
 _LOOK_SECONDS = 0.1  # a save is seen before a hand has left the keyboard; a look costs a stat a file
 _CLEAR = "\x1b[2J\x1b[3J\x1b[H"
@@ -269,7 +269,7 @@ def _run(
         config = watching.config()
         if config is None or not config.steps:
             return None, [], ()
-        plan = make_plan(config, os.path.dirname(watching.pipeline) if watching.pipeline is not None else "")
+        plan = plan_preview(config, os.path.dirname(watching.pipeline) if watching.pipeline is not None else "")
         return plan, _previewed(plan, limit), ()
     except (ConfigurationError, RunStopped) as error:
         refused = error.findings if isinstance(error, ConfigurationError) else (error.finding,)

@@ -11,8 +11,7 @@ from plugline.cli.app import FAULTS, MISUSED, OK, STOPPED
 from plugline.cli.options import common
 from plugline.cli.pipelines import PipelineCommand, configuration, hidden_variables, input_options
 from plugline.errors import ConfigurationError, RunStopped
-from plugline.pipeline.plan import make_plan
-from plugline.pipeline.preview import PreviewedRecord, preview
+from plugline.pipeline.preview import PreviewedRecord, plan_preview, preview
 from plugline.pipeline.steps import MISSING, Change, Passage, StepView
 
 _MOST_CHARACTERS = 100  # of one value
@@ -41,9 +40,8 @@ def command(
     shown: list[PreviewedRecord] = []
     colours = render.coloured(sys.stdout)
     try:
-        # What would be written is of no interest here, and need not be possible.
         config, base = configuration(source, given, context)
-        plan = make_plan(config, base)
+        plan = plan_preview(config, base)
         with hidden_variables(config):
             records = preview(plan, limit)
             while (one := _next(records)) is not None:
@@ -132,7 +130,8 @@ def _place(position: object) -> str:
     if not isinstance(position, Mapping):
         return ""
     said = [f"{key} {position[key]}" for key in ("line", "row") if key in position][:1]
-    return render.plain(" ".join([str(position.get("path", "")), *said]))
+    path = str(position.get("path", ""))
+    return render.plain(" ".join(["standard input" if path == "-" else path, *said]))
 
 
 def _fields(record: Mapping[str, object], marks: _Marks) -> Iterator[str]:

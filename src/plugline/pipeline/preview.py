@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import islice
 
 from plugline.blame import describe_error, users_own_interrupt
 from plugline.dispatch.copies import structural_copy
-from plugline.errors import RunStopped
+from plugline.errors import ConfigurationError, RunStopped
 from plugline.findings import Finding, Place
 from plugline.pipeline.bound import BoundPlan
+from plugline.pipeline.config import PipelineConfig, SinkConfig
 from plugline.pipeline.faults import position_of
-from plugline.pipeline.plan import Plan
+from plugline.pipeline.plan import Plan, make_plan
 from plugline.pipeline.steps import StepView, Walker
 from plugline.pipeline.streams import open_source
 from plugline.records import RawBatch, Reader, Record, Split, Writer
@@ -39,6 +40,21 @@ class PreviewedRecord:
     out: tuple[Record, ...] = ()
     error: str | None = None
     failed_at: str | None = None
+
+
+def plan_preview(config: PipelineConfig, base: str) -> Plan:
+    """Make the plan of a pipeline whose output need not be possible: nothing is going to be written.
+
+    Raises:
+        ConfigurationError: Something else is wrong; carries all findings.
+    """
+    try:
+        return make_plan(config, base)
+    except ConfigurationError as error:
+        if any(finding.code != "C111" for finding in error.findings):
+            raise
+        nowhere = SinkConfig(path="-", format="ndjson")
+        return make_plan(replace(config, sink=nowhere, run=replace(config.run, dead_letters=None)), base)
 
 
 def preview(plan: Plan, limit: int) -> Iterator[PreviewedRecord]:

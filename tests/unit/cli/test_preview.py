@@ -146,3 +146,13 @@ def test_differences_are_coloured_on_a_terminal_only(
     assert "\x1b" not in shown(capsys)
     monkeypatch.setattr("plugline.cli.render.coloured", lambda _: True)
     assert '\x1b[33m  ~ n  " a " -> "a"\x1b[0m' in shown(capsys)
+
+
+def test_a_sink_that_cannot_be_written_keeps_nobody_from_looking(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipeline(folder, plugins={"trim.py": TRIM}, source=ndjson({"n": " a "}), steps=["trim"], sink="absent/out.csv")
+    (one,) = data(capsys)
+    assert one["out"] == [{"n": "a"}]
+    pipeline(folder, source=ndjson({"n": " a "}), steps=["tirm"], sink="absent/out.csv")
+    assert main(["preview"]) == 2
