@@ -142,6 +142,15 @@ SCENES: dict[str, Scene] = {
     "P302": plugin('import sys\n\nsys.exit("usage: clean.py FILE")\n\n\n' + GOOD),
     "P305": plugin('def available():\n    return {}["dictionary"]\n\n\n' + GOOD),
     "P306": Scene(files={"plugins/clean.py": "import builtins\n\nbuiltins.open = None\n\n\n" + GOOD}, host=HOST),
+    "P330": Scene(
+        files={"plugins/clean.py": GOOD},
+        host="import pathlib\nhost = plugline.Host('plugins')\nhost['clean'].load()\n"
+        "path = pathlib.Path('plugins/clean.py')\npath.write_text(path.read_text() + \"def available(): return 'not today'\\n\")\n"
+        "print(host.reload('clean'))\n",
+    ),
+    "P332": Scene(
+        host="host = plugline.Host(plugline.Modules({'json': 'json'}))\nhost['json'].load()\nprint(host.reload('json'))\n"
+    ),
     "C101": piped(steps("trim").replace("use =", "uses =").replace("[sink]", "[sink]\nformt = 'csv'")),
     "C102": piped('[source]\npath = "in.ndjson"\n'),
     "C103": piped(SOURCE_SINK.replace('"out.ndjson"', "3")),
@@ -228,6 +237,10 @@ if _as_root():
 
 # Why a code has no scene: what it takes is not to be had in a folder.
 WITHOUT = {
+    "P331": "needs another interpreter than CPython",
+    "C112": "needs two runs at once",
+    "C113": "needs a run that was killed; see how to go on with one",
+    "R111": "needs a file that changes while it is read",
     "P400": "see the how-to pages of the frameworks",
     "P401": "see the how-to pages of the frameworks",
     "P402": "see the how-to pages of the frameworks",
