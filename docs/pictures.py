@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -64,6 +65,36 @@ def draw_session(name: str) -> None:
     (STATIC / name).write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL), encoding="utf-8")
 
 
+DEV = "plugline dev plugins/ sample.ndjson"
+EDITS = (
+    ("value.strip()", "value.strip().upper()"),
+    ("def transform(record):", "def transform(record)"),
+)
+
+
+def draw_dev(name: str) -> None:
+    """Let ``plugline dev`` watch while a plugin is edited, and draw what it showed at each save."""
+    program = str(Path(sys.executable).with_name("plugline"))
+    environment = {**os.environ, "PLUGLINE_COLOR": "always"}
+    with TemporaryDirectory() as folder:
+        subprocess.run([program, "new", "upper"], cwd=folder, check=True, capture_output=True)
+        Path(folder, "sample.ndjson").write_text('{"name": " Ada ", "age": 36}\n', encoding="utf-8")
+        plugin, shown = Path(folder, "plugins/upper.py"), Path(folder, "shown")
+        with shown.open("w") as stream:
+            command = [program, *shlex.split(DEV)[1:], "--times", str(len(EDITS) + 1)]
+            process = subprocess.Popen(command, cwd=folder, env=environment, stdout=stream, stderr=stream)
+            for number, (before, after) in enumerate(EDITS, 1):
+                while shown.read_text(encoding="utf-8").count("would be written") < number:
+                    time.sleep(0.05)
+                plugin.write_text(plugin.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
+            process.wait(30)
+        console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115 - for the life of the script
+        console.print(Text(f"$ {DEV}", style="bold"))
+        console.print(Text.from_ansi(shown.read_text(encoding="utf-8").rstrip()))
+    picture = console.export_svg(title="plugline dev", unique_id=Path(name).stem)
+    (STATIC / name).write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL), encoding="utf-8")
+
+
 def photograph(name: str) -> None:
     """Run the flights with a report, and take a picture of it in a browser, where there is one."""
     browser = shutil.which("chromium")
@@ -86,4 +117,5 @@ def photograph(name: str) -> None:
 for picture, (line, where) in PICTURES.items():
     draw(picture, line, where)
 draw_session("first-minutes.svg")
+draw_dev("dev.svg")
 photograph("report.png")
