@@ -2,22 +2,25 @@
 
 *List*: a saved list read with marshal, the folder scanned and each of its 1,000 files asked for its status. *One*: one module made
 ready from its validated ``.pyc``. *All*: all of them, from their validated ``.pyc`` files into bare modules. *First*: ``compile()`` of
-the same files. Each side is a process of its own, and the CPU seconds of an empty process are taken off. The tutorial's loop
-(``spec_from_file_location`` over a sorted folder) runs beside us, and pluggy where it is installed. ``import plugline`` is a
-side too: what of our ratios is the import and what the work, can be told apart.
+the same files. Each side is a process of its own, and the CPU seconds of an empty process are taken off. ``import plugline`` is a side
+too: what of our ratios is the import, and what the work, can be told apart.
 
-Run: ``python benchmarks/kernel.py``.
+Beside us, in the same rounds, runs what others offer for the same: the tutorial's loop (``spec_from_file_location`` over a sorted
+folder), pluggy, stevedore, pluginlib, yapsy and pluginbase. They are installed into a folder that goes when all is done, and one that
+cannot be is left out with a word. It is not all the same thing: none of them can list without importing, and none checks anything.
+
+Run: ``python benchmarks/kernel.py``; ``ROUNDS`` says how many rounds, ``PEERS=`` leaves the others out.
 """
 
 import compileall
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 from harness import Claim, measure_commands, report
@@ -102,33 +105,6 @@ for file in sorted(os.listdir(sys.argv[1])):
         exec(SourceFileLoader(file[:-3], sys.argv[1] + "/" + file).get_code(file[:-3]), module.__dict__)
 """,
     "all": _HOST + "assert len(host.load_all()) == int(sys.argv[2])",
-    "tutorial loop": """
-import importlib.util, os, sys
-for file in sorted(os.listdir(sys.argv[1])):
-    if file.endswith(".py"):
-        spec = importlib.util.spec_from_file_location(file[:-3], sys.argv[1] + "/" + file)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[file[:-3]] = module
-        spec.loader.exec_module(module)
-""",
-    "pluggy": """
-import importlib.util, os, sys
-import pluggy
-spec = pluggy.HookspecMarker("bench"); implementation = pluggy.HookimplMarker("bench")
-class Specs:
-    @spec
-    def transform(self, record): ...
-    @spec
-    def describe(self): ...
-manager = pluggy.PluginManager("bench"); manager.add_hookspecs(Specs)
-for file in sorted(os.listdir(sys.argv[1])):
-    if file.endswith(".py"):
-        found = importlib.util.spec_from_file_location(file[:-3], sys.argv[1] + "/" + file)
-        module = importlib.util.module_from_spec(found)
-        found.loader.exec_module(module)
-        implementation(module.transform); implementation(module.describe)
-        manager.register(module, file[:-3])
-""",
     "compile()": """
 import os, sys
 for file in sorted(os.listdir(sys.argv[1])):
@@ -145,6 +121,122 @@ print(int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize())
 """
 _SIDES["memory"] = f"{_HOST}host.load_all()\n{_RESIDENT}"
 _SIDES["memory of bare modules"] = _SIDES["all validated .pyc"] + _RESIDENT
+
+
+_PEERS = os.environ.get("PEERS", "pluggy stevedore pluginlib yapsy pluginbase").split()
+
+_FROM_FILES = """
+import importlib.util, os, sys
+modules = {}
+for file in sorted(os.listdir(sys.argv[1])):
+    if file.endswith(".py"):
+        spec = importlib.util.spec_from_file_location(file[:-3], sys.argv[1] + "/" + file)
+        module = modules[file[:-3]] = importlib.util.module_from_spec(spec)
+        sys.modules[file[:-3]] = module
+        spec.loader.exec_module(module)
+"""
+
+# What each has to do to list plugins with their versions and summaries, which for all of them is to load every one.
+_LISTED_BY = {
+    "tutorial loop": _FROM_FILES + "[(name, module.VERSION, module.__doc__) for name, module in modules.items()]",
+    "pluggy": _FROM_FILES
+    + """
+import pluggy
+spec = pluggy.HookspecMarker("bench"); implementation = pluggy.HookimplMarker("bench")
+class Specs:
+    @spec
+    def transform(self, record): ...
+    @spec
+    def describe(self): ...
+manager = pluggy.PluginManager("bench"); manager.add_hookspecs(Specs)
+for name, module in modules.items():
+    implementation(module.transform); implementation(module.describe)
+    manager.register(module, name)
+[(name, module.VERSION, module.__doc__) for name, module in manager.list_name_plugin()]
+""",
+    "stevedore": """
+import sys
+sys.path.insert(0, sys.argv[1])
+from stevedore import ExtensionManager
+manager = ExtensionManager("bench.plugins")
+assert len(manager.names()) == int(sys.argv[2])
+[(one.name, one.plugin.VERSION, one.plugin.__doc__) for one in manager]
+""",
+    "pluginbase": """
+import os, sys
+from pluginbase import PluginBase
+source = PluginBase(package="bench.plugins").make_plugin_source(searchpath=[sys.argv[1]])
+modules = {name: source.load_plugin(name) for name in source.list_plugins()}
+assert len(modules) == int(sys.argv[2])
+[(name, module.VERSION, module.__doc__) for name, module in modules.items()]
+""",
+    "pluginlib": """
+import sys
+import pluginlib
+@pluginlib.Parent("scorer")
+class Base:
+    @pluginlib.abstractmethod
+    def score(self, record): ...
+sys.modules["bench_base"] = sys.modules["__main__"]
+loader = pluginlib.PluginLoader(paths=[sys.argv[1] + ".pluginlib"])
+found = loader.plugins["scorer"]
+assert len(found) == int(sys.argv[2])
+[(name, one.version, one.__doc__) for name, one in found.items()]
+""",
+    "yapsy": """
+import logging, sys
+from yapsy.PluginManager import PluginManager
+manager = PluginManager(); manager.setPluginPlaces([sys.argv[1] + ".yapsy"]); manager.collectPlugins()
+found = manager.getAllPlugins()
+assert len(found) == int(sys.argv[2])
+[(one.name, str(one.version), one.description) for one in found]
+""",
+}
+
+
+def _install(target: Path) -> list[str]:
+    """Install what others offer; returns what could be."""
+    uv = shutil.which("uv")
+    command = [uv, "pip", "install", "-q"] if uv else [sys.executable, "-m", "pip", "install", "-q"]
+    installed = ["tutorial loop"]
+    for name in _PEERS:
+        # pluginlib imports pkg_resources, which setuptools has dropped.
+        needs = ["setuptools<81"] if name in ("pluginlib", "yapsy") else []
+        python = ["--python", sys.executable] if uv else []
+        done = subprocess.run(
+            [*command, *python, "--target", str(target), name, *needs], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            print(f"{name} is left out: it cannot be installed: {last}", file=sys.stderr)
+        else:
+            installed.append(name)
+    return installed
+
+
+def _dress(folder: Path, count: int) -> None:
+    """Give the same plugins the clothes that others ask for: entry points, a base class, a file of information each."""
+    info = folder / "bench-1.0.dist-info"
+    info.mkdir()
+    points = "".join(f"plugin_{number:05d} = plugin_{number:05d}\n" for number in range(count))
+    (info / "entry_points.txt").write_text(f"[bench.plugins]\n{points}", encoding="utf-8")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench\nVersion: 1.0\n", encoding="utf-8")
+    for name in ("pluginlib", "yapsy"):
+        dressed = folder.with_name(f"{folder.name}.{name}")
+        dressed.mkdir()
+        (dressed / "__init__.py").write_text("", encoding="utf-8")
+        for number in range(count):
+            text = _PLUGIN.format(n=number)
+            if name == "pluginlib":
+                mine = f'from bench_base import Base\n\n\nclass Plugin{number}(Base):\n    """Scores."""\n\n    _version_ = VERSION\n\n    def score(self, record):\n        return _scorer.score(record)\n'
+            else:
+                mine = f'from yapsy.IPlugin import IPlugin\n\n\nclass Plugin{number}(IPlugin):\n    """Scores."""\n'
+                (dressed / f"plugin_{number:05d}.yapsy-plugin").write_text(
+                    f"[Core]\nName = plugin_{number:05d}\nModule = plugin_{number:05d}\n"
+                    f"[Documentation]\nVersion = 1.{number}.0\nDescription = Plugin number {number}.\n",
+                    encoding="utf-8",
+                )
+            (dressed / f"plugin_{number:05d}.py").write_text(f"{text}\n\n{mine}", encoding="utf-8")
 
 
 def _make(folder: Path, count: int) -> None:
@@ -199,11 +291,35 @@ def _warm(folder: Path, many: Path) -> list[Claim]:
 
 
 def _all(folder: Path) -> list[Claim]:
-    names = ["empty", "all validated .pyc", "all", "tutorial loop"]
-    if find_spec("pluggy") is not None:
-        names.append("pluggy")
+    names = ["empty", "all validated .pyc", "all"]
     cpu, _ = measure_commands({name: _command(name, folder) for name in names}, rounds=max(_ROUNDS // 2, 3))
     return _claims(cpu, ("all 1,000 loaded, warm", "all", "all validated .pyc", 0.8))
+
+
+def _beside(folder: Path, target: Path) -> list[Claim]:
+    """Measure what others need for the same list, each plugin imported from its ``.pyc``."""
+    seconds: dict[str, list[float]] = {}
+    names = ["empty", "list", "all"]
+    sides = {name: _command(name, folder) for name in names}
+    path = os.pathsep.join(part for part in (str(target), os.environ.get("PYTHONPATH", "")) if part)
+    for name in _install(target):
+        command = [sys.executable, "-c", _LISTED_BY[name], str(folder), str(_COUNT)]
+        tried = subprocess.run(
+            command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+        )
+        if tried.returncode:
+            last = (tried.stderr.strip().splitlines() or ["no reason given"])[-1]
+            print(f"{name} is left out: it does not run: {last}", file=sys.stderr)
+        else:
+            sides[name] = ["env", f"PYTHONPATH={path}", *command]
+    seconds, _ = measure_commands(sides, rounds=max(_ROUNDS // 3, 3))
+    wanted = []
+    for name in sides:
+        if name not in names:
+            limit = 0.25 if name == "pluggy" else 1.0
+            wanted.append((f"listed, beside {name}", "list", name, limit))
+            wanted.append((f"all loaded, beside {name}", "all", name, 1.0))
+    return _claims(seconds, *wanted)
 
 
 def _first(folder: Path, cache: Path, rounds: int) -> list[Claim]:
@@ -285,6 +401,12 @@ def main() -> int:
         claims = [*_warm(folder, many), *_all(folder), *_ten(few), _memory(folder, few)]
         claims += _after_edit(folder, 5)
         claims += _first(folder, root / "cache", max(_ROUNDS // 3, 3))
+        if _PEERS:
+            _dress(folder, _COUNT)
+            for name in ("pluginlib", "yapsy"):
+                compileall.compile_dir(f"{folder}.{name}", quiet=1)
+            subprocess.run(_command("list", folder), check=True)
+            claims += _beside(folder, root / "peers")
         return report("kernel", claims)
 
 

@@ -9,18 +9,18 @@ import stat
 from plugline.findings import Finding, Place
 from plugline.values import Value
 
+try:
+    # hashlib loads OpenSSL, which costs half an interpreter's start.
+    from _blake2 import blake2b
+except ImportError:  # a Python that was built without it
+    from hashlib import blake2b
+
 DIGEST_BYTES = 32
 MAX_SOURCE_BYTES = 2**20  # a hundred times the size of a long plugin; a larger file is data, or an attack
 
 
 def digest_of(content: bytes | memoryview, key: bytes = b"") -> bytes:
     """Return the BLAKE2b-256 digest of ``content``, keyed with up to 64 bytes: what sources are known by."""
-    # A listing that is remembered needs no digest. hashlib loads OpenSSL, which costs half an interpreter's start.
-    try:
-        from _blake2 import blake2b  # noqa: PLC0415
-    except ImportError:  # a Python that was built without it
-        from hashlib import blake2b  # noqa: PLC0415
-
     return blake2b(content, digest_size=DIGEST_BYTES, key=key).digest()
 
 

@@ -6,8 +6,7 @@ decided, give the host a policy of your own: a subclass of :class:`Policy`, or a
 
 import os
 
-from plugline.admission.circumstances import LOCK_NAME, lock_path
-from plugline.admission.lock import Lock, locked_file_findings, locked_findings, read_lock
+from plugline.admission.lock import LOCK_NAME, Lock, locked_file_findings, locked_findings, read_lock
 from plugline.admission.ownership import OwnerFacts, Owners, ownership_findings
 from plugline.contract.permissions import NOTHING, Permissions, parse_permissions
 from plugline.discovery.candidates import FileCandidate
@@ -273,6 +272,15 @@ def _status(path: str) -> tuple[int, ...] | None:
 
 
 _NATIVE_SUFFIXES = (".so", ".pyd", ".dll", ".dylib")
+
+
+def lock_path(lock: str | None, folder: str) -> str | None:
+    """Return the absolute path of the lock file for a plugin folder: a bare name is beside the folder."""
+    if lock is None:
+        return None
+    if os.path.basename(lock) != lock:
+        return os.path.abspath(lock)
+    return os.path.join(os.path.dirname(os.path.abspath(folder)), lock)
 
 
 def files_below(tree: Tree, folder: str, suffixes: tuple[str, ...]) -> list[str]:

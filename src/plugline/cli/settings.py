@@ -78,8 +78,8 @@ SETTINGS = {
 
 # Read elsewhere, and not settings of a file: said here, so that a misspelt variable can be told from them.
 OTHER_VARIABLES = {
+    "PLUGLINE_CACHE": "The folder in which is remembered what plugins say, with their compiled code; off for none.",
     "PLUGLINE_ONLY": "The plugins of folders that hosts may use, one a line; what plugline bisect sets.",
-    "PLUGLINE_CACHE": "The folder of the remembered index, or off.",
 }
 
 

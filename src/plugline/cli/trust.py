@@ -4,7 +4,7 @@ import os
 
 import click
 
-from plugline.admission.circumstances import LOCK_NAME
+from plugline.admission.lock import LOCK_NAME
 from plugline.admission.trust import Proposal, accept, propose
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse

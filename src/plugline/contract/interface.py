@@ -1,8 +1,11 @@
 """What a plugin must provide, as one value, whatever way the host wrote it down."""
 
-from plugline.contract.shape import Shape, shape_of
-from plugline.typed import FunctionType, Sequence
+from plugline.typed import TYPE_CHECKING, FunctionType, Sequence
 from plugline.values import Value
+
+if TYPE_CHECKING:
+    # How functions may be called is looked up for interfaces that say so; a list of names does not.
+    from plugline.contract.shape import Shape
 
 # What a class has for Python's sake, and not because the host calls it.
 _NOT_MEMBERS = frozenset({"__class_getitem__", "__init__", "__init_subclass__", "__new__", "__subclasshook__"})
@@ -19,10 +22,10 @@ class Member(Value):
 
     __slots__ = ("is_function", "name", "shape")
     name: str
-    shape: Shape | None
+    shape: "Shape | None"
     is_function: bool
 
-    def __init__(self, name: str, shape: Shape | None = None, is_function: bool = True) -> None:  # noqa: FBT001, FBT002
+    def __init__(self, name: str, shape: "Shape | None" = None, is_function: bool = True) -> None:  # noqa: FBT001, FBT002
         self._set(name=name, shape=shape, is_function=is_function)
 
 
@@ -92,6 +95,8 @@ def _protocol_members(protocol: type) -> list[Member]:
 
 
 def _member_of(declared: type, name: str) -> Member:
+    from plugline.contract.shape import shape_of  # noqa: PLC0415 - see above
+
     value = next((vars(ancestor)[name] for ancestor in declared.__mro__ if name in vars(ancestor)), None)
     if isinstance(value, staticmethod):
         return Member(name, shape_of(value.__func__))

@@ -127,9 +127,12 @@ class Bundle:
             os.close(descriptor)
 
 
-def entry_of(digest: bytes, outline: tuple[object, ...], code: CodeType, source: bytes) -> bytes:
-    """Return what :meth:`Bundle.append` writes."""
-    marshalled = marshal.dumps(outline), marshal.dumps(code)  # type: ignore[arg-type]  # tuples, strings and numbers
+def entry_of(digest: bytes, outline: tuple[object, ...], code: CodeType, source: bytes) -> bytes | None:
+    """Return what :meth:`Bundle.append` writes; ``None`` for code that is nested too deeply to be written."""
+    try:
+        marshalled = marshal.dumps(outline), marshal.dumps(code)  # type: ignore[arg-type]  # tuples, strings, numbers
+    except ValueError:
+        return None  # marshal goes half as deep as the compiler
     payload = b"".join((*(len(part).to_bytes(4, "little") for part in marshalled), *marshalled))
     # Keyed with the source's digest: the code of one source cannot stand under that of another.
     return b"".join((digest, digest_of(payload, digest), payload, source))

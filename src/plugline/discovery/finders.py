@@ -2,12 +2,12 @@
 
 import os
 
-from plugline.discovery.candidates import FileCandidate, Found, ModuleCandidate
 from plugline.discovery.trees import DiskTree, Tree, real_path, shown_path
-from plugline.findings import Finding, Place
-from plugline.lookup import find_module
-from plugline.names import is_plugin_file_name, module_part
-from plugline.typed import Mapping, Protocol, Sequence
+from plugline.typed import TYPE_CHECKING, Mapping, Protocol, Sequence
+
+if TYPE_CHECKING:
+    # What is found is imported where something is looked for: most often it is remembered.
+    from plugline.discovery.candidates import Found
 
 
 class Finder(Protocol):
@@ -27,7 +27,7 @@ class Finder(Protocol):
     def tree(self) -> Tree | None:
         """See the class."""
 
-    def find(self) -> Found:
+    def find(self) -> "Found":
         """Look at the place as it is now."""
 
 
@@ -50,12 +50,14 @@ class Folder:
     @property
     def namespace(self) -> str | None:
         """The folder's name."""
+        from plugline.names import module_part  # noqa: PLC0415 - asked for where a plugin is loaded
+
         return module_part(os.path.basename(os.path.abspath(self.path))) or "plugins"
 
     def __repr__(self) -> str:
         return f"Folder({self.path!r}{', nested=True' if self.nested else ''})"
 
-    def find(self) -> Found:
+    def find(self) -> "Found":
         """See :class:`Finder`. Where ``PLUGLINE_ONLY`` is set, all but the candidates that it names are as if not there."""
         assert self.tree is not None  # noqa: S101 - a folder always has one
         found = find_in_tree(self.tree, nested=self.nested)
@@ -63,8 +65,10 @@ class Folder:
         return found if only is None else _reduced(found, only.split("\n"))
 
 
-def _reduced(found: Found, names: list[str]) -> Found:
+def _reduced(found: "Found", names: list[str]) -> "Found":
     """Return what is left for a program that somebody else looks for a fault in, as ``plugline bisect`` does."""
+    from plugline.discovery.candidates import Found  # noqa: PLC0415 - see above
+
     candidates = [candidate for candidate in found.candidates if candidate.name in names]
     return Found(tuple(candidates), found.findings, found.refused)
 
@@ -76,14 +80,16 @@ class Carried:
         self.tree: Tree | None = tree
         self.namespace: str | None = namespace
 
-    def find(self) -> Found:
+    def find(self) -> "Found":
         """See :class:`Finder`."""
         assert self.tree is not None  # noqa: S101 - it was given one
         return find_in_tree(self.tree)
 
 
-def find_in_tree(tree: Tree, *, nested: bool = False) -> Found:
+def find_in_tree(tree: Tree, *, nested: bool = False) -> "Found":
     """Return the candidates at the root of a tree, and in its folders where these are asked for."""
+    from plugline.discovery.candidates import Found  # noqa: PLC0415 - see above
+
     found = _find_below(tree, "", "", "")
     if not nested:
         return found
@@ -107,6 +113,9 @@ def find_in_tree(tree: Tree, *, nested: bool = False) -> Found:
 
 def _plain_folders(tree: Tree, folder: str, name: str, module: str) -> list[tuple[str, str, str]]:
     """Return the folders in a folder that are no packages, each with what its plugins' names and modules begin with."""
+    from plugline.findings import Finding  # noqa: PLC0415 - see above
+    from plugline.names import is_plugin_file_name, module_part  # noqa: PLC0415 - likewise
+
     names = tree.names(folder)
     if isinstance(names, Finding):
         return []
@@ -121,8 +130,12 @@ def _plain_folders(tree: Tree, folder: str, name: str, module: str) -> list[tupl
     ]
 
 
-def _find_below(tree: Tree, folder: str, before: str, module: str) -> Found:
+def _find_below(tree: Tree, folder: str, before: str, module: str) -> "Found":
     """Return the candidates in one folder of a tree, whose names begin with ``before``."""
+    from plugline.discovery.candidates import FileCandidate, Found  # noqa: PLC0415 - see above
+    from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
+    from plugline.names import is_plugin_file_name, module_part  # noqa: PLC0415 - likewise
+
     names = tree.names(folder)
     if isinstance(names, Finding):
         return Found(findings=(names,))
@@ -163,8 +176,12 @@ class File:
     def __repr__(self) -> str:
         return f"File({self.path!r})"
 
-    def find(self) -> Found:
+    def find(self) -> "Found":
         """See :class:`Finder`."""
+        from plugline.discovery.candidates import FileCandidate, Found  # noqa: PLC0415 - see above
+        from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
+        from plugline.names import module_part  # noqa: PLC0415 - likewise
+
         assert self.tree is not None  # noqa: S101 - a file always has one
         name = self._name
         if os.path.isdir(self.path):
@@ -201,8 +218,13 @@ class Package:
     def __repr__(self) -> str:
         return f"Package({self.name!r}, pattern={self.pattern!r})"
 
-    def find(self) -> Found:
+    def find(self) -> "Found":
         """See :class:`Finder`."""
+        from plugline.discovery.candidates import Found, ModuleCandidate  # noqa: PLC0415 - see above
+        from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
+        from plugline.lookup import find_module  # noqa: PLC0415 - likewise
+        from plugline.names import is_plugin_file_name  # noqa: PLC0415 - likewise
+
         spec = find_module(self.name)
         if spec is None or spec.submodule_search_locations is None:
             what = "is not installed" if spec is None else "is a module, a package was expected"
@@ -240,8 +262,10 @@ class Modules:
     def __repr__(self) -> str:
         return f"Modules({self.names!r})"
 
-    def find(self) -> Found:
+    def find(self) -> "Found":
         """See :class:`Finder`."""
+        from plugline.discovery.candidates import Found, ModuleCandidate  # noqa: PLC0415 - see above
+
         candidates = []
         for name, target in self.names.items():
             module, _, attribute = target.partition(":")
@@ -261,7 +285,7 @@ class EntryPoints:
     def __repr__(self) -> str:
         return f"EntryPoints({self.group!r})"
 
-    def find(self) -> Found:
+    def find(self) -> "Found":
         """See :class:`Finder`."""
         from plugline.discovery.installed import entry_point_names  # noqa: PLC0415 - for this finder only
 
@@ -269,6 +293,9 @@ class EntryPoints:
             return Found()
         # importlib.metadata costs three interpreter starts to import.
         from importlib.metadata import entry_points  # noqa: PLC0415
+
+        from plugline.discovery.candidates import Found, ModuleCandidate  # noqa: PLC0415 - see above
+        from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
 
         candidates = []
         refused = []

@@ -1,51 +1,39 @@
-"""A folder's plugins to what is remembered of them: listed without opening one, read again where anything changed.
+"""A folder's plugins to what is known of them: remembered, or read again where anything changed.
 
-The index is one file a folder, in the user's cache folder, beside the bundle of compiled code::
-
-    magic, length and check of the head | head | rows | names | helpers
-
-The *head* says what the finder looked at and where the rest is. A *row* is a candidate (:mod:`plugline.discovery.rows`), and
-the rows together are one marshalled list, so that a listing reads them all at once. *Names* are fixed records sorted by the hash
-of the plugin's name, each with the place of its row, so that one plugin is found among ten thousand with two reads. *Helpers* are
-records of the same size for code of files that are no plugins.
-
-Invariants:
-    1. A file is trusted not to have changed only while size, mtime, ctime and inode are as they were when it was
-       read, and if its stamps were at least two seconds old then: a second edit within the file system's
-       granularity would leave them as they are (git's "racy" rule). Anything else is read again, and known by its digest.
-    2. A folder is trusted by the same rule not to have gained or lost entries; never where there are links in it.
-    3. What is in the index depends on the files alone. What a host makes of them is kept under the text of its
-       circumstances: its interface, its policy, the lock file, who owns the folder.
-    4. Nothing that cannot be read, is damaged, or was written for another folder, Python or plugline is used; it is
-       made again, and nobody is told.
-    5. Of several writers the last one wins; what the others had found is found again.
+What is remembered is read by :mod:`plugline.discovery.recall`, which tells how it is kept and when it is trusted.
 """
 
 import _imp
 import marshal
 import os
-import sys
-from _frozen_importlib_external import MAGIC_NUMBER  # importlib.util is 3 ms, importlib 0.2
 
 from plugline.discovery.bundle import Bundle, Where, entry_of
-from plugline.discovery.cache import cache_folder, open_ours, read_at, write_whole
+from plugline.discovery.cache import open_ours, read_at, write_whole
 from plugline.discovery.candidates import FileCandidate, Found
 from plugline.discovery.known import Read
-from plugline.discovery.rows import (
-    CHANGED,
+from plugline.discovery.recall import (
     ENTRY,
     FITS,
-    INODE,
-    MARSHAL_VERSION,
-    MODIFIED,
+    MAGIC,
     NAME,
-    ORDERED,
+    PREFIX_BYTES,
+    RECORD_BYTES,
     REST,
-    Encoded,
-    Rest,
+    UNSETTLED,
+    Head,
+    Owner,
+    Recall,
     Row,
-    Verdict,
+    Status,
     bit_of,
+    check_of,
+    find_record,
+    place_in,
+)
+from plugline.discovery.rows import (
+    MARSHAL_VERSION,
+    Rest,
+    Verdict,
     candidate_of,
     decode,
     rest_of,
@@ -56,25 +44,8 @@ from plugline.files import SourceFile
 from plugline.findings import Finding
 from plugline.typed import Callable, CodeType
 
-# Not imported: the façade stands above us.
-__version__: str = sys.modules["plugline"].__version__
-
-_MAGIC = b"plugidx\x02"
-_FIRST_READ_BYTES = 4096  # the head of most folders, in one read
-_PREFIX_BYTES = 24
-_RECORD_BYTES = 32
 _SETTLED_NANOSECONDS = 2_000_000_000  # FAT stamps files every two seconds; other file systems are finer
-UNSETTLED = (0, 0, 0, 0)
 _SPARE_BUNDLE_BYTES = 2**20
-
-Status = tuple[int, int, int, int]
-"""mtime_ns, ctime_ns, size and inode; all zero for what has to be looked at again."""
-
-Owner = tuple[int, int, int]
-"""User, group and mode."""
-
-Refused = tuple[str, str, Encoded]
-"""The name of what can be no plugin, the path of it in the folder, and why."""
 
 Judge = Callable[[FileCandidate, Read, SourceFile | None], Verdict]
 """What a host makes of a file: of what reading it gave, and of its bytes where it could be read."""
@@ -83,21 +54,9 @@ Circumstances = Callable[[], str | None]
 """A text that is the same wherever a host makes the same of every file; ``None`` for a host that is asked each time."""
 
 
-def _check(content: bytes) -> bytes:
-    # SipHash, in the interpreter itself: 64 bits against accidents. Others cannot write here.
-    return _imp.source_hash(0x706C7567, content)
-
-
 def status_of(found: os.stat_result) -> Status:
     """Return what of a file's status shows that it changed."""
     return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
-
-
-def _status_at(path: str) -> Status | None:
-    try:
-        return status_of(os.stat(path))
-    except (OSError, ValueError):
-        return None
 
 
 def owner_of(found: os.stat_result) -> Owner:
@@ -105,73 +64,10 @@ def owner_of(found: os.stat_result) -> Owner:
     return found.st_uid, found.st_gid, found.st_mode
 
 
-def owner_at(path: str) -> Owner | None:
-    """Return the owner of what is there, of a link that of the link itself; ``None`` where nothing is."""
-    try:
-        return owner_of(os.lstat(path))
-    except (OSError, ValueError):
-        return None
-
-
 def settled(status: Status | None, began: int) -> Status:
     """Return a status that can be trusted later; zeros for that of a file that may be changed again unseen."""
     latest = began - _SETTLED_NANOSECONDS
     return status if status is not None and status[0] < latest and status[1] < latest else UNSETTLED
-
-
-class Head:
-    """What stands first in an index.
-
-    Attributes:
-        scope: What the index is for.
-        folders: The folders whose entries the finder took, with their status.
-        files: The paths at which it asked for a file, with the answer.
-        refused: What bears a plugin's name and can be none.
-        inner: Who owns the folders below the root that hold plugins.
-        circumstances: The texts that the bits of rows are about.
-        rows: Offset and length of the rows, counted from the end of the head, as for the other two.
-        rows_check: The digest of them.
-        names: Of the records that lead from a name to its row.
-        helpers: Of those that lead from a digest to code.
-        end: Where the head ends.
-    """
-
-    __slots__ = (
-        "circumstances",
-        "end",
-        "files",
-        "folders",
-        "helpers",
-        "inner",
-        "names",
-        "refused",
-        "rows",
-        "rows_check",
-        "scope",
-    )
-
-    def __init__(
-        self,
-        scope: str,
-        folders: dict[str, Status],
-        files: dict[str, bool],
-        inner: dict[str, Owner],
-        refused: tuple[Refused, ...],
-        circumstances: tuple[str, ...],
-        rows: tuple[int, int] = (0, 0),
-        rows_check: bytes = b"",
-        names: tuple[int, int] = (0, 0),
-        helpers: tuple[int, int] = (0, 0),
-    ) -> None:
-        self.scope, self.folders, self.files, self.inner, self.refused = scope, folders, files, inner, refused
-        self.circumstances, self.rows, self.rows_check = circumstances, rows, rows_check
-        self.names, self.helpers = names, helpers
-        self.end = 0
-
-    def dump(self) -> bytes:
-        """Return it as it stands in the file."""
-        front = (self.scope, self.folders, self.files, self.inner, self.refused, self.circumstances)
-        return marshal.dumps((*front, self.rows, self.rows_check, self.names, self.helpers), MARSHAL_VERSION)
 
 
 class Listing:
@@ -207,35 +103,45 @@ class FolderIndex:
     Args:
         tree: The folder.
         find: What says which candidates it holds.
-        scope: What else decides what ``find`` finds.
+        recall: What is on disk of it.
 
     Threads: used by one at a time, under its host's lock.
     """
 
-    def __init__(self, tree: DiskTree, find: Callable[[], Found], scope: str = "") -> None:
+    def __init__(self, tree: DiskTree, find: Callable[[], Found], recall: Recall | None = None) -> None:
         self.tree = tree
         self.find = find
-        self.scope = scope
-        self._path: str | None = None
-        self._bundle: Bundle | None = None
-        self._is_located = False
-        self.head: Head | None = None
-        self.rows: dict[str, Row] = {}
+        self.recall = recall if recall is not None else Recall(tree.real)
+        self._known_bundle: Bundle | None = None
         self.unremembered: dict[str, Read] = {}
         """What cannot be remembered, and is read again each time: files that cannot be read, odd settings."""
         self._kept: dict[bytes, tuple[str, CodeType, bytes]] = {}
 
-    def _locate(self) -> None:
-        """Find out where on disk it is; not before it is used, since a host looks at nothing before that."""
-        if self._is_located:
-            return
-        self._is_located = True
-        build = (sys.version, MAGIC_NUMBER.hex(), str(sys.flags.optimize))
-        self.scope = "\n".join((os.path.realpath(self.tree.real), self.scope, __version__, *build))
-        folder = cache_folder()
-        if folder is not None:
-            self._path = os.path.join(folder, _check(self.scope.encode("utf-8", "surrogateescape")).hex())
-            self._bundle = Bundle(f"{self._path}.bundle")
+    @property
+    def scope(self) -> str:
+        """What the index is for."""
+        return self.recall.scope
+
+    @property
+    def head(self) -> Head | None:
+        """What was read of the index, or is to be written."""
+        return self.recall.head
+
+    @property
+    def rows(self) -> dict[str, Row]:
+        """What is known of each candidate, by its path in the folder."""
+        return self.recall.rows
+
+    @rows.setter
+    def rows(self, rows: dict[str, Row]) -> None:
+        self.recall.rows = rows
+
+    @property
+    def _bundle(self) -> Bundle | None:
+        self.recall.locate()
+        if self._known_bundle is None and self.recall.path is not None:
+            self._known_bundle = Bundle(f"{self.recall.path}.bundle")
+        return self._known_bundle
 
     @property
     def has_packages(self) -> bool:
@@ -251,14 +157,14 @@ class FolderIndex:
             circumstances: Those of the host.
             judge: Says what the host makes of a file; asked once a file and circumstances.
         """
-        self._locate()
+        self.recall.locate()
         if self.head is None:
-            self._recall()
+            self.recall.read()
         head = self.head
         text = circumstances()
         stale: list[Row] | None = None
-        if head is not None and self.is_found_unchanged(head):
-            stale = self._stale_rows()
+        if head is not None and self.recall.is_found_unchanged(head):
+            stale = self.recall.stale_rows()
             if not stale and text in head.circumstances:
                 number = head.circumstances.index(text)
                 verdicts = self._recall_verdicts(number)
@@ -271,31 +177,10 @@ class FolderIndex:
         listing = update.run(stale)
         if text is not None and circumstances() != text:
             # They changed meanwhile: what was found is told, and kept under neither text.
-            self.head, self.rows = None, {}
+            self.recall.head, self.rows = None, {}
         elif update.changed:
             self._write(update.head)
         return listing
-
-    def _stale_rows(self) -> list[Row]:
-        """Return the rows of files that are not as they were."""
-        prefix = real_path(self.tree, "")
-        prefix = prefix if prefix.endswith(os.sep) else prefix + os.sep
-        stat = os.stat
-        stale = []
-        for row in self.rows.values():
-            try:
-                found = stat(prefix + row[0])
-            except (OSError, ValueError):
-                stale.append(row)
-                continue
-            if (
-                found.st_mtime_ns != row[1]
-                or found.st_ctime_ns != row[2]
-                or found.st_size != row[3]
-                or found.st_ino != row[4]
-            ):
-                stale.append(row)
-        return stale
 
     def _recall_verdicts(self, number: int) -> dict[str, Verdict] | None:
         """Return what a host makes of the files that are not plain, ``None`` where it is not known of all of them."""
@@ -316,74 +201,6 @@ class FolderIndex:
             for name, path, encoded in head.refused
             for finding in decode((encoded,), shown_path(self.tree, path))
         )
-
-    def _recall(self) -> None:
-        """Take from disk what is there."""
-        descriptor = open_ours(f"{self._path}.index") if self._path is not None else None
-        if descriptor is None:
-            return
-        try:
-            head = self._read_head(descriptor)
-            content = read_at(descriptor, head.end + head.rows[0], head.rows[1]) if head is not None else b""
-        finally:
-            os.close(descriptor)
-        if head is not None and len(content) == head.rows[1] and _check(content) == head.rows_check:
-            self.rows = {row[ENTRY]: row for row in marshal.loads(content)}  # noqa: S302 - from a file that only we can write, with its digest checked
-            self.head = head
-
-    def _read_head(self, descriptor: int) -> "Head | None":
-        first = read_at(descriptor, 0, _FIRST_READ_BYTES)
-        if first[:8] != _MAGIC or len(first) < _PREFIX_BYTES:
-            return None
-        length = int.from_bytes(first[8:16], "little")
-        content = first[_PREFIX_BYTES : _PREFIX_BYTES + length]
-        if len(content) < length:
-            content += read_at(descriptor, len(first), _PREFIX_BYTES + length - len(first))
-        if len(content) != length or _check(content) != first[16:24]:
-            return None
-        head = Head(*marshal.loads(content))  # noqa: S302 - from a file that only we can write, with its digest checked
-        head.end = _PREFIX_BYTES + length
-        return head if head.scope == self.scope else None
-
-    def is_found_unchanged(self, head: "Head") -> bool:
-        """Whether the finder would find the same again."""
-        return (
-            all(
-                status != UNSETTLED and _status_at(real_path(self.tree, folder)) == status
-                for folder, status in head.folders.items()
-            )
-            and all(self.tree.is_file(path) == found for path, found in head.files.items())
-            and all(owner_at(real_path(self.tree, folder)) == owner for folder, owner in head.inner.items())
-        )
-
-    # ------------------------------------------------------------------------- one plugin
-
-    def find_one(self, name: str, circumstances: Circumstances) -> tuple[Row, int, str] | None:
-        """Return the row of the one plugin of this name, with the number of its host's circumstances, and these.
-
-        ``None`` where only a listing can tell.
-
-        Its file is as it was, and the folder has the entries that it had. Other files are not looked at: that one of
-        them has been given the same name since is seen at the next listing.
-        """
-        self._locate()
-        descriptor = open_ours(f"{self._path}.index") if self._path is not None and self.head is None else None
-        if descriptor is None:
-            return None
-        try:
-            head = self._read_head(descriptor)
-            text = circumstances()
-            if head is None or text is None or text not in head.circumstances or not self.is_found_unchanged(head):
-                return None
-            row = _find_row(descriptor, head, name)
-        finally:
-            os.close(descriptor)
-        number = head.circumstances.index(text)
-        if row is None or row[NAME] != name or row[FITS] & (ORDERED | bit_of(number)) != bit_of(number):
-            return None
-        if not row[CHANGED] or _status_at(real_path(self.tree, row[ENTRY])) != row[MODIFIED : INODE + 1]:
-            return None
-        return row, number, text
 
     # ------------------------------------------------------------------------- specs and code
 
@@ -426,15 +243,15 @@ class FolderIndex:
         return code
 
     def _find_helper(self, digest: bytes) -> Where | None:
-        descriptor = open_ours(f"{self._path}.index")
+        descriptor = open_ours(f"{self.recall.path}.index")
         if descriptor is None:
             return None
         try:
-            head = self.head or self._read_head(descriptor)
-            record = _find_record(descriptor, head, head.helpers, digest[:8]) if head is not None else None
+            head = self.head or self.recall.read_head(descriptor)
+            record = find_record(descriptor, head, head.helpers, digest[:8]) if head is not None else None
         finally:
             os.close(descriptor)
-        return _place_in(record) if record is not None else None
+        return place_in(record) if record is not None else None
 
     def find_source(self, digest: bytes, entry: str, where: Where | None = None) -> bytes | None:
         """Return the source of this digest, which was that of a file once, if that is remembered."""
@@ -467,9 +284,14 @@ class FolderIndex:
             from plugline.discovery.outline import outline_of  # noqa: PLC0415
 
             if self.head is None:
-                self._recall()
-            entries = [entry_of(digest, outline_of(code), code, source) for digest, (_, code, source) in kept.items()]
-            places = self._bundle.append(entries)
+                self.recall.read()
+            entries = {
+                digest: entry
+                for digest, (_, code, source) in kept.items()
+                if (entry := entry_of(digest, outline_of(code), code, source)) is not None
+            }
+            kept = {digest: one for digest, one in kept.items() if digest in entries}
+            places = self._bundle.append(list(entries.values()))
             if self.head is not None and places is not None:
                 self._write(self.head, self._place_kept(kept, places))
         self._bundle.forget()
@@ -493,20 +315,24 @@ class FolderIndex:
     # ------------------------------------------------------------------------- writing
 
     def _write(self, head: "Head", helpers: dict[bytes, Where] | None = None) -> None:
-        self.head = head
-        if self._path is None:
+        self.recall.head = head
+        if self.recall.path is None:
             return
-        records = {} if self._compact() else self._helper_records(head)
+        records = {} if self._compact(head) else self._helper_records(head)
         for digest, where in (helpers or {}).items():
             records[digest[:8]] = _record(digest[:8], where, bytes(8))
-        write_whole(f"{self._path}.index", _encode_index(head, self.rows, records))
+        write_whole(f"{self.recall.path}.index", _encode_index(head, self.rows, records))
 
-    def _compact(self) -> bool:
+    def _compact(self, head: Head) -> bool:
         """Write the bundle anew where more than half of it is of use to nobody; says whether it did."""
         assert self._bundle is not None  # noqa: S101 - there is a path, so there is a bundle
+        size = self._bundle.size()
+        if head.live and size <= 2 * head.live + _SPARE_BUNDLE_BYTES:
+            return False
         rests = {entry: rest_of(row) for entry, row in self.rows.items()}
         live = sum(rest.where[1] for rest in rests.values())
-        if self._bundle.size() <= 2 * live + _SPARE_BUNDLE_BYTES:
+        head.live = live
+        if size <= 2 * live + _SPARE_BUNDLE_BYTES:
             return False
         # Others may still read by their old index: where that leads to is not what they look for, and is not used.
         places = self._bundle.rewrite([rest.where for rest in rests.values()])
@@ -518,15 +344,15 @@ class FolderIndex:
     def _helper_records(self, head: "Head") -> dict[bytes, bytes]:
         if not head.helpers[1]:
             return {}
-        descriptor = open_ours(f"{self._path}.index")
+        descriptor = open_ours(f"{self.recall.path}.index")
         if descriptor is None:
             return {}
         try:
             content = read_at(descriptor, head.end + head.helpers[0], head.helpers[1])
         finally:
             os.close(descriptor)
-        whole = len(content) - len(content) % _RECORD_BYTES
-        return {content[at : at + 8]: content[at : at + _RECORD_BYTES] for at in range(0, whole, _RECORD_BYTES)}
+        whole = len(content) - len(content) % RECORD_BYTES
+        return {content[at : at + 8]: content[at : at + RECORD_BYTES] for at in range(0, whole, RECORD_BYTES)}
 
 
 def _encode_index(head: Head, rows: dict[str, Row], helpers: dict[bytes, bytes]) -> bytes:
@@ -538,53 +364,20 @@ def _encode_index(head: Head, rows: dict[str, Row], helpers: dict[bytes, bytes])
     at = 5
     for row, blob in zip(rows.values(), blobs, strict=True):
         if row[NAME] is not None:
-            names.append(_record(_check(row[NAME].encode("utf-8", "surrogatepass")), (at, len(blob)), _check(blob)))
+            names.append(_record(check_of(row[NAME].encode("utf-8", "surrogatepass")), (at, len(blob)), check_of(blob)))
         at += len(blob)
     sorted_names = b"".join(sorted(names))
     sorted_helpers = b"".join(sorted(helpers.values()))
-    head.rows_check = _check(listed)
+    head.rows_check = check_of(listed)
     # From the end of the head, because its length depends on them.
     head.rows = (0, len(listed))
     head.names = (len(listed), len(sorted_names))
     head.helpers = (len(listed) + len(sorted_names), len(sorted_helpers))
     dumped = head.dump()
-    head.end = _PREFIX_BYTES + len(dumped)
-    prefix = b"".join((_MAGIC, len(dumped).to_bytes(8, "little"), _check(dumped)))
+    head.end = PREFIX_BYTES + len(dumped)
+    prefix = b"".join((MAGIC, len(dumped).to_bytes(8, "little"), check_of(dumped)))
     return b"".join((prefix, dumped, listed, sorted_names, sorted_helpers))
 
 
 def _record(key: bytes, where: Where, check: bytes) -> bytes:
     return b"".join((key, where[0].to_bytes(8, "little"), where[1].to_bytes(8, "little"), check))
-
-
-def _place_in(record: bytes) -> Where:
-    return int.from_bytes(record[8:16], "little"), int.from_bytes(record[16:24], "little")
-
-
-def _find_record(descriptor: int, head: Head, part: tuple[int, int], key: bytes) -> bytes | None:
-    """Return the one record with this key; ``None`` where there is none, or are several."""
-    count = part[1] // _RECORD_BYTES
-    # Keys are hashes, so a key's place among the sorted ones is known to within the square root of their number. What
-    # lies more than six standard deviations off is taken for missing, which costs a listing.
-    guess = int.from_bytes(key, "big") * count >> 64
-    spread = 3 * int(count**0.5) + 4
-    first, last = max(guess - spread, 0), min(guess + spread, count)
-    content = read_at(descriptor, head.end + part[0] + first * _RECORD_BYTES, (last - first) * _RECORD_BYTES)
-    at = content.find(key)
-    while at >= 0 and at % _RECORD_BYTES:
-        at = content.find(key, at + 1)
-    if at < 0 or content[at + _RECORD_BYTES : at + _RECORD_BYTES + 8] == key:
-        return None
-    return content[at : at + _RECORD_BYTES]
-
-
-def _find_row(descriptor: int, head: Head, name: str) -> Row | None:
-    record = _find_record(descriptor, head, head.names, _check(name.encode("utf-8", "surrogatepass")))
-    if record is None:
-        return None
-    offset, length = _place_in(record)
-    content = read_at(descriptor, head.end + head.rows[0] + offset, length)
-    if len(content) != length or _check(content) != record[24:]:
-        return None
-    row: Row = marshal.loads(content)  # noqa: S302 - from a file that only we can write, with its digest checked
-    return row

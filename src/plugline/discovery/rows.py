@@ -8,6 +8,7 @@ import marshal
 
 from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.known import PluginSpec, Read, Unread
+from plugline.discovery.recall import ENTRY, NAME, ORDERED, REST, SUMMARY, VERSION, Encoded, Row
 from plugline.discovery.trees import DiskTree, shown_path
 from plugline.findings import Finding, Place
 from plugline.names import PluginName
@@ -15,27 +16,6 @@ from plugline.typed import Final, Sequence
 
 # Since version 3, marshal refers to what came before; a row has to be readable by itself.
 MARSHAL_VERSION = 2
-
-Row = tuple[str, int, int, int, int, str | None, str | None, str, int, bytes]
-"""Path in the folder; mtime_ns, ctime_ns, size and inode of the file when it was read; name, version and summary of the plugin
-(no name where there is no spec); for which hosts it is one plugin of that name, one bit each; the rest, see :class:`Rest`."""
-
-ENTRY: Final = 0
-MODIFIED: Final = 1
-CHANGED: Final = 2
-SIZE: Final = 3
-INODE: Final = 4
-NAME: Final = 5
-VERSION: Final = 6
-SUMMARY: Final = 7
-FITS: Final = 8
-REST: Final = 9
-
-ORDERED: Final = 1
-"""The bit of :data:`FITS` of a plugin that says something of its place among others; the next ones are those of hosts."""
-
-Encoded = tuple[str, str, str | None, int | None, int | None, str | None, str | None, str]
-"""Code, message, path (``None`` for the candidate's own), line, column, hint, source line, severity."""
 
 Owners = tuple[tuple[int, int, int], ...]
 """Owner, group and mode of a file, and of the folders between it and the root that was looked at."""
@@ -147,11 +127,6 @@ class Rest:
         front = (self.name, self.module, self.digest, self.where)
         spec = (self.api, self.python, self.dependencies, self.settings, self.order)
         return marshal.dumps((*front, *spec, self.findings, self.owners, self.verdicts), MARSHAL_VERSION)
-
-
-def bit_of(number: int) -> int:
-    """Return the bit in :data:`FITS` of the circumstances of this number."""
-    return 2 << number
 
 
 def rest_of(row: Row) -> Rest:

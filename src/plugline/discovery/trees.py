@@ -2,9 +2,12 @@
 
 import os
 
-from plugline.files import SourceFile, read_source
-from plugline.findings import Finding, Place
-from plugline.typed import Mapping, Protocol
+from plugline.typed import TYPE_CHECKING, Mapping, Protocol
+
+if TYPE_CHECKING:
+    # Files and findings are imported where one is read or made: a listing that is remembered does neither.
+    from plugline.files import SourceFile
+    from plugline.findings import Finding
 
 
 class Tree(Protocol):
@@ -18,10 +21,10 @@ class Tree(Protocol):
     shown: str
     real: str
 
-    def names(self, folder: str = "") -> list[tuple[str, bool]] | Finding:
+    def names(self, folder: str = "") -> "list[tuple[str, bool]] | Finding":
         """Return the entries of a folder, sorted, each with whether it is a folder itself."""
 
-    def read(self, relative: str) -> SourceFile | Finding:
+    def read(self, relative: str) -> "SourceFile | Finding":
         """Read one file whole, or say why it cannot be."""
 
     def is_file(self, relative: str) -> bool:
@@ -58,8 +61,10 @@ class DiskTree:
         self.looked: Looked | None = None
         """Where what a finder looks at is noted, while somebody wants to know."""
 
-    def names(self, folder: str = "") -> list[tuple[str, bool]] | Finding:
+    def names(self, folder: str = "") -> "list[tuple[str, bool]] | Finding":
         """See :class:`Tree`. A link is taken for what it leads to."""
+        from plugline.findings import Finding, Place  # noqa: PLC0415 - see above
+
         place = Place(shown_path(self, folder))
         try:
             if self.looked is not None:
@@ -77,8 +82,11 @@ class DiskTree:
         except OSError as error:
             return Finding("P110", f"the folder cannot be read: {error.strerror or error}", place)
 
-    def read(self, relative: str) -> SourceFile | Finding:
+    def read(self, relative: str) -> "SourceFile | Finding":
         """See :class:`Tree`."""
+        from plugline.files import SourceFile, read_source  # noqa: PLC0415 - see above
+        from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
+
         found = read_source(real_path(self, relative), within=self.real)
         shown = shown_path(self, relative)
         if isinstance(found, Finding):
@@ -93,7 +101,7 @@ class DiskTree:
             self.looked.files[relative] = found
         return found
 
-    def _is_folder(self, entry: "os.DirEntry[str]") -> bool:
+    def _is_folder(self, entry: os.DirEntry[str]) -> bool:
         try:
             if self.looked is not None and entry.is_symlink():
                 self.looked.links = True
@@ -134,14 +142,17 @@ class MemoryTree:
         self.real = os.path.abspath(shown)
         self._files = dict(files)
 
-    def names(self, folder: str = "") -> list[tuple[str, bool]] | Finding:
+    def names(self, folder: str = "") -> "list[tuple[str, bool]] | Finding":
         """See :class:`Tree`."""
         prefix = f"{folder}/" if folder else ""
         inside = [path[len(prefix) :] for path in self._files if path.startswith(prefix)]
         return sorted({(path.partition("/")[0], "/" in path) for path in inside})
 
-    def read(self, relative: str) -> SourceFile | Finding:
+    def read(self, relative: str) -> "SourceFile | Finding":
         """See :class:`Tree`."""
+        from plugline.files import SourceFile  # noqa: PLC0415 - see above
+        from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
+
         shown = shown_path(self, relative)
         content = self._files.get(relative)
         if content is None:

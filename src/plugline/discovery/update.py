@@ -7,23 +7,10 @@ import warnings
 from plugline.clock import unix_nanoseconds
 from plugline.discovery.bundle import Where, entry_of
 from plugline.discovery.candidates import FileCandidate, Found
-from plugline.discovery.index import (
-    UNSETTLED,
-    FolderIndex,
-    Head,
-    Judge,
-    Listing,
-    Owner,
-    Refused,
-    Status,
-    owner_at,
-    owner_of,
-    settled,
-    status_of,
-)
+from plugline.discovery.index import FolderIndex, Judge, Listing, owner_of, settled, status_of
 from plugline.discovery.known import Read
 from plugline.discovery.reading import Reading, read_and_forget, read_compiled
-from plugline.discovery.rows import (
+from plugline.discovery.recall import (
     ENTRY,
     FITS,
     INODE,
@@ -31,17 +18,18 @@ from plugline.discovery.rows import (
     NAME,
     ORDERED,
     REST,
-    Owners,
+    UNSETTLED,
+    Head,
+    Owner,
+    Refused,
     Row,
-    Verdict,
+    Status,
     bit_of,
-    candidate_of,
-    encode,
-    new_row,
-    rest_of,
+    owner_at,
 )
+from plugline.discovery.rows import Owners, Rest, Verdict, candidate_of, encode, new_row, rest_of
 from plugline.discovery.trees import Looked, real_path, shown_path
-from plugline.files import SourceFile, digest_of
+from plugline.files import SourceFile, digest_of, read_plain
 from plugline.findings import Finding
 from plugline.typed import Sequence
 
@@ -142,6 +130,7 @@ class Update:
             self.head.rows_check,
             self.head.names,
             self.head.helpers,
+            self.head.live,
         )
         head.end = self.head.end
         self.changed |= (folders, looked.files, head.inner, head.refused) != (
@@ -206,7 +195,7 @@ class Update:
     def _reread(
         self, candidate: FileCandidate, row: Row | None, status: Status, owners: Owners, warned: list[object]
     ) -> "_Fresh | Row":
-        source = candidate.tree.read(candidate.entry)
+        source = _read(candidate, owners)
         if isinstance(source, Finding):
             return _Fresh(candidate, UNSETTLED, (), b"", Read(None, (source,)), None, None)
         digest = digest_of(source.content)
@@ -216,11 +205,12 @@ class Update:
         return _Fresh(candidate, status, owners, digest, reading.read, reading, source)
 
     def _keep(self, fresh: Sequence[_Fresh]) -> list[Where]:
-        entries = {
-            one.digest: entry_of(one.digest, one.reading.outline, one.reading.code, one.source.content)
-            for one in fresh
-            if one.reading is not None and one.reading.code is not None and one.source is not None
-        }
+        entries: dict[bytes, bytes] = {}
+        for one in fresh:
+            if one.reading is not None and one.reading.code is not None and one.source is not None:
+                entry = entry_of(one.digest, one.reading.outline, one.reading.code, one.source.content)
+                if entry is not None:
+                    entries[one.digest] = entry
         places = dict(zip(entries, self._index.append_code(list(entries.values())) or (), strict=False))
         return [places.get(one.digest, _NOT_COMPILED) for one in fresh]
 
@@ -263,44 +253,55 @@ class Update:
         for entry, row in self._index.rows.items():
             if row[FITS] & bit:
                 continue
-            rest = rest_of(row)
-            path = shown_path(self._index.tree, entry)
-            encoded = rest.verdicts.get(number) if number is not None else None
-            if encoded is not None:
-                verdicts[entry] = Verdict.decode(encoded, path)
-                continue
-            verdict = self._judged(row)
-            if number is None or not verdict.lasting or not rest.owners:
+            fresh = self._fresh.get(entry)
+            if fresh is None:
+                rest = rest_of(row)
+                encoded = rest.verdicts.get(number) if number is not None else None
+                if encoded is not None:
+                    verdicts[entry] = Verdict.decode(encoded, shown_path(self._index.tree, entry))
+                    continue
+                verdict, owners = self._judged(row, rest), rest.owners
+            else:
+                verdict, owners = self._judge(fresh.candidate, fresh.read, fresh.source), fresh.owners
+            if number is None or not verdict.lasting or not owners:
                 verdicts[entry] = verdict
                 continue
             self.changed = True
-            fits = row[FITS]
-            if verdict.is_plain:
-                fits |= bit
-            else:
+            if not verdict.is_plain:
                 verdicts[entry] = verdict
-            encoded = verdict.encode(path)
-            if encoded or not verdict.is_plain:
-                rest.verdicts[number] = encoded
-                self._index.rows[entry] = (*row[:FITS], fits, rest.dump())
-            else:
-                self._index.rows[entry] = (*row[:FITS], fits, row[REST])
+            self._index.rows[entry] = _with_verdict(row, number, verdict, shown_path(self._index.tree, entry))
         return verdicts
 
-    def _judged(self, row: Row) -> Verdict:
+    def _judged(self, row: Row, rest: Rest) -> Verdict:
         index = self._index
-        entry = row[ENTRY]
-        candidate = candidate_of(row, rest_of(row), index.tree)
-        fresh = self._fresh.get(entry)
-        if fresh is not None:
-            return self._judge(candidate, fresh.read, fresh.source)
-        source = candidate.tree.read(entry)
+        candidate = candidate_of(row, rest, index.tree)
+        source = candidate.tree.read(row[ENTRY])
         if isinstance(source, Finding):
             return _passing(self._judge(candidate, Read(None, (source,)), None))
-        if digest_of(source.content) != rest_of(row).digest:
+        if digest_of(source.content) != rest.digest:
             # Changed since it was looked at, a moment ago: the next listing reads it again.
             return _passing(self._judge(candidate, read_and_forget(candidate, source), source))
         return self._judge(candidate, index.read_of(row), source)
+
+
+def _with_verdict(row: Row, number: int, verdict: Verdict, path: str) -> Row:
+    fits = row[FITS] | bit_of(number) if verdict.is_plain else row[FITS]
+    encoded = verdict.encode(path)
+    if not encoded:
+        return (*row[:FITS], fits, row[REST])  # the bit says it all
+    rest = rest_of(row)
+    rest.verdicts[number] = encoded
+    return (*row[:FITS], fits, rest.dump())
+
+
+def _read(candidate: FileCandidate, owners: Owners) -> SourceFile | Finding:
+    """Read a file of which the owners are known if it is no link, and is behind none."""
+    if len(owners) == 1:
+        # Most files stand in the folder itself, and are what they were a moment ago.
+        found = read_plain(real_path(candidate.tree, candidate.entry))
+        if found is not None:
+            return SourceFile(shown_path(candidate.tree, candidate.entry), found[0])
+    return candidate.tree.read(candidate.entry)
 
 
 def _passing(verdict: Verdict) -> Verdict:

@@ -1,17 +1,14 @@
 """One set of plugins of a program."""
 
-from __future__ import annotations
-
+import gc
 import os
 
 from plugline.contract.interface import interfaces_of
 from plugline.discovery.finders import Finder, finder_for
-from plugline.discovery.paused import PausedCollector
-from plugline.errors import LoadError, PluginDeclined, PluginRejected, UnknownPlugin
-from plugline.findings import Finding
-from plugline.host.loader import Loader
+from plugline.host.circumstances import Circumstances
 from plugline.host.plugin import Aside, Plugin, Rejected
-from plugline.host.registry import Circumstances, Entry, Inspection, Listed, RememberedEntry, indexes_of, inspect_places
+from plugline.host.recalling import memories_of, recall_one, recall_places
+from plugline.host.waiting import waiting_loader
 from plugline.typed import (
     TYPE_CHECKING,
     Callable,
@@ -33,6 +30,9 @@ if TYPE_CHECKING:
     from plugline.admission.policy import Admitting
     from plugline.dispatch.calls import Results
     from plugline.dispatch.chain import ChainFunction, Link
+    from plugline.errors import LoadError
+    from plugline.findings import Finding
+    from plugline.host.entries import Entry, Inspection
     from plugline.reloading.report import ReloadReport
 
 T_co = TypeVar("T_co", covariant=True)
@@ -44,10 +44,10 @@ class _Registry(Value):
     """What a host knows at one moment; replaced as a whole, never edited."""
 
     __slots__ = ("inspection", "plugins")
-    inspection: Inspection
+    inspection: "Inspection"
     plugins: dict[str, Plugin]  # type: ignore[type-arg]  # in the order in which they are used
 
-    def __init__(self, inspection: Inspection, plugins: dict[str, Plugin]) -> None:  # type: ignore[type-arg]
+    def __init__(self, inspection: "Inspection", plugins: dict[str, Plugin]) -> None:  # type: ignore[type-arg]
         self._set(inspection=inspection, plugins=plugins)
 
 
@@ -90,12 +90,12 @@ class Host(Generic[T_co]):
 
     @overload
     def __init__(
-        self: Host[object],
+        self: "Host[object]",
         *places: Where,
         interface: Sequence[str] | tuple[type, ...] | None = None,
         api_version: str | None = None,
         namespace: str | None = None,
-        policy: Admitting | None = None,
+        policy: "Admitting | None" = None,
         package: str | None = None,
         inject: Mapping[str, object] | None = None,
         compiler: Callable[[bytes, str], CodeType] | None = None,
@@ -109,7 +109,7 @@ class Host(Generic[T_co]):
         interface: Callable[..., T_co],
         api_version: str | None = None,
         namespace: str | None = None,
-        policy: Admitting | None = None,
+        policy: "Admitting | None" = None,
         package: str | None = None,
         inject: Mapping[str, object] | None = None,
         compiler: Callable[[bytes, str], CodeType] | None = None,
@@ -121,7 +121,7 @@ class Host(Generic[T_co]):
         interface: object = None,
         api_version: str | None = None,
         namespace: str | None = None,
-        policy: Admitting | None = None,
+        policy: "Admitting | None" = None,
         package: str | None = None,
         inject: Mapping[str, object] | None = None,
         compiler: Callable[[bytes, str], CodeType] | None = None,
@@ -136,12 +136,12 @@ class Host(Generic[T_co]):
         check_names(inject or {})
         self._finders = tuple(finder_for(place) for place in places)
         self._around = Circumstances(interfaces_of(interface), api_version, policy)
-        self._indexes = indexes_of(self._finders)
-        self._loader = Loader(
+        self._memories = memories_of(self._finders)
+        self._loader = waiting_loader(
             self._finders,
             self._around,
             namespace,
-            indexes=self._indexes,
+            memories=self._memories,
             package=package,
             injected=inject,
             compiler=compiler,
@@ -170,32 +170,49 @@ class Host(Generic[T_co]):
         New plugins appear and deleted ones go. A plugin that is still there keeps its handle and, if it is loaded,
         its code; one that declined or failed to load gets another try.
         """
-        with self._loader.lock, PausedCollector():
-            old = self._registry.plugins if self._registry is not None else self._early
-            self._around.renew()
-            plugins: dict[str, Plugin[T_co]] = {}
-            inspection = self._loader.expect(inspect_places(self._finders, self._around, self._indexes))
-            self._loader.appeared.clear()
-            gone = old.keys() - inspection.accepted.keys()
-            files = {(entry.finder, entry.place.path) for entry in inspection.accepted.values()} if gone else set()
-            for name in gone:
-                if (old[name]._finder, old[name].place.path) not in files:  # noqa: SLF001 - a host owns its handles
-                    old[name]._forget()  # noqa: SLF001 - likewise
-                elif old[name]._appeared:  # noqa: SLF001 - likewise
-                    plugins[name] = old[name]
-            for name, entry in inspection.accepted.items():
-                known = old.get(name)
-                if known is not None:
-                    known._renew(entry)  # noqa: SLF001 - likewise
-                plugins[name] = known if known is not None else Plugin(entry, self._loader)
-            self._registry = self._settled(inspection, plugins)
+        with self._loader.lock:
+            # What is made in thousands here stays, and none of it is garbage: the collector would look through all of it
+            # again and again.
+            collecting = gc.isenabled()
+            gc.disable()
+            try:
+                self._refresh()
+            finally:
+                if collecting:
+                    gc.enable()
 
-    def _settled(self, inspection: Inspection, plugins: dict[str, Plugin[T_co]]) -> _Registry:
+    def _refresh(self) -> None:
+        old = self._registry.plugins if self._registry is not None else self._early
+        self._around.renew()
+        plugins: dict[str, Plugin[T_co]] = {}
+        inspection = recall_places(self._finders, self._around, self._memories)
+        if inspection is None:
+            from plugline.host.registry import inspect_places  # noqa: PLC0415 - most often all is remembered
+
+            inspection = inspect_places(self._finders, self._around, self._memories)
+        inspection = self._loader.expect(inspection)
+        self._loader.appeared.clear()
+        gone = old.keys() - inspection.accepted.keys()
+        files = {(entry.finder, entry.place.path) for entry in inspection.accepted.values()} if gone else set()
+        for name in gone:
+            if (old[name]._finder, old[name].place.path) not in files:  # noqa: SLF001 - a host owns its handles
+                old[name]._forget()  # noqa: SLF001 - likewise
+            elif old[name]._appeared:  # noqa: SLF001 - likewise
+                plugins[name] = old[name]
+        for name, entry in inspection.accepted.items():
+            known = old.get(name)
+            if known is not None:
+                known._renew(entry)  # noqa: SLF001 - likewise
+            plugins[name] = known if known is not None else Plugin(entry, self._loader)
+        self._registry = self._settled(inspection, plugins)
+
+    def _settled(self, inspection: "Inspection", plugins: dict[str, Plugin[T_co]]) -> _Registry:
         """Put plugins in order, and set those aside whose requirements cannot be met."""
         unusable = {name: "was rejected" for name, _ in inspection.rejected if name not in plugins}
-        if not any(plugin._is_ordered for plugin in plugins.values()):  # noqa: SLF001 - a host owns its handles
+        if not inspection.is_ordered:
             for plugin in plugins.values():
-                plugin._settle(None, ())  # noqa: SLF001 - likewise
+                if plugin._is_touched:  # noqa: SLF001 - a host owns its handles
+                    plugin._settle(None, ())  # noqa: SLF001 - likewise
             return _Registry(inspection, {name: plugins[name] for name in sorted(plugins)})
         from plugline.host.order import put_in_order  # noqa: PLC0415 - few plugins say anything of others
 
@@ -236,7 +253,7 @@ class Host(Generic[T_co]):
                 plugins[entry.spec.name] = Plugin(entry, self._loader)
         return self._settled(registry.inspection, plugins)
 
-    def reload(self, name: str) -> ReloadReport:
+    def reload(self, name: str) -> "ReloadReport":
         """Take the files of a plugin as they are now: its own, and those of the same folder that it imports.
 
         It is a transaction: what fails before the end (a syntax error, an exception, an interface that is not met, a
@@ -267,7 +284,8 @@ class Host(Generic[T_co]):
                 return self._not_reloaded(name)
             return reload_plugins(self._loader, [plugin])[0]
 
-    def _not_reloaded(self, name: str) -> ReloadReport:
+    def _not_reloaded(self, name: str) -> "ReloadReport":
+        from plugline.errors import PluginRejected  # noqa: PLC0415 - see above
         from plugline.reloading.report import ReloadReport  # noqa: PLC0415 - see Plugin.reload
 
         try:
@@ -312,6 +330,8 @@ class Host(Generic[T_co]):
         )
         if not findings and plugin is not None:
             findings = plugin._told_elsewhere  # noqa: SLF001 - a host owns its handles
+        from plugline.errors import PluginRejected, UnknownPlugin  # noqa: PLC0415 - see above
+
         if findings:
             raise PluginRejected(name, findings)
         from plugline.names import did_you_mean  # noqa: PLC0415 - for a message
@@ -322,14 +342,13 @@ class Host(Generic[T_co]):
     def _find_early(self, name: str) -> Plugin[T_co] | None:
         """Return one plugin without looking at the others, where its place remembers it and comes before all others."""
         with self._loader.lock:
-            index = self._indexes.get(0)
-            if index is None or self._registry is not None:
+            if self._registry is not None or 0 not in self._memories:
                 return None
             if name not in self._early:
-                found = index.find_one(name, lambda: self._around.text(index.tree.real))
-                if found is None:
+                entry = recall_one(name, self._around, self._memories[0])
+                if entry is None:
                     return None
-                self._early[name] = Plugin(RememberedEntry(found[0], Listed(index, *found[1:], 0)), self._loader)
+                self._early[name] = Plugin(entry, self._loader)
             return self._early[name]
 
     def _of_class(self, name: str) -> Plugin[T_co] | None:
@@ -377,7 +396,7 @@ class Host(Generic[T_co]):
         return (*(rejected for _, rejected in checked), *loaded)
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> "tuple[Finding, ...]":
         """What is wrong with places as a whole, such as a folder that is not there or a package that is not installed."""
         return self._look().inspection.findings
 
@@ -395,6 +414,8 @@ class Host(Generic[T_co]):
         """
         loaded: set[str] = set()
         tried: set[str] = set()
+        from plugline.discovery.paused import PausedCollector  # noqa: PLC0415 - for who loads many
+
         with self._loader.lock, PausedCollector(), self._loader:
             # Running a file may show classes that its source did not.
             while new := [plugin for plugin in self if plugin.name not in tried]:
@@ -403,6 +424,8 @@ class Host(Generic[T_co]):
         return [plugin for plugin in self if plugin.name in loaded]
 
     def _try_load(self, plugin: Plugin[T_co], *, instances: bool = True) -> bool:
+        from plugline.errors import LoadError, PluginDeclined, PluginRejected  # noqa: PLC0415 - see above
+
         known = plugin.findings
         try:
             if instances:
@@ -420,7 +443,7 @@ class Host(Generic[T_co]):
 
     def chain(
         self, method: str, *, on_error: Literal["raise", "skip"] = "raise", only: Sequence[str] | None = None
-    ) -> ChainFunction:
+    ) -> "ChainFunction":
         """Return a function that passes a value through ``method`` of all plugins, in their order.
 
         All of them are loaded now. One that cannot be is left out, is in :attr:`rejected`, and is told to the
@@ -440,7 +463,7 @@ class Host(Generic[T_co]):
 
         return build_chain(self._links(method, only), on_error, label=f"chain of {method!r}")
 
-    def call_all(self, method: str, /, *arguments: object, **keywords: object) -> Results:
+    def call_all(self, method: str, /, *arguments: object, **keywords: object) -> "Results":
         """Call ``method`` of every plugin with the same arguments, and return results and errors by name.
 
         What one raises does not keep the others from being called.
@@ -459,7 +482,7 @@ class Host(Generic[T_co]):
 
         return first(self._links(method, None), *arguments, **keywords)
 
-    def _links(self, method: str, only: Sequence[str] | None) -> list[Link]:
+    def _links(self, method: str, only: Sequence[str] | None) -> "list[Link]":
         from plugline.dispatch.chain import Link  # noqa: PLC0415 - a listing calls nothing
 
         if only is not None:
@@ -513,11 +536,11 @@ def check_names(names: Mapping[str, object]) -> None:
             raise ValueError(message)
 
 
-def _rejected(name: str, entry: Entry) -> Rejected:
+def _rejected(name: str, entry: "Entry") -> Rejected:
     return Rejected(name, entry.place, entry.findings)
 
 
-def _log_left_out(error: LoadError) -> None:
+def _log_left_out(error: "LoadError") -> None:
     # logging costs 1.7 interpreter starts to import, and is needed only when something went wrong.
     import logging  # noqa: PLC0415
 

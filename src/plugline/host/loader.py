@@ -8,20 +8,15 @@ from plugline.clock import monotonic_seconds
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.finders import Finder
 from plugline.discovery.index import FolderIndex
-from plugline.discovery.rows import ENTRY, Row, running_part
+from plugline.discovery.recall import ENTRY, Row
+from plugline.discovery.rows import running_part
 from plugline.discovery.trees import real_path
 from plugline.errors import LoadError, NameMissing, SettingsRefused
 from plugline.files import SourceFile, digest_of, read_plain
 from plugline.findings import Finding, Place
-from plugline.host.registry import (
-    Circumstances,
-    Entry,
-    Inspection,
-    RememberedEntry,
-    admitted,
-    check_read,
-    split_entry,
-)
+from plugline.host.circumstances import Circumstances
+from plugline.host.entries import Entry, Inspection, Memory, RememberedEntry
+from plugline.host.registry import admitted, check_read, split_entry
 from plugline.loading.modules import Undo, forget_modules
 from plugline.loading.namespace import (
     Compiler,
@@ -117,7 +112,7 @@ class Loader:
         around: Circumstances,
         namespace: str | None,
         *,
-        indexes: Mapping[int, FolderIndex] | None = None,
+        memories: Mapping[int, Memory] | None = None,
         package: str | None = None,
         injected: Mapping[str, object] | None = None,
         compiler: Compiler | None = None,
@@ -131,7 +126,7 @@ class Loader:
         self.compiler = compiler
         self.lock = RLock()
         self._around = around
-        self._indexes = indexes or {}
+        self._memories = memories or {}
         self._depth = 0  # of loads within loads, and of batches
         self._batches = 0
         self._known_modules = 0  # before the batch
@@ -218,7 +213,8 @@ class Loader:
         if not refused:
             return inspection
         accepted = {name: entry for name, entry in inspection.accepted.items() if name not in refused}
-        return Inspection(accepted, (*inspection.rejected, *refused.items()), inspection.findings)
+        rejected = (*inspection.rejected, *refused.items())
+        return Inspection(accepted, rejected, inspection.findings, is_ordered=inspection.is_ordered)
 
     def provide(self, namespace: Namespace, relative: str) -> SourceFile | Finding:
         """See :class:`plugline.loading.namespace.Provider`."""
@@ -270,20 +266,20 @@ class Loader:
         return index.find_source(digest, relative, where)
 
     def _index_of(self, namespace: Namespace) -> FolderIndex | None:
-        for number, index in self._indexes.items():
+        for number, memory in self._memories.items():
             if self._namespaces.get(number) is namespace:
-                return index
+                return memory.index
         return None
 
     def __enter__(self) -> None:
         """Begin to load many."""
         if self._depth == 0:
             self._known_modules = len(sys.modules)
-            self._texts = {finder: self._around.text(index.tree.real) for finder, index in self._indexes.items()}
+            self._texts = {finder: self._around.text(memory.recall.real) for finder, memory in self._memories.items()}
         self._depth += 1
         self._batches += 1
-        for index in self._indexes.values():
-            index.read_all_code()
+        for memory in self._memories.values():
+            memory.index.read_all_code()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -294,8 +290,8 @@ class Loader:
         self._depth -= 1
         self._batches -= batches
         if self._depth == 0:
-            for index in self._indexes.values():
-                index.flush()
+            for memory in self._memories.values():
+                memory.index.flush()
 
     def path_of(self, entry: Entry) -> str | None:
         """Return the file as tracebacks name it."""

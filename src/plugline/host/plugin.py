@@ -13,17 +13,17 @@ States::
 
 from _weakref import ref
 
-from plugline.discovery.candidates import Candidate
-from plugline.discovery.known import PluginSpec
-from plugline.errors import LoadError, PluginDeclined, PluginRejected
-from plugline.findings import Finding, Place
-from plugline.host.loader import Loaded, Loader, Outcome
-from plugline.host.registry import Entry
-from plugline.loading.target import Declined, Vanished
 from plugline.typed import TYPE_CHECKING, Generic, Literal, Mapping, TypeVar, cast
 from plugline.values import Value
 
 if TYPE_CHECKING:
+    # A listing makes a handle of each plugin, and loads, calls and reports none: what does is imported where it is done.
+    from plugline.discovery.candidates import Candidate
+    from plugline.discovery.known import PluginSpec
+    from plugline.errors import LoadError
+    from plugline.findings import Finding, Place
+    from plugline.host.entries import Entry
+    from plugline.host.loader import Loaded, Loader, Outcome
     from plugline.reloading.report import ReloadReport
 
 T_co = TypeVar("T_co", covariant=True)
@@ -41,9 +41,9 @@ class Aside(Value):
 
     __slots__ = ("findings", "state")
     state: Literal["rejected"]
-    findings: tuple[Finding, ...]
+    findings: "tuple[Finding, ...]"
 
-    def __init__(self, state: Literal["rejected"], findings: tuple[Finding, ...]) -> None:
+    def __init__(self, state: Literal["rejected"], findings: "tuple[Finding, ...]") -> None:
         self._set(state=state, findings=findings)
 
 
@@ -58,10 +58,10 @@ class Rejected(Value):
 
     __slots__ = ("findings", "name", "place")
     name: str
-    place: Place
-    findings: tuple[Finding, ...]
+    place: "Place"
+    findings: "tuple[Finding, ...]"
 
-    def __init__(self, name: str, place: Place, findings: tuple[Finding, ...]) -> None:
+    def __init__(self, name: str, place: "Place", findings: "tuple[Finding, ...]") -> None:
         self._set(name=name, place=place, findings=findings)
 
     def __str__(self) -> str:
@@ -79,7 +79,7 @@ class Plugin(Generic[T_co]):
 
     __slots__ = ("__weakref__", "_aside", "_default", "_entry", "_generation", "_loader", "_needs", "_outcome")
 
-    def __init__(self, entry: Entry, loader: Loader) -> None:
+    def __init__(self, entry: "Entry", loader: "Loader") -> None:
         """Made by a host."""
         self._entry = entry
         self._loader = loader
@@ -96,7 +96,7 @@ class Plugin(Generic[T_co]):
         return f"{self.name} ({self.version})" if self.version is not None else self.name
 
     @property
-    def spec(self) -> PluginSpec:
+    def spec(self) -> "PluginSpec":
         """All that is known of it without running it."""
         spec = self._entry.spec
         assert spec is not None  # noqa: S101 - only what has a spec becomes a plugin
@@ -118,7 +118,7 @@ class Plugin(Generic[T_co]):
         return self._entry.summary
 
     @property
-    def place(self) -> Place:
+    def place(self) -> "Place":
         """Its file."""
         return self._entry.place
 
@@ -127,15 +127,20 @@ class Plugin(Generic[T_co]):
         """Where in its life it is."""
         if self._aside is not None:
             return self._aside.state
-        match self._outcome:
-            case None:
-                return "found"
-            case Loaded():
-                return "loaded"
-            case Declined():
-                return "declined"
-            case _:
-                return "failed"
+        if self._outcome is None:
+            return "found"
+        if self._success is not None:
+            return "loaded"
+        return "declined" if self.declined is not None else "failed"
+
+    @property
+    def _success(self) -> "Loaded | None":
+        """What came of loading it, where that is a plugin."""
+        if self._outcome is None:
+            return None
+        from plugline.host.loader import Loaded  # noqa: PLC0415 - the loader was made to load it
+
+        return self._outcome if isinstance(self._outcome, Loaded) else None
 
     @property
     def generation(self) -> int:
@@ -143,31 +148,38 @@ class Plugin(Generic[T_co]):
         return self._generation
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> "tuple[Finding, ...]":
         """What keeps it from being loaded, or, where it needs settings, from being used without them."""
         if self._aside is not None:
             return self._aside.findings
-        if isinstance(self._default, LoadError):
-            return self._default.findings
+        failure = self._default_failure
+        if failure is not None:
+            return failure.findings
         return self._outcome if isinstance(self._outcome, tuple) else ()
 
     @property
-    def warnings(self) -> tuple[Finding, ...]:
+    def warnings(self) -> "tuple[Finding, ...]":
         """What is to be told of it and does not keep it from being used: its file's owner, what it changed while it was loaded."""
-        return self._outcome.warnings if isinstance(self._outcome, Loaded) else self._entry.warnings
+        success = self._success
+        return success.warnings if success is not None else self._entry.warnings
 
     @property
     def declined(self) -> str | None:
         """Its own reason not to apply here; ``None`` unless its state is ``declined``."""
+        if self._outcome is None:
+            return None
+        from plugline.loading.target import Declined  # noqa: PLC0415 - the loader has imported it
+
         return self._outcome.reason if isinstance(self._outcome, Declined) else None
 
     @property
     def load_seconds(self) -> float | None:
         """How long its code ran while it was loaded; ``None`` before that."""
-        return self._outcome.seconds if isinstance(self._outcome, Loaded) else None
+        success = self._success
+        return success.seconds if success is not None else None
 
     @property
-    def candidate(self) -> Candidate:
+    def candidate(self) -> "Candidate":
         """Where it was found."""
         candidate = self._entry.candidate
         assert candidate is not None  # noqa: S101 - only a candidate becomes a plugin
@@ -211,29 +223,37 @@ class Plugin(Generic[T_co]):
             raise TypeError(message)
         return value
 
-    def _loaded(self) -> Loaded:
+    def _loaded(self) -> "Loaded":
         if self._aside is not None:
+            from plugline.errors import PluginRejected  # noqa: PLC0415 - few plugins are
+
             raise PluginRejected(self.name, self._aside.findings)
         if self._outcome is None:
-            self._outcome = self._load_needs() or self._loader.load(self._entry)
-            if isinstance(self._outcome, Loaded):
+            self._outcome = (self._load_needs() if self._needs else ()) or self._loader.load(self._entry)
+            success = self._success
+            if success is not None:
                 self._generation += 1
                 self._loader.handles.append(ref(self))
-                if self._outcome.entry.name == self.name:
-                    self._entry = self._outcome.entry  # its file may be newer than the listing
+                if success.entry.name == self.name:
+                    self._entry = success.entry  # its file may be newer than the listing
+        success = self._success
+        if success is not None:
+            return success
+        from plugline.errors import LoadError, PluginDeclined  # noqa: PLC0415 - few plugins fail
+        from plugline.loading.target import Declined, Vanished  # noqa: PLC0415 - likewise
+
         match self._outcome:
-            case Loaded() as loaded:
-                return loaded
             case Declined() as declined:
                 raise PluginDeclined(self.name, declined.reason)
             case Vanished() as vanished:
                 raise LoadError(self.name, vanished.findings)
             case findings:
-                raise LoadError(self.name, findings)
+                raise LoadError(self.name, cast("tuple[Finding, ...]", findings))
 
-    def _load_needs(self) -> tuple[Finding, ...]:
+    def _load_needs(self) -> "tuple[Finding, ...]":
         """Load what it requires, and return what keeps it from being loaded itself."""
-        from plugline.host.order import unusable_finding  # noqa: PLC0415 - few plugins require another
+        from plugline.errors import LoadError, PluginDeclined, PluginRejected  # noqa: PLC0415 - few require another
+        from plugline.host.order import unusable_finding  # noqa: PLC0415 - likewise
 
         found = []
         for needed in self._needs:
@@ -250,21 +270,40 @@ class Plugin(Generic[T_co]):
         if isinstance(self._outcome, tuple) and any(finding.code == "P113" for finding in self._outcome):
             self._outcome = None
 
-    def _bound(self, loaded: Loaded, settings: Mapping[str, object] | None) -> object:
-        if settings is None:
-            if self._default is None:
-                try:
-                    self._default = self._loader.instance(self._entry, loaded, {})
-                except LoadError as error:
-                    self._default = error.with_traceback(None)
-            if isinstance(self._default, LoadError):
-                raise type(self._default)(*self._default.args)
-            return self._default
-        return self._loader.instance(self._entry, loaded, settings)
+    def _bound(self, loaded: "Loaded", settings: Mapping[str, object] | None) -> object:
+        if settings is not None:
+            return self._loader.instance(self._entry, loaded, settings)
+        if self._default is None:
+            self._default = self._made(loaded)
+        failure = self._default_failure
+        if failure is not None:
+            raise type(failure)(*failure.args)
+        return self._default
 
-    def _renew(self, entry: Entry) -> None:
+    def _made(self, loaded: "Loaded") -> object:
+        """Return an instance made without settings, or the error that making it gave."""
+        value = loaded.target.value
+        if not isinstance(value, type):
+            return value  # a module is its own instance
+        from plugline.errors import LoadError  # noqa: PLC0415 - see above
+
+        try:
+            return self._loader.instance(self._entry, loaded, {})
+        except LoadError as error:
+            return error.with_traceback(None)
+
+    @property
+    def _default_failure(self) -> "LoadError | None":
+        """The error that making an instance without settings gave."""
+        if not isinstance(self._default, Exception):
+            return None
+        from plugline.errors import LoadError  # noqa: PLC0415 - see above
+
+        return self._default if isinstance(self._default, LoadError) else None
+
+    def _renew(self, entry: "Entry") -> None:
         """Take note that the host has looked again: what is loaded stays, anything else gets another try."""
-        if isinstance(self._outcome, Loaded):
+        if self._success is not None:
             if self._entry.place == entry.place:
                 return
             self._loader.forget(self._entry)
@@ -280,11 +319,11 @@ class Plugin(Generic[T_co]):
 
     def _retry(self) -> None:
         """Take note that a load that failed is to be tried again."""
-        if not isinstance(self._outcome, Loaded):
+        if self._success is None:
             self._loader.forget_failures()
             self._outcome = self._default = None
 
-    def _succeed(self, loaded: Loaded | None) -> None:
+    def _succeed(self, loaded: "Loaded | None") -> None:
         """Take note that another generation is in force: ``None`` where only bodies of functions were replaced."""
         self._generation += 1
         if loaded is None:
@@ -298,8 +337,10 @@ class Plugin(Generic[T_co]):
             self._default = None
 
     @property
-    def _told_elsewhere(self) -> tuple[Finding, ...]:
+    def _told_elsewhere(self) -> "tuple[Finding, ...]":
         """What keeps its whole file from being loaded, where another plugin in it has that finding."""
+        from plugline.loading.target import Vanished  # noqa: PLC0415 - few plugins fail
+
         outcome = self._outcome
         return outcome.findings if isinstance(outcome, Vanished) and outcome.whole_file else ()
 
@@ -310,9 +351,9 @@ class Plugin(Generic[T_co]):
         return name != "" and facts is not None and all(one.name != name for one in facts.classes)
 
     @property
-    def _is_ordered(self) -> bool:
-        """Whether it says something of its place among others."""
-        return self._entry.is_ordered
+    def _is_touched(self) -> bool:
+        """Whether there is anything of it that :meth:`_settle` could change."""
+        return self._outcome is not None or self._aside is not None or self._needs != ()
 
     @property
     def _finder(self) -> int:
@@ -320,11 +361,12 @@ class Plugin(Generic[T_co]):
 
     def _forget(self) -> None:
         """Take note that its file is gone: its module leaves ``sys.modules``, what it gave out stays usable."""
-        if isinstance(self._outcome, Loaded) or self._entry.class_name:
+        if self._success is not None or self._entry.class_name:
             self._loader.forget(self._entry)
 
     @property
     def loaded_type(self) -> type | None:
         """The class whose instances provide the interface; ``None`` before it is loaded, and for a module."""
-        target = self._outcome.target.value if isinstance(self._outcome, Loaded) else None
+        success = self._success
+        target = success.target.value if success is not None else None
         return target if isinstance(target, type) else None

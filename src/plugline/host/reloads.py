@@ -15,9 +15,9 @@ from plugline.discovery.trees import Tree, shown_path
 from plugline.errors import LoadError, PluginDeclined
 from plugline.files import SourceFile, digest_of
 from plugline.findings import Finding, Place
+from plugline.host.entries import Entry
 from plugline.host.loader import Loaded, Loader
 from plugline.host.plugin import Plugin
-from plugline.host.registry import Entry
 from plugline.loading.modules import Undo
 from plugline.loading.moments import LoadContext, begin, call_with, end_quietly
 from plugline.loading.namespace import PrivateLoader

@@ -1,6 +1,6 @@
 """Private packages in ``sys.modules``, and the importer that fills them with bytes that were checked.
 
-One meta path finder serves all hosts of a process, because ``sys.modules`` and ``sys.meta_path`` belong to the
+One meta path finder (:mod:`plugline.loading.meta`) serves all hosts of a process, because ``sys.modules`` and ``sys.meta_path`` belong to the
 process. It stands first, answers only for names below a private package, and leaves when the last of these is released.
 
 Invariants:
@@ -24,6 +24,7 @@ from plugline.discovery.trees import Tree, real_path
 from plugline.errors import PluginRejected
 from plugline.files import SourceFile
 from plugline.findings import Finding
+from plugline.loading.meta import FINDER
 from plugline.loading.modules import forget_modules
 from plugline.loading.traces import Trace, run_traced
 from plugline.lookup import find_module
@@ -254,7 +255,7 @@ class PrivateLoader:
 
 
 class _PrivateFinder:
-    """The meta path finder for all private packages of the process."""
+    """Finds the modules of all private packages of the process, for :data:`plugline.loading.meta.FINDER`."""
 
     def __init__(self) -> None:
         self.namespaces: dict[str, Namespace] = {}
@@ -300,6 +301,7 @@ def spec_below(namespace: Namespace, fullname: str) -> ModuleSpec | None:
 
 
 _finder = _PrivateFinder()
+
 _lock = allocate_lock()
 
 
@@ -503,8 +505,8 @@ def share(package: str, tree: Tree, provider: Provider) -> SharedNamespace:
 
 def stand_first() -> None:
     """Make sure that imports ask our finder, which a plugin or a test may have taken out."""
-    if _finder not in sys.meta_path:
-        sys.meta_path.insert(0, _finder)
+    FINDER.find = _finder.find_spec
+    FINDER.stand_first()
 
 
 def _is_taken(name: str, tree: Tree) -> bool:
@@ -529,8 +531,9 @@ def release(namespace: Namespace) -> None:
         _finder.shared = tuple(shared for shared in _finder.shared if shared is not namespace)
         _finder.top = tuple(top for top in _finder.top if top is not namespace)
         forget_modules([key for key in sys.modules if (root and key == root) or namespace.owns(key)])
-        if not _finder.namespaces and not _finder.shared and not _finder.top and _finder in sys.meta_path:
-            sys.meta_path.remove(_finder)
+        if not _finder.namespaces and not _finder.shared and not _finder.top:
+            FINDER.find = None
+            FINDER.leave()
 
 
 def namespaces() -> tuple[Namespace, ...]:

@@ -30,9 +30,8 @@ def run(code: CodeType | None) -> dict[str, object]:
 def bundle_with(path: Path, *sources: bytes) -> tuple[Bundle, list[tuple[bytes, tuple[int, int]]]]:
     bundle = Bundle(str(path))
     known = [compiled(source) for source in sources]
-    places = bundle.append(
-        [entry_of(digest, OUTLINE, code, source) for (digest, code), source in zip(known, sources, strict=True)]
-    )
+    entries = [entry_of(digest, OUTLINE, code, source) for (digest, code), source in zip(known, sources, strict=True)]
+    places = bundle.append([entry for entry in entries if entry is not None])
     assert places is not None
     return bundle, [(digest, where) for (digest, _), where in zip(known, places, strict=True)]
 

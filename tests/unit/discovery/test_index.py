@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 import plugline
 from plugline import Host
 from plugline.discovery import index as index_module
+from plugline.discovery import recall as recall_module
+from plugline.discovery.recall import Recall, Row
 
 INTERFACE = ["transform"]
 PLUGIN = '"""Doc {n}."""\nVERSION = "{n}"\ndef transform(record):\n    return {n}\n'
@@ -297,8 +299,15 @@ def test_an_index_that_lies_of_stamps_runs_no_old_code(folder: Path, monkeypatch
     settle(monkeypatch)
     listing(folder)
     write(folder / "p1.py", PLUGIN.format(n=9))
-    monkeypatch.setattr("plugline.discovery.index.FolderIndex._stale_rows", lambda self: [])
-    with Host(folder, interface=INTERFACE) as host:
+
+    def believe(self: Recall, text: str) -> tuple[list[Row], int]:
+        self.locate()
+        self.read()
+        assert self.head is not None
+        return list(self.rows.values()), self.head.circumstances.index(text)
+
+    monkeypatch.setattr(Recall, "look", believe)
+    with Host(folder, interface=INTERFACE, api_version="1.2") as host:
         assert len(host) == 5
         assert host["p1"].load().transform(None) == 9  # type: ignore[attr-defined]
 
@@ -560,7 +569,7 @@ def test_another_plugline_or_python_starts_anew(
 ) -> None:
     listing(folder)
     assert len(list(cache.glob("*.index"))) == 1
-    monkeypatch.setattr(index_module, what, b"other" if what == "MAGIC_NUMBER" else "9.9")
+    monkeypatch.setattr(recall_module, what, b"other" if what == "MAGIC_NUMBER" else "9.9")
     listing(folder)
     assert len(list(cache.glob("*.index"))) == 2
 

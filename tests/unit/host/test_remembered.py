@@ -252,6 +252,16 @@ def test_a_folder_is_remembered_apart_with_and_without_what_is_nested_in_it(fold
     assert always_the_same(lambda: names(nested=True)) == ("p0", "p1", "p2")
 
 
+def test_what_somebody_hides_for_a_while_is_not_remembered_as_gone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert always_the_same(lambda: codes(folder)) == FINE
+    with monkeypatch.context() as patch:
+        patch.setenv("PLUGLINE_ONLY", "p1")
+        assert always_the_same(lambda: codes(folder)) == {"p1": []}
+    assert always_the_same(lambda: codes(folder)) == FINE
+
+
 def test_names_and_classes_that_only_running_a_file_shows_are_there_in_the_next_process(folder: Path) -> None:
     (folder / "p3.py").write_text(
         "from tests.unit.host.test_remembered import Step\nMade = type('Made', (Step,), {'__module__': __name__})\n"

@@ -1,0 +1,275 @@
+"""What a host knows of each plugin that it has found, as much of it as a listing shows."""
+
+from plugline.discovery.recall import ENTRY, FITS, NAME, ORDERED, SUMMARY, VERSION, Recall, Row
+from plugline.typed import TYPE_CHECKING
+from plugline.values import Value
+
+if TYPE_CHECKING:
+    # What more there is to know of a plugin is imported where it is asked for.
+    from plugline.discovery.candidates import Candidate, FileCandidate
+    from plugline.discovery.finders import Folder
+    from plugline.discovery.index import FolderIndex
+    from plugline.discovery.known import PluginSpec
+    from plugline.discovery.rows import Verdict
+    from plugline.discovery.trees import Tree
+    from plugline.findings import Finding, Place
+
+
+class Entry(Value):
+    """One candidate that was read.
+
+    Attributes:
+        candidate: Where it is.
+        spec: What is known of it, ``None`` where it could not be read.
+        findings: What is wrong with it; one finding is enough to reject it.
+        finder: The index of the finder that found it.
+        warnings: What is to be told of it, and does not reject it.
+    """
+
+    __slots__ = ("candidate", "finder", "findings", "spec", "warnings")
+    candidate: "Candidate | None"
+    spec: "PluginSpec | None"
+    findings: "tuple[Finding, ...]"
+    finder: int
+    warnings: "tuple[Finding, ...]"
+
+    def __init__(
+        self,
+        candidate: "Candidate | None",
+        spec: "PluginSpec | None",
+        findings: "tuple[Finding, ...]",
+        finder: int,
+        warnings: "tuple[Finding, ...]" = (),
+    ) -> None:
+        self._set(candidate=candidate, spec=spec, findings=findings, finder=finder, warnings=warnings)
+
+    @property
+    def place(self) -> "Place":
+        """Where it is, for messages."""
+        if self.spec is not None:
+            return self.spec.place
+        return self.candidate.place if self.candidate is not None else self.findings[0].place
+
+    @property
+    def name(self) -> str:
+        """What a plugin that has a spec is called."""
+        assert self.spec is not None  # noqa: S101 - only what has a spec becomes a plugin
+        return self.spec.name
+
+    @property
+    def version(self) -> str | None:
+        """Its version."""
+        return self.spec.version if self.spec is not None else None
+
+    @property
+    def summary(self) -> str:
+        """What it does."""
+        return self.spec.summary if self.spec is not None else ""
+
+    @property
+    def digest(self) -> str:
+        """The digest of its source, empty where there is none."""
+        return self.spec.digest if self.spec is not None else ""
+
+    @property
+    def class_name(self) -> str:
+        """The class that is meant, empty where it is the file."""
+        return self.candidate.class_name if self.candidate is not None else ""
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether it says something of its place among others."""
+        spec = self.spec
+        return spec is not None and (spec.requires, spec.after, spec.priority) != ((), (), 0)
+
+    def binds(self, name: str) -> bool:
+        """Whether its own source binds this name."""
+        return self.spec is not None and self.spec.binds(name)
+
+
+class Memory:
+    """What is remembered of the plugins of one folder.
+
+    Attributes:
+        folder: The folder.
+        recall: What of it is on disk.
+    """
+
+    __slots__ = ("_index", "folder", "recall")
+
+    def __init__(self, folder: "Folder", real: str) -> None:
+        self.folder = folder
+        self.recall = Recall(real, "nested" if folder.nested else "")
+        self._index: FolderIndex | None = None
+
+    @property
+    def index(self) -> "FolderIndex":
+        """What finds out what is not remembered, and writes it down."""
+        if self._index is None:
+            # A listing of which all is remembered needs nothing else.
+            from plugline.discovery.index import FolderIndex  # noqa: PLC0415
+            from plugline.discovery.trees import DiskTree  # noqa: PLC0415
+
+            assert isinstance(self.folder.tree, DiskTree)  # noqa: S101 - a folder's is
+            self._index = FolderIndex(self.folder.tree, self.folder.find, self.recall)
+        return self._index
+
+
+class Listed:
+    """What the remembered entries of one listing have in common.
+
+    Attributes:
+        memory: Where they are remembered.
+        number: That of the circumstances under which they were accepted.
+        text: These circumstances.
+        finder: The index of the finder that found them.
+    """
+
+    __slots__ = ("finder", "memory", "number", "text")
+
+    def __init__(self, memory: Memory, number: int, text: str, finder: int) -> None:
+        self.memory, self.number, self.text, self.finder = memory, number, text, finder
+
+    @property
+    def index(self) -> "FolderIndex":
+        """See :class:`Memory`."""
+        return self.memory.index
+
+    @property
+    def tree(self) -> "Tree":
+        """The folder's files."""
+        tree = self.memory.folder.tree
+        assert tree is not None  # noqa: S101 - a folder has one
+        return tree
+
+
+class RememberedEntry(Entry):
+    """An accepted entry of which only what a listing shows was taken from the index; the rest is when it is asked for."""
+
+    __slots__ = ("_spec", "listed", "row")
+    row: Row
+    listed: Listed
+    _spec: "PluginSpec | None"
+
+    def __init__(self, row: Row, listed: Listed) -> None:
+        put = object.__setattr__  # a thousand of them are made for one listing
+        put(self, "row", row)
+        put(self, "listed", listed)
+        put(self, "_spec", None)
+
+    @property
+    def finder(self) -> int:  # type: ignore[override]  # read only, as all values
+        """See :class:`Entry`."""
+        return self.listed.finder
+
+    @property
+    def candidate(self) -> "FileCandidate":  # type: ignore[override]
+        """See :class:`Entry`."""
+        return self.listed.index.candidate(self.row, self.class_name)
+
+    @property
+    def spec(self) -> "PluginSpec | None":  # type: ignore[override]
+        """See :class:`Entry`."""
+        if self._spec is None:
+            object.__setattr__(self, "_spec", self.listed.index.read_of(self.row).spec)
+        return self._spec
+
+    @property
+    def findings(self) -> "tuple[Finding, ...]":  # type: ignore[override]
+        """None: it was accepted."""
+        return ()
+
+    @property
+    def warnings(self) -> "tuple[Finding, ...]":  # type: ignore[override]
+        """See :class:`Entry`."""
+        return self._verdict.warnings
+
+    @property
+    def _verdict(self) -> "Verdict":
+        from plugline.discovery.rows import Verdict, rest_of  # noqa: PLC0415 - a listing looks at no more than rows
+
+        return Verdict.decode(rest_of(self.row).verdicts.get(self.listed.number, ()), self.place.path)
+
+    @property
+    def place(self) -> "Place":
+        """Where it is, for messages."""
+        from plugline.discovery.trees import shown_path  # noqa: PLC0415 - as above
+        from plugline.findings import Place  # noqa: PLC0415 - likewise
+
+        return Place(shown_path(self.listed.tree, self.row[ENTRY]))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its module's name says which file it is: not ``a.b.py``, not one of ``x.py`` and ``x/``."""
+        entry = self.row[ENTRY]
+        recall = self.listed.memory.recall
+        has_packages = recall.head is None or bool(recall.head.files)
+        return entry.count(".") == 1 and not (
+            has_packages and f"{entry.partition('/')[0].removesuffix('.py')}/__init__.py" in recall.rows
+        )
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.row[NAME] or ""
+
+    @property
+    def version(self) -> str | None:
+        """Its version."""
+        return self.row[VERSION]
+
+    @property
+    def summary(self) -> str:
+        """What it does."""
+        return self.row[SUMMARY]
+
+    @property
+    def digest(self) -> str:
+        """The digest of its source."""
+        from plugline.discovery.rows import rest_of  # noqa: PLC0415 - as above
+
+        return rest_of(self.row).digest.hex()
+
+    @property
+    def class_name(self) -> str:
+        """The class that is meant, empty where it is the file."""
+        return self._verdict.parts[0][0]
+
+    @property
+    def is_ordered(self) -> bool:
+        """See :class:`Entry`."""
+        return bool(self.row[FITS] & ORDERED)
+
+    def _fields(self) -> dict[str, object]:
+        fields = {"candidate": self.candidate, "finder": self.finder, "findings": (), "spec": self.spec}
+        return {**fields, "warnings": self.warnings}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Entry, (self.candidate, self.spec, (), self.finder, self.warnings)
+
+
+class Inspection(Value):
+    """What the finders of a host hold.
+
+    Attributes:
+        accepted: Entries by plugin name, sorted by it.
+        rejected: Name and entry of each candidate that failed a check.
+        findings: What is wrong with places as a whole.
+        is_ordered: Whether one of those accepted says something of its place among others.
+    """
+
+    __slots__ = ("accepted", "findings", "is_ordered", "rejected")
+    accepted: dict[str, Entry]
+    rejected: tuple[tuple[str, Entry], ...]
+    findings: "tuple[Finding, ...]"
+    is_ordered: bool
+
+    def __init__(
+        self,
+        accepted: dict[str, Entry],
+        rejected: "tuple[tuple[str, Entry], ...]",
+        findings: "tuple[Finding, ...]",
+        *,
+        is_ordered: bool,
+    ) -> None:
+        self._set(accepted=accepted, rejected=rejected, findings=findings, is_ordered=is_ordered)
