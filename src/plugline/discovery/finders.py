@@ -287,15 +287,14 @@ class EntryPoints:
 
     def find(self) -> "Found":
         """See :class:`Finder`."""
+        from plugline.discovery.candidates import Found, ModuleCandidate  # noqa: PLC0415 - see above
         from plugline.discovery.installed import entry_point_names  # noqa: PLC0415 - for this finder only
+        from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
 
         if entry_point_names(self.group) == set():
             return Found()
         # importlib.metadata costs three interpreter starts to import.
         from importlib.metadata import entry_points  # noqa: PLC0415
-
-        from plugline.discovery.candidates import Found, ModuleCandidate  # noqa: PLC0415 - see above
-        from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
 
         candidates = []
         refused = []
