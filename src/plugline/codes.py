@@ -263,6 +263,11 @@ CODES = {
         "be a secret.",
         "Set it to a value of the type, or mend the type in [env].",
     ),
+    "C150": Code(
+        "a worker of a cluster cannot see an input",
+        "The engine runs splits on other machines, and a file of the source is not there under the same path.",
+        "Put it on storage that all of them share, or at an address such as s3://; or take engine = \"local\".",
+    ),
     # ------------------------------------------------------------------ R: records and runs
     "C112": Code(
         "another run is writing the same output",

@@ -1,5 +1,6 @@
 """One suite for every engine: what a new one has to pass, once it is in the list."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,26 @@ class Ahead:
                     one.cancel()
 '''
 
-ENGINES = {"local": {}, "ahead": {"ahead.py": AHEAD}}
-every_engine = pytest.mark.parametrize("engine", ENGINES)
+ENGINES: dict[str, dict[str, str]] = {
+    "local": {},
+    "ahead": {"ahead.py": AHEAD},
+    "dask": {},
+    "ray": {},
+    "spark": {},
+}
+MODULES = {"dask": "distributed", "ray": "ray", "spark": "pyspark"}  # of engines that are not installed with the tool
+every_engine = pytest.mark.parametrize(
+    "engine",
+    [
+        pytest.param(
+            engine,
+            marks=[pytest.mark.slow, pytest.mark.timeout(300)]
+            if engine in MODULES and find_spec(MODULES[engine])
+            else pytest.mark.skipif(engine in MODULES, reason="not installed: tests/engines/run installs it"),
+        )
+        for engine in ENGINES
+    ],
+)
 
 UPPER = processor("return {'a': record['a'] * 10}")
 FAIL = processor("if record['a'] == 3: raise ValueError\nreturn record")

@@ -183,6 +183,7 @@ class RunConfig:
         processes: How many processes share the work.
         ordered: Whether records are written in the order in which they were read.
         max_record_bytes: A record that is longer is not read, and becomes a dead letter.
+        options: The settings of the engine.
     """
 
     engine: str = "local"
@@ -191,6 +192,7 @@ class RunConfig:
     processes: ProcessCount = ProcessCount()
     ordered: bool = True
     max_record_bytes: int = 64 * 2**20
+    options: Mapping[str, object] = field(default_factory=dict)
 
 
 class Records(tuple[Mapping[str, object], ...]):

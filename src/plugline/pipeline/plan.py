@@ -193,7 +193,7 @@ class _Planner:
         )
 
     def _engine(self) -> PluginUse | None:
-        use = self._use("engine", self._config.run.engine, {}, ("run", "engine"), ("run", "options"))
+        use = self._use("engine", self._config.run.engine, self._config.run.options, ("run", "engine"), ("run", "options"))
         if use is None:
             return None
         found = self._catalogue.find("engine", self._config.run.engine)
@@ -203,7 +203,8 @@ class _Planner:
         if run.processes.number is not None and "processes" not in declared:
             message = f"the engine {use.name!r} has no setting 'processes'"
             self._find("C101", message, ("run", "processes"), "leave it out: the engine knows how many it has")
-        return replace(use, settings={name: value for name, value in told.items() if name in declared})
+        said = {name: value for name, value in told.items() if name in declared and name not in run.options}
+        return replace(use, settings={**use.settings, **said})
 
     def _find(self, code: str, message: str, path: tuple[str | int, ...], hint: str | None = None) -> None:
         self.findings.append(Finding(code, message, self._config.place(path), hint))

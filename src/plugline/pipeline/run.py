@@ -1,5 +1,7 @@
 """A plan to its output and a report: an engine runs the splits, their parts are committed."""
 
+import os
+import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -7,7 +9,7 @@ from typing import cast
 
 from plugline.blame import describe_error, users_own_interrupt
 from plugline.clock import monotonic_seconds
-from plugline.errors import PluglineError, RunStopped
+from plugline.errors import ConfigurationError, PluglineError, RunStopped
 from plugline.findings import Finding, Place
 from plugline.pipeline.bound import BoundPlan, bound_engine
 from plugline.pipeline.cutting import Cut, Input
@@ -61,6 +63,19 @@ class PlanRunner:
         if self._bound is None:
             self._bound = BoundPlan(self._plan)
         return self._bound
+
+    def prepare(self, splits: Sequence[Split], /) -> None:
+        """See :class:`~plugline.records.PreparedRunner`."""
+        self.bind()
+        findings = []
+        for path in dict.fromkeys(split.path for split in splits if split.content is None and split.raws is None):
+            located = self._plan.located(path)
+            if "://" not in located and path != "-" and not os.path.exists(located):
+                message = f"the input {path!r} is not there for a worker on {platform.node()!r}"
+                hint = "put it where every worker can read it under that path, or at an address such as s3://"
+                findings.append(Finding("C150", message, self._plan.config.place(("source", "path")), hint))
+        if findings:
+            raise ConfigurationError(findings)
 
     def close(self) -> None:
         """Close what the last split left open."""

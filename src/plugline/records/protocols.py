@@ -262,6 +262,17 @@ class CarefulRunner(SplitRunner, Protocol):
         """
 
 
+class PreparedRunner(SplitRunner, Protocol):
+    """A runner that can find out on a worker, before the first record, whether it will be able to work there."""
+
+    def prepare(self, splits: Sequence[Split], /) -> None:
+        """Load what there is to load, and look for the inputs of some splits.
+
+        Raises:
+            ConfigurationError: Something is missing on this worker; carries all findings.
+        """
+
+
 class Engine(Protocol):
     """Executes the splits of a plan. Knows a runner and splits, and nothing else of plugline.
 

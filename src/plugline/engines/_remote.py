@@ -1,0 +1,166 @@
+"""What the engines of other makers share: the runner by value, once a process, and parts that travel.
+
+Nothing is expected of a worker but an installed plugline: what a plan needs is in the runner, as data. Imported on
+workers, so it imports nothing of an engine's.
+"""
+
+import hashlib
+import os
+import pickle
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from plugline.records import Part, Split, SplitRunner
+
+_MOST_RUNNERS = 2  # a process keeps: those of the run before are seldom asked for again
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """A runner as it travels.
+
+    Attributes:
+        digest: Of the rest; a process that has met it before need not make the runner again.
+        content: The pickled runner.
+    """
+
+    digest: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """What a runner raised, in place of its part: engines wrap exceptions in their own, or try again four times.
+
+    Attributes:
+        content: The pickled exception, or that of a :class:`RuntimeError` with its text.
+    """
+
+    content: bytes
+
+    def error(self) -> BaseException:
+        """Return what was raised."""
+        error = pickle.loads(self.content)  # noqa: S301 - of a worker of the user's own cluster, which ran the user's code
+        assert isinstance(error, BaseException)  # noqa: S101 - made below
+        return error
+
+
+def ship(runner: SplitRunner) -> Shipped:
+    """Pack a runner, once a run."""
+    content = pickle.dumps(runner, protocol=pickle.HIGHEST_PROTOCOL)
+    return Shipped(hashlib.blake2b(content, digest_size=16).hexdigest(), content)
+
+
+# ----------------------------------------------------------------------------- on workers
+
+_here = threading.local()  # a runner does one thing at a time, and a worker may have several threads
+
+
+def _runner(shipped: Shipped) -> SplitRunner:
+    known: OrderedDict[str, SplitRunner] = _here.__dict__.setdefault("runners", OrderedDict())
+    runner = known.get(shipped.digest)
+    if runner is None:
+        runner = known[shipped.digest] = pickle.loads(shipped.content)  # noqa: S301 - from the program that drives the run
+    known.move_to_end(shipped.digest)
+    while len(known) > _MOST_RUNNERS:
+        _, old = known.popitem(last=False)
+        close = getattr(old, "close", None)
+        if close is not None:
+            close()
+    return runner
+
+
+def prepare(shipped: Shipped, splits: Sequence[Split]) -> Raised | None:
+    """Find out, before the first record, whether a worker can do its work: plugins load, inputs are there."""
+    try:
+        ready = getattr(_runner(shipped), "prepare", None)
+        if ready is not None:
+            ready(splits)
+    except BaseException as error:  # noqa: BLE001 - it is raised where the run is driven
+        return _raised(error)
+    return None
+
+
+def run(shipped: Shipped, split: Split) -> Part | Raised:
+    """Run one split."""
+    try:
+        return travelling(_runner(shipped)(split))
+    except BaseException as error:  # noqa: BLE001 - likewise
+        return _raised(error)
+
+
+def run_watched(shipped: Shipped, split: Split) -> Part | Raised:
+    """Run one split of which workers died: in a process of its own, so that the record which kills it is found."""
+    from plugline.engines._crew import Crew  # noqa: PLC0415 - only where something died
+
+    try:
+        crew = Crew(_runner(shipped), 1)
+        try:
+            (part,) = (travelling(part) for part in crew.parts(iter([split]), ordered=True))
+        finally:
+            crew.close()
+    except BaseException as error:  # noqa: BLE001 - likewise
+        return _raised(error)
+    return part
+
+
+def travelling(part: Part) -> Part:
+    """Return a part that holds all that it is made of; its files are of this machine, and go."""
+    content = b"".join(part.content)
+    letters = part.dead_letters
+    if part.path is not None:
+        content += _taken(part.path)
+    if part.dead_letters_path is not None:
+        letters += _taken(part.dead_letters_path)
+    return replace(
+        part, content=(content,) if content else (), path=None, dead_letters=letters, dead_letters_path=None
+    )
+
+
+def _taken(path: str) -> bytes:
+    with open(path, "rb") as file:
+        content = file.read()
+    os.unlink(path)
+    return content
+
+
+def _raised(error: BaseException) -> Raised:
+    try:
+        content = pickle.dumps(error.with_traceback(None))
+        pickle.loads(content)  # noqa: S301 - made in the line before; not every exception that pickles comes back
+    except Exception:  # noqa: BLE001 - whatever it is, its text is known
+        content = pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
+    return Raised(content)
+
+
+# ----------------------------------------------------------------------------- where the run is driven
+
+
+def taken(outcome: Part | Raised | None) -> Part:
+    """Return a part, or raise what there is in its place."""
+    if isinstance(outcome, Raised):
+        raise outcome.error()
+    assert outcome is not None  # noqa: S101 - only a preparation has none
+    return outcome
+
+
+def looked_at(splits: Iterable[Split], most: int) -> tuple[list[Split], Iterator[Split]]:
+    """Return the first splits, without what they hold, to be prepared for, and all of them."""
+    source = iter(splits)
+    first = list(islice(source, most))
+    return [replace(one, content=None, raws=None) for one in first if one.content is None and one.raws is None], _chained(
+        first, source
+    )
+
+
+def _chained(first: Sequence[Split], rest: Iterator[Split]) -> Iterator[Split]:
+    yield from first
+    yield from rest
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,127 @@
+"""Run splits on Dask: on a cluster whose scheduler has an address, or on one of this machine that is started for the run.
+
+Splits are tasks; records never pass through Dask. Needs ``pip install plugline[dask]``, where the run is driven and on workers.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from plugline.engines import _remote
+from plugline.records import Part, Split, SplitRunner
+
+VERSION = "1.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dask:
+    """Runs splits on Dask.
+
+    Attributes:
+        address: Of the scheduler (``"tcp://10.0.0.5:8786"``); empty: a cluster of worker processes on this machine.
+        processes: How many workers a cluster of this machine has; 0 stands for the number of processors.
+        ordered: Whether parts come in the order of the splits.
+        patience_seconds: How long to wait for the scheduler, and for the first worker.
+    """
+
+    address: str = ""
+    processes: int = 0
+    ordered: bool = True
+    patience_seconds: float = 60.0
+
+    streaming: ClassVar[bool] = True
+
+    def run(self, runner: SplitRunner, splits: Iterable[Split], /) -> Iterator[Part]:
+        """Yield the part of each split."""
+        with ExitStack() as stack:
+            client = self._client(stack)
+            try:
+                yield from self._parts(client, runner, splits)
+            except (CancelledError, asyncio.CancelledError) as error:
+                message = f"the scheduler {self.address or 'of this machine'} went away, or forgot the work"
+                raise ConnectionError(message) from error
+
+    def _client(self, stack: ExitStack) -> Any:
+        # Half a second, and not installed with the tool.
+        import logging  # noqa: PLC0415
+
+        import dask  # noqa: PLC0415
+        import distributed  # noqa: PLC0415
+
+        # What a worker died of is run again where a death costs nothing, so one of them is enough: each takes seconds.
+        stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is raised
+        place: Any = self.address
+        if not self.address:
+            place = stack.enter_context(
+                distributed.LocalCluster(
+                    n_workers=self.processes or _remote.processors(),
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
+                )
+            )
+        try:
+            client = stack.enter_context(distributed.Client(place, timeout=self.patience_seconds, set_as_default=False))
+        except (OSError, TimeoutError) as error:
+            message = f"no scheduler answers at {self.address}; is it running, and the address right?"
+            raise ConnectionError(message) from error
+        try:
+            client.wait_for_workers(1, timeout=self.patience_seconds)
+        except TimeoutError as error:
+            message = f"no worker came to {self.address or 'the cluster'} within {self.patience_seconds:g} seconds"
+            raise TimeoutError(message) from error
+        if client.dashboard_link and self.address:
+            logging.getLogger("plugline").info("dashboard: %s", client.dashboard_link)
+        return client
+
+    def _parts(self, client: Any, runner: SplitRunner, splits: Iterable[Split]) -> Iterator[Part]:
+        import distributed  # noqa: PLC0415 - see _client
+
+        shipped = _remote.ship(runner)
+        first, rest = _remote.looked_at(splits, _LOOKED_AT)
+        for address, raised in client.run(_remote.prepare, shipped, first).items():
+            if raised is not None:
+                error = raised.error()
+                error.add_note(f"on the worker {address}")
+                raise error
+        # As a task and not as scattered data: when a worker is lost, it can be made again.
+        payload = client.submit(_same, shipped, key=f"plugline-{shipped.digest}")
+        width = max(2, 2 * sum(client.nthreads().values()))
+        waiting: deque[Any] = deque()
+        of: dict[str, Split] = {}
+        try:
+            while True:
+                while len(waiting) < width and (split := next(rest, None)) is not None:
+                    future = client.submit(_remote.run, payload, split, pure=False)
+                    of[future.key] = split
+                    waiting.append(future)
+                if not waiting:
+                    return
+                if not self.ordered:
+                    with suppress(distributed.KilledWorker):  # told by its result below
+                        distributed.wait(list(waiting), return_when="FIRST_COMPLETED")
+                    waiting.rotate(-next(at for at, one in enumerate(waiting) if one.done()))
+                future = waiting.popleft()
+                split = of.pop(future.key)
+                try:
+                    outcome = future.result()
+                except distributed.KilledWorker:
+                    # A worker died while it had it: one record of it may be to blame.
+                    again = client.submit(_remote.run_watched, payload, split, pure=False)
+                    outcome = again.result()
+                yield _remote.taken(outcome)
+        finally:
+            client.cancel([payload, *waiting])
+
+
+_LOOKED_AT = 1_000  # inputs whose presence each worker looks for: more would be looked for one after the other
+
+
+def _same(shipped: _remote.Shipped) -> _remote.Shipped:
+    return shipped

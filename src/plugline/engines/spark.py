@@ -1,0 +1,121 @@
+"""Run splits on Spark: on a cluster with a master, or in worker processes of this machine.
+
+Splits are the elements of an RDD, one a task; records never pass through Spark. Needs ``pip install plugline[spark]`` and Java
+where the run is driven, and plugline on workers.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, ClassVar
+
+from plugline.engines import _remote
+from plugline.records import Part, Split, SplitRunner
+
+VERSION = "1.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spark:
+    """Runs splits on Spark.
+
+    Attributes:
+        address: The master (``"spark://10.0.0.5:7077"``, ``"yarn"``); empty: worker processes on this machine.
+        processes: How many workers this machine has; 0 stands for the number of processors.
+        ordered: Whether parts come in the order of the splits; here they always do.
+        splits_a_job: How many splits a job of Spark's has for each worker. More cost memory where the run is driven, fewer
+            cost a job's overhead, which is some hundredths of a second, more often.
+    """
+
+    address: str = ""
+    processes: int = 0
+    ordered: bool = True
+    splits_a_job: int = 8
+
+    streaming: ClassVar[bool] = True
+
+    def run(self, runner: SplitRunner, splits: Iterable[Split], /) -> Iterator[Part]:
+        """Yield the part of each split."""
+        with self._context() as context:
+            payload = context.broadcast(_remote.ship(runner))
+            first, rest = _remote.looked_at(splits, _LOOKED_AT)
+            width = max(1, context.defaultParallelism)
+            for raised in _collected(context, [first] * width, lambda some: _remote.prepare(payload.value, some)):
+                if raised is not None:
+                    raise raised.error()
+            yield from self._parts(context, payload, rest, width * self.splits_a_job)
+
+    @staticmethod
+    def _parts(context: Any, payload: Any, rest: Iterator[Split], size: int) -> Iterator[Part]:
+        # Two jobs at a time, so that nobody waits for the last task of one.
+        jobs: deque[tuple[list[Split], Future[list[Part | _remote.Raised]]]] = deque()
+        with ThreadPoolExecutor(2) as pool:
+            try:
+                while True:
+                    while len(jobs) < 2 and (some := list(islice(rest, size))):
+                        jobs.append((some, pool.submit(_run_all, context, payload, some)))
+                    if not jobs:
+                        return
+                    _, job = jobs.popleft()
+                    for outcome in job.result():
+                        yield _remote.taken(outcome)
+            finally:
+                if jobs:
+                    context.cancelAllJobs()
+
+    @contextmanager
+    def _context(self) -> Iterator[Any]:
+        import os  # noqa: PLC0415
+        import sys  # noqa: PLC0415
+
+        import pyspark  # noqa: PLC0415 - a second, and not installed with the tool
+
+        active = pyspark.SparkContext._active_spark_context  # noqa: SLF001 - there is no public way to ask
+        if active is not None:
+            yield active
+            return
+        # The interpreter that has plugline, on this machine and, where it is of the same name there, on workers.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        # 4 tries, as on a cluster: local[2] alone gives up at the first worker that is lost.
+        master = self.address or f"local[{self.processes or _remote.processors()},4]"
+        settings = pyspark.SparkConf().setMaster(master).setAppName("plugline").set("spark.log.level", "OFF").set("spark.ui.showConsoleProgress", "false")
+        if not self.address:
+            settings = settings.set("spark.ui.enabled", "false").set("spark.driver.host", "127.0.0.1")
+        context = pyspark.SparkContext(conf=settings)
+        try:
+            yield context
+        finally:
+            context.stop()
+            _end_java(pyspark.SparkContext)
+
+
+def _run_all(context: Any, payload: Any, some: Sequence[Split]) -> list[Part | _remote.Raised]:
+    from py4j.protocol import Py4JJavaError  # noqa: PLC0415 - comes with pyspark
+
+    try:
+        return _collected(context, some, lambda split: _remote.run(payload.value, split))
+    except Py4JJavaError:
+        # A worker died four times over one of them: each is watched now, so that the record which kills is found.
+        return _collected(context, some, lambda split: _remote.run_watched(payload.value, split))
+
+
+def _collected(context: Any, values: Sequence[Any], function: Any) -> list[Any]:
+    collected: list[Any] = context.parallelize(values, len(values)).map(function).collect()
+    return collected
+
+
+def _end_java(context_class: Any) -> None:
+    """End the Java process, which would go on until this program ends; a later context starts another."""
+    gateway, context_class._gateway, context_class._jvm = context_class._gateway, None, None  # noqa: SLF001 - see above
+    with suppress(Exception):  # it is ending; what it says to that is nobody's concern
+        gateway.shutdown()
+    process = getattr(gateway, "proc", None)
+    if process is not None:
+        process.stdin.close()
+        process.wait(timeout=30)
+
+
+_LOOKED_AT = 1_000  # inputs whose presence each worker looks for
