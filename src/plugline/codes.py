@@ -266,7 +266,7 @@ CODES = {
     "C150": Code(
         "a worker of a cluster cannot see an input",
         "The engine runs splits on other machines, and a file of the source is not there under the same path.",
-        "Put it on storage that all of them share, or at an address such as s3://; or take engine = \"local\".",
+        'Put it on storage that all of them share, or at an address such as s3://; or take engine = "local".',
     ),
     # ------------------------------------------------------------------ R: records and runs
     "C112": Code(

@@ -115,9 +115,7 @@ def travelling(part: Part) -> Part:
         content += _taken(part.path)
     if part.dead_letters_path is not None:
         letters += _taken(part.dead_letters_path)
-    return replace(
-        part, content=(content,) if content else (), path=None, dead_letters=letters, dead_letters_path=None
-    )
+    return replace(part, content=(content,) if content else (), path=None, dead_letters=letters, dead_letters_path=None)
 
 
 def _taken(path: str) -> bytes:
@@ -151,9 +149,9 @@ def looked_at(splits: Iterable[Split], most: int) -> tuple[list[Split], Iterator
     """Return the first splits, without what they hold, to be prepared for, and all of them."""
     source = iter(splits)
     first = list(islice(source, most))
-    return [replace(one, content=None, raws=None) for one in first if one.content is None and one.raws is None], _chained(
-        first, source
-    )
+    return [
+        replace(one, content=None, raws=None) for one in first if one.content is None and one.raws is None
+    ], _chained(first, source)
 
 
 def _chained(first: Sequence[Split], rest: Iterator[Split]) -> Iterator[Split]:

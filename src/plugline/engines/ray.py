@@ -90,7 +90,9 @@ class Ray:
         nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
         prepare = ray.remote(num_cpus=0, max_retries=3)(_remote.prepare)
         asked = {
-            node: prepare.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=True)).remote(payload, first)
+            node: prepare.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=True)).remote(
+                payload, first
+            )
             for node in nodes
         }
         for node, reference in asked.items():

@@ -81,7 +81,13 @@ class Spark:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         # 4 tries, as on a cluster: local[2] alone gives up at the first worker that is lost.
         master = self.address or f"local[{self.processes or _remote.processors()},4]"
-        settings = pyspark.SparkConf().setMaster(master).setAppName("plugline").set("spark.log.level", "OFF").set("spark.ui.showConsoleProgress", "false")
+        settings = (
+            pyspark.SparkConf()
+            .setMaster(master)
+            .setAppName("plugline")
+            .set("spark.log.level", "OFF")
+            .set("spark.ui.showConsoleProgress", "false")
+        )
         if not self.address:
             settings = settings.set("spark.ui.enabled", "false").set("spark.driver.host", "127.0.0.1")
         context = pyspark.SparkContext(conf=settings)

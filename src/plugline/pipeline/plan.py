@@ -193,7 +193,9 @@ class _Planner:
         )
 
     def _engine(self) -> PluginUse | None:
-        use = self._use("engine", self._config.run.engine, self._config.run.options, ("run", "engine"), ("run", "options"))
+        use = self._use(
+            "engine", self._config.run.engine, self._config.run.options, ("run", "engine"), ("run", "options")
+        )
         if use is None:
             return None
         found = self._catalogue.find("engine", self._config.run.engine)
