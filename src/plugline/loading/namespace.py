@@ -112,6 +112,15 @@ class Namespace:
             return f"{path}/__init__.py", True
         return (f"{path}.py", False) if self.tree.is_file(f"{path}.py") else None
 
+    def find_compiled(self, parts: Sequence[str]) -> str | None:
+        """Return the path of a file of compiled code by which Python would import a module that has no source here.
+
+        Nobody can look into it, and neither lock file nor audit says anything of it.
+        """
+        above = self._folder(parts[:-1])
+        path = "/".join([above, parts[-1]] if above else [parts[-1]]) + ".pyc"
+        return real_path(self.tree, path) if self.tree.is_file(path) else None
+
     def has_folder(self, parts: Sequence[str]) -> bool:
         """Whether a name below the package is that of a folder without ``__init__.py``."""
         names = self.tree.names(self._folder(parts))
@@ -288,6 +297,12 @@ def spec_below(namespace: Namespace, fullname: str) -> ModuleSpec | None:
     if located is None:
         if namespace.has_folder(parts):
             return ModuleSpec(fullname, _RootLoader(), is_package=True)  # type: ignore[arg-type]
+        compiled = namespace.find_compiled(parts)
+        if compiled is not None:
+            message = (
+                f"{compiled!r} is compiled code without its source, and cannot be checked: put the .py file beside it"
+            )
+            raise ImportError(message, name=fullname, path=compiled)
         return None
     relative, is_package = located
     origin = real_path(namespace.tree, relative)
@@ -367,6 +382,10 @@ class SharedNamespace(Namespace):
     def made(self, name: str) -> None:
         """See :class:`Namespace`."""
         self._made.add(name)
+
+    def find_compiled(self, parts: Sequence[str]) -> str | None:
+        """See :class:`Namespace`; what a real package has is its own affair."""
+        return None
 
     def module_name(self, part: str) -> str:
         """See :class:`Namespace`; the part gets a number where somebody else has it."""

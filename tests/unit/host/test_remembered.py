@@ -2,10 +2,12 @@
 
 import importlib
 import inspect
+import itertools
 import json
 import linecache
 import os
 import pickle
+import py_compile
 import sys
 import time
 from collections.abc import Callable
@@ -400,3 +402,74 @@ def test_several_threads_that_load_a_remembered_plugin_run_it_once(folder: Path)
             found = [pool.submit(importlib.import_module, "plugins.p0") for _ in range(4)]
             found += [pool.submit(lambda host=host: host["p0"].load()) for _ in range(4)]  # type: ignore[misc]
             assert len({id(one.result(10)) for one in found}) == 1
+
+
+# ----------------------------------------------------------------------------- what is never run
+
+
+def compiled(path: Path, text: str) -> None:
+    source = path.with_suffix(".py")
+    source.write_text(text)
+    py_compile.compile(str(source), cfile=str(path), doraise=True)
+    source.unlink()
+
+
+def test_compiled_code_without_its_source_is_not_run(folder: Path) -> None:
+    (folder / "pack").mkdir()
+    (folder / "pack/__init__.py").write_text(f"from .sub import VALUE\n{PLUGIN.format(n='VALUE')}")
+    compiled(folder / "pack/sub.pyc", "VALUE = 7\n")
+    compiled(folder / "alone.pyc", PLUGIN.format(n=1))
+
+    def shown() -> object:
+        with Host(folder, interface=INTERFACE) as host:
+            assert [plugin.name for plugin in host.load_all()] == ["p0", "p1", "p2"]
+            return [
+                (one.name, one.findings[0].code, "put the .py file" in one.findings[0].message) for one in host.rejected
+            ]
+
+    assert always_the_same(shown) == [("pack", "P301", True)]
+    (folder / "pack/__init__.py").write_text(
+        f"try:\n    from .sub import VALUE\nexcept ImportError:\n    VALUE = 8\n{PLUGIN.format(n='VALUE')}"
+    )
+    with Host(folder, interface=INTERFACE) as host:
+        assert host["pack"].load().transform(None) == 8  # type: ignore[attr-defined]
+
+
+def test_the_init_of_the_folder_itself_is_not_run_and_no_plugin(folder: Path) -> None:
+    (folder / "__init__.py").write_text("raise SystemExit('was run')\n")
+
+    def shown() -> object:
+        with Host(folder, interface=INTERFACE) as host:
+            assert not hasattr(sys.modules.get("plugins"), "__file__")
+            return [plugin.name for plugin in host.load_all()]
+
+    assert always_the_same(shown) == ["p0", "p1", "p2"]
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_listed_and_run_as_one_of_the_two(folder: Path) -> None:
+    texts = {
+        number: f'VERSION = "{number:05d}"\n{PLUGIN.format(n=f"{number:05d}".lstrip("0") or "0")}'
+        for number in range(300)
+    }
+    end = time.monotonic() + 0.2
+    stop = False
+
+    def replace() -> None:
+        for number in itertools.cycle(texts):
+            if stop:
+                return
+            (folder / "_new").write_text(texts[number])
+            (folder / "_new").replace(folder / "p1.py")
+
+    (folder / "p1.py").write_text(texts[0])
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(replace)
+        try:
+            while time.monotonic() < end:
+                with Host(folder, interface=INTERFACE) as host:
+                    plugin = host["p1"]
+                    returned = plugin.load().transform(None)  # type: ignore[attr-defined]
+                    assert plugin.version == f"{returned:05d}", "what is shown of a loaded plugin is of what was run"
+        finally:
+            stop = True
+        writing.result(10)
