@@ -10,9 +10,8 @@ import atexit
 import sys
 from _operator import is_
 from _thread import get_ident
-from collections.abc import Callable
-from types import CodeType, ModuleType
-from typing import Any, cast
+
+from plugline.typed import Any, Callable, CodeType, ModuleType, cast
 
 _ABSENT = object()
 _SIGNALS = tuple(sorted(int(number) for number in _signal.valid_signals()))

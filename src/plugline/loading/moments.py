@@ -1,8 +1,7 @@
 """The moments of a plugin's life that it may take part in: ``on_load``, ``on_unload``, ``on_reload``."""
 
-from collections.abc import Mapping
-
 from plugline.contract.shape import shape_of
+from plugline.typed import Mapping
 from plugline.values import Value
 
 

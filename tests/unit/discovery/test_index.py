@@ -242,7 +242,8 @@ def test_one_plugin_is_loaded_without_looking_at_the_others(folder: Path) -> Non
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("cache")
-def test_a_remembered_listing_imports_nothing_costly(folder: Path) -> None:
+@pytest.mark.parametrize("what", ["list", "load"])
+def test_what_is_remembered_is_listed_and_loaded_without_costly_imports(what: str, folder: Path) -> None:
     age(folder)
     run(LIST, folder)
     names = [
@@ -261,7 +262,8 @@ def test_a_remembered_listing_imports_nothing_costly(folder: Path) -> None:
         "threading",
     ]
     bare = run("print(*sys.modules)").split()
-    loaded = run(LIST + "print(*sys.modules)", folder).splitlines()[1].split()
+    program = LIST if what == "list" else ONE
+    loaded = run(program + "print(*sys.modules)", folder).splitlines()[1].split()
     assert [name for name in names if name in loaded and name not in bare] == []
 
 
