@@ -61,7 +61,7 @@ class Trace:
         self.began = time()
         self.effects: Effects | None = None
         self.held: frozenset[int] = frozenset()
-        self.defined: frozenset[str] = frozenset()
+        self.defined: tuple[str, ...] = ()  # and no set, which takes ten times as much memory
         self.state: dict[str, tuple[int, int]] = {}
 
     def __del__(self) -> None:
@@ -138,7 +138,7 @@ def run_traced(trace: Trace, names: dict[str, object]) -> None:
         exec(code, names)  # noqa: S102 - this is where a plugin is run
     else:
         _run_watched(trace, names)
-    trace.defined = frozenset(names)
+    trace.defined = tuple(names)
     trace.state = {
         name: fingerprint(value)
         for name, value in names.items()
@@ -156,16 +156,18 @@ def _run_watched(trace: Trace, names: dict[str, object]) -> None:
     def execute(code: CodeType) -> None:
         exec(code, names)  # noqa: S102 - this is where a plugin is run
 
-    trace.effects = Effects()
+    effects = trace.effects = Effects()
     watch = Watch(trace.code, trace.content)
     try:
         try:
             _record(trace, lambda: run_keeping_builtins(execute, trace.code))
         finally:
-            watch.end(trace.effects, trace.name)
+            watch.end(effects, trace.name)
     except BaseException:
-        trace.effects.undo()
+        effects.undo()
         raise
+    if not effects.all:
+        trace.effects = None
     trace.held = frozenset(_held(names))
 
 
