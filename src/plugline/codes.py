@@ -99,6 +99,22 @@ CODES = {
         "The message shows the way round.",
         "Take one of the names out of requires or after.",
     ),
+    "P115": Code(
+        "what is disabled is not known",
+        "plugline.toml cannot be read or written, or is not what it should be. Where it says nothing that can be "
+        "understood, no plugin beside it is used, for it may be one that was disabled.",
+        'Mend the line that the finding names: disabled = ["name"]',
+    ),
+    "P116": Code(
+        "a plugin is disabled",
+        "plugline.toml or the host's own store names it, or the host left it out by only= or plugins=False.",
+        "plugline enable NAME, or host.enable(name).",
+    ),
+    "P117": Code(
+        "a name is disabled, or asked for alone, that no plugin has",
+        "What plugline.toml disables may come back, so the name is kept. For only= and --only it is an error.",
+        "Mend the name as the hint says, or plugline enable NAME to forget it.",
+    ),
     # ------------------------------------------------------------------ P2: whether it provides what it has to
     "P201": Code(
         "a plugin lacks functions",
@@ -151,6 +167,27 @@ CODES = {
         "a plugin changed the process while it was loaded",
         "It replaced or added builtins, changed sys.path or sys.meta_path, or put other modules in the place of those that were there. A warning: the plugin is in use, and what could be undone was.",
         "Use imports relative to the plugin (from . import x), names of its own, and what the host passes.",
+    ),
+    "P307": Code(
+        "a plugin takes long to load",
+        "Its code was still running after the time that the host allows before it warns, and may hang. A warning; the place is "
+        "the line of the plugin that it was at.",
+        "Do at the first call what takes long, and give what waits for others an end (a timeout).",
+    ),
+    "P309": Code(
+        "a plugin could not end what it began",
+        "Its on_unload() raised. A warning: the plugin is gone all the same.",
+        "Mend it at the place.",
+    ),
+    "P310": Code(
+        "a plugin is in quarantine",
+        "So many of its calls in a row failed that it is not called any more.",
+        "Mend it at the place and reload it, or let it go on as it is: host.release(name).",
+    ),
+    "P311": Code(
+        "a plugin asks for itself while it is loaded",
+        "Its code, or that of a plugin that it loads, asks the host for the plugin that is being loaded.",
+        "Ask for it at the first call, or say in requires what comes first.",
     ),
     # ------------------------------------------------------------------ P33: reloading
     "P330": Code(

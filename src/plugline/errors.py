@@ -9,11 +9,14 @@
     ├── PluginError            about one plugin
     │   ├── UnknownPlugin      no plugin has this name (also a LookupError)
     │   ├── PluginRejected     it failed a check before it was loaded: its author's to mend
+    │   │   ├── PluginDisabled     its user switched it off
+    │   │   └── PluginQuarantined  it failed too often, and is set aside until it is reloaded or released
     │   ├── PluginDeclined     it said itself that it does not apply here
     │   ├── LoadError          its code could not be run or does not do what it has to: its author's to mend
     │   │   └── SettingsRefused  the settings that it was given do not fit: their user's to mend
     │   └── StepFailed         it raised while it worked
     ├── RunStopped             a run ended before its end; the output is not in place
+    ├── StillLoading           another thread does not come to the end of loading a plugin (also a TimeoutError)
     └── SandboxUnavailable     this machine cannot hold a plugin in a sandbox: its owner's to mend
 
 All of them pickle: their arguments are their attributes.
@@ -103,6 +106,18 @@ class PluginRejected(_Refused):
     _verb = "was rejected"
 
 
+class PluginDisabled(PluginRejected):
+    """A plugin was switched off, or left out of this host by ``only=`` or ``plugins=False``."""
+
+    _verb = "is disabled"
+
+
+class PluginQuarantined(PluginRejected):
+    """A plugin failed too often in a row, and is set aside until it is reloaded or released."""
+
+    _verb = "is in quarantine"
+
+
 class LoadError(_Refused):
     """A plugin's code could not be run, or does not provide what the interface asks for."""
 
@@ -161,6 +176,17 @@ class StepFailed(PluginError):
         place = f" at {self.path}:{self.line}" if self.path is not None else ""
         said = f": {self.message}" if self.message else ""
         return printable(f"plugin {self.plugin!r} (step {self.index + 1}) raised {self.kind}{said}{place}")
+
+
+class StillLoading(PluglineError, TimeoutError):
+    """Another thread has been loading a plugin of the host for longer than anybody should wait; to be tried again."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"another thread has been loading a plugin for more than {self.seconds:g} seconds"
 
 
 class RunStopped(PluglineError):

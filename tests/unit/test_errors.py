@@ -9,13 +9,16 @@ from plugline.errors import (
     ModuleMissing,
     NameMissing,
     PluginDeclined,
+    PluginDisabled,
     PluginError,
+    PluginQuarantined,
     PluginRejected,
     PluglineError,
     RunStopped,
     SandboxUnavailable,
     SettingsRefused,
     StepFailed,
+    StillLoading,
     UnknownPlugin,
 )
 from plugline.findings import Finding, Place
@@ -29,6 +32,9 @@ EXAMPLES: dict[PluglineError, str] = {
         "no plugin is named 'uper'\n  hint: did you mean 'upper'?"
     ),
     PluginRejected("a", [FINDING]): f"plugin 'a' was rejected:\n{FINDING}",
+    PluginDisabled("a", [FINDING]): f"plugin 'a' is disabled:\n{FINDING}",
+    PluginQuarantined("a", [FINDING]): f"plugin 'a' is in quarantine:\n{FINDING}",
+    StillLoading(120.0): "another thread has been loading a plugin for more than 120 seconds",
     PluginDeclined("a", "no\ndisplay"): "plugin 'a' declined: no\\ndisplay",
     LoadError("a", [FINDING]): f"plugin 'a' could not be loaded:\n{FINDING}",
     SettingsRefused("a", [FINDING], [("with", "limit")]): f"plugin 'a' refused its settings:\n{FINDING}",

@@ -5,17 +5,19 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import click
 
+from plugline.admission.policy import Policy
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
 from plugline.cli.excerpts import with_source_lines
-from plugline.cli.options import common
+from plugline.cli.options import common, safe_mode
 from plugline.cli.settings import Settings
 from plugline.discovery.needs import missing_modules
 from plugline.discovery.source import parse_source, read_facts
-from plugline.errors import ConfigurationError, LoadError, PluginDeclined
+from plugline.errors import ConfigurationError, LoadError, PluginDeclined, PluginRejected
 from plugline.files import read_source
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
@@ -35,15 +37,21 @@ class Checked:
         pipelines: How many pipeline files.
         plugins: The files of all plugins.
         declined: Those that said themselves that they do not apply here.
+        disabled: Names of those that are not to be used, of which nothing is told.
         findings: By the file that they are about, in the order in which they were found.
         named: Files that were asked for one by one, of which everything is shown.
+        wants: Which plugins a host is to use.
+        policy: Whom it admits.
     """
 
     pipelines: int = 0
     plugins: set[str] = field(default_factory=set)
     declined: set[str] = field(default_factory=set)
+    disabled: set[str] = field(default_factory=set)
     findings: dict[str, list[Finding]] = field(default_factory=dict)
     named: set[str] = field(default_factory=set)
+    wants: dict[str, Any] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
 
     def add(self, findings: Sequence[Finding]) -> None:
         """Add findings, each once: a pipeline and its folder tell the same of a plugin."""
@@ -71,8 +79,19 @@ def _same(first: Finding, second: Finding) -> bool:
 @click.option(
     "--format", "layout", type=click.Choice(["text", "github"]), default="text", help="How to print findings."
 )
+@click.option("--audit", is_flag=True, help="Warn of what the plugins' code is seen to touch beyond what they declare.")
+@safe_mode
 @common
-def command(*, paths: tuple[str, ...], load: bool, layout: str, as_json: bool) -> int:
+def command(
+    *,
+    paths: tuple[str, ...],
+    load: bool,
+    layout: str,
+    audit: bool,
+    no_plugins: bool,
+    only: tuple[str, ...],
+    as_json: bool,
+) -> int:
     """Say everything that is wrong with pipelines (.toml), plugin folders and plugin files.
 
     Nothing is run, unless --load says so. Without PATHS: pipeline.toml and plugins/, where they are.
@@ -82,16 +101,24 @@ def command(*, paths: tuple[str, ...], load: bool, layout: str, as_json: bool) -
     plugline check pipeline.toml more_plugins plugins/upper.py
     plugline check --format github
     """  # noqa: D301 - click's mark for lines that are not to be filled
-    checked = check_paths(paths or _usual_paths(), load=load)
+    checked = check_paths(paths or _usual_paths(), load=load, audit=audit, plugins=not no_plugins, only=only or None)
     if as_json:
         data = [render.finding_data(finding) for finding in checked.all]
-        render.tell_json({"plugins": len(checked.plugins), "pipelines": checked.pipelines, "findings": data})
+        render.tell_json(
+            {
+                "plugins": len(checked.plugins),
+                "pipelines": checked.pipelines,
+                "declined": sorted(checked.declined),
+                "disabled": sorted(checked.disabled),
+                "findings": data,
+            }
+        )
     elif layout == "github":
         for finding in checked.all:
             render.tell(render.annotation(finding))
     else:
         _tell(checked)
-    return FAULTS if checked.findings else OK
+    return FAULTS if any(finding.is_error for finding in checked.all) else OK
 
 
 def _usual_paths() -> tuple[str, ...]:
@@ -104,9 +131,24 @@ def _usual_paths() -> tuple[str, ...]:
     return paths
 
 
-def check_paths(paths: Sequence[str], *, load: bool = False) -> Checked:
-    """Check pipelines, folders and files; what is wrong with one leaves the others as they are."""
-    checked = Checked()
+def check_paths(
+    paths: Sequence[str],
+    *,
+    load: bool = False,
+    audit: bool = False,
+    plugins: bool = True,
+    only: Sequence[str] | None = None,
+) -> Checked:
+    """Check pipelines, folders and files; what is wrong with one leaves the others as they are.
+
+    Args:
+        paths: What to check.
+        load: Whether plugins are loaded as well.
+        audit: Whether what their code touches is held against what they declare.
+        plugins: ``False`` leaves all out but those that are shipped.
+        only: Names of those to look at; ``None`` for all.
+    """
+    checked = Checked(wants={"plugins": plugins, "only": only}, policy=Policy(audit="warn" if audit else "off"))
     for path in paths:
         if path.endswith(".toml"):
             _check_pipeline(path, checked, load=load)
@@ -130,7 +172,7 @@ def _check_pipeline(path: str, checked: Checked, *, load: bool) -> None:
     try:
         config = load_config(path, list(Settings.load().overrides()))
         folders = plugin_folders(config, base)
-        make_plan(config, base)
+        make_plan(config, base, **checked.wants)
     except ConfigurationError as error:
         checked.add(error.findings)
     if folders:
@@ -159,10 +201,12 @@ def load_config(path: str, overrides: Sequence[Override] = ()) -> PipelineConfig
 
 def _check_places(places: Sequence[str], checked: Checked, *, load: bool) -> None:
     interface = tuple(INTERFACES.values())
-    with Host(*places, interface=interface, api_version=API_VERSION) as host:
+    with Host(*places, interface=interface, api_version=API_VERSION, policy=checked.policy, **checked.wants) as host:
         checked.add(host.findings)
+        checked.disabled.update(host.disabled)
         for plugin in host:
             checked.plugins.add(plugin.place.path)
+            checked.add(plugin.warnings)
             if plugin.spec.facts is not None:
                 checked.add(missing_modules(plugin.spec.facts, plugin.place.path))
         for rejected in host.rejected:
@@ -188,10 +232,12 @@ def _load(host: Host[object], checked: Checked) -> None:
     # What plugins print while they are loaded is talk: standard output holds the findings.
     with redirect_stdout(sys.stderr):
         for plugin in host:
-            with suppress(LoadError, PluginDeclined):  # the host keeps both
+            with suppress(LoadError, PluginDeclined, PluginRejected):  # the host keeps them
                 plugin.load()
     for rejected in host.rejected:
         checked.add(rejected.findings)
+    for plugin in host:
+        checked.add(plugin.warnings)
     checked.declined.update(plugin.place.path for plugin in host if plugin.declined is not None)
 
 
@@ -211,8 +257,9 @@ def _summary(checked: Checked) -> str:
     others = len(checked.findings) - broken
     wrong = [f"{broken} with findings"] if broken else []
     wrong += [f"findings on {_count(others, 'other file')}"] if others else []
-    declined = [f"{len(checked.declined)} declined"] if checked.declined else []
-    return ", ".join([" and ".join(counted), *(wrong or ["no findings"]), *declined])
+    aside = [f"{len(checked.declined)} declined"] if checked.declined else []
+    aside += [f"{len(checked.disabled)} disabled"] if checked.disabled else []
+    return ", ".join([" and ".join(counted), *(wrong or ["no findings"]), *aside])
 
 
 def _count(number: int, what: str) -> str:

@@ -19,7 +19,7 @@ def with_source_lines(findings: Sequence[Finding]) -> list[Finding]:
             files[place.path] = _lines(place.path)
         lines = files[place.path]
         line = lines[place.line - 1].rstrip() if place.line <= len(lines) else None
-        shown.append(Finding(finding.code, finding.message, place, finding.hint, line or None))
+        shown.append(Finding(finding.code, finding.message, place, finding.hint, line or None, finding.severity))
     return shown
 
 

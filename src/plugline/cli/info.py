@@ -41,6 +41,7 @@ def command(*, plugin: str, folders: tuple[str, ...], as_json: bool) -> int:
             one = catalogue.find(kind, plugin)
             if isinstance(one, Plugin) and one not in found:
                 found.append(one)
+        found += [one for _, one in catalogue.set_aside() if one.name == plugin and one not in found]
         if not found:
             rejected = [
                 finding
@@ -48,6 +49,8 @@ def command(*, plugin: str, folders: tuple[str, ...], as_json: bool) -> int:
                 if one.name in (plugin, *(f"{plugin}_{suffix}" for suffix in ("plugin", *INTERFACES)))
                 for finding in one.findings
             ]
+            if plugin in catalogue.disabled:
+                rejected += catalogue.disabled[plugin].findings
             if rejected:
                 return _refuse(rejected, as_json=as_json)
             known = {one.name for _, one in catalogue.listing()} | {one.name for one in catalogue.rejected}
@@ -61,9 +64,9 @@ def _info_of_file(path: str, *, as_json: bool) -> int:
     interface = tuple(INTERFACES.values())
     with Catalogue(()) as catalogue, Host(path, interface=interface, api_version=API_VERSION) as host:
         findings = [*host.findings, *(finding for rejected in host.rejected for finding in rejected.findings)]
-        if findings:
+        if any(finding.is_error for finding in findings):
             return _refuse(findings, as_json=as_json)
-        told = [_told(plugin, catalogue.kinds_of(plugin)) for plugin in host]
+        told = [_told(plugin, catalogue.kinds_of(plugin)) for plugin in host.plugins]
     if not told:
         raise Misuse(f"there is no plugin at {path!r}", "name a .py file, a package folder, or a plugin by its name")
     _show(told, as_json=as_json)
@@ -91,13 +94,18 @@ def _told(plugin: Plugin[object], kinds: tuple[Kind, ...]) -> dict[str, object]:
         "requires_api": spec.api,
         "requires_python": spec.requires_python,
         "dependencies": list(spec.dependencies),
+        "requires": list(spec.requires),
+        "after": list(spec.after),
+        "priority": spec.priority,
+        "state": plugin.state,
+        "origin": plugin.origin,
         "permissions": spec.settings.get("permissions", {}),
         "suffixes": _suffixes(spec.constants) if "format" in kinds else [],
         "settings": [_field(field) for field in fields],
         "settings_all_known": closed,
         "functions": _functions(plugin),
         "digest": spec.digest,
-        "findings": [],
+        "findings": [render.finding_data(finding) for finding in (*plugin.findings, *plugin.warnings)],
     }
 
 
@@ -164,11 +172,16 @@ _PLAIN_LINES = {
 }
 
 
+_LIST_LINES = {"dependencies": "needs", "suffixes": "files", "requires": "requires", "after": "comes after"}
+
+
 def _text(one: dict[str, object]) -> str:
-    kinds, dependencies, suffixes = (cast("list[str]", one[key]) for key in ("kinds", "dependencies", "suffixes"))
+    kinds = cast("list[str]", one["kinds"])
     lines = [f"{one['name']} ({'/'.join(kinds) or 'plugin'}): {one['summary']}".rstrip(": ")]
     lines += [f"  {label}: {one[key]}" for key, label in _PLAIN_LINES.items() if one[key]]
-    lines += [f"  {label}: {', '.join(said)}" for label, said in (("needs", dependencies), ("files", suffixes)) if said]
+    lines += [f"  {label}: {', '.join(cast('list[str]', one[key]))}" for key, label in _LIST_LINES.items() if one[key]]
+    lines += [f"  {key}: {one[key]}" for key in ("priority",) if one[key]]
+    lines += [f"  {key}: {one[key]}" for key in ("state",) if one[key] != "found"]
     permissions = one["permissions"]
     if permissions:
         pairs = permissions.items() if isinstance(permissions, Mapping) else [("declared", permissions)]
@@ -183,6 +196,9 @@ def _text(one: dict[str, object]) -> str:
         lines.append("  functions: " + ", ".join(functions))
     if one["digest"]:
         lines.append(f"  digest: {one['digest']}")
+    for finding in cast("list[dict[str, object]]", one["findings"]):
+        hint = f" ({finding['hint']})" if finding["hint"] else ""
+        lines.append(f"  {finding['severity']}[{finding['code']}]: {finding['message']}{hint}")
     return "\n".join(render.plain(line) for line in lines)
 
 

@@ -82,3 +82,17 @@ def _applied(settings: Settings) -> Iterator[None]:
             yield
     finally:
         render.use_colours("auto")
+
+
+def safe_mode(function: F) -> F:
+    """Add ``--no-plugins`` and ``--only``."""
+    none = click.option(
+        "--no-plugins", is_flag=True, help="Leave out all plugins but those that are shipped with plugline."
+    )
+    only = click.option(
+        "--only",
+        multiple=True,
+        metavar="NAME",
+        help="Leave out all plugins but this one and what it requires; may be repeated.",
+    )
+    return none(only(function))

@@ -10,7 +10,7 @@ import click
 
 from plugline.cli import render
 from plugline.cli.app import FAULTS, INTERRUPTED, MISUSED, OK, STOPPED, Invocation
-from plugline.cli.options import common
+from plugline.cli.options import common, safe_mode
 from plugline.cli.pipelines import (
     STANDARD,
     PipelineCommand,
@@ -36,6 +36,7 @@ from plugline.pipeline.run import run_plan
 @click.option("--report", "page_path", metavar="PAGE.html", help="Write a page on what the run did, for a browser.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was not finished, if there is one.")
 @click.option("--profile", "profiled", is_flag=True, help="Say which plugin the time goes to.")
+@safe_mode
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing where nothing went wrong.")
 @common
 @click.pass_context
@@ -48,6 +49,8 @@ def command(  # click gives every option by its name
     resume: bool,
     profiled: bool,
     quiet: bool,
+    no_plugins: bool,
+    only: tuple[str, ...],
     as_json: bool,
     **given: object,
 ) -> int:
@@ -71,7 +74,7 @@ def command(  # click gives every option by its name
         config, base = configuration(source, given, context)
         to_stdout = config.sink.path == STANDARD
         _check_streams(config)
-        plan = make_plan(config, base)
+        plan = make_plan(config, base, plugins=not no_plugins, only=only or None)
         bar = ProgressLine.for_terminal(quiet=quiet or as_json)
         seeing = Seeing(plan, bar, page_path=page_path, profiled=profiled, title=source or "pipeline.toml")
         with _signals(invocation), _clean_output(to_stdout=to_stdout), bar, hidden_variables(config):

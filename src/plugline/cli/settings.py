@@ -229,6 +229,7 @@ class Settings:
 
     def findings(self) -> Iterator[Finding]:
         """Yield what is wrong: unknown keys and variables with the nearest, values that are none of the choices."""
+        from plugline.host.store import KEY as DISABLED  # noqa: PLC0415 - where somebody asks
         from plugline.names import did_you_mean, nearest  # noqa: PLC0415 - where somebody asks
 
         of_runs = {field.name for field in run_fields()}
@@ -236,8 +237,10 @@ class Settings:
         for name, value in (self._file.values if self._file is not None else {}).items():
             assert self._file is not None  # noqa: S101 - else there are none
             setting = SETTINGS.get(name)
+            if name == DISABLED:
+                continue  # what the kernel keeps beside a plugin folder, which says itself what is wrong with it
             if name not in known:
-                hint = did_you_mean(name, known, kind="keys")
+                hint = did_you_mean(name, [*known, DISABLED], kind="keys")
                 yield self._file.finding("C101", f"unknown key {name!r}", name, hint, on_key=True)
             elif setting is not None and (wrong := _wrong_type(setting, value)):
                 yield self._file.finding("C103", wrong, name, None)

@@ -1,6 +1,6 @@
 """What a plugin must provide, as one value, whatever way the host wrote it down."""
 
-from plugline.typed import TYPE_CHECKING, FunctionType, Sequence
+from plugline.typed import TYPE_CHECKING, FunctionType, Mapping, Sequence
 from plugline.values import Value
 
 if TYPE_CHECKING:
@@ -99,10 +99,32 @@ def _member_of(declared: type, name: str) -> Member:
 
     value = next((vars(ancestor)[name] for ancestor in declared.__mro__ if name in vars(ancestor)), None)
     if isinstance(value, staticmethod):
-        return Member(name, shape_of(value.__func__))
+        return Member(name, _with_awaiting(shape_of(value.__func__), value.__func__))
     if isinstance(value, classmethod):
         value = value.__func__
     if value is None or isinstance(value, property) or not callable(value):
         return Member(name, None, is_function=False)
-    shape = shape_of(value)
+    shape = _with_awaiting(shape_of(value), value)
     return Member(name, shape.without_first() if shape is not None else None)
+
+
+def _with_awaiting(shape: "Shape | None", function: object) -> "Shape | None":
+    """Let a plugin's function be async where the interface does not say that a plain value comes back."""
+    if shape is None or shape.is_async or not _may_be_awaited(getattr(function, "__annotations__", {})):
+        return shape
+    kind = type(shape)
+    fields = {name: getattr(shape, name) for name in kind.__slots__}
+    return kind(**{**fields, "is_async": True})
+
+
+def _may_be_awaited(annotations: Mapping[str, object]) -> bool:
+    if "return" not in annotations:
+        return True
+    said = annotations["return"]
+    if type(said).__name__ == "TypeVar":
+        return True  # of a generic protocol: it stands for anything
+    text = said if isinstance(said, str) else getattr(said, "__qualname__", None) or repr(said)
+    # By its text: names need not be defined where the interface is. Awaitable, Coroutine, AsyncIterator and the like.
+    return text.rpartition(".")[2] in ("Any", "object") or any(
+        word in repr(said) for word in ("Await", "Corout", "Async")
+    )

@@ -5,6 +5,7 @@ from plugline.values import Value
 
 _VARARGS = 0x04  # inspect.CO_VARARGS; inspect costs as much to import as an interpreter's start
 _VARKEYWORDS = 0x08  # inspect.CO_VARKEYWORDS
+ASYNC = 0x080 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 class Shape(Value):
@@ -17,15 +18,25 @@ class Shape(Value):
         required_keywords: Those of them that have no default.
         open_positional: Whether any further ones can be given by position (``*args``).
         open_keywords: Whether any further ones can be given by keyword (``**kwargs``).
+        is_async: Whether what it returns is to be awaited; of an interface, whether it may be.
     """
 
-    __slots__ = ("keywords", "open_keywords", "open_positional", "positional", "required", "required_keywords")
+    __slots__ = (
+        "is_async",
+        "keywords",
+        "open_keywords",
+        "open_positional",
+        "positional",
+        "required",
+        "required_keywords",
+    )
     positional: tuple[str, ...]
     required: int
     keywords: tuple[str, ...]
     required_keywords: tuple[str, ...]
     open_positional: bool
     open_keywords: bool
+    is_async: bool
 
     def __init__(
         self,
@@ -35,6 +46,7 @@ class Shape(Value):
         required_keywords: tuple[str, ...] = (),
         open_positional: bool = False,  # noqa: FBT001, FBT002 - a field of a value, given by keyword
         open_keywords: bool = False,  # noqa: FBT001, FBT002
+        is_async: bool = False,  # noqa: FBT001, FBT002
     ) -> None:
         self._set(
             positional=positional,
@@ -43,6 +55,7 @@ class Shape(Value):
             required_keywords=required_keywords,
             open_positional=open_positional,
             open_keywords=open_keywords,
+            is_async=is_async,
         )
 
     def __str__(self) -> str:
@@ -67,6 +80,7 @@ class Shape(Value):
             self.required_keywords,
             self.open_positional,
             self.open_keywords,
+            self.is_async,
         )
 
 
@@ -101,6 +115,7 @@ def _shape_of_function(function: FunctionType) -> Shape:
         tuple(name for name in keywords if name not in keyword_defaults),
         bool(code.co_flags & _VARARGS),
         bool(code.co_flags & _VARKEYWORDS),
+        bool(code.co_flags & ASYNC),
     )
 
 
@@ -125,6 +140,8 @@ def shape_problems(wanted: Shape, given: Shape) -> list[str]:
     A parameter that is optional in the interface need not be taken: interfaces may grow.
     """
     problems = []
+    if given.is_async and not wanted.is_async:
+        problems.append("is async, the host calls it as a plain function and would get a coroutine")
     if not given.open_positional and len(given.positional) < wanted.required:
         problems.append(f"takes {_count(len(given.positional))}, the host gives {wanted.required}")
     if given.required > wanted.required:

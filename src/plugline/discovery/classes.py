@@ -1,6 +1,7 @@
 """What source shows to the classes in it that may derive from a host's base class, each with a plugin's name."""
 
 import builtins
+import os
 import sys
 
 from plugline.contract.interface import Interface
@@ -25,7 +26,7 @@ def split_by_class(
     bases = [interface.base for interface in interfaces if interface.base is not None]
     if not bases or spec.facts is None or (isinstance(candidate, ModuleCandidate) and candidate.attribute):
         return [(candidate, spec)]
-    verdicts = derivation(bases, spec.facts)
+    verdicts = derivation(bases, spec.facts, spec.place.path)
     certain = [one for one, verdict in verdicts if verdict == _YES]
     # Where functions would do as well, a class of which nothing is known is no plugin of its own.
     alone = len(bases) == len(interfaces)
@@ -68,15 +69,24 @@ def file_name_of(name: str, classes: Sequence[ClassFacts]) -> str:
     return before if before and any(one.name == last for one in classes) else name
 
 
-def derivation(bases: Sequence[type], facts: SourceFacts) -> list[tuple[ClassFacts, int]]:
+def derivation(bases: Sequence[type], facts: SourceFacts, path: str) -> list[tuple[ClassFacts, int]]:
     """Return the public classes of a module, each with how surely it derives from one of ``bases``."""
     source = _Source(bases, facts)
-    return [(one, source.verdict(one.name)) for one in public_classes(facts) if one.name not in source.names]
+    own = {base.__name__ for base in bases if _is_home(base, path)}
+    return [(one, source.verdict(one.name)) for one in public_classes(facts) if one.name not in own]
 
 
-def may_have_a_plugin(bases: Sequence[type], facts: SourceFacts) -> bool:
+def _is_home(base: type, path: str) -> bool:
+    """Whether a file is the one that defines a base class; others may call a class of theirs the same."""
+    home = getattr(sys.modules.get(base.__module__), "__file__", None)
+    if not isinstance(home, str):
+        return True
+    return os.path.basename(home) == os.path.basename(path) and os.path.realpath(home) == os.path.realpath(path)
+
+
+def may_have_a_plugin(bases: Sequence[type], facts: SourceFacts, path: str) -> bool:
     """Whether a module may have a class that derives from one of ``bases``, be it one that its text does not show."""
-    if facts.dynamic or any(verdict != _NO for _, verdict in derivation(bases, facts)):
+    if facts.dynamic or any(verdict != _NO for _, verdict in derivation(bases, facts, path)):
         return True
     # type("Made", (Base,), {}) has to get the base by its name.
     names = {base.__name__ for base in bases}

@@ -63,7 +63,12 @@ def _findings_for(interface: Interface, facts: SourceFacts, path: str, *, own_on
 
 def _may_have_more(facts: SourceFacts, path: str) -> bool:
     """Whether a package takes names from its own modules, among which may be a class that fits."""
-    return path.endswith("__init__.py") and any(one.level and one.names for one in facts.imports)
+    folder, _, name = path.replace("\\", "/").rpartition("/")
+    if name != "__init__.py":
+        return False
+    # By its own name as well, which has that of its folder in it: from host.plugins.this.part import X
+    own = folder.rpartition("/")[2]
+    return any(one.names and (one.level or own in one.module.split(".")) for one in facts.imports)
 
 
 def _missing(findings: Sequence[Finding]) -> bool:
@@ -153,7 +158,7 @@ def _class_findings(interface: Interface, class_facts: ClassFacts, path: str) ->
 
 def _base_findings(interface: Interface, facts: SourceFacts, path: str) -> tuple[Finding, ...]:
     assert interface.base is not None  # noqa: S101 - the caller asked
-    if may_have_a_plugin([interface.base], facts) or _may_have_more(facts, path):
+    if may_have_a_plugin([interface.base], facts, path) or _may_have_more(facts, path):
         return ()  # whether a base leads to the one that is asked for shows when the module is loaded
     hint = f"class Mine({interface.name}): ..."
     return (Finding("P201", f"defines no class that derives from {interface.name}", Place(path), hint=hint),)

@@ -114,6 +114,7 @@ class FolderIndex:
         self.recall = recall if recall is not None else Recall(tree.real)
         self._known_bundle: Bundle | None = None
         self.unremembered: dict[str, Read] = {}
+        self.read_seconds: dict[str, float] = {}  # of files that this process has read, by their paths in the folder
         """What cannot be remembered, and is read again each time: files that cannot be read, odd settings."""
         self._kept: dict[bytes, tuple[str, CodeType, bytes]] = {}
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Said = tuple[str, str | None, str | None, str | None, str | None]
 """Summary, PLUGIN_NAME, VERSION, __version__, REQUIRED_API_VERSION."""
 
-Parameters = tuple[tuple[str, ...], int, tuple[str, ...], tuple[str, ...], bool, bool]
+Parameters = tuple[tuple[str, ...], int, tuple[str, ...], tuple[str, ...], bool, bool, bool]
 FunctionOutline = tuple[str, Parameters | None, bool]
 """Its name; how it may be called, at worst, ``None`` where nothing can be said; whether it is a literal, and so no function."""
 ClassOutline = tuple[str, tuple[FunctionOutline, ...]]

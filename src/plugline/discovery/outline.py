@@ -16,7 +16,7 @@ import sys
 from opcode import opmap
 
 from plugline.contract.interface import Interface, Member
-from plugline.contract.shape import Shape, shape_problems
+from plugline.contract.shape import ASYNC, Shape, shape_problems
 from plugline.discovery.known import ClassOutline, FunctionOutline, Outline, Parameters, Said
 from plugline.findings import first_line
 from plugline.typed import CodeType, Sequence
@@ -257,6 +257,7 @@ def _parameters(body: _Body, code: CodeType, flags: int, before: int, *, method:
         keywords,
         bool(code.co_flags & _VARARGS),
         bool(code.co_flags & _VARKEYWORDS),
+        bool(code.co_flags & ASYNC),
     )
 
 

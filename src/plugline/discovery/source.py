@@ -272,14 +272,14 @@ def _walk(node: _ast.AST) -> Iterator[_ast.AST]:
 def _function(node: _ast.FunctionDef | _ast.AsyncFunctionDef, *, method: bool = False) -> FunctionFacts:
     decorators = {decorator.id for decorator in node.decorator_list if isinstance(decorator, _ast.Name)}
     plain = len(decorators) == len(node.decorator_list) and decorators <= {"staticmethod", "classmethod"}
-    shape = shape_of_arguments(node.args) if plain else None
+    shape = shape_of_arguments(node.args, is_async=isinstance(node, _ast.AsyncFunctionDef)) if plain else None
     if shape is not None and method and "staticmethod" not in decorators:
         shape = shape.without_first()
     # A decorated function begins at its first decorator, but its name stands on the line of the def.
     return FunctionFacts(node.name, shape, node.lineno, node.col_offset + 1, _returned_literal(node.body))
 
 
-def shape_of_arguments(arguments: _ast.arguments) -> Shape:
+def shape_of_arguments(arguments: _ast.arguments, *, is_async: bool = False) -> Shape:
     """Return how a function with these parameters may be called."""
     positional = tuple(argument.arg for argument in (*arguments.posonlyargs, *arguments.args))
     keywords = tuple(argument.arg for argument in arguments.kwonlyargs)
@@ -293,6 +293,7 @@ def shape_of_arguments(arguments: _ast.arguments) -> Shape:
         without_default,
         arguments.vararg is not None,
         arguments.kwarg is not None,
+        is_async,
     )
 
 

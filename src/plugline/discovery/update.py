@@ -4,7 +4,7 @@ import os
 import stat
 import warnings
 
-from plugline.clock import unix_nanoseconds
+from plugline.clock import monotonic_seconds, unix_nanoseconds
 from plugline.discovery.bundle import Where, entry_of
 from plugline.discovery.candidates import FileCandidate, Found
 from plugline.discovery.index import FolderIndex, Judge, Listing, owner_of, settled, status_of
@@ -179,7 +179,9 @@ class Update:
                     rows[candidate.entry] = known = _owned(row, owners)
                     self.changed |= known is not row
                     continue
+                began = monotonic_seconds()
                 read = self._reread(candidate, row, settled(status, self._began), owners, warned)  # type: ignore[arg-type]
+                self._index.read_seconds[candidate.entry] = monotonic_seconds() - began
                 if isinstance(read, _Fresh):
                     fresh.append(read)
                     rows[candidate.entry] = ("", 0, 0, 0, 0, None, None, "", 0, b"")  # it holds the place

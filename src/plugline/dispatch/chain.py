@@ -40,21 +40,32 @@ class Link(Value):
         name: The name of the plugin.
         call: What is called.
         file: The plugin's file, so that errors lead to its line of it.
+        on_failure: Told of each error that the call becomes; it must not raise.
     """
 
-    __slots__ = ("call", "file", "name")
+    __slots__ = ("call", "file", "name", "on_failure")
     name: str
     call: Callable[..., object]
     file: str | None
+    on_failure: Callable[[StepFailed], None] | None
 
-    def __init__(self, name: str, call: Callable[..., object], file: str | None = None) -> None:
-        self._set(name=name, call=call, file=file)
+    def __init__(
+        self,
+        name: str,
+        call: Callable[..., object],
+        file: str | None = None,
+        on_failure: Callable[[StepFailed], None] | None = None,
+    ) -> None:
+        self._set(name=name, call=call, file=file, on_failure=on_failure)
 
 
 def step_failed(link: Link, index: int, error: BaseException) -> StepFailed:
     """Put into an error of ours what ``link`` raised, without keeping it."""
     text = describe_error(error, link.file)
-    return StepFailed(link.name, index, text.kind, text.message, text.path, text.line)
+    failed = StepFailed(link.name, index, text.kind, text.message, text.path, text.line)
+    if link.on_failure is not None:
+        link.on_failure(failed)
+    return failed
 
 
 def build_chain(

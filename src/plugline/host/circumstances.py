@@ -28,10 +28,11 @@ class Circumstances:
         policy: Who may be loaded; ``None`` for the usual one.
 
     Attributes:
+        read_seconds: How long files took to read that were, by the numbers of their finders and their paths.
         api_problems: What was wrong with API versions that plugins required: most of a host's require the same.
     """
 
-    __slots__ = ("_gate", "_text", "api_problems", "api_version", "interfaces", "policy")
+    __slots__ = ("_gate", "_text", "api_problems", "api_version", "interfaces", "policy", "read_seconds")
 
     def __init__(
         self, interfaces: "Sequence[Interface]", api_version: str | None, policy: "Admitting | None" = None
@@ -40,6 +41,7 @@ class Circumstances:
         self.api_version = api_version
         self.policy = policy
         self.api_problems: dict[str, str | None] = {}
+        self.read_seconds: dict[tuple[int, str], float] = {}
         self._gate: Gate | None = None
         self._text = ""
 

@@ -5,6 +5,7 @@ import os
 
 from plugline.contract.interface import interfaces_of
 from plugline.discovery.finders import Finder, finder_for
+from plugline.discovery.trees import DiskTree
 from plugline.host.circumstances import Circumstances
 from plugline.host.plugin import Aside, Plugin, Rejected
 from plugline.host.recalling import memories_of, recall_one, recall_places
@@ -28,11 +29,13 @@ from plugline.values import Value
 if TYPE_CHECKING:
     # They are made where they are asked for; a listing imports nothing of what judges or calls plugins.
     from plugline.admission.policy import Admitting
-    from plugline.dispatch.calls import Results
-    from plugline.dispatch.chain import ChainFunction, Link
+    from plugline.dispatch.calls import CallAllFunction, FirstFunction, Results
+    from plugline.dispatch.chain import ChainFunction
     from plugline.errors import LoadError
     from plugline.findings import Finding
+    from plugline.host.dispatching import Called
     from plugline.host.entries import Entry, Inspection
+    from plugline.host.store import Kept, Store
     from plugline.reloading.report import ReloadReport
 
 T_co = TypeVar("T_co", covariant=True)
@@ -40,15 +43,32 @@ T_co = TypeVar("T_co", covariant=True)
 Where = str | os.PathLike[str] | Finder
 
 
+STORE_NAME = "plugline.toml"
+QUARANTINE_AFTER = 10  # a plugin that is broken is soon seen to be, one that meets a few odd values in a row is not
+
+
+SLOW_LOAD_SECONDS = 10.0  # long beyond any import that somebody would put up with at each start
+
+
 class _Registry(Value):
     """What a host knows at one moment; replaced as a whole, never edited."""
 
-    __slots__ = ("inspection", "plugins")
+    __slots__ = ("disabled", "findings", "inspection", "plugins", "unknown")
     inspection: "Inspection"
     plugins: dict[str, Plugin]  # type: ignore[type-arg]  # in the order in which they are used
+    disabled: "Mapping[str, Finding]"
+    findings: "tuple[Finding, ...]"
+    unknown: "Mapping[str, Finding]"
 
-    def __init__(self, inspection: "Inspection", plugins: dict[str, Plugin]) -> None:  # type: ignore[type-arg]
-        self._set(inspection=inspection, plugins=plugins)
+    def __init__(
+        self,
+        inspection: "Inspection",
+        plugins: dict[str, Plugin],  # type: ignore[type-arg]
+        disabled: "Mapping[str, Finding]",
+        findings: "tuple[Finding, ...]",
+        unknown: "Mapping[str, Finding]",
+    ) -> None:
+        self._set(inspection=inspection, plugins=plugins, disabled=disabled, findings=findings, unknown=unknown)
 
 
 class Host(Generic[T_co]):
@@ -77,6 +97,15 @@ class Host(Generic[T_co]):
         package: A real package of the host's below which the plugins stand instead, so that ``from ..utils import x`` in
             one reaches the host. The package stays as it is: a plugin whose name it has gets a number in its module's name.
         inject: Names that the modules of dropped files have before they run. Installed modules do not get them.
+        store: Where it is kept which plugins are disabled: a file, where a bare name (``plugline.toml``, the default) is
+            beside each plugin folder; an object with the methods of :class:`plugline.host.store.Store`; or ``None``, for this
+            host alone.
+        plugins: ``False`` leaves all plugins out: a safe mode, in which they can still be looked at and disabled.
+        only: Names of the plugins to use, with what they require; all others are left out.
+        quarantine_after: After how many failed calls in a row, through :meth:`chain`, :meth:`call_all`, :meth:`first` and
+            :meth:`Plugin.function <plugline.Plugin.function>`, a plugin is set aside; ``None`` for never.
+        slow_load_seconds: How long a plugin may be loading before its host warns, as ``P307`` among the plugin's warnings and
+            in the log; ``None`` for any time. Nothing is stopped: where a plugin may hang, isolate it.
         compiler: What makes code of the bytes and the path of a dropped file, for a host that changes it on the way, as
             pytest does with ``assert``; by default :func:`compile`.
 
@@ -99,6 +128,11 @@ class Host(Generic[T_co]):
         package: str | None = None,
         inject: Mapping[str, object] | None = None,
         compiler: Callable[[bytes, str], CodeType] | None = None,
+        store: "Store | str | os.PathLike[str] | None" = STORE_NAME,
+        plugins: bool = True,
+        only: Sequence[str] | None = None,
+        quarantine_after: int | None = QUARANTINE_AFTER,
+        slow_load_seconds: float | None = SLOW_LOAD_SECONDS,
     ) -> None: ...
 
     @overload
@@ -113,6 +147,11 @@ class Host(Generic[T_co]):
         package: str | None = None,
         inject: Mapping[str, object] | None = None,
         compiler: Callable[[bytes, str], CodeType] | None = None,
+        store: "Store | str | os.PathLike[str] | None" = STORE_NAME,
+        plugins: bool = True,
+        only: Sequence[str] | None = None,
+        quarantine_after: int | None = QUARANTINE_AFTER,
+        slow_load_seconds: float | None = SLOW_LOAD_SECONDS,
     ) -> None: ...
 
     def __init__(
@@ -125,6 +164,11 @@ class Host(Generic[T_co]):
         package: str | None = None,
         inject: Mapping[str, object] | None = None,
         compiler: Callable[[bytes, str], CodeType] | None = None,
+        store: "Store | str | os.PathLike[str] | None" = STORE_NAME,
+        plugins: bool = True,
+        only: Sequence[str] | None = None,
+        quarantine_after: int | None = QUARANTINE_AFTER,
+        slow_load_seconds: float | None = SLOW_LOAD_SECONDS,
     ) -> None:
         if api_version is not None:
             from plugline.contract.version import check_api_version  # noqa: PLC0415 - some hosts have one
@@ -134,6 +178,12 @@ class Host(Generic[T_co]):
             message = f"package {package!r} and namespace {namespace!r} were given, at most one was expected"
             raise ValueError(message)
         check_names(inject or {})
+        if quarantine_after is not None and quarantine_after < 1:
+            message = f"quarantine_after is {quarantine_after!r}, 1 or more was expected, or None for never"
+            raise ValueError(message)
+        if isinstance(only, str):
+            message = f"only={only!r} is a string, a list of names was expected: only=[{only!r}]"
+            raise TypeError(message)
         self._finders = tuple(finder_for(place) for place in places)
         self._around = Circumstances(interfaces_of(interface), api_version, policy)
         self._memories = memories_of(self._finders)
@@ -145,7 +195,14 @@ class Host(Generic[T_co]):
             package=package,
             injected=inject,
             compiler=compiler,
+            quarantine_after=quarantine_after,
+            slow_load_seconds=slow_load_seconds,
         )
+        self._wants = plugins, tuple(only) if only is not None else None
+        self._given_store = store
+        self._store: Store | None = None
+        self._all: dict[str, CallAllFunction] = {}
+        self._first: dict[str, FirstFunction] = {}
         self._registry: _Registry | None = None
         self._early: dict[str, Plugin[T_co]] = {}  # asked for by name before anything was listed
 
@@ -207,23 +264,65 @@ class Host(Generic[T_co]):
         self._registry = self._settled(inspection, plugins)
 
     def _settled(self, inspection: "Inspection", plugins: dict[str, Plugin[T_co]]) -> _Registry:
-        """Put plugins in order, and set those aside whose requirements cannot be met."""
-        unusable = {name: "was rejected" for name, _ in inspection.rejected if name not in plugins}
-        if not inspection.is_ordered:
+        """Put plugins in order, and set those aside that are not wanted, or whose requirements cannot be met."""
+        self._all, self._first = {}, {}
+        kept = self._kept()
+        wants_all = kept is None and self._wants == (True, None)
+        if wants_all and not inspection.is_ordered:
             for plugin in plugins.values():
                 if plugin._is_touched:  # noqa: SLF001 - a host owns its handles
                     plugin._settle(None, ())  # noqa: SLF001 - likewise
-            return _Registry(inspection, {name: plugins[name] for name in sorted(plugins)})
-        from plugline.host.order import put_in_order  # noqa: PLC0415 - few plugins say anything of others
+            in_order = {name: plugins[name] for name in sorted(plugins)}
+            return _Registry(inspection, in_order, {}, inspection.findings, {})
+        # Few plugins say anything of others, and few are disabled.
+        from plugline.host.aside import Disabled, find_disabled  # noqa: PLC0415
+        from plugline.host.order import put_in_order  # noqa: PLC0415
 
         specs = {name: plugin.spec for name, plugin in plugins.items()}
-        order = put_in_order(specs, unusable, lambda: _carried(plugins))
+        places = {name: entry.place for name, entry in inspection.rejected}
+        disabled = Disabled({}, {}) if wants_all else find_disabled(specs, places, kept, *self._wants)
+        unusable = {name: "was rejected" for name, _ in inspection.rejected if name not in plugins}
+        unusable.update(dict.fromkeys(disabled.plugins, "is disabled"))
+        wanted = {name: spec for name, spec in specs.items() if name not in disabled.plugins}
+        order = put_in_order(wanted, unusable, lambda: _carried(plugins))
         for name, plugin in plugins.items():
-            findings = order.findings.get(name)
-            needs = tuple(plugins[one] for one in order.needs.get(name, ()))
-            plugin._settle(Aside("rejected", findings) if findings else None, needs)  # noqa: SLF001 - a host owns its handles
-        names = (*order.names, *sorted(order.findings))
-        return _Registry(inspection, {name: plugins[name] for name in names})
+            aside = None
+            if name in disabled.plugins:
+                aside = Aside("disabled", (disabled.plugins[name],))
+            elif name in order.findings:
+                aside = Aside("rejected", order.findings[name])
+            plugin._settle(aside, tuple(plugins[one] for one in order.needs.get(name, ())))  # noqa: SLF001 - likewise
+        names = (*order.names, *sorted(plugins.keys() - set(order.names)))
+        findings = (*inspection.findings, *(kept.findings if kept is not None else ()))
+        in_order = {name: plugins[name] for name in names}
+        return _Registry(inspection, in_order, disabled.plugins, findings, disabled.unknown)
+
+    def _kept(self) -> "Kept | None":
+        """Return what the store says; ``None`` where it says nothing."""
+        if self._store is None and isinstance(self._given_store, str) and not any(map(os.path.lexists, self._files())):
+            return None
+        from plugline.host.store import look_into  # noqa: PLC0415 - most hosts have nothing disabled
+
+        kept = look_into(self._stored())
+        return kept if kept.names or kept.findings else None
+
+    def _files(self) -> list[str]:
+        """Return the files that the store would be in."""
+        name = self._given_store
+        if not isinstance(name, (str, os.PathLike)):
+            return []
+        name = os.fspath(name)
+        if os.path.basename(name) != name:
+            return [os.path.abspath(name)]
+        folders = [finder.tree.real for finder in self._finders if isinstance(finder.tree, DiskTree)]
+        return [os.path.join(os.path.dirname(folder), name) for folder in folders]
+
+    def _stored(self) -> "Store":
+        if self._store is None:
+            from plugline.host.store import store_for  # noqa: PLC0415 - as above
+
+            self._store = store_for(self._given_store, self._files())
+        return self._store
 
     def _look(self) -> _Registry:
         if self._registry is None:
@@ -309,11 +408,12 @@ class Host(Generic[T_co]):
         return plugin is not None and plugin.state not in _UNUSABLE
 
     def __getitem__(self, name: str) -> Plugin[T_co]:
-        """Return the plugin of this name.
+        """Return the plugin of this name, be it disabled or in quarantine: its ``state`` says so, and ``load()`` raises.
 
         Raises:
             UnknownPlugin: There is none; names the nearest and the known ones.
-            PluginRejected: There is one, but it failed a check or its load; carries all findings.
+            PluginRejected: There is one, but it failed a check or its load; carries all findings. A
+                :class:`~plugline.errors.PluginDisabled` where it is disabled besides.
         """
         if not isinstance(name, str):
             message = f"{name!r} is no plugin's name, a string was expected"  # type: ignore[unreachable]
@@ -323,15 +423,17 @@ class Host(Generic[T_co]):
             return early
         registry = self._look()
         plugin = registry.plugins.get(name) or self._of_class(name)
-        if plugin is not None and plugin.state not in _UNUSABLE:
+        if plugin is not None and plugin.state not in ("failed", "rejected"):
             return plugin
         findings = tuple(
             finding for rejected in self.rejected if rejected.name == name for finding in rejected.findings
         )
         if not findings and plugin is not None:
             findings = plugin._told_elsewhere  # noqa: SLF001 - a host owns its handles
-        from plugline.errors import PluginRejected, UnknownPlugin  # noqa: PLC0415 - see above
+        from plugline.errors import PluginDisabled, PluginRejected, UnknownPlugin  # noqa: PLC0415 - see above
 
+        if plugin is None and name in registry.disabled:
+            raise PluginDisabled(name, (registry.disabled[name],))
         if findings:
             raise PluginRejected(name, findings)
         from plugline.names import did_you_mean  # noqa: PLC0415 - for a message
@@ -343,6 +445,8 @@ class Host(Generic[T_co]):
         """Return one plugin without looking at the others, where its place remembers it and comes before all others."""
         with self._loader.lock:
             if self._registry is not None or 0 not in self._memories:
+                return None
+            if self._wants != (True, None) or self._kept() is not None:
                 return None
             if name not in self._early:
                 entry = recall_one(name, self._around, self._memories[0])
@@ -380,12 +484,16 @@ class Host(Generic[T_co]):
 
     @property
     def rejected(self) -> tuple[Rejected, ...]:
-        """Candidates that failed a check, in the order of their places, then plugins that failed to load."""
+        """Candidates that failed a check and are not disabled, in the order of their places, then plugins that failed to load."""
         registry = self._look()
-        checked = [(entry.finder, _rejected(name, entry)) for name, entry in registry.inspection.rejected]
+        checked = [
+            (entry.finder, _rejected(name, entry))
+            for name, entry in registry.inspection.rejected
+            if name not in registry.disabled
+        ]
         loaded = []
         for plugin in registry.plugins.values():
-            if not plugin.findings:
+            if not plugin.findings or plugin.state in ("disabled", "quarantined"):
                 continue
             rejected = Rejected(plugin.name, plugin.place, plugin.findings)
             if plugin.state == "rejected":
@@ -397,13 +505,119 @@ class Host(Generic[T_co]):
 
     @property
     def findings(self) -> "tuple[Finding, ...]":
-        """What is wrong with places as a whole, such as a folder that is not there or a package that is not installed."""
-        return self._look().inspection.findings
+        """What is wrong with places as a whole, such as a folder that is not there or a ``plugline.toml`` that cannot be read."""
+        registry = self._look()
+        return (*registry.findings, *registry.unknown.values())
 
     @property
     def declined(self) -> dict[str, str]:
         """The reason of each plugin that said itself that it does not apply here, by name."""
         return {plugin.name: plugin.declined for plugin in self._look().plugins.values() if plugin.declined is not None}
+
+    @property
+    def plugins(self) -> "tuple[Plugin[T_co], ...]":
+        """The handles of all plugins that no check of their own rejected, whatever their state, in their order.
+
+        Those that can be used come first. For showing them; who wants to use them iterates over the host.
+        """
+        return tuple(self._look().plugins.values())
+
+    @property
+    def disabled(self) -> dict[str, Rejected]:
+        """The plugins that are not to be used, by name, each with where that is said: those too that a check rejected."""
+        registry = self._look()
+        places = {name: entry.place for name, entry in registry.inspection.rejected}
+        places.update((name, plugin.place) for name, plugin in registry.plugins.items())
+        return {name: Rejected(name, places[name], (finding,)) for name, finding in registry.disabled.items()}
+
+    @property
+    def unknown(self) -> "dict[str, Finding]":
+        """The names that are disabled, or asked for by ``only=``, and that no plugin has; their findings are in :attr:`findings`."""
+        return dict(self._look().unknown)
+
+    @property
+    def quarantined(self) -> "dict[str, tuple[Finding, ...]]":
+        """The plugins that failed too often, by name, with what they failed with last."""
+        return {plugin.name: plugin.findings for plugin in self.plugins if plugin.state == "quarantined"}
+
+    # ------------------------------------------------------------------ what is used
+
+    def disable(self, name: str) -> None:
+        """Use a plugin no more, and keep that in the host's store.
+
+        It stays listed, and what it gave out stays usable; functions of the host leave it out from the next call on.
+        Plugins that require it cannot be used either. A name that no plugin has is kept too, and told in :attr:`findings`.
+
+        Raises:
+            ConfigurationError: The store's file cannot be understood or written.
+        """
+        self._set_disabled(name, disabled=True)
+
+    def enable(self, name: str) -> None:
+        """Use a plugin again that was disabled; it is loaded where a function of the host calls it.
+
+        Raises:
+            ConfigurationError: The store's file cannot be understood or written.
+        """
+        self._set_disabled(name, disabled=False)
+
+    def _set_disabled(self, name: str, *, disabled: bool) -> None:
+        from plugline.host.store import FileStore  # noqa: PLC0415 - as above
+
+        with self._loader.lock:
+            registry = self._look()
+            store = self._stored()
+            if isinstance(store, FileStore):
+                known = registry.plugins.get(name)
+                finder = known._finder if known is not None else 0  # noqa: SLF001 - a host owns its handles
+                tree = self._finders[finder].tree if self._finders else None
+                store.set_disabled(name, disabled=disabled, beside=tree.real if tree is not None else None)
+            else:
+                store.set_disabled(name, disabled=disabled)
+            before = {name: plugin.state for name, plugin in registry.plugins.items()}
+            self._registry = self._settled(registry.inspection, registry.plugins)
+            for plugin in self.plugins:
+                if plugin.state == before[plugin.name]:
+                    continue
+                self._loader.dispatching.renew(plugin.name)
+                if plugin.state not in _UNUSABLE:
+                    # Chains call it again, or for the first time.
+                    order = tuple(self._registry.plugins)
+                    self._loader.dispatching.take_in(plugin, plugin._link_if_any, order)  # noqa: SLF001 - as above
+
+    def release(self, name: str) -> None:
+        """Let a plugin go on that is in quarantine; its failures are counted anew.
+
+        Raises:
+            UnknownPlugin, PluginRejected: As :meth:`__getitem__`.
+        """
+        with self._loader.lock:
+            plugin = self[name]
+            plugin._release()  # noqa: SLF001 - a host owns its handles
+            self._all, self._first = {}, {}
+            self._loader.dispatching.renew(name)
+
+    def unload(self, name: str) -> None:
+        """Let go of a plugin's code, and of that of the plugins that require it, which go first.
+
+        Its ``on_unload()`` is called, where the module or the instance has one; its modules leave ``sys.modules``. Other
+        classes of its file go with it. What it gave out stays usable, and whatever uses the plugin loads it again.
+
+        Raises:
+            UnknownPlugin, PluginRejected: As :meth:`__getitem__`.
+        """
+        with self._loader.lock:
+            wanted = self[name]
+            self._all, self._first = {}, {}
+            going = {wanted.name}
+            plugins = self._look().plugins
+            while more := [
+                one for one in plugins.values() if one.name not in going and _goes_with(one, going, plugins)
+            ]:
+                going.update(one.name for one in more)
+            for plugin in reversed(plugins.values()):
+                if plugin.name in going:
+                    plugin._unload()  # noqa: SLF001 - a host owns its handles
 
     def load_all(self, *, instances: bool = True) -> list[Plugin[T_co]]:
         """Load every plugin and return those that could be, in their order. The others are in :attr:`rejected` and :attr:`declined`.
@@ -459,18 +673,20 @@ class Host(Generic[T_co]):
             UnknownPlugin, PluginRejected, LoadError, PluginDeclined: A plugin in ``only`` cannot be used.
             ValueError: A plugin has no function ``method``.
         """
-        from plugline.dispatch.chain import build_chain  # noqa: PLC0415 - a listing calls nothing
-
-        return build_chain(self._links(method, only), on_error, label=f"chain of {method!r}")
+        called = self._called(method, only)
+        return self._loader.dispatching.chain(method, called, on_error, of_all=only is None)
 
     def call_all(self, method: str, /, *arguments: object, **keywords: object) -> "Results":
-        """Call ``method`` of every plugin with the same arguments, and return results and errors by name.
+        """Call ``method`` of every plugin with the same arguments, and return results and errors by name, in their order.
 
         What one raises does not keep the others from being called.
         """
-        from plugline.dispatch.calls import call_all  # noqa: PLC0415 - a listing calls nothing
-
-        return call_all(self._links(method, None), *arguments, **keywords)
+        function = self._all.get(method)
+        if function is None:
+            with self._loader.lock:
+                function = self._loader.dispatching.call_all(method, self._called(method, None))
+                self._all[method] = function
+        return function(*arguments, **keywords)
 
     def first(self, method: str, /, *arguments: object, **keywords: object) -> object:
         """Call ``method`` of the plugins in their order until one returns something other than ``None``.
@@ -478,30 +694,34 @@ class Host(Generic[T_co]):
         Raises:
             StepFailed: A plugin raised before one had an answer.
         """
-        from plugline.dispatch.calls import first  # noqa: PLC0415 - a listing calls nothing
+        function = self._first.get(method)
+        if function is None:
+            with self._loader.lock:
+                function = self._loader.dispatching.first(method, self._called(method, None))
+                self._first[method] = function
+        return function(*arguments, **keywords)
 
-        return first(self._links(method, None), *arguments, **keywords)
-
-    def _links(self, method: str, only: Sequence[str] | None) -> "list[Link]":
-        from plugline.dispatch.chain import Link  # noqa: PLC0415 - a listing calls nothing
+    def _called(self, method: str, only: Sequence[str] | None) -> "list[Called]":
+        from plugline.host.dispatching import loading_link  # noqa: PLC0415 - a listing calls nothing
 
         if only is not None:
-            plugins = [self[name] for name in only]
-            for plugin in plugins:
-                plugin.load()
-        else:
-            plugins = self.load_all()
-        links = []
-        for plugin in plugins:
-            call = getattr(plugin.load(), method, None)
-            if not callable(call):
-                message = f"plugin {plugin.name!r} has no function {method!r}; name it in the host's interface"
-                raise ValueError(message)  # noqa: TRY004 - the name is wrong, not a type
-            links.append(Link(plugin.name, call, plugin.path))
-        return links
+            return [(plugin, plugin.link(method)) for plugin in [self[name] for name in only]]
+        loaded = {plugin.name for plugin in self.load_all()}
+        # What is in quarantine has its place: who releases it need not build anything again.
+        return [
+            (plugin, plugin.link(method) if plugin.name in loaded else loading_link(plugin, method))
+            for plugin in self.plugins
+            if plugin.name in loaded or plugin.state == "quarantined"
+        ]
 
 
-_UNUSABLE = ("failed", "rejected")  # the states in which a host does not hand a plugin out
+_UNUSABLE = ("failed", "rejected", "disabled", "quarantined")  # the states in which a plugin cannot be used
+
+
+def _goes_with(plugin: Plugin[object], going: set[str], plugins: Mapping[str, Plugin[object]]) -> bool:
+    """Whether a plugin cannot stay when others go: it requires one of them, or is in the file of one."""
+    files = {(plugins[name]._finder, plugins[name].place.path) for name in going}  # noqa: SLF001 - of the same host
+    return any(one.name in going for one in plugin.needs) or (plugin._finder, plugin.place.path) in files  # noqa: SLF001
 
 
 def _carried(plugins: Mapping[str, Plugin[object]]) -> set[str]:

@@ -1,7 +1,6 @@
 """An accepted entry to a loaded plugin, through the private packages of one host."""
 
 import sys
-from _thread import RLock  # threading costs as much to import as all of host does
 from _weakref import ref
 
 from plugline.clock import monotonic_seconds
@@ -17,12 +16,14 @@ from plugline.findings import Finding, Place
 from plugline.host.circumstances import Circumstances
 from plugline.host.entries import Entry, Inspection, Memory, RememberedEntry
 from plugline.host.registry import admitted, check_read, split_entry
+from plugline.loading.locks import LoadLock
 from plugline.loading.modules import Undo, forget_modules
 from plugline.loading.namespace import (
     Compiler,
     Namespace,
     PrivateLoader,
     TopNamespace,
+    empty,
     release,
     reserve,
     share,
@@ -31,12 +32,23 @@ from plugline.loading.namespace import (
 )
 from plugline.loading.target import Declined, Faulty, Target, Vanished, quick_target
 from plugline.loading.traces import Trace, trace_of
-from plugline.typed import TYPE_CHECKING, CodeType, Container, Mapping, ModuleType, Sequence, TracebackType
+from plugline.loading.watching import Told, Watch
+from plugline.typed import (
+    TYPE_CHECKING,
+    Callable,
+    CodeType,
+    Container,
+    Mapping,
+    ModuleType,
+    Sequence,
+    TracebackType,
+)
 from plugline.values import Value
 
 if TYPE_CHECKING:
     # What runs and binds plugins is imported where one is run.
     from plugline.contract.permissions import Permissions
+    from plugline.host.dispatching import Dispatching
     from plugline.host.plugin import Plugin
     from plugline.loading.families import Family
     from plugline.loading.patches import Snapshot
@@ -116,6 +128,8 @@ class Loader:
         package: str | None = None,
         injected: Mapping[str, object] | None = None,
         compiler: Compiler | None = None,
+        quarantine_after: int | None = None,
+        slow_load_seconds: float | None = None,
     ) -> None:
         """Reserve the private packages.
 
@@ -124,7 +138,8 @@ class Loader:
         """
         self.injected = dict(injected or {})
         self.compiler = compiler
-        self.lock = RLock()
+        self.lock: LoadLock = LoadLock()
+        self._watch = Watch(slow_load_seconds)
         self._around = around
         self._memories = memories or {}
         self._depth = 0  # of loads within loads, and of batches
@@ -137,6 +152,11 @@ class Loader:
         self._failures: dict[tuple[int, str], tuple[str, Declined | tuple[Finding, ...]]] = {}
         self.handles: list[ref[Plugin[object]]] = []  # of all plugins that were loaded
         self.begun: dict[str, ModuleType] = {}  # of plugins that may own something, by their names
+        self._loaded: dict[
+            int, Entry
+        ] = {}  # of plugins that are loaded, by their ids: hashing one costs more than that
+        self._quarantine_after = quarantine_after
+        self._dispatching: Dispatching | None = None
         self.appeared: list[Entry] = []  # classes that only running their file showed; a host takes them from here
         for index, finder in enumerate(finders):
             wanted = namespace or finder.namespace
@@ -147,6 +167,20 @@ class Loader:
             elif wanted is not None and finder.tree is not None:
                 exact = namespace is not None and not self._namespaces
                 self._namespaces[index] = reserve(wanted, finder.tree, self, exact=exact)
+
+    @property
+    def is_dispatching(self) -> bool:
+        """Whether there are functions that call plugins."""
+        return self._dispatching is not None
+
+    @property
+    def dispatching(self) -> "Dispatching":
+        """The functions that call plugins."""
+        if self._dispatching is None:
+            from plugline.host.dispatching import Dispatching  # noqa: PLC0415 - a listing calls nothing
+
+            self._dispatching = Dispatching(self._quarantine_after)
+        return self._dispatching
 
     def close(self) -> None:
         """Let the plugins close what they own, last first, and give the private packages back."""
@@ -278,12 +312,14 @@ class Loader:
             self._texts = {finder: self._around.text(memory.recall.real) for finder, memory in self._memories.items()}
         self._depth += 1
         self._batches += 1
+        self._watch.open()
         for memory in self._memories.values():
             memory.index.read_all_code()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._watch.close()
         self._end(1)
 
     def _end(self, batches: int = 0) -> None:
@@ -302,6 +338,10 @@ class Loader:
                 path = entry.place.path
                 return path if path.endswith(".py") else None
 
+    def read_seconds(self, entry: Entry) -> float | None:
+        """Return how long reading the entry's file took, ``None`` where it was remembered."""
+        return self._around.read_seconds.get((entry.finder, entry.place.path))
+
     def module_name(self, entry: Entry) -> str:
         """Return the full name of the entry's module in ``sys.modules``."""
         assert entry.candidate is not None  # noqa: S101 - only a candidate becomes a plugin
@@ -309,22 +349,37 @@ class Loader:
         module = entry.candidate.module
         return namespace.module_name(module) if namespace is not None else module
 
-    def load(self, entry: Entry) -> Outcome:
-        """Run a plugin and bind it, or say everything that keeps it from being a plugin. Leaves nothing of a failure."""
+    def load(self, entry: Entry, slow: Told) -> Outcome:
+        """Run a plugin and bind it, or say everything that keeps it from being a plugin. Leaves nothing of a failure.
+
+        Args:
+            entry: The plugin.
+            slow: Told, by another thread, if that takes long.
+        """
         self._depth += 1
+        self._watch.open()
+        self._watch.begin(slow)
         try:
-            if isinstance(entry, RememberedEntry):
-                ready = self._ready(entry)
-                if ready is not None:
-                    return self._load_ready(entry, ready)
-            # A file with several plugins that fails or declines does so once, and not once for each of them.
-            key = (entry.finder, entry.place.path)
-            digest, known = self._failures.get(key, ("", None))
-            if known is not None and digest == entry.digest:
-                return Vanished(known, whole_file=True) if isinstance(known, tuple) else known
-            outcome = self._load_keeping_the_process(entry)
+            outcome = self._outcome_of(entry)
         finally:
+            self._watch.end()
+            self._watch.close()
             self._end()
+        if isinstance(outcome, Loaded):
+            self._loaded[id(outcome.entry)] = outcome.entry
+        return outcome
+
+    def _outcome_of(self, entry: Entry) -> Outcome:
+        if isinstance(entry, RememberedEntry):
+            ready = self._ready(entry)
+            if ready is not None:
+                return self._load_ready(entry, ready)
+        # A file with several plugins that fails or declines does so once, and not once for each of them.
+        key = (entry.finder, entry.place.path)
+        digest, known = self._failures.get(key, ("", None))
+        if known is not None and digest == entry.digest:
+            return Vanished(known, whole_file=True) if isinstance(known, tuple) else known
+        outcome = self._load_keeping_the_process(entry)
         if isinstance(outcome, Faulty):
             return outcome.findings
         if not isinstance(outcome, (Loaded, Vanished)) and entry.class_name:
@@ -399,7 +454,7 @@ class Loader:
         """Return what came of running and binding it, and whether nothing of the plugin's has run since builtins were looked at."""
         from plugline.loading.making import make_module  # noqa: PLC0415 - a listing does without
 
-        undo = Undo(ready.namespace.owns, snapshot.modules)
+        undo = Undo(self._owner_of_unloaded(ready.namespace), snapshot.modules)
         try:
             module = make_module(ready.loader, ready.trace, self.injected)
         except BaseException as error:  # noqa: BLE001 - whatever a plugin raises is its own; Ctrl-C passes there
@@ -506,7 +561,7 @@ class Loader:
         from plugline.loading.running import run_module  # noqa: PLC0415
 
         path = self.path_of(entry) or ""
-        undo = Undo(namespace.owns if namespace is not None else None)
+        undo = Undo(self._owner_of_unloaded(namespace) if namespace is not None else None)
         loaded = False
         try:
             start = monotonic_seconds()
@@ -558,6 +613,17 @@ class Loader:
                 return (failure(error, path, entry.place.path, "in on_load()"),)
         self._at_work(key, module)
         return target
+
+    def _owner_of_unloaded(self, namespace: Namespace) -> Callable[[str], bool]:
+        """Return what tells of a module's name whether it is to go if the load fails: a plugin that it loaded stays."""
+
+        def owns(name: str) -> bool:
+            if not namespace.owns(name):
+                return False
+            kept = [self.module_name(entry) for entry in self._loaded.values()]
+            return not any(name == one or name.startswith(f"{one}.") for one in kept)
+
+        return owns
 
     def bind(
         self, entry: Entry, module: object, wanted: str, path: str, undo: Undo, *, private: bool
@@ -620,12 +686,45 @@ class Loader:
 
     def forget(self, entry: Entry) -> None:
         """Let go of a private module whose file is gone, so that a new file of its name is run."""
+        if self._loaded.pop(id(entry), None) is None:
+            where = (entry.finder, entry.place.path)
+            self._loaded = {key: one for key, one in self._loaded.items() if (one.finder, one.place.path) != where}
         namespace = self._namespaces.get(entry.finder)
         if namespace is not None:
             name = self.module_name(entry)
             self.end(name)
             below = [key for key in sys.modules if key == name or key.startswith(f"{name}.")]
             forget_modules([key for key in below if namespace.owns(key)])
+
+    def unload(self, entry: Entry, made: object) -> tuple[Finding, ...]:
+        """Let a plugin end what it began, and let go of its modules; with the last plugin of a place, of what they shared.
+
+        Args:
+            entry: The plugin.
+            made: The instance that was made of it without settings, if one was.
+
+        Returns:
+            What it raised.
+        """
+        from plugline.loading.moments import end  # noqa: PLC0415 - as in _run
+        from plugline.loading.running import end_of  # noqa: PLC0415 - likewise
+
+        module = self.begun.pop(self.module_name(entry), None)
+        path = self.path_of(entry) or ""
+        findings = []
+        end_instance = getattr(type(made), "on_unload", None)
+        if callable(end_instance) and not isinstance(made, ModuleType):
+            findings.append(end_of(lambda: end_instance(made), path, entry.place.path))
+        if module is not None:
+            findings.append(end_of(lambda: end(module.__dict__), path, entry.place.path))
+            trace = trace_of(module)
+            if trace is not None:
+                trace.undo_effects()
+        self.forget(entry)
+        namespace = self._namespaces.get(entry.finder)
+        if namespace is not None and all(one.finder != entry.finder for one in self._loaded.values()):
+            empty(namespace)
+        return tuple(finding for finding in findings if finding is not None)
 
     def instance(self, entry: Entry, loaded: Loaded, settings: Mapping[str, object]) -> object:
         """Return the object that provides the interface, made with ``settings`` where it is a class.

@@ -2,13 +2,16 @@
 
 States::
 
-    found ──load──▶ loaded
-      │               (load again gives the same object)
+    found ──load──▶ loading ──▶ loaded
+      │                           (load again gives the same object)
       ├──────load──▶ declined   its available() said no
       └──────load──▶ failed     its code raised, or lacks what the interface asks for
 
-    rejected                    a plugin that it requires cannot be used, which its own source does not tell; the host
-                                says so when it looks, and takes it back when that plugin can be used again
+Whatever it is like itself, it may be set aside, and is what it was when that ends::
+
+    disabled                    its user switched it off ──host.enable──▶
+    rejected                    what it requires cannot be used ──that can be used again──▶
+    quarantined                 too many calls in a row failed ──host.release, host.unload──▶
 """
 
 from _weakref import ref
@@ -20,15 +23,18 @@ if TYPE_CHECKING:
     # A listing makes a handle of each plugin, and loads, calls and reports none: what does is imported where it is done.
     from plugline.discovery.candidates import Candidate
     from plugline.discovery.known import PluginSpec
-    from plugline.errors import LoadError
+    from plugline.dispatch.calls import GuardedFunction
+    from plugline.dispatch.chain import Link
+    from plugline.errors import LoadError, PluginRejected, StepFailed
     from plugline.findings import Finding, Place
+    from plugline.host.dispatching import Streak
     from plugline.host.entries import Entry
     from plugline.host.loader import Loaded, Loader, Outcome
     from plugline.reloading.report import ReloadReport
 
 T_co = TypeVar("T_co", covariant=True)
 
-State = Literal["found", "loaded", "declined", "failed", "rejected"]
+State = Literal["found", "loading", "loaded", "declined", "failed", "rejected", "disabled", "quarantined"]
 
 
 class Aside(Value):
@@ -40,11 +46,39 @@ class Aside(Value):
     """
 
     __slots__ = ("findings", "state")
-    state: Literal["rejected"]
+    state: Literal["rejected", "disabled", "quarantined"]
     findings: "tuple[Finding, ...]"
 
-    def __init__(self, state: Literal["rejected"], findings: "tuple[Finding, ...]") -> None:
+    def __init__(self, state: Literal["rejected", "disabled", "quarantined"], findings: "tuple[Finding, ...]") -> None:
         self._set(state=state, findings=findings)
+
+    def error(self, name: str) -> "PluginRejected":
+        """Return what to raise when the plugin is asked for."""
+        from plugline.errors import PluginDisabled, PluginQuarantined, PluginRejected  # noqa: PLC0415 - few are
+
+        kinds = {"rejected": PluginRejected, "disabled": PluginDisabled, "quarantined": PluginQuarantined}
+        return kinds[self.state](name, self.findings)
+
+
+class _History:
+    """What became of a plugin that was loaded once; a listing has none.
+
+    Attributes:
+        functions: What calls it, by method.
+        streak: Its failures in a row.
+        quarantine: Why it is set aside.
+        warnings: That it takes long to load, and of what it did when it was unloaded.
+        loading: Whether it is being loaded now.
+    """
+
+    __slots__ = ("functions", "loading", "quarantine", "streak", "warnings")
+
+    def __init__(self) -> None:
+        self.loading = False
+        self.functions: dict[str, GuardedFunction] = {}
+        self.streak: Streak | None = None
+        self.quarantine: Aside | None = None
+        self.warnings: tuple[Finding, ...] = ()
 
 
 class Rejected(Value):
@@ -77,7 +111,17 @@ class Plugin(Generic[T_co]):
     Threads: :meth:`load` may be called from several at once; the code runs once.
     """
 
-    __slots__ = ("__weakref__", "_aside", "_default", "_entry", "_generation", "_loader", "_needs", "_outcome")
+    __slots__ = (
+        "__weakref__",
+        "_aside",
+        "_default",
+        "_entry",
+        "_generation",
+        "_history",
+        "_loader",
+        "_needs",
+        "_outcome",
+    )
 
     def __init__(self, entry: "Entry", loader: "Loader") -> None:
         """Made by a host."""
@@ -87,6 +131,7 @@ class Plugin(Generic[T_co]):
         self._generation = 0
         self._default: object = None  # an instance made without settings, or the error that making it gave
         self._aside: Aside | None = None
+        self._history: _History | None = None
         self._needs: tuple[Plugin[object], ...] = ()  # what is loaded before it
 
     def __repr__(self) -> str:
@@ -125,10 +170,11 @@ class Plugin(Generic[T_co]):
     @property
     def state(self) -> State:
         """Where in its life it is."""
-        if self._aside is not None:
-            return self._aside.state
+        aside = self._set_aside
+        if aside is not None:
+            return aside.state
         if self._outcome is None:
-            return "found"
+            return "loading" if self._history is not None and self._history.loading else "found"
         if self._success is not None:
             return "loaded"
         return "declined" if self.declined is not None else "failed"
@@ -150,8 +196,9 @@ class Plugin(Generic[T_co]):
     @property
     def findings(self) -> "tuple[Finding, ...]":
         """What keeps it from being loaded, or, where it needs settings, from being used without them."""
-        if self._aside is not None:
-            return self._aside.findings
+        aside = self._set_aside
+        if aside is not None:
+            return aside.findings
         failure = self._default_failure
         if failure is not None:
             return failure.findings
@@ -161,7 +208,8 @@ class Plugin(Generic[T_co]):
     def warnings(self) -> "tuple[Finding, ...]":
         """What is to be told of it and does not keep it from being used: its file's owner, what it changed while it was loaded."""
         success = self._success
-        return success.warnings if success is not None else self._entry.warnings
+        found = success.warnings if success is not None else self._entry.warnings
+        return (*found, *self._history.warnings) if self._history is not None else found
 
     @property
     def declined(self) -> str | None:
@@ -177,6 +225,21 @@ class Plugin(Generic[T_co]):
         """How long its code ran while it was loaded; ``None`` before that."""
         success = self._success
         return success.seconds if success is not None else None
+
+    @property
+    def read_seconds(self) -> float | None:
+        """How long it took to read and check its source, all plugins in it; ``None`` where that was remembered."""
+        return self._loader.read_seconds(self._entry)
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from: its folder or archive, else the distribution that brought it, else its top-level package."""
+        from plugline.discovery.candidates import FileCandidate  # noqa: PLC0415 - its candidate is made now
+
+        candidate = self.candidate
+        if isinstance(candidate, FileCandidate):
+            return candidate.tree.shown
+        return candidate.distribution or candidate.module.partition(".")[0]
 
     @property
     def candidate(self) -> "Candidate":
@@ -198,14 +261,19 @@ class Plugin(Generic[T_co]):
     def load(self, settings: Mapping[str, object] | None = None) -> T_co:
         """Return what provides the interface: the module itself, or an instance of its class.
 
-        The code runs at the first call, after that of the plugins that it requires. Without ``settings`` every call gives the same object; with them a
-        class gives a new instance each time.
+        The code runs at the first call, after that of the plugins that it requires. Without ``settings`` every call gives
+        the same object; with them a class gives a new instance each time.
 
         Raises:
             LoadError: The code raised or lacks something, or the settings do not fit; asking again gives the same error.
             PluginDeclined: Its ``available()`` said that it does not apply here.
-            PluginRejected: A plugin that it requires cannot be used.
+            PluginRejected: It is set aside: a plugin that it requires cannot be used, or it is disabled
+                (:class:`~plugline.errors.PluginDisabled`) or in quarantine (:class:`~plugline.errors.PluginQuarantined`).
+            StillLoading: Another thread has not come to the end of loading a plugin for two minutes.
         """
+        made = self._default
+        if settings is None and made is not None and self._set_aside is None and self._default_failure is None:
+            return cast(T_co, made)  # as it is most often: there is nothing to wait for
         with self._loader.lock:
             return cast(T_co, self._bound(self._loaded(), settings))
 
@@ -224,18 +292,11 @@ class Plugin(Generic[T_co]):
         return value
 
     def _loaded(self) -> "Loaded":
-        if self._aside is not None:
-            from plugline.errors import PluginRejected  # noqa: PLC0415 - few plugins are
-
-            raise PluginRejected(self.name, self._aside.findings)
+        refusal = self.refusal
+        if refusal is not None:
+            raise refusal
         if self._outcome is None:
-            self._outcome = (self._load_needs() if self._needs else ()) or self._loader.load(self._entry)
-            success = self._success
-            if success is not None:
-                self._generation += 1
-                self._loader.handles.append(ref(self))
-                if success.entry.name == self.name:
-                    self._entry = success.entry  # its file may be newer than the listing
+            self._load_now()
         success = self._success
         if success is not None:
             return success
@@ -250,6 +311,49 @@ class Plugin(Generic[T_co]):
             case findings:
                 raise LoadError(self.name, cast("tuple[Finding, ...]", findings))
 
+    def _load_now(self) -> None:
+        history = self._history = self._history if self._history is not None else _History()
+        if history.loading:
+            from plugline.errors import LoadError  # noqa: PLC0415 - few plugins fail
+            from plugline.findings import Finding  # noqa: PLC0415 - likewise
+
+            message = "is being loaded already: what it does while it is loaded leads back to it"
+            raise LoadError(self.name, (Finding("P311", message, self.place),))
+        history.loading, history.warnings = True, ()
+        try:
+            missing = self._load_needs() if self._needs else ()
+            self._outcome = missing or self._loader.load(self._entry, self._tell_slow)
+        finally:
+            history.loading = False
+        success = self._success
+        if success is None:
+            return
+        if success.entry.name == self.name:
+            self._entry = success.entry  # its file may be newer than the listing
+        self._generation += 1
+        if self._generation == 1:
+            self._loader.handles.append(ref(self))
+        else:
+            self._loader.dispatching.take_in(self, self._link_if_any)
+
+    def _tell_slow(self, seconds: float, thread: int) -> None:
+        """Take note, in another thread, that it has been loading for so long."""
+        import logging  # noqa: PLC0415 - needed only when something went wrong
+        from threading import Thread  # noqa: PLC0415 - likewise
+
+        from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
+        from plugline.loading.watching import line_of  # noqa: PLC0415 - likewise
+
+        message = f"has been loading for more than {seconds:g} seconds, and may hang"
+        hint = "do at the first call what takes long, and give what waits for others a timeout"
+        place = Place(self.place.path, line_of(thread, self.path))
+        finding = Finding("P307", message, place, hint, severity="warning")
+        assert self._history is not None  # noqa: S101 - it is being loaded
+        self._history.warnings = (finding,)
+        # By a thread of the threading module's: logging asks that for the thread it is in, and it never forgets another.
+        log = logging.getLogger(__name__).warning
+        Thread(target=log, args=("plugin %r:\n%s", self.name, finding), daemon=True).start()
+
     def _load_needs(self) -> "tuple[Finding, ...]":
         """Load what it requires, and return what keeps it from being loaded itself."""
         from plugline.errors import LoadError, PluginDeclined, PluginRejected  # noqa: PLC0415 - few require another
@@ -260,9 +364,141 @@ class Plugin(Generic[T_co]):
             try:
                 needed._loaded()  # noqa: SLF001 - another handle of the same host
             except (LoadError, PluginDeclined, PluginRejected):
-                why = f"declined: {needed.declined}" if needed.state == "declined" else "could not be loaded"
-                found.append(unusable_finding(self.spec, needed.name, why))
+                found.append(unusable_finding(self.spec, needed.name, needed._why_unusable))  # noqa: SLF001 - likewise
         return tuple(found)
+
+    @property
+    def _why_unusable(self) -> str:
+        match self.state:
+            case "declined":
+                return f"declined: {self.declined}"
+            case "quarantined":
+                return "is in quarantine"
+            case "disabled":
+                return "is disabled"
+            case _:
+                return "could not be loaded"
+
+    # ------------------------------------------------------------------ calls
+
+    @property
+    def _set_aside(self) -> Aside | None:
+        if self._aside is not None or self._history is None:
+            return self._aside
+        return self._history.quarantine
+
+    @property
+    def refusal(self) -> "PluginRejected | None":
+        """What asking for it raises because it is set aside; ``None`` as long as it is not."""
+        aside = self._set_aside
+        return aside.error(self.name) if aside is not None else None
+
+    @property
+    def passed_over(self) -> bool:
+        """Whether a chain goes on without it: its user does not want it, which is no failure."""
+        return self._aside is not None
+
+    @property
+    def streak(self) -> "Streak":
+        """Its failures in a row."""
+        if self._history is None:
+            self._history = _History()
+        if self._history.streak is None:
+            from plugline.host.dispatching import Streak  # noqa: PLC0415 - a listing calls nothing
+
+            name, dispatching = self.name, self._loader.dispatching
+            self._history.streak = Streak(dispatching.limit, lambda: dispatching.renew(name), self._failed_too_often)
+        return self._history.streak
+
+    def function(self, method: str) -> "GuardedFunction":
+        """Return a function that calls ``method`` of the plugin, loaded now, and names the plugin where that raises.
+
+        Keep it and call it often: it costs hardly more than the call, and leads to the plugin as it is at any time.
+        What the plugin raises becomes a :class:`~plugline.StepFailed`, and counts for its quarantine.
+
+        Raises:
+            LoadError, PluginDeclined, PluginRejected: As :meth:`load`.
+            ValueError: It has no function ``method``.
+        """
+        known = self._history.functions.get(method) if self._history is not None else None
+        if known is not None:
+            return known
+        with self._loader.lock:
+            link = self.link(method)
+            assert self._history is not None  # noqa: S101 - it is loaded now
+            return self._history.functions.setdefault(method, self._loader.dispatching.one(method, self, link))
+
+    def call(self, method: str, /, *arguments: object, **keywords: object) -> object:
+        """Call ``method`` of the plugin, as the function that :meth:`function` returns."""
+        return self.function(method)(*arguments, **keywords)
+
+    def link(self, method: str) -> "Link":
+        """Return ``method`` of the plugin, loaded now, for :func:`plugline.dispatch.build_chain` and its like.
+
+        Raises:
+            LoadError, PluginDeclined, PluginRejected: As :meth:`load`.
+            ValueError: It has no function ``method``.
+        """
+        from plugline.dispatch.chain import Link  # noqa: PLC0415 - a listing calls nothing
+
+        call = getattr(self.load(), method, None)
+        if not callable(call):
+            message = f"plugin {self.name!r} has no function {method!r}; name it in the host's interface"
+            raise ValueError(message)  # noqa: TRY004 - the name is wrong, not a type
+        return Link(self.name, call, self.path)
+
+    def _link_if_any(self, method: str) -> "Link | None":
+        from plugline.errors import LoadError, PluginDeclined, PluginRejected  # noqa: PLC0415 - few plugins fail
+
+        try:
+            return self.link(method)
+        except (LoadError, PluginDeclined, PluginRejected, ValueError):
+            return None  # whoever calls it is told
+
+    def _failed_too_often(self, error: "StepFailed") -> None:
+        """Go into quarantine."""
+        from plugline.findings import Finding, Place  # noqa: PLC0415 - few plugins fail
+
+        limit = self._loader.dispatching.limit
+        said = f"{error.kind}: {error.message}" if error.message else error.kind
+        message = f"is in quarantine: {limit} calls in a row failed, the last with {said}"
+        place = Place(self.place.path, error.line if error.path == self.path else None)
+        hint = f"mend it and reload it, or let it go on: host.release({self.name!r})"
+        finding = Finding("P310", message, place, hint)
+        if self._history is not None:
+            self._history.quarantine = Aside("quarantined", (finding,))
+        self._loader.dispatching.renew(self.name)
+        # logging costs 1.7 interpreter starts to import, and is needed only when something went wrong.
+        import logging  # noqa: PLC0415
+
+        logging.getLogger(__name__).warning("plugin %r is set aside:\n%s", self.name, finding)
+
+    def _call_anew(self) -> None:
+        """Let the functions that call it call what is in force now, and forget what it failed with before."""
+        self._release()
+        if self._loader.is_dispatching:
+            self._loader.dispatching.take_in(self, self._link_if_any)
+
+    def _release(self) -> None:
+        """Begin to count anew."""
+        if self._history is not None:
+            self._history.quarantine = None
+            if self._history.streak is not None:
+                self._history.streak.length = 0
+
+    # ------------------------------------------------------------------ for its host
+
+    def _unload(self) -> None:
+        """Let go of its code: it ends what it began, and its private modules leave ``sys.modules``."""
+        if self._success is None:
+            return
+        made = self._default
+        self._loader.dispatching.let_go(self)
+        self._outcome, self._default = None, None
+        self._release()
+        assert self._history is not None  # noqa: S101 - it was loaded
+        self._history.functions = {}
+        self._history.warnings = self._loader.unload(self._entry, made)
 
     def _settle(self, aside: Aside | None, needs: "tuple[Plugin[object], ...]") -> None:
         """Take note of what other plugins mean for this one; where they kept it from being loaded, it gets another try."""
@@ -327,6 +563,7 @@ class Plugin(Generic[T_co]):
         """Take note that another generation is in force: ``None`` where only bodies of functions were replaced."""
         self._generation += 1
         if loaded is None:
+            self._call_anew()
             return
         self._outcome = loaded
         if loaded.entry.name == self.name:
@@ -335,6 +572,7 @@ class Plugin(Generic[T_co]):
         stays = isinstance(self._default, target) if isinstance(target, type) else self._default is target
         if not stays:
             self._default = None
+        self._call_anew()
 
     @property
     def _told_elsewhere(self) -> "tuple[Finding, ...]":

@@ -2,6 +2,7 @@
 
 import sys
 
+from plugline.clock import monotonic_seconds
 from plugline.contract.interface import Interface
 from plugline.discovery.candidates import Candidate, FileCandidate, Found, ModuleCandidate
 from plugline.discovery.finders import Finder
@@ -9,6 +10,7 @@ from plugline.discovery.index import Listing
 from plugline.discovery.known import PluginSpec, Read
 from plugline.discovery.recall import ENTRY, Row
 from plugline.discovery.rows import Verdict
+from plugline.discovery.trees import shown_path
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place
 from plugline.host.circumstances import Circumstances
@@ -69,6 +71,8 @@ def _remembered(memory: Memory, around: Circumstances, finder: int) -> tuple[lis
         return Verdict((), entry.warnings, tuple(parts), lasting=lasting)
 
     listing = index.look(lambda: around.text(index.tree.real), judge)
+    for path, seconds in index.read_seconds.items():
+        around.read_seconds[finder, shown_path(index.tree, path)] = seconds
     number = listing.number
     listed = Listed(memory, number or 0, listing.text or "", finder)
     if not listing.verdicts and number is not None:
@@ -102,11 +106,12 @@ def _entries_of(row: Row, verdict: Verdict, memory: Memory, finder: int) -> list
 
 def _read_now(finder: Finder, around: Circumstances, number: int) -> tuple[list[Entry], Found | Listing]:
     found = finder.find()
-    entries = [
-        one
-        for candidate in found.candidates
-        for one in split_entry(read_candidate(candidate, around, number), around.interfaces)
-    ]
+    entries: list[Entry] = []
+    for candidate in found.candidates:
+        began = monotonic_seconds()
+        entry = read_candidate(candidate, around, number)
+        around.read_seconds[number, entry.place.path] = monotonic_seconds() - began
+        entries += split_entry(entry, around.interfaces)
     return entries, found
 
 

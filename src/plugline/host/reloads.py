@@ -12,7 +12,7 @@ from plugline.clock import monotonic_seconds
 from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.source import syntax_finding
 from plugline.discovery.trees import Tree, shown_path
-from plugline.errors import LoadError, PluginDeclined
+from plugline.errors import LoadError, PluginDeclined, PluginRejected
 from plugline.files import SourceFile, digest_of
 from plugline.findings import Finding, Place
 from plugline.host.entries import Entry
@@ -144,7 +144,7 @@ def _load(plugin: Handle, start: float) -> ReloadReport:
     try:
         plugin._retry()  # noqa: SLF001 - a host owns its handles
         plugin.load()
-    except (LoadError, PluginDeclined) as error:
+    except (LoadError, PluginDeclined, PluginRejected) as error:
         reason = (
             Finding("P330", f"declined: {error.reason}", plugin.place) if isinstance(error, PluginDeclined) else None
         )

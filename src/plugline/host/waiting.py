@@ -14,6 +14,7 @@ import os
 from _thread import RLock, get_ident  # threading costs as much to import as all of host does
 from _weakref import ref
 
+from plugline.loading.locks import LoadLock
 from plugline.loading.meta import FINDER
 from plugline.typed import TYPE_CHECKING, Mapping, Sequence, cast
 
@@ -64,7 +65,7 @@ class LazyLoader:
         Raises:
             ValueError: ``namespace`` is taken, or ``package`` is none.
         """
-        self.lock = RLock()
+        self.lock = LoadLock()
         self.appeared: list[Entry] = []  # classes that only running their file showed; a host takes them from here
         self._places = (finders, around, namespace)
         self._options: dict[str, object] = {"memories": memories, "package": package, **options}

@@ -137,7 +137,9 @@ def _fits(candidate: type, interface: Interface) -> bool:
         return False
     if interface.base is not None:
         return issubclass(candidate, interface.base) and candidate is not interface.base
-    annotated = {name for ancestor in candidate.__mro__ for name in vars(ancestor).get("__annotations__", {})}
+    notes = [vars(ancestor).get("__annotations__") for ancestor in candidate.__mro__]
+    # What a metaclass has of type's is no dict.
+    annotated = {name for said in notes if isinstance(said, dict) for name in said}
     # What is no function may be set on the instance, which shows when there is one.
     sets_more = any("__init__" in vars(ancestor) for ancestor in candidate.__mro__[:-1])
     return bool(interface.members) and all(

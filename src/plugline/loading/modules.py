@@ -36,9 +36,17 @@ _ABSENT = object()
 
 
 def forget_modules(names: list[str]) -> None:
-    """Remove modules from ``sys.modules``, and from the attributes of their parents."""
+    """Remove modules from ``sys.modules``, from the attributes of their parents, and what is kept of their files."""
+    linecache = sys.modules.get("linecache")  # there if a traceback was shown
     for name in names:
         module = sys.modules.pop(name)
+        # Through the dict: the module may be an object of the plugin's own, which answers anything.
+        kept = getattr(module, "__dict__", None)
+        kept = kept if isinstance(kept, dict) else {}
+        for folder in kept.get("__path__") or ():
+            sys.path_importer_cache.pop(folder, None)
+        if linecache is not None:
+            linecache.cache.pop(kept.get("__file__"), None)
         parent, _, last = name.rpartition(".")
         attributes = getattr(sys.modules.get(parent), "__dict__", {})
         if attributes.get(last) is module:

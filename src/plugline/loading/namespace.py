@@ -555,6 +555,13 @@ def release(namespace: Namespace) -> None:
             FINDER.leave()
 
 
+def empty(namespace: Namespace) -> None:
+    """Let go of all modules of a namespace, which stays reserved; the private package itself is made again on use."""
+    with _lock:
+        root = namespace.name if _finder.namespaces.get(namespace.name) is namespace else ""
+        forget_modules([key for key in sys.modules if (root and key == root) or namespace.owns(key)])
+
+
 def namespaces() -> tuple[Namespace, ...]:
     """Return all private packages of the process, and what stands in packages of programs."""
     return (*_finder.namespaces.values(), *_finder.shared, *_finder.top)

@@ -7,7 +7,7 @@ from plugline.errors import PluginRejected
 from plugline.findings import Finding, Place, short_repr
 from plugline.loading.modules import Undo
 from plugline.loading.patches import run_keeping_builtins
-from plugline.typed import ModuleType
+from plugline.typed import Callable, ModuleType
 
 
 def run_module(name: str, path: str, shown: str, undo: Undo) -> ModuleType | tuple[Finding, ...]:
@@ -49,6 +49,26 @@ def _imported(name: str) -> ModuleType:
 
 
 _OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+
+
+def end_of(end: Callable[[], object], path: str, shown: str) -> Finding | None:
+    """Call what lets a plugin close what it owns, and return a warning where that raises.
+
+    Args:
+        end: What to call.
+        path: The plugin's file, as in tracebacks.
+        shown: The same, as in messages.
+    """
+    try:
+        end()
+    except BaseException as error:
+        from plugline.blame import users_own_interrupt  # noqa: PLC0415 - few plugins fail
+
+        if users_own_interrupt(error):
+            raise
+        found = failure(error, path, shown, "while it was unloaded")
+        return Finding("P309", found.message, found.place, found.hint, found.source_line, severity="warning")
+    return None
 
 
 def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:

@@ -1,17 +1,19 @@
 """Names in a configuration to plugins: the user's folders first, then what is shipped, then what is installed."""
 
+import os
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
 import plugline
 from plugline.contract.interface import interfaces_of
 from plugline.discovery.finders import EntryPoints, Folder, Modules, Package
 from plugline.discovery.fit import source_findings
 from plugline.findings import Finding
-from plugline.host.host import Host
+from plugline.host.host import STORE_NAME, Host
 from plugline.host.plugin import Plugin, Rejected
+from plugline.host.store import FileStore
 from plugline.lookup import find_module
 from plugline.names import did_you_mean, is_plugin_file_name
 from plugline.records import Engine, Format, Processor
@@ -31,6 +33,12 @@ _SHIPPED: dict[Kind, str] = {
 }
 
 
+def store_of(folders: Sequence[str]) -> FileStore:
+    """Return what keeps the names of disabled plugins: beside the folders, or where there is none in the current folder."""
+    beside = [os.path.dirname(os.path.abspath(folder)) for folder in folders] or [os.getcwd()]
+    return FileStore([os.path.join(folder, STORE_NAME) for folder in beside])
+
+
 class Catalogue:
     """The plugins that a pipeline may name.
 
@@ -40,14 +48,22 @@ class Catalogue:
 
     Args:
         folders: Plugin folders; one that is missing is a finding.
+        plugins: ``False`` leaves all out but those that are shipped.
+        only: Names of those to use beside those that are shipped; ``None`` for all.
     """
 
-    def __init__(self, folders: Sequence[str]) -> None:
+    def __init__(self, folders: Sequence[str], *, plugins: bool = True, only: Sequence[str] | None = None) -> None:
+        self._plugins, self._only = plugins, only
         self._own: Host[object] = Host(
-            *(Folder(folder) for folder in folders), interface=tuple(INTERFACES.values()), api_version=API_VERSION
+            *(Folder(folder) for folder in folders),
+            interface=tuple(INTERFACES.values()),
+            api_version=API_VERSION,
+            plugins=plugins,
+            only=only,
         )
+        self._store = store_of(folders)
         self._shipped: dict[Kind, Host[object]] = {
-            kind: Host(Package(package), interface=(INTERFACES[kind],), api_version=API_VERSION)
+            kind: Host(Package(package), interface=(INTERFACES[kind],), api_version=API_VERSION, store=self._store)
             for kind, package in _SHIPPED.items()
         }
         self._alone: dict[tuple[Kind, str], Host[object]] = {}
@@ -88,6 +104,8 @@ class Catalogue:
         for host in self._others(kind, name):
             if name in host:
                 return host[name]
+            if name in host.disabled:
+                return host.disabled[name].findings
             for rejected in host.rejected:
                 if rejected.name == name:
                     return rejected.findings
@@ -96,6 +114,10 @@ class Catalogue:
     def _own_of_kind(self, kind: Kind, name: str) -> Plugin[object] | tuple[Finding, ...]:
         if name in self._own:
             return self._of_kind(self._own[name], kind)
+        if name in self._own.disabled:
+            handle = next((plugin for plugin in self._own.plugins if plugin.name == name), None)
+            of_kind = self._of_kind(handle, kind) if handle is not None else None
+            return of_kind if isinstance(of_kind, tuple) else self._own.disabled[name].findings
         return tuple(
             finding for rejected in self._own.rejected if rejected.name == name for finding in rejected.findings
         )
@@ -111,7 +133,10 @@ class Catalogue:
             module = f"{_SHIPPED[kind]}.{name}"
             known = is_plugin_file_name(name) and name.isidentifier() and find_module(module) is not None
             self._alone[kind, name] = Host(
-                Modules({name: module} if known else {}), interface=(INTERFACES[kind],), api_version=API_VERSION
+                Modules({name: module} if known else {}),
+                interface=(INTERFACES[kind],),
+                api_version=API_VERSION,
+                store=self._store,
             )
         return self._alone[kind, name]
 
@@ -127,7 +152,14 @@ class Catalogue:
     def _entry_points(self, kind: Kind) -> Host[object]:
         if kind not in self._installed:
             group = EntryPoints(f"plugline.{kind}s")
-            self._installed[kind] = Host(group, interface=(INTERFACES[kind],), api_version=API_VERSION)
+            self._installed[kind] = Host(
+                group,
+                interface=(INTERFACES[kind],),
+                api_version=API_VERSION,
+                store=self._store,
+                plugins=self._plugins,
+                only=self._only,
+            )
         return self._installed[kind]
 
     def unknown(self, kind: Kind, name: str) -> tuple[str, str]:
@@ -146,6 +178,22 @@ class Catalogue:
             for plugin in self._entry_points(kind):
                 yield "installed", plugin
 
+    def set_aside(self) -> Iterator[tuple[Origin, Plugin[object]]]:
+        """Yield the plugins that could be named if they were not disabled."""
+        for plugin in self._own.plugins:
+            if plugin.state == "disabled":
+                yield "folder", plugin
+        for kind, host in self._shipped.items():
+            for origin, one in (("shipped", host), ("installed", self._entry_points(kind))):
+                for plugin in one.plugins:
+                    if plugin.state == "disabled":
+                        yield cast(Origin, origin), plugin
+
+    @property
+    def disabled(self) -> dict[str, Rejected]:
+        """What is disabled of the user's folders, by name, those that a check would reject included."""
+        return self._own.disabled
+
     def kinds_of(self, plugin: Plugin[object]) -> tuple[Kind, ...]:
         """Return what a plugin can be used as, as far as its source shows it."""
         # What a remembered outline proves need not be read again, which a thousand plugins would take seconds for.
@@ -154,7 +202,7 @@ class Catalogue:
             return plain
         alone = ((kind, host) for (kind, _), host in self._alone.items())
         for kind, host in chain(alone, self._shipped.items(), self._installed.items()):
-            if any(other is plugin for other in host):
+            if any(other is plugin for other in host.plugins):
                 return (kind,)
         facts = plugin.spec.facts
         if facts is None:
@@ -173,7 +221,18 @@ class Catalogue:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with the user's folders as a whole."""
-        return self._own.findings
+        unknown = self._own.unknown
+        if not unknown:
+            return self._own.findings
+        # What is shipped or installed is disabled by the same file.
+        others = {name for host in self._all_others() for name in (*(one.name for one in host.plugins), *host.disabled)}
+        elsewhere = [finding for name, finding in unknown.items() if name in others]
+        return tuple(finding for finding in self._own.findings if finding not in elsewhere)
+
+    def _all_others(self) -> Iterator[Host[object]]:
+        for kind, host in self._shipped.items():
+            yield host
+            yield self._entry_points(kind)
 
     def format_for(self, suffix: str) -> Plugin[object] | None:
         """Return the format whose ``SUFFIXES`` name this suffix, the user's own first; ``None`` where none does."""

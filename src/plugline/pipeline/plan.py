@@ -134,17 +134,21 @@ def _has_no_folder(path: str) -> bool:
     return path == "-" or path.startswith("package:") or has_scheme(path)
 
 
-def make_plan(config: PipelineConfig, base: str = "") -> Plan:
+def make_plan(
+    config: PipelineConfig, base: str = "", *, plugins: bool = True, only: Sequence[str] | None = None
+) -> Plan:
     """Find and check everything that a run needs; run nothing.
 
     Args:
         config: What is asked for.
         base: The folder that its paths are relative to.
+        plugins: ``False`` leaves all out but those that are shipped.
+        only: Names of those to use beside those that are shipped; ``None`` for all.
 
     Raises:
         ConfigurationError: Something is wrong; carries all findings.
     """
-    with Catalogue(plugin_folders(config, base)) as catalogue:
+    with Catalogue(plugin_folders(config, base), plugins=plugins, only=only) as catalogue:
         planner = _Planner(config, base, catalogue)
         plan = planner.plan()
     if plan is None:

@@ -58,10 +58,10 @@ def test_a_protocol_asks_for_its_own_and_its_inherited_members() -> None:
 
 def test_functions_have_the_shape_in_which_the_host_calls_them() -> None:
     interface = only(Processor)
-    one = Shape(("record",), 1)
+    one = Shape(("record",), 1, is_async=True)  # an object may be one to await
     assert interface.find_member("transform") == Member("transform", one)
     assert interface.find_member("describe") == Member("describe", Shape())
-    assert interface.find_member("make") == Member("make", Shape(("text",), 1))
+    assert interface.find_member("make") == Member("make", Shape(("text",), 1, is_async=True))
 
 
 @pytest.mark.parametrize("name", ["name", "kind", "version"])
@@ -73,7 +73,7 @@ def test_attributes_and_properties_are_no_functions(name: str) -> None:
 
 @pytest.mark.parametrize("declared", [Typed, Typed[int]], ids=repr)
 def test_a_generic_protocol_is_one_too(declared: object) -> None:
-    assert only(declared).members == (Member("convert", Shape(("value",), 1, ("strict",), ())),)
+    assert only(declared).members == (Member("convert", Shape(("value",), 1, ("strict",), (), is_async=True)),)
 
 
 def test_methods_that_python_calls_are_members_where_the_protocol_defines_them() -> None:

@@ -238,3 +238,36 @@ def test_the_classes_of_an_installed_module_are_several_plugins_too(
         assert names(host) == ["one", "say:Shout", "say:Whisper"]
         assert [plugin.load().run("Ab") for plugin in host] == ["AB", "AB", "ab"]
     monkeypatch.delitem(sys.modules, "plugline_says")
+
+
+def test_a_class_that_is_called_like_the_hosts_base_is_a_plugin(tmp_path: Path) -> None:
+    """As those of docutils are: each of its writers is called Writer."""
+    text = f"import {__name__} as host\n\nclass Command(host.Command):\n    def run(self, text): return 'a'\n"
+    other = f"from {__name__} import Command as Base\n\nclass Command(Base):\n    def run(self, text): return 'b'\n"
+    with opened(tmp_path, {"a.py": text, "b.py": other}) as host:
+        assert host.names == ("a", "b")
+        assert [plugin.load().run("") for plugin in host] == ["a", "b"]
+
+
+def test_a_package_may_take_its_classes_by_its_own_full_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As pylint's do: from pylint.checkers.classes.class_checker import ClassChecker."""
+    files = {
+        "tool/__init__.py": "",
+        "tool/parts/__init__.py": "",
+        "tool/parts/one/__init__.py": "from tool.parts.one.inner import Shout\n",
+        "tool/parts/one/inner.py": ONE,
+    }
+    write(tmp_path, files)
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    with Host(tmp_path / "tool/parts", interface=Command, package="tool.parts") as host:
+        assert host.names == ("one",)
+        assert [type(plugin.load()).__name__ for plugin in host] == ["Shout"]
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def test_a_plugin_may_have_a_metaclass_of_its_own(tmp_path: Path) -> None:
+    text = "class Meta(type):\n    x: int = 3\n\nclass A(metaclass=Meta):\n    def run(self): return type(self).x\n"
+    with Host(write(tmp_path / "plugins", {"a.py": text}), interface=["run"]) as host:
+        assert host["a"].call("run") == 3

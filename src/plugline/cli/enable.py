@@ -1,0 +1,19 @@
+"""``plugline enable``: names of plugins to ``plugline.toml``, taken out of it."""
+
+import click
+
+from plugline.cli.options import common
+from plugline.cli.switching import switch
+
+
+@click.command("enable", short_help="Use plugins again that were disabled.")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--plugins", "folders", multiple=True, metavar="FOLDER", help="A plugin folder; default: plugins.")
+@common
+def command(*, names: tuple[str, ...], folders: tuple[str, ...], as_json: bool) -> int:
+    """Use the plugins of these names again.
+
+    \b
+    plugline enable clean
+    """  # noqa: D301 - click's mark for lines that are not to be filled
+    return switch(names, folders, disabled=False, as_json=as_json)

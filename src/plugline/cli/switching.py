@@ -1,0 +1,62 @@
+"""Names of plugins to what ``plugline.toml`` says of them, for ``disable`` and ``enable``."""
+
+from collections.abc import Sequence
+
+from plugline.cli import render
+from plugline.cli.app import FAULTS, MISUSED, OK
+from plugline.cli.list import usual_folders
+from plugline.errors import ConfigurationError
+from plugline.findings import Finding, Place
+from plugline.host.store import shown
+from plugline.names import did_you_mean
+from plugline.pipeline.catalogue import Catalogue, store_of
+
+
+def switch(names: Sequence[str], folders: Sequence[str], *, disabled: bool, as_json: bool) -> int:
+    """Disable or enable plugins, tell what changed, and return the exit code.
+
+    A name that no plugin has is kept or taken out all the same, and told: its plugin may come back.
+    """
+    folders = folders or usual_folders()
+    store = store_of(folders)
+    with Catalogue(folders) as catalogue:
+        known = {plugin.name: plugin.origin for _, plugin in (*catalogue.listing(), *catalogue.set_aside())}
+        known |= dict.fromkeys((one.name for one in catalogue.rejected), None)  # type: ignore[arg-type]
+        known |= dict.fromkeys(catalogue.disabled, None)  # type: ignore[arg-type]
+    before = set(store.disabled())
+    try:
+        for name in names:
+            store.set_disabled(name, disabled=disabled, beside=known.get(name))
+    except ConfigurationError as error:
+        if as_json:
+            render.tell_json({"changed": [], "findings": [render.finding_data(one) for one in error.findings]})
+        else:
+            render.say_findings(error.findings)
+        return MISUSED
+    changed = [name for name in dict.fromkeys(names) if (name in before) is not disabled]
+    findings = [
+        _unknown(name, known, store.paths[0], disabled=disabled)
+        for name in dict.fromkeys(names)
+        if name not in known
+        and not any(one.startswith(f"{name}:") for one in known)
+        and (disabled or name not in before)
+    ]
+    if as_json:
+        found = [render.finding_data(finding) for finding in findings]
+        kept = sorted(store.disabled())
+        render.tell_json({"changed": changed, "disabled": kept, "files": list(store.paths), "findings": found})
+    else:
+        word = "disabled" if disabled else "enabled"
+        for name in dict.fromkeys(names):
+            render.tell(
+                f"{render.plain(name)}: {word}" if name in changed else f"{render.plain(name)}: was {word} before"
+            )
+        if findings:
+            render.say_findings(findings)
+    return FAULTS if findings else OK
+
+
+def _unknown(name: str, known: dict[str, str], path: str, *, disabled: bool) -> Finding:
+    kept = "its name is kept, in case that it comes back" if disabled else "nothing was to be changed"
+    message = f"no plugin is named {name!r}; {kept}"
+    return Finding("P117", message, Place(shown(path)), did_you_mean(name, known, kind="plugins"), severity="warning")

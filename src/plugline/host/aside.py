@@ -1,0 +1,113 @@
+"""What a host's user does not want, to the findings that set plugins aside."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from plugline.discovery.spec import PluginSpec
+from plugline.findings import Finding, Place
+from plugline.host.store import Kept
+from plugline.names import did_you_mean
+from plugline.values import Value
+
+
+class Disabled(Value):
+    """What is not to be used.
+
+    Attributes:
+        plugins: By the name of each plugin that is there, the reason.
+        unknown: By each name that no plugin has, what is to be told of it.
+    """
+
+    __slots__ = ("plugins", "unknown")
+    plugins: Mapping[str, Finding]
+    unknown: Mapping[str, Finding]
+
+    def __init__(self, plugins: Mapping[str, Finding], unknown: Mapping[str, Finding]) -> None:
+        self._set(plugins=plugins, unknown=unknown)
+
+
+def find_disabled(
+    specs: Mapping[str, PluginSpec],
+    rejected: Mapping[str, Place],
+    kept: Kept | None,
+    plugins: bool,  # noqa: FBT001 - of a host, as are both
+    only: Sequence[str] | None,
+) -> Disabled:
+    """Return the plugins that are not to be used, each with a finding ``P116``.
+
+    Args:
+        specs: Plugins that no check rejected, by name.
+        rejected: The places of those that a check rejected: who disables one need not hear of what is wrong with it.
+        kept: What the host's store says; ``None`` where it says nothing.
+        plugins: Whether the host is to use any.
+        only: Which ones it is to use, with what they require; ``None`` for all.
+    """
+    kept = kept if kept is not None else Kept({})
+    places = {**rejected, **{name: spec.place for name, spec in specs.items()}}
+    none = not plugins or not kept.known
+    wanted = set() if none else _with_needed(specs, places, only) if only is not None else places.keys()
+    why = _why_left_out(kept, plugins, only)
+    found = {
+        name: Finding("P116", f"{name!r} {why}", Place(place.path))
+        for name, place in places.items()
+        if name not in wanted
+    }
+    unknown = _unknown_only(only, places) if only is not None else {}
+    for wanted_name, place in kept.names.items():
+        members = _members(wanted_name, places)
+        for name in members:
+            found[name] = _disabled(name, place or places[name], kept, by_file=place is not None)
+        if not members:
+            unknown[wanted_name] = _unknown(wanted_name, place, places)
+    return Disabled(found, unknown)
+
+
+def _why_left_out(kept: Kept, plugins: bool, only: Sequence[str] | None) -> str:  # noqa: FBT001 - as above
+    if not plugins:
+        return "is left out: this host was opened without plugins"
+    if not kept.known:
+        broken = kept.findings[0].place
+        return f"is not used: it may be disabled in {broken.path}"
+    shown = ", ".join(repr(one) for one in only or ()) or "none"
+    return f"is left out: of all plugins only {shown} is to be used"
+
+
+def _disabled(name: str, place: Place, kept: Kept, *, by_file: bool) -> Finding:
+    where = "is disabled" if by_file else "is disabled by the host's own settings"
+    return Finding("P116", f"{name!r} {where}", place, kept.hint.format(name))
+
+
+def _unknown(name: str, place: Place | None, known: Iterable[str]) -> Finding:
+    message = f"disables {name!r}, which no plugin is named"
+    return Finding(
+        "P117", message, place or Place("disabled plugins"), did_you_mean(name, known, kind="plugins"), None, "warning"
+    )
+
+
+def _unknown_only(only: Collection[str], places: Mapping[str, Place]) -> dict[str, Finding]:
+    return {
+        name: Finding(
+            "P117",
+            f"{name!r} is to be used alone, and no plugin is named so",
+            Place("only"),
+            did_you_mean(name, places, kind="plugins"),
+        )
+        for name in only
+        if not _members(name, places)
+    }
+
+
+def _members(name: str, known: Collection[str]) -> tuple[str, ...]:
+    """Return the plugins that a name means: that of the name, else all classes of a file of the name."""
+    return (name,) if name in known else tuple(one for one in known if one.rpartition(":")[0] == name)
+
+
+def _with_needed(specs: Mapping[str, PluginSpec], known: Collection[str], only: Iterable[str]) -> set[str]:
+    """Return the plugins of these names, and what they require."""
+    wanted: set[str] = set()
+    todo = list(only)
+    while todo:
+        for name in _members(todo.pop(), known):
+            if name not in wanted:
+                wanted.add(name)
+                todo += specs[name].requires if name in specs else ()
+    return wanted

@@ -1,0 +1,107 @@
+"""A lock around loads that does not wait for itself by way of the import system, or of another such lock.
+
+Python takes a lock for each module that it imports, and resolves what threads wait for each other there. It knows nothing of
+our lock: one thread loads a plugin through a host and waits for a module that another thread is importing (to unpickle what it
+defines, say), and that module's code asks the same host for a plugin. So who waits here looks whether the holder waits for him,
+through any number of these locks and of Python's. If it does, it stands still until he is done, and he may go on in its place.
+
+Not seen: waiting by other means, such as a plugin that starts a thread while it is loaded, and joins it.
+
+Threads: that is what it is for. ``_deciding`` guards who holds what whenever that follows from who waits.
+"""
+
+import sys
+from _thread import allocate_lock, get_ident
+
+from plugline.clock import monotonic_seconds
+from plugline.typed import Iterator, TracebackType
+
+MAX_WAIT_SECONDS = 120.0  # a plugin that fetches a model may take minutes; nobody else should wait longer for it
+_FIRST_LOOK_SECONDS, _LATER_LOOKS_SECONDS = 0.005, 0.25
+
+_deciding = allocate_lock()
+_waiting: "dict[int, LoadLock]" = {}
+
+
+class LoadLock:
+    """A re-entrant lock."""
+
+    __slots__ = ("_count", "_lent", "_lock", "_owner")
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self._owner: int | None = None
+        self._count = 0
+        self._lent: list[tuple[int | None, int]] = []  # who holds it in truth, and stands still
+
+    def __enter__(self) -> None:
+        me = get_ident()
+        if self._owner == me:
+            self._count += 1
+        elif self._lock.acquire(False):
+            self._owner, self._count = me, 1
+        else:
+            self._wait(me)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._count -= 1
+        if self._count:
+            return
+        if self._lent:
+            self._owner, self._count = self._lent.pop()
+            return
+        self._owner = None
+        self._lock.release()
+
+    def _wait(self, me: int) -> None:
+        """Wait until it is free, or until its holder is seen to wait for this thread.
+
+        Raises:
+            StillLoading: Neither has come to be.
+        """
+        end = monotonic_seconds() + MAX_WAIT_SECONDS
+        look = _FIRST_LOOK_SECONDS
+        _waiting[me] = self
+        try:
+            while not self._lock.acquire(timeout=look):
+                with _deciding:
+                    if self._owner is not None and me in _waited_for(self._owner):
+                        self._lent.append((self._owner, self._count))
+                        self._owner, self._count = me, 1
+                        del _waiting[me]
+                        return
+                if monotonic_seconds() > end:
+                    from plugline.errors import StillLoading  # noqa: PLC0415 - nobody should ever have to wait so long
+
+                    raise StillLoading(MAX_WAIT_SECONDS)
+                look = min(2 * look, _LATER_LOOKS_SECONDS)
+            self._owner, self._count = me, 1
+        finally:
+            _waiting.pop(me, None)
+
+
+def _waited_for(thread: int) -> Iterator[int]:
+    """Yield the threads that a thread waits for, directly or not, as far as they hold our locks or Python's."""
+    seen = {thread}
+    todo = [thread]
+    while todo:
+        current = todo.pop()
+        lock = _waiting.get(current)
+        holders = [lock._owner] if lock is not None else []  # noqa: SLF001 - of its own kind
+        for holder in (*holders, *_importers_before(current)):
+            if holder is not None and holder not in seen:
+                seen.add(holder)
+                todo.append(holder)
+                yield holder
+
+
+def _importers_before(thread: int) -> Iterator[int | None]:
+    """Yield the threads that are importing what a thread waits to import."""
+    # What Python finds its own deadlocks by: a lock in 3.11, a list of them since 3.12. Where a later version has it
+    # otherwise, waiting ends with StillLoading.
+    blocking = getattr(sys.modules["_frozen_importlib"], "_blocking_on", {}).get(thread)
+    locks = blocking if isinstance(blocking, list) else [blocking] if blocking is not None else []
+    for lock in tuple(locks):
+        yield getattr(lock, "owner", None)

@@ -1,0 +1,160 @@
+"""What is kept of disabled plugins, and how plugline.toml is changed."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as some
+
+from plugline.errors import ConfigurationError
+from plugline.host.edits import _edited
+from plugline.host.store import FileStore
+
+
+def store(folder: Path, text: str | bytes | None = None) -> FileStore:
+    path = folder / "plugline.toml"
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return FileStore([str(path)])
+
+
+def test_a_name_is_kept_until_it_is_taken_out(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    kept.set_disabled("b", disabled=True)
+    kept.set_disabled("a", disabled=True)
+    kept.set_disabled("b", disabled=True)
+    assert list(store(tmp_path).disabled()) == ["b", "a"]
+    kept.set_disabled("b", disabled=False)
+    kept.set_disabled("absent", disabled=False)
+    assert list(store(tmp_path).disabled()) == ["a"]
+
+
+def test_enabling_where_nothing_is_kept_makes_no_file(tmp_path: Path) -> None:
+    store(tmp_path).set_disabled("a", disabled=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+SETTINGS = """\
+# What our program is to do.
+title = "x" # a title
+
+disabled = [  # not these
+    "old", # it crashes
+    'b',
+]
+[window]
+disabled = true
+size = [1, 2]
+"""
+
+
+def test_all_other_lines_stay_as_they_are(tmp_path: Path) -> None:
+    kept = store(tmp_path, SETTINGS)
+    kept.set_disabled("new", disabled=True)
+    text = (tmp_path / "plugline.toml").read_text()
+    assert text == SETTINGS.replace(
+        "disabled = [  # not these\n    \"old\", # it crashes\n    'b',\n]", 'disabled = ["old", "b", "new"]'
+    )
+
+
+def test_the_key_goes_before_the_first_table(tmp_path: Path) -> None:
+    kept = store(tmp_path, "title = 1\n\n[window]\nsize = 1\n")
+    kept.set_disabled("a", disabled=True)
+    assert (tmp_path / "plugline.toml").read_text() == 'title = 1\n\ndisabled = ["a"]\n[window]\nsize = 1\n'
+
+
+NAMES = some.lists(some.text(some.characters(exclude_categories=["Cs"]), max_size=8), max_size=4, unique=True)
+TEXTS = ["", "\n", "x = 1", "x = 1\r\n[t]\r\ny = 2\r\n", SETTINGS, "disabled=['''a''']\n", '"disabled" = []\n[a]\n']
+
+
+@given(NAMES, some.sampled_from(TEXTS))
+@example(['"', "\\", "\x7f", "\U0001f600", "a" * 200, "\n"], SETTINGS)
+def test_whatever_the_names_are_they_are_read_again_with_all_else_unchanged(names: list[str], text: str) -> None:
+    edited = tomllib.loads(_edited(text, names, "plugline.toml"))
+    assert edited == {**tomllib.loads(text), "disabled": names}
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("x = 1\ndisabled = [", 2, "is not valid TOML"),
+        ("disabled = 'a'", 1, "'disabled' is 'a', a list of names of plugins was expected"),
+        ("\ndisabled = [1]", 2, "'disabled' is [1], a list of names"),
+        (b"disabled = ['\xff']", None, "is not UTF-8: byte 0xff"),
+    ],
+)
+def test_a_file_that_is_no_store_is_a_finding_and_is_not_changed(
+    text: str | bytes, line: int | None, message: str, tmp_path: Path
+) -> None:
+    kept = store(tmp_path, text)
+    before = (tmp_path / "plugline.toml").read_bytes()
+    looked = kept.look()
+    (finding,) = looked.findings
+    assert not looked.known
+    assert (finding.code, finding.place.line, finding.is_error) == ("P115", line, True)
+    assert finding.message.startswith(message)
+    with pytest.raises(ConfigurationError, match="P115"):
+        kept.set_disabled("a", disabled=True)
+    assert (tmp_path / "plugline.toml").read_bytes() == before
+
+
+@pytest.mark.timeout(10)
+def test_a_fifo_in_its_place_is_a_finding(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "plugline.toml")
+    assert [finding.code for finding in store(tmp_path).look().findings] == ["P115"]
+
+
+def test_other_keys_and_tables_are_others_affair(tmp_path: Path) -> None:
+    looked = store(tmp_path, "plugins = ['a']\n[window]\n[[list]]\n").look()
+    assert (looked.findings, looked.names, looked.known) == ((), {}, True)
+
+
+def test_a_folder_that_cannot_be_written_to_is_a_finding(tmp_path: Path) -> None:
+    kept = FileStore([str(tmp_path / "absent" / "plugline.toml")])
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        kept.set_disabled("a", disabled=True)
+
+
+def test_a_link_is_written_through_and_the_mode_is_kept(tmp_path: Path) -> None:
+    real = tmp_path / "real.toml"
+    real.write_text("disabled = []\n")
+    real.chmod(0o640)
+    (tmp_path / "plugline.toml").symlink_to(real)
+    store(tmp_path).set_disabled("a", disabled=True)
+    assert (tmp_path / "plugline.toml").is_symlink()
+    assert real.read_text() == 'disabled = ["a"]\n'
+    assert real.stat().st_mode & 0o777 == 0o640
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plugline.toml", "real.toml"]
+
+
+WRITER = "import sys; from plugline.host.store import FileStore\nfor n in range(20): FileStore(['plugline.toml']).set_disabled(sys.argv[1] + str(n), disabled=True)"
+
+
+@pytest.mark.slow
+def test_no_change_is_lost_between_threads_and_processes(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    started = [subprocess.Popen([sys.executable, "-c", WRITER, name], cwd=tmp_path) for name in "xyz"]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda number: kept.set_disabled(f"t{number}", disabled=True), range(20)))
+    assert [process.wait(30) for process in started] == [0, 0, 0]
+    assert sorted(kept.disabled()) == sorted(f"{name}{number}" for name in "txyz" for number in range(20))
+
+
+def test_the_file_beside_a_plugins_folder_takes_its_name(tmp_path: Path) -> None:
+    paths = [str(tmp_path / name / "plugline.toml") for name in "ab"]
+    for name in "ab":
+        (tmp_path / name / "plugins").mkdir(parents=True)
+    kept = FileStore(paths)
+    kept.set_disabled("x", disabled=True, beside=str(tmp_path / "b/plugins"))
+    kept.set_disabled("y", disabled=True)
+    assert [(tmp_path / name / "plugline.toml").read_text().splitlines()[-1] for name in "ab"] == [
+        'disabled = ["y"]',
+        'disabled = ["x"]',
+    ]
+    kept.set_disabled("x", disabled=False)
+    assert list(kept.disabled()) == ["y"]

@@ -1,0 +1,192 @@
+"""Threads that load, import and unpickle at the same time."""
+
+import importlib
+import pickle
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plugline import Host, LoadError
+from plugline.errors import StillLoading
+from plugline.loading import locks
+from plugline.loading.locks import LoadLock
+from tests.plugin_folders import write
+
+GOOD = "def run():\n    return __name__\n"
+SECONDS = 20.0  # far beyond what any of this takes
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end, "it never came to be"
+        time.sleep(0.001)
+
+
+def together(*works: Callable[[], object]) -> list[object]:
+    """Run each in a thread of its own, and return what they returned or raised."""
+    results: list[object] = [None] * len(works)
+
+    def run(at: int) -> None:
+        try:
+            results[at] = works[at]()
+        except Exception as error:  # noqa: BLE001 - a result as any other
+            results[at] = error
+
+    threads = [threading.Thread(target=run, args=(at,), daemon=True) for at in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+        assert not thread.is_alive(), "a thread waits for ever"
+    return results
+
+
+def opened(folder: Path, injected: dict[str, object] | None = None, **sources: str) -> Host[object]:
+    write(folder, {f"{name}.py": text for name, text in sources.items()})
+    return Host(folder, interface=["run"], inject=injected or {})
+
+
+def test_one_plugin_is_run_once_whoever_asks_for_it(tmp_path: Path) -> None:
+    count: list[int] = []
+    injected: dict[str, object] = {"count": count, "sleep": time.sleep}
+    with opened(tmp_path / "plugins", injected, a="count.append(1)\nsleep(0.05)\n" + GOOD) as host:
+        loaded = together(*[host["a"].load] * 8)
+        assert count == [1]
+        assert len({id(one) for one in loaded}) == 1
+
+
+def test_a_load_and_an_import_of_its_module_that_loads_another_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    """The thread that imports holds the module's lock and wants the host's; the one that loads has it the other way round."""
+    started = threading.Event()
+    injected: dict[str, object] = {"started": started, "until": until}
+    text = "started.set()\nuntil(lambda: host()['a'].state == 'loading')\nother = host()['b'].load()\n" + GOOD
+    hosts: list[Host[object]] = []
+    injected["host"] = lambda: hosts[0]
+    with opened(tmp_path / "plugins", injected, a=text, b=GOOD) as host:
+        hosts.append(host)
+        host.refresh()
+
+        def load() -> object:
+            assert started.wait(SECONDS)
+            return host["a"].load()
+
+        imported, loaded = together(lambda: importlib.import_module("plugins.a"), load)
+        assert imported is loaded
+        assert vars(sys.modules["plugins.a"])["other"] is host["b"].load()
+        hosts.clear()
+
+
+def test_unpickling_in_one_thread_while_another_loads_is_no_deadlock(tmp_path: Path) -> None:
+    text = "class Point:\n    x = 1\n" + GOOD
+    with opened(tmp_path / "plugins", a=text, b="from .a import Point\n" + GOOD) as host:
+        host["a"].load()
+        data = pickle.dumps(vars(sys.modules["plugins.a"])["Point"]())
+        for _ in range(20):
+            host.unload("a")
+            results = together(
+                lambda: pickle.loads(data),  # noqa: S301 - its own
+                host["b"].load,
+                host["a"].load,
+            )
+            assert not [one for one in results if isinstance(one, Exception)]
+            host.unload("b")
+
+
+def test_plugins_of_two_hosts_that_load_each_other_from_two_threads_do_not_wait_for_ever(tmp_path: Path) -> None:
+    both = threading.Barrier(2)
+    hosts: dict[str, Host[object]] = {}
+    injected: dict[str, object] = {"both": both, "host": hosts.__getitem__}
+    text = "both.wait(20)\nother = host('{0}')['plain'].load()\n" + GOOD
+    with (
+        opened(tmp_path / "one", injected, first=text.format("two"), plain=GOOD) as one,
+        opened(tmp_path / "two", injected, first=text.format("one"), plain=GOOD) as two,
+    ):
+        hosts.update(one=one, two=two)
+        results = together(one["first"].load, two["first"].load)
+        assert not [one for one in results if isinstance(one, Exception)]
+        assert [one["plain"].generation, two["plain"].generation] == [1, 1]
+        hosts.clear()
+
+
+def test_plugins_that_import_each_other_from_two_threads_come_to_an_end(tmp_path: Path) -> None:
+    sources = {"a": "from . import b\n" + GOOD, "b": "from . import a\n" + GOOD}
+    with opened(tmp_path / "plugins", None, **sources) as host:
+        for _ in range(20):
+            results = together(
+                host["a"].load,
+                lambda: importlib.import_module("plugins.b"),
+                host["b"].load,
+                lambda: importlib.import_module("plugins.a"),
+            )
+            assert not [one for one in results if isinstance(one, Exception)]
+            host.unload("a")
+            host.unload("b")
+
+
+def test_a_plugin_that_asks_for_itself_by_way_of_another_is_told_so(tmp_path: Path) -> None:
+    hosts: list[Host[object]] = []
+    injected: dict[str, object] = {"hosts": hosts}
+    sources = {"a": "hosts[0]['b'].load()\n" + GOOD, "b": "hosts[0]['a'].load()\n" + GOOD}
+    with opened(tmp_path / "plugins", injected, **sources) as host:
+        hosts.append(host)
+        with pytest.raises(LoadError, match="leads back to it"):
+            host["a"].load()
+        hosts.clear()
+
+
+def test_what_a_plugin_loaded_stays_loaded_when_it_fails_itself(tmp_path: Path) -> None:
+    hosts: list[Host[object]] = []
+    sources = {"a": "hosts[0]['b'].load()\n1 / 0\n" + GOOD, "b": "from . import _c\n" + GOOD, "_c": "X = 1"}
+    with opened(tmp_path / "plugins", {"hosts": hosts}, **sources) as host:
+        hosts.append(host)
+        with pytest.raises(LoadError, match="ZeroDivisionError"):
+            host["a"].load()
+        assert sys.modules["plugins.b"] is host["b"].load()
+        hosts.clear()
+
+
+def test_who_waits_too_long_is_told_and_may_try_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(locks, "MAX_WAIT_SECONDS", 0.05)
+    go_on = threading.Event()
+    with opened(tmp_path / "plugins", {"go_on": go_on}, a="go_on.wait(20)\n" + GOOD, b=GOOD) as host:
+        handle = host["b"]
+        slow = threading.Thread(target=host["a"].load)
+        slow.start()
+        until(lambda: host["a"].state == "loading")
+        with pytest.raises(StillLoading, match="another thread has been loading a plugin"):
+            handle.load()
+        assert handle.state == "found"
+        go_on.set()
+        slow.join(SECONDS)
+        assert handle.load() is not None
+
+
+def test_a_lock_is_re_entrant_and_free_after_an_error() -> None:
+    lock = LoadLock()
+    with pytest.raises(KeyError), lock, lock:
+        raise KeyError
+
+    def take() -> str:
+        with lock:
+            return "taken"
+
+    assert together(take) == ["taken"]
+
+
+def test_many_threads_and_locks_in_any_order_come_to_an_end() -> None:
+    ours = [LoadLock() for _ in range(3)]
+    inside: list[int] = []
+
+    def work(first: int) -> None:
+        for turn in range(30):
+            order = [ours[(first + turn + at) % 3] for at in range(3)]
+            with order[0], order[1], order[2]:
+                inside.append(first)
+
+    together(*[lambda at=at: work(at) for at in range(4)])
+    assert len(inside) == 120
