@@ -1,0 +1,206 @@
+"""What tables of databases have in common: records to rows whose columns have a kind, which the first records fix."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from operator import itemgetter
+from typing import cast
+
+from plugline.records import Record
+
+Row = tuple[object, ...]
+
+# What a column holds, by the type of its values. "json" are lists and tables.
+KINDS: Mapping[type, str] = {
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: "str",
+    bytes: "bytes",
+    Decimal: "decimal",
+    date: "date",
+    datetime: "datetime",
+    time: "time",
+    timedelta: "duration",
+    list: "json",
+    tuple: "json",
+    dict: "json",
+}
+
+WORDS = {
+    "bool": "a truth value",
+    "int": "an integer of at most 64 bits",
+    "float": "a float",
+    "str": "text",
+    "bytes": "bytes",
+    "decimal": "a decimal number",
+    "date": "a date",
+    "datetime": "a date and time without a zone",
+    "datetime with zone": "a date and time with a zone",
+    "time": "a time",
+    "duration": "a duration",
+    "json": "a list or a table",
+    "": "no value, since it had none when the columns were fixed; declare its type",
+}
+
+_Fits = Callable[[object], bool]
+
+
+class Columns:
+    """Records to rows of one shape.
+
+    Names and order come from the first record, or are declared; kinds widen (an integer column becomes one of floats, one
+    without values gets a kind) until :meth:`fix`.
+    """
+
+    def __init__(
+        self, fields: Sequence[str] | None, types: Mapping[str, str], refuses: Callable[[str, object], str | None]
+    ) -> None:
+        """Begin with what is declared.
+
+        Args:
+            fields: The columns in order.
+            types: The kinds of some of them.
+            refuses: Says of a kind and a value what the database has against it, if anything.
+
+        Raises:
+            ValueError: A kind is declared of a column that is not there.
+        """
+        self._declared = dict(types)
+        self._refuses = refuses
+        self._fixed = False
+        self._known: set[tuple[type, ...]] = set()
+        self._values: Callable[[Record], Row] | None = None
+        self.kinds: dict[str, str] = {}
+        if fields is not None:
+            self._begin(tuple(fields))
+
+    @property
+    def token(self) -> tuple[str, ...]:
+        """The columns as texts, for :meth:`restore`: each with its kind before it."""
+        return tuple(f"{kind}:{name}" for name, kind in self.kinds.items())
+
+    def restore(self, token: Sequence[str]) -> None:
+        """Take over the columns that another one fixed."""
+        kinds = kinds_of(token)
+        self._begin(tuple(kinds))
+        self.kinds = kinds
+        self._fixed = True
+
+    def fix(self) -> None:
+        """From now on, kinds widen no more."""
+        self._fixed = True
+
+    def row(self, record: Record) -> Row:
+        """Return the values of a record in the order of the columns.
+
+        Raises:
+            ValueError: It has other fields than the columns, or a value that its column cannot hold.
+        """
+        if self._values is None:
+            self._first(record)
+        values = cast("Callable[[Record], Row]", self._values)
+        try:
+            row = values(record)
+        except KeyError:
+            raise self._other_fields(record) from None
+        if len(record) != len(row):
+            raise self._other_fields(record)
+        widened = None
+        for (name, kind), value in zip(self.kinds.items(), row, strict=True):
+            if value is None:
+                continue
+            found = kind_of(value)
+            if found != kind:
+                widened = widened or dict(self.kinds)
+                widened[name] = self._widened(name, kind, found, value)
+                found = widened[name]
+            wrong = self._refuses(found, value)
+            if wrong is not None:
+                raise ValueError(f"column {name!r} holds {wrong}")
+        if widened is not None:
+            self.kinds = widened
+        return row
+
+    def _widened(self, name: str, kind: str, found: str, value: object) -> str:
+        if found == "int" and kind == "float" and -(2**53) <= cast("int", value) <= 2**53:
+            return kind
+        if found == "int" and kind == "decimal":
+            return kind
+        if not self._fixed and name not in self._declared:
+            if not kind and found:
+                return found
+            if {kind, found} == {"int", "float"}:
+                return "float"
+        if not found:
+            raise ValueError(f"column {name!r} holds a {type(value).__name__}, which no column can hold")
+        shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
+        raise ValueError(f"column {name!r} holds {shown}, {WORDS[found]}: expected {WORDS[kind]}")
+
+    def _begin(self, names: tuple[str, ...]) -> None:
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"columns {twice!r} are named more than once: expected each once")
+        strange = sorted(set(self._declared) - set(names))
+        if strange:
+            raise ValueError(f"types names {strange!r}: expected only columns that are there, {list(names)!r}")
+        self.kinds = {name: self._declared.get(name, "") for name in names}
+        # With one name itemgetter gives the value itself.
+        one = names[0] if names else ""
+        self._values = (
+            cast("Callable[[Record], Row]", itemgetter(*names)) if len(names) > 1 else lambda record: (record[one],)
+        )
+
+    def _first(self, record: Record) -> None:
+        for name in record:
+            if not isinstance(name, str):
+                raise ValueError(f"key {name!r} is a {type(name).__name__}: expected a string")  # noqa: TRY004 - a faulty record
+        if not record:
+            raise ValueError("the first record is empty: expected at least one field, since it fixes the columns")
+        kinds: dict[str, str] = {}
+        for name, value in record.items():
+            # Whole or nothing: a first record that cannot be written fixes nothing.
+            kinds[name] = self._declared.get(name) or ("" if value is None else kind_of(value))
+            if value is not None and not kinds[name]:
+                raise ValueError(f"column {name!r} holds a {type(value).__name__}, which no column can hold")
+            wrong = None if value is None else self._refuses(kinds[name], value)
+            if wrong is not None:
+                raise ValueError(f"column {name!r} holds {wrong}")
+        self._begin(tuple(record))
+
+    def _other_fields(self, record: Record) -> ValueError:
+        names = list(self.kinds)
+        missing = [name for name in names if name not in record]
+        extra = [name for name in record if name not in self.kinds]
+        parts = [f"lacks {missing!r}"] * bool(missing) + [f"has {extra!r} besides"] * bool(extra)
+        return ValueError(f"the record {' and '.join(parts)}: expected the columns {names!r}")
+
+
+def kinds_of(token: Sequence[str]) -> dict[str, str]:
+    """Return the kinds of columns by their names, of what :attr:`Columns.token` gives."""
+    return {name: kind for kind, _, name in (one.partition(":") for one in token)}
+
+
+def kind_of(value: object) -> str:
+    """Return what kind of column holds a value, nothing where none does."""
+    kind = KINDS.get(value.__class__, "")
+    if kind == "datetime" and cast("datetime", value).tzinfo is not None:
+        return "datetime with zone"
+    return kind
+
+
+def json_text(value: object) -> str:
+    """Return a list or table as JSON, whole.
+
+    Raises:
+        ValueError, TypeError: It holds what JSON has no word for.
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def quoted(name: str) -> str:
+    """Return a name as both databases take it, whatever characters it has; ``schema.table`` is not taken apart."""
+    if "\0" in name or not name:
+        raise ValueError(f"{name!r} cannot be the name of a table or a column")
+    return '"' + name.replace('"', '""') + '"'

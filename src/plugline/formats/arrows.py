@@ -1,0 +1,98 @@
+"""Arrow IPC streams: a table in columns as it is in memory, with types, written and read as it comes.
+
+What ``parquet`` says of types holds here too.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from plugline.formats._tables import ROWS_A_BATCH, PartWriter, TableReader, schema_of
+from plugline.records import Reader, Writer
+
+SUFFIXES = (".arrows",)
+
+# What ends a stream: a message that continues none, of length 0.
+_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrows:
+    """Arrow IPC streams.
+
+    Attributes:
+        fields: Reading, the columns to read; all, unless set. Writing, the columns in order, which the first record
+            fixes otherwise.
+        types: Writing, the types of columns, which the first records fix otherwise; as for ``parquet``.
+    """
+
+    fields: list[str] | None = None
+    types: dict[str, str] = field(default_factory=dict)
+
+    def reader(self) -> Reader:
+        """Return a reader of the stream."""
+        return TableReader(lambda stream: _tables(stream, self.fields))
+
+    def writer(self) -> Writer:
+        """Return a writer of parts that can stand one after the other."""
+        return _StreamWriter(self.fields, self.types)
+
+
+def _tables(stream: BinaryIO, fields: Sequence[str] | None) -> Iterator[Any]:
+    import pyarrow  # noqa: PLC0415 - when the format is named: it costs more than a short run
+
+    with pyarrow.ipc.open_stream(stream) as reader:
+        if fields is not None:
+            unknown = [name for name in fields if name not in reader.schema.names]
+            if unknown:
+                raise ValueError(f"fields names {unknown!r}: expected columns of the stream, {reader.schema.names!r}")
+        for batch in reader:
+            for start in range(0, batch.num_rows, ROWS_A_BATCH):
+                piece = batch.slice(start, ROWS_A_BATCH)
+                yield piece if fields is None else piece.select(fields)
+
+
+class _StreamWriter(PartWriter):
+    """The schema before the first batch of the output, the end after the last."""
+
+    def __init__(self, fields: Sequence[str] | None, types: Mapping[str, str]) -> None:
+        super().__init__(fields, types)
+        self._fields, self._declared = fields, types
+        self._headed = False
+
+    def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
+        """Begin a part."""
+        super().open(stream, first=first, columns=columns)
+        # Where no earlier part has fixed columns, none has written the schema: all of them were empty.
+        self._headed = columns is not None
+
+    def close(self, *, last: bool) -> None:
+        """End the part, and with the last one the stream."""
+        self._write_held()
+        if last:
+            if not self._headed:
+                self._stream.write(memoryview(schema_of(None, self._fields, self._declared).serialize()))
+            self._stream.write(_END)
+
+    def _begin(self) -> None:
+        if self._sink is None:
+            self._maker.fix()
+            self.columns = (self._maker.token,)
+            if not self._headed:
+                self._headed = True
+                self._stream.write(memoryview(self._maker.schema.serialize()))
+            self._sink = _Messages(self._stream)
+
+
+class _Messages:
+    """Writes batches as the messages of a stream that has begun."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write_batch(self, batch: Any) -> None:
+        self._stream.write(memoryview(batch.serialize()))
+
+    def write(self, table: Any) -> None:
+        for batch in table.to_batches() if hasattr(table, "to_batches") else [table]:
+            self.write_batch(batch)

@@ -1,0 +1,423 @@
+"""PostgreSQL: a table, or the result of a query, of a server.
+
+The path is an address, ``postgresql://user@host/database``; what it does not say is taken from where PostgreSQL's own
+programs look (``PGPASSWORD``, ``~/.pgpass``, ``PGHOST``). Dates with a time and a zone come in UTC.
+
+Writing, rows go into a table of their own first, which takes its final name (or whose rows go into the table that is there)
+in the one transaction that ends a run; with ``mode = "append"`` each part is a transaction.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from importlib.util import find_spec
+from typing import Any, BinaryIO, Literal, cast
+
+from plugline.formats._sql import Columns, json_text, kinds_of, quoted
+from plugline.records import Position, Reader, Record, Writer
+
+SCHEMES = ("postgresql", "postgres")
+
+_ROWS_A_BATCH = 2048
+_CONNECT_SECONDS = 15
+_MARKS = "plugline_parts"
+
+_Kind = Literal[
+    "str",
+    "int",
+    "float",
+    "bool",
+    "decimal",
+    "date",
+    "datetime",
+    "datetime with zone",
+    "time",
+    "duration",
+    "bytes",
+    "json",
+]
+
+
+def available() -> bool | str:
+    """Say what is missing where the driver is not installed."""
+    if find_spec("psycopg") is None:
+        return "it needs the package 'psycopg': pip install 'plugline[postgres]'"
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postgresql:
+    """A table of a PostgreSQL database.
+
+    Attributes:
+        table: The table, ``orders`` or ``schema.orders``; writing, it has to be set.
+        query: Reading, a query in the place of a table.
+        fields: Writing, the columns in order, which the first record fixes otherwise.
+        types: Writing, what the values of columns are, in the place of what the first records show.
+        mode: Writing: make the table, which must not be there; add rows to it; or put rows in the place of its own.
+    """
+
+    table: str | None = None
+    query: str | None = None
+    fields: list[str] | None = None
+    types: dict[str, _Kind] = field(default_factory=dict)
+    mode: Literal["create", "append", "replace"] = "create"
+
+    def __post_init__(self) -> None:
+        """Refuse settings that contradict each other."""
+        if (self.table is None) == (self.query is None):
+            raise ValueError("expected either 'table' or 'query'")
+        if self.table is not None:
+            _name(self.table)
+
+    def reader(self) -> Reader:
+        """Return a reader of all rows."""
+        return _Reader(self)
+
+    def writer(self) -> Writer:
+        """Return a writer of parts.
+
+        Raises:
+            ValueError: A query is set, or a type is declared of a column that ``fields`` does not name.
+        """
+        if self.table is None:
+            raise ValueError("query: expected 'table', since a query cannot be written to")
+        return _Writer(self)
+
+    @contextmanager
+    def open_source(self, path: str, /) -> Iterator[Any]:
+        """Connect for reading only, to one state of the database."""
+        connection = _connect(path)
+        try:
+            with _told(path):
+                connection.isolation_level = _psycopg().IsolationLevel.REPEATABLE_READ
+                connection.read_only = True
+            yield connection
+        finally:
+            connection.close()
+
+    def open_sink(self, path: str, /, *, run: str, resume: bool) -> "tuple[_Sink, int]":
+        """Connect for writing.
+
+        Raises:
+            ValueError: The table is there and must not be.
+        """
+        connection = _connect(path)
+        try:
+            with _told(path):
+                connection.autocommit = True
+                sink = _Sink(connection, self, path, run)
+                return sink, sink.begin(resume=resume)
+        except BaseException:
+            connection.close()
+            raise
+
+
+def _psycopg() -> Any:
+    # When the format is named: it is an extra, and costs more than a short run.
+    import psycopg  # noqa: PLC0415
+
+    return psycopg
+
+
+def _connect(path: str) -> Any:
+    psycopg = _psycopg()
+    with _told(path):
+        connection = psycopg.connect(path, connect_timeout=_CONNECT_SECONDS, application_name="plugline")
+        with connection.transaction():
+            # The same everywhere, whatever the server and the user have set.
+            connection.execute("SET TIME ZONE 'UTC'")
+            connection.execute("SET datestyle = 'ISO, YMD'")
+            connection.execute("SET intervalstyle = 'iso_8601'")
+        return connection
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Let the server's errors out as errors of the address, without its password."""
+    psycopg = _psycopg()
+    try:
+        yield
+    except psycopg.Error as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise OSError(5, f"PostgreSQL: {said}", _shown(path)) from None  # the cause may hold the address
+
+
+def _shown(path: str) -> str:
+    scheme, _, rest = path.partition("://")
+    user, at, host = rest.rpartition("@")
+    return f"{scheme}://{user.partition(':')[0]}{at}{host.partition('?')[0]}"
+
+
+def _name(table: str) -> str:
+    """Return the name of a table, with or without a schema, as SQL has it."""
+    return ".".join(quoted(part) for part in table.split("."))
+
+
+# ----------------------------------------------------------------------------- reading
+
+
+class _Batch:
+    """Some rows."""
+
+    __slots__ = ("_row", "raws")
+
+    def __init__(self, raws: list[object], row: int) -> None:
+        self.raws = raws
+        self._row = row
+
+    def position(self, index: int, /) -> Position:
+        """Count rows."""
+        return Position(row=self._row + index)
+
+
+class _Reader:
+    """Asks for rows by a cursor on the server, so that it never sends more than a batch."""
+
+    def __init__(self, settings: Postgresql) -> None:
+        self._settings = settings
+        names: list[str] = []
+        self._names = names
+
+        def decode(raw: tuple[object, ...]) -> Record:
+            return dict(zip(names, raw))  # noqa: B905 - as many as the query has
+
+        self.decode = cast("Callable[[object], Record]", decode)
+
+    def batches(self, stream: BinaryIO, /) -> Iterator[_Batch]:
+        """Yield about 2,000 rows at a time; ``stream`` is what :meth:`Postgresql.open_source` gave.
+
+        Raises:
+            ValueError: There is no such table, or the query is wrong.
+        """
+        connection = cast("Any", stream)
+        psycopg = _psycopg()
+        settings = self._settings
+        query = settings.query if settings.table is None else f"SELECT * FROM {_name(settings.table)}"  # noqa: S608 - quoted
+        row = 1
+        try:
+            with connection.cursor(name="plugline") as cursor:
+                cursor.itersize = _ROWS_A_BATCH
+                cursor.execute(query)
+                names = [column.name for column in cursor.description]
+                if len(set(names)) < len(names):
+                    raise ValueError(f"the query has the columns {names!r}: expected each name once")
+                self._names[:] = names
+                while rows := cursor.fetchmany(_ROWS_A_BATCH):
+                    yield _Batch(rows, row)
+                    row += len(rows)
+        except psycopg.Error as error:
+            raise ValueError(f"PostgreSQL: {' '.join(str(error).split())}") from None
+
+
+# ----------------------------------------------------------------------------- writing
+
+
+def _refuses(kind: str, value: object) -> str | None:
+    if kind == "int" and not -(2**63) <= cast("int", value) < 2**63:
+        return f"{value!r}: expected an integer of at most 64 bits, or the type 'decimal'"
+    if kind == "str" and "\0" in cast("str", value):
+        return "text with a NUL character, which PostgreSQL cannot hold"
+    if kind == "time" and cast("time", value).tzinfo is not None:
+        return "a time with a zone: expected one without"
+    if kind == "decimal" and isinstance(value, Decimal) and not value.is_finite() and not value.is_nan():
+        return f"{value!r}: expected a finite number"
+    return None
+
+
+def _escaped(text: str) -> str:
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    if "\t" in text or "\n" in text or "\r" in text:
+        text = text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    return text
+
+
+def _json(value: object) -> str:
+    text = json_text(value)
+    if "\\u0000" in text:
+        raise ValueError("a list or table holds a NUL character, which PostgreSQL cannot hold")
+    return _escaped(text)
+
+
+def _float(value: object) -> str:
+    text = float.__repr__(float(cast("float", value)))
+    return {"inf": "Infinity", "-inf": "-Infinity"}.get(text, text)
+
+
+def _duration(value: object) -> str:
+    spent = cast("timedelta", value)
+    return f"{spent.days} days {spent.seconds}.{spent.microseconds:06} seconds"
+
+
+# Values as the COPY command reads them.
+_TEXTS: Mapping[type, Callable[[Any], str]] = {
+    type(None): lambda value: "\\N",
+    bool: lambda value: "t" if value else "f",
+    int: int.__repr__,
+    float: _float,
+    str: _escaped,
+    bytes: lambda value: f"\\\\x{value.hex()}",
+    Decimal: str,
+    date: date.isoformat,
+    datetime: datetime.isoformat,
+    time: time.isoformat,
+    timedelta: _duration,
+    list: _json,
+    tuple: _json,
+    dict: _json,
+}
+
+# The type that a column is made with, by kind.
+_SQL = {
+    "bool": "boolean",
+    "int": "bigint",
+    "float": "double precision",
+    "str": "text",
+    "bytes": "bytea",
+    "decimal": "numeric",
+    "date": "date",
+    "datetime": "timestamp",
+    "datetime with zone": "timestamptz",
+    "time": "time",
+    "duration": "interval",
+    "json": "jsonb",
+    "": "text",
+}
+
+
+class _Writer:
+    """Rows as the COPY command reads them."""
+
+    separator = b""
+
+    def __init__(self, settings: Postgresql) -> None:
+        self._columns = Columns(settings.fields, settings.types, _refuses)
+        self._some = False
+        self.columns: tuple[str, ...] | None = None
+
+    def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
+        """Begin a part."""
+        del first
+        self._stream = stream
+        if columns is not None:
+            self._columns.restore(columns)
+            self.columns = tuple(columns)
+
+    def encode(self, record: Record, /) -> bytes:
+        """Return the row of a record.
+
+        Raises:
+            ValueError, TypeError: It has other fields than the columns, or a value that its column cannot hold.
+        """
+        row = self._columns.row(record)
+        return "\t".join([_TEXTS[value.__class__](value) for value in row]).encode()
+
+    def write(self, encoded: list[object], /) -> None:
+        """Write rows."""
+        if encoded:
+            self._some = True
+            self._stream.write(b"\n".join([*cast("list[bytes]", encoded), b""]))
+
+    def close(self, *, last: bool) -> None:
+        """End the part, whose records fix the columns."""
+        del last
+        if self._some and self.columns is None:
+            self._columns.fix()
+            self.columns = self._columns.token
+
+
+class _Sink:
+    """One table of a server, and the mark that says how many parts of the run it has.
+
+    Until the run is finished, the rows of ``create`` and ``replace`` are in a table beside.
+    """
+
+    def __init__(self, connection: Any, settings: Postgresql, path: str, run: str) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._path = path
+        self._run = run
+        self._table = cast("str", settings.table)
+        self._beside = self._table if settings.mode == "append" else f"{self._table}__plugline"
+        self._made = False
+
+    def begin(self, *, resume: bool) -> int:
+        """Return how many parts there are already."""
+        execute = self._connection.execute
+        if self._settings.mode == "create" and self._has(self._table):
+            raise ValueError(
+                f"the database has a table {self._table!r} already: name another, or set 'mode' to 'append' or 'replace'"
+            )
+        marked = self._has(_MARKS)
+        if resume and marked:
+            found = execute(f"SELECT parts FROM {_MARKS} WHERE run = %s", (self._run,)).fetchone()  # noqa: S608 - a constant
+            if found is not None:
+                return cast("int", found[0])
+        with self._connection.transaction():
+            if marked:
+                execute(f"DELETE FROM {_MARKS} WHERE run = %s", (self._run,))  # noqa: S608
+            if self._beside != self._table:
+                execute(f"DROP TABLE IF EXISTS {_name(self._beside)}")
+        return 0
+
+    def add(self, number: int, content: bytes, /, *, columns: Sequence[str] | None) -> None:
+        """Write a part and its mark, in one transaction."""
+        with _told(self._path), self._connection.transaction():
+            self._mark(number + 1)
+            if columns is None:
+                return
+            kinds = kinds_of(columns)
+            self._make(kinds)
+            names = ", ".join(map(quoted, kinds))
+            with self._connection.cursor().copy(f"COPY {_name(self._beside)} ({names}) FROM STDIN") as copy:
+                copy.write(content)
+
+    def finish(self) -> None:
+        """Give the table its name, or its rows to the one that is there, and remove the mark."""
+        execute = self._connection.execute
+        with _told(self._path), self._connection.transaction():
+            if not self._made and self._settings.fields is not None and not self._has(self._beside):
+                types = self._settings.types
+                self._make({name: types.get(name, "") for name in self._settings.fields})
+            if self._beside != self._table and self._has(self._beside):
+                if self._has(self._table):
+                    names = ", ".join(map(quoted, self._columns_of(self._beside)))
+                    execute(f"DELETE FROM {_name(self._table)}")  # noqa: S608 - quoted
+                    execute(f"INSERT INTO {_name(self._table)} ({names}) SELECT {names} FROM {_name(self._beside)}")  # noqa: S608
+                    execute(f"DROP TABLE {_name(self._beside)}")
+                else:
+                    execute(f"ALTER TABLE {_name(self._beside)} RENAME TO {quoted(self._table.rpartition('.')[2])}")
+            elif self._beside != self._table and self._has(self._table):
+                execute(f"DELETE FROM {_name(self._table)}")  # noqa: S608 - no record came: none is what replaces them
+            if self._has(_MARKS):
+                execute(f"DELETE FROM {_MARKS} WHERE run = %s", (self._run,))  # noqa: S608
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._connection.close()
+
+    def _has(self, table: str) -> bool:
+        found = self._connection.execute("SELECT to_regclass(%s)", (_name(table),)).fetchone()
+        return found[0] is not None
+
+    def _columns_of(self, table: str) -> list[str]:
+        cursor = self._connection.execute(f"SELECT * FROM {_name(table)} LIMIT 0")  # noqa: S608 - quoted
+        return [column.name for column in cursor.description]
+
+    def _mark(self, parts: int) -> None:
+        execute = self._connection.execute
+        if not self._has(_MARKS):
+            execute(f"CREATE TABLE IF NOT EXISTS {_MARKS} (run text PRIMARY KEY, parts bigint NOT NULL)")
+        execute(
+            f"INSERT INTO {_MARKS} VALUES (%s, %s) ON CONFLICT (run) DO UPDATE SET parts = excluded.parts",  # noqa: S608
+            (self._run, parts),
+        )
+
+    def _make(self, kinds: Mapping[str, str]) -> None:
+        if not self._made and not self._has(self._beside):
+            columns = ", ".join(f"{quoted(name)} {_SQL[kind]}" for name, kind in kinds.items())
+            self._connection.execute(f"CREATE TABLE {_name(self._beside)} ({columns})")
+        self._made = True

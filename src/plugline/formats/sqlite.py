@@ -1,0 +1,542 @@
+"""SQLite: a table, or the result of a query, of a database file.
+
+SQLite itself has five types. What else a record may hold is written in a form that is told by the declared type of its
+column, and reads back as what it was: ``BOOLEAN``, ``DECIMAL_TEXT``, ``DATE``, ``DATETIME``, ``TIME``, ``JSON_TEXT``.
+
+Writing, rows go into a table of their own first, which takes its final name (or whose rows go into the table that is there)
+in the one transaction that ends a run; with ``mode = "append"`` each part is a transaction.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import BinaryIO, Literal, cast
+from urllib.parse import quote
+
+from plugline.formats._sql import Columns, Row, json_text, kinds_of, quoted
+from plugline.records import Broken, Position, Reader, Record, Writer
+
+SUFFIXES = (".sqlite", ".sqlite3", ".db")
+
+_ROWS_A_BATCH = 2048
+_BUSY_SECONDS = 30.0
+_MARKS = "plugline_parts"
+
+_Kind = Literal["str", "int", "float", "bool", "decimal", "date", "datetime", "time", "bytes", "json"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sqlite:
+    """A table of a SQLite database.
+
+    Attributes:
+        table: The table; reading, the only one of the file, unless set; writing, ``records``, unless set.
+        query: Reading, a query in the place of a table.
+        fields: Writing, the columns in order, which the first record fixes otherwise.
+        types: What the values of columns are; reading, in the place of what the table declares, writing, in the place of
+            what the first records show.
+        mode: Writing: make the table, which must not be there; add rows to it; or put rows in the place of its own.
+    """
+
+    table: str | None = None
+    query: str | None = None
+    fields: list[str] | None = None
+    types: dict[str, _Kind] = field(default_factory=dict)
+    mode: Literal["create", "append", "replace"] = "create"
+
+    def __post_init__(self) -> None:
+        """Refuse settings that contradict each other."""
+        if self.table is not None and self.query is not None:
+            raise ValueError("expected either 'table' or 'query'")
+        if self.table is not None:
+            quoted(self.table)
+
+    def reader(self) -> Reader:
+        """Return a reader of all rows."""
+        return _Reader(self, None)
+
+    def writer(self) -> Writer:
+        """Return a writer of parts.
+
+        Raises:
+            ValueError: A query is set, or a type is declared of a column that ``fields`` does not name.
+        """
+        if self.query is not None:
+            raise ValueError("query: expected 'table', since a query cannot be written to")
+        return _Writer(self)
+
+    @contextmanager
+    def open_source(self, path: str, /) -> Iterator[sqlite3.Connection]:
+        """Open a database file, for reading only."""
+        if not os.path.isfile(path):
+            raise FileNotFoundError(2, "No such file", path)
+        connection = sqlite3.connect(f"file:{quote(os.path.abspath(path))}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
+        try:
+            with _told(path):
+                connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
+            yield connection
+        finally:
+            connection.close()
+
+    def pieces(self, stream: sqlite3.Connection, wanted_bytes: int, /) -> Iterable[tuple[int, int]]:
+        """Yield ranges of row numbers; one piece for what has none."""
+        table = None if self.query is not None else _table(stream, self.table)
+        bounds = None if table is None else _row_bounds(stream, table)
+        if bounds is None:
+            yield 0, 0
+            return
+        low, high, rows = bounds
+        pages = stream.execute("PRAGMA page_count").fetchone()[0] * stream.execute("PRAGMA page_size").fetchone()[0]
+        step = max(1, (high - low + 1) * wanted_bytes // max(pages, rows, 1))
+        for start in range(low, high + 1, step):
+            yield start, min(start + step, high + 1)
+
+    def piece_reader(self, start: int, end: int, /) -> Reader:
+        """Return a reader of the rows whose numbers are from ``start`` to before ``end``; of all, where both are 0."""
+        return _Reader(self, None if start == end else (start, end))
+
+    def open_sink(self, path: str, /, *, run: str, resume: bool) -> "tuple[_Sink, int]":
+        """Open or make a database file for writing.
+
+        Raises:
+            ValueError: The table is there and must not be.
+        """
+        return _Sink.open(self, path, run, resume=resume)
+
+
+# ----------------------------------------------------------------------------- reading
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Let the database's errors out as errors of the file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OSError(5, f"SQLite: {error}", path) from error
+
+
+def _table(connection: sqlite3.Connection, named: str | None) -> str:
+    """Return the table that is read: the named one, or the only one.
+
+    Raises:
+        ValueError: It is not there, or there are several.
+    """
+    listed = connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') ORDER BY name"
+    ).fetchall()
+    tables = [name for (name,) in listed if not name.startswith("sqlite_") and name != _MARKS]
+    if named is None and len(tables) == 1:
+        return cast("str", tables[0])
+    if named in tables:
+        return cast("str", named)
+    if named is None:
+        raise ValueError(f"the database has the tables {tables!r}: expected 'table' to name one of them")
+    raise ValueError(f"the database has no table {named!r}: expected one of {tables!r}")
+
+
+def _row_bounds(connection: sqlite3.Connection, table: str) -> tuple[int, int, int] | None:
+    try:
+        found = connection.execute(f"SELECT min(rowid), max(rowid), count(*) FROM {quoted(table)}").fetchone()  # noqa: S608 - quoted
+    except sqlite3.OperationalError:
+        return None  # a view, or a table without row numbers
+    low, high, rows = found
+    return (low, high, rows) if isinstance(low, int) and isinstance(high, int) else None
+
+
+class _Batch:
+    """Some rows."""
+
+    __slots__ = ("_row", "raws")
+
+    def __init__(self, raws: list[object], row: int) -> None:
+        self.raws = raws
+        self._row = row
+
+    def position(self, index: int, /) -> Position:
+        """Count rows."""
+        return Position(row=self._row + index)
+
+
+class _Reader:
+    """Asks for the rows of a table in the order of their numbers, or for those of a query as they come."""
+
+    def __init__(self, settings: Sqlite, rows: tuple[int, int] | None) -> None:
+        self._settings = settings
+        self._rows = rows
+        self._names: list[str] = []
+        self._converters: list[tuple[str, str, Callable[[object], object]]] = []
+
+    def decode(self, raw: object, /) -> Record:
+        """Return the record of a row, its values as their columns declare them."""
+        if type(raw) is not tuple:
+            raise ValueError(cast("Broken", raw).reason)
+        record: Record = dict(zip(self._names, raw))  # noqa: B905 - as many as the query has
+        for name, kind, convert in self._converters:
+            value = record[name]
+            if value is not None:
+                try:
+                    record[name] = convert(value)
+                except (ValueError, TypeError, ArithmeticError):
+                    raise ValueError(f"column {name!r} holds {value!r}: expected {kind}, as it is declared") from None
+        return record
+
+    def batches(self, stream: BinaryIO, /) -> Iterator[_Batch]:
+        """Yield about 2,000 rows at a time; ``stream`` is what :meth:`Sqlite.open_source` gave.
+
+        Raises:
+            ValueError: There is no such table, or the query is wrong.
+        """
+        connection = cast("sqlite3.Connection", stream)
+        try:
+            cursor = self._select(connection, 0)
+            self._learn(connection, [column[0] for column in cursor.description])
+            yield from self._fetch(connection, cursor)
+        except sqlite3.Error as error:
+            raise ValueError(f"SQLite: {error}") from error
+
+    def _fetch(self, connection: sqlite3.Connection, cursor: sqlite3.Cursor) -> Iterator[_Batch]:
+        done = 0
+        while True:
+            try:
+                rows = cursor.fetchmany(_ROWS_A_BATCH)
+            except sqlite3.OperationalError as error:
+                if "UTF-8" not in str(error) or connection.text_factory is not str:
+                    raise
+                # One wrong byte must not cost the table: it is carried as a lone surrogate, by which its row is found.
+                connection.text_factory = _text
+                cursor = self._select(connection, done)
+                continue
+            if not rows:
+                return
+            raws: list[object] = rows
+            if connection.text_factory is not str:
+                raws = [_checked(row) for row in rows]
+            yield _Batch(raws, done + 1)
+            done += len(rows)
+
+    def _select(self, connection: sqlite3.Connection, skipped: int) -> sqlite3.Cursor:
+        settings = self._settings
+        if settings.query is not None:
+            query = settings.query.rstrip().rstrip(";")
+            return connection.execute(f"SELECT * FROM ({query}) LIMIT -1 OFFSET {skipped}")  # noqa: S608 - the user's own
+        table = _table(connection, settings.table)
+        where, order = "", ""
+        if self._rows is not None:
+            where = f" WHERE rowid >= {self._rows[0]} AND rowid < {self._rows[1]}"
+        if _row_bounds(connection, table) is not None:
+            order = " ORDER BY rowid"
+        return connection.execute(f"SELECT * FROM {quoted(table)}{where}{order} LIMIT -1 OFFSET {skipped}")  # noqa: S608 - quoted
+
+    def _learn(self, connection: sqlite3.Connection, names: list[str]) -> None:
+        settings = self._settings
+        if len(set(names)) < len(names):
+            raise ValueError(f"the query has the columns {names!r}: expected each name once")
+        strange = sorted(set(settings.types) - set(names))
+        if strange:
+            raise ValueError(f"types names {strange!r}: expected only columns that are there, {names!r}")
+        self._names = names
+        declared: dict[str, str] = {}
+        if settings.query is None:
+            info = connection.execute(f"PRAGMA table_info({quoted(_table(connection, settings.table))})")
+            declared = {name: _kind_declared(text) for _, name, text, *_ in info}
+        kinds = {**declared, **settings.types}
+        self._converters = [
+            (name, kind, _CONVERTERS[kind]) for name, kind in kinds.items() if kind in _CONVERTERS and name in names
+        ]
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _checked(row: Row) -> object:
+    for value in row:
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                return Broken(row, f"a text is not UTF-8: {error.object[max(0, error.start - 10) : error.end]!r}")
+    return row
+
+
+def _kind_declared(text: str) -> str:
+    return _DECLARED.get(text.upper().partition("(")[0].strip(), "")
+
+
+def _date(value: object) -> object:
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _datetime(value: object) -> object:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _time(value: object) -> object:
+    return time.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _bool(value: object) -> object:
+    if value in {0, 1}:
+        return bool(value)
+    raise ValueError
+
+
+def _decimal(value: object) -> object:
+    return Decimal(repr(value) if isinstance(value, float) else cast("str | int", value))
+
+
+def _json(value: object) -> object:
+    return json.loads(value) if isinstance(value, str | bytes) else value
+
+
+_CONVERTERS: Mapping[str, Callable[[object], object]] = {
+    "bool": _bool,
+    "decimal": _decimal,
+    "date": _date,
+    "datetime": _datetime,
+    "time": _time,
+    "json": _json,
+    "int": lambda value: int(cast("str", value)),
+    "float": lambda value: float(cast("str", value)),
+    "str": lambda value: value if isinstance(value, str) else str(value),
+}
+
+# The type that a column is declared with when it is made, by kind. SQLite makes a number of text that looks like one
+# unless the name has TEXT in it: the digits of a decimal number would be lost.
+_SQL = {
+    "bool": "BOOLEAN",
+    "int": "INTEGER",
+    "float": "REAL",
+    "str": "TEXT",
+    "bytes": "BLOB",
+    "decimal": "DECIMAL_TEXT",
+    "date": "DATE",
+    "datetime": "DATETIME",
+    "datetime with zone": "DATETIME",
+    "time": "TIME",
+    "json": "JSON_TEXT",
+    "": "",
+}
+
+_DECLARED = {
+    "BOOLEAN": "bool",
+    "BOOL": "bool",
+    "DECIMAL_TEXT": "decimal",
+    "DATE": "date",
+    "DATETIME": "datetime",
+    "TIMESTAMP": "datetime",
+    "TIME": "time",
+    "JSON_TEXT": "json",
+}
+
+# ----------------------------------------------------------------------------- writing
+
+
+def _refuses(kind: str, value: object) -> str | None:
+    if kind == "int" and not -(2**63) <= cast("int", value) < 2**63:
+        return f"{value!r}: expected an integer of at most 64 bits"
+    if kind == "float" and value != value:  # noqa: PLR0124 - NaN alone is not itself
+        return "NaN, which SQLite would take for no value"
+    if kind == "duration":
+        return "a duration, which SQLite has no type for: make it a number of seconds"
+    return None
+
+
+def _stored(value: object) -> object:
+    """Return a value as one of SQLite's own types."""
+    match value:
+        case bool():
+            return int(value)
+        case int() | float() | str() | bytes() | None:
+            return value
+        case Decimal():
+            return str(value)
+        case datetime():
+            return value.isoformat(" ")
+        case date() | time():
+            return value.isoformat()
+    return json_text(value)
+
+
+class _Writer:
+    """Rows as MessagePack, a batch after the other."""
+
+    separator = b""
+
+    def __init__(self, settings: Sqlite) -> None:
+        # Comes with plugline[tool]; it is imported where a table is written and not where one is read.
+        from msgspec import msgpack  # noqa: PLC0415
+
+        self._pack = msgpack.Encoder().encode
+        self._columns = Columns(settings.fields, settings.types, _refuses)
+        self._some = False
+        self.columns: tuple[str, ...] | None = None
+
+    def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
+        """Begin a part."""
+        del first
+        self._stream = stream
+        if columns is not None:
+            self._columns.restore(columns)
+            self.columns = tuple(columns)
+
+    def encode(self, record: Record, /) -> Row:
+        """Return the row of a record.
+
+        Raises:
+            ValueError, TypeError: It has other fields than the columns, or a value that its column cannot hold.
+        """
+        row = tuple(map(_stored, self._columns.row(record)))
+        for value in row:
+            if value.__class__ is str:
+                value.encode()  # a lone surrogate
+        return row
+
+    def write(self, encoded: list[object], /) -> None:
+        """Write rows."""
+        if encoded:
+            self._some = True
+            packed = self._pack(encoded)
+            self._stream.write(len(packed).to_bytes(8, "big") + packed)
+
+    def close(self, *, last: bool) -> None:
+        """End the part, whose records fix the columns."""
+        del last
+        if self._some and self.columns is None:
+            self._columns.fix()
+            self.columns = self._columns.token
+
+
+def _rows_in(content: bytes) -> Iterator[list[Row]]:
+    from msgspec import msgpack  # noqa: PLC0415 - see above
+
+    unpack = msgpack.Decoder(list[tuple[object, ...]]).decode
+    view, at = memoryview(content), 0
+    while at < len(view):
+        size = int.from_bytes(view[at : at + 8], "big")
+        yield unpack(view[at + 8 : at + 8 + size])
+        at += 8 + size
+
+
+class _Sink:
+    """One table of a database file, and the mark that says how many parts of the run it has.
+
+    States: no table yet → rows come in → finished. Until then, the rows of ``create`` and ``replace`` are in a table beside.
+    """
+
+    @classmethod
+    def open(cls, settings: Sqlite, path: str, run: str, *, resume: bool) -> "tuple[_Sink, int]":
+        """Connect, and find out how far the run is."""
+        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            with _told(path):
+                connection.execute("PRAGMA foreign_keys = ON")
+                sink = cls(connection, settings, path, run)
+                return sink, sink.begin(resume=resume)
+        except BaseException:
+            connection.close()
+            raise
+
+    def __init__(self, connection: sqlite3.Connection, settings: Sqlite, path: str, run: str) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._path = path
+        self._run = run
+        self._table = settings.table or "records"
+        self._beside = self._table if settings.mode == "append" else f"{self._table}__plugline"
+        self._kinds: dict[str, str] | None = None
+
+    def begin(self, *, resume: bool) -> int:
+        """Return how many parts there are already."""
+        execute = self._connection.execute
+        if self._settings.mode == "create" and self._has(self._table):
+            raise ValueError(
+                f"the database has a table {self._table!r} already: name another, or set 'mode' to 'append' or 'replace'"
+            )
+        marked = self._has(_MARKS)
+        if resume and marked:
+            found = execute(f"SELECT parts FROM {_MARKS} WHERE run = ?", (self._run,)).fetchone()  # noqa: S608 - a constant
+            if found is not None:
+                return cast("int", found[0])
+        with _transaction(self._connection):
+            if marked:
+                execute(f"DELETE FROM {_MARKS} WHERE run = ?", (self._run,))  # noqa: S608
+            if self._beside != self._table:
+                execute(f"DROP TABLE IF EXISTS {quoted(self._beside)}")
+        return 0
+
+    def add(self, number: int, content: bytes, /, *, columns: Sequence[str] | None) -> None:
+        """Write a part and its mark, in one transaction."""
+        with _told(self._path), _transaction(self._connection):
+            self._mark(number + 1)
+            if columns is None:
+                return
+            self._make(kinds_of(columns))
+            kinds = cast("dict[str, str]", self._kinds)
+            names = ", ".join(map(quoted, kinds))
+            insert = f"INSERT INTO {quoted(self._beside)} ({names}) VALUES ({', '.join('?' * len(kinds))})"  # noqa: S608 - quoted
+            for rows in _rows_in(content):
+                self._connection.executemany(insert, rows)
+
+    def finish(self) -> None:
+        """Give the table its name, or its rows to the one that is there, and remove the mark."""
+        execute = self._connection.execute
+        with _told(self._path), _transaction(self._connection):
+            if self._kinds is None and self._settings.fields is not None and not self._has(self._beside):
+                types = self._settings.types
+                self._make({name: types.get(name, "") for name in self._settings.fields})
+            if self._beside != self._table and self._has(self._beside):
+                if self._has(self._table):
+                    names = ", ".join(
+                        quoted(name) for _, name, *_ in execute(f"PRAGMA table_info({quoted(self._beside)})")
+                    )
+                    execute(f"DELETE FROM {quoted(self._table)}")  # noqa: S608 - quoted
+                    execute(
+                        f"INSERT INTO {quoted(self._table)} ({names}) "  # noqa: S608 - quoted
+                        f"SELECT {names} FROM {quoted(self._beside)} ORDER BY rowid"
+                    )
+                    execute(f"DROP TABLE {quoted(self._beside)}")
+                else:
+                    execute(f"ALTER TABLE {quoted(self._beside)} RENAME TO {quoted(self._table)}")
+            elif self._beside != self._table and self._has(self._table):
+                execute(f"DELETE FROM {quoted(self._table)}")  # noqa: S608 - no record came: none is what replaces them
+            if self._has(_MARKS):
+                execute(f"DELETE FROM {_MARKS} WHERE run = ?", (self._run,))  # noqa: S608
+                if not execute(f"SELECT 1 FROM {_MARKS}").fetchone():  # noqa: S608
+                    execute(f"DROP TABLE {_MARKS}")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def _has(self, table: str) -> bool:
+        query = "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND lower(name) = lower(?)"
+        return self._connection.execute(query, (table,)).fetchone() is not None
+
+    def _mark(self, parts: int) -> None:
+        self._connection.execute(f"CREATE TABLE IF NOT EXISTS {_MARKS} (run TEXT PRIMARY KEY, parts INTEGER NOT NULL)")
+        self._connection.execute(f"INSERT OR REPLACE INTO {_MARKS} VALUES (?, ?)", (self._run, parts))  # noqa: S608
+
+    def _make(self, kinds: dict[str, str]) -> None:
+        if self._kinds is None:
+            self._kinds = kinds
+            if not self._has(self._beside):
+                columns = ", ".join(f"{quoted(name)} {_SQL[kind]}".rstrip() for name, kind in kinds.items())
+                self._connection.execute(f"CREATE TABLE {quoted(self._beside)} ({columns})")
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
