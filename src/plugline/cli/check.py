@@ -21,7 +21,7 @@ from plugline.errors import ConfigurationError, LoadError, PluginDeclined, Plugi
 from plugline.files import read_source
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
-from plugline.pipeline.catalogue import API_VERSION, INTERFACES
+from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION
 from plugline.pipeline.config import Override, PipelineConfig, read_config
 from plugline.pipeline.plan import DEFAULT_FOLDER, make_plan, plugin_folders, resolve
 
@@ -200,7 +200,7 @@ def load_config(path: str, overrides: Sequence[Override] = ()) -> PipelineConfig
 
 
 def _check_places(places: Sequence[str], checked: Checked, *, load: bool) -> None:
-    interface = tuple(INTERFACES.values())
+    interface = ANY_INTERFACE
     with Host(*places, interface=interface, api_version=API_VERSION, policy=checked.policy, **checked.wants) as host:
         checked.add(host.findings)
         checked.disabled.update(host.disabled)

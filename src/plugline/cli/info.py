@@ -17,7 +17,7 @@ from plugline.findings import Finding
 from plugline.host.host import Host
 from plugline.host.plugin import Plugin
 from plugline.names import did_you_mean
-from plugline.pipeline.catalogue import API_VERSION, INTERFACES, Catalogue, Kind
+from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION, INTERFACES, Catalogue, Kind
 from plugline.pipeline.plan import source_of
 from plugline.pipeline.shown import settings_class
 
@@ -61,7 +61,7 @@ def command(*, plugin: str, folders: tuple[str, ...], as_json: bool) -> int:
 
 
 def _info_of_file(path: str, *, as_json: bool) -> int:
-    interface = tuple(INTERFACES.values())
+    interface = ANY_INTERFACE
     with Catalogue(()) as catalogue, Host(path, interface=interface, api_version=API_VERSION) as host:
         findings = [*host.findings, *(finding for rejected in host.rejected for finding in rejected.findings)]
         if any(finding.is_error for finding in findings):

@@ -21,7 +21,7 @@ from plugline.files import read_source
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
 from plugline.pipeline.cases import WITHOUT_FILES, CaseOutcome, Difference, run_cases
-from plugline.pipeline.catalogue import API_VERSION, INTERFACES
+from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION
 from plugline.pipeline.doctests import DoctestOutcome, has_examples, run_doctests
 from plugline.pipeline.plan import make_plan, plugin_folders
 from plugline.pipeline.steps import MISSING, Change
@@ -119,7 +119,7 @@ def _is_wanted(name: str, only: str | None) -> bool:
 
 def _test_plugins(places: Sequence[str], only: str | None, results: _Results) -> None:
     known = {one.place.path for one in results.doctests}
-    with Host(*places, interface=tuple(INTERFACES.values()), api_version=API_VERSION) as host:
+    with Host(*places, interface=ANY_INTERFACE, api_version=API_VERSION) as host:
         results.findings += host.findings
         results.misused = results.misused or bool(host.findings)
         for plugin in host:

@@ -149,13 +149,13 @@ def _folder_host(plan: Plan, index: int, kind: Kind) -> Host[object]:
     tree = MemoryTree(folder.shown, folder.files)
     # Where the plan was made, and not where it happens to be run: plugins look for data beside __file__.
     tree.real = os.path.abspath(plan.located(folder.shown))
-    return Host(Carried(tree, folder.namespace), interface=(INTERFACES[kind],), api_version=API_VERSION)
+    return Host(Carried(tree, folder.namespace), interface=INTERFACES[kind], api_version=API_VERSION)
 
 
 def module_host(use: PluginUse) -> Host[object]:
     """Return a host that holds one installed plugin."""
     target = f"{use.module}:{use.attribute}" if use.attribute else use.module
-    return Host(Modules({use.name: target}), interface=(INTERFACES[use.kind],), api_version=API_VERSION)
+    return Host(Modules({use.name: target}), interface=INTERFACES[use.kind], api_version=API_VERSION)
 
 
 @contextmanager

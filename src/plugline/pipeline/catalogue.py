@@ -16,13 +16,19 @@ from plugline.host.plugin import Plugin, Rejected
 from plugline.host.store import FileStore
 from plugline.lookup import find_module
 from plugline.names import did_you_mean, is_plugin_file_name
-from plugline.records import Engine, Format, Processor
+from plugline.records import Engine, Format, Processor, TableProcessor
 
 Kind = Literal["processor", "format", "engine"]
 Origin = Literal["folder", "shipped", "installed"]
 
 API_VERSION = plugline.API_VERSION  # what plugins for the tool are written against
-INTERFACES: dict[Kind, type] = {"processor": Processor, "format": Format, "engine": Engine}
+# Of several, a plugin provides at least one.
+INTERFACES: dict[Kind, tuple[type, ...]] = {
+    "processor": (Processor, TableProcessor),
+    "format": (Format,),
+    "engine": (Engine,),
+}
+ANY_INTERFACE: tuple[type, ...] = tuple(interface for interfaces in INTERFACES.values() for interface in interfaces)
 _ALONE = {kind: interfaces_of(interface) for kind, interface in INTERFACES.items()}
 
 # Strings and not imports: what we ship is found as a stranger's plugins are.
@@ -56,14 +62,14 @@ class Catalogue:
         self._plugins, self._only = plugins, only
         self._own: Host[object] = Host(
             *(Folder(folder) for folder in folders),
-            interface=tuple(INTERFACES.values()),
+            interface=ANY_INTERFACE,
             api_version=API_VERSION,
             plugins=plugins,
             only=only,
         )
         self._store = store_of(folders)
         self._shipped: dict[Kind, Host[object]] = {
-            kind: Host(Package(package), interface=(INTERFACES[kind],), api_version=API_VERSION, store=self._store)
+            kind: Host(Package(package), interface=INTERFACES[kind], api_version=API_VERSION, store=self._store)
             for kind, package in _SHIPPED.items()
         }
         self._alone: dict[tuple[Kind, str], Host[object]] = {}
@@ -134,7 +140,7 @@ class Catalogue:
             known = is_plugin_file_name(name) and name.isidentifier() and find_module(module) is not None
             self._alone[kind, name] = Host(
                 Modules({name: module} if known else {}),
-                interface=(INTERFACES[kind],),
+                interface=INTERFACES[kind],
                 api_version=API_VERSION,
                 store=self._store,
             )
@@ -154,7 +160,7 @@ class Catalogue:
             group = EntryPoints(f"plugline.{kind}s")
             self._installed[kind] = Host(
                 group,
-                interface=(INTERFACES[kind],),
+                interface=INTERFACES[kind],
                 api_version=API_VERSION,
                 store=self._store,
                 plugins=self._plugins,

@@ -11,10 +11,10 @@ def settings_class(tree: ast.Module, facts: SourceFacts | None, kind: Kind) -> a
     """Return the class in a module that is the plugin, ``None`` where the module itself is."""
     if facts is None:
         return None
-    members = [member.name for member in interfaces_of(INTERFACES[kind])[0].members]
-    if all(name in facts.bound for name in members):
+    ways = [[member.name for member in interface.members] for interface in interfaces_of(INTERFACES[kind])]
+    if any(all(name in facts.bound for name in members) for members in ways):
         return None
-    found = [candidate for candidate in facts.classes if _provides(candidate, members)]
+    found = [candidate for candidate in facts.classes if any(_provides(candidate, members) for members in ways)]
     if not found:
         found = [candidate for candidate in facts.classes if candidate.bases and not candidate.name.startswith("_")]
     names = {candidate.name for candidate in found[:1]}

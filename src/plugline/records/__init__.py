@@ -16,6 +16,7 @@ from plugline.records.protocols import (
     Reader,
     Sink,
     SplitRunner,
+    TableProcessor,
     Writer,
 )
 from plugline.records.values import Broken, Part, Position, Record, Split, StepCounts
@@ -42,5 +43,6 @@ __all__ = [
     "Split",
     "SplitRunner",
     "StepCounts",
+    "TableProcessor",
     "Writer",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from plugline.records.values import Part, Position, Record, Split
 
@@ -22,6 +22,23 @@ class Processor(Protocol):
         itself. Called from one thread at a time; not promised: that records come in any order,
         that all of them pass through one process, or that one record is seen only once when a
         run is resumed.
+        """
+
+    def describe(self) -> str:
+        """Return one line for people that says what the processor does."""
+
+
+class TableProcessor(Protocol):
+    """Changes many records at once, as an Arrow table: a module with these functions, or a class with these methods."""
+
+    def transform_batch(self, table: Any, /) -> object:
+        """Return the table that becomes of ``table``, a :class:`pyarrow.Table` of one row or more.
+
+        Anything that hands its columns on to Arrow will do: a table, a record batch, a ``polars.DataFrame``, a relation of
+        DuckDB. Fewer rows count as dropped, more as created; ``None`` drops all.
+
+        Not promised: how many rows a table has, or that rows stay together: where the function raises, it is called
+        again with halves of the table, down to the rows that it raises for, which alone become dead letters.
         """
 
     def describe(self) -> str:
