@@ -130,7 +130,7 @@ def _connect(path: str) -> Any:
             # The same everywhere, whatever the server and the user have set.
             connection.execute("SET TIME ZONE 'UTC'")
             connection.execute("SET datestyle = 'ISO, YMD'")
-            connection.execute("SET intervalstyle = 'iso_8601'")
+            connection.execute("SET intervalstyle = 'postgres'")
         return connection
 
 
@@ -208,7 +208,7 @@ class _Reader:
                 while rows := cursor.fetchmany(_ROWS_A_BATCH):
                     yield _Batch(rows, row)
                     row += len(rows)
-        except psycopg.Error as error:
+        except (psycopg.Error, NotImplementedError) as error:  # the latter: no Python type can hold it
             raise ValueError(f"PostgreSQL: {' '.join(str(error).split())}") from None
 
 

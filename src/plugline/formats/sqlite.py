@@ -223,8 +223,10 @@ class _Reader:
     def _select(self, connection: sqlite3.Connection, skipped: int) -> sqlite3.Cursor:
         settings = self._settings
         if settings.query is not None:
-            query = settings.query.rstrip().rstrip(";")
-            return connection.execute(f"SELECT * FROM ({query}) LIMIT -1 OFFSET {skipped}")  # noqa: S608 - the user's own
+            cursor = connection.execute(settings.query)
+            while skipped > 0:
+                skipped -= len(cursor.fetchmany(min(skipped, _ROWS_A_BATCH)))
+            return cursor
         table = _table(connection, settings.table)
         where, order = "", ""
         if self._rows is not None:

@@ -21,6 +21,7 @@ _WIDEST = 10_000
 _BETWEEN = "  "
 _CUT = "…"
 _NONE = "-"
+_NUMBERS = (int, float, Decimal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ class _Writer:
             raise ValueError(f"the record has the fields {list(record)!r}: expected the columns {list(names)!r}")
         values = [record[name] for name in names]
         cells = tuple([_cut(_shown(value), self._settings.cell_width) for value in values])
-        return cells, tuple([isinstance(value, int | float | Decimal) or value is None for value in values])
+        return cells, tuple([value is None or type(value) in _NUMBERS for value in values])
 
     def write(self, encoded: list[object], /) -> None:
         """Write lines; the first 200 are held back until it is known how wide the columns are."""

@@ -1,0 +1,214 @@
+"""PostgreSQL, against a server of the tests' own."""
+
+import io
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from importlib.util import find_spec
+from typing import Any, BinaryIO, cast
+
+import pytest
+
+from plugline.formats.postgresql import Postgresql
+from plugline.records import Record
+from tests.postgres import find_programs, postgres_server
+
+if find_programs() is None or find_spec("psycopg") is None:
+    pytest.skip("needs the programs of PostgreSQL, and psycopg", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgres_server() as address:
+        yield address
+
+
+@pytest.fixture
+def database(server: str) -> Iterator[Any]:
+    """Give a connection to a schema of the test's own, which is the one that names are looked up in."""
+    import psycopg
+
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+        yield connection
+
+
+def read(form: Postgresql, address: str) -> list[Record]:
+    with form.open_source(address) as connection:
+        reader = form.reader()
+        return [reader.decode(raw) for batch in reader.batches(cast("BinaryIO", connection)) for raw in batch.raws]
+
+
+def part(
+    form: Postgresql, records: Sequence[Record], columns: Sequence[str] | None = None
+) -> tuple[bytes, Sequence[str] | None]:
+    stream, writer = io.BytesIO(), form.writer()
+    writer.open(stream, first=columns is None, columns=columns)
+    writer.write([writer.encode(record) for record in records])
+    writer.close(last=False)
+    return stream.getvalue(), writer.columns
+
+
+def written(form: Postgresql, address: str, records: Sequence[Record], *, finish: bool = True) -> None:
+    content, columns = part(form, records)
+    sink, _ = form.open_sink(address, run="run", resume=False)
+    sink.add(0, content, columns=columns)
+    if finish:
+        sink.finish()
+    sink.close()
+
+
+def numbers(database: Any, table: str = "t") -> list[int]:
+    return [number for (number,) in database.execute(f"SELECT n FROM {table} ORDER BY n").fetchall()]  # noqa: S608
+
+
+def test_values_come_as_what_their_columns_are(server: str, database: Any) -> None:
+    database.execute(
+        "CREATE TABLE t (n bigint, f float8, d numeric(12,2), s text, b bytea, ok boolean, day date, at timestamp,"
+        " seen timestamptz, span interval, doc jsonb, tags text[])"
+    )
+    database.execute(
+        "INSERT INTO t VALUES (1, 1.5, 12.30, 'é', '\\x00ff', true, '2024-05-31', '2024-05-31 12:00',"
+        " '2024-05-31 12:00+02', '1 day 2 hours', '{\"a\": [1, null]}', '{x,y}')"
+    )
+    database.execute("INSERT INTO t (n) VALUES (NULL)")
+    first, second = read(Postgresql(table="t"), server)
+    assert first == {
+        "n": 1,
+        "f": 1.5,
+        "d": Decimal("12.30"),
+        "s": "é",
+        "b": b"\x00\xff",
+        "ok": True,
+        "day": date(2024, 5, 31),
+        "at": datetime(2024, 5, 31, 12),  # noqa: DTZ001
+        "seen": datetime(2024, 5, 31, 10, tzinfo=UTC),
+        "span": timedelta(days=1, hours=2),
+        "doc": {"a": [1, None]},
+        "tags": ["x", "y"],
+    }
+    assert set(second.values()) == {None}
+
+
+def test_a_query_may_stand_in_the_place_of_a_table(server: str, database: Any) -> None:
+    assert read(Postgresql(query="SELECT g AS n FROM generate_series(1, 5000) g"), server) == [
+        {"n": n} for n in range(1, 5001)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        (Postgresql(table="none"), 'relation "none" does not exist'),
+        (Postgresql(query="SELECT 1 AS a, 2 AS a"), "expected each name once"),
+        (Postgresql(query="DELETE FROM pg_class RETURNING 1"), "PostgreSQL: "),
+    ],
+)
+def test_what_cannot_be_read_is_told(server: str, database: Any, form: Postgresql, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        read(form, server)
+
+
+def test_reading_sees_one_state_of_the_database(server: str, database: Any) -> None:
+    database.execute("CREATE TABLE t AS SELECT g AS n FROM generate_series(1, 5000) g")
+    form = Postgresql(table="t")
+    with form.open_source(server) as connection:
+        batches = form.reader().batches(connection)
+        count = len(next(batches).raws)
+        database.execute("INSERT INTO t SELECT g FROM generate_series(1, 5000) g")
+        count += sum(len(batch.raws) for batch in batches)
+    assert count == 5000
+
+
+def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
+    form = Postgresql(table="t")
+    with pytest.raises(OSError, match=r"^\[Errno 5\] PostgreSQL: ") as caught:  # noqa: SIM117
+        with form.open_source("postgresql://me:s3cret@127.0.0.1:1/db?connect_timeout=2"):
+            pass
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.filename == "postgresql://me@127.0.0.1:1/db"
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("text", ["a\tb", "a\nb", "a\\b", "\\N", "\\.", "a\r\nb", "", "N", "\x01"])
+def test_text_comes_back_as_it_was(server: str, database: Any, text: str) -> None:
+    written(Postgresql(table="t"), server, [{"s": text, "l": [text], "o": {text: None}}])
+    assert read(Postgresql(table="t"), server) == [{"s": text, "l": [text], "o": {text: None}}]
+
+
+def test_a_table_that_is_there_is_not_made_again_unless_asked_for(server: str, database: Any) -> None:
+    database.execute("CREATE TABLE t (n integer PRIMARY KEY, extra text DEFAULT 'x')")
+    database.execute("INSERT INTO t VALUES (1)")
+    with pytest.raises(ValueError, match="has a table 't' already: name another, or set 'mode'"):
+        Postgresql(table="t").open_sink(server, run="run", resume=False)
+    written(Postgresql(table="t", mode="append"), server, [{"n": 2}])
+    assert numbers(database) == [1, 2]
+    written(Postgresql(table="t", mode="replace"), server, [{"n": 3}])
+    assert database.execute("SELECT * FROM t").fetchall() == [(3, "x")], "the table itself stays as it is"
+
+
+def test_a_table_may_be_in_a_schema(server: str, database: Any) -> None:
+    database.execute("CREATE SCHEMA IF NOT EXISTS sales")
+    database.execute("DROP TABLE IF EXISTS sales.t")
+    written(Postgresql(table="sales.t"), server, [{"n": 1}])
+    assert numbers(database, "sales.t") == [1]
+
+
+def test_nothing_is_in_place_before_the_run_has_ended(server: str, database: Any) -> None:
+    written(Postgresql(table="t"), server, [{"n": 2}], finish=False)
+    assert database.execute("SELECT to_regclass('t')").fetchone() == (None,)
+
+
+@pytest.mark.parametrize("mode", ["create", "append", "replace"])
+def test_a_run_that_is_gone_on_with_writes_each_part_once(server: str, database: Any, mode: str) -> None:
+    form = Postgresql(table="t", mode=mode)  # type: ignore[arg-type]
+    one, columns = part(form, [{"n": 1}])
+    two, _ = part(form, [{"n": 2}], columns)
+    sink, there = form.open_sink(server, run="run", resume=True)
+    assert there == 0
+    sink.add(0, one, columns=columns)
+    sink.close()
+    sink, there = form.open_sink(server, run="run", resume=True)
+    assert there == 1
+    sink.add(1, two, columns=columns)
+    sink.finish()
+    sink.close()
+    assert numbers(database) == [1, 2]
+    assert database.execute("SELECT count(*) FROM plugline_parts").fetchone() == (0,)
+
+
+def test_a_part_that_cannot_be_written_leaves_nothing(server: str, database: Any) -> None:
+    database.execute("CREATE TABLE t (n integer CHECK (n < 10))")
+    form = Postgresql(table="t", mode="append")
+    content, columns = part(form, [{"n": 1}, {"n": 11}])
+    sink, _ = form.open_sink(server, run="run", resume=False)
+    with pytest.raises(OSError, match="violates check constraint"):
+        sink.add(0, content, columns=columns)
+    sink.close()
+    assert numbers(database) == []
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({"x": "\0"}, "NUL"),
+        ({"x": ["\0"]}, "NUL"),
+        ({"x": 2**63}, "at most 64 bits"),
+        ({"x": Decimal("Infinity")}, "finite"),
+        ({"x": "\ud800"}, "surrogates"),
+        ({"x": [b"a"]}, "not JSON serializable"),
+        ({"x": {1, 2}}, "which no column can hold"),
+    ],
+    ids=repr,
+)
+def test_what_a_database_cannot_hold_is_refused(record: Record, said: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=said):
+        part(Postgresql(table="t"), [record])
+
+
+def test_settings_that_cannot_work_are_refused() -> None:
+    with pytest.raises(ValueError, match="either 'table' or 'query'"):
+        Postgresql()
+    with pytest.raises(ValueError, match="cannot be written to"):
+        Postgresql(query="SELECT 1").writer()
