@@ -242,14 +242,21 @@ class Catalogue:
 
     def format_for(self, suffix: str) -> Plugin[object] | None:
         """Return the format whose ``SUFFIXES`` name this suffix, the user's own first; ``None`` where none does."""
+        return self._format_that_names("SUFFIXES", suffix, suffix[1:])
+
+    def format_for_scheme(self, scheme: str) -> Plugin[object] | None:
+        """Return the format whose ``SCHEMES`` name what an address begins with; ``None`` where none does."""
+        return self._format_that_names("SCHEMES", scheme, scheme)
+
+    def _format_that_names(self, constant: str, wanted: str, likely: str) -> Plugin[object] | None:
         own = (plugin for plugin in self._own if isinstance(self._of_kind(plugin, "format"), Plugin))
-        for plugin in chain(own, chain.from_iterable(self._formats(suffix))):
-            suffixes = plugin.spec.constants.get("SUFFIXES", ())
-            if isinstance(suffixes, (list, tuple)) and suffix in suffixes:
+        for plugin in chain(own, chain.from_iterable(self._formats(likely))):
+            named = plugin.spec.constants.get(constant, ())
+            if isinstance(named, (list, tuple)) and wanted in named:
                 return plugin
         return None
 
-    def _formats(self, suffix: str) -> Iterator[Host[object]]:
-        yield self._shipped_alone("format", suffix[1:])  # most suffixes are the very name of their format
+    def _formats(self, likely: str) -> Iterator[Host[object]]:
+        yield self._shipped_alone("format", likely)  # most suffixes are the very name of their format
         yield self._shipped["format"]
         yield self._entry_points("format")

@@ -16,6 +16,7 @@ from plugline.blame import users_own_interrupt
 from plugline.errors import RunStopped
 from plugline.findings import Finding, Place
 from plugline.pipeline.plan import Plan
+from plugline.pipeline.remote import without_secret
 from plugline.pipeline.split import cuts_pieces
 from plugline.pipeline.streams import bytes_read, open_source, plain_file, size_of
 from plugline.records import CutsAfterHeader, CutsBytes, CutsPieces, Format, OpensSource, Position, RawBatch, Split
@@ -144,7 +145,7 @@ class Input:
             ):
                 message = "changed while it was read"
                 hint = "run it again, on a file that nobody writes; for one that grows, --follow"
-                raise RunStopped(Finding("R111", message, Place(path), hint))
+                raise RunStopped(Finding("R111", message, Place(without_secret(path)), hint))
 
     def _identify(self, path: str) -> None:
         file = plain_file(self._plan.located(path))
@@ -161,7 +162,7 @@ class Input:
             said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
             message = f"cannot be read any further: {kind}{said}"
-            broken = Finding("R101", message, Place(path), "mend the file, or cut it there")
+            broken = Finding("R101", message, Place(without_secret(path)), "mend the file, or cut it there")
             yield _Piece(Split(index=0, path=path, broken=broken), start, 0)
 
     def _pieces(self, path: str, start: int) -> Iterator["_Piece | None"]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import orjson
 
 from plugline.pipeline.plan import Plan
+from plugline.pipeline.remote import without_secret
 from plugline.records import Broken, Position, RawBatch, Reader, Split
 from plugline.records.loop import Failure
 
@@ -150,7 +151,7 @@ def _as_text(raw: object) -> object:
 
 def position_of(split: Split, position: Position) -> Mapping[str, object]:
     """Return where a record stands, as dead letters and reports say it."""
-    return _told(split.path, split.index, position)
+    return _told(without_secret(split.path), split.index, position)
 
 
 def _told(path: str, split: int, position: Position) -> Mapping[str, object]:

@@ -24,7 +24,7 @@ from plugline.pipeline.cutting import Cut, Mark
 from plugline.pipeline.faults import placed, with_traceback
 from plugline.pipeline.journal import Journal, JournalTaken, machine_start
 from plugline.pipeline.plan import Plan, goes_straight
-from plugline.pipeline.remote import has_scheme
+from plugline.pipeline.remote import has_scheme, without_secret
 from plugline.pipeline.report import added
 from plugline.pipeline.split import letters_finding, writes_alone
 from plugline.pipeline.streams import SinkFile, compressed_bytes, folder_aside, put_in_place, standard_writer
@@ -276,9 +276,7 @@ class Committer:
             if hasattr(self._form, "open_sink"):
                 self._open_journal(os.path.join(plan.folder, f".plugline.{_short_digest(plan.sink)}.journal"))
                 form = cast("OpensSink", self._form)
-                self._sink, self._sink_parts = form.open_sink(
-                    plan.sink, run=self._run_name(), resume=self.done.parts > 0
-                )
+                self._sink, self._sink_parts = form.open_sink(sink, run=self._run_name(), resume=self.done.parts > 0)
             elif goes_straight(sink):
                 self._output = _Straight(sink)
             else:
@@ -288,7 +286,10 @@ class Committer:
                 if not output.open(self.done.output_bytes):
                     raise self._lost(output.aside)
             self._probe()
-        except (OSError, ValueError) as error:
+        except ValueError as error:
+            finding = Finding("C111", f"cannot be written to: {error}", Place(without_secret(plan.sink)))
+            raise ConfigurationError([finding]) from error
+        except OSError as error:
             raise self._stopped(error) from error
         if goes_straight(letters):
             return  # opened with the first of them: a pipe may have nobody at its other end
@@ -331,7 +332,7 @@ class Committer:
         try:
             journal = self._journal = Journal.open(path)
         except JournalTaken:
-            message = f"another run is writing {self._plan.sink!r} at this moment"
+            message = f"another run is writing {without_secret(self._plan.sink)!r} at this moment"
             hint = "wait for its end, or write to another file"
             place = self._plan.config.place(("sink", "path"))
             raise ConfigurationError([Finding("C112", message, place, hint)]) from None
@@ -634,14 +635,16 @@ class Committer:
 
     def _lost(self, path: str) -> RunStopped:
         message = f"the run that was not finished cannot be gone on with: a part of {path!r} is missing"
-        return RunStopped(Finding("R102", message, Place(self._plan.sink), "run it without --resume to begin anew"))
+        return RunStopped(
+            Finding("R102", message, Place(without_secret(self._plan.sink)), "run it without --resume to begin anew")
+        )
 
     def _stopped(self, error: OSError | ValueError) -> RunStopped:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         hint = f"{self.done.written:,} records had been written"
         if not isinstance(self._output, _Straight):
             hint += " aside; what was in place before still is"
-        return RunStopped(Finding("R102", f"cannot be written: {said}", Place(self._plan.sink), hint))
+        return RunStopped(Finding("R102", f"cannot be written: {said}", Place(without_secret(self._plan.sink)), hint))
 
 
 def _sums(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:

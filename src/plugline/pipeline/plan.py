@@ -226,6 +226,9 @@ class _Planner:
     ) -> PluginUse | None:
         if name is not None:
             return self._use("format", name, options, (table, "format"), (table, "options"))
+        by_scheme = self._format_of_address(paths[0])
+        if by_scheme is not None:
+            return self._made(by_scheme, "format", options, (table, "path"), (table, "options"))
         suffixes = sorted({inner_suffix(path) for path in paths})
         suffix = suffixes[0]
         plugin = self._catalogue.format_for(suffix) if suffix and len(suffixes) == 1 else None
@@ -316,9 +319,16 @@ class _Planner:
     def _carried(self, tree: Tree, namespace: str, entries: Sequence[str]) -> CarriedFolder:
         return CarriedFolder(shown=tree.shown, namespace=namespace, files=carry(tree, entries, namespace))
 
+    def _format_of_address(self, path: str) -> Plugin[object] | None:
+        """Return the format that opens an address itself, such as that of a database."""
+        return self._catalogue.format_for_scheme(path.partition("://")[0].lower()) if has_scheme(path) else None
+
     def _splits(self) -> tuple[Split, ...]:
+        path = self._config.source.path
+        if self._format_of_address(path) is not None:
+            return (Split(index=0, count=1, path=path),)
         try:
-            paths = expand_source(self._config.source.path, self._base)
+            paths = expand_source(path, self._base)
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             self._find(
@@ -351,10 +361,13 @@ class _Planner:
         named = self._config.run.dead_letters
         if named is not None:
             return resolve(named, self._base)
-        if not goes_straight(sink):
+        if not goes_straight(sink) and self._format_of_address(sink) is None:
             return dead_letters_beside(sink)
-        # Standard output has nothing beside it, and /dev is no place: the source's name, in the current folder.
+        # Neither standard output nor a database has anything beside it, and /dev is no place: the source's name, in
+        # the current folder.
         source = splits[0].path.rpartition(":")[2] if splits else "-"
+        if splits and self._format_of_address(splits[0].path) is not None:
+            source = "records"  # an address of a database may hold what nobody is to see
         return dead_letters_beside(os.path.basename(source)) if source != "-" else "stdin.errors.ndjson"
 
 

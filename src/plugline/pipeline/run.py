@@ -15,6 +15,7 @@ from plugline.pipeline.bound import BoundPlan, bound_engine
 from plugline.pipeline.cutting import Cut, Input
 from plugline.pipeline.parts import Committer
 from plugline.pipeline.plan import Plan, PluginUse
+from plugline.pipeline.remote import without_secret
 from plugline.pipeline.report import RunReport, added, tallied
 from plugline.pipeline.split import Progress, ProgressCall, SplitWork
 from plugline.records import Engine, Part, Split, SplitRunner
@@ -110,7 +111,14 @@ def run_plan(plan: Plan, *, progress: ProgressCall | None = None, resume: bool =
         # What a stateful step has seen is gone with its process, so such a run begins anew.
         go_on = resume and not bound.stateful
         committer = Committer(plan, bound, identity_of(plan, source), resume=go_on, ordered=ordered)
-        return _Run(plan, engine, runner, source, stack.enter_context(committer), progress).run()
+        try:
+            stack.enter_context(committer)
+        except RunStopped as stop:
+            nothing = RunReport(
+                counts=(), seconds=0.0, output=without_secret(plan.sink), dead_letters=None, complete=False
+            )
+            raise RunStopped(stop.finding, nothing) from stop.__cause__
+        return _Run(plan, engine, runner, source, committer, progress).run()
 
 
 class _OneByOne:
@@ -129,13 +137,13 @@ def identity_of(plan: Plan, source: Input) -> dict[str, object]:
     identity: dict[str, object] = {
         f"the input {path!r}": list(told) for path, told in sorted(source.identities().items())
     }
-    identity["the list of inputs"] = [split.path for split in plan.splits]
+    identity["the list of inputs"] = [without_secret(split.path) for split in plan.splits]
     identity["the source's format"] = _identity_of_use(plan.reader)
     identity["the number of steps"] = len(plan.steps)
     for number, step in enumerate(plan.steps, 1):
         identity[f"step {number} ({step.label!r})"] = [*_identity_of_use(step.use), step.on_error]
     identity["the sink's format"] = _identity_of_use(plan.writer)
-    identity["the sink"] = plan.sink
+    identity["the sink"] = without_secret(plan.sink)
     identity["the name of the dead letters"] = plan.dead_letters
     run = plan.config.run
     identity["'ordered' or 'max_record_bytes' in [run]"] = [run.ordered, run.max_record_bytes]
@@ -214,7 +222,7 @@ class _Run:
         if self._plan.limit.exceeded(done.failed, done.records):
             message = f"{done.failed:,} of {done.records:,} records failed, at most {self._plan.limit} may"
             hint = f"see {self._plan.dead_letters}, or raise max_errors in [run]"
-            raise RunStopped(Finding("R104", message, Place(part.split.path), hint))
+            raise RunStopped(Finding("R104", message, Place(without_secret(part.split.path)), hint))
 
     def _tell(self, progress: ProgressCall) -> None:
         done = self._committer.done
@@ -308,7 +316,7 @@ class _Run:
         return RunReport(
             counts=done.counts,
             seconds=monotonic_seconds() - self._start,
-            output=self._plan.sink,
+            output=without_secret(self._plan.sink),
             dead_letters=self._plan.dead_letters if done.failed else None,
             errors=tallied([done.errors]),
             tracebacks=done.tracebacks,

@@ -15,6 +15,7 @@ from plugline.findings import Finding, Place
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.faults import DeadLetters, lines_in
 from plugline.pipeline.plan import Plan, goes_straight
+from plugline.pipeline.remote import without_secret
 from plugline.pipeline.streams import compresses_parts, compressing, folder_aside, open_source, plain_file, window
 from plugline.records import CutsPieces, Format, OpensSource, Part, Position, RawBatch, Reader, Split, Writer
 from plugline.records.loop import BatchCall, Failure, RecordLoop, StopRun
@@ -207,7 +208,7 @@ class _Running:
         except _Stopped as stopped:
             stop = stopped.finding
         except KeyboardInterrupt:
-            stop = Finding("R110", "interrupted", Place(self._split.path))
+            stop = Finding("R110", "interrupted", Place(without_secret(self._split.path)))
         except BaseException:
             self._output.discard()
             self._letter_lines.discard()
@@ -289,7 +290,7 @@ class _Running:
             slowest.end_batch(raws, partial(self._letters.position, batch))
 
     def _stop_finding(self, failure: Failure) -> Finding:
-        where = Place(failure.error.path or self._split.path, failure.error.line)
+        where = Place(failure.error.path or without_secret(self._split.path), failure.error.line)
         message = f"step {failure.name!r} failed and says on_error = 'stop': {failure.error}"
         hint = f"see {self._plan.dead_letters} for the record"
         return Finding("R105", message, where, hint)
@@ -338,7 +339,7 @@ class _Running:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
         message = f"cannot be read any further: {kind}{said}"
-        return Finding("R101", message, Place(self._split.path), "mend the file, or cut it there")
+        return Finding("R101", message, Place(without_secret(self._split.path)), "mend the file, or cut it there")
 
     def _guarded_sink(self, action: Callable[[], object]) -> None:
         """Do something with the writer; what goes wrong ends the run."""
@@ -349,7 +350,9 @@ class _Running:
                 raise
             said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
-            raise _Stopped(Finding("R102", f"cannot be written: {kind}{said}", Place(self._plan.sink))) from None
+            raise _Stopped(
+                Finding("R102", f"cannot be written: {kind}{said}", Place(without_secret(self._plan.sink)))
+            ) from None
 
     def _guarded_letters(self, action: Callable[[], object]) -> None:
         try:

@@ -1,0 +1,94 @@
+"""Runs from and into tables of databases."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.builders import ndjson
+from tests.postgres import find_programs, postgres_server
+
+
+def plugline(
+    *arguments: str, cwd: Path, environment: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "plugline", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **(environment or {})},
+    )
+
+
+def pipeline(folder: Path, source: str, sink: str) -> None:
+    (folder / "pipeline.toml").write_text(f"[source]\n{source}\n[sink]\n{sink}\n", encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_records_go_into_a_table_of_sqlite_and_come_back(tmp_path: Path) -> None:
+    records = [{"n": n, "tags": ["x"] * (n % 3), "price": n / 4} for n in range(5000)]
+    (tmp_path / "in.ndjson").write_bytes(ndjson(*records, b"{oops"))
+    pipeline(tmp_path, 'path = "in.ndjson"', 'path = "shop.db"\noptions = { table = "orders" }')
+    done = plugline("run", "pipeline.toml", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "shop.errors.ndjson (1)" in done.stderr
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        assert connection.execute("SELECT count(*), sum(n) FROM orders").fetchone() == (5000, sum(range(5000)))
+        assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == [("orders",)]
+    again = plugline("run", "pipeline.toml", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "has a table 'orders' already" in again.stderr
+    back = plugline("run", "shop.db", "-o", "back.ndjson", "-q", cwd=tmp_path)
+    assert (back.returncode, back.stderr) == (0, "")
+    assert (tmp_path / "back.ndjson").read_bytes() == (tmp_path / "in.ndjson").read_bytes().removesuffix(
+        b"{oops\n"
+    ).replace(b": ", b":").replace(b", ", b",")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    if find_programs() is None or find_spec("psycopg") is None:
+        pytest.skip("needs the programs of PostgreSQL, and psycopg")
+    with postgres_server() as address:
+        yield address
+
+
+@pytest.mark.slow
+def test_records_go_into_a_table_of_postgresql_and_come_back_and_no_password_is_shown(
+    tmp_path: Path, server: str
+) -> None:
+    import psycopg
+
+    # Trusted without one; what is wrong with it would not be seen otherwise.
+    address = server.replace("tests@", "tests:s3cret@")
+    wrong, query = "SELECT n / (n - 8) AS n FROM orders", "SELECT n FROM orders ORDER BY n"
+    records = [{"n": n, "tags": ["x"] * (n % 3), "price": n / 4} for n in range(5000)]
+    (tmp_path / "in.ndjson").write_bytes(ndjson(*records[:10], {"n": "x"}, *records[10:]))
+    pipeline(tmp_path, 'path = "in.ndjson"', f'path = "{address}"\noptions = {{ table = "orders" }}')
+    done = plugline("run", "pipeline.toml", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    with psycopg.connect(server) as connection:
+        assert connection.execute("SELECT count(*), sum(n) FROM orders").fetchone() == (5000, sum(range(5000)))
+        connection.execute("UPDATE orders SET price = 'NaN' WHERE n = 7")
+    (letter,) = [json.loads(line) for line in (tmp_path / "in.errors.ndjson").read_bytes().splitlines()]
+    assert letter["step"]["name"] == "sink"
+    pipeline(tmp_path, f'path = "{address}"\noptions = {{ query = "{wrong}" }}', 'path = "b.csv"')
+    stopped = plugline("run", "pipeline.toml", cwd=tmp_path)
+    assert stopped.returncode == 4, stopped.stderr
+    assert "division by zero" in stopped.stderr
+    pipeline(tmp_path, f'path = "{address}"\noptions = {{ query = "{query}" }}', 'path = "b.csv"')
+    back = plugline("run", "pipeline.toml", cwd=tmp_path)
+    assert back.returncode == 0, back.stderr
+    assert (tmp_path / "b.csv").read_text(encoding="utf-8").split() == ["n", *map(str, range(5000))]
+    assert "s3cret" not in done.stderr + stopped.stderr + back.stderr
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "pipeline.toml"]
+    assert [path.name for path in files if b"s3cret" in path.read_bytes()] == []
