@@ -51,7 +51,9 @@ def _file_descriptors() -> set[str]:
 
 
 def _path_finders() -> set[str]:
-    return {f"{finder!r} ({id(finder)})" for finder in sys.meta_path}
+    # That of six stays when somebody imports it, as Arrow does when it first makes Python values.
+    finders = (finder for finder in sys.meta_path if type(finder).__name__ != "_SixMetaPathImporter")
+    return {f"{finder!r} ({id(finder)})" for finder in finders}
 
 
 def _private_packages() -> set[str]:

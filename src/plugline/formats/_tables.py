@@ -12,6 +12,9 @@ from plugline.records.tables import Row, TableMaker, rows_of
 # same, 65,536 cost 20 % more.
 ROWS_A_BATCH = 4096
 
+# Of a table that stays one: as many as Parquet readers of others give.
+ROWS_A_TABLE = 65_536
+
 # As long as no more rows than these have come, columns without values may still get a type.
 _HELD_ROWS = 65_536
 
@@ -61,9 +64,9 @@ class TableBatch:
 
 
 class TableReader:
-    """Cuts what ``open_tables`` yields into rows."""
+    """Cuts what ``open_tables`` yields of a stream, with at most so many rows each, into rows."""
 
-    def __init__(self, open_tables: Callable[[BinaryIO], Iterable[Any]]) -> None:
+    def __init__(self, open_tables: Callable[[BinaryIO, int], Iterable[Any]]) -> None:
         self._open = open_tables
         names: list[str] = []
         self._names = names
@@ -76,16 +79,27 @@ class TableReader:
         self.decode = cast("Callable[[object], Record]", decode)
 
     def batches(self, stream: BinaryIO, /) -> Iterator[TableBatch]:
-        """Yield about 4,096 rows at a time.
+        """Yield about 4,096 rows at a time, to be taken apart.
 
         Raises:
             ValueError: It is no file of the format, or is broken.
         """
+        return self._batches(stream, ROWS_A_BATCH)
+
+    def tables(self, stream: BinaryIO, /) -> Iterator[TableBatch]:
+        """Yield about 65,536 rows at a time, to stay in columns.
+
+        Raises:
+            ValueError: It is no file of the format, or is broken.
+        """
+        return self._batches(stream, ROWS_A_TABLE)
+
+    def _batches(self, stream: BinaryIO, rows: int) -> Iterator[TableBatch]:
         import pyarrow  # noqa: PLC0415 - when the format is named, see above
 
         row = 1
         try:
-            for table in self._open(stream):
+            for table in self._open(stream, rows):
                 yield TableBatch(table, row, self._names)
                 row += table.num_rows
         except pyarrow.ArrowInvalid as error:

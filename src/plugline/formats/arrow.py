@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
 
 from plugline.formats._tables import (
-    ROWS_A_BATCH,
+    ROWS_A_TABLE,
     PartWriter,
     TableReader,
     part_tables,
@@ -38,7 +38,7 @@ class Arrow:
 
     def reader(self) -> Reader:
         """Return a reader of the whole file."""
-        return TableReader(lambda stream: _tables(stream, self.fields, None))
+        return TableReader(lambda stream, rows: _tables(stream, rows, self.fields, None))
 
     def writer(self) -> Writer:
         """Return a writer of parts, which :meth:`assemble` puts together."""
@@ -57,7 +57,7 @@ class Arrow:
 
     def piece_reader(self, start: int, end: int, /) -> Reader:
         """Return a reader of the batches from ``start`` to before ``end``."""
-        return TableReader(lambda stream: _tables(stream, self.fields, range(start, end)))
+        return TableReader(lambda stream, rows: _tables(stream, rows, self.fields, range(start, end)))
 
     def assemble(self, parts: BinaryIO, stream: BinaryIO, /, *, columns: Sequence[str] | None) -> None:
         """Write one file of all parts: it has one footer, over all of them."""
@@ -66,11 +66,11 @@ class Arrow:
         schema = schema_of(columns, self.fields, self.types)
         options = pyarrow.ipc.IpcWriteOptions(compression=None if self.compression == "none" else self.compression)
         with pyarrow.ipc.new_file(unowned(stream), schema, options=options) as writer:
-            for table in part_tables(parts, ROWS_A_BATCH):
+            for table in part_tables(parts, ROWS_A_TABLE):
                 writer.write_table(table)
 
 
-def _tables(stream: BinaryIO, fields: Sequence[str] | None, numbers: Iterable[int] | None) -> Iterator[Any]:
+def _tables(stream: BinaryIO, rows: int, fields: Sequence[str] | None, numbers: Iterable[int] | None) -> Iterator[Any]:
     import pyarrow  # noqa: PLC0415
 
     with seekable(stream) as whole, pyarrow.ipc.open_file(whole) as file:
@@ -80,6 +80,6 @@ def _tables(stream: BinaryIO, fields: Sequence[str] | None, numbers: Iterable[in
                 raise ValueError(f"fields names {unknown!r}: expected columns of the file, {file.schema.names!r}")
         for number in numbers if numbers is not None else range(file.num_record_batches):
             batch = file.get_batch(number)
-            for start in range(0, batch.num_rows, ROWS_A_BATCH):
-                piece = batch.slice(start, ROWS_A_BATCH)
+            for start in range(0, batch.num_rows, rows):
+                piece = batch.slice(start, rows)
                 yield piece if fields is None else piece.select(fields)

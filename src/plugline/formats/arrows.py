@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from plugline.formats._tables import ROWS_A_BATCH, PartWriter, TableReader, schema_of
+from plugline.formats._tables import PartWriter, TableReader, schema_of
 from plugline.records import Reader, Writer
 
 SUFFIXES = (".arrows",)
@@ -31,14 +31,14 @@ class Arrows:
 
     def reader(self) -> Reader:
         """Return a reader of the stream."""
-        return TableReader(lambda stream: _tables(stream, self.fields))
+        return TableReader(lambda stream, rows: _tables(stream, rows, self.fields))
 
     def writer(self) -> Writer:
         """Return a writer of parts that can stand one after the other."""
         return _StreamWriter(self.fields, self.types)
 
 
-def _tables(stream: BinaryIO, fields: Sequence[str] | None) -> Iterator[Any]:
+def _tables(stream: BinaryIO, rows: int, fields: Sequence[str] | None) -> Iterator[Any]:
     import pyarrow  # noqa: PLC0415 - when the format is named: it costs more than a short run
 
     with pyarrow.ipc.open_stream(stream) as reader:
@@ -47,8 +47,8 @@ def _tables(stream: BinaryIO, fields: Sequence[str] | None) -> Iterator[Any]:
             if unknown:
                 raise ValueError(f"fields names {unknown!r}: expected columns of the stream, {reader.schema.names!r}")
         for batch in reader:
-            for start in range(0, batch.num_rows, ROWS_A_BATCH):
-                piece = batch.slice(start, ROWS_A_BATCH)
+            for start in range(0, batch.num_rows, rows):
+                piece = batch.slice(start, rows)
                 yield piece if fields is None else piece.select(fields)
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
 
 from plugline.formats._tables import (
-    ROWS_A_BATCH,
     PartWriter,
     TableReader,
     part_tables,
@@ -49,7 +48,7 @@ class Parquet:
 
     def reader(self) -> Reader:
         """Return a reader of the whole file."""
-        return TableReader(lambda stream: _tables(stream, self.fields, None))
+        return TableReader(lambda stream, rows: _tables(stream, rows, self.fields, None))
 
     def writer(self) -> Writer:
         """Return a writer of parts, which :meth:`assemble` puts together.
@@ -75,7 +74,7 @@ class Parquet:
 
     def piece_reader(self, start: int, end: int, /) -> Reader:
         """Return a reader of the row groups from ``start`` to before ``end``."""
-        return TableReader(lambda stream: _tables(stream, self.fields, range(start, end)))
+        return TableReader(lambda stream, rows: _tables(stream, rows, self.fields, range(start, end)))
 
     def assemble(self, parts: BinaryIO, stream: BinaryIO, /, *, columns: Sequence[str] | None) -> None:
         """Write one file of all parts: it has one footer, over all of them."""
@@ -88,7 +87,9 @@ class Parquet:
                 writer.write_table(table, self.row_group_rows)
 
 
-def _tables(stream: BinaryIO, fields: Sequence[str] | None, row_groups: Iterable[int] | None) -> Iterator[Any]:
+def _tables(
+    stream: BinaryIO, rows: int, fields: Sequence[str] | None, row_groups: Iterable[int] | None
+) -> Iterator[Any]:
     import pyarrow.parquet  # noqa: PLC0415
 
     with seekable(stream) as whole, pyarrow.parquet.ParquetFile(whole) as file:
@@ -97,6 +98,6 @@ def _tables(stream: BinaryIO, fields: Sequence[str] | None, row_groups: Iterable
             if unknown:
                 raise ValueError(f"fields names {unknown!r}: expected columns of the file, {file.schema_arrow.names!r}")
         groups = None if row_groups is None else list(row_groups)
-        for batch in file.iter_batches(ROWS_A_BATCH, row_groups=groups, columns=fields):
+        for batch in file.iter_batches(rows, row_groups=groups, columns=fields):
             # The file's own order comes out, whatever was asked for.
             yield batch if fields is None else batch.select(fields)

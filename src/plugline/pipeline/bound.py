@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from types import ModuleType, TracebackType
 from typing import Self, cast
 
@@ -22,8 +23,8 @@ from plugline.findings import Finding, Place
 from plugline.host.host import Host
 from plugline.host.plugin import Plugin
 from plugline.pipeline.catalogue import API_VERSION, INTERFACES, Kind
-from plugline.pipeline.plan import Plan, PluginUse
-from plugline.records import Engine, Format, Processor
+from plugline.pipeline.plan import Plan, PluginUse, StepPlan
+from plugline.records import Engine, Format, Processor, TableProcessor
 from plugline.records.loop import StepCall
 
 
@@ -52,7 +53,7 @@ class BoundPlan:
         self._paths: list[str | None] = []
         try:
             self.reader = cast(Format, self._load(plan.reader))
-            calls = [cast(Processor, self._load(step.use)) for step in plan.steps]
+            calls = [self._load(step.use) for step in plan.steps]
             self.stateful = tuple(
                 step.label for step, call in zip(plan.steps, calls, strict=True) if self._is_stateful(step.use, call)
             )
@@ -67,8 +68,7 @@ class BoundPlan:
             self._stack.close()
             raise ConfigurationError(self._findings)
         self.steps = [
-            StepCall(name=step.label, call=call.transform, on_error=step.on_error, file=path, shown=step.use.place.path)
-            for step, call, path in zip(plan.steps, calls, self._paths[1:-1], strict=True)
+            _step_call(step, call, path) for step, call, path in zip(plan.steps, calls, self._paths[1:-1], strict=True)
         ]
 
     def __enter__(self) -> Self:
@@ -134,6 +134,14 @@ class BoundPlan:
         writer = self.writer.writer()
         _ = writer.open, writer.encode, writer.write, writer.close, writer.columns
         self.separator = writer.separator
+
+
+def _step_call(step: StepPlan, processor: object, path: str | None) -> StepCall:
+    """Return what the record loop calls; of a processor that takes records and tables, records."""
+    call = StepCall(name=step.label, on_error=step.on_error, file=path, shown=step.use.place.path)
+    if hasattr(processor, "transform"):
+        return replace(call, call=cast("Processor", processor).transform)
+    return replace(call, table=cast("TableProcessor", processor).transform_batch)
 
 
 def _findings_of(error: LoadError | PluginRejected | UnknownPlugin, use: PluginUse, plan: Plan) -> tuple[Finding, ...]:

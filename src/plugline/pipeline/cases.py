@@ -12,7 +12,8 @@ from plugline.pipeline.config import CaseConfig, FailureConfig, Override
 from plugline.pipeline.plan import Plan
 from plugline.pipeline.steps import MISSING, Change, changes_between
 from plugline.records import Record
-from plugline.records.loop import Failure, RecordLoop, StopRun
+from plugline.records.columns import loop_for
+from plugline.records.loop import Failure, StopRun
 
 # A pipeline's tests need neither its input nor a place for its output.
 WITHOUT_FILES = (
@@ -73,7 +74,7 @@ def run_cases(plan: Plan) -> Iterator[CaseOutcome]:
 
 
 def _run(case: CaseConfig, bound: BoundPlan) -> tuple[list[Record], list[Failure]]:
-    loop = RecordLoop(structural_copy, bound.steps, structural_copy)
+    loop = loop_for(structural_copy, bound.steps, structural_copy)
     out: list[object] = []
     failures: list[Failure] = []
     try:

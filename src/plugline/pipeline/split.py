@@ -17,8 +17,20 @@ from plugline.pipeline.faults import DeadLetters, lines_in
 from plugline.pipeline.plan import Plan, goes_straight
 from plugline.pipeline.remote import without_secret
 from plugline.pipeline.streams import compresses_parts, compressing, folder_aside, open_source, plain_file, window
-from plugline.records import CutsPieces, Format, OpensSource, Part, Position, RawBatch, Reader, Split, Writer
-from plugline.records.loop import BatchCall, Failure, RecordLoop, StopRun
+from plugline.records import (
+    CutsPieces,
+    Format,
+    GivesTables,
+    OpensSource,
+    Part,
+    Position,
+    RawBatch,
+    Reader,
+    Split,
+    Writer,
+)
+from plugline.records.columns import TableBatch, TableLoop, loop_for
+from plugline.records.loop import BatchCall, Failure, RecordLoop, StepCall, StopRun
 from plugline.records.slowest import Slowest
 
 _Tools: TypeAlias = tuple[Reader, Writer, RecordLoop, Callable[[Split, ExitStack], BinaryIO], bool, int]
@@ -110,11 +122,14 @@ class SplitWork:
         """See :func:`run_split`."""
         reader, writer = self._reader(split), self._bound.writer.writer()
         decode, steps, encode, slowest = reader.decode, self._bound.steps, writer.encode, self._slowest
+        encode_table = getattr(writer, "encode_table", None)
         if slowest is not None:
             decode, encode = slowest.decoding(decode), slowest.timed(len(steps) + 1, encode)  # type: ignore[assignment]
             steps = slowest.steps(steps) if self._loop is None else steps
         if self._loop is None:
-            self._loop = RecordLoop(decode, steps, encode)
+            self._loop = loop_for(decode, steps, encode, encode_table, given_tables=hasattr(reader, "tables"))
+        elif isinstance(self._loop, TableLoop):
+            self._loop.begin_tables(decode, encode, encode_table)
         else:
             self._loop.begin(decode, encode)
         return _Running(self._plan, split, self._tools(reader, writer, self._loop), slowest=slowest).run()
@@ -125,14 +140,9 @@ class SplitWork:
         """See :class:`~plugline.records.CarefulRunner`. Costs several times as much as :meth:`run`."""
         reader, writer = self._reader(split), self._bound.writer.writer()
         careful = _Careful(note, killers)
-        steps = [
-            replace(step, call=careful.noted(stage, step.call))
-            if step.batch is None
-            else replace(step, batch=cast("BatchCall", careful.noted(stage, step.batch)))
-            for stage, step in enumerate(self._bound.steps, 1)
-        ]
+        steps = [careful.noted_step(stage, step) for stage, step in enumerate(self._bound.steps, 1)]
         encode = careful.noted(len(steps) + 1, writer.encode)
-        loop = RecordLoop(careful.noted(0, reader.decode), steps, encode)
+        loop = loop_for(careful.noted(0, reader.decode), steps, encode)
         return _Running(self._plan, split, self._tools(reader, writer, loop), careful).run()
 
     def _tools(self, reader: Reader, writer: Writer, loop: RecordLoop) -> "_Tools":
@@ -268,16 +278,22 @@ class _Running:
 
     def _run_loop(self, batch: RawBatch, encoded: list[object], failures: list[Failure]) -> Failure | None:
         """Pass a batch through. Returns the failure that ends the run, a dead letter as well, if there is one."""
-        run = self._loop.run if self._careful is None else partial(self._careful.run, self._loop, self._records)
-        if self._slowest is not None:
-            run = partial(self._run_timed, self._slowest, batch)
+        loop = self._loop
+        table = getattr(batch, "table", None) if isinstance(loop, TableLoop) and self._careful is None else None
         try:
-            run(batch.raws, encoded, failures)
+            if table is not None:
+                cast("TableLoop", loop).run_table(cast("TableBatch", batch), encoded, failures)
+            elif self._careful is not None:
+                self._careful.run(loop, self._records, batch.raws, encoded, failures)
+            elif self._slowest is not None:
+                self._run_timed(self._slowest, batch, batch.raws, encoded, failures)
+            else:
+                loop.run(batch.raws, encoded, failures)
         except StopRun as stop:
             failures.append(stop.failure)
             self._records += stop.failure.index + 1
             return stop.failure
-        self._records += len(batch.raws)
+        self._records += len(batch.raws) if table is None else table.num_rows
         return None
 
     def _run_timed(
@@ -310,9 +326,10 @@ class _Running:
         while True:
             try:
                 if batches is None:
-                    batches = iter(self._reader.batches(self._open(split, stack)))
+                    batches = iter(self._cut(self._open(split, stack)))
                 batch = next(batches, None)
-                _ = batch if batch is None else batch.raws  # a stranger's may lack them
+                if not self._in_tables:
+                    _ = batch if batch is None else batch.raws  # a stranger's may lack them
             except BaseException as error:
                 if users_own_interrupt(error):
                     raise
@@ -320,6 +337,16 @@ class _Running:
             if batch is None:
                 return
             yield batch
+
+    @property
+    def _in_tables(self) -> bool:
+        """Whether the reader is to give tables, since what comes first takes them."""
+        loop = self._loop
+        wanted = isinstance(loop, TableLoop) and loop.takes_tables and self._careful is None
+        return wanted and hasattr(self._reader, "tables")
+
+    def _cut(self, stream: BinaryIO) -> Iterator[RawBatch]:
+        return cast("GivesTables", self._reader).tables(stream) if self._in_tables else self._reader.batches(stream)
 
     def _set_too_long_aside(self, stack: ExitStack) -> None:
         split = self._split
@@ -452,6 +479,13 @@ class _Careful:
         self._note = note
         self._killers = killers
         self._record = 0
+
+    def noted_step(self, stage: int, step: StepCall) -> StepCall:
+        if step.table is not None:
+            return replace(step, table=self.noted(stage, step.table))
+        if step.batch is not None:
+            return replace(step, batch=cast("BatchCall", self.noted(stage, step.batch)))
+        return replace(step, call=self.noted(stage, step.call))
 
     def noted(self, stage: int, call: Callable[..., object]) -> Callable[..., object]:
         note = self._note

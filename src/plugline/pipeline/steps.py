@@ -12,7 +12,8 @@ from plugline.blame import ErrorText
 from plugline.dispatch.copies import structural_copy
 from plugline.pipeline.plan import Plan
 from plugline.records import Record
-from plugline.records.loop import Failure, OnError, RecordLoop, StepCall
+from plugline.records.columns import loop_for
+from plugline.records.loop import Failure, OnError, StepCall
 
 Outcome = Literal["unchanged", "changed", "dropped", "fanned out", "failed"]
 
@@ -82,9 +83,7 @@ class Walker:
         self._plan = plan
         self._on_error = [step.on_error for step in steps]
         # Failures are to be seen here, whatever a run does with them.
-        self._loops = [
-            RecordLoop(_as_it_is, [replace(step, on_error="dead-letter")], structural_copy) for step in steps
-        ]
+        self._loops = [loop_for(_as_it_is, [replace(step, on_error="dead-letter")], structural_copy) for step in steps]
 
     def walk(self, record: Record) -> Walk:
         """Lead a record through the steps; it may be changed."""

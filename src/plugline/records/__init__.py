@@ -8,6 +8,7 @@ from plugline.records.protocols import (
     CutsPieces,
     Engine,
     Format,
+    GivesTables,
     OpensSink,
     OpensSource,
     PreparedRunner,
@@ -17,6 +18,7 @@ from plugline.records.protocols import (
     Sink,
     SplitRunner,
     TableProcessor,
+    TakesTables,
     Writer,
 )
 from plugline.records.values import Broken, Part, Position, Record, Split, StepCounts
@@ -30,6 +32,7 @@ __all__ = [
     "CutsPieces",
     "Engine",
     "Format",
+    "GivesTables",
     "OpensSink",
     "OpensSource",
     "Part",
@@ -44,5 +47,6 @@ __all__ = [
     "SplitRunner",
     "StepCounts",
     "TableProcessor",
+    "TakesTables",
     "Writer",
 ]

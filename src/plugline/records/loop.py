@@ -13,7 +13,7 @@ Invariants that the tests name by their numbers:
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import length_hint
-from typing import Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from plugline.blame import ErrorText, describe_error, traceback_of, traceback_text, users_own_interrupt
 from plugline.clock import monotonic_seconds
@@ -47,6 +47,7 @@ class StepCall:
         call: The processor's ``transform``; not called where there is a ``batch``.
         batch: What takes many records at once in its place. Such a step ends the run of steps that see one record after
             the other, and holds the records of a batch in memory.
+        table: What takes an Arrow table in its place, see :mod:`plugline.records.columns`.
         on_error: What becomes of a record on which it fails.
         file: The plugin's file, so that errors lead to its line of it.
         shown: The file as messages show it, where that is another: a plan's paths are its user's, not this machine's.
@@ -55,6 +56,7 @@ class StepCall:
     name: str
     call: Callable[[Record], object] = _not_called
     batch: BatchCall | None = None
+    table: Callable[[Any], object] | None = None
     on_error: OnError = "dead-letter"
     file: str | None = None
     shown: str | None = None

@@ -82,6 +82,27 @@ class Reader(Protocol):
         """
 
 
+class GivesTables(Protocol):
+    """A reader of a format in columns: where a step or the sink takes tables, no record is made of them."""
+
+    def tables(self, stream: BinaryIO, /) -> Iterator[RawBatch]:
+        """Yield batches, as :meth:`Reader.batches` does, that have an attribute ``table`` besides, an Arrow table.
+
+        Their ``raws`` are its rows, and asked for where one of them fails.
+        """
+
+
+class TakesTables(Protocol):
+    """A writer of a format in columns."""
+
+    def encode_table(self, table: Any, /) -> object:
+        """Make of a :class:`pyarrow.Table` what :meth:`Writer.write` takes, among what ``encode`` made.
+
+        Raises:
+            ValueError, TypeError: It has other columns than the output; its rows are encoded singly then.
+        """
+
+
 class Writer(Protocol):
     r"""Makes bytes of records. One writer writes one part.
 
@@ -123,7 +144,8 @@ class Writer(Protocol):
 class Format(Protocol):
     """How records are written in bytes: a class whose annotated attributes are its settings.
 
-    The module constant ``SUFFIXES = (".ndjson", ".jsonl")`` says which file names are its own.
+    The module constant ``SUFFIXES = (".ndjson", ".jsonl")`` says which file names are its own, ``SCHEMES = ("postgresql",)``
+    which addresses.
 
     This is all that a format needs. What it can do besides, it shows by having the methods of one of the following:
 
@@ -133,6 +155,7 @@ class Format(Protocol):
     * :class:`OpensSource`: it does not read bytes, but a database, say.
     * :class:`Assembles`: its parts cannot simply stand one after the other in the output.
     * :class:`OpensSink`: it does not write a file at all.
+    * :class:`GivesTables`, of its reader, and :class:`TakesTables`, of its writer: it is in columns.
 
     An attribute ``decodes_singly = True`` says that what one of its readers cut can be decoded by any other: then the input
     of a format that cannot be cut in one of these ways is cut by its reader, in one process, and decoded in several.

@@ -79,13 +79,16 @@ class StagedBatch:
     def regroup(self, stage: int, origins: list[int], records: Sequence[Record]) -> None:
         """Take what became of all ``origins`` together."""
         checked = [checked_record(index, record) for index, record in enumerate(records)]
-        more = len(checked) - len(origins)
-        self._settle_fanned()
-        self._created[stage] += max(more, 0)
-        if more < 0:
-            self.drop(stage, -1, -more)
+        self.recount(stage, len(origins), len(checked))
         first = ORPHANS * (stage + 1)
         self.alive = [(first + index, record) for index, record in enumerate(checked)]
+
+    def recount(self, stage: int, before: int, after: int) -> None:
+        """Take that so many records became so many others, none of which comes from a certain one of them."""
+        self._settle_fanned()
+        self._created[stage] += max(after - before, 0)
+        if after < before:
+            self.drop(stage, -1, before - after)
 
     def cut_after(self, last: int) -> None:
         """Forget all origins after ``last``: they were not looked at."""
