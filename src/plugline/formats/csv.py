@@ -18,6 +18,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from io import StringIO
 from operator import itemgetter
+from types import FunctionType
 from typing import BinaryIO, Literal, Protocol, cast
 
 from plugline.formats._csv_cuts import CsvCuts, can_cut
@@ -160,7 +161,9 @@ class _Reader:
         self._names: list[str] = []
         self.lines = 0
         typed = {name: kind for name, kind in settings.types.items() if kind != "str"}
-        self.decode = _typed_decoder(self._names, typed, settings.null) if typed else _text_decoder(self._names)
+        self._typed = typed
+        self._decode = _new_decoder()
+        self.decode = cast("Callable[[object], Record]", self._decode)
 
     def batches(self, stream: BinaryIO, /) -> Iterator[_Batch]:
         """Yield the rows of about 32 KiB at a time, or of what has arrived, where that is less.
@@ -190,7 +193,7 @@ class _Reader:
         settings = self._settings
         if not settings.header:
             self._names[:] = settings.fields or ()
-            self._check_types()
+            self._know_columns()
             return raws, 0
         if isinstance(raws[0], Broken):
             raise ValueError(f"the header is broken: {raws[0].reason}")  # noqa: TRY004 - a faulty file, no wrong argument
@@ -199,13 +202,14 @@ class _Reader:
         if settings.fields is not None and set(settings.fields) != set(header):
             raise ValueError(f"the header is {header!r}: expected the declared fields {settings.fields!r}")
         self._names[:] = header
-        self._check_types()
+        self._know_columns()
         return raws[1:], rows.index(header) + 1
 
-    def _check_types(self) -> None:
+    def _know_columns(self) -> None:
         unknown = sorted(set(self._settings.types).difference(self._names))
         if unknown:
             raise ValueError(f"types names {unknown!r}: expected only columns that are there, {self._names!r}")
+        _become_decoder(self._decode, self._names, self._typed, self._settings.null)
 
     def _rows(self, stream: BinaryIO) -> Iterator[tuple[list[object], int]]:
         """Yield lists of whole rows, blank ones included, each with the number of lines that it takes."""
@@ -405,41 +409,61 @@ def _refuse_duplicates(what: str, names: Sequence[str]) -> None:
         raise ValueError(f"{what} names {duplicates!r} more than once: expected each column once")
 
 
-def _text_decoder(names: list[str]) -> Callable[[object], Record]:
-    """Return the decoder of a table without declared types, its hot path a single expression."""
+def _new_decoder() -> FunctionType:
+    """Return a function that becomes the decoder when the columns are known: the record loop holds it from before."""
 
-    def decode(row: list[str]) -> Record:
-        # zip(strict=True) costs half as much again as this comparison with a zip that need not check.
-        if type(row) is list and len(row) == len(names):
-            return dict(zip(names, row))  # noqa: B905 - compared above
-        raise _fault(row, names)
+    def decode(row: object) -> Record:
+        # Only what is no row comes before the header.
+        raise _fault(cast("Broken", row), [])
 
-    return cast("Callable[[object], Record]", decode)
+    return cast("FunctionType", decode)
 
 
-def _typed_decoder(names: list[str], types: Mapping[str, str], null: str) -> Callable[[object], Record]:
-    """Return the decoder of a table with declared types."""
-    typed = [(name, _CONVERTERS[kind]) for name, kind in types.items()]
+def _become_decoder(decode: FunctionType, names: list[str], types: Mapping[str, str], null: str) -> None:
+    """Give a function the code that makes records of rows with these columns.
 
-    def decode(row: list[str]) -> Record:
-        if type(row) is not list or len(row) != len(names):
-            raise _fault(row, names)
-        cells = dict(zip(names, row))  # noqa: B905 - as above
-        # The same dict: it is not text any more once its values are converted, and nobody else holds it.
-        record: Record = cells  # type: ignore[assignment]
-        try:
-            for name, convert in typed:
-                text = cells[name]
-                if text == null:
-                    record[name] = None
-                else:
-                    # int and float take "1_000" for a thousand, which is Python's spelling and nobody else's.
-                    record[name] = convert(text if "_" not in text else _NOTHING)
-        except (ValueError, ArithmeticError):
-            raise _wrong_type(row, names, typed, types, null) from None
-        return record
+    Written for the columns: taking a row apart into variables and putting them behind constant keys costs three quarters of
+    ``dict(zip(names, row))``, and a converter in an expression half of one in a loop.
+    """
+    cells = [f"c{at}" for at in range(len(names))]
+    values = [_value_source(cell, types.get(name), null) for cell, name in zip(cells, names, strict=True)]
+    lines = [
+        f"def decode(row, names=names, typed=typed, int=int, float=float, {', '.join(_MAKERS)}):",
+        f"    if type(row) is not list or len(row) != {len(names)}:",
+        "        raise _fault(row, names)",
+        f"    {', '.join(cells)}, = row" if cells else "    pass",
+    ]
+    record = ", ".join(f"{name!r}: {value}" for name, value in zip(names, values, strict=True))
+    if types:
+        lines += [
+            "    try:",
+            f"        return {{{record}}}",
+            "    except (ValueError, ArithmeticError):",
+            "        raise _wrong_type(row, names, *typed) from None",
+        ]
+    else:
+        lines.append(f"    return {{{record}}}")
+    typed = ([(name, _CONVERTERS[kind]) for name, kind in types.items()], types, null)
+    made: dict[str, FunctionType] = {}
+    # Every name in it is the repr of a string or made here.
+    exec("\n".join(lines), {"names": names, "typed": typed, **_CONVERTERS}, made)  # noqa: S102
+    decode.__code__ = made["decode"].__code__
+    decode.__defaults__ = made["decode"].__defaults__
 
-    return cast("Callable[[object], Record]", decode)
+
+# Converters that the written code takes as defaults, by the names that they have in it.
+_MAKERS = ("bool=bool", "decimal=decimal", "date=date", "datetime=datetime")
+
+
+def _value_source(cell: str, kind: str | None, null: str) -> str:
+    """Return the expression for the value of a cell."""
+    if kind is None:
+        return cell
+    convert = f"{kind}({cell})"
+    if kind in {"int", "float", "decimal"}:
+        # They take "1_000" for a thousand, which is Python's spelling and nobody else's.
+        convert = f'{kind}({cell} if "_" not in {cell} else {_NOTHING!r})'
+    return f"None if {cell} == {null!r} else {convert}"
 
 
 def _wrong_type(
@@ -505,7 +529,9 @@ class _Echo:
 
 # The types that csv.writer writes as they are to be: floats by repr, the others by str.
 _PLAIN = frozenset({str, int, float, Decimal, date, time})
-_is_plain = _PLAIN.issuperset
+
+_TRUTH_MARKS: Mapping[object, str] = {True: "true", False: "false"}
+_MOST_COMBINATIONS = 1000  # of types of values that are remembered: a column each may hold one of several
 
 
 def _unknown(record: Record) -> tuple[object, ...]:
@@ -538,6 +564,7 @@ class _Writer:
         self._width = 0
         self._delimiters = 0
         self._textual = True
+        self._marked: dict[tuple[type, ...], tuple[tuple[int, Mapping[object, str]], ...]] = {}
         self._first = False
         self.columns: tuple[str, ...] | None = None
 
@@ -581,10 +608,17 @@ class _Writer:
                 # Where one record holds more than text the next one does: asking again would cost an exception each.
                 self._textual = False
                 return self._encode_values(values)
-        elif _is_plain(map(type, values)):
-            text = self._join(map(str, values))
         else:
-            return self._encode_values(values)
+            # What is to be done with values of these types, learned once a combination.
+            marked = self._marked.get(tuple(map(type, values)))
+            if marked is None:
+                return self._learn(values)
+            if not marked:
+                return self._row(values)[:-2].encode(self._encoding)
+            cells = [*values]
+            for at, mark in marked:
+                cells[at] = mark[cells[at]]
+            return self._row(cells)[:-2].encode(self._encoding)
         # What csv.writer would find field by field, found in one pass each over text that seldom has any of it.
         if (
             self._quote in text
@@ -595,6 +629,17 @@ class _Writer:
         ):
             return self._encode_values(values)
         return text.encode(self._encoding)
+
+    def _learn(self, values: tuple[object, ...]) -> bytes:
+        """Encode the first record whose values have these types, and remember how the next can be."""
+        encoded = self._encode_values(values)
+        marks = {bool: _TRUTH_MARKS, type(None): {None: self._null}}
+        kinds = tuple(map(type, values))
+        if all(kind in _PLAIN or kind in marks for kind in kinds) and len(self._marked) < _MOST_COMBINATIONS:
+            self._marked[kinds] = tuple(
+                (at, cast("Mapping[object, str]", marks[kind])) for at, kind in enumerate(kinds) if kind in marks
+            )
+        return encoded
 
     def _encode_other(self, record: Record) -> bytes:
         if self.columns is not None:
