@@ -356,3 +356,34 @@ def test_rows_are_those_of_the_standard_writer(rows: list[list[object]], delimit
 def test_settings_that_cannot_work_are_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Csv(**settings)  # type: ignore[arg-type] # wrong on purpose
+
+
+@given(
+    records=st.lists(
+        st.fixed_dictionaries(
+            {
+                "a": st.none()
+                | st.integers()
+                | st.floats(allow_nan=False)
+                | st.sampled_from(["", "x", "a,b", 'q"', "l\nm"]),
+                "b{": st.none() | st.booleans() | st.just("true"),
+                "c'\"": st.none() | st.dates() | st.datetimes() | st.decimals(allow_nan=False),
+            }
+        ),
+        max_size=12,
+    ),
+    delimiter=st.sampled_from([",", "\t", "{", "'", "\\"]),
+    null=st.sampled_from(["", "NULL", "{", 'n"']),
+)
+def test_what_is_learned_of_the_first_records_changes_nothing_of_the_next(
+    records: list[Record], delimiter: str, null: str
+) -> None:
+    form = Csv(delimiter=delimiter, null=null, fields=["a", "b{", "c'\""])
+    one = form.writer()
+    one.open(io.BytesIO(), first=False, columns=form.fields)
+    singly = []
+    for record in records:
+        fresh = form.writer()
+        fresh.open(io.BytesIO(), first=False, columns=form.fields)
+        singly.append(fresh.encode(record))
+    assert [one.encode(record) for record in records] == singly
