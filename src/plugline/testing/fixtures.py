@@ -12,12 +12,12 @@ import pytest
 from plugline.discovery.finders import File
 from plugline.errors import PluginRejected
 from plugline.host import Host
-from plugline.pipeline.catalogue import API_VERSION, INTERFACES
+from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION
 from plugline.records import Record
 from plugline.testing.clock import JumpingClock
 from plugline.testing.steps import StepOutcome, run_plugin
 
-_TOOL = tuple(INTERFACES.values())
+_TOOL = ANY_INTERFACE
 
 
 @pytest.fixture
