@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from tempfile import TemporaryFile
+from types import FunctionType
 from typing import Any, BinaryIO, cast
 
 from plugline.records import Broken, Position, Record
-from plugline.records.tables import Row, TableMaker, rows_of
+from plugline.records.tables import TableMaker, rows_of
 
 # Rows of a batch are many small objects that live together. Measured with orders of 280 bytes: from 1,024 to 4,096 the
 # same, 65,536 cost 20 % more.
@@ -41,17 +43,15 @@ class TableBatch:
         table: The Arrow record batch.
     """
 
-    def __init__(self, table: Any, row: int, names: list[str]) -> None:
+    def __init__(self, table: Any, row: int) -> None:
         self.table = table
         self._row = row
-        self._names = names
         self._raws: list[object] | None = None
 
     @property
     def raws(self) -> list[object]:
         """The rows, each a tuple of values."""
         if self._raws is None:
-            self._names[:] = self.table.schema.names
             rows, wrong = rows_of(self.table)
             self._raws = cast("list[object]", rows)
             for at, reason in wrong.items():
@@ -68,14 +68,13 @@ class TableReader:
 
     def __init__(self, open_tables: Callable[[BinaryIO, int], Iterable[Any]]) -> None:
         self._open = open_tables
-        names: list[str] = []
-        self._names = names
+        self._names: list[str] = []
 
-        def decode(raw: Row) -> Record:
-            if type(raw) is tuple:
-                return dict(zip(names, raw))  # noqa: B905 - rows_of made it of as many columns
-            raise ValueError(cast("Broken", raw).reason)
+        # Becomes the decoder of the columns when they are known: the record loop holds it from before.
+        def decode(row: object) -> Record:
+            raise ValueError(cast("Broken", row).reason)
 
+        self._decode = cast("FunctionType", decode)
         self.decode = cast("Callable[[object], Record]", decode)
 
     def batches(self, stream: BinaryIO, /) -> Iterator[TableBatch]:
@@ -100,10 +99,32 @@ class TableReader:
         row = 1
         try:
             for table in self._open(stream, rows):
-                yield TableBatch(table, row, self._names)
+                names = table.schema.names
+                if names != self._names:
+                    self._names = names
+                    self._decode.__code__ = _decoder_code(tuple(names)).__code__
+                yield TableBatch(table, row)
                 row += table.num_rows
         except pyarrow.ArrowInvalid as error:
             raise ValueError(str(error)) from error
+
+
+@lru_cache(maxsize=64)
+def _decoder_code(names: tuple[str, ...]) -> FunctionType:
+    """Write the function that makes records of rows with these columns: three quarters of ``dict(zip(names, row))``."""
+    cells = [f"c{at}" for at in range(len(names))]
+    record = ", ".join(f"{name!r}: {cell}" for name, cell in zip(names, cells, strict=True))
+    lines = [
+        "def decode(row):",
+        "    if type(row) is not tuple:",
+        "        raise ValueError(row.reason)",
+        f"    {', '.join(cells)}, = row" if cells else "    pass",
+        f"    return {{{record}}}",
+    ]
+    made: dict[str, FunctionType] = {}
+    # Every name in it is the repr of a string or made here.
+    exec("\n".join(lines), {}, made)  # noqa: S102
+    return made["decode"]
 
 
 class PartWriter:
@@ -113,11 +134,11 @@ class PartWriter:
 
     def __init__(self, fields: Sequence[str] | None, types: Mapping[str, str]) -> None:
         self._maker = TableMaker(fields=fields, types=types)
-        self._held: list[Row] = []
+        self._held: list[Record] = []
         self._tables: list[Any] = []  # column form, as long as the schema is not written
         self._sink: Any = None
         self.columns: tuple[str, ...] | None = None
-        self.encode: Callable[[Record], Row] = self._maker.row
+        self.encode: Callable[[Record], Record] = self._maker.accept
 
     def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
         """Begin a part.
@@ -144,7 +165,7 @@ class PartWriter:
     def write(self, encoded: list[object], /) -> None:
         """Write rows, and tables from :meth:`encode_table`, in their order."""
         for item in encoded:
-            if type(item) is tuple:
+            if type(item) is dict:
                 self._held.append(item)
             else:
                 self._write_held()

@@ -158,30 +158,29 @@ class TableLoop(RecordLoop):
     def _tabled(self, stage: int, passing: StagedBatch) -> _Frame | None:
         """Make a table of what is alive; records that do not fit into one fail at the step that wants it."""
         maker = self._makers.setdefault(stage, TableMaker())
-        kept: list[tuple[int, tuple[object, ...]]] = []
+        kept: list[tuple[int, Record]] = []
         for origin, record in passing.alive:
             if origin in passing.lost:
                 continue
             try:
-                kept.append((origin, maker.row(cast("Record", record))))
+                kept.append((origin, maker.accept(cast("Record", record))))
             except (ValueError, TypeError) as error:
                 self._fail_staged(stage, origin, record, self._note(stage, error), passing)
         passing.alive = []
         kept = [one for one in kept if one[0] not in passing.lost]
         try:
-            batch = maker.batch([row for _, row in kept])
+            batch = maker.batch([record for _, record in kept])
         except ValueError:
             kept = [one for one in kept if self._fits(stage, maker, one, passing)]
             kept = [one for one in kept if one[0] not in passing.lost]
-            batch = maker.batch([row for _, row in kept])
+            batch = maker.batch([record for _, record in kept])
         return _Frame(_as_table(batch), [origin for origin, _ in kept]) if kept else None
 
-    def _fits(self, stage: int, maker: TableMaker, one: tuple[int, tuple[object, ...]], passing: StagedBatch) -> bool:
+    def _fits(self, stage: int, maker: TableMaker, one: tuple[int, Record], passing: StagedBatch) -> bool:
         try:
             maker.batch([one[1]])
         except ValueError as error:
-            record = dict(zip(maker.names or (), one[1], strict=True))
-            self._fail_staged(stage, one[0], record, self._note(stage, error), passing)
+            self._fail_staged(stage, one[0], one[1], self._note(stage, error), passing)
             return False
         return True
 
