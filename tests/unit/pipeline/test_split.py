@@ -154,6 +154,8 @@ actions = st.sampled_from(["keep", "keep", "drop", "fail", "exit", "nonsense", 0
 lines = st.lists(st.one_of(st.fixed_dictionaries({"act": st.lists(actions, min_size=3, max_size=3)}), st.just(b"{")))
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)  # each example starts processes of its own
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(lines=lines, on_error=st.lists(st.sampled_from(["dead-letter", "drop", "pass"]), min_size=3, max_size=3))
 def test_what_came_in_came_out_was_dropped_or_is_a_dead_letter(
