@@ -123,6 +123,8 @@ class SplitWork:
         reader, writer = self._reader(split), self._bound.writer.writer()
         decode, steps, encode, slowest = reader.decode, self._bound.steps, writer.encode, self._slowest
         encode_table = getattr(writer, "encode_table", None)
+        if any(step.table is not None for step in steps):
+            slowest = None  # a step that takes tables takes its time for all of their records
         if slowest is not None:
             decode, encode = slowest.decoding(decode), slowest.timed(len(steps) + 1, encode)  # type: ignore[assignment]
             steps = slowest.steps(steps) if self._loop is None else steps
