@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from tempfile import TemporaryFile
 from types import FunctionType
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NoReturn, cast
 
 from plugline.records import Broken, Position, Record
 from plugline.records.tables import TableMaker, rows_of
@@ -72,7 +72,7 @@ class TableReader:
 
         # Becomes the decoder of the columns when they are known: the record loop holds it from before.
         def decode(row: object) -> Record:
-            raise ValueError(cast("Broken", row).reason)
+            return _refuse(cast("Broken", row))
 
         self._decode = cast("FunctionType", decode)
         self.decode = cast("Callable[[object], Record]", decode)
@@ -109,6 +109,11 @@ class TableReader:
             raise ValueError(str(error)) from error
 
 
+# A function, so that messages lead to a line of this file and not of the written code.
+def _refuse(row: Broken) -> NoReturn:
+    raise ValueError(row.reason)
+
+
 @lru_cache(maxsize=64)
 def _decoder_code(names: tuple[str, ...]) -> FunctionType:
     """Write the function that makes records of rows with these columns: three quarters of ``dict(zip(names, row))``."""
@@ -117,13 +122,13 @@ def _decoder_code(names: tuple[str, ...]) -> FunctionType:
     lines = [
         "def decode(row):",
         "    if type(row) is not tuple:",
-        "        raise ValueError(row.reason)",
+        "        return _refuse(row)",
         f"    {', '.join(cells)}, = row" if cells else "    pass",
         f"    return {{{record}}}",
     ]
     made: dict[str, FunctionType] = {}
     # Every name in it is the repr of a string or made here.
-    exec("\n".join(lines), {}, made)  # noqa: S102
+    exec(compile("\n".join(lines), "plugline: written for the columns", "exec"), {}, made)  # noqa: S102
     return made["decode"]
 
 

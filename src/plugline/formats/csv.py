@@ -20,7 +20,7 @@ from functools import lru_cache
 from io import StringIO
 from operator import itemgetter
 from types import FunctionType
-from typing import BinaryIO, Literal, Protocol, cast
+from typing import Any, BinaryIO, Literal, NoReturn, Protocol, cast
 
 from plugline.formats._csv_cuts import CsvCuts, can_cut
 from plugline.records import Broken, Position, Reader, Record, Writer
@@ -34,6 +34,9 @@ _CHUNK_CHARACTERS = 32 * 1024
 # The longest field: ten times the largest that plain tables are seen to hold. It bounds what a quote that is never
 # closed swallows before it is found out.
 _MAX_FIELD_CHARACTERS = 8 * 1024 * 1024
+
+# The name of code that is written for the columns, in tracebacks.
+_WRITTEN = "plugline: written for the columns"
 
 # What every converter refuses.
 _NOTHING = "no value"
@@ -415,7 +418,7 @@ def _new_decoder() -> FunctionType:
 
     def decode(row: object) -> Record:
         # Only what is no row comes before the header.
-        raise _fault(cast("Broken", row), [])
+        return _refuse(cast("Broken", row), [])
 
     return cast("FunctionType", decode)
 
@@ -440,7 +443,7 @@ def _decoder_code(names: tuple[str, ...], types: tuple[tuple[str, str], ...], nu
     lines = [
         f"def decode(row, names=names, typed=typed, int=int, float=float, {', '.join(_MAKERS)}):",
         f"    if type(row) is not list or len(row) != {len(names)}:",
-        "        raise _fault(row, names)",
+        "        return _refuse(row, names)",
         f"    {', '.join(cells)}, = row" if cells else "    pass",
     ]
     record = ", ".join(f"{name!r}: {value}" for name, value in zip(names, values, strict=True))
@@ -449,14 +452,14 @@ def _decoder_code(names: tuple[str, ...], types: tuple[tuple[str, str], ...], nu
             "    try:",
             f"        return {{{record}}}",
             "    except (ValueError, ArithmeticError):",
-            "        raise _wrong_type(row, names, *typed) from None",
+            "        return _refuse_types(row, names, *typed)",
         ]
     else:
         lines.append(f"    return {{{record}}}")
     typed = ([(name, _CONVERTERS[kind]) for name, kind in types], kinds, null)
     made: dict[str, FunctionType] = {}
     # Every name in it is the repr of a string or made here.
-    exec("\n".join(lines), {"names": [*names], "typed": typed, **_CONVERTERS}, made)  # noqa: S102
+    exec(compile("\n".join(lines), _WRITTEN, "exec"), {"names": [*names], "typed": typed, **_CONVERTERS}, made)  # noqa: S102
     return made["decode"]
 
 
@@ -492,6 +495,15 @@ def _wrong_type(
         except (ValueError, ArithmeticError):
             return ValueError(f"column {name!r} holds {text!r}: expected {_EXPECTED[types[name]]}")
     raise AssertionError("a converter refused a field once and took it the next time")
+
+
+# In functions, so that messages lead to lines of this file and not of the written code.
+def _refuse(row: list[str] | Broken, names: list[str]) -> NoReturn:
+    raise _fault(row, names)
+
+
+def _refuse_types(row: list[str], names: list[str], *typed: Any) -> NoReturn:
+    raise _wrong_type(row, names, *typed) from None
 
 
 def _fault(row: list[str] | Broken, names: list[str]) -> ValueError:
@@ -582,7 +594,7 @@ def _encoder_code(
     names: dict[str, object] = {"Decimal": Decimal, "date": date, "datetime": datetime, "time": time}
     names |= {"values": itemgetter(*columns), "join": delimiter.join, "width": len(columns)}
     # Every name in it is the repr of a string or made here.
-    exec("\n".join(lines), names, made)  # noqa: S102
+    exec(compile("\n".join(lines), _WRITTEN, "exec"), names, made)  # noqa: S102
     return made["encode"]
 
 

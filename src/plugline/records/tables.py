@@ -589,7 +589,7 @@ def _accept_code(columns: tuple[str, ...], forms: tuple[str, ...]) -> FunctionTy
     lines += ["    except KeyError:", "        return accept_any(record)", "    return record.copy()"]
     made: dict[str, FunctionType] = {}
     # Every name in it is the repr of a string or made here.
-    exec("\n".join(lines), {}, made)  # noqa: S102
+    exec(compile("\n".join(lines), "plugline: written for the columns", "exec"), {}, made)  # noqa: S102
     return made["accept"]
 
 
