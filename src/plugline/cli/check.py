@@ -247,7 +247,16 @@ def _tell(checked: Checked) -> None:
         limited = path in checked.plugins and path not in checked.named
         shown = with_source_lines(findings)
         render.tell(render.findings_text(shown, colours=colours, most_lines=_MOST_LINES if limited else None))
-    render.tell(_summary(checked))
+    render.tell(f"{_summary(checked)}{_in_use(checked)}")
+
+
+def _in_use(checked: Checked) -> str:
+    """Say of a folder with broken plugins how many others that leaves as they are."""
+    broken = {path for path, findings in checked.findings.items() if any(one.is_error for one in findings)}
+    left = checked.plugins - broken - checked.declined
+    if not left or not broken & checked.plugins:
+        return ""
+    return f"; {len(left)} other plugin{'s are' if len(left) != 1 else ' is'} in use"
 
 
 def _summary(checked: Checked) -> str:

@@ -105,7 +105,7 @@ def test_everything_wrong_with_a_pipeline_and_its_plugins_is_told_once(
         f"  hint: did you mean 'good'? known processors are {', '.join(known)}\n"
         "error[P201] plugins/half.py: missing functions ['describe']\n"
         "  hint: define describe()\n"
-        "1 pipeline and 2 plugins, 1 with findings, findings on 1 other file\n"
+        "1 pipeline and 2 plugins, 1 with findings, findings on 1 other file; 1 other plugin is in use\n"
     )
 
 
@@ -160,7 +160,7 @@ def test_the_quickstart_has_one_bad_plugin(capsys: pytest.CaptureFixture[str], m
     assert capsys.readouterr().out == (
         "error[P201] plugins/bad_plugin.py: missing functions ['transform', 'describe']\n"
         "  hint: define transform(record) and describe()\n"
-        "1 pipeline and 3 plugins, 1 with findings\n"
+        "1 pipeline and 3 plugins, 1 with findings; 2 other plugins are in use\n"
     )
 
 
