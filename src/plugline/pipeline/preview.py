@@ -1,10 +1,11 @@
 """A plan to a few of its records, as they are before and after every step; nothing is written."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import islice
+from typing import BinaryIO, cast
 
 from plugline.blame import describe_error, users_own_interrupt
 from plugline.dispatch.copies import structural_copy
@@ -16,7 +17,7 @@ from plugline.pipeline.faults import position_of
 from plugline.pipeline.plan import Plan, make_plan
 from plugline.pipeline.steps import StepView, Walker
 from plugline.pipeline.streams import open_source
-from plugline.records import RawBatch, Reader, Record, Split, Writer
+from plugline.records import OpensSource, RawBatch, Reader, Record, Split, Writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ def _raws(plan: Plan, bound: BoundPlan) -> Iterator[_Raw]:
         reader = bound.reader.reader()
         with ExitStack() as stack:
             try:
-                stream = stack.enter_context(open_source(plan.located(split.path)))
+                stream = stack.enter_context(_opened_source(bound, plan.located(split.path)))
                 for batch in reader.batches(stream):
                     for index in range(len(batch.raws)):
                         yield _Raw(split=split, reader=reader, batch=batch, index=index)
@@ -98,6 +99,12 @@ def _raws(plan: Plan, bound: BoundPlan) -> Iterator[_Raw]:
                 said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
                 finding = Finding("R101", f"cannot be read any further: {said}", Place(split.path))
                 raise RunStopped(finding) from error
+
+
+def _opened_source(bound: BoundPlan, path: str) -> AbstractContextManager[BinaryIO]:
+    if hasattr(bound.reader, "open_source"):  # a database, which is no file
+        return cast("AbstractContextManager[BinaryIO]", cast("OpensSource", bound.reader).open_source(path))
+    return open_source(path)
 
 
 def _previewed(number: int, raw: _Raw, walker: Walker, writer: Writer | None) -> PreviewedRecord:
