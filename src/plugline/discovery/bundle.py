@@ -12,6 +12,7 @@ outline (see :mod:`plugline.discovery.outline`) and the code, both marshalled, a
 people: when a plugin's file is gone, tracebacks and ``inspect.getsource`` go on to show what is running.
 """
 
+import _imp
 import marshal
 import os
 
@@ -54,6 +55,14 @@ class Bundle:
         entry = self._checked(digest, where)
         code = _unmarshal(entry[_middle(entry) : _end(entry)]) if entry is not None else None
         return code if isinstance(code, CodeType) else None
+
+    def find_code_for(self, path: str, digest: bytes, where: Where) -> CodeType | None:
+        """Return the code that was compiled from the source of this digest, as that of a file of this path."""
+        code = self.find_code(digest, where) if where[1] else None
+        if code is not None and code.co_filename != path:
+            # As importlib does: the folder is reached by another path than it was then.
+            _imp._fix_co_filename(code, path)  # type: ignore[attr-defined]  # noqa: SLF001
+        return code
 
     def find_outline(self, digest: bytes, where: Where) -> object:
         """Return the outline of that source, or ``None`` on any doubt."""

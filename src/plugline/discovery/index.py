@@ -3,7 +3,6 @@
 What is remembered is read by :mod:`plugline.discovery.recall`, which tells how it is kept and when it is trusted.
 """
 
-import _imp
 import marshal
 import os
 
@@ -104,15 +103,18 @@ class FolderIndex:
         tree: The folder.
         find: What says which candidates it holds.
         recall: What is on disk of it.
+        bundle: The code that is remembered, where somebody has it open.
 
     Threads: used by one at a time, under its host's lock.
     """
 
-    def __init__(self, tree: DiskTree, find: Callable[[], Found], recall: Recall | None = None) -> None:
+    def __init__(
+        self, tree: DiskTree, find: Callable[[], Found], recall: Recall | None = None, bundle: Bundle | None = None
+    ) -> None:
         self.tree = tree
         self.find = find
         self.recall = recall if recall is not None else Recall(tree.real)
-        self._known_bundle: Bundle | None = None
+        self._known_bundle = bundle
         self.unremembered: dict[str, Read] = {}
         self.read_seconds: dict[str, float] = {}  # of files that this process has read, by their paths in the folder
         """What cannot be remembered, and is read again each time: files that cannot be read, odd settings."""
@@ -238,10 +240,7 @@ class FolderIndex:
 
     def code_at(self, digest: bytes, where: Where, path: str) -> CodeType | None:
         """Return the code that is remembered at a place in the bundle, as that of a file of this path."""
-        code = self._bundle.find_code(digest, where) if self._bundle is not None and where[1] else None
-        if code is not None and code.co_filename != path:
-            _imp._fix_co_filename(code, path)  # type: ignore[attr-defined]  # noqa: SLF001 - importlib does so; the folder is reached by another path than it was then
-        return code
+        return self._bundle.find_code_for(path, digest, where) if self._bundle is not None else None
 
     def _find_helper(self, digest: bytes) -> Where | None:
         descriptor = open_ours(f"{self.recall.path}.index")

@@ -3,8 +3,6 @@
 They are light to import: a listing that is remembered needs them, and nothing of what made them.
 """
 
-from __future__ import annotations
-
 from plugline.contract.interface import Interface
 from plugline.discovery.candidates import FileCandidate
 from plugline.findings import Finding, Place
@@ -50,7 +48,7 @@ class Unread:
             self._outline = self._outline()
         return self._outline if isinstance(self._outline, tuple) else (None, (), ())
 
-    def read(self) -> SourceFacts | None:
+    def read(self) -> "SourceFacts | None":
         """Return what the source shows, ``None`` where it is gone or broken by now."""
         # The parser of syntax trees, for those who ask for more than a listing.
         from plugline.discovery.source import parse_source, read_facts  # noqa: PLC0415
@@ -127,7 +125,7 @@ class PluginSpec(Value):
     requires: tuple[str, ...]
     after: tuple[str, ...]
     priority: int
-    _facts: SourceFacts | Unread | None
+    _facts: "SourceFacts | Unread | None"
 
     def __init__(
         self,
@@ -142,7 +140,7 @@ class PluginSpec(Value):
         module: str,
         distribution: str | None,
         settings: Mapping[str, object],
-        facts: SourceFacts | Unread | None,
+        facts: "SourceFacts | Unread | None",
         requires: tuple[str, ...] = (),
         after: tuple[str, ...] = (),
         priority: int = 0,
@@ -166,7 +164,7 @@ class PluginSpec(Value):
         )
 
     @property
-    def facts(self) -> SourceFacts | None:
+    def facts(self) -> "SourceFacts | None":
         """What its source shows; ``None`` for a module without source, or one that is gone.
 
         Read when it is first asked for, from the file as it is then.
@@ -181,7 +179,7 @@ class PluginSpec(Value):
         """Module-level names with literal values."""
         return self.facts.constants if self.facts is not None else {}
 
-    def replaced(self, **fields: object) -> PluginSpec:
+    def replaced(self, **fields: object) -> "PluginSpec":
         """Return a spec that differs in these fields."""
         known = {name: getattr(self, name) for name in self.__slots__ if name != "_facts"}
         # Facts that were not read yet are not read for this.

@@ -301,6 +301,12 @@ class Recall:
         return head if head.scope == self.scope else None
 
 
+def running_part(row: Row) -> tuple[str, bytes, tuple[int, int], tuple[Owner, ...], dict[int, object]]:
+    """Return what loading an unchanged file needs: its module, digest, place in the bundle, owners and verdicts."""
+    rest = marshal.loads(row[REST])  # noqa: S302 - from a file that only we can write, with its digest checked
+    return rest[1], rest[2], rest[3], rest[-2], rest[-1]
+
+
 def place_in(record: bytes) -> tuple[int, int]:
     """Return the offset and the length that a record holds."""
     return int.from_bytes(record[8:16], "little"), int.from_bytes(record[16:24], "little")

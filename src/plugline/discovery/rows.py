@@ -137,12 +137,6 @@ def rest_of(row: Row) -> Rest:
 _NO_ORDER: Final = ((), (), 0)
 
 
-def running_part(row: Row) -> tuple[str, bytes, tuple[int, int], Owners, dict[int, EncodedVerdict]]:
-    """Return what loading an unchanged file needs: its module, digest, place in the bundle, owners and verdicts."""
-    rest = marshal.loads(row[REST])  # noqa: S302 - from a file that only we can write, with its digest checked
-    return rest[1], rest[2], rest[3], rest[-2], rest[-1]
-
-
 def new_row(
     candidate: FileCandidate,
     status: tuple[int, int, int, int],

@@ -6,6 +6,7 @@ from plugline.values import Value
 
 if TYPE_CHECKING:
     # What more there is to know of a plugin is imported where it is asked for.
+    from plugline.discovery.bundle import Bundle
     from plugline.discovery.candidates import Candidate, FileCandidate
     from plugline.discovery.finders import Folder
     from plugline.discovery.index import FolderIndex
@@ -95,12 +96,35 @@ class Memory:
         recall: What of it is on disk.
     """
 
-    __slots__ = ("_index", "folder", "recall")
+    __slots__ = ("_bundle", "_index", "folder", "recall")
 
     def __init__(self, folder: "Folder", real: str) -> None:
         self.folder = folder
         self.recall = Recall(real, "nested" if folder.nested else "")
+        self._bundle: Bundle | None = None
         self._index: FolderIndex | None = None
+
+    @property
+    def bundle(self) -> "Bundle | None":
+        """The compiled code that is remembered, ``None`` where nothing can be."""
+        self.recall.locate()
+        if self._bundle is None and self.recall.path is not None:
+            from plugline.discovery.bundle import Bundle  # noqa: PLC0415 - for who loads
+
+            self._bundle = Bundle(f"{self.recall.path}.bundle")
+        return self._bundle
+
+    def read_all_code(self) -> None:
+        """Make ready for loading most of the plugins."""
+        if self.bundle is not None:
+            self.bundle.read_all()
+
+    def flush(self) -> None:
+        """Write down code that was not remembered, and let go of what was read."""
+        if self._index is not None:
+            self._index.flush()
+        elif self._bundle is not None:
+            self._bundle.forget()
 
     @property
     def index(self) -> "FolderIndex":
@@ -111,7 +135,7 @@ class Memory:
             from plugline.discovery.trees import DiskTree  # noqa: PLC0415
 
             assert isinstance(self.folder.tree, DiskTree)  # noqa: S101 - a folder's is
-            self._index = FolderIndex(self.folder.tree, self.folder.find, self.recall)
+            self._index = FolderIndex(self.folder.tree, self.folder.find, self.recall, self.bundle)
         return self._index
 
 

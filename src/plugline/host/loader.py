@@ -6,16 +6,12 @@ from _weakref import ref
 from plugline.clock import monotonic_seconds
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.finders import Finder
-from plugline.discovery.index import FolderIndex
-from plugline.discovery.recall import ENTRY, Row
-from plugline.discovery.rows import running_part
+from plugline.discovery.recall import ENTRY, Row, running_part
 from plugline.discovery.trees import real_path
-from plugline.errors import LoadError, NameMissing, SettingsRefused
 from plugline.files import SourceFile, digest_of, read_plain
 from plugline.findings import Finding, Place
 from plugline.host.circumstances import Circumstances
 from plugline.host.entries import Entry, Inspection, Memory, RememberedEntry
-from plugline.host.registry import admitted, check_read, split_entry
 from plugline.loading.locks import LoadLock
 from plugline.loading.modules import Undo, forget_modules
 from plugline.loading.namespace import (
@@ -48,6 +44,7 @@ from plugline.values import Value
 if TYPE_CHECKING:
     # What runs and binds plugins is imported where one is run.
     from plugline.contract.permissions import Permissions
+    from plugline.discovery.index import FolderIndex
     from plugline.host.dispatching import Dispatching
     from plugline.host.plugin import Plugin
     from plugline.loading.families import Family
@@ -299,7 +296,7 @@ class Loader:
             return found.content
         return index.find_source(digest, relative, where)
 
-    def _index_of(self, namespace: Namespace) -> FolderIndex | None:
+    def _index_of(self, namespace: Namespace) -> "FolderIndex | None":
         for number, memory in self._memories.items():
             if self._namespaces.get(number) is namespace:
                 return memory.index
@@ -314,7 +311,7 @@ class Loader:
         self._batches += 1
         self._watch.open()
         for memory in self._memories.values():
-            memory.index.read_all_code()
+            memory.read_all_code()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -327,10 +324,12 @@ class Loader:
         self._batches -= batches
         if self._depth == 0:
             for memory in self._memories.values():
-                memory.index.flush()
+                memory.flush()
 
     def path_of(self, entry: Entry) -> str | None:
         """Return the file as tracebacks name it."""
+        if isinstance(entry, RememberedEntry):
+            return real_path(entry.listed.tree, entry.row[ENTRY])
         match entry.candidate:
             case FileCandidate() as candidate:
                 return real_path(candidate.tree, candidate.entry)
@@ -344,9 +343,12 @@ class Loader:
 
     def module_name(self, entry: Entry) -> str:
         """Return the full name of the entry's module in ``sys.modules``."""
-        assert entry.candidate is not None  # noqa: S101 - only a candidate becomes a plugin
         namespace = self._namespaces.get(entry.finder)
-        module = entry.candidate.module
+        if isinstance(entry, RememberedEntry):
+            module = running_part(entry.row)[0]
+        else:
+            assert entry.candidate is not None  # noqa: S101 - only a candidate becomes a plugin
+            module = entry.candidate.module
         return namespace.module_name(module) if namespace is not None else module
 
     def load(self, entry: Entry, slow: Told) -> Outcome:
@@ -396,9 +398,8 @@ class Loader:
         if type(namespace) is not Namespace or self.compiler is not None or "/" in relative:
             return None
         listed = entry.listed
-        index = listed.index
-        path = real_path(index.tree, relative)
-        text = self._texts.get(listed.finder) if self._batches else self._around.text(index.tree.real)
+        path = real_path(listed.tree, relative)
+        text = self._texts.get(listed.finder) if self._batches else self._around.text(listed.memory.recall.real)
         found = read_plain(path) if text == listed.text else None
         if found is None:
             return None
@@ -414,7 +415,8 @@ class Loader:
         name = namespace.module_name(module)
         if name in sys.modules or "." in module:
             return None
-        code = index.code_at(digest, where, path)
+        bundle = listed.memory.bundle
+        code = bundle.find_code_for(path, digest, where) if bundle is not None else None
         if code is None:
             return None
         if namespace.name not in sys.modules:
@@ -536,6 +538,8 @@ class Loader:
 
     def recheck(self, entry: Entry, candidate: FileCandidate, source: SourceFile, digest: bytes) -> Entry:
         """Hold bytes against all that is asked of a plugin before it is run; what is wrong is in the entry's findings."""
+        from plugline.host.registry import admitted, check_read, split_entry  # noqa: PLC0415 - most often all is remembered
+
         if digest.hex() != entry.digest:
             # It changed since it was listed: what is run is what was checked, so it is checked again.
             from plugline.discovery.reading import read_and_forget  # noqa: PLC0415 - it seldom has
@@ -629,6 +633,7 @@ class Loader:
         self, entry: Entry, module: object, wanted: str, path: str, undo: Undo, *, private: bool
     ) -> Target | Declined | Vanished | Faulty | tuple[Finding, ...]:
         """Return what of a module that was run provides the interface, or what keeps it from doing so."""
+        from plugline.errors import NameMissing  # noqa: PLC0415 - as below
         from plugline.loading.binding import ask_available, find_target  # noqa: PLC0415 - as in _run
 
         place = Place(entry.place.path)
@@ -734,6 +739,8 @@ class Loader:
         """
         value = loaded.target.value
         name = entry.name
+        from plugline.errors import LoadError, SettingsRefused  # noqa: PLC0415 - for who makes instances
+
         if not isinstance(value, type):
             if settings:
                 message = f"is a module with functions and has no settings, {', '.join(sorted(settings))} was given"

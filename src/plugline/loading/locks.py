@@ -13,7 +13,6 @@ Threads: that is what it is for. ``_deciding`` guards who holds what whenever th
 import sys
 from _thread import allocate_lock, get_ident
 
-from plugline.clock import monotonic_seconds
 from plugline.typed import Iterator, TracebackType
 
 MAX_WAIT_SECONDS = 120.0  # a plugin that fetches a model may take minutes; nobody else should wait longer for it
@@ -61,6 +60,9 @@ class LoadLock:
         Raises:
             StillLoading: Neither has come to be.
         """
+        # Who only lists plugins has a lock, and waits for nobody.
+        from plugline.clock import monotonic_seconds  # noqa: PLC0415
+
         end = monotonic_seconds() + MAX_WAIT_SECONDS
         look = _FIRST_LOOK_SECONDS
         _waiting[me] = self
