@@ -316,6 +316,11 @@ CODES = {
         "The input, the pipeline or a plugin is not what it was when the run began; the finding names which. Half an output of each would be neither.",
         "Run it without --resume to begin anew, or put back what it was.",
     ),
+    "C114": Code(
+        "a source cannot be followed",
+        "Following needs files that can be read again after a restart, and an output that can be written as it goes.",
+        "Follow a file, a folder or a pattern, into ndjson, csv or lines.",
+    ),
     "R101": Code(
         "the source cannot be read any further",
         "The file could not be opened or read, its compressed data is broken, or the format cannot go on. The run stopped; "
@@ -374,6 +379,16 @@ CODES = {
         "the input changed while it was read",
         "A file was replaced, shortened or written to at the same length. What was read may be half of each, so the output is not put in place.",
         "Run it again, on a file that nobody writes. A file that only grows is fine: what was there at the beginning is read.",
+    ),
+    "R113": Code(
+        "a followed file was rotated",
+        "Another file has its name. What was left of the old one was read, and the new one is read from its beginning.",
+        "Nothing, if that is how your logs are kept.",
+    ),
+    "R114": Code(
+        "a followed file was cut off",
+        "It is shorter than what had been read of it, or holds something else. It is read from its beginning.",
+        "Nothing, if that is how your logs are kept; what was cut off before it was read is lost.",
     ),
     # ------------------------------------------------------------------ T: trust
     "T101": Code(

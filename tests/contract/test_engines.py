@@ -37,9 +37,28 @@ class Ahead:
                     one.cancel()
 '''
 
+# Another: interpreters that share nothing with this one, and get the plan by value.
+POOL = '''
+"""Runs splits in a pool of interpreters."""
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context, resource_tracker
+
+VERSION = "0.1"
+
+
+def run(runner, splits, /):
+    try:
+        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+            yield from pool.map(runner, splits)
+    finally:
+        resource_tracker._resource_tracker._stop()  # a process that would stay as long as this one
+'''
+
 ENGINES: dict[str, dict[str, str]] = {
     "local": {},
     "ahead": {"ahead.py": AHEAD},
+    "pool": {"pool.py": POOL},
     "dask": {},
     "ray": {},
     "spark": {},
@@ -51,7 +70,7 @@ every_engine = pytest.mark.parametrize(
         pytest.param(
             engine,
             marks=[pytest.mark.slow, pytest.mark.timeout(300)]
-            if engine in MODULES and find_spec(MODULES[engine])
+            if engine == "pool" or (engine in MODULES and find_spec(MODULES[engine]))
             else pytest.mark.skipif(engine in MODULES, reason="not installed: tests/engines/run installs it"),
         )
         for engine in ENGINES

@@ -2,8 +2,9 @@
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from types import FrameType
 
 import click
@@ -35,6 +36,8 @@ from plugline.pipeline.run import run_plan
 @output_options
 @click.option("--report", "page_path", metavar="PAGE.html", help="Write a page on what the run did, for a browser.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was not finished, if there is one.")
+@click.option("--follow", is_flag=True, help="Go on with what is appended to the file, or arrives in the folder.")
+@click.option("--retry", "letters", metavar="FILE", help="Feed the dead letters in FILE through again.")
 @click.option("--profile", "profiled", is_flag=True, help="Say which plugin the time goes to.")
 @safe_mode
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing where nothing went wrong.")
@@ -47,6 +50,8 @@ def command(  # click gives every option by its name
     *,
     page_path: str | None,
     resume: bool,
+    letters: str | None,
+    follow: bool,
     profiled: bool,
     quiet: bool,
     no_plugins: bool,
@@ -74,11 +79,12 @@ def command(  # click gives every option by its name
         config, base = configuration(source, given, context)
         to_stdout = config.sink.path == STANDARD
         _check_streams(config)
-        plan = make_plan(config, base, plugins=not no_plugins, only=only or None)
+        make = partial(make_plan, config, base, plugins=not no_plugins, only=only or None, follows=follow)
+        plan = _plan(make, letters)
         bar = ProgressLine.for_terminal(quiet=quiet or as_json)
         seeing = Seeing(plan, bar, page_path=page_path, profiled=profiled, title=source or "pipeline.toml")
         with _signals(invocation), _clean_output(to_stdout=to_stdout), bar, hidden_variables(config):
-            report, stop = _run(plan, seeing, resume=resume)
+            report, stop = _follow(seeing, make) if follow else _run(seeing, resume=resume)
     except ConfigurationError as error:
         if as_json:
             data = [render.finding_data(finding) for finding in error.findings]
@@ -99,7 +105,7 @@ def command(  # click gives every option by its name
         seeing.say(report)
         if invocation.verbose:
             _say_tracebacks(report)
-    if stop is not None:
+    if stop is not None or follow:
         return _stop_code(stop, invocation)
     return FAULTS if report.failed or not written else OK
 
@@ -111,9 +117,34 @@ def _say_tracebacks(report: RunReport) -> None:
         render.say(f"{render.plain(key)}\n{lines}")
 
 
-def _run(plan: Plan, seeing: Seeing, *, resume: bool) -> tuple[RunReport, RunStopped | None]:
+def _plan(make: Callable[[], Plan], letters: str | None) -> Plan:
+    plan = make()
+    if letters is None:
+        return plan
+    from plugline.pipeline.retry import retried  # noqa: PLC0415 - where it is asked for
+
+    return retried(plan, letters)
+
+
+def _tell(finding: Finding) -> None:
+    render.say_findings([finding])
+
+
+def _follow(seeing: Seeing, make: Callable[[], Plan]) -> tuple[RunReport, RunStopped | None]:
+    from plugline.pipeline.follow import follow_plan  # noqa: PLC0415 - where it is asked for
+    from plugline.pipeline.following import Replanning  # noqa: PLC0415 - as above
+
+    changed = Replanning(make, _tell)
+    return _reported(lambda: follow_plan(seeing.plan, progress=seeing.progress, tell=_tell, changed=changed))
+
+
+def _run(seeing: Seeing, *, resume: bool) -> tuple[RunReport, RunStopped | None]:
+    return _reported(lambda: run_plan(seeing.plan, progress=seeing.progress, resume=resume))
+
+
+def _reported(run: Callable[[], RunReport]) -> tuple[RunReport, RunStopped | None]:
     try:
-        return run_plan(seeing.plan, progress=seeing.progress, resume=resume), None
+        return run(), None
     except RunStopped as stop:
         report = stop.report
         if not isinstance(report, RunReport):  # it always is; the error knows no report, being on the ground
@@ -134,8 +165,8 @@ def _log(what: str, report: RunReport) -> None:
     )
 
 
-def _stop_code(stop: RunStopped, invocation: Invocation) -> int:
-    if not stop.interrupted:
+def _stop_code(stop: RunStopped | None, invocation: Invocation) -> int:
+    if stop is not None and not stop.interrupted:
         return STOPPED
     return INTERRUPTED if invocation.signal == signal.SIGINT else 128 + int(invocation.signal)
 

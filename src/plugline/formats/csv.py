@@ -169,6 +169,17 @@ class _Reader:
         self._decode = _new_decoder()
         self.decode = cast("Callable[[object], Record]", self._decode)
 
+    @property
+    def columns(self) -> list[str]:
+        """The columns, once they are known; may be set where rows come without their header."""
+        return self._names
+
+    @columns.setter
+    def columns(self, names: list[str]) -> None:
+        if names != self._names:
+            self._names[:] = names
+            self._know_columns()
+
     def batches(self, stream: BinaryIO, /) -> Iterator[_Batch]:
         """Yield the rows of about 32 KiB at a time, or of what has arrived, where that is less.
 

@@ -41,7 +41,7 @@ class Ndjson:
 class _Batch:
     """The lines of one chunk; blank ones are among ``lines`` and not among ``raws``."""
 
-    __slots__ = ("_line", "_lines", "_offset", "_row", "raws")
+    __slots__ = ("_counted", "_line", "_lines", "_offset", "_row", "raws")
 
     def __init__(self, raws: list[object], lines: list[bytes], line: int, offset: int, row: int) -> None:
         self.raws = raws
@@ -49,18 +49,18 @@ class _Batch:
         self._line = line
         self._offset = offset
         self._row = row
+        self._counted = (0, offset)
 
     def position(self, index: int, /) -> Position:
-        """Count again, up to the record."""
+        """Count again, up to the record; from the last one that was asked for, since they come in order."""
         before = index
         if len(self.raws) != len(self._lines):
             # The same objects, so that finding the index-th record means finding the index-th line that is not blank.
             before = [at for at, line in enumerate(self._lines) if line and not line.isspace()][index]
-        return Position(
-            line=self._line + before,
-            offset=self._offset + sum(map(len, self._lines[:before])),
-            row=self._row + index,
-        )
+        line, offset = self._counted if self._counted[0] <= before else (0, self._offset)
+        offset += sum(map(len, self._lines[line:before]))
+        self._counted = (before, offset)
+        return Position(line=self._line + before, offset=offset, row=self._row + index)
 
 
 class _Reader:

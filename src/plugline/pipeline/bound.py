@@ -64,6 +64,10 @@ class BoundPlan:
         except BaseException:
             self._stack.close()
             raise
+        if plan.retries and not self._findings:
+            from plugline.pipeline.retry import Retried  # noqa: PLC0415 - seldom
+
+            self.reader = Retried(self.reader)
         if self._findings:
             self._stack.close()
             raise ConfigurationError(self._findings)

@@ -49,6 +49,25 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """How far a file has been read that is being followed.
+
+    Attributes:
+        key: What it is known by, whatever its name.
+        path: Its name.
+        offset: How much of it has been read.
+        check: The checksum of some bytes before that.
+        begins: Whether this was its beginning: what is counted of it begins anew.
+    """
+
+    key: str
+    path: str
+    offset: int
+    check: int
+    begins: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
     """A split, and what the process that made it knows besides.
 
@@ -58,12 +77,14 @@ class Cut:
         bytes_read: How much of the input there is before ``after``, as it is on disk.
         position: Says where a record of the split stands in its file; ``None`` where counting on from the splits before
             it tells.
+        followed: How far its file has been read, where files are followed.
     """
 
     split: Split
     after: Mark
     bytes_read: int
     position: PlaceCall | None = None
+    followed: Followed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +193,12 @@ class Input:
         self._identify(path)
         if cuts_pieces(self._form) and (opens or file is not None):
             return self._by_format(located, start)
-        cuts = _cuts_bytes(self._form)
+        cuts = byte_cuts(self._form)
         if file is not None and cuts is not None:
             return _from_anywhere(file, cuts, start, self._plan.max_record_bytes)
         if opens or not self._streaming or not (cuts or getattr(self._form, "decodes_singly", False)):
-            return iter([_Piece(Split(index=0, path=path), 0, size_of(located) or 0)])
+            # What comes after it is marked by 1: it is done or not.
+            return iter([_Piece(Split(index=0, path=path), 1, size_of(located) or 0)][: 1 - start])
         if cuts is not None:
             return _as_read(located, cuts, start, self._plan.max_record_bytes)
         return self._by_reader(located, start)
@@ -236,7 +258,7 @@ class _Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class _ByteCuts:
+class ByteCuts:
     """How a format's bytes are cut.
 
     Attributes:
@@ -250,15 +272,16 @@ class _ByteCuts:
     header_end: Callable[[bytes], int] | None
 
 
-def _cuts_bytes(form: Format) -> _ByteCuts | None:
+def byte_cuts(form: Format) -> ByteCuts | None:
+    """Return how a format's bytes are cut, ``None`` where they cannot be."""
     header = cast("CutsAfterHeader", form).header_end if hasattr(form, "header_end") else None
     delimiter: bytes = getattr(form, "record_delimiter", b"")
     if delimiter:
-        return _ByteCuts(
+        return ByteCuts(
             lambda data: data.rfind(delimiter) + len(delimiter) if delimiter in data else 0, delimiter, header
         )
     if hasattr(form, "record_end"):
-        return _ByteCuts(cast("CutsBytes", form).record_end, b"", header)
+        return ByteCuts(cast("CutsBytes", form).record_end, b"", header)
     return None
 
 
@@ -266,7 +289,7 @@ def _wanted_bytes(size: int) -> int:
     return min(_MOST_BYTES, max(_LEAST_BYTES, size // _FEWEST_SPLITS))
 
 
-def _from_anywhere(file: str, cuts: _ByteCuts, start: int, limit: int) -> Iterator[_Piece]:
+def _from_anywhere(file: str, cuts: ByteCuts, start: int, limit: int) -> Iterator[_Piece]:
     """Cut a file of bytes. Only what is around the cuts is read, where the format has a delimiter."""
     descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -274,7 +297,9 @@ def _from_anywhere(file: str, cuts: _ByteCuts, start: int, limit: int) -> Iterat
         head = _header(descriptor, cuts, size)
         wanted = _wanted_bytes(size)
         while True:
-            begin, end = _next_range(descriptor, cuts, start, size, wanted, limit)
+            # The header is in the first piece, whole.
+            least = wanted if start else max(wanted, len(head))
+            begin, end = _next_range(descriptor, cuts, start, size, least, limit)
             if begin > start:
                 yield _range_piece(start, begin, head)
             if end > begin:
@@ -294,7 +319,7 @@ def _range_piece(start: int, end: int, head: bytes, *, too_long: bool = False) -
     return _Piece(split, end, end)
 
 
-def _header(descriptor: int, cuts: _ByteCuts, size: int) -> bytes:
+def _header(descriptor: int, cuts: ByteCuts, size: int) -> bytes:
     if cuts.header_end is None:
         return b""
     wanted = _SEARCHED_BYTES
@@ -308,7 +333,7 @@ def _header(descriptor: int, cuts: _ByteCuts, size: int) -> bytes:
         wanted *= 2
 
 
-def _next_range(descriptor: int, cuts: _ByteCuts, start: int, size: int, wanted: int, limit: int) -> tuple[int, int]:
+def _next_range(descriptor: int, cuts: ByteCuts, start: int, size: int, wanted: int, limit: int) -> tuple[int, int]:
     """Return where the next piece ends, and where the record begins that is too long, or ``start``."""
     if start + wanted >= size:
         end = size
@@ -335,7 +360,7 @@ def _after(descriptor: int, delimiter: bytes, at: int, size: int) -> int:
     return size
 
 
-def _record_end(descriptor: int, cuts: _ByteCuts, start: int, size: int, wanted: int, limit: int) -> int:
+def _record_end(descriptor: int, cuts: ByteCuts, start: int, size: int, wanted: int, limit: int) -> int:
     while True:
         data = os.pread(descriptor, wanted, start)
         end = cuts.end_of(data)
@@ -352,7 +377,7 @@ def _too_long_message(start: int, size: int, limit: int) -> str:
     return f"no record ends in the {size:,} bytes from byte {start:,} on, at most {limit:,} may be (max_record_bytes in [run])"
 
 
-def _as_read(path: str, cuts: _ByteCuts, start: int, limit: int) -> Iterator[_Piece | None]:
+def _as_read(path: str, cuts: ByteCuts, start: int, limit: int) -> Iterator[_Piece | None]:
     """Cut a stream of bytes as it is read; what is before ``start`` is read and left out."""
     with open_source(path) as stream:
         yield from _cut_stream(stream, cuts, start, limit, _MOST_BYTES)
@@ -367,20 +392,21 @@ def cut_stream(stream: BinaryIO, form: Format, *, wanted_bytes: int, limit: int 
         wanted_bytes: How large a piece is to be.
         limit: How long a record may be.
     """
-    cuts = _cuts_bytes(form)
+    cuts = byte_cuts(form)
     if cuts is None:
         raise ValueError("the format cannot cut bytes")
     yield from (piece for piece in _cut_stream(stream, cuts, 0, limit, wanted_bytes) if piece is not None)
 
 
-def _cut_stream(stream: BinaryIO, cuts: _ByteCuts, start: int, limit: int, wanted: int) -> Iterator[_Piece | None]:
+def _cut_stream(stream: BinaryIO, cuts: ByteCuts, start: int, limit: int, wanted: int) -> Iterator[_Piece | None]:
     window = _Ahead(stream)
     head = _stream_header(window, cuts)
     window.skip(start)
     while True:
         while not window.ready():
             yield None
-        end = _end_in(window, cuts, limit, wanted)
+        # The header is in the first piece, whole.
+        end = _end_in(window, cuts, limit, wanted if window.at else max(wanted, len(head)))
         if window.fault is not None and not end:
             raise window.fault  # half a record may be left, which nobody wrote like this
         if end < 0:
@@ -399,23 +425,24 @@ def _cut_stream(stream: BinaryIO, cuts: _ByteCuts, start: int, limit: int, wante
             return
 
 
-def _end_in(window: "_Ahead", cuts: _ByteCuts, limit: int, wanted: int) -> int:
+def _end_in(window: "_Ahead", cuts: ByteCuts, limit: int, wanted: int) -> int:
     """Return how much to take; -1 where a record begins that is longer than records may be."""
     while True:
-        data = window.fill(wanted)
-        end = cuts.end_of(data)
-        if window.ended and window.fault is None and len(data) <= max(wanted, limit):
+        data = window.fill(wanted + 1)
+        if window.ended and window.fault is None and len(data) <= wanted:
             return len(data)
+        # Where it is cut depends on where the piece begins, and not on how the stream was read.
+        end = cuts.end_of(data[:wanted])
         if end:
             return end
         if len(data) > limit:
             return -1
-        if window.ended or not window.ready():
+        if len(data) <= wanted and (window.ended or not window.ready()):
             return 0
-        wanted = 2 * max(len(data), 1)
+        wanted *= 2
 
 
-def _too_long_piece(window: "_Ahead", cuts: _ByteCuts, limit: int) -> _Piece:
+def _too_long_piece(window: "_Ahead", cuts: ByteCuts, limit: int) -> _Piece:
     first = window.at
     begin = window.fill(1)[:_SEARCHED_BYTES]
     if not cuts.delimiter:
@@ -425,7 +452,7 @@ def _too_long_piece(window: "_Ahead", cuts: _ByteCuts, limit: int) -> _Piece:
     return _Piece(split, window.at, bytes_read(window.stream))
 
 
-def _stream_header(window: "_Ahead", cuts: _ByteCuts) -> bytes:
+def _stream_header(window: "_Ahead", cuts: ByteCuts) -> bytes:
     if cuts.header_end is None:
         return b""
     wanted = _SEARCHED_BYTES

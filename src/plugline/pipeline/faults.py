@@ -1,6 +1,7 @@
 """Failing records to lines of a dead letter file."""
 
 import base64
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -90,7 +91,7 @@ class DeadLetters:
             "name": step.label,
             "plugin": step.use.name,
             "version": step.use.version,
-            "generation": 1,
+            "generation": step.generation,
             "digest": step.use.digest,
         }
 
@@ -155,8 +156,14 @@ def position_of(split: Split, position: Position) -> Mapping[str, object]:
 
 
 def _told(path: str, split: int, position: Position) -> Mapping[str, object]:
-    said = {"line": position.line, "offset": position.offset, "row": position.row}
-    return {"path": path, "split": split, **{key: value for key, value in said.items() if value is not None}}
+    told: dict[str, object] = {"path": path, "split": split}
+    if position.line is not None:
+        told["line"] = position.line
+    if position.offset is not None:
+        told["offset"] = position.offset
+    if position.row is not None:
+        told["row"] = position.row
+    return told
 
 
 def placed(letters: bytes, place: Callable[[Position], Position]) -> bytes:
@@ -169,15 +176,27 @@ def placed(letters: bytes, place: Callable[[Position], Position]) -> bytes:
     return b"\n".join([*(_placed(line, place) for line in letters.split(b"\n")[:-1]), b""])
 
 
+# The counts stand at the end of the position, which stands at the end of the line: so the record need not be decoded.
+_COUNTS = re.compile(rb'(?:,"line":(\d+))?(?:,"offset":(\d+))?(?:,"row":(\d+))?\}\}$')
+_MOST_DIGITS = 100  # three numbers and their names
+
+
 def _placed(line: bytes, place: Callable[[Position], Position]) -> bytes:
-    # The position is the last field, so that the record need not be decoded. Inside a text, quotes are escaped.
-    before, mark, after = line.rpartition(_POSITION)
-    found = orjson.loads(after[:-1])
-    position = place(Position(line=found.get("line"), offset=found.get("offset"), row=found.get("row")))
-    return before + mark + orjson.dumps(_told(found["path"], found["split"], position)) + b"}"
+    found = _COUNTS.search(line, max(0, len(line) - _MOST_DIGITS))
+    assert found is not None  # noqa: S101 - every letter ends so
+    position = place(Position(line=_number(found[1]), offset=_number(found[2]), row=_number(found[3])))
+    return line[: found.start()] + _counts(position) + b"}}"
 
 
-_POSITION = b'"position":'
+def _number(digits: bytes | None) -> int | None:
+    return None if digits is None else int(digits)
+
+
+def _counts(position: Position) -> bytes:
+    counts = b"" if position.line is None else b',"line":%d' % position.line
+    if position.offset is not None:
+        counts += b',"offset":%d' % position.offset
+    return counts if position.row is None else counts + b',"row":%d' % position.row
 
 
 def with_traceback(letters: bytes, number: int, traceback: str) -> bytes:

@@ -20,14 +20,21 @@ from typing import BinaryIO, Self, cast
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.findings import Finding, Place
 from plugline.pipeline.bound import BoundPlan
-from plugline.pipeline.cutting import Cut, Mark
+from plugline.pipeline.cutting import Cut, Followed, Mark
 from plugline.pipeline.faults import placed, with_traceback
 from plugline.pipeline.journal import Journal, JournalTaken, machine_start
 from plugline.pipeline.plan import Plan, goes_straight
 from plugline.pipeline.remote import has_scheme, without_secret
 from plugline.pipeline.report import added
 from plugline.pipeline.split import letters_finding, writes_alone
-from plugline.pipeline.streams import SinkFile, compressed_bytes, folder_aside, put_in_place, standard_writer
+from plugline.pipeline.streams import (
+    SinkFile,
+    compressed_bytes,
+    compression_of,
+    folder_aside,
+    put_in_place,
+    standard_writer,
+)
 from plugline.records import Assembles, OpensSink, Part, Position, Sink, StepCounts
 from plugline.records.values import SlowRecord
 
@@ -52,6 +59,8 @@ class Done:
         file: The file that the last split was of.
         lines: How many lines of that file come before the next split; ``None`` where its reader does not tell.
         rows: How many records of it do.
+        places: How far each file has been read, where files are followed.
+        counted: How many lines and rows of each that is.
     """
 
     mark: Mark = field(default_factory=Mark)
@@ -66,6 +75,8 @@ class Done:
     file: int = -1
     lines: int | None = 0
     rows: int = 0
+    places: Mapping[str, Followed] = field(default_factory=dict)
+    counted: Mapping[str, tuple[int | None, int]] = field(default_factory=dict)
 
     @property
     def records(self) -> int:
@@ -84,15 +95,18 @@ class Aside:
     Args:
         path: The file's place.
         suffix: Tells it from others of the same run.
+        in_place: Whether it is written in its place after all.
     """
 
-    def __init__(self, path: str, suffix: str) -> None:
+    def __init__(self, path: str, suffix: str, *, in_place: bool = False) -> None:
         self.path = path
         self._target = path if has_scheme(path) else os.path.realpath(path)
         name = os.path.basename(self._target)
         # A part of the name, since with what is added it could be longer than file names may be.
         told = _short_digest(path if has_scheme(path) else name)
         self.aside = os.path.join(folder_aside(path), f".{name[:48]}.{told}.{suffix}")
+        if in_place:
+            self.aside = self._target
         self.bytes = 0
         self._descriptor: int | None = None
 
@@ -140,10 +154,10 @@ class Aside:
             getattr(os, "fdatasync", os.fsync)(self._descriptor)
 
     def put_in_place(self) -> None:
-        """Give it its final name, for good."""
-        self.sync()
+        """Give it its final name, for good; nothing where it has that already."""
         self.close()
-        put_in_place(self.aside, self.path)
+        if os.path.exists(self.aside):
+            put_in_place(self.aside, self.path)
 
     def copy(self, count: int, more: bytes) -> None:
         """Put a copy of its first ``count`` bytes in place, with more behind them."""
@@ -219,7 +233,14 @@ class Committer:
     """
 
     def __init__(
-        self, plan: Plan, bound: BoundPlan, identity: Mapping[str, object], *, resume: bool, ordered: bool
+        self,
+        plan: Plan,
+        bound: BoundPlan,
+        identity: Mapping[str, object],
+        *,
+        resume: bool,
+        ordered: bool,
+        follows: bool = False,
     ) -> None:
         """Nothing is opened yet.
 
@@ -229,7 +250,9 @@ class Committer:
             identity: What must be the same when the run is gone on with.
             resume: Whether to go on with one that was not finished, if there is one.
             ordered: Whether parts come in the order of the splits.
+            follows: Whether there is no end: output and dead letters are written in their places as it goes.
         """
+        self._follows = follows
         self._plan = plan
         self._form = bound.writer
         self._identity = dict(identity)
@@ -245,6 +268,7 @@ class Committer:
         self._waiting: dict[int, tuple[Cut, Part]] = {}
         self._content_done: set[int] = set()
         self._restored: tuple[StepCounts, ...] = ()
+        self._ending = False  # all is written, and only to be put in place
         self._ended = False
         self.resumed_parts = 0
         self.discarded_parts = 0
@@ -280,10 +304,12 @@ class Committer:
             elif goes_straight(sink):
                 self._output = _Straight(sink)
             else:
-                output = self._output = Aside(sink, "part")
+                if self._follows:
+                    self._refuse_an_end()
+                output = self._output = Aside(sink, "part", in_place=self._follows)
                 output.refuse_what_is_no_file()
                 self._open_journal(Aside(sink, "journal").aside)
-                if not output.open(self.done.output_bytes):
+                if not self._ending and not output.open(self.done.output_bytes):
                     raise self._lost(output.aside)
             self._probe()
         except ValueError as error:
@@ -291,15 +317,19 @@ class Committer:
             raise ConfigurationError([finding]) from error
         except OSError as error:
             raise self._stopped(error) from error
-        if goes_straight(letters):
-            return  # opened with the first of them: a pipe may have nobody at its other end
-        aside = self._letters = Aside(letters, "letters")
-        if self.done.letters_bytes:
+        if not goes_straight(
+            letters
+        ):  # which are opened with the first of them: a pipe may have nobody at its other end
+            self._open_letters(letters)
+
+    def _open_letters(self, letters: str) -> None:
+        aside = self._letters = Aside(letters, "letters", in_place=self._follows)
+        if self.done.letters_bytes and not self._ending:
             try:
                 if not aside.open(self.done.letters_bytes):
                     raise self._lost(aside.aside)
             except OSError as error:
-                raise RunStopped(letters_finding(plan, error)) from error
+                raise RunStopped(letters_finding(self._plan, error)) from error
 
     def _run_name(self) -> str:
         return _short_digest(repr(sorted(self._identity.items(), key=str)))
@@ -367,6 +397,8 @@ class Committer:
         if "content" in entry:
             self._content_done.add(cast("int", entry["content"]))
             self.done = replace(self.done, output_bytes=cast("int", entry["output_bytes"]))
+        elif "ending" in entry:
+            self._ending = True
         elif "mark" in entry:
             index, file, start = cast("list[int]", entry["mark"])
             counts = tuple(
@@ -384,6 +416,11 @@ class Committer:
                 )
             )
             columns = cast("list[str] | None", entry["columns"])
+            places, counted = self.done.places, self.done.counted
+            if "place" in entry:
+                key, path, offset, check = cast("tuple[str, str, int, int]", entry["place"])
+                places = {**places, key: Followed(key=key, path=path, offset=offset, check=check)}
+                counted = {**counted, key: (cast("int | None", entry["lines"]), cast("int", entry["rows"]))}
             self.done = replace(
                 self.done,
                 mark=Mark(index=index, file=file, start=start),
@@ -400,6 +437,8 @@ class Committer:
                 file=cast("int", entry["file"]),
                 lines=cast("int | None", entry["lines"]),
                 rows=cast("int", entry["rows"]),
+                places=places,
+                counted=counted,
             )
 
     # ------------------------------------------------------------------------- part by part
@@ -475,6 +514,8 @@ class Committer:
             "lines": None if lines_before is None or part.lines is None else lines_before + part.lines,
             "rows": rows_before + part.counts[0].entered,
         }
+        if cut.followed is not None:
+            entry["place"] = [cut.followed.key, cut.followed.path, cut.followed.offset, cut.followed.check]
         if self._journal is not None:
             self._journalled(entry)
         self._restore(entry)
@@ -485,6 +526,8 @@ class Committer:
 
     def _before(self, cut: Cut) -> tuple[int | None, int]:
         """Return how many lines and rows of its file stand before a split."""
+        if cut.followed is not None:
+            return (0, 0) if cut.followed.begins else self.done.counted.get(cut.followed.key, (None, 0))
         return (self.done.lines, self.done.rows) if cut.after.file == self.done.file else (0, 0)
 
     def _letters_of(self, cut: Cut, part: Part) -> bytes:
@@ -550,8 +593,9 @@ class Committer:
         try:
             path = self._plan.located(self._plan.dead_letters)
             stale = not self.done.failed and os.path.isfile(path)
-            self._write_end()
-            if self._letters is not None and self._letters.bytes:
+            if not self._ending:
+                self._finish_writing()
+            if self._letters is not None and self.done.letters_bytes:
                 self._letters.put_in_place()
                 self._letters = None
             if self._sink is not None:
@@ -570,6 +614,15 @@ class Committer:
         self._ended = True
         return self._plan.dead_letters if stale else None
 
+    def _finish_writing(self) -> None:
+        self._write_end()
+        for file in (self._output, self._letters):
+            if file is not None:
+                file.sync()
+        if self._journal is not None:
+            # From here on there is nothing to be done again, whatever has its place already.
+            self._journal.append({"ending": True})
+
     def _write_end(self) -> None:
         if self._alone or self._output is None:
             return
@@ -583,6 +636,8 @@ class Committer:
     def _assemble(self) -> None:
         output = cast("Aside", self._output)
         output.close()
+        if not os.path.exists(output.aside):
+            return  # it was made, and what it was made of removed
         with open(output.aside, "rb") as parts, SinkFile(self._plan.located(self._plan.sink)) as whole:
             cast("Assembles", self._form).assemble(parts, whole.stream, columns=self.done.columns)
             whole.commit()
@@ -610,9 +665,34 @@ class Committer:
         return self._plan.dead_letters
 
     @property
+    def all_done(self) -> bool:
+        """Whether the run that is gone on with had come to its end, and something has not got its final name."""
+        return self._ending
+
+    @property
     def resumable(self) -> bool:
         """Whether a run that stops now can be gone on with."""
-        return self._journal is not None and self.done.parts > 0 and not self._ended
+        return self._journal is not None and (self.done.parts > 0 or self._follows) and not self._ended
+
+    def _refuse_an_end(self) -> None:
+        end, _ = self._edge(first=False, last=True)
+        what = ""
+        if end or self._alone:
+            what = "the format of its output has an end, which never comes"
+        elif has_scheme(self._plan.sink) or compression_of(self._plan.sink) == ".zip":
+            what = "its output appears only when it is whole"
+        if what:
+            place = self._plan.config.place(("sink", "path"))
+            hint = "write ndjson, csv or lines to a file, or to standard output"
+            raise ConfigurationError([Finding("C114", f"this pipeline cannot follow its source: {what}", place, hint)])
+
+    def pause(self) -> None:
+        """Bring what is written to disk; it is gone on with later."""
+        for file in (self._output, self._letters):
+            if file is not None:
+                file.sync()
+        if self._journal is not None:
+            self._journal.mark_synced()
 
     def forget(self) -> None:
         """Leave nothing of the run, though it did not come to its end."""
@@ -633,11 +713,10 @@ class Committer:
             self._journal.close(remove=not keep)
             self._journal = None
 
-    def _lost(self, path: str) -> RunStopped:
+    def _lost(self, path: str) -> ConfigurationError:
         message = f"the run that was not finished cannot be gone on with: a part of {path!r} is missing"
-        return RunStopped(
-            Finding("R102", message, Place(without_secret(self._plan.sink)), "run it without --resume to begin anew")
-        )
+        place = self._plan.config.place(("sink", "path"))
+        return ConfigurationError([Finding("C113", message, place, "run it without --resume to begin anew")])
 
     def _stopped(self, error: OSError | ValueError) -> RunStopped:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

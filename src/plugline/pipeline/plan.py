@@ -67,11 +67,19 @@ class PluginUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepPlan:
-    """One step: a processor's use, and what becomes of records on which it fails."""
+    """One step: a processor's use, and what becomes of records on which it fails.
+
+    Attributes:
+        label: What it is called.
+        use: The processor.
+        on_error: What becomes of a record on which it fails.
+        generation: The how manieth plugin of this step it is, where plans take each other's place while a run goes on.
+    """
 
     label: str
     use: PluginUse
     on_error: OnError
+    generation: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +98,8 @@ class Plan:
         dead_letters: The path for records that failed.
         limit: How many of them are too many.
         engine: What executes the splits.
+        source: What the source names: a file, a folder, a pattern.
+        retries: Whether the splits are dead letters of this pipeline, that are to be fed through again.
         folder: What the relative ones of these paths are relative to: the working folder when the plan was made.
         slowest: How many of the records that take longest are to be told of; each of them costs every record a little time.
     """
@@ -107,6 +117,8 @@ class Plan:
     engine: PluginUse
     folder: str
     slowest: int = 0
+    source: str = ""
+    retries: bool = False
 
     def located(self, path: str) -> str:
         """Return one of the plan's paths as it can be opened from any working folder: a plugin may change that."""
@@ -135,7 +147,12 @@ def _has_no_folder(path: str) -> bool:
 
 
 def make_plan(
-    config: PipelineConfig, base: str = "", *, plugins: bool = True, only: Sequence[str] | None = None
+    config: PipelineConfig,
+    base: str = "",
+    *,
+    plugins: bool = True,
+    only: Sequence[str] | None = None,
+    follows: bool = False,
 ) -> Plan:
     """Find and check everything that a run needs; run nothing.
 
@@ -144,12 +161,13 @@ def make_plan(
         base: The folder that its paths are relative to.
         plugins: ``False`` leaves all out but those that are shipped.
         only: Names of those to use beside those that are shipped; ``None`` for all.
+        follows: Whether more is to come: a folder may be empty.
 
     Raises:
         ConfigurationError: Something is wrong; carries all findings.
     """
     with Catalogue(plugin_folders(config, base), plugins=plugins, only=only) as catalogue:
-        planner = _Planner(config, base, catalogue)
+        planner = _Planner(config, base, catalogue, follows=follows)
         plan = planner.plan()
     if plan is None:
         # Once each: a plugin that is used twice is wrong once.
@@ -160,8 +178,9 @@ def make_plan(
 class _Planner:
     """Gathers uses and findings; ends as a plan, or as the findings."""
 
-    def __init__(self, config: PipelineConfig, base: str, catalogue: Catalogue) -> None:
+    def __init__(self, config: PipelineConfig, base: str, catalogue: Catalogue, *, follows: bool) -> None:
         self._config = config
+        self._follows = follows
         self._base = base
         self._catalogue = catalogue
         self._trees: list[tuple[Tree, str, list[str]]] = []
@@ -189,6 +208,7 @@ class _Planner:
             writer=writer,
             splits=splits,
             max_record_bytes=config.run.max_record_bytes,
+            source=resolve(config.source.path, self._base),
             sink=sink,
             dead_letters=dead_letters,
             limit=config.run.max_errors,
@@ -327,9 +347,12 @@ class _Planner:
         path = self._config.source.path
         if self._format_of_address(path) is not None:
             return (Split(index=0, count=1, path=path),)
+        source = resolve(self._config.source.path, self._base)
         try:
             paths = expand_source(path, self._base)
         except (OSError, ValueError) as error:
+            if self._follows and isinstance(error, FileNotFoundError) and os.path.isdir(source):
+                return ()  # nothing has arrived yet
             said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             self._find(
                 "C109", f"{without_secret(self._config.source.path)!r} cannot be read: {said}", ("source", "path")

@@ -5,14 +5,14 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import cast
+from typing import Protocol, cast
 
 from plugline.blame import describe_error, users_own_interrupt
 from plugline.clock import monotonic_seconds
 from plugline.errors import ConfigurationError, PluglineError, RunStopped
 from plugline.findings import Finding, Place
 from plugline.pipeline.bound import BoundPlan, bound_engine
-from plugline.pipeline.cutting import Cut, Input
+from plugline.pipeline.cutting import Cut, Input, Mark
 from plugline.pipeline.parts import Committer
 from plugline.pipeline.plan import Plan, PluginUse
 from plugline.pipeline.remote import without_secret
@@ -105,28 +105,32 @@ def run_plan(plan: Plan, *, progress: ProgressCall | None = None, resume: bool =
         runner = PlanRunner(plan)
         bound = stack.enter_context(runner.bind())
         stack.callback(runner.close)
-        engine = stack.enter_context(bound_engine(plan)) if not bound.stateful else _OneByOne()
+        engine = stack.enter_context(bound_engine(plan)) if not bound.stateful else OneByOne()
         source = Input(plan, bound.reader, streaming=getattr(engine, "streaming", False))
         ordered = plan.config.run.ordered or bool(bound.stateful)
         # What a stateful step has seen is gone with its process, so such a run begins anew.
         go_on = resume and not bound.stateful
         committer = Committer(plan, bound, identity_of(plan, source), resume=go_on, ordered=ordered)
-        try:
-            stack.enter_context(committer)
-        except RunStopped as stop:
-            nothing = RunReport(
-                counts=(), seconds=0.0, output=without_secret(plan.sink), dead_letters=None, complete=False
-            )
-            raise RunStopped(stop.finding, nothing) from stop.__cause__
-        return _Run(plan, engine, runner, source, committer, progress).run()
+        entered(stack, committer, plan)
+        return PlanRun(plan, engine, runner, source, committer, progress).run()
 
 
-class _OneByOne:
+def entered(stack: ExitStack, committer: Committer, plan: Plan) -> None:
+    """Open the output; where that fails, the stop has a report like any other."""
+    try:
+        stack.enter_context(committer)
+    except RunStopped as stop:
+        report = RunReport(counts=(), seconds=0.0, output=without_secret(plan.sink), dead_letters=None, complete=False)
+        raise RunStopped(stop.finding, report) from stop.__cause__
+
+
+class OneByOne:
     """Runs splits in this process, in order: for steps whose results depend on the records before."""
 
     streaming = True
 
     def run(self, runner: SplitRunner, splits: Iterable[Split | None], /) -> Iterator[Part]:
+        """Yield the part of each split."""
         for split in splits:
             if split is not None:
                 yield runner(split)
@@ -138,11 +142,11 @@ def identity_of(plan: Plan, source: Input) -> dict[str, object]:
         f"the input {path!r}": list(told) for path, told in sorted(source.identities().items())
     }
     identity["the list of inputs"] = [without_secret(split.path) for split in plan.splits]
-    identity["the source's format"] = _identity_of_use(plan.reader)
+    identity["the source's format"] = identity_of_use(plan.reader)
     identity["the number of steps"] = len(plan.steps)
     for number, step in enumerate(plan.steps, 1):
-        identity[f"step {number} ({step.label!r})"] = [*_identity_of_use(step.use), step.on_error]
-    identity["the sink's format"] = _identity_of_use(plan.writer)
+        identity[f"step {number} ({step.label!r})"] = [*identity_of_use(step.use), step.on_error]
+    identity["the sink's format"] = identity_of_use(plan.writer)
     identity["the sink"] = without_secret(plan.sink)
     identity["the name of the dead letters"] = plan.dead_letters
     run = plan.config.run
@@ -150,11 +154,26 @@ def identity_of(plan: Plan, source: Input) -> dict[str, object]:
     return identity
 
 
-def _identity_of_use(use: PluginUse) -> list[object]:
+def identity_of_use(use: PluginUse) -> list[object]:
+    """Return what tells one use of a plugin from another."""
     return [use.name, use.digest, repr(sorted(use.settings.items(), key=lambda item: item[0]))]
 
 
-class _Run:
+class RunInput(Protocol):
+    """Where the splits of a run come from."""
+
+    @property
+    def bytes_total(self) -> int | None:
+        """How many bytes there are to read, as far as that is known."""
+
+    def cuts(self, mark: Mark | None = None) -> Iterator[Cut | None]:
+        """Yield the splits from ``mark`` on; ``None`` where there is nothing for the moment."""
+
+    def check_unchanged(self) -> None:
+        """Raise ``RunStopped`` where what was read is not what is there."""
+
+
+class PlanRun:
     """One run of a plan."""
 
     def __init__(
@@ -162,7 +181,7 @@ class _Run:
         plan: Plan,
         engine: Engine,
         runner: PlanRunner,
-        source: Input,
+        source: RunInput,
         committer: Committer,
         progress: ProgressCall | None,
     ) -> None:
@@ -178,11 +197,13 @@ class _Run:
         self._bytes_read = 0
 
     def run(self) -> RunReport:
+        """Take all parts, and put what they made in place."""
         committer = self._committer
         try:
             for part in self._parts():
                 self._take(part)
-            self._source.check_unchanged()
+            if not committer.all_done:
+                self._source.check_unchanged()
             report = self._report()
             if not report.balanced:
                 message = f"the counts of the run do not add up, which is a bug in plugline: {report.counts}"
@@ -193,6 +214,21 @@ class _Run:
             raise self._stop(RunStopped(finding, interrupted=True)) from None
         except RunStopped as stop:
             raise self._stop(stop) from stop.__cause__
+
+    def follow(self) -> RunReport:
+        """Take parts until the source ends, or the user ends it."""
+        try:
+            try:
+                for part in self._parts():
+                    self._take(part)
+            except KeyboardInterrupt:
+                pass  # the one way in which following ends
+            self._committer.pause()
+        except RunStopped as stop:
+            if not stop.interrupted:
+                raise self._stop(stop) from stop.__cause__
+            self._committer.pause()
+        return self._report()
 
     def _path_in_hand(self) -> str:
         if self._pending:
@@ -242,6 +278,8 @@ class _Run:
     def _parts(self) -> Iterator[Part]:
         """Yield the parts of all splits; those that fix the columns of all before the others are begun."""
         committer = self._committer
+        if committer.all_done:
+            return
         cuts = self._source.cuts(committer.done.mark)
         try:
             while committer.needs_columns:

@@ -136,6 +136,23 @@ def test_a_run_that_stopped_without_any_leaves_those_of_an_earlier_one(job: Pipe
 # ----------------------------------------------------------------------------- going on
 
 
+@pytest.mark.parametrize("placed", [(), ("letters",), ("letters", "part")])
+def test_a_run_that_was_killed_while_its_files_were_put_in_place_ends_so(
+    job: Pipeline, placed: tuple[str, ...]
+) -> None:
+    with committer(job) as made:
+        made.add(*failing(0, b"a", letter(1)))
+        made._finish_writing()
+    for suffix in placed:
+        aside(job, suffix).rename(job.folder / ("out.json" if suffix == "part" else "out.errors.ndjson"))
+    with committer(job, resume=True) as made:
+        assert made.all_done
+        assert made.commit() is None
+    assert job.output == b"[\na\n]\n"
+    assert len(job.dead_letters) == 1
+    assert job.files == AFTER
+
+
 @pytest.mark.parametrize("ordered", [True, False])
 def test_what_was_committed_is_gone_on_with(job: Pipeline, ordered: bool) -> None:  # noqa: FBT001
     with committer(job, ordered=ordered) as made:
@@ -195,7 +212,7 @@ def test_a_part_that_somebody_removed_is_named(job: Pipeline) -> None:
     with committer(job) as made:
         made.add(*part(0, b"a"))
     aside(job, "part").unlink()
-    with pytest.raises(RunStopped, match="is missing"), committer(job, resume=True):
+    with pytest.raises(ConfigurationError, match="is missing"), committer(job, resume=True):
         pass
     with committer(job) as made:
         made.forget()

@@ -1,0 +1,284 @@
+"""Files that grow, and folders where files arrive, to splits that never end.
+
+What has been read of a file is known by the file itself (its device and inode) and not by its name, so that one that is
+renamed is not read again. That it is still the same file is held by the bytes before the place where reading goes on.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from threading import Event
+from zlib import crc32
+
+from plugline.clock import monotonic_seconds
+from plugline.errors import ConfigurationError
+from plugline.findings import Finding, Place
+from plugline.pipeline.cutting import ByteCuts, Cut, Followed, Mark, byte_cuts
+from plugline.pipeline.plan import Plan
+from plugline.pipeline.streams import compression_of, expand_source
+from plugline.records import Format, Split
+
+_MOST_BYTES = 2**20
+_CHECKED_BYTES = 256  # before the place where reading goes on
+_POLLED_SECONDS = 0.2
+_WAITED_SECONDS = 0.05  # at a time, so that what is being done meanwhile is not kept waiting
+_SETTLED_SECONDS = 2.0  # a file that has not changed for so long has arrived
+
+TellCall = Callable[[Finding], None]
+
+
+@dataclass(slots=True)
+class _File:
+    """A file that is being followed.
+
+    Attributes:
+        descriptor: Open as long as it is followed: what is renamed or removed can still be read to its end.
+        path: Its name when it was last seen.
+        offset: How much of it has been cut.
+        head: Its header.
+        size: How large it was when it was last looked at.
+        changed_seconds: When it last was another size.
+    """
+
+    descriptor: int
+    path: str
+    offset: int = 0
+    head: bytes | None = None
+    size: int = -1
+    changed_seconds: float = field(default_factory=monotonic_seconds)
+
+
+class Following:
+    """The input of a run that goes on until it is told to end; see :class:`~plugline.pipeline.cutting.Input`.
+
+    Args:
+        plan: Names a file, a folder or a pattern.
+        form: The format of the files.
+        places: How far each file had been read by a run before.
+        tell: Told of files that were rotated or cut off.
+        ends: Asked now and then whether to end: then the splits do, and can be gone on with.
+    """
+
+    bytes_total: int | None = None
+
+    def __init__(
+        self, plan: Plan, form: Format, places: Mapping[str, Followed], *, tell: TellCall, ends: Callable[[], bool]
+    ) -> None:
+        self._plan = plan
+        self._path = plan.located(plan.source)
+        self._cuts = byte_cuts(form)
+        self._places = dict(places)
+        self._tell = tell
+        self._ends = ends
+        self._files: dict[str, _File] = {}
+        self._alone = os.path.isfile(self._path)
+        self._pause = Event()  # never set: only waited for
+        self._looked_seconds = 0.0
+
+    def identities(self) -> dict[str, tuple[int, int, int]]:
+        """Nothing: that the input changes is what it is for."""
+        return {}
+
+    def check_unchanged(self) -> None:
+        """It changes."""
+
+    def close(self) -> None:
+        """Let go of all files."""
+        for file in self._files.values():
+            os.close(file.descriptor)
+        self._files.clear()
+
+    def cuts(self, mark: Mark | None = None) -> Iterator[Cut | None]:
+        """Yield splits as there is something, and ``None`` while there is nothing."""
+        index = (mark or Mark()).index
+        while not self._ends():
+            idle = True
+            for split, followed in self._new():
+                index += 1
+                yield Cut(
+                    split=replace(split, index=index - 1),
+                    after=Mark(index=index),
+                    bytes_read=0,
+                    followed=followed,
+                )
+                idle = False
+            if idle:
+                yield None
+                self._pause.wait(_WAITED_SECONDS)
+
+    def _new(self) -> Iterator[tuple[Split, Followed]]:
+        now = monotonic_seconds()
+        if now - self._looked_seconds < _POLLED_SECONDS:
+            return
+        self._looked_seconds = now
+        seen = self._look()
+        for key in [*self._files]:
+            file = self._files[key]
+            gone = key not in seen
+            yield from self._read(key, file, gone=gone)
+            if gone:
+                os.close(file.descriptor)
+                del self._files[key]
+
+    def _look(self) -> set[str]:
+        """Open what is new; return the files that are there."""
+        try:
+            paths = expand_source(self._path, "")
+        except (OSError, ValueError):
+            paths = []  # nothing has arrived yet, or a file is between its old and its new name
+        seen: set[str] = set()
+        for path in paths:
+            key = self._open(path)
+            if key is not None:
+                seen.add(key)
+        return seen
+
+    def _open(self, path: str) -> str | None:
+        try:
+            found = os.stat(path)
+            key = f"{found.st_dev}:{found.st_ino}"
+            if key in self._files:
+                self._files[key].path = path
+                return key
+            if not stat.S_ISREG(found.st_mode):
+                return None
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError:
+            return None  # gone again: it was not ours to read
+        opened = os.fstat(descriptor)
+        key = f"{opened.st_dev}:{opened.st_ino}"
+        if self._alone and self._files and key not in self._files:
+            self._say("R113", "was rotated: what is left of the old file is read, then the new one", path)
+        known = self._places.get(key)
+        self._files[key] = _File(descriptor, path, known.offset if known is not None else 0)
+        return key
+
+    def _read(self, key: str, file: _File, *, gone: bool) -> Iterator[tuple[Split, Followed]]:
+        """Yield what a file has more than it had."""
+        self._check(key, file)
+        size = os.fstat(file.descriptor).st_size
+        now = monotonic_seconds()
+        if size != file.size:
+            file.size, file.changed_seconds = size, now
+        arrived = gone or (not self._alone and now - file.changed_seconds > _SETTLED_SECONDS)
+        if self._cuts is None or compression_of(file.path):
+            if arrived and not gone and file.offset < size:
+                yield self._taken(key, file, size, Split(index=0, path=file.path))
+            return
+        while file.offset < size:
+            content = self._content(file, self._cuts, size, whole=arrived)
+            if not content:
+                return
+            head = file.head or b""
+            end = file.offset + len(content)
+            split = Split(
+                index=0, path=file.path, start=file.offset, end=end, content=content, head=head if file.offset else b""
+            )
+            yield self._taken(key, file, end, split)
+
+    def _content(self, file: _File, cuts: ByteCuts, size: int, *, whole: bool) -> bytes:
+        """Return whole records; with ``whole`` also what is left at the end."""
+        if cuts.header_end is not None and file.head is None:
+            beginning = os.pread(file.descriptor, _MOST_BYTES, 0)
+            end = cuts.header_end(beginning)
+            if end < 0 and not whole:
+                return b""
+            file.head = beginning[: max(end, 0)]
+        wanted = _MOST_BYTES
+        least = len(file.head or b"") if not file.offset else 0
+        while True:
+            data = os.pread(file.descriptor, min(wanted, size - file.offset), file.offset)
+            end = cuts.end_of(data)
+            if end and end >= least:
+                return data[:end]
+            if wanted >= size - file.offset:
+                return data if whole else b""
+            wanted *= 2
+
+    def _taken(self, key: str, file: _File, offset: int, split: Split) -> tuple[Split, Followed]:
+        begins = file.offset == 0
+        file.offset = offset
+        followed = Followed(
+            key=key, path=file.path, offset=offset, check=_check_before(file.descriptor, offset), begins=begins
+        )
+        self._places[key] = followed
+        return split, followed
+
+    def _check(self, key: str, file: _File) -> None:
+        """Begin anew with a file that is not what was read of it."""
+        known = self._places.get(key)
+        if known is None or not file.offset:
+            return
+        size = os.fstat(file.descriptor).st_size
+        if size < file.offset:
+            self._say(
+                "R114",
+                f"was cut off, {file.offset:,} bytes of it had been read: it is read from its beginning",
+                file.path,
+            )
+        elif _check_before(file.descriptor, file.offset) != known.check:
+            self._say("R114", "holds something else than what was read of it: it is read from its beginning", file.path)
+        else:
+            return
+        file.offset, file.head = 0, None
+
+    def _say(self, code: str, message: str, path: str) -> None:
+        self._tell(Finding(code, message, Place(path)))
+
+
+class Replanning:
+    """Makes another plan when a plugin of the plan was edited: for :func:`~plugline.pipeline.run.follow_plan`.
+
+    What cannot be planned is told once for each edit, and changes nothing.
+
+    Args:
+        make: Makes the plan again.
+        tell: Told what is wrong with what was edited.
+    """
+
+    def __init__(self, make: Callable[[], Plan], tell: TellCall) -> None:
+        self._make = make
+        self._tell = tell
+        self._seen: dict[str, tuple[int, int, int]] | None = None
+        self._looked_seconds = 0.0
+
+    def __call__(self, plan: Plan) -> Plan | None:
+        """Return another plan, ``None`` where nothing was edited."""
+        now = monotonic_seconds()
+        if now - self._looked_seconds < _POLLED_SECONDS:
+            return None
+        self._looked_seconds = now
+        seen, before = _stamps(plan), self._seen
+        self._seen = seen
+        if before is None or seen == before:
+            return None
+        try:
+            made = self._make()
+        except ConfigurationError as error:
+            for finding in error.findings:
+                self._tell(finding)
+            return None
+        steps = [
+            replace(new, generation=old.generation + (new.use.digest != old.use.digest))
+            for new, old in zip(made.steps, plan.steps, strict=True)
+        ]
+        return None if made.folders == plan.folders else replace(made, steps=tuple(steps))
+
+
+def _stamps(plan: Plan) -> dict[str, tuple[int, int, int]]:
+    stamps = {}
+    for folder in plan.folders:
+        for name in folder.files:
+            path = os.path.join(plan.located(folder.shown), name)
+            try:
+                found = os.stat(path)
+            except OSError:
+                continue  # an editor is between taking the old file away and putting the new one there
+            stamps[path] = (found.st_mtime_ns, found.st_size, found.st_ino)
+    return stamps
+
+
+def _check_before(descriptor: int, offset: int) -> int:
+    begin = max(0, offset - _CHECKED_BYTES)
+    return crc32(os.pread(descriptor, offset - begin, begin))

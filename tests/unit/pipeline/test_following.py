@@ -1,0 +1,191 @@
+"""Files that grow, and folders where files arrive."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.builders import Pipeline, ndjson, pipeline, processor
+
+pytestmark = pytest.mark.slow
+
+FAIL = processor("if record['a'] < 0: raise ValueError(record['a'])\nreturn record")
+
+
+@contextmanager
+def following(made: Pipeline, code: int = 130) -> Iterator["subprocess.Popen[bytes]"]:
+    """Follow while the block runs, then press Ctrl-C."""
+    command = [sys.executable, "-m", "plugline", "run", "-q", "pipeline.toml", "--follow"]
+    process = subprocess.Popen(command, cwd=made.folder, stderr=subprocess.PIPE)
+    try:
+        yield process
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == code
+    finally:
+        process.kill()
+        process.wait()
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+def until(process: "subprocess.Popen[bytes]", condition: Callable[[], object]) -> None:
+    for _ in range(2000):
+        if condition():
+            return
+        assert process.poll() is None, process.stderr.read() if process.stderr else b""
+        try:
+            process.wait(0.01)
+        except subprocess.TimeoutExpired:
+            continue
+    raise AssertionError("it did not happen")
+
+
+def job(folder: Path, path: str = "in.ndjson", **more: str) -> Pipeline:
+    more = {"source_more": 'format = "ndjson"', **more}
+    return pipeline(folder, plugins={"fail.py": FAIL}, source_path=path, steps=["fail"], **more)  # type: ignore[arg-type]
+
+
+def append(path: Path, *records: object) -> None:
+    with path.open("ab") as file:
+        file.write(ndjson(*records))
+
+
+def read(made: Pipeline) -> list[int]:
+    path = made.folder / made.sink
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return [json.loads(line)["a"] for line in lines]
+
+
+def test_what_is_appended_is_read_once_also_over_restarts(tmp_path: Path) -> None:
+    made = job(tmp_path)
+    source = tmp_path / "in.ndjson"
+    append(source, {"a": 0})
+    with following(made) as process:
+        until(process, lambda: read(made) == [0])
+        append(source, {"a": 1}, {"a": -1})
+        until(process, lambda: read(made) == [0, 1])
+    append(source, {"a": 2}, {"a": -2})
+    with following(made) as process:
+        until(process, lambda: read(made) == [0, 1, 2])
+        process.kill()
+        process.wait()
+        append(source, {"a": 3})
+        with following(made) as again:
+            until(again, lambda: read(made) == [0, 1, 2, 3])
+        process.returncode = 130
+    letters = [(one["record"], one["position"]["line"]) for one in made.dead_letters]  # type: ignore[index]
+    assert letters == [({"a": -1}, 3), ({"a": -2}, 5)]
+
+
+def test_half_a_line_waits_for_its_other_half(tmp_path: Path) -> None:
+    made = job(tmp_path)
+    source = tmp_path / "in.ndjson"
+    source.write_bytes(b'{"a": 0}\n{"a"')
+    with following(made) as process:
+        until(process, lambda: read(made) == [0])
+        with source.open("ab") as file:
+            file.write(b": 1}\n")
+        until(process, lambda: read(made) == [0, 1])
+
+
+def test_files_that_arrive_in_a_folder_are_read_once_whatever_they_are_called_later(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    made = job(tmp_path, "inbox")
+    with following(made) as process:
+        append(inbox / "1", {"a": 1})
+        until(process, lambda: read(made) == [1])
+        (inbox / "1").rename(inbox / "0")
+        (inbox / "2").write_bytes(b'{"a": 2}')
+        (inbox / "3.gz").write_bytes(gzip.compress(ndjson({"a": 3})))
+        until(process, lambda: sorted(read(made)) == [1, 2, 3])
+    with following(made) as process:
+        append(inbox / "4", {"a": 4})
+        until(process, lambda: sorted(read(made)) == [1, 2, 3, 4])
+
+
+def test_a_rotated_file_is_read_to_its_end_and_then_the_new_one(tmp_path: Path) -> None:
+    made = job(tmp_path)
+    source = tmp_path / "in.ndjson"
+    append(source, {"a": 0})
+    with following(made) as process:
+        until(process, lambda: read(made) == [0])
+        append(source, {"a": 1})
+        os.rename(source, tmp_path / "in.ndjson.1")
+        append(source, {"a": 2})
+        until(process, lambda: read(made) == [0, 1, 2])
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert b"R113" in process.stderr.read()
+
+
+def test_a_file_that_is_cut_off_begins_anew(tmp_path: Path) -> None:
+    made = job(tmp_path)
+    source = tmp_path / "in.ndjson"
+    append(source, {"a": 10}, {"a": 11})
+    with following(made) as process:
+        until(process, lambda: read(made) == [10, 11])
+        source.write_bytes(ndjson({"a": 2}))
+        until(process, lambda: read(made) == [10, 11, 2])
+        # As long as before, and something else.
+        source.write_bytes(ndjson({"a": 3}))
+        append(source, {"a": 4})
+        until(process, lambda: read(made) == [10, 11, 2, 3, 4])
+
+
+def test_an_edited_plugin_takes_the_place_of_the_old_one_and_a_broken_one_changes_nothing(tmp_path: Path) -> None:
+    made = job(tmp_path)
+    source, plugin = tmp_path / "in.ndjson", tmp_path / "plugins" / "fail.py"
+    append(source, {"a": 0})
+    with following(made) as process:
+        until(process, lambda: read(made) == [0])
+        plugin.write_text("def broken(", encoding="utf-8")
+        append(source, {"a": 1})
+        until(process, lambda: read(made) == [0, 1])
+        plugin.write_text(
+            processor("if record['a'] < 0: raise ValueError\nreturn {'a': record['a'] * 10}"), encoding="utf-8"
+        )
+        sent = 2
+        while read(made)[-1] < 20:
+            append(source, {"a": sent})
+            sent += 1
+            until(process, lambda sent=sent: len(read(made)) == sent)  # type: ignore[misc]
+        append(source, {"a": -5})
+        until(process, lambda: made.dead_letters)
+    assert [one if one < 20 else one // 10 for one in read(made)] == list(range(sent))
+    assert made.dead_letters[0]["step"]["generation"] == 2  # type: ignore[index]
+
+
+def test_a_table_is_followed_with_its_header(tmp_path: Path) -> None:
+    made = job(tmp_path, "in.csv", source_more='options = { types = { a = "int" } }', sink="out.csv")
+    source = tmp_path / "in.csv"
+    source.write_text("a,b\n1,x\n", encoding="utf-8")
+    output = tmp_path / "out.csv"
+    with following(made) as process:
+        until(process, lambda: output.exists() and output.read_text("utf-8") == "a,b\n1,x\n")
+        with source.open("a", encoding="utf-8") as file:
+            file.write("2,y\n-3,z\n")
+        until(process, lambda: output.read_text("utf-8") == "a,b\n1,x\n2,y\n")
+    with following(made) as process, source.open("a", encoding="utf-8") as file:
+        file.write("4,w\n")
+        file.flush()
+        until(process, lambda: output.read_text("utf-8") == "a,b\n1,x\n2,y\n4,w\n")
+    assert [one["position"]["line"] for one in made.dead_letters] == [4]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("path", "sink"), [("-", "out.ndjson"), ("in.ndjson", "out.json")])
+def test_what_cannot_be_followed_is_refused(path: str, sink: str, tmp_path: Path) -> None:
+    made = job(tmp_path, path, sink=sink)
+    append(tmp_path / "in.ndjson", {"a": 0})
+    command = [sys.executable, "-m", "plugline", "run", "-q", "pipeline.toml", "--follow"]
+    done = subprocess.run(command, cwd=made.folder, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2
+    assert b"C114" in done.stderr
+    assert sink not in made.files

@@ -1,0 +1,94 @@
+"""Dead letters that are fed through again."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from plugline.errors import ConfigurationError
+from plugline.pipeline.report import RunReport
+from plugline.pipeline.retry import retried
+from plugline.pipeline.run import run_plan
+from tests.builders import Pipeline, ndjson, pipeline, processor
+
+FAIL = "if str(record['a']).startswith('3'): raise ValueError(record['a'])\nreturn {**record, 'kind': type(record['a']).__name__}"
+MENDED = "return {**record, 'kind': type(record['a']).__name__}"
+
+
+def retry(made: Pipeline, letters: str = "out.errors.ndjson") -> RunReport:
+    (made.folder / "plugins" / "step.py").write_text(processor(MENDED), encoding="utf-8")
+    return run_plan(retried(made.plan(), str(made.folder / letters)))
+
+
+def records(path: Path) -> list[object]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def test_what_failed_goes_through_again_into_files_of_its_own(tmp_path: Path) -> None:
+    source = ndjson({"a": 1}, {"a": 3}, b"{", {"a": 31})
+    made = pipeline(tmp_path, plugins={"step.py": processor(FAIL)}, source=source, steps=["step"])
+    assert made.run().failed == 3
+    before = made.output
+    report = retry(made)
+    assert (report.records_in, report.records_out, report.failed) == (3, 2, 1)
+    assert records(tmp_path / "out.retried.ndjson") == [{"a": 3, "kind": "int"}, {"a": 31, "kind": "int"}]
+    (letter,) = records(tmp_path / "out.retried.errors.ndjson")
+    assert isinstance(letter, dict)
+    assert made.output == before
+    assert letter["position"]["line"] == 2
+
+
+@pytest.mark.parametrize("types", ["", 'options = { types = { a = "decimal" } }'])
+def test_rows_of_a_table_keep_their_types(types: str, tmp_path: Path) -> None:
+    made = pipeline(
+        tmp_path,
+        plugins={"step.py": processor(FAIL)},
+        source=b"a,b\n1,x\n3.10,y\n",
+        source_path="in.csv",
+        source_more=types,
+        steps=["step"],
+        sink="out.csv",
+    )
+    made.run()
+    retry(made)
+    kind = "Decimal" if types else "str"
+    assert (tmp_path / "out.retried.csv").read_text(encoding="utf-8") == f"a,b,kind\n3.10,y,{kind}\n"
+
+
+def test_a_record_that_was_mended_by_hand_counts(tmp_path: Path) -> None:
+    source = ndjson({"a": 3}, b"{broken", b"\xff")
+    made = pipeline(tmp_path, plugins={"step.py": processor(FAIL)}, source=source, steps=["step"])
+    made.run()
+    letters = made.dead_letters
+    letters[0]["record"] = {"a": "mended"}
+    letters[1]["raw"] = '{"a": "mended too"}'
+    (tmp_path / "mended.ndjson").write_bytes(ndjson(*letters))
+    assert retry(made, "mended.ndjson").failed == 1
+    assert [one["a"] for one in records(tmp_path / "out.retried.ndjson") if isinstance(one, dict)] == [
+        "mended",
+        "mended too",
+    ]
+
+
+def test_what_is_no_dead_letter_is_one(tmp_path: Path) -> None:
+    made = pipeline(tmp_path, plugins={"step.py": processor(FAIL)}, source=b"", steps=["step"])
+    (tmp_path / "letters.ndjson").write_bytes(b"[1]\nno\n")
+    assert retry(made, "letters.ndjson").failed == 2
+
+
+def test_letters_that_are_not_there_are_named(tmp_path: Path) -> None:
+    made = pipeline(tmp_path, source=b"")
+    with pytest.raises(ConfigurationError, match=r"'nowhere\.ndjson' is not there"):
+        retried(made.plan(), "nowhere.ndjson")
+
+
+@pytest.mark.parametrize(
+    ("sink", "expected"),
+    [("a/out.csv.gz", "a/out.retried.csv.gz"), ("-", "-"), ("/dev/null", "/dev/null"), ("out", "out.retried")],
+)
+def test_only_files_get_another_name(sink: str, expected: str, tmp_path: Path) -> None:
+    made = pipeline(tmp_path, source=b"")
+    (tmp_path / "letters").write_bytes(b"")
+    plan = replace(made.plan(), sink=sink)
+    assert retried(plan, str(tmp_path / "letters")).sink == expected
