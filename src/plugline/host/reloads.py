@@ -91,7 +91,8 @@ class _Graph:
             found |= {
                 value.__name__
                 for value in module.__dict__.values()
-                if isinstance(value, ModuleType) and value.__name__ in self.modules
+                # By its type: a value may answer anything when it is asked for its class.
+                if issubclass(type(value), ModuleType) and value.__name__ in self.modules
             }
             found.discard(name)
             self._imports[name] = found

@@ -14,7 +14,7 @@ from _thread import get_ident
 from sys import getrefcount
 from time import time
 
-from plugline.typed import TYPE_CHECKING, Callable, CodeType, FunctionType, Iterator, ModuleType
+from plugline.typed import TYPE_CHECKING, Callable, CodeType, FunctionType, Iterator, ModuleType, cast
 
 if TYPE_CHECKING:
     from plugline.loading.effects import Effects
@@ -142,7 +142,7 @@ def run_traced(trace: Trace, names: dict[str, object]) -> None:
     trace.state = {
         name: fingerprint(value)
         for name, value in names.items()
-        if value.__class__ not in _NO_STATE and name[:2] != "__" and not isinstance(value, type)
+        if type(value) not in _NO_STATE and name[:2] != "__" and not issubclass(type(value), type)
     }
 
 
@@ -174,32 +174,54 @@ def _run_watched(trace: Trace, names: dict[str, object]) -> None:
 def _held(namespace: dict[str, object]) -> Iterator[int]:
     for value in namespace.values():
         # Held by the namespace, the loop's variable and the call; and by something else.
-        if value.__class__ is FunctionType:
+        # By its type: to ask the value itself for its class runs code of a proxy's, or of a metaclass's.
+        if type(value) is FunctionType:
             if getrefcount(value) > 3:
                 yield id(value)
-        elif isinstance(value, type) and value.__flags__ & _HEAP and getrefcount(value) > 3 + own_references(value):
+        elif (
+            issubclass(type(value), type)
+            and _flags_of(value) & _HEAP
+            and getrefcount(value) > 3 + own_references(cast(type, value))
+        ):
             yield id(value)
 
 
+_flags_of = type.__dict__["__flags__"].__get__
+_dict_of = type.__dict__["__dict__"].__get__
+_bases_of = type.__dict__["__bases__"].__get__
+_base_of = type.__dict__["__base__"].__get__
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 
 
 def own_references(owner: type) -> int:
     """Return how many references to a class its own parts, and the classes that derive from it, hold."""
-    names = vars(owner).values()
-    descriptors = sum(1 for value in names if getattr(value, "__objclass__", None) is owner)
-    cells = any("__class__" in getattr(getattr(value, "__code__", None), "co_freevars", ()) for value in names)
+    values = list(_dict_of(owner).values())
+    descriptors = sum(1 for value in values if type(value) in _DESCRIPTORS and value.__objclass__ is owner)
+    cells = any(type(value) is FunctionType and "__class__" in value.__code__.co_freevars for value in values)
     # Its place in its own order of resolution; of a class below it, there and among its bases, and its first base.
-    below = sum(1 + (owner in one.__bases__) + (one.__base__ is owner) for one in _all_below(owner))
+    below = sum(
+        1 + any(base is owner for base in _bases_of(one)) + (_base_of(one) is owner) for one in _all_below(owner)
+    )
     return 1 + descriptors + cells + below
 
 
-def _all_below(owner: type) -> set[type]:
-    found: set[type] = set()
+class _Slotted:
+    __slots__ = ("slot",)
+
+
+_DESCRIPTORS = frozenset({type(_dict_of(_Slotted)["slot"]), type(type.__dict__["__dict__"])})
+
+
+def _all_below(owner: type) -> list[type]:
+    found: dict[int, type] = {}  # by id: what a class is equal to, and whether it has a hash, is its metaclass's affair
+    pending: list[type] = [owner]
     one: type
-    for one in type.__subclasses__(owner):
-        found |= {one, *_all_below(one)}
-    return found
+    while pending:
+        for one in type.__subclasses__(pending.pop()):
+            if id(one) not in found:
+                found[id(one)] = one
+                pending.append(one)
+    return list(found.values())
 
 
 _MANY = 1_000  # of a longer container only the length tells: it is data, and looking at it would be felt
@@ -207,7 +229,7 @@ _MANY = 1_000  # of a longer container only the length tells: it is data, and lo
 
 def fingerprint(value: object) -> tuple[int, int]:
     """Return what is another when a variable was assigned to since, or its list, dict or set was changed."""
-    kind = value.__class__
+    kind = type(value)
     if kind is list or kind is set or kind is tuple:
         length = len(value)  # type: ignore[arg-type]
         return id(value), hash(tuple(map(id, value))) if length <= _MANY else length  # type: ignore[call-overload]
@@ -216,8 +238,13 @@ def fingerprint(value: object) -> tuple[int, int]:
         if length > _MANY:
             return id(value), length
         return id(value), hash((*map(id, value), *map(id, value.values())))  # type: ignore[call-overload, attr-defined]
-    attributes = getattr(value, "__dict__", None) if not isinstance(value, type) else None
-    return (id(value), fingerprint(attributes)[1]) if attributes.__class__ is dict else (id(value), 0)
+    if issubclass(kind, type):
+        return id(value), 0
+    try:
+        attributes = object.__getattribute__(value, "__dict__")
+    except Exception:  # noqa: BLE001 - it may be a property of the plugin's own; then only another value is another
+        return id(value), 0
+    return id(value), fingerprint(attributes)[1] if type(attributes) is dict else 0
 
 
 # ------------------------------------------------------------------ what ran

@@ -165,6 +165,30 @@ def test_nesting_of_any_depth_is_loaded_or_told_and_takes_nobody_along(tmp_path:
         assert (done.returncode, done.stdout.split()) == (0, ["True", "loaded", "True"]), done.stderr[-2_000:]
 
 
+# ---- what answers for itself
+
+
+HOSTILE = {
+    "metaclass": "class M(type):\n    def __getattribute__(c, n): raise RuntimeError(n)\nclass A(metaclass=M): ...\n",
+    "no_hash": "class M(type):\n    def __eq__(c, o): raise RuntimeError\nclass A(metaclass=M): ...\nclass B(A): ...\n",
+    "proxy": "class P:\n    def __getattribute__(s, n): raise RuntimeError(n)\np = P()\nKEPT = [p]\n",
+    "class_of": "class P:\n    __class__ = property(lambda s: 1 / 0)\np = P()\n",
+    "dict_of": "class P:\n    __dict__ = property(lambda s: 1 / 0)\np = P()\n",
+    "members": "class P:\n    def __getattr__(s, n): raise RuntimeError(n)\nclass A:\n    p = P()\nKEPT = [A]\n",
+    "equal": "class P:\n    __eq__ = __hash__ = __bool__ = __len__ = lambda *a: 1 / 0\np = P()\n",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_values_that_raise_when_they_are_looked_at_do_not_keep_a_plugin_from_loading(name: str, tmp_path: Path) -> None:
+    """As a proxy does of which nothing is behind yet, such as flask.request."""
+    for _ in range(2):
+        with opened(write(tmp_path / "plugins", {"a.py": HOSTILE[name] + GOOD})) as host:
+            module: Any = host["a"].load()
+            assert module.transform(1) == 1
+            assert not host.reload("a").refused
+
+
 # ---- many
 
 
