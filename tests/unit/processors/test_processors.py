@@ -22,6 +22,7 @@ from plugline.processors.sample import Sample
 from plugline.processors.select import Select
 from plugline.processors.validate import Validate
 from plugline.records import Record
+from tests.builders import ndjson, pipeline
 
 
 class Transforms(Protocol):
@@ -490,3 +491,20 @@ def test_validate_refuses_what_is_no_schema(schema: dict[str, object]) -> None:
 
 def test_validate_without_formats_takes_any_text_for_a_date() -> None:
     Validate(schema=_SCHEMA, formats=False).transform({"id": 1, "day": "x"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_dedupe_is_exact_over_all_of_a_large_input(tmp_path: Path, processes: int) -> None:
+    records = [{"id": n * 7919 % 5000, "n": n, "pad": "x" * 200} for n in range(15_000)]
+    job = pipeline(
+        tmp_path,
+        source=ndjson(*records),
+        steps=['use = "dedupe"\nwith = { fields = ["id"], memory_keys = 1000 }'],
+        run=f"processes = {processes}",
+    )
+    job.run()
+    first: dict[int, dict[str, object]] = {}
+    for record in records:
+        first.setdefault(record["id"], record)  # type: ignore[arg-type]
+    assert job.records == list(first.values())
