@@ -230,6 +230,12 @@ CODES = {
         "before, where there is one, stays in use.",
         "Mend the place that the message names; saving the file is enough.",
     ),
+    "P404": Code(
+        "pluggy refuses a plugin",
+        "It was loaded, and does not fit the program's hook specifications: a hook or an argument that there is not, or the "
+        "name of a plugin that the program has already. Nothing of it is registered.",
+        "Mend the hook that the message names, and reload it.",
+    ),
     # ------------------------------------------------------------------ C: configuration
     "C101": Code(
         "a key is not known",

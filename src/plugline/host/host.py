@@ -187,6 +187,7 @@ class Host(Generic[T_co]):
         self._finders = tuple(finder_for(place) for place in places)
         self._around = Circumstances(interfaces_of(interface), api_version, policy)
         self._memories = memories_of(self._finders)
+        self._is_followed = False
         self._loader = waiting_loader(
             self._finders,
             self._around,
@@ -262,6 +263,8 @@ class Host(Generic[T_co]):
                 known._renew(entry)  # noqa: SLF001 - likewise
             plugins[name] = known if known is not None else Plugin(entry, self._loader)
         self._registry = self._settled(inspection, plugins)
+        if self._is_followed:
+            self._loader.tell()
 
     def _settled(self, inspection: "Inspection", plugins: dict[str, Plugin[T_co]]) -> _Registry:
         """Put plugins in order, and set those aside that are not wanted, or whose requirements cannot be met."""
@@ -382,6 +385,22 @@ class Host(Generic[T_co]):
             if plugin is None:
                 return self._not_reloaded(name)
             return reload_plugins(self._loader, [plugin])[0]
+
+    def follow(self, follower: Callable[[], object]) -> Callable[[], None]:
+        """Have a function called whenever plugins came, went, were reloaded, enabled or disabled; return what ends that.
+
+        For programs that hand plugins on to a dispatch of their own. It is called in the thread that made the change, after
+        it, while other changes wait; what it raises passes to who made the change.
+        """
+        with self._loader.lock:
+            self._is_followed = True
+            self._loader.follow(follower)
+
+        def stop() -> None:
+            with self._loader.lock:
+                self._loader.unfollow(follower)
+
+        return stop
 
     def _not_reloaded(self, name: str) -> "ReloadReport":
         from plugline.errors import PluginRejected  # noqa: PLC0415 - see above
@@ -584,6 +603,8 @@ class Host(Generic[T_co]):
                     # Chains call it again, or for the first time.
                     order = tuple(self._registry.plugins)
                     self._loader.dispatching.take_in(plugin, plugin._link_if_any, order)  # noqa: SLF001 - as above
+            if self._is_followed:
+                self._loader.tell()
 
     def release(self, name: str) -> None:
         """Let a plugin go on that is in quarantine; its failures are counted anew.

@@ -135,6 +135,7 @@ class Loader:
         """
         self.injected = dict(injected or {})
         self.compiler = compiler
+        self.followers: tuple[Callable[[], object], ...] = ()  # who is told that plugins came, went or are new
         self.lock: LoadLock = LoadLock()
         self._watch = Watch(slow_load_seconds)
         self._around = around
@@ -178,6 +179,19 @@ class Loader:
 
             self._dispatching = Dispatching(self._quarantine_after)
         return self._dispatching
+
+    def follow(self, follower: Callable[[], object]) -> None:
+        """See :meth:`plugline.Host.follow`."""
+        self.followers = (*self.followers, follower)
+
+    def unfollow(self, follower: Callable[[], object]) -> None:
+        """Tell somebody no more."""
+        self.followers = tuple(one for one in self.followers if one is not follower)
+
+    def tell(self) -> None:
+        """Tell those who follow that plugins came, went or are new."""
+        for follower in self.followers:
+            follower()
 
     def close(self) -> None:
         """Let the plugins close what they own, last first, and give the private packages back."""

@@ -129,6 +129,7 @@ def reload_plugins(loader: Loader, plugins: Sequence[Handle]) -> list[ReloadRepo
     if loaded:
         reports += _Reload(loader, loaded, start).run()
         _wait_shortly()
+    loader.tell()
     order = {plugin.name: index for index, plugin in enumerate(plugins)}
     return sorted(reports, key=lambda report: order.get(report.plugin, len(order)))
 

@@ -293,6 +293,13 @@ def _name_effects(module: ModuleType, before: dict[str, object], owner: str) -> 
         # A submodule that was imported, and what a module keeps for itself, are no patches.
         if old is value or isinstance(value, ModuleType) or name.startswith("__"):
             continue
-        if old is not _ABSENT or getattr(value, "__module__", None) == owner:
+        if old is not _ABSENT or _module_of(value) == owner:
             found.append(Effect("name", (module, name), old, value))
     return found
+
+
+def _module_of(value: object) -> object:
+    try:
+        return getattr(value, "__module__", None)
+    except Exception:  # noqa: BLE001 - the value is foreign, and may raise whatever it is asked
+        return None

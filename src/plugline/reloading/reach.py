@@ -120,9 +120,8 @@ class Reach:
         self._pending += owner.__mro__[1:-1]
         self._pending.append(type(owner))
         for value in names.values():
-            inner = getattr(value, "__func__", None)
-            if inner is not None:
-                self._pending.append(inner)
+            if isinstance(value, (staticmethod, classmethod, MethodType)):
+                self._pending.append(value.__func__)
 
     def _follow_instance(self, value: object) -> None:
         kind = type(value)
@@ -132,8 +131,8 @@ class Reach:
                 self._pending.append(wrapped)
             return
         self._pending.append(kind)
-        attributes = getattr(value, "__dict__", None)
-        if attributes.__class__ is dict:
+        attributes = attributes_of(value)
+        if attributes is not None:
             self._pending.append(attributes)
 
     def containers(self) -> list[tuple[Registry, Registry]]:
@@ -271,3 +270,12 @@ def _put_back(container: object, before: object) -> None:
                     type.__setattr__(container, name, value)
             for name in names.keys() - before.keys():  # type: ignore[attr-defined]
                 type.__delattr__(container, name)
+
+
+def attributes_of(value: object) -> dict[object, object] | None:
+    """Return the dict of an instance, without asking the code that its class may answer with."""
+    try:
+        attributes = object.__getattribute__(value, "__dict__")
+    except Exception:  # noqa: BLE001 - a property of that name may raise anything
+        return None
+    return attributes if type(attributes) is dict else None

@@ -12,6 +12,7 @@ from sys import getrefcount
 from types import CellType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 
 from plugline.reloading.memory import assign_class, replace_words
+from plugline.reloading.reach import attributes_of
 
 
 class Young:
@@ -163,7 +164,7 @@ def _replace_in_instance(holder: object, wanted: dict[int, object]) -> bool:
     kind = wanted.get(id(type(holder)))
     if isinstance(kind, type):
         assign_class(holder, kind)
-    attributes = getattr(holder, "__dict__", None)
-    changed = attributes.__class__ is dict and _replace_in_dict(attributes, wanted)
+    attributes = attributes_of(holder)
+    changed = attributes is not None and _replace_in_dict(attributes, wanted)
     # Its fixed part: what slots and objects that are written in C hold. The word of the class is not in it.
     return replace_words(holder, wanted) > 0 or changed or kind is not None
