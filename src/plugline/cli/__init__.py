@@ -23,6 +23,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             from plugline.cli.complete import complete  # noqa: PLC0415 - a shell waits for it, and for nothing else
 
             return complete(words[1], words[2:])
+        if words[:1] == ["list"] and not any(word.startswith("-") for word in words):
+            from plugline.cli.listing import quick_list  # noqa: PLC0415 - without the parser, which costs more
+
+            code = quick_list(words[1:])
+            if code is not None:
+                return code
         try:
             # Imported here, because click is an extra and the library is to be had without it.
             from plugline.cli.app import run_command  # noqa: PLC0415

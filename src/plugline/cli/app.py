@@ -9,9 +9,10 @@ from contextlib import suppress
 import click
 
 import plugline
-from plugline.cli import render
+from plugline.cli import exits, render
 
-OK, FAULTS, MISUSED, OUR_BUG, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+OK, FAULTS, MISUSED = exits.OK, exits.FAULTS, exits.MISUSED
+OUR_BUG, STOPPED, INTERRUPTED = exits.OUR_BUG, exits.STOPPED, exits.INTERRUPTED
 _TERMINATED = 128 + 15
 
 # A static table: --help imports no command, and completion will need none either.

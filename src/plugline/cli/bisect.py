@@ -11,7 +11,7 @@ import click
 
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
-from plugline.cli.list import usual_folders
+from plugline.cli.listing import usual_folders
 from plugline.cli.options import common
 from plugline.discovery.finders import Folder
 from plugline.findings import Finding, Place

@@ -13,7 +13,7 @@ from plugline.cli import render
 from plugline.cli.app import OK, Misuse
 from plugline.cli.check import check_paths, load_config
 from plugline.cli.excerpts import with_source_lines
-from plugline.cli.list import usual_folders
+from plugline.cli.listing import usual_folders
 from plugline.cli.options import common
 from plugline.cli.pipelines import hidden_variables
 from plugline.cli.preview import counts_text, record_text

@@ -9,7 +9,7 @@ import click
 
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
-from plugline.cli.list import usual_folders
+from plugline.cli.listing import usual_folders
 from plugline.cli.options import common
 from plugline.contract.fields import ANY_KEY, Field, fields_of_source
 from plugline.discovery.source import parse_source

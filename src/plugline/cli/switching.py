@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from plugline.cli import render
 from plugline.cli.app import FAULTS, MISUSED, OK
-from plugline.cli.list import usual_folders
+from plugline.cli.listing import usual_folders
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding, Place
 from plugline.host.store import shown

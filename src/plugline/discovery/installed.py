@@ -15,10 +15,28 @@ def entry_point_names(group: str) -> set[str] | None:
 
     That is where something on ``sys.path`` is no folder, or something on ``sys.meta_path`` finds distributions elsewhere.
     """
-    if any(hasattr(finder, "find_distributions") and not _is_usual(finder) for finder in sys.meta_path):
+    texts = _texts()
+    if texts is None:
         return None
     heading = f"[{group}]"
-    names: set[str] = set()
+    return {name for text in texts if heading in text for name in _names_below(heading, text)}
+
+
+def declared_groups(prefix: str) -> set[str] | None:
+    """Return the groups that begin with ``prefix`` and have entry points; ``None`` as :func:`entry_point_names`."""
+    texts = _texts()
+    if texts is None:
+        return None
+    begin = f"[{prefix}"
+    lines = (line.strip() for text in texts if begin in text for line in text.splitlines())
+    return {line[1:-1] for line in lines if line.startswith(begin) and line.endswith("]")}
+
+
+def _texts() -> list[str] | None:
+    """Return what all installed distributions say of their entry points."""
+    if any(hasattr(finder, "find_distributions") and not _is_usual(finder) for finder in sys.meta_path):
+        return None
+    texts: list[str] = []
     for folder in sys.path:
         try:
             found = os.listdir(folder or ".")
@@ -28,12 +46,10 @@ def entry_point_names(group: str) -> set[str] | None:
             return None
         for name in found:
             if name.endswith((".dist-info", ".egg-info")):
-                text = _read(os.path.join(folder, name, "entry_points.txt"))
-                if heading in text:
-                    names |= _names_below(heading, text)
+                texts.append(_read(os.path.join(folder, name, "entry_points.txt")))
             elif name.endswith(".egg"):
                 return None
-    return names
+    return texts
 
 
 def _is_usual(finder: object) -> bool:

@@ -7,9 +7,13 @@ from types import TracebackType
 from typing import Literal, Self, cast
 
 import plugline
+from plugline.admission.policy import Facts
 from plugline.contract.interface import interfaces_of
 from plugline.discovery.finders import EntryPoints, Folder, Modules, Package
 from plugline.discovery.fit import source_findings
+from plugline.discovery.installed import declared_groups
+from plugline.discovery.known import PluginSpec
+from plugline.files import SourceFile
 from plugline.findings import Finding
 from plugline.host.host import STORE_NAME, Host
 from plugline.host.plugin import Plugin, Rejected
@@ -31,6 +35,8 @@ INTERFACES: dict[Kind, tuple[type, ...]] = {
 ANY_INTERFACE: tuple[type, ...] = tuple(interface for interfaces in INTERFACES.values() for interface in interfaces)
 _ALONE = {kind: interfaces_of(interface) for kind, interface in INTERFACES.items()}
 
+_NOT_LOOKED: set[str] = set()
+
 # Strings and not imports: what we ship is found as a stranger's plugins are.
 _SHIPPED: dict[Kind, str] = {
     "processor": "plugline.processors",
@@ -43,6 +49,21 @@ def store_of(folders: Sequence[str]) -> FileStore:
     """Return what keeps the names of disabled plugins: beside the folders, or where there is none in the current folder."""
     beside = [os.path.dirname(os.path.abspath(folder)) for folder in folders] or [os.getcwd()]
     return FileStore([os.path.join(folder, STORE_NAME) for folder in beside])
+
+
+class _Ours:
+    """Admits what is shipped, which was installed with plugline itself, wherever that is."""
+
+    strict = False
+    lock: str | None = None
+
+    def admit(self, spec: PluginSpec, source: SourceFile, facts: Facts) -> tuple[Finding, ...]:
+        """See :class:`~plugline.admission.policy.Admitting`."""
+        return ()
+
+    def admit_file(self, source: SourceFile, path: str, facts: Facts) -> tuple[Finding, ...]:
+        """See :class:`~plugline.admission.policy.Admitting`."""
+        return ()
 
 
 class Catalogue:
@@ -72,6 +93,8 @@ class Catalogue:
             kind: Host(Package(package), interface=INTERFACES[kind], api_version=API_VERSION, store=self._store)
             for kind, package in _SHIPPED.items()
         }
+        self._shelves: dict[Kind, Host[object]] = {}
+        self._declared: set[str] | None = _NOT_LOOKED
         self._alone: dict[tuple[Kind, str], Host[object]] = {}
         self._installed: dict[Kind, Host[object]] = {}
 
@@ -85,7 +108,8 @@ class Catalogue:
 
     def close(self) -> None:
         """Let go of all hosts."""
-        for host in (self._own, *self._shipped.values(), *self._alone.values(), *self._installed.values()):
+        shipped = (*self._shipped.values(), *self._shelves.values())
+        for host in (self._own, *shipped, *self._alone.values(), *self._installed.values()):
             host.close()
 
     @property
@@ -157,9 +181,12 @@ class Catalogue:
 
     def _entry_points(self, kind: Kind) -> Host[object]:
         if kind not in self._installed:
-            group = EntryPoints(f"plugline.{kind}s")
+            group = f"plugline.{kind}s"
+            if self._declared is _NOT_LOOKED:
+                self._declared = declared_groups("plugline.")
+            places = () if self._declared is not None and group not in self._declared else (EntryPoints(group),)
             self._installed[kind] = Host(
-                group,
+                *places,
                 interface=INTERFACES[kind],
                 api_version=API_VERSION,
                 store=self._store,
@@ -174,23 +201,43 @@ class Catalogue:
         known = sorted({name.removesuffix("_plugin").removesuffix(f"_{kind}") for name in found})
         return f"no {kind} is named {name!r}", did_you_mean(name, known, kind=f"{kind}s")
 
-    def listing(self) -> Iterator[tuple[Origin, Plugin[object]]]:
-        """Yield all plugins that can be named, each with where it comes from."""
+    def listing(self, *, to_load: bool = False) -> Iterator[tuple[Origin, Plugin[object]]]:
+        """Yield all plugins that can be named, each with where it comes from.
+
+        Args:
+            to_load: Whether those that are shipped are to be loaded; looking at them costs less otherwise.
+        """
         for plugin in self._own:
             yield "folder", plugin
-        for kind, host in self._shipped.items():
-            for plugin in host:
+        for kind in self._shipped:
+            for plugin in self._shelf(kind, to_load=to_load):
                 yield "shipped", plugin
             for plugin in self._entry_points(kind):
                 yield "installed", plugin
 
-    def set_aside(self) -> Iterator[tuple[Origin, Plugin[object]]]:
+    def _shelf(self, kind: Kind, *, to_load: bool) -> Host[object]:
+        """Return a host of what is shipped: a folder like any other to look at, of which is remembered what it holds."""
+        if to_load or "PLUGLINE_ONLY" in os.environ:
+            return self._shipped[kind]
+        if kind not in self._shelves:
+            folder = os.path.join(os.path.dirname(os.path.dirname(__file__)), _SHIPPED[kind].rpartition(".")[2])
+            self._shelves[kind] = Host(
+                Folder(folder),
+                interface=INTERFACES[kind],
+                api_version=API_VERSION,
+                store=self._store,
+                policy=_Ours(),
+            )
+        return self._shelves[kind]
+
+    def set_aside(self, *, to_load: bool = False) -> Iterator[tuple[Origin, Plugin[object]]]:
         """Yield the plugins that could be named if they were not disabled."""
         for plugin in self._own.plugins:
             if plugin.state == "disabled":
                 yield "folder", plugin
-        for kind, host in self._shipped.items():
-            for origin, one in (("shipped", host), ("installed", self._entry_points(kind))):
+        for kind in self._shipped:
+            shelf = self._shelf(kind, to_load=to_load)
+            for origin, one in (("shipped", shelf), ("installed", self._entry_points(kind))):
                 for plugin in one.plugins:
                     if plugin.state == "disabled":
                         yield cast(Origin, origin), plugin

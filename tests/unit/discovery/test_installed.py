@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from plugline.discovery.installed import entry_point_names
+from plugline.discovery.installed import declared_groups, entry_point_names
 
 
 def test_it_names_what_importlib_names_for_every_group_that_is_installed_here() -> None:
@@ -24,6 +24,10 @@ def test_names_are_those_below_the_heading(tmp_path: Path, monkeypatch: pytest.M
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     assert entry_point_names("plugline.formats") == {"fine", "two"}
+    declared = declared_groups("plugline.")
+    assert declared is not None
+    assert "plugline.formats" in declared
+    assert "other" not in declared
 
 
 def test_where_distributions_may_be_elsewhere_it_cannot_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,165 @@
+"""The plugins that can be named, to a table or JSON; without the parser of command lines, which costs more than all this."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from plugline.cli import render
+from plugline.cli.exits import FAULTS, OK, STOPPED
+from plugline.cli.settings import Settings
+from plugline.findings import Finding
+from plugline.host.plugin import Plugin
+from plugline.pipeline.catalogue import Catalogue, Origin
+
+
+def quick_list(words: Sequence[str]) -> int | None:
+    """Do what ``plugline list`` with these words and no options does, and return its exit code.
+
+    ``None`` where anything is out of the ordinary, before anything was printed: the command itself tells of it.
+    """
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        return None
+    try:
+        settings = Settings.load()
+        if settings.text("log_level") != "off":
+            return None
+        tell = prepare(words)
+    except Exception:  # noqa: BLE001 - whatever it is, the command meets it again
+        return None
+    render.use_colours(settings.text("color"))
+    try:
+        code = tell()
+        render.flush()
+    except BrokenPipeError:
+        render.forget_output()
+        return OK
+    except render.OutputLost as error:
+        render.forget_output()
+        render.error(f"standard output cannot be written: {error}")
+        return STOPPED
+    finally:
+        render.use_colours("auto")
+    return code
+
+
+def prepare(
+    folders: Sequence[str],
+    *,
+    timings: bool = False,
+    plugins: bool = True,
+    only: Sequence[str] | None = None,
+    as_json: bool = False,
+) -> Callable[[], int]:
+    """Look at all plugins, and return what prints them and returns the exit code.
+
+    Args:
+        folders: The plugin folders; none means the usual ones.
+        timings: Whether to load all plugins and show how long that takes.
+        plugins: ``False`` leaves all out but those that are shipped.
+        only: Names of those to use; ``None`` for all.
+        as_json: Whether to print JSON.
+    """
+    with Catalogue(folders or usual_folders(), plugins=plugins, only=only) as catalogue:
+        handles = [*catalogue.listing(to_load=timings), *catalogue.set_aside(to_load=timings)]
+        if timings:
+            _load([plugin for _, plugin in handles])
+        listed = [_entry(origin, plugin, catalogue) for origin, plugin in handles if plugin.state not in _TOLD_BELOW]
+        listed += [_refused(one.name, one.place.path, "rejected", one.findings) for one in catalogue.rejected]
+        known = {one["name"] for one in listed}
+        listed += [
+            _refused(name, one.place.path, "disabled", one.findings)
+            for name, one in catalogue.disabled.items()
+            if name not in known
+        ]
+        findings = catalogue.findings
+        faults = bool(catalogue.rejected or any(finding.is_error for finding in findings))
+        warnings = [finding for _, plugin in handles for finding in plugin.warnings]
+
+    def tell() -> int:
+        if as_json:
+            shown = [{key: value for key, value in one.items() if key != "reason"} for one in listed]
+            render.tell_json({"plugins": shown, "findings": [render.finding_data(finding) for finding in findings]})
+        else:
+            header = ("name", "kind", "version", "origin", "state", *(("read", "load") if timings else ()), "summary")
+            rows = [_row(one, timings=timings) for one in listed]
+            render.tell(render.table(header, rows, right=(5, 6) if timings else ()))
+            if findings or warnings:
+                render.say_findings(list(dict.fromkeys((*findings, *warnings))))
+        return FAULTS if faults else OK
+
+    return tell
+
+
+_TOLD_BELOW = ("failed", "rejected")  # with what is wrong with them
+
+
+def _load(plugins: Sequence[Plugin[object]]) -> None:
+    # What plugins print while they are loaded is talk: standard output holds the list.
+    from contextlib import redirect_stdout, suppress  # noqa: PLC0415 - for timings only
+
+    from plugline.errors import LoadError, PluginDeclined, PluginRejected  # noqa: PLC0415 - likewise
+
+    with redirect_stdout(sys.stderr):
+        for plugin in plugins:
+            with suppress(LoadError, PluginDeclined, PluginRejected):  # shown by its state
+                plugin.load()
+
+
+def usual_folders() -> tuple[str, ...]:
+    """Return the folders that are looked into when none are named: those of the settings, else ``plugins`` where it is."""
+    folders, asked = Settings.load().folders()
+    return tuple(folder for folder in folders if asked or os.path.isdir(folder))
+
+
+def _entry(origin: Origin, plugin: Plugin[object], catalogue: Catalogue) -> dict[str, object]:
+    return {
+        "name": plugin.name,
+        "kinds": list(catalogue.kinds_of(plugin)),
+        "version": plugin.version,
+        "origin": plugin.origin if origin == "folder" else origin,
+        "path": plugin.place.path,
+        "state": plugin.state,
+        "generation": plugin.generation,
+        "read_seconds": plugin.read_seconds,
+        "load_seconds": plugin.load_seconds,
+        "summary": plugin.summary,
+        "findings": [render.finding_data(finding) for finding in (*plugin.findings, *plugin.warnings)],
+        "reason": plugin.declined or (plugin.findings[0].message if plugin.findings else None),
+    }
+
+
+def _refused(name: str, path: str, state: str, findings: Sequence[Finding]) -> dict[str, object]:
+    return {
+        "name": name,
+        "kinds": [],
+        "version": None,
+        "origin": os.path.dirname(path) or "installed",
+        "path": path,
+        "state": state,
+        "generation": 0,
+        "read_seconds": None,
+        "load_seconds": None,
+        "summary": "",
+        "findings": [render.finding_data(finding) for finding in findings],
+        "reason": findings[0].message,
+    }
+
+
+def _row(one: dict[str, object], *, timings: bool) -> tuple[str, ...]:
+    kinds = one["kinds"]
+    assert isinstance(kinds, list)  # noqa: S101 - made above
+    # The first finding stands where the summary would: a rejected plugin has none to be used by.
+    about = one.get("reason") or one["summary"]
+    return (
+        str(one["name"]),
+        "/".join(kinds) or "-",
+        str(one["version"] or "-"),
+        str(one["origin"]),
+        str(one["state"]),
+        *((_milliseconds(one["read_seconds"]), _milliseconds(one["load_seconds"])) if timings else ()),
+        str(about),
+    )
+
+
+def _milliseconds(seconds: object) -> str:
+    return f"{seconds * 1e3:.2f} ms" if isinstance(seconds, float) else "-"
