@@ -127,6 +127,13 @@ SCENES: dict[str, Scene] = {
     "P114": Scene(
         files={"plugins/one.py": block('requires = ["two"]'), "plugins/two.py": block('requires = ["one"]')},
     ),
+    "P115": Scene(files={"plugins/clean.py": GOOD, "plugline.toml": "disabled = 3\n"}),
+    "P116": Scene(
+        files={"plugins/clean.py": GOOD, "plugline.toml": 'disabled = ["clean"]\n', "in.ndjson": RECORDS},
+        words=("run", "--use", "clean", "in.ndjson"),
+        shown=("plugline.toml",),
+    ),
+    "P117": Scene(files={"plugins/clean.py": GOOD, "plugline.toml": 'disabled = ["cleen"]\n'}),
     "P201": plugin("def transform(record):\n    return record\n"),
     "P202": plugin('transform = "a text"\n\n\ndef describe():\n    return "clean"\n'),
     "P203": plugin('def transform(record, table):\n    return record\n\n\ndef describe():\n    return "clean"\n'),
@@ -237,6 +244,10 @@ if _as_root():
 
 # Why a code has no scene: what it takes is not to be had in a folder.
 WITHOUT = {
+    "P307": "needs a load of ten seconds",
+    "P309": "needs a host that unloads",
+    "P310": "needs a host that calls",
+    "P311": "needs a plugin that has its host at hand",
     "P331": "needs another interpreter than CPython",
     "C112": "needs two runs at once",
     "C113": "needs a run that was killed; see how to go on with one",
@@ -250,6 +261,21 @@ WITHOUT = {
     "T103": "needs a file of another user",
     "T104": "needs a folder that changes while it is looked at",
 }
+
+# Of whole families: what they are about is played on pages of their own.
+FAMILIES = {
+    r"P3[3-5]\d": "needs a host that reloads; see how to reload plugins",
+    r"P3[6-9]\d|T4\d\d": "needs a plugin in a worker; see how to isolate plugins",
+    r"P4[01]\d": "needs a framework; see the how-to pages of these",
+    r"C11[2-9]|R1[1-3]\d": "needs a run that was disturbed; see how to go on with one",
+    r"C12\d|R1[45]\d": "needs a server, or a format that is an extra",
+    r"C15\d|R1[89]\d": "needs a cluster",
+}
+
+
+def has_a_reason(code: str) -> bool:
+    """Whether it is said why a code has no scene."""
+    return code in WITHOUT or any(re.fullmatch(family, code) for family in FAMILIES)
 
 
 def play(code: str, folder: Path) -> str:

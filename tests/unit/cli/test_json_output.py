@@ -24,6 +24,8 @@ USES = {
     "new": [["new", "fresh"]],
     "explain": [["explain"], ["explain", "C101"]],
     "config": [["config", "show"], ["config", "show", "absent.toml"]],
+    "disable": [["disable", "work"], ["disable", "absent"]],
+    "enable": [["enable", "work"], ["enable", "absent"]],
     "trust": [["trust", "--diff"], ["trust"]],
     "bisect": [
         ["bisect", "--", sys.executable, "-c", "exit(1)"],
