@@ -15,7 +15,7 @@ from plugline.errors import RunStopped
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.report import RunReport
 from plugline.pipeline.run import run_plan
-from plugline.pipeline.split import Progress, run_split
+from plugline.pipeline.split import Progress, SplitWork, run_split
 from plugline.records import Part, StepCounts
 from tests.builders import Pipeline, ndjson, pipeline, processor
 
@@ -420,3 +420,21 @@ def test_a_format_that_gives_something_else_than_batches_stops_the_run(tmp_path:
     job = pipeline(tmp_path, plugins={"form.py": SLOPPY.format(batch="3")}, source=b"", source_more='format = "form"')
     stop, _ = stopped(job)
     assert stop.finding.code == "R101"
+
+
+def test_a_split_that_is_run_carefully_gives_the_part_that_it_gives_otherwise(tmp_path: Path) -> None:
+    plugins = {
+        "fail.py": FAIL,
+        "many.py": processor("return [dict(record, copy=number) for number in range(record['a'] % 3)]"),
+    }
+    source = ndjson(*({"a": number} for number in range(40)), b"{")
+    job = pipeline(tmp_path, plugins=plugins, source=source, steps=["fail", "many"])
+    plan = job.plan()
+    noted: list[tuple[int, int]] = []
+    with BoundPlan(plan) as bound, SplitWork(plan, bound) as work:
+        quick = work.run(plan.splits[0])
+        careful = work.run_carefully(plan.splits[0], lambda record, stage: noted.append((record, stage)), {})
+    same = [replace(one, counts=tuple(replace(each, seconds=0) for each in one.counts)) for one in (quick, careful)]
+    assert [b"".join(one.content) for one in same] == [b"".join(quick.content)] * 2
+    assert replace(same[0], content=()) == replace(same[1], content=())
+    assert noted[:5] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
