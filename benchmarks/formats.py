@@ -14,7 +14,7 @@ from pathlib import Path
 from data import orders_file
 from harness import Claim, measure_commands, report
 
-_ORDERS = int(os.environ.get("ORDERS", "200000"))
+_ORDERS = int(os.environ.get("ORDERS", "1000000"))
 _ROUNDS = int(os.environ.get("ROUNDS", "9"))
 _HERE = Path(__file__).parent
 
