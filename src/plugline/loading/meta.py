@@ -6,6 +6,7 @@ were not needed yet wait in it: whoever imports a name that one of them would li
 Threads: what finds and what waits is replaced as a whole, and never edited.
 """
 
+import _imp
 import sys
 from _thread import get_ident
 from _weakref import ref
@@ -61,7 +62,7 @@ class MetaFinder:
             one = waiting()
             # Where several want one name, the later ones have a number after it.
             if one is not None and any(top == name or (name and top.startswith(f"{name}_")) for name in one.wanted):
-                one.make()
+                _without_import_lock(one.make)
 
     def stand_first(self) -> None:
         """Make sure that imports ask here, which a plugin or a test may have undone."""
@@ -72,6 +73,26 @@ class MetaFinder:
         """Go, if nobody needs it any more."""
         if not self.waiting and self.find is None and self in sys.meta_path:
             sys.meta_path.remove(self)
+
+
+def _without_import_lock(make: Callable[[], object]) -> None:
+    """Call what imports something, without the lock that Python asks its finders under.
+
+    That lock guards the list of finders and is everybody's: who waits under it for a module that another thread is importing
+    keeps that thread from ever getting to its end.
+    """
+    depth = 0
+    try:
+        while True:
+            _imp.release_lock()
+            depth += 1
+    except RuntimeError:  # it is not held by this thread any more
+        pass
+    try:
+        make()
+    finally:
+        for _ in range(depth):
+            _imp.acquire_lock()
 
 
 FINDER = MetaFinder()
