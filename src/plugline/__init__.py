@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from plugline.host import Host, Plugin, Rejected, load_path
     from plugline.imports import first_installed, import_object, is_installed, reload_module, require
     from plugline.loading.keeping import keep as keep
+    from plugline.worker.limits import Sandbox as Sandbox
 
 _HOMES = {
     "EntryPoints": "discovery.finders",
@@ -38,6 +39,7 @@ _HOMES = {
     "PluglineError": "errors",
     "Policy": "admission.policy",
     "Rejected": "host",
+    "Sandbox": "worker.limits",
     "StepFailed": "errors",
     "UnknownPlugin": "errors",
     "Zip": "discovery.archives",

@@ -6,7 +6,8 @@ import sys
 from _signal import SIGINT, getsignal  # type: ignore[import-not-found]  # signal itself imports enum
 from types import FrameType
 
-from plugline.typed import TracebackType
+from plugline.errors import PluginRaised
+from plugline.typed import TracebackType, TypeGuard
 from plugline.values import Value
 
 _MAX_MESSAGE_CHARACTERS = 10_000  # a message that holds a whole record is read; one that holds the file is not
@@ -14,7 +15,7 @@ _MAX_TRACEBACK_CHARACTERS = 20_000
 _MAX_TRACEBACK_FRAMES = 50
 
 # What calls foreign code, and so stands above it in every traceback.
-_OUR_MODULES = ("plugline.dispatch.", "plugline.loading.", "plugline.records.", "plugline.pipeline.")
+_OUR_MODULES = ("plugline.dispatch.", "plugline.loading.", "plugline.records.", "plugline.pipeline.", "plugline.worker.")
 
 # Through the descriptor, because a class of exceptions may define a ``__traceback__`` of its own.
 _get_traceback = vars(BaseException)["__traceback__"].__get__
@@ -121,8 +122,14 @@ def describe_error(error: BaseException, file: str | None = None) -> ErrorText:
         file: Whose failure it is. The deepest line reached in this file is the one to look at, even where
             the file called somebody else's code with a wrong argument.
     """
+    if _was_raised_elsewhere(error):
+        return ErrorText(error.kind, error.message, error.path, error.line)  # raised elsewhere, and told in full
     path, line = _place(error, file)
     return ErrorText(_kind(error), _message(error), path, line)
+
+
+def _was_raised_elsewhere(error: BaseException) -> TypeGuard[PluginRaised]:
+    return issubclass(type(error), PluginRaised)  # isinstance() asks for __class__, which is a plugin's own code
 
 
 def _kind(error: BaseException) -> str:
@@ -183,6 +190,8 @@ def traceback_text(error: BaseException) -> str:
     # Imported here: it imports half of what a bare start does not.
     import traceback  # noqa: PLC0415
 
+    if _was_raised_elsewhere(error) and error.traceback:
+        return error.traceback
     entry = traceback_of(error)
     while entry is not None and _is_ours(entry.tb_frame):
         entry = entry.tb_next

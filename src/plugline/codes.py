@@ -205,6 +205,44 @@ CODES = {
         "What is installed is imported by others too, without plugline knowing of it. Dropped files are reloaded.",
         "Restart the program; while you work on the plugin, let the host look into a folder that holds its file.",
     ),
+    # ------------------------------------------------------------------ P36: in workers
+    "P360": Code(
+        "isolation names a plugin that is not there",
+        "A key of the host's isolation is no plugin's name. The plugin that was meant would run without what was asked for it.",
+        'Mend the name; the hint tells the nearest. "*" stands for every other plugin.',
+    ),
+    "P361": Code(
+        "a plugin cannot run in a worker",
+        "What its host gives it cannot cross to another process: an injected name that is no plain value, or a base class that "
+        "cannot be imported there.",
+        "Do what the hint says, or run the plugin in the host's own process.",
+    ),
+    "P362": Code(
+        "the sandbox is not to be had",
+        "The kernel, or the place where the program runs, does not allow for a part of it. The plugin was not run with less.",
+        "plugline doctor tells what there is. isolation = 'process' keeps crashes from the host, and grants everything.",
+    ),
+    "P363": Code(
+        "the worker of a plugin died while it was loaded",
+        "It ended, took too long, or sent what is no answer before the plugin was ready.",
+        "See the log for its last words. A plugin that needs long to load is given more: Sandbox(timeout_seconds=...).",
+    ),
+    "P364": Code(
+        "the workers of a plugin died too often",
+        "Three workers in a row died without an answer between them, so the plugin is in quarantine, and no further one is started.",
+        "Mend the plugin; then release it or load it anew. In a pipeline its records are dead letters, to be retried.",
+    ),
+    "P365": Code(
+        "a plugin needs what is not there",
+        "The environment that runs the program does not have what the plugin's block depends on, or has another version of it, and no "
+        "environment was made for it.",
+        "plugline sync makes one, in which the plugin runs as a worker; or install what it needs where the program runs.",
+    ),
+    "P366": Code(
+        "an environment cannot be made",
+        "uv is not installed, or could not find or install what plugins depend on. Nothing was changed.",
+        "See what uv says, and mend the plugin's dependencies or the network. Without the network: plugline sync --offline.",
+    ),
     # ------------------------------------------------------------------ P4: in other programs
     "P400": Code(
         "the name that a plugin needs is somebody else's",

@@ -14,13 +14,18 @@
     │   ├── PluginDeclined     it said itself that it does not apply here
     │   ├── LoadError          its code could not be run or does not do what it has to: its author's to mend
     │   │   └── SettingsRefused  the settings that it was given do not fit: their user's to mend
-    │   └── StepFailed         it raised while it worked
+    │   ├── StepFailed         it raised while it worked
+    │   ├── PluginRaised       it raised in its worker; also an exception of the built-in kind that it raised
+    │   └── WorkerFailed       its worker ended, was silent for too long, or sent what is no answer
+    │       └── WorkerTimedOut   it was silent for too long (also a TimeoutError)
     ├── RunStopped             a run ended before its end; the output is not in place
     ├── StillLoading           another thread does not come to the end of loading a plugin (also a TimeoutError)
     └── SandboxUnavailable     this machine cannot hold a plugin in a sandbox: its owner's to mend
 
 All of them pickle: their arguments are their attributes.
 """
+
+import builtins
 
 from plugline.findings import Finding, printable
 from plugline.typed import Sequence
@@ -187,6 +192,106 @@ class StillLoading(PluglineError, TimeoutError):
 
     def __str__(self) -> str:
         return f"another thread has been loading a plugin for more than {self.seconds:g} seconds"
+
+
+class PluginRaised(PluginError):
+    """A plugin raised in its worker. What it raised stays there; this is what it said.
+
+    Where that was of a built-in class, such as ``ValueError``, or of one derived from it, this is an instance of that
+    class as well, so that ``except ValueError`` does what it does without a worker. ``SystemExit`` and its like,
+    which would end the host, are the exception.
+
+    Attributes:
+        plugin: The name of the plugin.
+        kind: The name of the exception's class.
+        message: What it said.
+        path: The file in which it was raised, as far as that is known.
+        line: The line of it.
+        traceback: The traceback as text, which is shown as a note; empty where it was left out.
+        bases: The names of the built-in classes that its class derives from, the nearest first.
+    """
+
+    def __init__(
+        self,
+        plugin: str,
+        kind: str,
+        message: str,
+        path: str | None = None,
+        line: int | None = None,
+        traceback: str = "",
+        bases: Sequence[str] = (),
+    ) -> None:
+        Exception.__init__(self, plugin, kind, message, path, line, traceback, bases)
+        self.plugin = plugin
+        self.kind = kind
+        self.message = message
+        self.path = path
+        self.line = line
+        self.traceback = traceback
+        self.bases = tuple(bases)
+
+    def __str__(self) -> str:
+        place = f" at {self.path}:{self.line}" if self.path is not None and self.line is not None else ""
+        said = f": {self.message}" if self.message else ""
+        return printable(f"plugin {self.plugin!r} raised {self.kind}{said}{place}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return plugin_raised, self.args
+
+
+_raised_classes: dict[str, type[PluginRaised]] = {}
+
+
+def plugin_raised(
+    plugin: str,
+    kind: str,
+    message: str,
+    path: str | None = None,
+    line: int | None = None,
+    traceback: str = "",
+    bases: Sequence[str] = (),
+) -> PluginRaised:
+    """Return the :class:`PluginRaised` that is also of the nearest of the built-in classes named in ``bases``."""
+    error = _raised_class(bases)(plugin, kind, message, path, line, traceback, bases)
+    if traceback:
+        error.add_note(f"in the worker of plugin {plugin!r}:\n{traceback.rstrip()}")
+    return error
+
+
+def _raised_class(bases: Sequence[str]) -> type[PluginRaised]:
+    name = bases[0] if bases else "Exception"
+    if name not in _raised_classes:
+        base = getattr(builtins, name, None)
+        if not (isinstance(base, type) and issubclass(base, Exception)) or base in (Exception, StopIteration):
+            return PluginRaised
+        if issubclass(base, (BaseExceptionGroup, StopIteration, StopAsyncIteration)):
+            return PluginRaised  # groups hold exceptions; the others would end somebody else's loop
+        _raised_classes[name] = type("PluginRaised", (PluginRaised, base), {"__module__": __name__})
+    return _raised_classes[name]
+
+
+class WorkerFailed(PluginError):
+    """The worker of a plugin ended, or sent what is no answer; the next call gets a new one.
+
+    Attributes:
+        plugin: The name of the plugin.
+        what: What happened.
+        hint: What to do about it.
+    """
+
+    def __init__(self, plugin: str, what: str, hint: str | None = None) -> None:
+        Exception.__init__(self, plugin, what, hint)
+        self.plugin = plugin
+        self.what = what
+        self.hint = hint
+
+    def __str__(self) -> str:
+        hint = f"\n  hint: {self.hint}" if self.hint is not None else ""
+        return f"{printable(f'the worker of plugin {self.plugin!r} {self.what}')}{hint}"
+
+
+class WorkerTimedOut(WorkerFailed, TimeoutError):
+    """The worker of a plugin took longer than it may, and was killed; the next call gets a new one."""
 
 
 class RunStopped(PluglineError):

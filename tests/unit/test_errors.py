@@ -20,6 +20,9 @@ from plugline.errors import (
     StepFailed,
     StillLoading,
     UnknownPlugin,
+    WorkerFailed,
+    WorkerTimedOut,
+    plugin_raised,
 )
 from plugline.findings import Finding, Place
 
@@ -41,6 +44,14 @@ EXAMPLES: dict[PluglineError, str] = {
     StepFailed("a", 0, "KeyError", "'b'", "plugins/a.py", 3): (
         "plugin 'a' (step 1) raised KeyError: 'b' at plugins/a.py:3"
     ),
+    plugin_raised("a", "KeyError", "'b'", "plugins/a.py", 3, "Traceback ..."): (
+        "plugin 'a' raised KeyError: 'b' at plugins/a.py:3"
+    ),
+    WorkerFailed("a", "ended with signal 9", "give it memory"): (
+        "the worker of plugin 'a' ended with signal 9\n  hint: give it memory"
+    ),
+    WorkerTimedOut("a", "took longer than 1 s"): "the worker of plugin 'a' took longer than 1 s",
+    PluginQuarantined("a", [FINDING]): f"plugin 'a' is in quarantine:\n{FINDING}",
     RunStopped(FINDING, {"in": 3}, interrupted=True): str(FINDING),
     SandboxUnavailable("no Landlock", "use another level"): "no sandbox: no Landlock\n  hint: use another level",
 }

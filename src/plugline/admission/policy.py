@@ -205,6 +205,17 @@ class Gate:
         facts = Facts(self._owners.look(path), lock, declared)
         return (*wrong, *self._policy.admit(spec, source, facts), *self._package_findings(candidate, facts))
 
+    def grants_of(self, candidate: object, spec: PluginSpec) -> tuple[Permissions | None, Permissions | None]:
+        """Return what the lock file and the policy grant an admitted plugin; ``None`` where there is no lock, or no limit."""
+        grant = getattr(self._policy, "grant", None)  # a host's own policy may know no such thing
+        if not isinstance(candidate, FileCandidate) or isinstance(candidate.tree, MemoryTree):
+            return None, grant
+        lock = self._lock_of(candidate.tree)
+        if not isinstance(lock, Lock):
+            return (NOTHING if isinstance(lock, tuple) else None), grant
+        locked = lock.plugins.get(spec.name)
+        return (locked.permissions if locked is not None else NOTHING), grant
+
     def is_lasting(self, candidate: object) -> bool:
         """Whether what :meth:`admit` returned depends on nothing but the candidate's file and its circumstances."""
         if not isinstance(candidate, FileCandidate) or not candidate.entry.endswith("/__init__.py"):

@@ -29,6 +29,7 @@ COMMANDS = {
     "config": "Show the settings and where each is from, or the schema of pipeline files.",
     "disable": "Use plugins no more: note it in plugline.toml.",
     "enable": "Use plugins again that were disabled.",
+    "sync": "Make the environments that plugins need.",
     "trust": "Trust plugins as they are now: write plugline.lock.",
     "bisect": "Find the plugin that makes a command fail.",
     "completion": "Print a script that completes words in bash, zsh or fish.",

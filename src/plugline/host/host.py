@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from plugline.host.dispatching import Called
     from plugline.host.entries import Entry, Inspection
     from plugline.host.store import Kept, Store
+    from plugline.isolation.levels import Isolation
     from plugline.reloading.report import ReloadReport
+    from plugline.worker.limits import Sandbox
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -108,11 +110,18 @@ class Host(Generic[T_co]):
             in the log; ``None`` for any time. Nothing is stopped: where a plugin may hang, isolate it.
         compiler: What makes code of the bytes and the path of a dropped file, for a host that changes it on the way, as
             pytest does with ``assert``; by default :func:`compile`.
+        isolation: Where plugins run: ``"none"``, in this process, for code that is trusted; ``"process"``, each in a
+            worker, so that a crash or a hang costs one call; ``"sandbox"``, and it touches only what it was granted.
+            Or the :class:`~plugline.worker.limits.Sandbox` itself, or a mapping of plugins' names to either, with
+            ``"*"`` for every other.
+        limits: What workers may use up (and, in sandboxes, touch), where ``isolation`` says a level only.
+        preload: Names of installed modules, such as ``"numpy"``, that a process imports once and all workers have.
 
     Raises:
         ValueError: ``namespace`` is taken, or is no dotted name; ``package`` is none, or is given together with it; a name
-            to inject is no identifier; ``api_version`` is no version.
-        TypeError: A place or the interface is of none of these kinds.
+            to inject is no identifier; ``api_version`` is no version; there is no such level of isolation.
+        TypeError: A place, the interface or the isolation is of none of these kinds.
+        ModuleMissing: Plugins are to be isolated, and msgspec is not installed.
 
     Threads: may be used from several at once.
     """
@@ -133,6 +142,9 @@ class Host(Generic[T_co]):
         only: Sequence[str] | None = None,
         quarantine_after: int | None = QUARANTINE_AFTER,
         slow_load_seconds: float | None = SLOW_LOAD_SECONDS,
+        isolation: "Isolation" = "none",
+        limits: "Sandbox | None" = None,
+        preload: Sequence[str] = (),
     ) -> None: ...
 
     @overload
@@ -152,6 +164,9 @@ class Host(Generic[T_co]):
         only: Sequence[str] | None = None,
         quarantine_after: int | None = QUARANTINE_AFTER,
         slow_load_seconds: float | None = SLOW_LOAD_SECONDS,
+        isolation: "Isolation" = "none",
+        limits: "Sandbox | None" = None,
+        preload: Sequence[str] = (),
     ) -> None: ...
 
     def __init__(
@@ -169,6 +184,9 @@ class Host(Generic[T_co]):
         only: Sequence[str] | None = None,
         quarantine_after: int | None = QUARANTINE_AFTER,
         slow_load_seconds: float | None = SLOW_LOAD_SECONDS,
+        isolation: "Isolation" = "none",
+        limits: "Sandbox | None" = None,
+        preload: Sequence[str] = (),
     ) -> None:
         if api_version is not None:
             from plugline.contract.version import check_api_version  # noqa: PLC0415 - some hosts have one
@@ -184,6 +202,11 @@ class Host(Generic[T_co]):
         if isinstance(only, str):
             message = f"only={only!r} is a string, a list of names was expected: only=[{only!r}]"
             raise TypeError(message)
+        isolator = None
+        if isolation != "none" or limits is not None:
+            from plugline.host.isolating import Isolator  # noqa: PLC0415 - most hosts have no workers
+
+            isolator = Isolator(isolation, limits, preload)
         self._finders = tuple(finder_for(place) for place in places)
         self._around = Circumstances(interfaces_of(interface), api_version, policy)
         self._memories = memories_of(self._finders)
@@ -204,6 +227,7 @@ class Host(Generic[T_co]):
         self._store: Store | None = None
         self._all: dict[str, CallAllFunction] = {}
         self._first: dict[str, FirstFunction] = {}
+        self._loader.isolator = isolator
         self._registry: _Registry | None = None
         self._early: dict[str, Plugin[T_co]] = {}  # asked for by name before anything was listed
 
@@ -526,7 +550,9 @@ class Host(Generic[T_co]):
     def findings(self) -> "tuple[Finding, ...]":
         """What is wrong with places as a whole, such as a folder that is not there or a ``plugline.toml`` that cannot be read."""
         registry = self._look()
-        return (*registry.findings, *registry.unknown.values())
+        isolator = self._loader.isolator
+        unknown = isolator.unknown_names(list(registry.plugins)) if isolator is not None else ()
+        return (*registry.findings, *registry.unknown.values(), *unknown)
 
     @property
     def declined(self) -> dict[str, str]:

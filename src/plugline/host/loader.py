@@ -1,5 +1,6 @@
 """An accepted entry to a loaded plugin, through the private packages of one host."""
 
+import os
 import sys
 from _weakref import ref
 
@@ -38,6 +39,7 @@ from plugline.typed import (
     ModuleType,
     Sequence,
     TracebackType,
+    cast,
 )
 from plugline.values import Value
 
@@ -46,9 +48,13 @@ if TYPE_CHECKING:
     from plugline.contract.permissions import Permissions
     from plugline.discovery.index import FolderIndex
     from plugline.host.dispatching import Dispatching
+    from plugline.host.isolating import Isolator
     from plugline.host.plugin import Plugin
+    from plugline.isolation.environments import Environment
+    from plugline.isolation.levels import Confinement
     from plugline.loading.families import Family
     from plugline.loading.patches import Snapshot
+    from plugline.worker.limits import Sandbox
 
 
 class Loaded(Value):
@@ -70,6 +76,8 @@ class Loaded(Value):
     def __init__(self, entry: Entry, target: Target, seconds: float, warnings: tuple[Finding, ...] = ()) -> None:
         self._set(entry=entry, target=target, seconds=seconds, warnings=warnings)
 
+
+_BLOCK = b"/// script"
 
 Outcome = Loaded | Declined | Vanished | tuple[Finding, ...]
 
@@ -138,6 +146,7 @@ class Loader:
         self.followers: tuple[Callable[[], object], ...] = ()  # who is told that plugins came, went or are new
         self.lock: LoadLock = LoadLock()
         self._watch = Watch(slow_load_seconds)
+        self.isolator: Isolator | None = None  # set by a host that has plugins run elsewhere
         self._around = around
         self._memories = memories or {}
         self._depth = 0  # of loads within loads, and of batches
@@ -194,9 +203,11 @@ class Loader:
             follower()
 
     def close(self) -> None:
-        """Let the plugins close what they own, last first, and give the private packages back."""
+        """Let the plugins close what they own, last first, end the workers, and give the private packages back."""
         for name in reversed(list(self.begun)):
             self.end(name)
+        if self.isolator is not None:
+            self.isolator.close()
         for namespace in self._namespaces.values():
             release(namespace)
         self._namespaces.clear()
@@ -376,7 +387,11 @@ class Loader:
         self._watch.open()
         self._watch.begin(slow)
         try:
-            outcome = self._outcome_of(entry)
+            apart = self._runs_apart(entry)
+            outcome = self._outcome_of(entry, apart=apart)
+            if apart and isinstance(outcome, Loaded) and not cast("Isolator", self.isolator).has(outcome.target.value):
+                message = f"plugin {entry.name!r} was to run in a worker, and was run here"
+                raise AssertionError(message)
         finally:
             self._watch.end()
             self._watch.close()
@@ -385,8 +400,8 @@ class Loader:
             self._loaded[id(outcome.entry)] = outcome.entry
         return outcome
 
-    def _outcome_of(self, entry: Entry) -> Outcome:
-        if isinstance(entry, RememberedEntry):
+    def _outcome_of(self, entry: Entry, *, apart: bool) -> Outcome:
+        if isinstance(entry, RememberedEntry) and not apart:
             ready = self._ready(entry)
             if ready is not None:
                 return self._load_ready(entry, ready)
@@ -401,6 +416,9 @@ class Loader:
         if not isinstance(outcome, (Loaded, Vanished)) and entry.class_name:
             self._failures[key] = (entry.digest, outcome)
         return outcome
+
+    def _runs_apart(self, entry: Entry) -> bool:
+        return self.isolator is not None and self.isolator.confinement_of(entry) is not None
 
     def _ready(self, entry: RememberedEntry) -> _Ready | None:
         """Return what is to be run where file and circumstances are those of the listing, so that nothing is to be judged.
@@ -418,6 +436,8 @@ class Loader:
         if found is None:
             return None
         content, status = found
+        if _BLOCK in content:
+            return None  # where it runs may depend on what it needs
         module, known, where, owners, verdicts = running_part(entry.row)
         digest = digest_of(content)
         if (
@@ -546,6 +566,9 @@ class Loader:
         self._staged[key] = _Staged(source, digest, entry.row if isinstance(entry, RememberedEntry) else None)
         stand_first()
         try:
+            elsewhere = self._elsewhere(entry, namespace)
+            if elsewhere is not None:
+                return elsewhere
             return self._run(entry, namespace.module_name(candidate.module), namespace=namespace)
         finally:
             self._staged.pop(key, None)  # a plugin that loads itself was here before
@@ -570,7 +593,70 @@ class Loader:
         return admitted(entry, source, self._around.gate)
 
     def _load_module(self, entry: Entry, candidate: ModuleCandidate) -> Outcome | Faulty:
+        elsewhere = self._elsewhere(entry, None)
+        if elsewhere is not None:
+            return elsewhere
         return self._run(entry, candidate.module, attribute=candidate.attribute)
+
+    def allowed(self, entry: Entry, limits: "Sandbox") -> "Sandbox":
+        """Return what a plugin may do in a sandbox with these limits: what it declares, as far as it is granted."""
+        from plugline.admission.policy import declared_permissions  # noqa: PLC0415 - for isolated plugins
+        from plugline.isolation.grants import allowed  # noqa: PLC0415 - likewise
+
+        spec = entry.spec
+        assert spec is not None  # noqa: S101 - only what has a spec becomes a plugin
+        locked, grant = self._around.gate.grants_of(entry.candidate, spec)
+        declared = declared_permissions(spec)[0] if "permissions" in spec.settings else None
+        folder = os.path.dirname(self.path_of(entry) or "/nowhere/")
+        return allowed(limits, declared=declared, locked=locked, grant=grant, folder=folder)
+
+    def _elsewhere(self, entry: Entry, namespace: Namespace | None) -> Outcome | None:
+        """Load a plugin in a worker, where it is to run there; ``None`` where it is to run here."""
+        confinement = self.isolator.confinement_of(entry) if self.isolator is not None else None
+        environment = None
+        if namespace is not None and entry.spec is not None and entry.spec.dependencies:
+            from plugline.host.isolating import Isolator, environment_for  # noqa: PLC0415 - few need something
+
+            found = environment_for(entry)
+            if isinstance(found, tuple):
+                return found
+            environment = found
+            if environment is not None and self.isolator is None:
+                self.isolator = Isolator("none")
+        if confinement is None and environment is None:
+            return None
+        assert self.isolator is not None  # noqa: S101 - one of them is there because of it
+        return self._run_isolated(entry, self.isolator, confinement, environment, namespace)
+
+    def _run_isolated(
+        self,
+        entry: Entry,
+        isolator: "Isolator",
+        confinement: "Confinement | None",
+        environment: "Environment | None",
+        namespace: Namespace | None,
+    ) -> Outcome:
+        from plugline.isolation.levels import Confinement  # noqa: PLC0415 - likewise
+        from plugline.worker.limits import Sandbox  # noqa: PLC0415 - likewise
+
+        def provide(relative: str) -> SourceFile | Finding:
+            assert namespace is not None  # noqa: S101 - only a file of a tree has neighbours
+            return self.provide(namespace, relative)
+
+        start = monotonic_seconds()
+        interfaces = self._around.interfaces
+        level, limits = (confinement.level, confinement.limits) if confinement is not None else ("process", Sandbox())
+        outcome = isolator.load(
+            entry,
+            Confinement(level, self.allowed(entry, limits)),
+            interfaces,
+            namespace=namespace,
+            provide=provide,
+            injected=self.injected,
+            environment=environment,
+        )
+        seconds = monotonic_seconds() - start
+        return Loaded(entry, outcome, seconds) if isinstance(outcome, Target) else outcome
 
     def _run(
         self, entry: Entry, name: str, *, attribute: str = "", namespace: Namespace | None = None
@@ -708,6 +794,8 @@ class Loader:
         if self._loaded.pop(id(entry), None) is None:
             where = (entry.finder, entry.place.path)
             self._loaded = {key: one for key, one in self._loaded.items() if (one.finder, one.place.path) != where}
+        if self.isolator is not None:
+            self.isolator.forget(entry)
         namespace = self._namespaces.get(entry.finder)
         if namespace is not None:
             name = self.module_name(entry)
@@ -755,6 +843,8 @@ class Loader:
         name = entry.name
         from plugline.errors import LoadError, SettingsRefused  # noqa: PLC0415 - for who makes instances
 
+        if self.isolator is not None and self.isolator.has(value):
+            return self.isolator.instance(value, settings)
         if not isinstance(value, type):
             if settings:
                 message = f"is a module with functions and has no settings, {', '.join(sorted(settings))} was given"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from plugline.host.entries import Entry
     from plugline.host.loader import Loaded, Loader, Outcome
     from plugline.reloading.report import ReloadReport
+    from plugline.worker.limits import Sandbox
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -276,6 +277,10 @@ class Plugin(Generic[T_co]):
             return cast(T_co, made)  # as it is most often: there is nothing to wait for
         with self._loader.lock:
             return cast(T_co, self._bound(self._loaded(), settings))
+
+    def allowed(self, limits: "Sandbox") -> "Sandbox":
+        """Return what it may touch and use up in a sandbox with these limits: what it declares, as far as it is granted."""
+        return self._loader.allowed(self._entry, limits)
 
     def load_type(self) -> type[T_co]:
         """Return the class that provides the interface, for a host that makes its instances itself.

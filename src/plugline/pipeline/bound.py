@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from types import ModuleType, TracebackType
-from typing import Self, cast
+from typing import Self, TypedDict, cast
 
 from plugline.blame import describe_error, users_own_interrupt
 from plugline.discovery.finders import Carried, Modules
@@ -22,10 +22,12 @@ from plugline.errors import (
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
 from plugline.host.plugin import Plugin
+from plugline.isolation.levels import Confinement, Level
 from plugline.pipeline.catalogue import API_VERSION, INTERFACES, Kind
 from plugline.pipeline.plan import Plan, PluginUse, StepPlan
 from plugline.records import Engine, Format, Processor, TableProcessor
 from plugline.records.loop import StepCall
+from plugline.worker.limits import Sandbox
 
 
 class BoundPlan:
@@ -53,7 +55,7 @@ class BoundPlan:
         self._paths: list[str | None] = []
         try:
             self.reader = cast(Format, self._load(plan.reader))
-            calls = [self._load(step.use) for step in plan.steps]
+            calls = [self._load(step.use, step.isolation) for step in plan.steps]
             self.stateful = tuple(
                 step.label for step, call in zip(plan.steps, calls, strict=True) if self._is_stateful(step.use, call)
             )
@@ -83,9 +85,9 @@ class BoundPlan:
     ) -> None:
         self._stack.close()
 
-    def _load(self, use: PluginUse) -> object:
+    def _load(self, use: PluginUse, isolation: Confinement | None = None) -> object:
         try:
-            handle = self._handle(use)
+            handle = self._handle(use, isolation)
             self._paths.append(handle.path)
             # With settings, though there may be none: two steps of one class share no instance.
             return handle.load(use.settings)
@@ -108,11 +110,13 @@ class BoundPlan:
         module = sys.modules.get(call.__module__) if not isinstance(call, ModuleType) else call
         return bool(getattr(call, "STATEFUL", False) or getattr(module, "STATEFUL", False))
 
-    def _handle(self, use: PluginUse) -> Plugin[object]:
+    def _handle(self, use: PluginUse, isolation: Confinement | None) -> Plugin[object]:
         if use.folder is None:
-            return self._stack.enter_context(module_host(use))[use.name]
-        # A host a kind: a file may hold a processor and a format.
+            return self._stack.enter_context(module_host(use, isolation))[use.name]
+        # A host a kind: a file may hold a processor and a format. And each isolated step has a worker of its own.
         key = use.folder, use.kind
+        if isolation is not None:
+            return self._stack.enter_context(_folder_host(self._plan, use.folder, use.kind, isolation))[use.name]
         if key not in self._folders:
             self._folders[key] = self._stack.enter_context(_folder_host(self._plan, use.folder, use.kind))
         return self._folders[key][use.name]
@@ -143,6 +147,10 @@ class BoundPlan:
 def _step_call(step: StepPlan, processor: object, path: str | None) -> StepCall:
     """Return what the record loop calls; of a processor that takes records and tables, records."""
     call = StepCall(name=step.label, on_error=step.on_error, file=path, shown=step.use.place.path)
+    if _is_apart(processor) and hasattr(processor, "transform"):
+        from plugline.isolation.batches import IsolatedBatch  # noqa: PLC0415 - needs msgspec, which not everybody has
+
+        return replace(call, batch=IsolatedBatch(processor, on_quarantine=step.on_quarantine))
     if hasattr(processor, "transform"):
         return replace(call, call=cast("Processor", processor).transform)
     return replace(call, table=cast("TableProcessor", processor).transform_batch)
@@ -156,18 +164,39 @@ def _findings_of(error: LoadError | PluginRejected | UnknownPlugin, use: PluginU
     return (Finding("C106", message, plan.config.place(use.path)),)
 
 
-def _folder_host(plan: Plan, index: int, kind: Kind) -> Host[object]:
+def _is_apart(processor: object) -> bool:
+    """Whether it runs in a worker: because its step says so, or because its dependencies are in another environment."""
+    proxies = sys.modules.get("plugline.isolation.proxies")  # imported by whoever made one
+    return proxies is not None and isinstance(processor, proxies.Proxy)
+
+
+class _Where(TypedDict, total=False):
+    """How a host is told where its plugins run."""
+
+    isolation: Level
+    limits: Sandbox
+
+
+def _where(isolation: Confinement | None) -> _Where:
+    return {"isolation": isolation.level, "limits": isolation.limits} if isolation is not None else {}
+
+
+def _folder_host(plan: Plan, index: int, kind: Kind, isolation: Confinement | None = None) -> Host[object]:
     folder = plan.folders[index]
     tree = MemoryTree(folder.shown, folder.files)
     # Where the plan was made, and not where it happens to be run: plugins look for data beside __file__.
     tree.real = os.path.abspath(plan.located(folder.shown))
-    return Host(Carried(tree, folder.namespace), interface=INTERFACES[kind], api_version=API_VERSION)
+    return Host(
+        Carried(tree, folder.namespace), interface=INTERFACES[kind], api_version=API_VERSION, **_where(isolation)
+    )
 
 
-def module_host(use: PluginUse) -> Host[object]:
+def module_host(use: PluginUse, isolation: Confinement | None = None) -> Host[object]:
     """Return a host that holds one installed plugin."""
     target = f"{use.module}:{use.attribute}" if use.attribute else use.module
-    return Host(Modules({use.name: target}), interface=INTERFACES[use.kind], api_version=API_VERSION)
+    return Host(
+        Modules({use.name: target}), interface=INTERFACES[use.kind], api_version=API_VERSION, **_where(isolation)
+    )
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from plugline.pipeline.toml import Document, parse
 from plugline.pipeline.variables import Scalar, Substituted, Variable, masked, substitute, variables_of
 
 OnError = Literal["dead-letter", "drop", "pass", "stop"]
+Isolation = Literal["none", "process", "sandbox"]
+OnQuarantine = Literal["dead-letter", "bypass"]
 
 _MINIMUM_RECORDS = 1000  # of fewer, a share says little: the first record that fails would be all of them
 
@@ -139,6 +141,31 @@ class SourceConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxConfig:
+    """What an isolated processor may touch and use up, as :class:`plugline.worker.limits.Sandbox` has it.
+
+    Attributes:
+        read: Paths that may be read.
+        write: Paths that may be written.
+        net: Whether the network may be used.
+        run: Whether programs may be started.
+        env: Names of environment variables that are handed on.
+        memory_bytes: Memory beyond what the worker itself takes.
+        cpu_seconds: Processor time of one worker.
+        timeout_seconds: The longest that loading it, or one record, may take.
+    """
+
+    read: tuple[str, ...] | None = None
+    write: tuple[str, ...] | None = None
+    net: bool | None = None
+    run: bool | None = None
+    env: tuple[str, ...] | None = None
+    memory_bytes: int | None = None
+    cpu_seconds: float | None = None
+    timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepConfig:
     """One use of a processor.
 
@@ -148,13 +175,17 @@ class StepConfig:
         name: What to call the step in counts and reports; ``None``: as the processor.
         on_error: What becomes of a record on which the step fails.
         isolation: Where the processor runs.
+        sandbox: What it may touch and use up there.
+        on_quarantine: What becomes of records once its workers have died too often.
     """
 
     use: str
     with_: Mapping[str, object] = field(default_factory=dict)
     name: str | None = None
     on_error: OnError = "dead-letter"
-    isolation: str = "none"
+    isolation: Isolation = "none"
+    sandbox: SandboxConfig | None = None
+    on_quarantine: OnQuarantine = "dead-letter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -575,12 +606,11 @@ def _rules(values: Mapping[str, object]) -> Iterator[Problem]:
     listed = values.get("steps")
     steps: Sequence[object] = listed if isinstance(listed, list | tuple) else ()
     for at, step in enumerate(steps):
-        for path, value in _walk(step, ("use",), ("isolation",)):
+        yield from _limit_problems(at, step)
+        for path, value in _walk(step, ("use",)):
             here: KeyPath = ("steps", at, *path)
             if path == ("use",) and value == "":
                 yield Problem(path=here, code="C104", message="'' is not the name of a processor")
-            if path == ("isolation",) and isinstance(value, str) and value != "none":
-                yield _not_isolated(here, value)
 
 
 def _test_rules(tests: object) -> Iterator[Problem]:
@@ -599,7 +629,19 @@ def _walk(values: object, *paths: tuple[str, ...]) -> Iterator[tuple[tuple[str, 
         yield path, value
 
 
-def _not_isolated(path: KeyPath, level: str) -> Problem:
-    message = f"isolation {level!r} is asked for, but levels other than 'none' are not built yet"
-    hint = "leave 'isolation' out to run the step in plugline's own process, if you trust its code"
-    return Problem(path=path, code="C104", message=message, hint=hint)
+def _limit_problems(at: int, step: object) -> Iterator[Problem]:
+    """Check that what is said of a sandbox is said of a step that has one: it would be believed."""
+    if not isinstance(step, Mapping):
+        return
+    level, limits = step.get("isolation", "none"), step.get("sandbox")
+    if limits is None or not isinstance(limits, Mapping) or level not in ("none", "process"):
+        return
+    if level == "none":
+        message = "limits are given, but the step runs in plugline's own process, which has none"
+        yield Problem(path=("steps", at, "sandbox"), code="C104", message=message, hint='add isolation = "sandbox"')
+        return
+    for key in ("read", "write", "net", "run", "env"):
+        if key in limits:
+            message = f"{key!r} is limited, but the step has no sandbox, and may touch everything"
+            hint = 'isolation = "sandbox" holds it to that'
+            yield Problem(path=("steps", at, "sandbox", key), code="C104", message=message, hint=hint)

@@ -5,26 +5,28 @@ A plan is data: it pickles, and holds the plugins' sources and not the plugins.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import PurePath
 from typing import get_args
 
 from plugline.contract.settings import Problem, check, fields_of_source
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
+from plugline.discovery.carried import carry
 from plugline.discovery.source import parse_source
 from plugline.discovery.trees import Tree
 from plugline.errors import ConfigurationError
 from plugline.files import SourceFile, read_source
 from plugline.findings import Finding, Place
 from plugline.host.plugin import Plugin
+from plugline.isolation.levels import Confinement
 from plugline.names import module_part
-from plugline.pipeline.carried import carry
 from plugline.pipeline.catalogue import Catalogue, Kind
-from plugline.pipeline.config import ErrorLimit, PipelineConfig
+from plugline.pipeline.config import ErrorLimit, OnQuarantine, PipelineConfig, SandboxConfig
 from plugline.pipeline.remote import has_scheme, without_query, without_secret
 from plugline.pipeline.streams import expand_source, inner_suffix
 from plugline.records import Split
 from plugline.records.loop import OnError
+from plugline.worker.limits import Sandbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +76,16 @@ class StepPlan:
         use: The processor.
         on_error: What becomes of a record on which it fails.
         generation: The how manieth plugin of this step it is, where plans take each other's place while a run goes on.
+        isolation: Where it runs, and what it may touch and use up there; ``None``: in the process that runs the split.
+        on_quarantine: What becomes of records once its workers have died too often.
     """
 
     label: str
     use: PluginUse
     on_error: OnError
     generation: int = 1
+    isolation: Confinement | None = None
+    on_quarantine: OnQuarantine = "dead-letter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +245,30 @@ class _Planner:
         step = self._config.steps[index]
         use = self._use("processor", step.use, step.with_, ("steps", index, "use"), ("steps", index, "with"))
         label = step.name if step.name is not None else step.use
-        return StepPlan(label=label, use=use, on_error=step.on_error) if use is not None else None
+        isolation = self._isolation(index)
+        if use is None:
+            return None
+        return StepPlan(
+            label=label, use=use, on_error=step.on_error, isolation=isolation, on_quarantine=step.on_quarantine
+        )
+
+    def _isolation(self, index: int) -> Confinement | None:
+        step = self._config.steps[index]
+        if step.isolation == "none":
+            return None
+        said = step.sandbox if step.sandbox is not None else SandboxConfig()
+        limits = {field.name: getattr(said, field.name) for field in fields(said)}
+        for key in ("read", "write"):
+            if limits[key] is not None:
+                limits[key] = [resolve(path, self._base) for path in limits[key]]
+        try:
+            sandbox = Sandbox(**limits)
+        except (ValueError, TypeError) as error:
+            self._find("C104", str(error), ("steps", index, "sandbox"))
+            return None
+        # The lock file and the policy are here, and not where the plan may be carried to.
+        plugin = self._catalogue.find("processor", step.use)
+        return Confinement(step.isolation, plugin.allowed(sandbox) if isinstance(plugin, Plugin) else sandbox)
 
     def _format(
         self, table: str, paths: Sequence[str], name: str | None, options: Mapping[str, object]

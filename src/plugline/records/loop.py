@@ -31,6 +31,8 @@ OnError: TypeAlias = Literal["dead-letter", "drop", "pass", "stop"]
 _TIMED_EVERY = 32  # a batch in so many is timed, which costs about half a percent of the whole
 _MAX_TRACEBACKS = 20  # "full tracebacks for the first 20 distinct errors"
 _MAX_DISTINCT_ERRORS = 1_000  # a step can make up kinds and files without end
+_LOST = object()  # stands for what was made of a record that failed
+_DICT = {dict}
 _OTHER_ERRORS = "other errors"
 
 
@@ -231,7 +233,7 @@ class RecordLoop:
         for stage in range(self._sink + 1):
             began = monotonic_seconds()
             step = self._steps[stage - 1] if 0 < stage < self._sink else None
-            before = [one for one in passing.alive if one[0] not in passing.lost]
+            before = passing.left()
             passing.alive = []
             if step is None or step.batch is None:
                 self._pass_stage(stage, before, passing)
@@ -251,6 +253,9 @@ class RecordLoop:
         made_by: Callable[..., object] = self._decode
         if stage:
             made_by = self._encode if stage == self._sink else self._calls[stage - 1]
+        if not passing.has_fanned_out and stage in (0, self._sink):
+            self._pass_in_bulk(stage, made_by, before, passing)
+            return
         for origin, value in before:
             if origin in passing.lost:
                 continue
@@ -265,12 +270,44 @@ class RecordLoop:
                     raise
                 self._fail_staged(stage, origin, value, self._note(stage, error), passing)
 
+    def _pass_in_bulk(
+        self, stage: int, made_by: Callable[..., object], before: list[tuple[int, object]], passing: StagedBatch
+    ) -> None:
+        """Decode or encode records that each stand for themselves: in a loop that runs in C, from one failure to the next.
+
+        Steps are called one after the other: what one returns may be a generator, which has to have run before the next.
+        """
+        made: list[object] = []
+        values = iter([value for _, value in before])
+        while len(made) < len(before):
+            try:
+                made.extend(map(made_by, values))  # what came before an exception stays in it
+            except BaseException as error:
+                if users_own_interrupt(error):
+                    raise
+                origin, value = before[len(made)]
+                self._fail_staged(stage, origin, value, self._note(stage, error), passing)
+                made.append(_LOST)
+        if stage == self._sink or set(map(type, made)) == _DICT:
+            passing.alive = [(origin, one) for (origin, _), one in zip(before, made, strict=True) if one is not _LOST]
+            return
+        for (origin, value), one in zip(before, made, strict=True):
+            if one is _LOST:
+                continue
+            try:
+                passing.alive.append((origin, checked_decoded(one)))
+            except ValueError as error:
+                self._fail_staged(stage, origin, value, self._note(stage, error), passing)
+
     def _pass_batch_step(
         self, stage: int, step: StepCall, before: list[tuple[int, object]], passing: StagedBatch
     ) -> None:
         outcomes = self._outcomes(stage, step, [cast("Record", record) for _, record in before])
         if isinstance(outcomes, Regrouped):
             passing.regroup(stage, [origin for origin, _ in before], outcomes.records)
+            return
+        if not passing.lost and set(map(type, outcomes)) == _DICT:
+            passing.alive = [(origin, outcome) for (origin, _), outcome in zip(before, outcomes, strict=True)]
             return
         for (origin, record), outcome in zip(before, outcomes, strict=True):
             if origin in passing.lost:

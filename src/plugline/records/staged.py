@@ -53,6 +53,15 @@ class StagedBatch:
         self._dropped: list[tuple[int, int, int]] = []  # origin, stage, how many
         self._fanned: dict[int, list[int]] = {}  # how many it created, by stage
 
+    @property
+    def has_fanned_out(self) -> bool:
+        """Whether several may have come of one origin, so that one that fails takes others along."""
+        return bool(self._fanned)
+
+    def left(self) -> list[tuple[int, object]]:
+        """Return what is alive of origins that did not fail."""
+        return [one for one in self.alive if one[0] not in self.lost] if self.lost else self.alive
+
     def take(self, stage: int, origin: int, value: object) -> None:
         """Take what a step returned for a record of ``origin``."""
         if isinstance(value, dict):
@@ -99,7 +108,7 @@ class StagedBatch:
 
     def settle(self, created: list[int], dropped: list[int], failed: list[int]) -> None:
         """Add to the counts what is certain now."""
-        self.alive = [one for one in self.alive if one[0] not in self.lost]
+        self.alive = self.left()
         self._settle_fanned()
         for stage, count in enumerate(self._created):
             created[stage] += count

@@ -10,8 +10,8 @@ filter denies those that change anything.
 
 import errno
 import os
-from collections.abc import Iterable, Sequence
 
+from plugline.typed import Iterable, Sequence
 from plugline.worker.machine import Machine
 from plugline.worker.native import call
 

@@ -1,8 +1,8 @@
 """What a sandboxed worker may touch and use up, as its host says it."""
 
 import os
-from collections.abc import Iterable
 
+from plugline.typed import Iterable
 from plugline.values import Value
 
 _LEAST_MEMORY_BYTES = 32 * 2**20  # less than that, and Python cannot import what every second plugin imports

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Mapping
+
+from plugline.typed import Mapping
 
 
 class Machine:

@@ -1,8 +1,8 @@
 """A process with what its user may do to one that can win nothing more, and holds nothing that it does not need."""
 
 import os
-from collections.abc import Iterable
 
+from plugline.typed import Iterable
 from plugline.worker.machine import Machine
 from plugline.worker.native import call, error_of
 

@@ -18,9 +18,9 @@ What holds after :func:`apply`; the tests refer to the numbers:
 import errno
 import os
 import sys
-from collections.abc import Iterable
 
 from plugline.errors import SandboxUnavailable
+from plugline.typed import Iterable
 from plugline.worker import bounds, landlock, places, privileges, seccomp
 from plugline.worker.limits import Sandbox
 from plugline.worker.machine import Machine, this_machine

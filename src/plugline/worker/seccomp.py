@@ -9,8 +9,8 @@ What the kernel takes as ``int`` is compared by its lower half, since the kernel
 
 import errno
 import os
-from collections.abc import Iterable, Mapping
 
+from plugline.typed import Iterable, Mapping
 from plugline.values import Value
 from plugline.worker.machine import Machine
 from plugline.worker.native import Buffer, call

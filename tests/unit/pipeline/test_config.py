@@ -128,11 +128,18 @@ def test_an_unknown_word_for_on_error_names_the_nearest() -> None:
     assert finding.hint.startswith("did you mean 'dead-letter'?")
 
 
-def test_isolation_that_is_not_built_yet_is_refused_and_never_passed_over() -> None:
-    (finding,) = findings(SMALL + '[[steps]]\nuse = "a"\nisolation = "sandbox"\n')
+def test_an_unknown_level_of_isolation_is_refused_and_never_passed_over() -> None:
+    (finding,) = findings(SMALL + '[[steps]]\nuse = "a"\nisolation = "sandboxed"\n')
     assert (finding.code, str(finding.place)) == ("C104", "pipeline.toml:7:13")
-    assert "levels other than 'none' are not built yet" in finding.message
     assert finding.hint is not None
+    assert finding.hint.startswith("did you mean 'sandbox'?")
+
+
+def test_limits_of_a_step_without_a_sandbox_are_refused_and_never_believed() -> None:
+    (finding,) = findings(SMALL + '[[steps]]\nuse = "a"\nsandbox = { net = false }\n')
+    assert (finding.code, str(finding.place)) == ("C104", "pipeline.toml:7:11")
+    (finding,) = findings(SMALL + '[[steps]]\nuse = "a"\nisolation = "process"\nsandbox = { net = false }\n')
+    assert "'net' is limited, but the step has no sandbox" in finding.message
 
 
 def test_a_rule_is_told_beside_wrong_types() -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from plugline.discovery.carried import carry
 from plugline.discovery.trees import DiskTree
-from plugline.pipeline.carried import carry
 
 
 def carried(folder: Path, *entries: str) -> set[str]:

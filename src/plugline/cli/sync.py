@@ -1,0 +1,116 @@
+"""``plugline sync``: what plugins depend on to the environments that their workers run in."""
+
+import os
+from collections.abc import Iterator, Sequence
+
+import click
+
+from plugline.cli import render
+from plugline.cli.app import FAULTS, OK, Misuse
+from plugline.cli.options import common
+from plugline.findings import Finding, Place
+from plugline.host.host import Host
+from plugline.isolation.environments import (
+    EnvironmentFailed,
+    Made,
+    Needs,
+    Wishes,
+    make_environment,
+    needs_of,
+    unsatisfied,
+)
+from plugline.pipeline.plan import DEFAULT_FOLDER
+
+
+@click.command("sync", short_help="Make the environments that plugins need.")
+@click.argument("paths", nargs=-1)
+@click.option("--python", "python", metavar="PYTHON", help="The Python to make them with: a version, or a path.")
+@click.option("--upgrade", is_flag=True, help="Look for newer versions than those that are locked.")
+@click.option("--offline", is_flag=True, help="Do without the network: from what uv has downloaded before.")
+@click.option("--build", is_flag=True, help="Build what has no wheel from its sources, which runs their code.")
+@click.option("--all", "everything", is_flag=True, help="Also for plugins whose needs are met where plugline runs.")
+@common
+def command(
+    *,
+    paths: tuple[str, ...],
+    python: str | None,
+    upgrade: bool,
+    offline: bool,
+    build: bool,
+    everything: bool,
+    as_json: bool,
+) -> int:
+    """Make the environments for the plugins in PATHS (plugin folders or files; or plugins/) that need one.
+
+    A plugin whose dependencies are not met where plugline runs gets an environment of its own, made by uv, and runs in a
+    worker of it. Versions are locked in plugline.environments/, beside the plugin folder. No plugin is run.
+
+    \b
+    plugline sync
+    plugline sync plugins/fuzzy.py --python 3.12
+    """  # noqa: D301 - click's mark for lines that are not to be filled
+    wishes = Wishes(python=python, upgrade=upgrade, offline=offline, build=build)
+    made: list[tuple[Made, list[str]]] = []
+    findings: list[Finding] = []
+    for folder, wanted in _wanted(paths, findings, everything=everything):
+        for needs, names in wanted.items():
+            try:
+                made.append((make_environment(needs, folder, names, wishes, _say), names))
+            except EnvironmentFailed as error:
+                findings.append(Finding("P366", error.what, Place(folder), error.hint))
+    if as_json:
+        found = [{"plugins": names, "packages": list(one.packages), "lock": one.lock} for one, names in made]
+        render.tell_json({"environments": found, "findings": [render.finding_data(one) for one in findings]})
+    else:
+        _tell(made)
+        if findings:
+            render.say_findings(findings)
+    return FAULTS if findings else OK
+
+
+def _tell(made: Sequence[tuple[Made, list[str]]]) -> None:
+    for one, names in made:
+        state = "is there" if one.was_there else "made"
+        render.tell(
+            render.plain(f"{', '.join(names)}: {state}, Python {one.environment.version}, {', '.join(one.packages)}")
+        )
+    if not made:
+        render.tell("no plugin needs an environment of its own")
+
+
+def _say(text: str) -> None:
+    render.say(render.plain(f"sync: {text}"))
+
+
+def _wanted(
+    paths: tuple[str, ...], findings: list[Finding], *, everything: bool
+) -> Iterator[tuple[str, dict[Needs, list[str]]]]:
+    """Yield each folder with the needs of its plugins, and the plugins that have them."""
+    for path in paths or _default():
+        if not os.path.exists(path):
+            message = f"{path!r} is not there"
+            raise Misuse(message, "name a plugin folder or a plugin")
+        folder = path if os.path.isdir(path) and not os.path.exists(os.path.join(path, "__init__.py")) else ""
+        wanted: dict[Needs, list[str]] = {}
+        with Host(path) as host:
+            findings += host.findings
+            for plugin in host:
+                needs = needs_of(plugin.spec.dependencies, plugin.spec.requires_python, plugin.place)
+                if not isinstance(needs, Needs):
+                    findings += needs
+                elif needs.requirements and (everything or unsatisfied(needs.requirements)):
+                    wanted.setdefault(needs, []).append(plugin.name)
+            findings += [
+                finding
+                for rejected in host.rejected
+                for finding in rejected.findings
+                if finding.code == "P109" and "dependencies" in finding.message
+            ]
+        yield folder or os.path.dirname(path) or ".", wanted
+
+
+def _default() -> tuple[str, ...]:
+    if os.path.isdir(DEFAULT_FOLDER):
+        return (DEFAULT_FOLDER,)
+    message = f"there is no {DEFAULT_FOLDER}/ in the current folder"
+    raise Misuse(message, "name what to make environments for: plugline sync PATH...")

@@ -1,0 +1,190 @@
+"""One worker's pipes to answers in time, without waiting for it anywhere else.
+
+One loop does it all: it writes what is left of the requests, reads answers, takes what the plugin prints, and looks at the
+clock. Nothing of it blocks, so two batches may be under way in either direction at once.
+"""
+
+import os
+import select
+from collections import deque
+from typing import Protocol
+
+from plugline.clock import monotonic_seconds
+from plugline.isolation.answers import Answer, decode_answer
+from plugline.isolation.process import Pipes
+from plugline.isolation.talk import Talk
+from plugline.worker.frames import HEADER_BYTES, answer_cap
+from plugline.worker.packing import Malformed
+
+_READ_BYTES = 2**18
+
+
+class Ended(Exception):
+    """The worker has closed its pipe, or ended."""
+
+
+class TookTooLong(Exception):
+    """The worker has not answered in time. Its argument says what was waited for."""
+
+
+class Watch(Protocol):
+    """Says how long to wait for an answer."""
+
+    def check(self, now: float, at: int) -> float:
+        """Return in how many seconds to look again.
+
+        Args:
+            now: Of :func:`~plugline.clock.monotonic_seconds`.
+            at: What the worker says it is at.
+
+        Raises:
+            TookTooLong: The time is over.
+        """
+
+
+class Patience:
+    """A watch over one request: so many seconds, whatever it says."""
+
+    def __init__(self, seconds: float, what: str) -> None:
+        self._end = monotonic_seconds() + seconds
+        self._what = f"took longer than {seconds:g} s {what}"
+
+    def check(self, now: float, at: int) -> float:
+        """See :class:`Watch`."""
+        left = self._end - now
+        if left <= 0:
+            raise TookTooLong(self._what)
+        return left
+
+
+class Channel:
+    """The host's end of one worker's pipes. One thread at a time."""
+
+    def __init__(self, pipes: Pipes, pidfd: int, talk: Talk) -> None:
+        self._pipes = pipes
+        self._pidfd = pidfd
+        self._talk = talk
+        self._outgoing: deque[memoryview] = deque()
+        self._caps: deque[int] = deque()  # of the answers that are waited for
+        self._buffer = bytearray()
+        self._body: bytearray | None = None
+        self._have = 0
+        self._has_ended = False
+        self._poll = select.poll()
+        for descriptor in (pipes.answers, pidfd):
+            self._poll.register(descriptor, select.POLLIN)
+        for descriptor in (pipes.output, pipes.errors):
+            self._poll.register(descriptor, select.POLLIN)
+
+    def send(self, content: bytes) -> None:
+        """Send a request, as far as the pipe takes it now; the rest leaves while an answer is waited for."""
+        header = len(content).to_bytes(HEADER_BYTES, "little")
+        self._caps.append(answer_cap(len(content)))
+        if not self._outgoing:
+            try:
+                written = os.writev(self._pipes.requests, [header, content])
+            except BlockingIOError:
+                written = 0
+            except BrokenPipeError:
+                return  # how it ended is told where the answer is waited for
+            if written == HEADER_BYTES + len(content):
+                return
+            if written >= HEADER_BYTES:
+                self._queue(memoryview(content)[written - HEADER_BYTES :])
+                return
+            header = header[written:]
+        self._queue(memoryview(header))
+        self._queue(memoryview(content))
+
+    def _queue(self, piece: memoryview) -> None:
+        if not self._outgoing:
+            self._poll.register(self._pipes.requests, select.POLLOUT)
+        self._outgoing.append(piece)
+
+    def answered(self) -> None:
+        """Take note that the oldest request has had its last answer."""
+        self._caps.popleft()
+
+    def receive(self, watch: Watch) -> Answer:
+        """Return the next answer.
+
+        Raises:
+            Malformed: What came is none.
+            Ended: The worker has ended, and everything that it sent before was received.
+            TookTooLong: As the watch says.
+        """
+        while True:
+            found = self._read_answers()
+            if found is not None:
+                return found
+            if self._has_ended:
+                raise Ended
+            seconds = watch.check(monotonic_seconds(), self._pipes.at())
+            self._turn(seconds)
+
+    def _turn(self, seconds: float) -> None:
+        """Wait until something can be done, and do it; answers are read by who asked."""
+        for descriptor, _ in self._poll.poll(min(seconds, 60) * 1000 + 1):
+            if descriptor == self._pipes.requests:
+                self._write()
+            elif descriptor == self._pidfd:
+                self._has_ended = True
+            elif descriptor != self._pipes.answers and not self._talk.read(descriptor):
+                self._poll.unregister(descriptor)
+
+    def _write(self) -> None:
+        while self._outgoing:
+            try:
+                written = os.write(self._pipes.requests, self._outgoing[0])
+            except BlockingIOError:
+                return
+            except BrokenPipeError:
+                self._outgoing.clear()
+                break
+            rest = self._outgoing[0][written:]
+            if rest:
+                self._outgoing[0] = rest
+            else:
+                self._outgoing.popleft()
+        self._poll.unregister(self._pipes.requests)
+
+    def _read_answers(self) -> Answer | None:
+        """Return an answer if all of it has come."""
+        while True:
+            if self._body is None and len(self._buffer) >= HEADER_BYTES:
+                self._begin_body()
+            if self._body is not None and self._have == len(self._body):
+                content, self._body = self._body, None
+                return decode_answer(content)
+            if not self._read_some():
+                return None
+
+    def _begin_body(self) -> None:
+        length = int.from_bytes(self._buffer[:HEADER_BYTES], "little")
+        cap = self._caps[0] if self._caps else 0
+        if length > cap:
+            told = f"announced an answer of {length:,} bytes, at most {cap:,} were expected"
+            raise Malformed(told if self._caps else "sent something that nobody had asked for")
+        self._body = bytearray(length)
+        self._have = min(length, len(self._buffer) - HEADER_BYTES)
+        self._body[: self._have] = self._buffer[HEADER_BYTES : HEADER_BYTES + self._have]
+        del self._buffer[: HEADER_BYTES + self._have]
+
+    def _read_some(self) -> bool:
+        try:
+            if self._body is not None:
+                got = os.readv(self._pipes.answers, [memoryview(self._body)[self._have :]])
+                self._have += got
+            else:
+                piece = os.read(self._pipes.answers, _READ_BYTES)
+                got = len(piece)
+                self._buffer += piece
+        except BlockingIOError:
+            return False
+        if not got:
+            self._has_ended = True
+        return got > 0
+
+    def drain(self) -> None:
+        """Take what the plugin has printed last."""
+        self._talk.drain((self._pipes.output, self._pipes.errors))

@@ -1,0 +1,184 @@
+"""One worker from its start to its end: a process, its pipes, and what it says."""
+
+from collections.abc import Callable
+
+from plugline.errors import SandboxUnavailable
+from plugline.isolation.answers import Answer, Ready, Refused
+from plugline.isolation.channel import Channel, Ended, Patience, TookTooLong, Watch
+from plugline.isolation.deaths import Death, death_by_status
+from plugline.isolation.process import Pipes, Process
+from plugline.isolation.talk import Talk
+from plugline.worker.codec import encode
+from plugline.worker.frames import WIRE_VERSION, plugline_version
+from plugline.worker.packing import Malformed
+
+Starter = Callable[[Pipes], Process]
+
+_GRACE_SECONDS = 0.5  # for a worker that is told to end, to run what is registered for that
+
+
+class Died(Exception):
+    """The worker is gone."""
+
+    def __init__(self, death: Death) -> None:
+        super().__init__(death)
+        self.death = death
+
+
+class Life:
+    """One running worker. One thread at a time.
+
+    Whatever goes wrong with it raises :class:`Died`, after the process was killed, reaped, and its descriptors closed.
+    """
+
+    def __init__(self, starter: Starter, talk: Talk) -> None:
+        """Start it; what it is to be follows with :meth:`begin`.
+
+        Raises:
+            OSError: No process, or no pipes, could be made.
+        """
+        self._pipes = Pipes()
+        self._talk = talk
+        try:
+            self._process = starter(self._pipes)
+        except BaseException:
+            self._pipes.close()
+            raise
+        talk.assign(self._pipes.output, self._pipes.errors)
+        self._channel = Channel(self._pipes, self._process.pidfd, talk)
+        self._sequence = 0
+        self.answered = ""  # for the message of its death
+        self.alive = True
+        self._last_at = 0
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
+
+    def encode(self, message: list[object], with_codec: Callable[[list[object]], bytes] = encode) -> bytes:
+        """Return a request as it will be sent next, its number put in its place, the second.
+
+        Raises:
+            Unsendable: It holds something that cannot cross.
+        """
+        message[1] = self._sequence + 1
+        return with_codec(message)
+
+    def begin_encoded(self, content: bytes) -> int:
+        """Send what :meth:`encode` gave last, and return its number, which its answers have."""
+        self._sequence += 1
+        self._channel.send(content)
+        return self._sequence
+
+    def send_start(self, start: dict[str, object], watch: Watch) -> Ready:
+        """Send the start message and wait until the worker is ready.
+
+        Raises:
+            Died: It ended instead.
+            SandboxUnavailable: It could not take on its limits.
+        """
+        self._channel.send(encode(["start", start]))
+        answer = self.receive(0, watch)
+        if isinstance(answer, Refused):
+            self.kill()
+            raise SandboxUnavailable(answer.what, answer.hint)
+        if not isinstance(answer, Ready):
+            raise self._misbehaved("said something else before it was ready")
+        if answer.wire != WIRE_VERSION:
+            raise self._misbehaved(f"speaks version {answer.wire} of the wire, version {WIRE_VERSION} was expected")
+        if answer.plugline != plugline_version():
+            raise self._misbehaved(
+                f"runs plugline {answer.plugline}, the host runs {plugline_version()}; make its environment again: plugline sync"
+            )
+        return answer
+
+    def receive(self, sequence: int, watch: Watch) -> Answer:
+        """Return the next answer to the request with this number.
+
+        Raises:
+            Died: There is none.
+        """
+        try:
+            answer = self._channel.receive(watch)
+        except Ended:
+            raise self._ended() from None
+        except TookTooLong as error:
+            raise Died(self.kill(Death(str(error), _TIMEOUT_HINT, timed_out=True))) from None
+        except Malformed as error:
+            raise self._misbehaved(str(error)) from None
+        except BaseException:
+            # The user's own Ctrl-C comes in the middle of an answer that nobody will wait for any more.
+            self.kill()
+            raise
+        if answer.sequence != sequence:
+            raise self._misbehaved(f"answered request {answer.sequence}, request {sequence} was asked")
+        return answer
+
+    def done(self) -> None:
+        """Take note that the oldest request has had its last answer."""
+        self._channel.answered()
+        self._talk.between()
+
+    def call(self, message: list[object], watch: Watch) -> Answer:
+        """Send a request and return its one answer.
+
+        Raises:
+            Died: The worker ended instead.
+            Unsendable: It holds something that cannot cross; nothing was sent.
+        """
+        answer = self.receive(self.begin_encoded(self.encode(message)), watch)
+        self.done()
+        return answer
+
+    @property
+    def last_at(self) -> int:
+        """What the worker says it is at, or was at when it ended: the request's number, shifted by 32 bits, and the record's."""
+        return self._pipes.at() if self.alive else self._last_at
+
+    def misbehaved(self, answer: Answer) -> Died:
+        """Return what to raise where an answer is of a kind that was not asked for."""
+        return self._misbehaved(f"answered with {type(answer).__name__} to another request")
+
+    def confused(self, what: str) -> Died:
+        """Return what to raise where an answer does not fit its request."""
+        return self._misbehaved(what)
+
+    def _misbehaved(self, what: str) -> Died:
+        return Died(self.kill(Death(what, _FORGED_HINT, forged=True)))
+
+    def _ended(self) -> Died:
+        return Died(self.kill())
+
+    def kill(self, death: Death | None = None) -> Death:
+        """End it at once, and everything that it has started. May be called again.
+
+        Returns:
+            ``death``, or where that is not given what its exit status means.
+        """
+        if not self.alive:
+            return death or Death("was killed")
+        self.alive = False
+        self._process.kill()
+        status = self._process.reap()
+        self._channel.drain()
+        self._last_at = self._pipes.at()
+        self._pipes.close()
+        return death or death_by_status(status, answered=self.answered)
+
+    def end(self) -> None:
+        """Let it end by itself, and see that it does."""
+        if not self.alive:
+            return
+        try:
+            self._channel.send(encode(["end", 0]))
+            while True:
+                self._channel.receive(Patience(_GRACE_SECONDS, "ending"))
+        except (Ended, TookTooLong, Malformed):
+            pass
+        finally:
+            self.kill()
+
+
+_TIMEOUT_HINT = "give it more time: Sandbox(timeout_seconds=...), or timeout_seconds of the step's sandbox"
+_FORGED_HINT = "a plugin that writes to descriptors which are not its own does this; nothing that it sent was used"

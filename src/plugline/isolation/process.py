@@ -1,0 +1,196 @@
+"""A command to a running worker with its pipes, and back to nothing: every descriptor closed, every process reaped."""
+
+import contextlib
+import mmap
+import os
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+_PIPE_BYTES = 2**20  # as much as a user may have without being root; two batches fit
+_SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, which fcntl names from 3.10 on, but not on every platform that we are read on
+
+_COMMAND = (
+    "import sys; sys.path.append(sys.argv[1]); from plugline.worker.main import main; main(*map(int, sys.argv[2:]))"
+)
+
+
+def package_root() -> str:
+    """Return the folder that this plugline was imported from."""
+    return str(Path(__file__).resolve().parents[2])
+
+
+class Pipes:
+    """The descriptors of one worker: the host's ends, and, until it is started, the worker's.
+
+    Attributes:
+        requests: Where requests are written. Does not block.
+        answers: Where answers are read. Does not block.
+        output: Where what it prints is read. Does not block.
+        errors: The same for its standard error.
+        page: Eight bytes that it shares: the request and the record that it is at.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[int] = []
+        try:
+            theirs_requests, self.requests = self._pipe()
+            self.answers, theirs_answers = self._pipe()
+            self.output, self.theirs_output = self._pipe()
+            self.errors, self.theirs_errors = self._pipe()
+            theirs_lifeline, self._lifeline = self._pipe()
+            theirs_page = os.memfd_create("plugline-record", os.MFD_CLOEXEC)
+            self._open.append(theirs_page)
+            os.ftruncate(theirs_page, mmap.PAGESIZE)
+            self._map = mmap.mmap(theirs_page, mmap.PAGESIZE)
+        except BaseException:
+            self._close(self._open)
+            raise
+        self.theirs = (theirs_requests, theirs_answers, theirs_page, theirs_lifeline)
+        for descriptor in (self.requests, self.answers, self.output, self.errors):
+            os.set_blocking(descriptor, False)
+        for descriptor in (self.requests, self.answers):
+            _enlarge(descriptor)
+
+    def _pipe(self) -> tuple[int, int]:
+        both = os.pipe2(os.O_CLOEXEC)
+        self._open += both
+        return both
+
+    def at(self) -> int:
+        """Return what the worker says it is at. It may say anything."""
+        return struct.unpack_from("=Q", self._map, 0)[0]  # type: ignore[no-any-return]
+
+    def close_theirs(self) -> None:
+        """Close the worker's ends, once it has them."""
+        self._close([*self.theirs, self.theirs_output, self.theirs_errors])
+
+    def close(self) -> None:
+        """Close everything. May be called again."""
+        self._close(list(self._open))
+        self._map.close()
+
+    def _close(self, descriptors: Sequence[int]) -> None:
+        for descriptor in descriptors:
+            if descriptor in self._open:
+                self._open.remove(descriptor)
+                os.close(descriptor)
+
+
+def _enlarge(descriptor: int) -> None:
+    import fcntl  # noqa: PLC0415 - where there are no workers, it may not exist
+
+    # Refused where the user has too many of them: then batches wait for each other more often.
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(descriptor, _SET_PIPE_SIZE, _PIPE_BYTES)
+
+
+class Process(Protocol):
+    """A running worker.
+
+    Attributes:
+        pid: Its process, and process group.
+        pidfd: A descriptor that becomes readable when it has ended.
+    """
+
+    pid: int
+    pidfd: int
+
+    def kill(self) -> None:
+        """End it, and what it has started, at once. May be called again, and after it has ended."""
+
+    def reap(self) -> int | None:
+        """Wait for its end, which is certain once it was killed, and return its status; ``None`` where that is lost."""
+
+
+class ChildProcess:
+    """A worker that was started directly."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+        self.pid = process.pid
+        self.pidfd = os.pidfd_open(process.pid)
+        self._status: int | None = None
+        self._reaped = False
+
+    def kill(self) -> None:
+        """See :class:`Process`."""
+        if not self._reaped:
+            # Its number is not given to another process before it is reaped, here below.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
+    def reap(self) -> int | None:
+        """See :class:`Process`."""
+        if not self._reaped:
+            self._reaped = True
+            self._status = _wait(self._process)
+            os.close(self.pidfd)
+        return self._status
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> int | None:
+    try:
+        found = os.waitid(os.P_PID, process.pid, os.WEXITED)
+    except ChildProcessError:
+        process.returncode = 0  # somebody else in this program has waited for it
+        return None
+    assert found is not None  # noqa: S101 - it was not asked to return at once
+    status = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+    process.returncode = status  # so that Popen does not wait for it once more
+    return status
+
+
+def start_directly(pipes: Pipes, *, python: str, environment: Mapping[str, str], root: str | None = None) -> Process:
+    """Start a worker as a process of its own.
+
+    Args:
+        pipes: Its descriptors; the worker's ends are closed here.
+        python: The interpreter.
+        environment: All of its environment variables.
+        root: The folder that its plugline is imported from; by default this one's.
+
+    Raises:
+        OSError: It could not be started.
+    """
+    arguments = [*pipes.theirs, os.getpid()]
+    command = [
+        python, "-I", "-S", "-X", "utf8", "-c", _COMMAND, root or package_root(), *map(str, arguments),
+    ]  # fmt: skip
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=pipes.theirs_output,
+            stderr=pipes.theirs_errors,
+            pass_fds=pipes.theirs,
+            env=dict(environment),
+            start_new_session=True,  # Ctrl-C is the host's; and the group can be killed as a whole
+        )
+    finally:
+        pipes.close_theirs()
+    return ChildProcess(process)
+
+
+def from_main_thread() -> bool:
+    """Whether this is the program's main thread, whose end is the program's."""
+    return threading.current_thread() is threading.main_thread()
+
+
+def this_python() -> str:
+    """Return the interpreter that runs this program.
+
+    Raises:
+        RuntimeError: Nobody knows: Python is part of another program.
+    """
+    if not sys.executable:
+        message = "sys.executable is empty, so no worker can be started; set it to a Python interpreter"
+        raise RuntimeError(message)
+    return sys.executable

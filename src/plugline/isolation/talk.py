@@ -1,0 +1,114 @@
+"""What a worker prints and logs to log records of the host, under the plugin's name, however much it is.
+
+What a worker says can be anything: lines are made printable and cut, and of a flood the first part is kept and the
+rest counted. Its prints arrive on the logger of its module, ``plugins.upper``: at INFO what was on standard output,
+at WARNING what was on standard error, and records of ``logging`` at their own level.
+"""
+
+import logging
+import os
+
+from plugline.findings import printable
+from plugline.worker.talk import FIELD_MARK, MAX_LINE_CHARACTERS, RECORD_MARK
+
+_READ_BYTES = 2**16
+_KEPT_BYTES = 2**18  # between two answers: two thousand lines
+
+
+class Talk:
+    """Takes the output of one worker.
+
+    Args:
+        logger: The name of the plugin's logger.
+    """
+
+    def __init__(self, logger: str) -> None:
+        self._name = logger
+        self._logger = logging.getLogger(logger)
+        self._partial: dict[int, bytes] = {}
+        self._levels: dict[int, int] = {}
+        self._taken = 0
+        self._left_out = 0
+
+    def assign(self, output: int, errors: int) -> None:
+        """Say which descriptor is which."""
+        self._levels = {output: logging.INFO, errors: logging.WARNING}
+
+    def read(self, descriptor: int) -> bool:
+        """Take what there is, at most 64 KiB. Returns whether there may be more, now or later."""
+        try:
+            piece = os.read(descriptor, _READ_BYTES)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        self._take(descriptor, piece)
+        return bool(piece)
+
+    def _take(self, descriptor: int, piece: bytes) -> None:
+        self._taken += len(piece)
+        if self._taken > _KEPT_BYTES:
+            self._left_out += len(piece)
+            return
+        *lines, rest = (self._partial.pop(descriptor, b"") + piece).split(b"\n")
+        for line in lines:
+            self._log(descriptor, line)
+        if len(rest) > _READ_BYTES:
+            self._log(descriptor, rest)
+        elif rest:
+            self._partial[descriptor] = rest
+
+    def drain(self, descriptors: tuple[int, ...]) -> None:
+        """Take what there is now, and unfinished lines too: nothing will follow."""
+        for descriptor in descriptors:
+            for _ in range(_KEPT_BYTES // _READ_BYTES + 1):
+                try:
+                    piece = os.read(descriptor, _READ_BYTES)
+                except OSError:
+                    break
+                if not piece:
+                    break
+                self._take(descriptor, piece)
+        for descriptor in descriptors:
+            rest = self._partial.pop(descriptor, b"")
+            if rest:
+                self._log(descriptor, rest)
+        self.between()
+
+    def between(self) -> None:
+        """Take note that a request was answered: what may be printed is counted anew."""
+        self._taken = 0
+        if self._left_out:
+            self._logger.warning("%d bytes more were printed, and are left out", self._left_out)
+            self._left_out = 0
+
+    def _log(self, descriptor: int, line: bytes) -> None:
+        text = line.decode("utf-8", "backslashreplace")
+        if text.startswith(RECORD_MARK):
+            level, _, rest = text[1:].partition(FIELD_MARK)
+            name, _, message = rest.partition(FIELD_MARK)
+            number = int(level) if level.isascii() and level.isdigit() and len(level) <= 3 else logging.WARNING
+            self._logger_of(name).log(number, "%s", _unescaped(message))
+            return
+        if len(text) > MAX_LINE_CHARACTERS:
+            text = f"{text[:MAX_LINE_CHARACTERS]}… ({len(text):,} characters in all)"
+        self._logger.log(self._levels.get(descriptor, logging.INFO), "%s", _printable_but_tabs(text.rstrip("\r")))
+
+    def _logger_of(self, name: str) -> logging.Logger:
+        """Return the logger for what the plugin logged: its own, or one below it, and nobody else's."""
+        if name == self._name or name.startswith(f"{self._name}."):
+            return logging.getLogger(printable(name[:200]))
+        return self._logger
+
+
+def _unescaped(text: str) -> str:
+    # Written by "unicode_escape", so that a message with line ends is one line.
+    try:
+        whole = text.encode("ascii", "replace").decode("unicode_escape")
+    except UnicodeDecodeError:
+        whole = text
+    return "\n".join(_printable_but_tabs(line) for line in whole.encode("utf-8", "replace").decode().split("\n"))
+
+
+def _printable_but_tabs(text: str) -> str:
+    return "\t".join(printable(part) for part in text.split("\t"))
