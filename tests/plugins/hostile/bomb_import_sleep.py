@@ -1,0 +1,25 @@
+"""Sleeps while it is loaded.
+
+Must hold: the plugin is not loaded, for a reason that names it.
+"""
+
+import time
+
+TRIES = "using up"
+MUST = "unloadable"
+LEVELS = ("process", "sandbox")
+LIMITS = {"timeout_seconds": 0.5}
+
+time.sleep(600)
+
+
+def attack(record):
+    return record
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,26 @@
+"""Takes a lock twice.
+
+Must hold: the record is given up after its time, the other records are answered by the next worker.
+"""
+
+import threading
+
+TRIES = "using up"
+MUST = "time out"
+LEVELS = ("process", "sandbox")
+LIMITS = {"timeout_seconds": 0.5}
+
+
+def attack(record):
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+    return record
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

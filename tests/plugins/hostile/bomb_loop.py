@@ -1,0 +1,22 @@
+"""Never returns.
+
+Must hold: the record is given up after its time, the other records are answered by the next worker.
+"""
+
+TRIES = "using up"
+MUST = "time out"
+LEVELS = ("process", "sandbox")
+LIMITS = {"timeout_seconds": 0.5}
+
+
+def attack(record):
+    while True:
+        pass
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,22 @@
+"""Aborts.
+
+Must hold: the worker's death costs this record, the other records are answered by the next worker.
+"""
+
+import os
+
+TRIES = "dying"
+MUST = "die"
+LEVELS = ("process", "sandbox")
+
+
+def attack(record):
+    os.abort()
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,20 @@
+"""Raises what ends iterations.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+TRIES = "dying"
+MUST = "fail"
+LEVELS = ("process", "sandbox")
+
+
+def attack(record):
+    raise StopIteration(record)
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

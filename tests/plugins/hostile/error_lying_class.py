@@ -1,0 +1,26 @@
+"""Raises what says it is of another class.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+TRIES = "exceptions"
+MUST = "fail"
+LEVELS = ("process", "sandbox")
+
+
+def attack(record):
+    class Bad(Exception):
+        @property
+        def __class__(self):
+            raise SystemError
+
+
+    raise Bad
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

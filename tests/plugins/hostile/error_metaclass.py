@@ -1,0 +1,29 @@
+"""Raises what has a class that does as it likes.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+TRIES = "exceptions"
+MUST = "fail"
+LEVELS = ("process", "sandbox")
+
+
+def attack(record):
+    class Meta(type):
+        def __getattribute__(cls, name):
+            raise SystemError(name)
+
+
+    class Bad(Exception, metaclass=Meta):
+        pass
+
+
+    raise Bad
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

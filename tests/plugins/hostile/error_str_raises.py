@@ -1,0 +1,27 @@
+"""Raises what raises when it is shown.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+TRIES = "exceptions"
+MUST = "fail"
+LEVELS = ("process", "sandbox")
+
+
+def attack(record):
+    class Bad(Exception):
+        def __str__(self):
+            raise SystemError
+
+        __repr__ = __str__
+
+
+    raise Bad
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,22 @@
+"""Sends to an abstract name by one end of a pair of streams.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+import socket
+
+TRIES = "network"
+MUST = "fail"
+LEVELS = ("sandbox",)
+
+
+def attack(record):
+    return {"taken": socket.socketpair()[0].sendto(b"CANARY", "\0" + record["abstract"])}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

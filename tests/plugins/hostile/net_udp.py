@@ -1,0 +1,22 @@
+"""Sends a datagram.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+import socket
+
+TRIES = "network"
+MUST = "fail"
+LEVELS = ("sandbox",)
+
+
+def attack(record):
+    return {"taken": socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"CANARY", ("127.0.0.1", record["port"]))}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,24 @@
+"""Changes small numbers.
+
+Must hold: whatever becomes of the record, the other records are answered.
+"""
+
+import ctypes
+
+TRIES = "our own code"
+MUST = "any"
+LEVELS = ("process", "sandbox")
+LIMITS = {"timeout_seconds": 2}
+
+
+def attack(record):
+    ctypes.memmove(id(7) + 24, (8).to_bytes(4, "little"), 4)
+    return {"n": 7}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

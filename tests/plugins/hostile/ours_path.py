@@ -1,0 +1,25 @@
+"""Empties the path of modules.
+
+Must hold: the record is answered with plain data, and so are the others.
+"""
+
+import sys
+
+TRIES = "our own code"
+MUST = "answer"
+LEVELS = ("process", "sandbox")
+
+
+def attack(record):
+    sys.path.clear()
+    sys.meta_path.clear()
+    sys.path_hooks.clear()
+    return {"n": record["n"]}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,24 @@
+"""Empties the table of modules.
+
+Must hold: whatever becomes of the record, the other records are answered.
+"""
+
+import sys
+
+TRIES = "our own code"
+MUST = "any"
+LEVELS = ("process", "sandbox")
+LIMITS = {"timeout_seconds": 2}
+
+
+def attack(record):
+    sys.modules.clear()
+    return record
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

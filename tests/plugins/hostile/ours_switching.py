@@ -1,0 +1,23 @@
+"""Never lets another thread run.
+
+Must hold: the record is answered with plain data, and so are the others.
+"""
+
+import sys
+
+TRIES = "our own code"
+MUST = "answer"
+LEVELS = ("process", "sandbox")
+
+
+def attack(record):
+    sys.setswitchinterval(1000)
+    return {"n": record["n"]}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

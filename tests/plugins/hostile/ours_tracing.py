@@ -1,0 +1,29 @@
+"""Traces every line of its process.
+
+Must hold: whatever becomes of the record, the other records are answered.
+"""
+
+import sys
+
+TRIES = "our own code"
+MUST = "any"
+LEVELS = ("process", "sandbox")
+LIMITS = {"timeout_seconds": 2}
+
+
+def attack(record):
+    def trace(frame, event, value):
+        raise SystemError("traced")
+
+
+    sys.settrace(trace)
+    sys.setprofile(trace)
+    return record
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

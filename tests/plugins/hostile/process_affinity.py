@@ -1,0 +1,22 @@
+"""Locks the host to one processor.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+import os
+
+TRIES = "other processes"
+MUST = "fail"
+LEVELS = ("sandbox",)
+
+
+def attack(record):
+    return {"taken": os.sched_setaffinity(record["host"], [0]) is None}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,23 @@
+"""Kills what started it.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+import os
+import signal
+
+TRIES = "other processes"
+MUST = "fail"
+LEVELS = ("sandbox",)
+
+
+def attack(record):
+    return {"taken": os.kill(os.getppid(), signal.SIGKILL) is None}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,33 @@
+"""Opens a file of the host by a newer call that a filter may not know.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+import ctypes
+import os
+
+TRIES = "file theft"
+MUST = "fail"
+LEVELS = ("sandbox",)
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def syscall(number, *arguments):
+    result = LIBC.syscall(number, *arguments)
+    if result == -1:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
+
+
+def attack(record):
+    return {"taken": os.read(syscall(437, -100, record["canary"].encode(), bytes(24), 24), 99).decode()}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

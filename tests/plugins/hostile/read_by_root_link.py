@@ -1,0 +1,20 @@
+"""Reaches a file of the host by the link to its root.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+TRIES = "file theft"
+MUST = "fail"
+LEVELS = ("sandbox",)
+
+
+def attack(record):
+    return {"taken": open(f"/proc/{record['host']}/root" + record["canary"]).read()}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,29 @@
+"""Forks with a terminal of its own.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+import os
+import pty
+
+TRIES = "programs"
+MUST = "fail"
+LEVELS = ("sandbox",)
+
+def forked():
+    child, _ = pty.fork()
+    if child == 0:
+        os._exit(0)
+    return True
+
+
+def attack(record):
+    return {"taken": forked()}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,22 @@
+"""Prints without end.
+
+Must hold: the record is given up after its time, the other records are answered by the next worker.
+"""
+
+TRIES = "talking"
+MUST = "time out"
+LEVELS = ("process", "sandbox")
+LIMITS = {"timeout_seconds": 1}
+
+
+def attack(record):
+    while True:
+        print("x" * 1000)
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,20 @@
+"""Returns an open file.
+
+Must hold: whatever becomes of the record, the other records are answered.
+"""
+
+TRIES = "values"
+MUST = "any"
+LEVELS = ("process", "sandbox")
+
+
+def attack(record):
+    return {"n": open("/dev/null")}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

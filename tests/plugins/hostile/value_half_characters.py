@@ -1,0 +1,20 @@
+"""Returns text that no encoding can hold.
+
+Must hold: whatever becomes of the record, the other records are answered.
+"""
+
+TRIES = "values"
+MUST = "any"
+LEVELS = ("process", "sandbox")
+
+
+def attack(record):
+    return {"n": "\ud800", "\udfff": 1}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,21 @@
+"""Returns a text of a hundred megabytes.
+
+Must hold: whatever becomes of the record, the other records are answered.
+"""
+
+TRIES = "values"
+MUST = "any"
+LEVELS = ("process", "sandbox")
+LIMITS = {"timeout_seconds": 20}
+
+
+def attack(record):
+    return {"n": "x" * (100 << 20)}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,20 @@
+"""Returns a text, which can be iterated.
+
+Must hold: whatever becomes of the record, the other records are answered.
+"""
+
+TRIES = "values"
+MUST = "any"
+LEVELS = ("process", "sandbox")
+
+
+def attack(record):
+    return "records"
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,46 @@
+"""Sends a frame with types that a reader may have handlers for.
+
+Must hold: whatever becomes of the record, the other records are answered.
+"""
+
+import os
+import stat
+
+TRIES = "the wire"
+MUST = "any"
+LEVELS = ("process", "sandbox")
+LIMITS = {"timeout_seconds": 2}
+
+def pipes():
+    """Return the pipes that this process has, its standard streams apart."""
+    found = []
+    for number in range(3, 300):
+        try:
+            if stat.S_ISFIFO(os.fstat(number).st_mode):
+                found.append(number)
+        except OSError:
+            continue
+    return found
+
+
+def send(data):
+    for number in pipes():
+        try:
+            os.set_blocking(number, False)
+            os.write(number, data)
+        except OSError:
+            continue
+
+
+def attack(record):
+    data = b"".join(bytes((0xC7, 8, code)) + bytes(8) for code in range(256))
+    send(len(data).to_bytes(4, "little") + data)
+    return record
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,28 @@
+"""Makes the shared memory large.
+
+Must hold: whatever becomes of the record, the other records are answered.
+"""
+
+import os
+
+TRIES = "the wire"
+MUST = "any"
+LEVELS = ("process", "sandbox")
+LIMITS = {"timeout_seconds": 2}
+
+
+def attack(record):
+    for number in range(3, 300):
+        try:
+            os.ftruncate(number, 1 << 40)
+        except OSError:
+            continue
+    return record
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

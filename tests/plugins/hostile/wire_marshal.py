@@ -1,0 +1,48 @@
+"""Writes marshalled code into every pipe.
+
+Must hold: nothing is run: the file is not made.
+"""
+
+import marshal
+import os
+import stat
+
+TRIES = "the wire"
+MUST = "any"
+LEVELS = ("process", "sandbox")
+LIMITS = {"timeout_seconds": 2}
+
+def pipes():
+    """Return the pipes that this process has, its standard streams apart."""
+    found = []
+    for number in range(3, 300):
+        try:
+            if stat.S_ISFIFO(os.fstat(number).st_mode):
+                found.append(number)
+        except OSError:
+            continue
+    return found
+
+
+def send(data):
+    for number in pipes():
+        try:
+            os.set_blocking(number, False)
+            os.write(number, data)
+        except OSError:
+            continue
+
+
+def attack(record):
+    code = compile(f"open({record['outside'] + '/taken'!r}, 'w')", "x", "exec")
+    send(marshal.dumps(code))
+    send(len(marshal.dumps(code)).to_bytes(4, "little") + marshal.dumps(code))
+    return record
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

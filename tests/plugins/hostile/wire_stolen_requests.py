@@ -1,0 +1,51 @@
+"""Reads the requests that come for others.
+
+Must hold: whatever becomes of the record, the other records are answered.
+"""
+
+import os
+import stat
+
+TRIES = "the wire"
+MUST = "any"
+LEVELS = ("process", "sandbox")
+LIMITS = {"timeout_seconds": 2}
+
+def pipes():
+    """Return the pipes that this process has, its standard streams apart."""
+    found = []
+    for number in range(3, 300):
+        try:
+            if stat.S_ISFIFO(os.fstat(number).st_mode):
+                found.append(number)
+        except OSError:
+            continue
+    return found
+
+
+def send(data):
+    for number in pipes():
+        try:
+            os.set_blocking(number, False)
+            os.write(number, data)
+        except OSError:
+            continue
+
+
+def attack(record):
+    found = []
+    for number in pipes():
+        try:
+            os.set_blocking(number, False)
+            found.append(os.read(number, 100000))
+        except OSError:
+            continue
+    return record
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,24 @@
+"""Cuts a file that it may read by opening it for reading.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+import os
+
+TRIES = "writes"
+MUST = "fail"
+LEVELS = ("sandbox",)
+GRANTS = {"read": ["granted"]}
+
+
+def attack(record):
+    os.open(record["granted"] + "/given.txt", os.O_RDONLY | os.O_TRUNC)
+    return {"taken": True}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

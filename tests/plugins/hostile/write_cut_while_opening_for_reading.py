@@ -1,0 +1,23 @@
+"""Cuts a file of the host by opening it for reading.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+import os
+
+TRIES = "writes"
+MUST = "fail"
+LEVELS = ("sandbox",)
+
+
+def attack(record):
+    os.open(record["canary"], os.O_RDONLY | os.O_TRUNC)
+    return {"taken": True}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,21 @@
+"""Makes a file in a folder of the host.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+TRIES = "writes"
+MUST = "fail"
+LEVELS = ("sandbox",)
+
+
+def attack(record):
+    open(record["outside"] + "/new", "x").close()
+    return {"taken": True}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,23 @@
+"""Makes a folder in a folder of the host.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+import os
+
+TRIES = "writes"
+MUST = "fail"
+LEVELS = ("sandbox",)
+
+
+def attack(record):
+    os.mkdir(record["outside"] + "/new")
+    return {"taken": True}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,21 @@
+"""Writes over a file of the host.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+TRIES = "writes"
+MUST = "fail"
+LEVELS = ("sandbox",)
+
+
+def attack(record):
+    open(record["canary"], "w").write("gone")
+    return {"taken": True}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

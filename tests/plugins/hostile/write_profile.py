@@ -1,0 +1,23 @@
+"""Leaves a line that the user's shell runs.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+import os
+
+TRIES = "writes"
+MUST = "fail"
+LEVELS = ("sandbox",)
+
+
+def attack(record):
+    open(os.path.expanduser("~/.bashrc"), "a").write("\n")
+    return {"taken": True}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,26 @@
+"""Leaves a program that runs as its owner, by changing its mode.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+import os
+
+TRIES = "writes"
+MUST = "fail"
+LEVELS = ("sandbox",)
+GRANTS = {"write": ["granted"]}
+
+
+def attack(record):
+    path = record["granted"] + "/shell"
+    open(path, "w").close()
+    os.chmod(path, 0o4755)
+    return {"taken": True}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

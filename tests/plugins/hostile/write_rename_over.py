@@ -1,0 +1,25 @@
+"""Renames its own file over one of the host.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+import os
+
+TRIES = "writes"
+MUST = "fail"
+LEVELS = ("sandbox",)
+GRANTS = {"write": ["granted"]}
+
+
+def attack(record):
+    open(record["granted"] + "/mine", "w").close()
+    os.rename(record["granted"] + "/mine", record["canary"])
+    return {"taken": True}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,21 @@
+"""Writes to a device that it may read.
+
+Must hold: the record fails as this plugin's fault, and the other records are answered.
+"""
+
+TRIES = "writes"
+MUST = "fail"
+LEVELS = ("sandbox",)
+
+
+def attack(record):
+    open("/dev/zero", "wb").write(b"x")
+    return {"taken": True}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"
