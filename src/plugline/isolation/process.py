@@ -44,9 +44,10 @@ class Pipes:
             self.output, self.theirs_output = self._pipe()
             self.errors, self.theirs_errors = self._pipe()
             theirs_lifeline, self._lifeline = self._pipe()
-            theirs_page = os.memfd_create("plugline-record", os.MFD_CLOEXEC)
+            theirs_page = os.memfd_create("plugline-record", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             self._open.append(theirs_page)
             os.ftruncate(theirs_page, mmap.PAGESIZE)
+            _seal_size(theirs_page)
             self._map = mmap.mmap(theirs_page, mmap.PAGESIZE)
         except BaseException:
             self._close(self._open)
@@ -80,6 +81,13 @@ class Pipes:
             if descriptor in self._open:
                 self._open.remove(descriptor)
                 os.close(descriptor)
+
+
+def _seal_size(descriptor: int) -> None:
+    """Keep a file of memory as long as it is, for good: a worker that cut it would kill the host, which has it mapped."""
+    import fcntl  # noqa: PLC0415 - see below
+
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
 
 
 def _enlarge(descriptor: int) -> None:

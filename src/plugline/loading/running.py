@@ -50,6 +50,9 @@ def _imported(name: str) -> ModuleType:
 
 _OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 
+# Where code runs in a sandbox: says of an exception how it would have been allowed. Set once, by the worker.
+explain: Callable[[BaseException], str | None] | None = None
+
 
 def end_of(end: Callable[[], object], path: str, shown: str) -> Finding | None:
     """Call what lets a plugin close what it owns, and return a warning where that raises.
@@ -93,13 +96,18 @@ def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:
         special = _special(error, place, source_line, when)
     except Exception:  # noqa: BLE001 - its attributes may be properties of the plugin's own; what it said is kept below
         special = None
+    hint = explain(error) if explain is not None else None
     if special is not None:
-        return special
+        return special if hint is None else _with_hint(special, hint)
     said = f": {text.message}" if text.message else ""
     # Where a neighbour raised, its file and line are half of the message.
     foreign = not here and os.path.isabs(text.path or "") and not (text.path or "").startswith(_OURS)
     where = f" at {text.path}:{text.line}" if foreign else ""
-    return Finding("P301", f"raised {text.kind}{said}{where} {when}", place, source_line=source_line)
+    return Finding("P301", f"raised {text.kind}{said}{where} {when}", place, hint, source_line)
+
+
+def _with_hint(finding: Finding, hint: str) -> Finding:
+    return Finding(finding.code, finding.message, finding.place, hint, finding.source_line, finding.severity)
 
 
 def _special(error: BaseException, place: Place, source_line: str | None, when: str) -> Finding | None:

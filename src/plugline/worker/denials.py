@@ -12,6 +12,7 @@ from types import TracebackType
 from plugline.contract.permissions import Permissions, is_sayable
 from plugline.worker.limits import Sandbox
 from plugline.worker.places import python_places
+from plugline.worker.sandbox import applied
 
 _MOST_ERRORS = 10  # of a chain of causes
 _MOST_FRAMES = 50
@@ -43,14 +44,17 @@ def wanted_permission(error: BaseException, limits: Sandbox) -> Permissions | No
     return None
 
 
-def denial_hint(error: BaseException, limits: Sandbox) -> str | None:
-    """Return what to do about an exception that a sandbox caused, ``None`` where it did not."""
+def denial_hint(error: BaseException) -> str | None:
+    """Return what to do about an exception that the sandbox of this process caused, ``None`` where it did not."""
+    limits = applied()
+    if limits is None:
+        return None
     wanted = wanted_permission(error, limits)
     if wanted is None:
         return "give it more: memory_bytes of plugline's Sandbox" if isinstance(error, MemoryError) else None
     return (
-        f"its sandbox denied that: the plugin is to declare permissions = {wanted} under [tool.plugline], and to be "
-        "granted them, by plugline trust or by its host's Sandbox"
+        f"the sandbox denied it; it takes permissions = {wanted} under [tool.plugline] of the plugin, and their grant, by "
+        "plugline trust or the host's Sandbox"
     )
 
 

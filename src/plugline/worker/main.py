@@ -111,9 +111,18 @@ def _enter(start: dict, keep: tuple[int, ...], lifeline: int) -> "SandboxUnavail
             apply(Sandbox(**limits), keep_fds=(0, 1, 2, *keep), lifeline=lifeline)
         except SandboxUnavailable as error:
             return error
+        from plugline.loading import running  # noqa: PLC0415 - is needed now, and not before
+
+        running.explain = _explain_denial
         return None
     _limit(limits)
     return None
+
+
+def _explain_denial(error: BaseException) -> str | None:
+    from plugline.worker.denials import denial_hint  # noqa: PLC0415 - only what fails needs it
+
+    return denial_hint(error)
 
 
 def _limit(limits: dict) -> None:  # type: ignore[type-arg]  # see above

@@ -67,6 +67,16 @@ def apply(limits: Sandbox, *, keep_fds: Iterable[int], lifeline: int | None = No
         what = f"the kernel refused a part of it: {error.strerror or error}"
         raise SandboxUnavailable(what, _OTHERWISE) from error
     _see_that_it_holds(machine, limits)
+    global _applied  # noqa: PLW0603 - a process is put into one sandbox, once
+    _applied = limits
+
+
+_applied: Sandbox | None = None
+
+
+def applied() -> Sandbox | None:
+    """Return what this process is held to, ``None`` where it is in no sandbox."""
+    return _applied
 
 
 def prepare(limits: Sandbox) -> None:

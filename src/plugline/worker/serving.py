@@ -5,6 +5,7 @@ import sys
 from time import perf_counter
 
 from plugline.blame import describe_error, traceback_text
+from plugline.loading import running
 from plugline.typed import TYPE_CHECKING, Callable, Iterator, Mapping
 from plugline.worker.frames import answer_cap, read_frame, write_frame
 from plugline.worker.loaded import Bound, Sent
@@ -138,9 +139,10 @@ class Server:
             _show_sources(self._sources)
             self._sources = {}
         text = describe_error(error, self._sent.path)
+        hint = running.explain(error) if with_traceback and running.explain is not None else None
         return [
             text.kind[:200],
-            text.message,
+            f"{text.message} ({hint})" if hint is not None else text.message,
             text.path,
             text.line,
             traceback_text(error) if with_traceback else "",

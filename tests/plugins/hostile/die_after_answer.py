@@ -1,6 +1,6 @@
 """Dies a moment after it has answered.
 
-Must hold: the record is answered, and whichever is worked on then is named or given again.
+Must hold: the record is answered, and whichever is worked on then is named.
 """
 
 import os
@@ -9,6 +9,7 @@ import threading
 TRIES = "dying"
 MUST = "any"
 LEVELS = ("process", "sandbox")
+OTHERS = "any"
 
 
 def attack(record):

@@ -9,6 +9,7 @@ import gc
 TRIES = "dying"
 MUST = "any"
 LEVELS = ("process", "sandbox")
+OTHERS = "any"
 
 
 def attack(record):

@@ -8,6 +8,7 @@ import ctypes
 TRIES = "dying"
 MUST = "any"
 LEVELS = ("process", "sandbox")
+OTHERS = "any"
 
 
 def attack(record):

@@ -1,10 +1,10 @@
 """Raises what says it is of another class.
 
-Must hold: the record fails as this plugin's fault, and the other records are answered.
+Must hold: whatever becomes of the record, the other records are answered.
 """
 
 TRIES = "exceptions"
-MUST = "fail"
+MUST = "any"
 LEVELS = ("process", "sandbox")
 
 

@@ -1,10 +1,10 @@
 """Gives a reason that is no reason.
 
-Must hold: the plugin is not loaded, for a reason that names it.
+Must hold: whatever becomes of the record, the other records are answered.
 """
 
 TRIES = "our own code"
-MUST = "unloadable"
+MUST = "any"
 LEVELS = ("process", "sandbox")
 
 def available():

@@ -1,6 +1,6 @@
 """Changes small numbers.
 
-Must hold: whatever becomes of the record, the other records are answered.
+Must hold: the host lives; which record the damage is seen at nobody knows.
 """
 
 import ctypes
@@ -9,6 +9,7 @@ TRIES = "our own code"
 MUST = "any"
 LEVELS = ("process", "sandbox")
 LIMITS = {"timeout_seconds": 2}
+OTHERS = "any"
 
 
 def attack(record):

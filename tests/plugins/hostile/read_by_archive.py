@@ -4,6 +4,7 @@ Must hold: the record fails as this plugin's fault, and the other records are an
 """
 
 import shutil
+import zipfile
 
 TRIES = "file theft"
 MUST = "fail"
@@ -11,7 +12,11 @@ LEVELS = ("sandbox",)
 GRANTS = {"write": ["granted"]}
 
 def pack(record):
-    return shutil.make_archive(record["granted"] + "/all", "zip", record["outside"])
+    path = shutil.make_archive(record["granted"] + "/all", "zip", record["outside"])
+    names = [name for name in zipfile.ZipFile(path).namelist() if "canary" in name]
+    if not names:
+        raise PermissionError("nothing could be listed")
+    return names
 
 
 def attack(record):

@@ -1,6 +1,6 @@
 """Reads requests from a thread, for ever.
 
-Must hold: whatever becomes of the record, the other records are answered.
+Must hold: the host lives; requests that are stolen are given up after their time.
 """
 
 import threading
@@ -12,6 +12,7 @@ TRIES = "the wire"
 MUST = "any"
 LEVELS = ("process", "sandbox")
 LIMITS = {"timeout_seconds": 2}
+OTHERS = "any"
 
 def pipes():
     """Return the pipes that this process has, its standard streams apart."""

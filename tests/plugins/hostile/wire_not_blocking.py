@@ -1,6 +1,6 @@
 """Lets no pipe block any more.
 
-Must hold: whatever becomes of the record, the other records are answered.
+Must hold: the host lives; the worker may end when it waits next.
 """
 
 import os
@@ -10,6 +10,7 @@ TRIES = "the wire"
 MUST = "any"
 LEVELS = ("process", "sandbox")
 LIMITS = {"timeout_seconds": 2}
+OTHERS = "any"
 
 def pipes():
     """Return the pipes that this process has, its standard streams apart."""

@@ -12,7 +12,7 @@ pytestmark = [needs_sandbox, pytest.mark.slow]
 
 TRIALS = """
 import linecache, json, sys
-from plugline.worker.denials import denial_hint, wanted_permission
+from plugline.worker.denials import wanted_permission
 def told(source):
     name = f"<{source}>"
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)

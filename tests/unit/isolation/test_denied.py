@@ -1,0 +1,73 @@
+"""What a plugin in a sandbox is denied, its host's user is told the permission of."""
+
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from plugline import Host, LoadError
+from plugline.errors import PluginRaised
+from plugline.worker.limits import Sandbox
+from tests.sandboxed import needs_sandbox
+from tests.workers import write_plugin
+
+pytestmark = [needs_sandbox, pytest.mark.slow]
+
+
+class Processor(Protocol):
+    def transform(self, record: dict[str, object], /) -> object: ...
+
+    def describe(self) -> str: ...
+
+
+def sandboxed(folder: Path, limits: Sandbox | None = None) -> Host[Processor]:
+    return Host(str(folder), interface=Processor, isolation="sandbox", limits=limits)
+
+
+def test_a_denied_call_says_what_to_declare(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("s3cret", encoding="utf-8")
+    folder = write_plugin(tmp_path, "return {'text': open(record['path']).read()}")
+    with sandboxed(folder) as host, pytest.raises(PermissionError) as caught:
+        host["subject"].load().transform({"path": str(secret)})
+    assert isinstance(caught.value, PluginRaised)
+    assert f'it takes permissions = {{ read = ["{secret}"] }} under [tool.plugline]' in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_what_the_host_grants_is_allowed(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("s3cret", encoding="utf-8")
+    folder = write_plugin(tmp_path, "return {'text': open(record['path']).read()}")
+    with sandboxed(folder, Sandbox(read=[secret])) as host:
+        assert host["subject"].load().transform({"path": str(secret)}) == {"text": "s3cret"}
+
+
+def test_a_plugin_that_is_denied_while_it_loads_says_what_to_declare(tmp_path: Path) -> None:
+    folder = write_plugin(tmp_path, "return record")
+    with open(folder / "subject.py", "a", encoding="utf-8") as source:
+        source.write("\nimport socket\nsocket.socket()\n")
+    with sandboxed(folder) as host, pytest.raises(LoadError) as caught:
+        host["subject"].load()
+    assert "it takes permissions = { net = true } under [tool.plugline]" in str(caught.value.findings[0].hint)
+
+
+def test_a_plugin_cannot_make_the_memory_that_it_shares_with_its_host_shorter(tmp_path: Path) -> None:
+    folder = write_plugin(
+        tmp_path,
+        """
+found = []
+for number in range(3, 100):
+    for length in (0, 1 << 30):
+        try:
+            os.ftruncate(number, length)
+            found.append(number)
+        except OSError:
+            pass
+return {'cut': found}
+""",
+    )
+    with sandboxed(folder) as host:
+        plugin = host["subject"].load()
+        assert plugin.transform({}) == {"cut": []}
+        assert plugin.transform({}) == {"cut": []}
