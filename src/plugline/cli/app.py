@@ -33,6 +33,7 @@ COMMANDS = {
     "trust": "Trust plugins as they are now: write plugline.lock.",
     "bisect": "Find the plugin that makes a command fail.",
     "completion": "Print a script that completes words in bash, zsh or fish.",
+    "doctor": "Say what this machine can do for plugins, and what a sandbox denies.",
 }
 
 

@@ -1,6 +1,6 @@
 """Reads the requests that come for others.
 
-Must hold: whatever becomes of the record, the other records are answered.
+Must hold: the host lives; a worker whose requests were stolen may end, and is replaced.
 """
 
 import os
@@ -8,6 +8,7 @@ import stat
 
 TRIES = "the wire"
 MUST = "any"
+OTHERS = "any"
 LEVELS = ("process", "sandbox")
 LIMITS = {"timeout_seconds": 2}
 
