@@ -50,7 +50,7 @@ nitpick_ignore_regex = [(r"py:.*", r"(?!plugline\b).*")]
 
 
 TYPE_VARIABLES = {"T"}  # Host[T] and Plugin[T]: what they stand for is told there
-MADE_BY_US = {"plugline.Plugin", "plugline.Rejected"}  # handed out by a host; how they are made is no promise
+MADE_BY_US = {"plugline.Plugin", "plugline.host.Rejected"}  # handed out by a host; how they are made is no promise
 DOCUMENTED = {"plugline.records"}  # by a page of its own
 
 
