@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from socket import socketpair
 from typing import Protocol
 
 _PIPE_BYTES = 2**20  # as much as a user may have without being root; two batches fit
@@ -43,7 +44,7 @@ class Pipes:
             self.answers, theirs_answers = self._pipe()
             self.output, self.theirs_output = self._pipe()
             self.errors, self.theirs_errors = self._pipe()
-            theirs_lifeline, self._lifeline = self._pipe()
+            theirs_lifeline, self._lifeline = self._sockets()
             theirs_page = os.memfd_create("plugline-record", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             self._open.append(theirs_page)
             os.ftruncate(theirs_page, mmap.PAGESIZE)
@@ -62,6 +63,12 @@ class Pipes:
         both = os.pipe2(os.O_CLOEXEC)
         self._open += both
         return both
+
+    def _sockets(self) -> tuple[int, int]:
+        # For the lifeline, since a pipe can be opened anew by /proc/self/fd, and held open from the other side.
+        both = [one.detach() for one in socketpair()]
+        self._open += both
+        return both[0], both[1]
 
     def at(self) -> int:
         """Return what the worker says it is at. It may say anything."""

@@ -94,7 +94,7 @@ def _of_denial(error: OSError, limits: Sandbox, line: str, file: str) -> Permiss
         return None
     if isinstance(path, str) and is_sayable("read", path):
         whole = os.path.abspath(path)
-        if _below((*(limits.read or ()), *(limits.write or ()), *python_places()), whole) or any(
+        if _below((*(limits.read or ()), *(limits.write or ()), *python_places(sys.path)), whole) or any(
             word in line for word in _WRITE_WORDS
         ):
             return Permissions(write=[path]) if not _below(limits.write or (), whole) else None
@@ -125,7 +125,7 @@ def _raised_at(error: BaseException) -> tuple[str, str, str]:
 def _folder_of(module: str, limits: Sandbox) -> str | None:
     """Return the folder on ``sys.path`` that holds a module and may not be read."""
     first = module.partition(".")[0]
-    readable = (*python_places(), *(limits.read or ()), *(limits.write or ()))
+    readable = (*python_places(sys.path), *(limits.read or ()), *(limits.write or ()))
     for folder in sys.path:
         if not folder or _below(readable, os.path.abspath(folder)):
             continue

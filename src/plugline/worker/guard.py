@@ -11,14 +11,14 @@ _PR_SET_PDEATHSIG = 1
 def die_with_host(lifeline: int, parent: int, *, from_main_thread: bool) -> None:
     """See to it that this process, and all of its process group, is killed when the host ends.
 
-    The kernel sends SIGKILL to the group when the last writing end of ``lifeline`` is closed, which nobody but the host
+    The kernel sends SIGKILL to the group when the other end of ``lifeline`` is closed, which nobody but the host
     holds: signal-driven input, with a signal of our choice (fcntl(2), F_SETSIG). Unlike the other way, the signal of
     the parent's death (prctl(2), PR_SET_PDEATHSIG), this reaches what the plugin has started, too. That other way is
     for a plugin that undoes the first; it fires when the *thread* that started the worker ends, so it is taken where
     that is the host's main thread.
 
     Args:
-        lifeline: The reading end of a pipe.
+        lifeline: One end of a pair of sockets.
         parent: The process that started this one.
         from_main_thread: Whether its main thread did.
     """

@@ -21,7 +21,7 @@ def main(requests: int, answers: int, page: int, lifeline: int, parent: int) -> 
         requests: Where messages come from.
         answers: Where they go.
         page: A file of memory whose first 8 bytes say which record is worked on.
-        lifeline: A pipe whose other end only the host holds.
+        lifeline: A socket whose other end only the host holds.
         parent: The process that started this one.
     """
     frame = read_frame(requests)
@@ -39,10 +39,12 @@ def serve(requests: int, answers: int, page: int, lifeline: int, start: dict) ->
     shared = mmap.mmap(page, mmap.PAGESIZE)
     record = memoryview(shared).cast("Q")
     open_streams()
-    # In an environment of its own the standard library is another one than the host's.
-    sys.path[:] = [*start["path"], *sys.path] if start["own_path"] else start["path"]
     sys.dont_write_bytecode = True
-    refusal = _enter(start, (requests, answers, page), lifeline)
+    # In an environment of its own the standard library is another one than the host's.
+    path = [*start["path"], *sys.path] if start["own_path"] else start["path"]
+    refusal = _enter(start, (requests, answers, page), lifeline, path)
+    # Not before: of what is on the host's path nothing may be found until it can do no harm.
+    sys.path[:] = path
     if refusal is not None:
         write_frame(answers, pack(["refused", 0, refusal.what, refusal.hint]))
         os._exit(0)
@@ -100,7 +102,7 @@ def _functions_of(value: object) -> list[str]:
     return functions[:1000]
 
 
-def _enter(start: dict, keep: tuple[int, ...], lifeline: int) -> "SandboxUnavailable | None":  # type: ignore[type-arg]  # see above
+def _enter(start: dict, keep: tuple[int, ...], lifeline: int, path: list[str]) -> "SandboxUnavailable | None":  # type: ignore[type-arg]  # see above
     """Take on the limits. Returns why that is not possible."""
     limits = start["limits"]
     if start["level"] == "sandbox":
@@ -108,7 +110,7 @@ def _enter(start: dict, keep: tuple[int, ...], lifeline: int) -> "SandboxUnavail
         from plugline.worker.sandbox import apply  # noqa: PLC0415 - likewise
 
         try:
-            apply(Sandbox(**limits), keep_fds=(0, 1, 2, *keep), lifeline=lifeline)
+            apply(Sandbox(**limits), keep_fds=(0, 1, 2, *keep), lifeline=lifeline, path=path)
         except SandboxUnavailable as error:
             return error
         from plugline.loading import running  # noqa: PLC0415 - is needed now, and not before

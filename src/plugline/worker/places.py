@@ -3,6 +3,8 @@
 import os
 import sys
 
+from plugline.typed import Sequence
+
 # Libraries, what the dynamic loader reads, time zones, locales, certificates: nothing of anybody's.
 _SYSTEM = (
     "/lib",
@@ -49,10 +51,10 @@ FOR_RUNNING = ("/bin", "/sbin", "/usr", "/lib", "/lib64", "/opt", "/nix/store", 
 _LIBRARY_FOLDERS = ("site-packages", "dist-packages")
 
 
-def python_places() -> tuple[str, ...]:
+def python_places(search: Sequence[str]) -> tuple[str, ...]:
     """Return what may be read, with all below it.
 
-    Of ``sys.path`` only the folders of libraries: the folder of a program, or of a project that is being worked on, may
+    Of ``search``, which is ``sys.path`` or will be, only the folders of libraries: the folder of a program, or of a project that is being worked on, may
     hold anything beside its modules, its settings with their secrets among it.
     """
     found = {*_SYSTEM, os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
@@ -61,7 +63,7 @@ def python_places() -> tuple[str, ...]:
     known = tuple(f"{path}/" for path in sorted(found))
     found.update(
         path
-        for path in sys.path
+        for path in search
         if path.endswith(_LIBRARY_FOLDERS) and path.startswith("/") and not path.startswith(known)
     )
     return tuple(sorted(found))

@@ -20,7 +20,7 @@ import os
 import sys
 
 from plugline.errors import SandboxUnavailable
-from plugline.typed import Iterable
+from plugline.typed import Iterable, Sequence
 from plugline.worker import bounds, landlock, places, privileges, seccomp
 from plugline.worker.limits import Sandbox
 from plugline.worker.machine import Machine, this_machine
@@ -30,7 +30,9 @@ _OTHERWISE = "run it with isolation = 'process', which contains crashes but gran
 _FIRST_LANDLOCK = 1
 
 
-def apply(limits: Sandbox, *, keep_fds: Iterable[int], lifeline: int | None = None) -> None:
+def apply(
+    limits: Sandbox, *, keep_fds: Iterable[int], lifeline: int | None = None, path: Sequence[str] | None = None
+) -> None:
     """Hold this process to limits, for good, and see that it is held.
 
     To be called in a process with one thread, before any of a plugin's code. The environment variables that are granted
@@ -40,7 +42,8 @@ def apply(limits: Sandbox, *, keep_fds: Iterable[int], lifeline: int | None = No
         limits: What it may touch; what is ``None`` is granted nothing.
         keep_fds: The descriptors that stay open. Of 0, 1 and 2 those not named are led to ``/dev/null``.
         lifeline: A descriptor by which the kernel ends this process with its host. It stays open, too, whatever the
-            plugin does; what it starts, if it may, holds it as well.
+            plugin does; what it starts, if it may, holds it as well. A socket: a pipe could be opened anew.
+        path: What ``sys.path`` will be, where it is not yet: the folders of libraries on it can be read.
 
     Raises:
         SandboxUnavailable: The kernel, or this process, does not allow for it; it says what to do.
@@ -48,7 +51,7 @@ def apply(limits: Sandbox, *, keep_fds: Iterable[int], lifeline: int | None = No
     machine, version = _required()
     net, run = bool(limits.net), bool(limits.run)
     # Made before anything is given up: from here on a failure leaves the process half held.
-    rules = [*_rules(limits, places.python_places(), net=net, run=run)]
+    rules = [*_rules(limits, places.python_places(sys.path if path is None else path), net=net, run=run)]
     program = seccomp.filter_bytes(machine, _grants(limits, version), lifeline)
     sys.dont_write_bytecode = True
     try:

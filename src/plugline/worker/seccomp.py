@@ -21,8 +21,8 @@ Block = list[Instruction]
 # ----------------------------------------------------------------------------- what is allowed
 
 _ALWAYS = """
-read readv pread64 preadv preadv2 write writev pwrite64 pwritev pwritev2 lseek dup
-fsync fdatasync ftruncate fallocate sendfile copy_file_range fadvise64 readahead flock sync_file_range
+read readv pread64 preadv preadv2 write writev pwrite64 pwritev pwritev2 lseek
+fsync fdatasync ftruncate fallocate sendfile copy_file_range fadvise64 readahead sync_file_range
 pipe pipe2 poll ppoll select pselect6 eventfd eventfd2 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait
 epoll_pwait2 timerfd_create timerfd_settime timerfd_gettime signalfd signalfd4
 stat fstat lstat newfstatat statx access faccessat faccessat2 getdents getdents64 getcwd chdir fchdir
@@ -36,11 +36,14 @@ time gettimeofday clock_gettime clock_getres times getcpu sched_yield sched_geta
 sched_getscheduler sched_getattr sched_get_priority_max sched_get_priority_min sched_rr_get_interval getpriority
 getpid getppid gettid getpgrp getpgid getsid getuid geteuid getgid getegid getresuid getresgid getgroups capget
 uname sysinfo getrandom getrlimit setrlimit getrusage
-recvfrom recvmsg recvmmsg sendmsg shutdown getsockname getpeername getsockopt
+recvfrom getsockname getpeername getsockopt
 """
 # Landlock decides where; without any place to write these need not be there at all.
-_FOR_WRITING = "mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat"
-_FOR_NET = "bind listen accept accept4 connect sendmmsg sendto setsockopt"
+# flock: who only reads must not hold up who writes.
+_FOR_WRITING = "flock mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat"
+_FOR_NET = (
+    "bind listen accept accept4 connect sendmsg sendmmsg sendto setsockopt"  # no recvmsg: it takes in descriptors
+)
 _FOR_RUNNING = "fork vfork execve"  # in one process group, which is killed as a whole
 
 # Refused as a kernel refuses what it does not have: those who call them know another way.
@@ -93,6 +96,11 @@ def _exactly(index: int, mask: int, value: int) -> Block:
     return [_argument(index), (_AND, 0, 0, mask), (_IF_EQUAL, len(_EPERM), 0, value), *_EPERM, *_OK]
 
 
+def _unless_equal(index: int, value: int) -> Block:
+    """Refuse what has a value as an argument; what comes after decides the rest."""
+    return [_argument(index), (_IF_EQUAL, 0, 1, value), *_EPERM]
+
+
 def _null(index: int) -> Block:
     """Allow what has no pointer as an argument."""
     return [
@@ -129,7 +137,6 @@ _PRCTLS = (
     0x53564D41,  # SET_VMA: what the C library names its memory by
 )
 _FCNTLS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 36, 37, 38, 1030, 1032, 1034)  # no owner or signal, no lease, no watching
-_F_SETFL = 4
 _IOCTLS = (
     0x5401,  # TCGETS: isatty()
     0x5413,  # TIOCGWINSZ
@@ -141,6 +148,7 @@ _IOCTLS = (
 )
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _SOCK_STREAM, _SOCK_DGRAM, _SOCK_TYPE = 1, 2, 0xF
+_IPPROTO_TCP, _IPPROTO_UDP = 6, 17
 _MAP_HUGETLB = 0x40000
 
 
@@ -165,8 +173,16 @@ def _open_block(flags: int) -> Block:
 
 def _checks(pid: int, lifeline: int, *, net: bool, run: bool, scoped: bool) -> dict[str, Block]:
     """Return the calls that depend on their arguments."""
+    # Neither closed, nor replaced, nor led to by another number: what it is set to is shared by all that lead to it.
     not_lifeline = [_argument(0), (_IF_EQUAL, 0, 1, lifeline), *_EPERM, *_OK]
-    not_onto_lifeline = [_argument(1), (_IF_EQUAL, 0, 1, lifeline), *_EPERM, *_OK]
+    neither_lifeline = [
+        _argument(0),
+        (_IF_EQUAL, 2, 0, lifeline),
+        _argument(1),
+        (_IF_EQUAL, 0, 1, lifeline),
+        *_EPERM,
+        *_OK,
+    ]
     # With programs, signals go to whatever they are; where Landlock scopes them they do not leave the sandbox.
     own = _OK if run and scoped else _one_of(0, [pid])
     checks = {
@@ -176,18 +192,14 @@ def _checks(pid: int, lifeline: int, *, net: bool, run: bool, scoped: bool) -> d
         "mmap": _none_of_bits(3, _MAP_HUGETLB),
         "clone": _exactly(0, _CLONE_THREAD | _CLONE_VM | _CLONE_NEW | _CLONE_PTRACE, _CLONE_THREAD | _CLONE_VM),
         "prctl": _one_of(0, _PRCTLS),
-        "fcntl": [
-            _argument(0),
-            (_IF_EQUAL, 0, 2, lifeline),
-            _argument(1),
-            (_IF_EQUAL, len(_FCNTLS) + 1, 0, _F_SETFL),
-            *_one_of(1, _FCNTLS),
-        ],
+        "fcntl": [*_unless_equal(0, lifeline), *_one_of(1, _FCNTLS)],
+        "ioctl": [*_unless_equal(0, lifeline), *_one_of(1, _IOCTLS)],
         "close": not_lifeline,
         "close_range": _refused(errno.ENOSYS),
-        "dup2": not_onto_lifeline,
-        "dup3": not_onto_lifeline,
-        "ioctl": _one_of(1, _IOCTLS),
+        "dup": not_lifeline,
+        "shutdown": not_lifeline,
+        "dup2": neither_lifeline,
+        "dup3": neither_lifeline,
         "kill": own,
         "tgkill": own,
         "prlimit64": _one_of(0, [0, pid]),
@@ -209,11 +221,15 @@ def _checks(pid: int, lifeline: int, *, net: bool, run: bool, scoped: bool) -> d
         checks["socket"] = [
             _argument(0),
             (_IF_EQUAL, 1, 0, _AF_INET),
-            (_IF_EQUAL, 0, 5, _AF_INET6),
+            (_IF_EQUAL, 0, 9, _AF_INET6),
             _argument(1),
             (_AND, 0, 0, _SOCK_TYPE),
             (_IF_EQUAL, 1, 0, _SOCK_STREAM),
-            (_IF_EQUAL, 0, 1, _SOCK_DGRAM),
+            (_IF_EQUAL, 0, 5, _SOCK_DGRAM),
+            _argument(2),  # no protocols but these two: each is a part of the kernel more
+            (_IF_EQUAL, 2, 0, 0),
+            (_IF_EQUAL, 1, 0, _IPPROTO_TCP),
+            (_IF_EQUAL, 0, 1, _IPPROTO_UDP),
             *_OK,
             *_refused(errno.EACCES),
         ]

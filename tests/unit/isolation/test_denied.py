@@ -1,5 +1,6 @@
 """What a plugin in a sandbox is denied, its host's user is told the permission of."""
 
+import sys
 from pathlib import Path
 from typing import Protocol
 
@@ -71,3 +72,19 @@ return {'cut': found}
         plugin = host["subject"].load()
         assert plugin.transform({}) == {"cut": []}
         assert plugin.transform({}) == {"cut": []}
+
+
+def test_nothing_of_a_folder_on_the_path_runs_before_the_sandbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evil, ran = tmp_path / "evil", tmp_path / "ran"
+    evil.mkdir()
+    # Whatever a worker imports before its sandbox would be found here first; this process has imported them all.
+    for name in sorted(({*sys.stdlib_module_names, "msgspec"} & sys.modules.keys()) - {"os", "sys"}):
+        source = f"open({str(ran)!r}, 'a').write({name + ' '!r})\nraise ImportError('evil')\n"
+        (evil / f"{name}.py").write_text(source, encoding="utf-8")
+    folder = write_plugin(tmp_path, "return record")
+    monkeypatch.setattr(sys, "path", [str(evil), *sys.path])
+    with sandboxed(folder) as host:
+        assert host["subject"].load().transform({"n": 1}) == {"n": 1}
+    assert not ran.exists(), ran.read_text(encoding="utf-8")
