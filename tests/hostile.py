@@ -176,6 +176,19 @@ def children() -> set[int]:
     return found
 
 
+def reap(pids: set[int]) -> set[int]:
+    """Wait for those of some processes that have ended, and return the others.
+
+    This process stands in for init: what a worker started becomes its child.
+    """
+    running = set()
+    for pid in pids:
+        with contextlib.suppress(ChildProcessError):
+            if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                running.add(pid)
+    return running
+
+
 def descriptors() -> set[str]:
     found = set()
     for one in os.listdir("/proc/self/fd"):
@@ -219,7 +232,7 @@ class Trial:
             arena.close()
         deadline = time.monotonic() + 3
         while time.monotonic() < deadline and (
-            children() - children_before
+            reap(children() - children_before)
             or descriptors() - descriptors_before
             or threading.active_count() > threads_before
         ):

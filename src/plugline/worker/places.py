@@ -67,3 +67,8 @@ def python_places(search: Sequence[str]) -> tuple[str, ...]:
         if path.endswith(_LIBRARY_FOLDERS) and path.startswith("/") and not path.startswith(known)
     )
     return tuple(sorted(found))
+
+
+def interpreters() -> tuple[str, ...]:
+    """Return the folders of this interpreter's programs."""
+    return tuple(os.path.join(prefix, "bin") for prefix in sorted({sys.prefix, sys.base_prefix}))

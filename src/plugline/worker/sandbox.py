@@ -132,7 +132,7 @@ def _rules(limits: Sandbox, reads: Iterable[str], *, net: bool, run: bool) -> It
     for path in limits.write or ():
         yield path, landlock.WRITE
     if run:
-        for path in (*places.FOR_RUNNING, *reads):
+        for path in (*places.FOR_RUNNING, *places.interpreters(), *reads):
             yield path, landlock.READ | landlock.EXECUTE
 
 

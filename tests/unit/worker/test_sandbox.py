@@ -283,3 +283,154 @@ def test_a_process_with_several_threads_is_refused() -> None:
     done = run_sandboxed("print('here')", before=before)
     assert done.stdout == ""
     assert "no sandbox: the process has 2 threads" in done.stderr
+
+
+OLD = "from plugline.worker import landlock; landlock.landlock_version = lambda machine: 1"
+
+
+def test_on_the_first_kernel_with_landlock_the_filter_holds_what_later_ones_do(tmp_path: Path) -> None:
+    given, written = tmp_path / "given", tmp_path / "written"
+    for folder in (given, written):
+        folder.mkdir()
+        (folder / "file").write_text("text", encoding="utf-8")
+    code = f"""
+import os, json, signal, socket, sqlite3
+os.chdir({str(written)!r})
+given = {str(given / "file")!r}
+def rename():
+    os.rename("file", "other")
+    return "renamed"
+print(json.dumps({{
+    "cut": outcome(lambda: os.truncate(given, 0)),
+    "cut while reading": outcome(lambda: os.open(given, os.O_RDONLY | os.O_TRUNC)),
+    "link": outcome(lambda: os.link(given, "linked")),
+    "signal": outcome(lambda: os.kill(os.getppid(), 0)),
+    "socket": outcome(lambda: socket.socket()),
+    "device": outcome(lambda: os.open("/dev/zero", os.O_WRONLY)),
+    "rename": outcome(rename),
+    "database": outcome(lambda: sqlite3.connect("base").execute("pragma user_version").fetchone()[0]),
+}}))
+"""
+    found = outcomes(code, Sandbox(read=[given], write=[written]), before=OLD)
+    assert found.pop("rename") == "renamed"
+    assert found.pop("database") == 0
+    assert found.pop("link") in ("PermissionError", "OSError")  # EXDEV: no way between folders before version 2
+    assert set(found.values()) == {"PermissionError"}
+    assert (given / "file").read_text(encoding="utf-8") == "text"
+
+
+def test_3_programs_that_may_be_started_are_in_the_same_sandbox(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret", encoding="utf-8")
+    code = f"""
+import json, os, subprocess, sys, time
+def run(*command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout.strip() or done.returncode
+def killed():
+    child = subprocess.Popen(["/bin/sleep", "100"])
+    child.kill()
+    return child.wait()
+script = "import os; print(open('/proc/self/status').read()) if os.access('/proc/self/status', 0) else 0"
+print(json.dumps({{
+    "echo": outcome(lambda: run("/bin/sh", "-c", "echo hello | cat")),
+    "secret": outcome(lambda: run("/bin/cat", {str(secret)!r})),
+    "write": outcome(lambda: run("/bin/sh", "-c", "echo x > " + {str(secret)!r})),
+    "python": outcome(lambda: run(sys.executable, "-I", "-S", "-c", "print(1 + 1)")),
+    "kill": outcome(killed),
+    "kill others": outcome(lambda: os.kill(os.getppid(), 0)),
+    "session": outcome(lambda: subprocess.run(["/bin/true"], start_new_session=True)),
+    "network": outcome(lambda: run(sys.executable, "-I", "-c", "import socket; socket.socket()")),
+    "rights": outcome(lambda: run("/bin/sh", "-c", "chown 1 " + {str(tmp_path)!r} + " 2>&1 | grep -c permitted")),
+}}))
+"""
+    assert outcomes(code, Sandbox(run=True)) == {
+        "echo": "hello",
+        "secret": 1,
+        "write": 2,
+        "python": "2",
+        "kill": -9,
+        "kill others": "PermissionError",
+        "session": "PermissionError",
+        "network": 1,
+        "rights": "1",
+    }
+    assert secret.read_text(encoding="utf-8") == "s3cret"
+
+
+def test_root_has_no_capabilities_left_also_in_what_it_starts() -> None:
+    code = """
+import ctypes
+libc = ctypes.CDLL(None)
+sets = (ctypes.c_uint32 * 6)()
+header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+assert libc.syscall(125, header, sets) == 0
+bounding = [number for number in range(41) if libc.prctl(23, number) == 1]
+import os
+print(list(sets), bounding if os.getuid() == 0 else [])
+"""
+    assert said_sandboxed(code) == "[0, 0, 0, 0, 0, 0] []"
+
+
+def test_2_sockets_that_may_be_opened_reach_others() -> None:
+    code = """
+import json, socket, threading
+server = socket.create_server(("127.0.0.1", 0))
+def answer():
+    connection, _ = server.accept()
+    connection.sendall(b"hello")
+    connection.close()
+thread = threading.Thread(target=answer)
+thread.start()
+def fetch():
+    with socket.create_connection(server.getsockname(), 5) as connection:
+        return connection.recv(5).decode()
+print(json.dumps({
+    "tcp": outcome(fetch),
+    "udp": outcome(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", server.getsockname())),
+    "name": outcome(lambda: socket.getaddrinfo("localhost", 80)[0][4][0]),
+    "local": outcome(lambda: socket.socket(socket.AF_UNIX)),
+    "packets": outcome(lambda: socket.socket(17, socket.SOCK_RAW)),
+    "raw": outcome(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)),
+}))
+thread.join()
+"""
+    found = outcomes(code, Sandbox(net=True))
+    assert found.pop("name") in ("127.0.0.1", "::1")
+    assert found == {
+        "tcp": "hello",
+        "udp": 1,
+        "local": "PermissionError",
+        "packets": "PermissionError",
+        "raw": "PermissionError",
+    }
+
+
+def test_4_descriptors_are_not_taken_in_by_messages(tmp_path: Path) -> None:
+    code = """
+import array, socket
+one, other = socket.socketpair()
+print(
+    outcome(lambda: one.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0]))])),
+    outcome(lambda: other.recvmsg(1, 100)),
+)
+"""
+    assert said_sandboxed(code) == "PermissionError PermissionError"
+
+
+def test_a_sandbox_that_does_not_hold_lets_nobody_in() -> None:
+    before = "from plugline.worker import seccomp; seccomp.install = lambda machine, program: None"
+    done = run_sandboxed("print('here')", before=before)
+    assert done.stdout == ""
+    assert "it was put around the process and does not hold: a socket can be made" in done.stderr
+    before = "from plugline.worker import landlock; landlock.restrict = lambda *given, **named: None"
+    done = run_sandboxed("print('here')", before=before)
+    assert done.stdout == ""
+    assert "does not hold: the root folder can be listed, a device can be written" in done.stderr
+
+
+def test_where_the_kernel_has_no_landlock_nothing_is_run_in_less() -> None:
+    before = "from plugline.worker import landlock; landlock.landlock_version = lambda machine: 0"
+    done = run_sandboxed("print('here')", before=before)
+    assert done.stdout == ""
+    assert "no sandbox: the kernel has no Landlock, or it is turned off\n  hint: Linux 5.13" in done.stderr
