@@ -50,10 +50,15 @@ def set_bounds(*, memory_bytes: int | None, cpu_seconds: float | None, write: bo
 
 def _lower(bound: int, value: int, *, grace: int = 0) -> None:
     """Set both limits of a bound, the hard one higher by some grace; neither above what it was."""
-    room = Buffer(bytes(16))
-    call("getrlimit", bound, room)
-    hard = min(value + grace, int.from_bytes(room.content()[8:], "little"))
-    call("setrlimit", bound, min(value, hard).to_bytes(8, "little") + hard.to_bytes(8, "little"))
+    hard = value + grace
+    try:
+        call("setrlimit", bound, value.to_bytes(8, "little") + hard.to_bytes(8, "little"))
+    except PermissionError:
+        # The hard one is lower already.
+        room = Buffer(bytes(16))
+        call("getrlimit", bound, room.address)
+        hard = min(hard, int.from_bytes(room.content()[8:], "little"))
+        call("setrlimit", bound, min(value, hard).to_bytes(8, "little") + hard.to_bytes(8, "little"))
 
 
 def _tasks() -> int:

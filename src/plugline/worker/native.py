@@ -55,9 +55,10 @@ class Buffer:
 # None is the program itself, with all that it is linked with.
 _LIBRARY = dlopen(None, 0) if sys.platform == "linux" else 0  # type: ignore[arg-type]
 _FUNCTIONS: dict[str, _Function] = {}
+_LONGS: dict[int, _Long] = {}  # a few numbers are passed again and again
 
 
-def call(name: str, *arguments: int | bytes | Buffer) -> int:
+def call(name: str, *arguments: int | bytes) -> int:
     """Call a function of the C library that tells failure by -1.
 
     Whole numbers are passed as ``long``, bytes by their address, which is good for the call only.
@@ -68,21 +69,19 @@ def call(name: str, *arguments: int | bytes | Buffer) -> int:
     function = _FUNCTIONS.get(name)
     if function is None:
         function = _FUNCTIONS[name] = _Function(dlsym(_LIBRARY, name))
-    passed = [_passed(one) for one in arguments]
-    result: int = function(*passed)
+    result: int = function(*[one if isinstance(one, bytes) else _LONGS.get(one) or _long(one) for one in arguments])
     if result == -1:
         number = get_errno()
         raise OSError(number, os.strerror(number))
     return result
 
 
-def _passed(argument: int | bytes | Buffer) -> _Long | bytes:
-    if isinstance(argument, Buffer):
-        return _Long(argument.address)
-    return argument if isinstance(argument, bytes) else _Long(argument)
+def _long(number: int) -> _Long:
+    made = _LONGS[number] = _Long(number)
+    return made
 
 
-def error_of(name: str, *arguments: int | bytes | Buffer) -> int:
+def error_of(name: str, *arguments: int | bytes) -> int:
     """Call it, and return the number of its error, 0 where there was none."""
     try:
         call(name, *arguments)

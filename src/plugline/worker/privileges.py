@@ -24,14 +24,18 @@ def win_nothing() -> None:
     call("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def drop_capabilities(machine: Machine) -> None:
+def drop_capabilities(machine: Machine, *, run: bool) -> None:
     """Drop every capability, of root too, and the way back to them.
+
+    Args:
+        machine: What it runs on.
+        run: Whether programs may be started, which is the only way back: what they could be given goes as well.
 
     Raises:
         OSError: The kernel refused.
     """
     # Who may not change these holds nothing that is worth it.
-    if error_of("prctl", _PR_SET_SECUREBITS, _SECUREBITS, 0, 0, 0) == 0:
+    if error_of("prctl", _PR_SET_SECUREBITS, _SECUREBITS, 0, 0, 0) == 0 and run:
         for capability in range(_MOST_CAPABILITIES):
             if error_of("prctl", _PR_CAPBSET_DROP, capability, 0, 0, 0):
                 break  # the kernel has no more

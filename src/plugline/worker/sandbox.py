@@ -63,7 +63,7 @@ def apply(
             memory_bytes=limits.memory_bytes, cpu_seconds=limits.cpu_seconds, write=bool(limits.write), run=run
         )
         privileges.win_nothing()
-        privileges.drop_capabilities(machine)
+        privileges.drop_capabilities(machine, run=run)
         landlock.restrict(machine, version, rules, net=net)
         seccomp.install(machine, program)
     except OSError as error:

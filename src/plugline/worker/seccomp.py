@@ -338,7 +338,11 @@ def filter_bytes(machine: Machine, grants: Grants, lifeline: int | None) -> byte
         program = filter_program(machine, grants, _PID_MARK, _LIFELINE_MARK)
         pids = [at * 8 + 4 for at, one in enumerate(program) if one[3] == _PID_MARK]
         lifelines = [at * 8 + 4 for at, one in enumerate(program) if one[3] == _LIFELINE_MARK]
-        prepared = _PREPARED[key] = b"".join(map(_packed, program)), pids, lifelines
+        # By arithmetic: struct would have to be loaded for it.
+        packed = [
+            (code | yes << 16 | no << 24 | constant << 32).to_bytes(8, "little") for code, yes, no, constant in program
+        ]
+        prepared = _PREPARED[key] = b"".join(packed), pids, lifelines
     whole, pids, lifelines = prepared
     own = bytearray(whole)
     for marks, number in ((pids, os.getpid()), (lifelines, lifeline)):
@@ -346,12 +350,6 @@ def filter_bytes(machine: Machine, grants: Grants, lifeline: int | None) -> byte
             for at in marks:
                 own[at : at + 4] = number.to_bytes(4, "little")
     return bytes(own)
-
-
-def _packed(instruction: Instruction) -> bytes:
-    code, if_true, if_false, constant = instruction
-    # By arithmetic: struct would have to be loaded for it.
-    return (code | if_true << 16 | if_false << 24 | constant << 32).to_bytes(8, "little")
 
 
 _SET_MODE_FILTER, _FLAG_TSYNC = 1, 1
