@@ -135,6 +135,8 @@ class Server:
 
     def told(self, error: BaseException, *, with_traceback: bool) -> list[object]:
         """Return what is told of an exception: kind, message, path, line, traceback."""
+        if type(error) is MemoryError or type(error) is OSError:
+            _let_go(error)
         if with_traceback and self._sources:
             _show_sources(self._sources)
             self._sources = {}
@@ -267,6 +269,17 @@ def _show_sources(sources: Mapping[str, bytes]) -> None:
     for path, content in sources.items():
         lines = content.decode("utf-8", "replace").splitlines(keepends=True)
         linecache.cache[path] = (len(content), None, lines, path)
+
+
+def _let_go(error: BaseException) -> None:
+    """Empty the frames that an exception holds: telling of it takes memory, and a file or two, that they use up."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        try:  # noqa: SIM105 - contextlib costs an import where there may be no memory for it
+            traceback.tb_frame.clear()
+        except RuntimeError:
+            pass  # it runs still: this module's own
+        traceback = traceback.tb_next
 
 
 def _problem(problem: "Problem") -> list[object]:

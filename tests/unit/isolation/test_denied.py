@@ -88,3 +88,16 @@ def test_nothing_of_a_folder_on_the_path_runs_before_the_sandbox(
     with sandboxed(folder) as host:
         assert host["subject"].load().transform({"n": 1}) == {"n": 1}
     assert not ran.exists(), ran.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("using_up", ["kept.append(bytearray(1 << 20))", "kept.append(open('/dev/null'))"])
+def test_what_uses_up_all_that_it_may_is_told_and_its_worker_goes_on(tmp_path: Path, using_up: str) -> None:
+    body = f"if record['n'] != 1:\n    return os.getpid()\nkept = []\nwhile True:\n    {using_up}"
+    folder = write_plugin(tmp_path, body)
+    with sandboxed(folder, Sandbox(memory_bytes=128 * 2**20)) as host:
+        plugin = host["subject"].load()
+        before = plugin.transform({"n": 0})
+        with pytest.raises((MemoryError, OSError)) as caught:
+            plugin.transform({"n": 1})
+        assert isinstance(caught.value, PluginRaised)
+        assert plugin.transform({"n": 2}) == before
