@@ -30,6 +30,8 @@ def main(control: int, lifeline: int, parent: int) -> None:
     die_with_host(lifeline, parent, from_main_thread=False)
     line = socket(fileno=control)
     (_, path, own_path, preload) = unpack(line.recv(_MESSAGE_BYTES))  # type: ignore[misc]
+    # Before the host's path is in force: on it, a plugin's file might have the name of what is wanted.
+    _import_ours()
     sys.path[:] = [*path, *sys.path] if own_path else path  # type: ignore[has-type]
     failed = _import(preload)  # type: ignore[has-type]
     gc.collect()
@@ -46,20 +48,27 @@ def main(control: int, lifeline: int, parent: int) -> None:
             line.send(pack(["status", _reaped(argument)]))  # type: ignore[has-type]
 
 
-def _import(preload: list[str]) -> list[str]:
-    """Import what workers will need; returns what could not be."""
-    # What every worker imports, in the order in which it does.
+def _import_ours() -> None:
+    """Import what every worker imports, in the order in which it does."""
+    import atexit  # noqa: F401, PLC0415 - for those who fork
+    import resource  # noqa: F401, PLC0415 - likewise
+
     from plugline.errors import SandboxUnavailable  # noqa: PLC0415 - for those who fork
-    from plugline.lookup import find_module  # noqa: PLC0415 - likewise
     from plugline.worker import binding, loaded, sandbox, serving, talk  # noqa: F401, PLC0415 - likewise
     from plugline.worker import main as _main  # noqa: F401, PLC0415 - likewise
     from plugline.worker.limits import Sandbox  # noqa: PLC0415 - likewise
 
     with suppress(SandboxUnavailable):  # which a worker that is to be in one tells in its own words
         sandbox.prepare(Sandbox())
+
+
+def _import(preload: list[str]) -> list[str]:
+    """Import what a host wants its workers to have; returns what could not be."""
+    from plugline.lookup import find_module  # noqa: PLC0415 - for those who fork
+
     find_module("plugline_zygote")  # there is none; but now it is known what every folder of the path holds
     failed = []
-    for name in ("resource", "atexit", "plugline.worker.codec", *preload):
+    for name in ("plugline.worker.codec", *preload):
         try:
             __import__(name)
         except Exception as error:  # noqa: BLE001 - a library's own code; the worker's import of it tells the plugin
