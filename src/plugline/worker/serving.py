@@ -144,7 +144,7 @@ class Server:
         hint = running.explain(error) if with_traceback and running.explain is not None else None
         return [
             text.kind[:200],
-            f"{text.message} ({hint})" if hint is not None else text.message,
+            f"{text.message} ({hint})".lstrip() if hint is not None else text.message,
             text.path,
             text.line,
             traceback_text(error) if with_traceback else "",
