@@ -11,7 +11,7 @@ LEVELS = ("sandbox",)
 
 
 def attack(record):
-    found = glob.glob("/root/.*/*") + glob.glob("/home/*/.ssh/*") + glob.glob(record["outside"] + "/*")
+    found = glob.glob("/home/*/.ssh/*") + glob.glob(record["outside"] + "/*")
     return {"taken": found} if found else record
 
 
