@@ -157,6 +157,28 @@ class Isolator:
         self._plugins[entry.finder, entry.name] = plugin
         return Target(plugin, plugin.interface)
 
+    def renew(
+        self,
+        plugin: IsolatedPlugin,
+        entry: Entry,
+        interfaces: Sequence[Interface],
+        *,
+        namespace: Namespace,
+        provide: Provide,
+        injected: Mapping[str, object],
+    ) -> bool | tuple[Finding, ...]:
+        """Let a new worker take the place of a plugin's, with its files as they are now.
+
+        Returns:
+            Whether anything is other than before; findings where the old one goes on because the new one cannot.
+        """
+        try:
+            return plugin.reload(_sent(entry, interfaces, namespace, provide, injected))
+        except Unloadable as error:
+            if error.declined is not None:
+                return (Finding("P330", f"declined: {error.declined}", entry.place),)
+            return error.findings
+
     @staticmethod
     def has(value: object) -> TypeGuard[IsolatedPlugin]:
         """Whether what provides an interface is a plugin in a worker."""

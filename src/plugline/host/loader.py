@@ -628,6 +628,29 @@ class Loader:
         assert self.isolator is not None  # noqa: S101 - one of them is there because of it
         return self._run_isolated(entry, self.isolator, confinement, environment, namespace)
 
+    def renew_isolated(
+        self, entry: Entry, target: object, source: SourceFile, digest: bytes
+    ) -> bool | tuple[Finding, ...]:
+        """Reload a plugin that runs in a worker; ``entry`` was rechecked. See :meth:`Isolator.renew`."""
+        namespace, candidate = self._namespaces.get(entry.finder), entry.candidate
+        assert self.isolator is not None  # noqa: S101 - it loaded the target
+        assert isinstance(candidate, FileCandidate)  # noqa: S101 - nothing else is reloaded
+        if namespace is None or not self.isolator.has(target):
+            return False
+        key = (namespace.name, candidate.entry)
+        self._staged[key] = _Staged(source, digest, None)
+        try:
+            return self.isolator.renew(
+                target,
+                entry,
+                self._around.interfaces,
+                namespace=namespace,
+                provide=lambda relative: self.provide(namespace, relative),
+                injected=self.injected,
+            )
+        finally:
+            self._staged.pop(key, None)
+
     def _run_isolated(
         self,
         entry: Entry,

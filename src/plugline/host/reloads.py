@@ -28,7 +28,7 @@ from plugline.reloading import lines
 from plugline.reloading.codes import compare
 from plugline.reloading.memory import POSSIBLE
 from plugline.reloading.parts import Done, Part
-from plugline.reloading.report import ReloadReport
+from plugline.reloading.report import How, ReloadReport
 from plugline.reloading.transaction import Transaction, all_grafts, put_bodies
 from plugline.reloading.transition import end_all, end_those_that_are_done
 
@@ -126,6 +126,9 @@ def reload_plugins(loader: Loader, plugins: Sequence[Handle]) -> list[ReloadRepo
     loaded = [plugin for plugin in plugins if plugin.generation and all(plugin.name != r.plugin for r in reports)]
     reports += [_installed(plugin, start) for plugin in loaded if not isinstance(plugin.candidate, FileCandidate)]
     loaded = [plugin for plugin in loaded if isinstance(plugin.candidate, FileCandidate)]
+    apart = [plugin for plugin in loaded if _runs_apart(loader, plugin)]
+    reports += [_renew(loader, plugin, start) for plugin in apart]
+    loaded = [plugin for plugin in loaded if plugin not in apart]
     if loaded:
         reports += _Reload(loader, loaded, start).run()
         _wait_shortly()
@@ -172,6 +175,44 @@ def _installed(plugin: Handle, start: float) -> ReloadReport:
         restart_needed=(plugin.spec.module,),
         seconds=monotonic_seconds() - start,
     )
+
+
+def _runs_apart(loader: Loader, plugin: Handle) -> bool:
+    outcome = plugin._outcome  # noqa: SLF001 - see _load
+    return loader.isolator is not None and isinstance(outcome, Loaded) and loader.isolator.has(outcome.target.value)
+
+
+def _renew(loader: Loader, plugin: Handle, start: float) -> ReloadReport:
+    """Reload a plugin that runs in a worker: by a new worker, in the place of the old one when it has loaded it."""
+    found = _renewed(loader, plugin)
+    how: How = "adopted" if found is True else "refused" if found else "unchanged"
+    return ReloadReport(
+        plugin=plugin.name,
+        generation=plugin.generation,
+        how=how,
+        refused=found if isinstance(found, tuple) else (),
+        lost=("what its worker held",) if found is True else (),
+        seconds=monotonic_seconds() - start,
+    )
+
+
+def _renewed(loader: Loader, plugin: Handle) -> bool | tuple[Finding, ...]:
+    candidate, outcome = plugin.candidate, plugin._outcome  # noqa: SLF001 - see _load
+    assert isinstance(candidate, FileCandidate)  # noqa: S101 - nothing else is reloaded
+    assert isinstance(outcome, Loaded)  # noqa: S101 - the caller asked
+    source = read_settled(candidate.tree, candidate.entry)
+    if isinstance(source, Finding):
+        return (source,)
+    digest = digest_of(source.content)
+    entry = loader.recheck(plugin._entry, candidate, source, digest)  # noqa: SLF001 - see _load
+    if entry.findings:
+        return entry.findings
+    found = loader.renew_isolated(entry, outcome.target.value, source, digest)
+    if found is True:
+        default = plugin._default  # noqa: SLF001 - see _load
+        plugin._succeed(Loaded(entry, outcome.target, 0.0, entry.warnings))  # noqa: SLF001 - see _load
+        plugin._default = default  # noqa: SLF001 - it leads to the new worker
+    return found
 
 
 class _Reload:

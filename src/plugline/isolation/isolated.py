@@ -17,6 +17,7 @@ from plugline.contract.interface import Interface
 from plugline.errors import (
     LoadError,
     PluginDeclined,
+    PluginError,
     PluginQuarantined,
     SandboxUnavailable,
     SettingsRefused,
@@ -184,6 +185,54 @@ class IsolatedPlugin:
                 raise Unloadable(tuple(_finding(*fields) for fields in answer.findings))
             case _:
                 raise self.died(life.misbehaved(answer).death)
+
+    def reload(self, sent: Sent) -> bool:
+        """Let a new worker with other sources take the place of the one that runs, if it can be loaded.
+
+        Instances are made again with their settings; what else they held is lost. A plugin in quarantine gets another try.
+
+        Returns:
+            Whether anything is other than before.
+
+        Raises:
+            Unloadable: The new one cannot be loaded; the old one goes on.
+        """
+        with self.lock:
+            if sent == self._sent and not self.history.quarantined:
+                return False
+            before = (
+                self._sent,
+                self._life,
+                self.history,
+                set(self._made),
+                self.functions,
+                self.interface,
+                self.is_class,
+            )
+            self._sent, self._life, self.history = sent, None, History()
+            try:
+                self.load()
+                self._make_again()
+            except BaseException:
+                new = cast("Life | None", self._life)
+                self._sent, self._life, self.history, self._made, self.functions, self.interface, self.is_class = before
+                if new is not None:
+                    new.kill()
+                raise
+            if before[1] is not None and self._owner == os.getpid():
+                before[1].end()
+        return True
+
+    def _make_again(self) -> None:
+        try:
+            life = self.living()
+            for number in list(self._instances):
+                self.ensure(life, number)
+        except LoadError as error:
+            raise Unloadable(error.findings) from None
+        except PluginError as error:
+            finding = Finding("P363", str(error).partition("\n")[0], Place(self._sent.shown), _hint_of(error))
+            raise Unloadable((finding,)) from None
 
     def died(self, death: Death) -> WorkerFailed:
         """Take note of a death, and return the error that tells of it."""

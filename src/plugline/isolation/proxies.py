@@ -1,5 +1,7 @@
 """A loaded isolated plugin to an object with the methods of the interface, as a host calls them."""
 
+from collections.abc import Callable
+from types import MethodType
 from typing import cast
 from weakref import finalize
 
@@ -22,6 +24,8 @@ class Proxy:
         if name.startswith("_"):
             message = f"{self!r} has no attribute {name!r}"
             raise AttributeError(message)
+        if name in self._plugin.functions:  # of a later generation than this proxy's
+            return MethodType(_method(name), self)
         return self._plugin.get(self._number, name)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -36,7 +40,7 @@ class Proxy:
         raise TypeError(message)
 
 
-def _method(name: str) -> object:
+def _method(name: str) -> Callable[..., object]:
     def call(self: Proxy, /, *arguments: object, **keywords: object) -> object:
         return self._plugin.call(self._number, name, arguments, keywords)
 

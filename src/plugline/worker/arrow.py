@@ -4,7 +4,11 @@ A table that was read from a stream and not validated can crash whoever uses it:
 read is copied out of the pipe first (nobody else can change it any more) and validated in full.
 """
 
+from plugline.typed import TYPE_CHECKING
 from plugline.worker.packing import Malformed
+
+if TYPE_CHECKING:
+    from pyarrow import Field
 
 _MAX_ROWS_A_BYTE = 64  # eight bits are eight rows of booleans; null columns and run ends take none at all
 
@@ -27,31 +31,48 @@ def table_from_bytes(content: bytes) -> object:
     """
     import pyarrow as pa  # noqa: PLC0415 - likewise
 
-    try:
-        for compressed in _compressed(content):
-            if compressed:
-                raise Malformed("has a compressed Arrow stream, which could be of any size once it is read")
-        with pa.ipc.open_stream(pa.py_buffer(content)) as reader:
-            table = reader.read_all()
-        if table.num_rows > 1024 + _MAX_ROWS_A_BYTE * len(content):
-            raise Malformed(f"has an Arrow table of {table.num_rows:,} rows in {len(content):,} bytes")
-        table.validate(full=True)
-    except (pa.ArrowException, OSError, ValueError, OverflowError, UnicodeDecodeError) as error:
-        if isinstance(error, Malformed):
-            raise
-        raise Malformed(f"has an Arrow stream that is not valid: {str(error)[:200]}") from None
-    return table
+    schema, batches = _read(content)
+    return pa.Table.from_batches(batches, schema)
 
 
 def batch_from_bytes(content: bytes) -> object:
     """Return the one record batch of a stream. Raises as :func:`table_from_bytes`."""
+    _, batches = _read(content)
+    if len(batches) != 1:
+        raise Malformed(f"has {len(batches)} Arrow batches, one was expected")
+    return batches[0]
+
+
+def _read(content: bytes) -> "tuple[object, list[object]]":
     import pyarrow as pa  # noqa: PLC0415 - likewise
 
-    table = table_from_bytes(content)
-    batches = table.to_batches()  # type: ignore[attr-defined]
-    if len(batches) > 1:
-        raise Malformed(f"has {len(batches)} Arrow batches, one was expected")
-    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)  # type: ignore[attr-defined]
+    try:
+        if any(_compressed(content)):
+            raise Malformed("has a compressed Arrow stream, which could be of any size once it is read")
+        with pa.ipc.open_stream(pa.py_buffer(content)) as reader:
+            schema, batches = reader.schema, list(reader)
+        rows = sum(batch.num_rows for batch in batches)
+        if rows > 1024 + _MAX_ROWS_A_BYTE * len(content):
+            raise Malformed(f"has an Arrow table of {rows:,} rows in {len(content):,} bytes")
+        for batch in batches:
+            batch.validate(full=True)
+        for field in schema:
+            _see_names(field)
+    except (pa.ArrowException, OSError, ValueError, OverflowError, IndexError) as error:
+        if isinstance(error, Malformed):
+            raise
+        raise Malformed(f"has an Arrow stream that is not valid: {str(error)[:200]}") from None
+    return schema, batches
+
+
+def _see_names(field: "Field") -> None:
+    """Read the names of a field and all in it: validating leaves open whether they are text, and who reads one finds out."""
+    _ = field.name
+    kind = field.type
+    if hasattr(kind, "value_type") and hasattr(kind, "index_type"):
+        kind = kind.value_type  # of a dictionary
+    for number in range(kind.num_fields):
+        _see_names(kind.field(number))
 
 
 def _compressed(content: bytes) -> "list[bool]":
@@ -64,7 +85,9 @@ def _compressed(content: bytes) -> "list[bool]":
     at = 0
     while at + 8 <= len(content):
         marker, size = _int(content, at), _int(content, at + 4)
-        if marker != 0xFFFFFFFF or size == 0:
+        if marker != 0xFFFFFFFF:  # as streams were before Arrow 0.15, whose messages are found in another way
+            raise Malformed("has an Arrow stream that begins with no message")
+        if size == 0:
             break
         message = content[at + 8 : at + 8 + size]
         root = _int(message, 0)

@@ -12,7 +12,7 @@ from typing import Protocol, cast
 import pytest
 
 from plugline import Host, LoadError, PluginDeclined
-from plugline.errors import ModuleMissing, PluginRaised, SettingsRefused, WorkerFailed
+from plugline.errors import ModuleMissing, PluginQuarantined, PluginRaised, SettingsRefused, WorkerFailed
 from plugline.isolation.levels import Level
 from plugline.worker.limits import Sandbox
 from plugline.worker.packing import Unsendable
@@ -333,3 +333,48 @@ def test_without_msgspec_there_is_a_clear_word(tmp_path: Path, level: Level, mon
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(ModuleMissing, match=r"plugline\[isolation\]"):
         processors(folder, level)
+
+
+def test_a_reload_is_a_new_worker_for_whoever_holds_the_old_one(tmp_path: Path, level: Level) -> None:
+    folder = write_plugin(tmp_path, "return {'version': 1, 'pid': os.getpid()}")
+    with processors(folder, level) as host:
+        plugin = host["subject"].load()
+        before = cast("dict[str, object]", plugin.transform({}))
+        assert host.reload("subject").how == "unchanged"
+        write_plugin(tmp_path, "return {'version': 2, 'pid': os.getpid()}")
+        report = host.reload("subject")
+        assert (report.how, report.generation, report.ok) == ("adopted", 2, True)
+        after = cast("dict[str, object]", plugin.transform({}))
+        assert (before["version"], after["version"]) == (1, 2)
+        assert after["pid"] not in (before["pid"], os.getpid())
+        assert host["subject"].load() is plugin
+
+
+def test_a_reload_that_is_refused_leaves_the_old_worker(tmp_path: Path, level: Level) -> None:
+    folder = write_plugin(tmp_path, "return {'pid': os.getpid()}")
+    with processors(folder, level) as host:
+        plugin = host["subject"].load()
+        before = plugin.transform({})
+        for broken, code in (("return {", "P106"), ("return record\nmore", "")):
+            write_plugin(tmp_path, broken)
+            if not code:
+                with (folder / "subject.py").open("a", encoding="utf-8") as file:
+                    file.write("\nraise ValueError('not today')\n")
+            report = host.reload("subject")
+            assert report.how == "refused"
+            assert [finding.code for finding in report.refused] == [code or "P301"]
+            assert plugin.transform({}) == before
+
+
+def test_a_reload_releases_a_plugin_from_quarantine(tmp_path: Path, level: Level) -> None:
+    folder = write_plugin(tmp_path, "os._exit(1)")
+    with processors(folder, level) as host:
+        plugin = host["subject"].load()
+        for _ in range(3):
+            with pytest.raises(WorkerFailed):
+                plugin.transform({})
+        with pytest.raises(PluginQuarantined, match="P364"):
+            plugin.transform({})
+        write_plugin(tmp_path, "return record")
+        assert host.reload("subject").ok
+        assert plugin.transform({"n": 1}) == {"n": 1}
