@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plugline.worker import codec
@@ -55,6 +55,7 @@ def encode(value: object) -> bytes:
     return codec.encode([value])
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # zoneinfo reads its files at the first draw
 @given(values)
 def test_a_value_arrives_as_it_is_through_either_codec(value: object) -> None:
     expected = repr(_sorted(value))
