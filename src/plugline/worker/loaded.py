@@ -139,6 +139,11 @@ Outcome = Bound | Declines | tuple[Finding, ...]
 _keep: list[object] = []  # the provider, which the namespace holds weakly
 
 
+def forget_all() -> None:
+    """Let go of what was loaded: where that was no more than a rehearsal."""
+    _keep.clear()
+
+
 def load_sent(sent: Sent) -> Outcome:
     """Run the plugin and bind it, or say what keeps it from being one."""
     place = Place(sent.shown)

@@ -8,7 +8,7 @@ takes on its limits before any plugin code, like one that was started by itself.
 import gc
 import os
 import sys
-from _socket import CMSG_SPACE, SCM_RIGHTS, SOL_SOCKET, socket  # socket itself imports enum and selectors
+from _socket import CMSG_SPACE, SCM_RIGHTS, SOL_SOCKET, socket, socketpair  # socket itself imports enum and selectors
 from contextlib import suppress
 
 from plugline.worker.frames import read_frame
@@ -37,13 +37,15 @@ def main(control: int, lifeline: int, parent: int) -> None:
     gc.collect()
     gc.freeze()  # so that a worker's collector does not touch, and thereby copy, all of it
     line.send(pack(["ready", failed]))
+    spare = Spare(line, lifeline)
     while True:
         data, ancillary, _, _ = line.recvmsg(_MESSAGE_BYTES, CMSG_SPACE(4 * _FORK_DESCRIPTORS))
         if not data:
             os._exit(0)
         tag, argument = unpack(data)  # type: ignore[misc]
         if tag == "fork":  # type: ignore[has-type]
-            _fork(line, lifeline, _descriptors(ancillary))
+            _tell(line, spare.hand_over(_descriptors(ancillary)))
+            spare = Spare(line, lifeline)  # after the answer: nobody waits for it
         else:
             line.send(pack(["status", _reaped(argument)]))  # type: ignore[has-type]
 
@@ -85,24 +87,90 @@ def _descriptors(ancillary: "list[tuple[int, int, bytes]]") -> list[int]:
     ]
 
 
-def _fork(line: socket, lifeline: int, descriptors: list[int]) -> None:
-    own = os.getpid()
-    process = os.fork()
-    if process == 0:
-        _become_worker(line, lifeline, own, *descriptors)
-    for descriptor in descriptors:
-        os.close(descriptor)
+def _tell(line: socket, process: int) -> None:
     pidfd = os.pidfd_open(process)
     line.sendmsg([pack(["forked", process])], [(SOL_SOCKET, SCM_RIGHTS, pidfd.to_bytes(4, sys.byteorder))])
     os.close(pidfd)
 
 
+class Spare:
+    """A worker that is forked before anybody asks for it, and has done once what a worker does first.
+
+    What a fork costs is spread: each page that a process writes to is copied then. A rehearsal writes to most of those
+    that a worker's start will.
+    """
+
+    def __init__(self, line: socket, lifeline: int) -> None:
+        own = os.getpid()
+        self._line, theirs = socketpair()
+        self.process = os.fork()
+        if self.process == 0:
+            line.close()
+            self._line.close()
+            _wait_for_work(theirs, lifeline, own)
+        theirs.close()
+
+    def hand_over(self, descriptors: list[int]) -> int:
+        """Give it a worker's descriptors, which are closed here, and return its process."""
+        content = b"".join(one.to_bytes(4, sys.byteorder) for one in descriptors)
+        try:
+            self._line.sendmsg([b"w"], [(SOL_SOCKET, SCM_RIGHTS, content)])
+        except OSError:
+            pass  # it is gone, which the host finds by its pidfd, as of any worker
+        finally:
+            self._line.close()
+            for descriptor in descriptors:
+                os.close(descriptor)
+        return self.process
+
+
+def _wait_for_work(line: socket, lifeline: int, parent: int) -> None:
+    """Rehearse, wait for descriptors, and be a worker; does not return."""
+    try:
+        _rehearse()
+        data, ancillary, _, _ = line.recvmsg(1, CMSG_SPACE(4 * _FORK_DESCRIPTORS))
+        line.close()
+    except BaseException:  # noqa: BLE001 - the host sees that there is no worker, and starts one otherwise
+        os._exit(1)
+    descriptors = _descriptors(ancillary)
+    if not data or len(descriptors) != _FORK_DESCRIPTORS:
+        os._exit(0)
+    _become_worker(lifeline, parent, *descriptors)
+
+
+def _rehearse() -> None:
+    """Do what a worker does, with a plugin of no consequence, and forget it."""
+    from plugline.loading.namespace import namespaces, release  # noqa: PLC0415 - loaded by now
+    from plugline.worker import codec, loaded  # noqa: PLC0415 - likewise
+
+    member = ["transform", True, None]
+    sent = dict.fromkeys(loaded.Sent.__slots__, "") | {
+        "name": "rehearsal",
+        "module": "rehearsal",
+        "namespace": "plugline_rehearsal",
+        "entry": "rehearsal.py",
+        "root": "/plugline_rehearsal",
+        "files": {"rehearsal.py": b"def transform(record):\n    return record\n"},
+        "refused": {},
+        "injected": {},
+        "bound": ["transform"],
+        "imported": [],
+        "interfaces": [{"name": "rehearsal", "base": "", "members": [member]}],
+        "shared": False,
+    }
+    (_, again) = codec.decode(codec.encode(["start", sent]))  # type: ignore[misc]
+    loaded.load_sent(loaded.Sent(**again))  # type: ignore[has-type]
+    unpack(pack(["done", 1, {"rehearsal": [1, 1.5, None]}]))
+    for namespace in namespaces():
+        release(namespace)
+    loaded.forget_all()
+
+
 def _become_worker(
-    line: socket, old_lifeline: int, parent: int, requests: int, answers: int, page: int, lifeline: int, *streams: int
+    old_lifeline: int, parent: int, requests: int, answers: int, page: int, lifeline: int, *streams: int
 ) -> None:
     """Be a worker; does not return."""
     try:
-        line.close()
         os.close(old_lifeline)
         os.setsid()
         for number, stream in enumerate(streams, 1):
