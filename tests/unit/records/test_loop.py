@@ -458,14 +458,21 @@ def test_a_replaced_step_is_used_from_the_next_batch_on() -> None:
     assert list(loop.errors.values()) == [1]
 
 
-def test_the_time_of_a_step_is_estimated_from_some_of_the_batches() -> None:
+def test_the_time_of_a_step_is_estimated_from_some_of_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
+    now = 0.0
+
+    def tick() -> float:
+        nonlocal now
+        now += 0.000_001
+        return now
+
+    monkeypatch.setattr("plugline.records.loop.monotonic_seconds", tick)
 
     def busy(record: Record) -> Record:
+        nonlocal now
         calls.append(record)
-        end = time.perf_counter() + 0.001
-        while time.perf_counter() < end:
-            pass
+        now += 0.001
         return record
 
     def busy_twice(record: Record) -> list[Record]:
