@@ -11,20 +11,20 @@ _SIGPENDING, _MSGQUEUE, _NICE, _RTPRIO = 11, 12, 13, 14
 
 _MOST_FILES = 256  # open at one time: what any library that we looked at needs ten times
 _MOST_FILE_BYTES = 4 * 2**30  # of one file; the room that many of them take is for a quota to bound
-_MOST_TASKS_MORE = 512  # where programs may be started
+_MOST_TASKS_MORE = 512  # threads and processes beyond those that there are; the kernel counts none of root's
+_MOST_PENDING = 256  # of signals and timers, which all that the user runs share
 # Address space without memory behind it: what the C library and allocators reserve for threads.
 _RESERVED_BYTES = 2**30
 _LEAST_DEFAULT_BYTES = 2**30
 
 
-def set_bounds(*, memory_bytes: int | None, cpu_seconds: float | None, write: bool, run: bool) -> None:
+def set_bounds(*, memory_bytes: int | None, cpu_seconds: float | None, write: bool) -> None:
     """Bound what this process uses up from now on, for good.
 
     Args:
         memory_bytes: Beyond what it uses now; ``None`` is half of the machine's memory.
         cpu_seconds: In all.
         write: Whether it may write files.
-        run: Whether it may start programs.
 
     Raises:
         OSError: The kernel refused.
@@ -43,8 +43,8 @@ def set_bounds(*, memory_bytes: int | None, cpu_seconds: float | None, write: bo
     _lower(_NOFILE, _MOST_FILES)
     for bound in (_CORE, _MSGQUEUE, _NICE, _RTPRIO):
         _lower(bound, 0)
-    if run:
-        _lower(_NPROC, _tasks() + _MOST_TASKS_MORE)
+    _lower(_NPROC, _tasks() + _MOST_TASKS_MORE)
+    _lower(_SIGPENDING, _MOST_PENDING)
     _be_killed_first()
 
 

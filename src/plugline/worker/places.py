@@ -64,7 +64,7 @@ def python_places(search: Sequence[str]) -> tuple[str, ...]:
     found.update(
         path
         for path in search
-        if path.endswith(_LIBRARY_FOLDERS) and path.startswith("/") and not path.startswith(known)
+        if os.path.basename(path) in _LIBRARY_FOLDERS and path.startswith("/") and not path.startswith(known)
     )
     return tuple(sorted(found))
 

@@ -59,9 +59,7 @@ def apply(
         if run and lifeline is not None:
             os.set_inheritable(lifeline, True)
         privileges.clear_environment(limits.env or ())
-        bounds.set_bounds(
-            memory_bytes=limits.memory_bytes, cpu_seconds=limits.cpu_seconds, write=bool(limits.write), run=run
-        )
+        bounds.set_bounds(memory_bytes=limits.memory_bytes, cpu_seconds=limits.cpu_seconds, write=bool(limits.write))
         privileges.win_nothing()
         privileges.drop_capabilities(machine, run=run)
         landlock.restrict(machine, version, rules, net=net)

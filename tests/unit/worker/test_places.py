@@ -1,0 +1,39 @@
+import os
+import sys
+from pathlib import Path
+
+from plugline.worker.places import python_places
+
+
+def is_readable(path: str, search: list[str]) -> bool:
+    return any(f"{path}/".startswith(f"{one}/") for one in python_places(search))
+
+
+def test_python_and_its_libraries_are_readable(tmp_path: Path) -> None:
+    libraries = tmp_path / "site-packages"
+    assert is_readable(str(libraries), [str(libraries)])
+    assert is_readable(str(Path(os.__file__).parent), [])
+    assert is_readable("/usr/share/zoneinfo", [])
+
+
+def test_the_folder_of_a_program_is_not(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "not-site-packages", tmp_path / "site-packages" / ".."):
+        assert not is_readable(str(tmp_path / "settings.py"), [str(folder), "", "."])
+        assert not is_readable(str(tmp_path / "not-site-packages"), [str(folder)])
+
+
+def test_nothing_of_anybodys_is() -> None:
+    for path in (
+        "/",
+        "/etc",
+        "/etc/passwd",
+        "/etc/ssl/private",
+        "/home",
+        "/root",
+        "/tmp",
+        "/var",
+        "/proc",
+        "/proc/self",
+        "/dev",
+    ):  # noqa: S108
+        assert not is_readable(path, sys.path)
