@@ -68,6 +68,12 @@ def apply(
         what = f"the kernel refused a part of it: {error.strerror or error}"
         raise SandboxUnavailable(what, _OTHERWISE) from error
     _see_that_it_holds(machine, limits)
+    if run:
+        # From Python 3.13 on it would have the C library close what is open by calls that the lifeline forbids; the
+        # switch is a documented one.
+        import subprocess  # noqa: PLC0415 - few plugins may start programs
+
+        subprocess._USE_POSIX_SPAWN = False  # type: ignore[misc]  # noqa: SLF001 - as its documentation says
     global _applied  # noqa: PLW0603 - a process is put into one sandbox, once
     _applied = limits
 
