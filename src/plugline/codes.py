@@ -230,7 +230,7 @@ CODES = {
     "P364": Code(
         "the workers of a plugin died too often",
         "Three workers in a row died without an answer between them, so the plugin is in quarantine, and no further one is started.",
-        "Mend the plugin, then load it anew: host.reload(). In a pipeline its records are dead letters, to be retried.",
+        "Mend the plugin, then load it anew: host.reload(). Or let it try again: host.release(). In a pipeline its records are dead letters, to be retried.",
     ),
     "P365": Code(
         "a plugin needs what is not there",

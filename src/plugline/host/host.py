@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from plugline.findings import Finding
     from plugline.host.dispatching import Called
     from plugline.host.entries import Entry, Inspection
+    from plugline.host.isolating import Isolator
     from plugline.host.store import Kept, Store
     from plugline.isolation.levels import Isolation
     from plugline.reloading.report import ReloadReport
@@ -202,11 +203,11 @@ class Host(Generic[T_co]):
         if isinstance(only, str):
             message = f"only={only!r} is a string, a list of names was expected: only=[{only!r}]"
             raise TypeError(message)
-        isolator = None
+        self._isolator: Isolator | None = None
         if isolation != "none" or limits is not None:
-            from plugline.host.isolating import Isolator  # noqa: PLC0415 - most hosts have no workers
+            from plugline.host.isolating import Isolator as Apart  # noqa: PLC0415 - most hosts have no workers
 
-            isolator = Isolator(isolation, limits, preload)
+            self._isolator = Apart(isolation, limits, preload)
         self._finders = tuple(finder_for(place) for place in places)
         self._around = Circumstances(interfaces_of(interface), api_version, policy)
         self._memories = memories_of(self._finders)
@@ -221,13 +222,13 @@ class Host(Generic[T_co]):
             compiler=compiler,
             quarantine_after=quarantine_after,
             slow_load_seconds=slow_load_seconds,
+            isolator=self._isolator,
         )
         self._wants = plugins, tuple(only) if only is not None else None
         self._given_store = store
         self._store: Store | None = None
         self._all: dict[str, CallAllFunction] = {}
         self._first: dict[str, FirstFunction] = {}
-        self._loader.isolator = isolator
         self._registry: _Registry | None = None
         self._early: dict[str, Plugin[T_co]] = {}  # asked for by name before anything was listed
 
@@ -550,7 +551,7 @@ class Host(Generic[T_co]):
     def findings(self) -> "tuple[Finding, ...]":
         """What is wrong with places as a whole, such as a folder that is not there or a ``plugline.toml`` that cannot be read."""
         registry = self._look()
-        isolator = self._loader.isolator
+        isolator = self._isolator
         unknown = isolator.unknown_names(list(registry.plugins)) if isolator is not None else ()
         return (*registry.findings, *registry.unknown.values(), *unknown)
 

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from plugline.host.isolating import Isolator
     from plugline.host.plugin import Plugin
     from plugline.isolation.environments import Environment
+    from plugline.isolation.isolated import IsolatedPlugin
     from plugline.isolation.levels import Confinement
     from plugline.loading.families import Family
     from plugline.loading.patches import Snapshot
@@ -135,6 +136,7 @@ class Loader:
         compiler: Compiler | None = None,
         quarantine_after: int | None = None,
         slow_load_seconds: float | None = None,
+        isolator: "Isolator | None" = None,
     ) -> None:
         """Reserve the private packages.
 
@@ -146,7 +148,7 @@ class Loader:
         self.followers: tuple[Callable[[], object], ...] = ()  # who is told that plugins came, went or are new
         self.lock: LoadLock = LoadLock()
         self._watch = Watch(slow_load_seconds)
-        self.isolator: Isolator | None = None  # set by a host that has plugins run elsewhere
+        self.isolator = isolator  # of a host that has plugins run elsewhere
         self._around = around
         self._memories = memories or {}
         self._depth = 0  # of loads within loads, and of batches
@@ -855,6 +857,10 @@ class Loader:
         if namespace is not None and all(one.finder != entry.finder for one in self._loaded.values()):
             empty(namespace)
         return tuple(finding for finding in findings if finding is not None)
+
+    def isolated(self, value: object) -> "IsolatedPlugin | None":
+        """Return what provides an interface, if that is a plugin in a worker."""
+        return value if self.isolator is not None and self.isolator.has(value) else None
 
     def instance(self, entry: Entry, loaded: Loaded, settings: Mapping[str, object]) -> object:
         """Return the object that provides the interface, made with ``settings`` where it is a class.

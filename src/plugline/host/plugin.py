@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from plugline.host.dispatching import Streak
     from plugline.host.entries import Entry
     from plugline.host.loader import Loaded, Loader, Outcome
+    from plugline.isolation.isolated import IsolatedPlugin
     from plugline.reloading.report import ReloadReport
     from plugline.worker.limits import Sandbox
 
@@ -390,7 +391,16 @@ class Plugin(Generic[T_co]):
     def _set_aside(self) -> Aside | None:
         if self._aside is not None or self._history is None:
             return self._aside
+        apart = self._apart
+        if apart is not None and apart.history.quarantined:
+            return Aside("quarantined", apart.quarantined().findings)
         return self._history.quarantine
+
+    @property
+    def _apart(self) -> "IsolatedPlugin | None":
+        """The plugin in its worker, where it runs in one."""
+        success = self._success
+        return self._loader.isolated(success.target.value) if success is not None else None
 
     @property
     def refusal(self) -> "PluginRejected | None":
@@ -486,6 +496,9 @@ class Plugin(Generic[T_co]):
 
     def _release(self) -> None:
         """Begin to count anew."""
+        apart = self._apart
+        if apart is not None:
+            apart.release()
         if self._history is not None:
             self._history.quarantine = None
             if self._history.streak is not None:
@@ -524,7 +537,7 @@ class Plugin(Generic[T_co]):
     def _made(self, loaded: "Loaded") -> object:
         """Return an instance made without settings, or the error that making it gave."""
         value = loaded.target.value
-        if not isinstance(value, type):
+        if not isinstance(value, type) and self._apart is None:
             return value  # a module is its own instance
         from plugline.errors import LoadError  # noqa: PLC0415 - see above
 

@@ -248,7 +248,9 @@ class IsolatedPlugin:
         """Return the error for calls of a plugin that is set aside."""
         last = self.history.last
         message = f"{self.history.in_a_row} workers in a row died; the last one {last.what if last is not None else ''}"
-        hint = f"mend it, then load it anew: host.reload({self.name!r})"
+        hint = (
+            f"mend it, then load it anew: host.reload({self.name!r}); or let it try again: host.release({self.name!r})"
+        )
         return PluginQuarantined(self.name, (Finding("P364", message, Place(self._sent.shown), hint),))
 
     def release(self) -> None:

@@ -378,3 +378,19 @@ def test_a_reload_releases_a_plugin_from_quarantine(tmp_path: Path, level: Level
         write_plugin(tmp_path, "return record")
         assert host.reload("subject").ok
         assert plugin.transform({"n": 1}) == {"n": 1}
+
+
+def test_a_plugin_whose_workers_die_is_set_aside_visibly_until_it_is_released(tmp_path: Path, level: Level) -> None:
+    folder = write_plugin(tmp_path, "if 'end' in record:\n    os._exit(1)\nreturn record")
+    with processors(folder, level) as host:
+        handle = host["subject"]
+        plugin = handle.load()
+        for _ in range(3):
+            with pytest.raises(WorkerFailed):
+                plugin.transform({"end": 1})
+        assert str(handle.state) == "quarantined"
+        with pytest.raises(PluginQuarantined):
+            handle.load()
+        host.release("subject")
+        assert str(handle.state) == "loaded"
+        assert plugin.transform({"n": 1}) == {"n": 1}
