@@ -167,9 +167,9 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory() as name:
         for number, variant in enumerate(VARIANTS):
             soak(Path(name) / str(number), variant, share, chance, outcome, options.records)
-    print(f"seed {options.seed}: {outcome.kills}, {outcome.runs} runs came to their end")  # noqa: T201 - a program
+    print(f"seed {options.seed}: {outcome.kills}, {outcome.runs} runs came to their end")
     for one in outcome.differing:
-        print(one)  # noqa: T201 - as above
+        print(one)
     return 1 if outcome.differing else 0
 
 
