@@ -15,7 +15,13 @@ _MAX_TRACEBACK_CHARACTERS = 20_000
 _MAX_TRACEBACK_FRAMES = 50
 
 # What calls foreign code, and so stands above it in every traceback.
-_OUR_MODULES = ("plugline.dispatch.", "plugline.loading.", "plugline.records.", "plugline.pipeline.", "plugline.worker.")
+_OUR_MODULES = (
+    "plugline.dispatch.",
+    "plugline.loading.",
+    "plugline.records.",
+    "plugline.pipeline.",
+    "plugline.worker.",
+)
 
 # Through the descriptor, because a class of exceptions may define a ``__traceback__`` of its own.
 _get_traceback = vars(BaseException)["__traceback__"].__get__
