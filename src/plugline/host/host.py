@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from plugline.host.isolating import Isolator
     from plugline.host.store import Kept, Store
     from plugline.isolation.levels import Isolation
+    from plugline.reloading.notify import Method
     from plugline.reloading.report import ReloadReport
+    from plugline.reloading.watching import Watcher
     from plugline.worker.limits import Sandbox
 
 T_co = TypeVar("T_co", covariant=True)
@@ -253,18 +255,22 @@ class Host(Generic[T_co]):
         New plugins appear and deleted ones go. A plugin that is still there keeps its handle and, if it is loaded,
         its code; one that declined or failed to load gets another try.
         """
+        self._look_again(None)
+
+    def _look_again(self, deleted: "set[str] | None") -> None:
+        """Look at all places again; of plugins that are loaded, only those with these files go, ``None`` for any."""
         with self._loader.lock:
             # What is made in thousands here stays, and none of it is garbage: the collector would look through all of it
             # again and again.
             collecting = gc.isenabled()
             gc.disable()
             try:
-                self._refresh()
+                self._refresh(deleted)
             finally:
                 if collecting:
                     gc.enable()
 
-    def _refresh(self) -> None:
+    def _refresh(self, deleted: "set[str] | None") -> None:
         old = self._registry.plugins if self._registry is not None else self._early
         self._around.renew()
         plugins: dict[str, Plugin[T_co]] = {}
@@ -278,7 +284,9 @@ class Host(Generic[T_co]):
         gone = old.keys() - inspection.accepted.keys()
         files = {(entry.finder, entry.place.path) for entry in inspection.accepted.values()} if gone else set()
         for name in gone:
-            if (old[name]._finder, old[name].place.path) not in files:  # noqa: SLF001 - a host owns its handles
+            if deleted is not None and old[name].generation and old[name].path not in deleted:
+                plugins[name] = old[name]  # an editor is about to put it back
+            elif (old[name]._finder, old[name].place.path) not in files:  # noqa: SLF001 - a host owns its handles
                 old[name]._forget()  # noqa: SLF001 - likewise
             elif old[name]._appeared:  # noqa: SLF001 - likewise
                 plugins[name] = old[name]
@@ -426,6 +434,38 @@ class Host(Generic[T_co]):
                 self._loader.unfollow(follower)
 
         return stop
+
+    def watch(
+        self,
+        on_report: "Callable[[ReloadReport], object] | None" = None,
+        *,
+        method: "Method | None" = None,
+        poll_seconds: float = 0.5,
+    ) -> "Watcher":
+        """Reload plugins as their files are saved, until the watcher that is returned is stopped.
+
+        It begins at once, in a thread of its own, and ends with ``stop()`` or, used in a ``with`` statement, with that::
+
+            with host.watch(print):
+                serve()
+
+        What is loaded is reloaded, whatever way an editor saves it; a helper that plugins share reloads all that import it.
+        A plugin that could not be loaded is tried again when its file changes. One whose file is deleted is unloaded. New files
+        are found, and loaded when somebody uses them.
+
+        Args:
+            on_report: Gets the report of each reload, in the watcher's thread. What it raises is told to the log.
+            method: How changes are heard of: ``"inotify"`` on Linux, ``"watchfiles"`` where it is installed,
+                ``"polling"``. By default the first of these that there is.
+            poll_seconds: How often the files are looked at besides, which is what finds changes on network drives.
+
+        Raises:
+            ValueError: There is no such method here.
+        """
+        from plugline.host.watched import watch_host  # noqa: PLC0415 - for those who watch
+
+        self._look()
+        return watch_host(self, self._loader, on_report, method=method, poll_seconds=poll_seconds)
 
     def _not_reloaded(self, name: str) -> "ReloadReport":
         from plugline.errors import PluginRejected  # noqa: PLC0415 - see above

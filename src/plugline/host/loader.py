@@ -8,7 +8,7 @@ from plugline.clock import monotonic_seconds
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.finders import Finder
 from plugline.discovery.recall import ENTRY, Row, running_part
-from plugline.discovery.trees import real_path
+from plugline.discovery.trees import DiskTree, real_path
 from plugline.files import SourceFile, digest_of, read_plain
 from plugline.findings import Finding, Place
 from plugline.host.circumstances import Circumstances
@@ -217,6 +217,11 @@ class Loader:
     def serves(self, namespace: Namespace) -> bool:
         """Whether a private package is one of this host's."""
         return any(namespace is one for one in self._namespaces.values())
+
+    def folders(self) -> list[str]:
+        """Return the folders on disk that its plugins are in."""
+        trees = (namespace.tree for namespace in self._namespaces.values())
+        return list(dict.fromkeys(tree.real for tree in trees if isinstance(tree, DiskTree)))
 
     def living_handles(self) -> "list[Plugin[object]]":
         """Return the plugins that were loaded and that somebody still holds."""

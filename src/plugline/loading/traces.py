@@ -11,6 +11,7 @@ the import of large libraries by a fifth; from 3.12 on each function of the plug
 
 import sys
 from _thread import get_ident
+from _weakref import ref
 from sys import getrefcount
 from time import time
 
@@ -49,9 +50,23 @@ class Trace:
             registered.
         defined: The names that it had when the load ended.
         state: Of each of its variables, by name, what tells later whether it was changed.
+        departed: Functions and classes that older versions had and this one has not, by name, for as long as somebody
+            holds them: a later version may have them again.
     """
 
-    __slots__ = ("__weakref__", "began", "code", "content", "defined", "effects", "held", "name", "path", "state")
+    __slots__ = (
+        "__weakref__",
+        "began",
+        "code",
+        "content",
+        "defined",
+        "departed",
+        "effects",
+        "held",
+        "name",
+        "path",
+        "state",
+    )
 
     def __init__(self, name: str, path: str, content: bytes, code: CodeType) -> None:
         self.name = name
@@ -63,6 +78,7 @@ class Trace:
         self.held: frozenset[int] = frozenset()
         self.defined: tuple[str, ...] = ()  # and no set, which takes ten times as much memory
         self.state: dict[str, tuple[int, int]] = {}
+        self.departed: dict[str, ref[object]] = {}
 
     def __del__(self) -> None:
         if _ran:

@@ -12,17 +12,18 @@ The moves, in the order in which they are made, each of which can be undone unti
 
 import gc
 import sys
-from functools import partial
 from sys import getrefcount
 from types import FunctionType, ModuleType
 from typing import cast
+from weakref import ref
 
 from plugline.reloading import lines
-from plugline.reloading.classes import Undo, adopt, adopt_member, pair_classes, pair_members, same_shape
-from plugline.reloading.graft import forget_answers, take_closure, told_frame, told_running
+from plugline.reloading.classes import adopt, adopt_member, pair_classes, pair_members, same_shape
+from plugline.reloading.graft import forget_answers, told_frame, told_running, with_code
 from plugline.reloading.living import classes_in, count_functions, suspended_on, threads_in
-from plugline.reloading.memory import assign_bases, clone_function, exchange_functions, exchange_namespaces
+from plugline.reloading.memory import assign_bases, clone_function
 from plugline.reloading.parts import Done, Part
+from plugline.reloading.plan import Plan
 from plugline.reloading.reach import Reach
 from plugline.reloading.references import Young, replace_everywhere
 from plugline.reloading.registered import Owners, Settling
@@ -38,32 +39,25 @@ class Adoption:
         self._pairs = pairs
         self._reach = reach
         self._young = young
-        self._log: list[Undo] = []
+        self._plan = Plan()
+        self._contents: dict[int, FunctionType] = {}
         self._canonical: dict[int, object] = {}
         self._news: list[object] = []
         self._classes: list[tuple[type, type]] = []
         self._members: list[tuple[object, object]] = []
         self._successors: list[tuple[type, type]] = []
         self._transition: Transition | None = None
-        self._clones: list[FunctionType] = []  # what has the old content of functions that were taken
-
-    def commit(self, done: Done) -> None:
-        """Make all moves; what one raises passes, and then none was made."""
-        try:
-            self._commit(done)
-        except BaseException:
-            while self._log:
-                self._log.pop()()
-            raise
 
     def canonical(self, value: object) -> object:
         """Return what stands in the place of an object."""
         return self._canonical.get(id(value), value)
 
-    def _commit(self, done: Done) -> None:
-        frames = threads_in([part.names for part, _ in self._pairs])
-        done.in_flight += map(told_frame, frames)
-        self._transition = Transition(frames) if frames else None
+    def commit(self, done: Done) -> None:
+        """Make all moves; what one raises passes, and then none was made."""
+        names = [part.names for part, _ in self._pairs]
+        # Alone, nobody can be in the middle of a call but whoever asked for the reload, who is.
+        others = len(sys._current_frames()) > 1 or threads_in(names)  # noqa: SLF001 - documented, for looking at threads
+        self._transition = Transition(self._plan, names) if others else None
         for part, shadow in self._pairs:
             self._pair_classes(part, shadow)
         functions = [self._pair_functions(part, shadow) for part, shadow in self._pairs]
@@ -71,36 +65,38 @@ class Adoption:
         self._replace_references([one for named in functions for one in named])
         self._take(functions)
         for settling in settlings:
-            settling.settle(self._log)
+            settling.settle(self._plan)
         for part, shadow in self._pairs:
-            done.in_flight += self._retire(part)
-            if self._transition is not None:
-                self._route_names(part, shadow, self._transition)
-        for _, shadow in self._pairs:
-            exchange_namespaces(shadow.module, shadow.beside)
-            self._log.append(partial(exchange_namespaces, shadow.module, shadow.beside))
+            forget_answers(part.names.values())
+            self._plan.exchange_namespaces(shadow.module, shadow.beside)
+        self._plan.run()
         self._end(done)
 
     def _take(self, functions: list[list[tuple[str, FunctionType, object]]]) -> None:
         """Give the old objects the new content."""
         for (part, shadow), named in zip(self._pairs, functions, strict=True):
             self._take_functions(part, shadow, named)
+            self._take_closures(part, shadow, {id(before) for _, before, _ in named})
+            if self._transition is not None:
+                self._route_names(part, shadow, self._transition)
         for old, new in self._classes:
-            adopt(old, new, self.canonical, self._take_held, self._log, self._transition)
+            adopt(old, new, self.canonical, self._take_held, self._plan, self._transition)
         for before, after in self._members:
-            adopt_member(before, after, self._log)
-        for part, shadow in self._pairs:
-            self._take_closures(part, shadow)
+            adopt_member(before, after, self._plan)
 
     def _end(self, done: Done) -> None:
         """Do what is left when the new version is in force; none of it fails."""
+        frames = self._transition.begin() if self._transition is not None else []
+        done.in_flight += map(told_frame, frames)
+        for part, shadow in self._pairs:
+            # Each module has the names of the other by now.
+            _remember_departed(part, shadow)
+            done.in_flight += self._retire(part)
         for _, new in self._classes:
             _dismiss(new)
         for old, new in self._successors:
             self._young.end()
             done.lost += succeed_class(old, new)
-        if self._transition is not None:
-            self._transition.begin()
 
     def _route_names(self, part: Part, shadow: Shadow, transition: Transition) -> None:
         """Let running calls, which see the old names, go over to the new functions if they last."""
@@ -111,12 +107,20 @@ class Adoption:
                 and isinstance(after, FunctionType)
                 and before.__globals__ is part.names
             ):
-                transition.route_later(before, clone_function(before), clone_function(after), self._log)
+                # What somebody holds is the new one by then, and so it is the content that is led to.
+                lead = transition.leading(
+                    clone_function(before), clone_function(self._content(after)), only_inside=True
+                )
+                self._plan.set_item(part.names, name, lead)
+
+    def _content(self, function: FunctionType) -> FunctionType:
+        """Return the new function whose content an old one, that stands in its place, is about to take."""
+        return self._contents.get(id(function), function)
 
     # ------------------------------------------------------------------ pairs
 
     def _pair_classes(self, part: Part, shadow: Shadow) -> None:
-        for old, new in pair_classes(part.names, shadow.new, part.name):
+        for old, new in pair_classes({**departed(part), **part.names}, shadow.new, part.name):
             if not same_shape(old, new):
                 self._successors.append((old, new))
                 continue
@@ -150,6 +154,17 @@ class Adoption:
                     self._news.append(after)
                 self._canonical[id(after)] = before
             named.append((name, before, after))
+        return named + self._pair_departed(part, shadow)
+
+    def _pair_departed(self, part: Part, shadow: Shadow) -> list[tuple[str, FunctionType, object]]:
+        """Return what follows functions that are back after versions without them."""
+        named: list[tuple[str, FunctionType, object]] = []
+        for name, before in departed(part).items():
+            after = shadow.new.get(name)
+            if isinstance(before, FunctionType) and _is_function(after) and id(after) not in self._canonical:
+                self._news.append(after)
+                self._canonical[id(after)] = before
+                named.append((name, before, after))
         return named
 
     # ------------------------------------------------------------------ moves
@@ -196,31 +211,25 @@ class Adoption:
     def _take_functions(self, part: Part, shadow: Shadow, named: list[tuple[str, FunctionType, object]]) -> None:
         old, new = part.names, shadow.new
         for name, before, after in named:
-            clone = clone_function(after) if isinstance(after, FunctionType) else forwarder(after, before)
+            content = clone_function(after) if isinstance(after, FunctionType) else forwarder(after, before)
             if isinstance(after, FunctionType):
                 new[name] = before
-            self._exchange(before, clone)
-            old[name] = clone
-            self._log.append(partial(old.__setitem__, name, before))
-
-    def _exchange(self, one: FunctionType, other: FunctionType) -> None:
-        exchange_functions(one, other)
-        self._clones.append(other)
-        self._log.append(partial(exchange_functions, one, other))
+                self._contents[id(before)] = after
+            self._plan.exchange_functions(before, content)
+            if old.get(name) is before:
+                self._plan.set_item(old, name, content)
 
     def _take_held(self, old: FunctionType, new: FunctionType) -> bool:
         if self._transition is not None:
-            before, after = clone_function(old), clone_function(new)
-            self._clones.append(before)
-            self._transition.route(old, before, after, self._log)
+            self._transition.route(old, clone_function(old), clone_function(new))
             return True
-        # Held by the class, the copy of its names, the caller's variable, this parameter and the call.
-        if getrefcount(old) <= 5:
+        # Held by the class, the caller's variable, this parameter and the call.
+        if getrefcount(old) <= 4:
             return False
-        self._exchange(old, clone_function(new))
+        self._plan.exchange_functions(old, clone_function(new))
         return True
 
-    def _take_closures(self, part: Part, shadow: Shadow) -> None:
+    def _take_closures(self, part: Part, shadow: Shadow, taken_by_name: set[int]) -> None:
         """Give the new code to what is left: functions that calling the old ones made, or that are wrapped, and are held."""
         pairs, old = part.comparison.pairs, part.names
         follows = {id(before): after for before, after in pairs}
@@ -228,8 +237,7 @@ class Adoption:
         for owner in classes_in(values, part.name):
             values += vars(owner).values()
         living = count_functions(values)
-        living.update((id(one), (one, 0)) for one in self._clones)
-        direct = {id(value) for value in values} | {id(one) for one in self._clones}
+        direct = {id(value) for value in values}
         counts: dict[int, int] = {}
         for function, _ in living.values():
             counts[id(function.__code__)] = counts.get(id(function.__code__), 0) + 1
@@ -245,11 +253,15 @@ class Adoption:
             self._young.end()
             taken += [one for one in gc.get_referrers(*left) if one.__class__ is FunctionType and id(one) not in living]
         for function in taken:
-            if function.__globals__ is old:
-                code = follows[id(function.__code__)]
-                before = clone_function(function)
-                if take_closure(function, code, shadow.new):
-                    self._log.append(partial(exchange_functions, function, before))
+            if function.__globals__ is old and id(function) not in taken_by_name:
+                after = with_code(function, follows[id(function.__code__)], shadow.new)
+                if after is None:
+                    continue
+                if self._transition is not None:
+                    # Running calls reach it through what wraps it.
+                    self._transition.route(function, clone_function(function), after)
+                else:
+                    self._plan.exchange_functions(function, after)
 
     def _retire(self, part: Part) -> list[str]:
         code = part.trace.code
@@ -258,10 +270,25 @@ class Adoption:
         if any(getrefcount(old) > 5 for old, _ in pairs):
             self._young.end()
             running = suspended_on([old for old, _ in pairs])
-        forget_answers(part.names.values())
         lines.retire(code, part.trace.content, part.generation)
         lines.follow(part.trace.path)
         return [*map(told_running, running)]
+
+
+def departed(part: Part) -> dict[str, object]:
+    """Return what older versions of a module had and the one in force has not, as far as somebody holds it."""
+    living = ((name, held()) for name, held in part.trace.departed.items())
+    return {name: value for name, value in living if value is not None}
+
+
+def _remember_departed(part: Part, shadow: Shadow) -> None:
+    new, old = part.names, shadow.new
+    gone = {
+        name: value
+        for name, value in {**departed(part), **old}.items()
+        if name not in new and isinstance(value, (FunctionType, type)) and value.__module__ == part.name
+    }
+    shadow.trace.departed = {name: ref(value) for name, value in gone.items()}
 
 
 def _unpaired(classes: list[type], canonical: dict[int, object]) -> list[type]:

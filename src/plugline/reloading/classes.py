@@ -5,14 +5,13 @@ from functools import partial
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import cast
 
-from plugline.reloading.memory import STAND_IN, assign_bases, assign_class, clone_function, forget_lookups
+from plugline.reloading.memory import STAND_IN, bases_assigned, class_assigned, clone_function
+from plugline.reloading.plan import Plan
 from plugline.reloading.transition import Transition
 
 _OWN = frozenset({"__dict__", "__weakref__", "__mro__"})
 _MADE_BY_PYTHON = (GetSetDescriptorType, MemberDescriptorType)
 _ABSENT = object()
-
-Undo = Callable[[], None]
 
 
 def pair_classes(old: dict[str, object], new: dict[str, object], module: str) -> Iterator[tuple[type, type]]:
@@ -74,70 +73,69 @@ def adopt(
     new: type,
     canonical: Callable[[object], object],
     take_function: Callable[[FunctionType, FunctionType], bool],
-    log: list[Undo],
+    plan: Plan,
     transition: Transition | None,
 ) -> None:
-    """Give an old class object the new definition.
+    """Plan to give an old class object the new definition.
 
     Args:
         old: What everybody holds; stays the class.
         new: Holds the definition; of no use to anybody afterwards.
         canonical: Tells what stands in the place of an object from now on.
         take_function: Gives an old function that somebody holds the content of the new one; false where nobody does.
-        log: Takes what undoes it, step by step.
-        transition: Where calls are running that have to see the old definition.
-
-    Raises:
-        TypeError: Python refuses the new bases or metaclass for instances that there are.
+        plan: Takes the changes. Making them raises ``TypeError`` where Python refuses the new bases or metaclass.
+        transition: Where calls may be running that have to see the old definition.
     """
-    _adopt_metaclass(old, cast(type, canonical(type(new))), log)
+    before, after = vars(old), vars(new)
+    _adopt_metaclass(old, cast(type, canonical(type(new))), plan)
     bases = tuple(cast(type, canonical(base)) for base in new.__bases__)
     if old.__bases__ != bases and (old.__bases__, bases) != ((STAND_IN,), (object,)):
-        before_bases = old.__bases__
-        assign_bases(old, bases)
-        log.append(lambda: assign_bases(old, before_bases))
-    before = dict(vars(old))
-    log.append(lambda: _restore(old, before))
-    after = vars(new)
-    for name, value in list(after.items()):
+        undo = bases_assigned(old, old.__bases__) if old.__bases__ != (object,) else []
+        *first, last = bases_assigned(old, bases)
+        for operation in first:
+            plan.add(operation)  # type: ignore[arg-type]
+        plan.add(last, *undo)  # type: ignore[arg-type]
+    for name, value in after.items():
         had = before.get(name, _ABSENT)
         if had is value or name in _OWN or (isinstance(value, _MADE_BY_PYTHON) and had is not _ABSENT):
             continue
         if isinstance(had, FunctionType) and isinstance(value, FunctionType) and take_function(had, value):
             continue
         if transition is not None:
-            _route(had, value, transition, log)
-        _set(old, name, canonical(value))
-    _delete_names(old, before.keys() - after.keys() - _OWN, transition)
+            _route(had, value, transition)
+        plan.set_attribute(old, name, canonical(value))
+    _delete_names(old, before.keys() - after.keys() - _OWN, plan, transition)
     if "_abc_impl" in after:
-        _forget_answers(old)
+        _forget_answers(old, plan)
 
 
-def _adopt_metaclass(old: type, kind: type, log: list[Undo]) -> None:
+def _adopt_metaclass(old: type, kind: type, plan: Plan) -> None:
     before = type(old)
     if before is not kind:
-        assign_class(old, kind)
-        log.append(lambda: assign_class(old, before))
+        *first, last = class_assigned(old, kind)
+        for operation in first:
+            plan.add(operation)  # type: ignore[arg-type]
+        plan.add(last, *class_assigned(old, before))  # type: ignore[arg-type]
 
 
-def _delete_names(owner: type, names: set[str], transition: Transition | None) -> None:
+def _delete_names(owner: type, names: set[str], plan: Plan, transition: Transition | None) -> None:
     for name in names:
         if transition is not None:
-            transition.at_end(partial(_delete, owner, name))
+            transition.at_end(partial(_delete, owner, name, vars(owner)[name]))
         else:
-            type.__delattr__(owner, name)
+            plan.delete_attribute(owner, name)
 
 
-def _delete(owner: type, name: str) -> None:
-    if name in vars(owner):
+def _delete(owner: type, name: str, value: object) -> None:
+    if vars(owner).get(name) is value:
         type.__delattr__(owner, name)
 
 
-def _route(old: object, new: object, transition: Transition, log: list[Undo]) -> None:
+def _route(old: object, new: object, transition: Transition) -> None:
     """Let the functions in a new property, class method or static method lead to the old ones from running calls."""
     for before, after in zip(_functions(old), _functions(new), strict=False):
         if before is not None and after is not None and before is not after:
-            transition.route(after, clone_function(before), clone_function(after), log)
+            transition.route(after, clone_function(before), clone_function(after))
 
 
 def _functions(value: object) -> tuple[FunctionType | None, ...]:
@@ -152,28 +150,10 @@ def _functions(value: object) -> tuple[FunctionType | None, ...]:
     return tuple(one if isinstance(one, FunctionType) else None for one in found)
 
 
-def _set(owner: type, name: str, value: object) -> None:
-    try:
-        type.__setattr__(owner, name, value)
-    except (AttributeError, TypeError):
-        # What Python makes for itself (a new slot's descriptor, 3.13's __static_attributes__) may be read-only.
-        forget_lookups(owner)
-
-
-def _restore(owner: type, names: dict[str, object]) -> None:
-    now = dict(vars(owner))
-    for name, value in names.items():
-        if now.get(name, _ABSENT) is not value:
-            _set(owner, name, value)
-    for name in now:
-        if name not in names:
-            type.__delattr__(owner, name)
-
-
-def _forget_answers(owner: type) -> None:
+def _forget_answers(owner: type, plan: Plan) -> None:
     from _abc import _reset_caches  # type: ignore[import-not-found]  # noqa: PLC0415 - for classes with ABCMeta only
 
-    _reset_caches(owner)
+    plan.add((_reset_caches, owner))
 
 
 def pair_members(old: type, new: type) -> Iterator[tuple[object, object]]:
@@ -192,17 +172,10 @@ def pair_members(old: type, new: type) -> Iterator[tuple[object, object]]:
         yield before, member
 
 
-def adopt_member(old: object, new: object, log: list[Undo]) -> None:
-    """Give an old member of an enumeration the value of the new one."""
+def adopt_member(old: object, new: object, plan: Plan) -> None:
+    """Plan to give an old member of an enumeration the value of the new one."""
     names, after = old.__dict__, dict(new.__dict__)
     before = dict(names)
     if after.get("__objclass__") is type(new):
         after["__objclass__"] = type(old)
-
-    def restore() -> None:
-        names.clear()
-        names.update(before)
-
-    log.append(restore)
-    names.clear()
-    names.update(after)
+    plan.add((names.update, after), (names.clear,), (names.update, before))

@@ -6,14 +6,14 @@ from functools import lru_cache
 from sys import getrefcount
 from types import CodeType, FrameType, FunctionType
 
-from plugline.loading.traces import Trace, forget_code, ran, succeed_code
+from plugline.loading.traces import forget_code, ran, succeed_code
 from plugline.reloading import lines
 from plugline.reloading.codes import exchangeable
 from plugline.reloading.differences import edited_names
 from plugline.reloading.living import Running, find_functions, suspended_on, threads_in
-from plugline.reloading.memory import clone_function, exchange_functions
+from plugline.reloading.memory import clone_function
 from plugline.reloading.parts import Done, Part
-from plugline.reloading.slice import Slice
+from plugline.reloading.plan import Plan
 from plugline.reloading.transition import Transition
 
 _HAS_DOCSTRING = 0x4000000  # inspect.CO_HAS_DOCSTRING, from 3.14 on
@@ -26,42 +26,50 @@ def can_graft(part: Part) -> bool:
 
 def graft(parts: list[Part], done: Done) -> None:
     """Put the new code on all functions that live on the old one, those that were not edited too: their lines moved."""
-    with Slice():
-        frames = threads_in([part.names for part in parts])
-        transition = Transition(frames) if frames else None
-        done.in_flight += map(told_frame, frames)
-        for part in parts:
-            done.in_flight += _graft(part, transition)
-            done.changed += edited_names(part.comparison)
-            done.kept += sorted(part.trace.state)
-        if transition is not None:
-            transition.begin()
+    plan = Plan()
+    names = [part.names for part in parts]
+    # Alone, nobody can be in the middle of a call but whoever asked for the reload, who is.
+    others = len(sys._current_frames()) > 1 or threads_in(names)  # noqa: SLF001 - documented, for looking at threads
+    transition = Transition(plan, names) if others else None
+    for part in parts:
+        _plan(part, plan, transition)
+    plan.run()
+    frames = transition.begin() if transition is not None else []
+    for part in parts:
+        done.in_flight += (told_frame(frame) for frame in frames if frame.f_globals is part.names)
+        done.in_flight += _retire(part, running=bool(frames))
+        done.changed += edited_names(part.comparison)
+        done.kept += sorted(part.trace.state)
 
 
-def _graft(part: Part, transition: Transition | None) -> list[str]:
+def _plan(part: Part, plan: Plan, transition: Transition | None) -> None:
     pairs = part.comparison.pairs
-    edited = {id(old) for old, _ in part.comparison.edited}
+    edited = {id(old) for old, _ in part.comparison.edited} if transition is not None else set()
     found = find_functions(pairs, part.names, part.name)
-    left_over = transition is not None
     for old, new in pairs:
         for function in found[id(old)]:
             if transition is not None and id(old) in edited:
-                before = clone_function(function)
-                left_over |= not _take(function, old, new)
-                transition.route(function, before, clone_function(function), [])
+                after = with_code(function, new, function.__globals__)
+                if after is not None:
+                    transition.route(function, clone_function(function), after)
             else:
-                left_over |= not _take(function, old, new)
-        succeed_code(old, new)
-    trace: Trace = part.trace
+                _take(function, old, new, plan)
+
+
+def _retire(part: Part, *, running: bool) -> list[str]:
+    """Let go of the old code, and give what still runs of it a name and lines of its own."""
+    pairs, trace = part.comparison.pairs, part.trace
     old_code, old_content = trace.code, trace.content
     trace.code, trace.content = part.code, part.content
+    for old, new in pairs:
+        succeed_code(old, new)
     forget_code(old_code)
-    running = suspended_on(old for old, _ in pairs) if _more_held(pairs) else []
-    if running or left_over:
+    suspended = suspended_on(old for old, _ in pairs) if _more_held(pairs) else []
+    if running or suspended:
         lines.retire(old_code, old_content, part.generation)
     lines.follow(trace.path)
     forget_answers(part.names.values())
-    return [*map(told_running, running)]
+    return [*map(told_running, suspended)]
 
 
 def forget_answers(values: Iterable[object]) -> None:
@@ -99,28 +107,32 @@ def told_running(running: Running) -> str:
     return running.__qualname__
 
 
-def _take(function: FunctionType, old: CodeType, new: CodeType) -> bool:
-    if _docstring(old) != _docstring(new) and function.__doc__ == _docstring(old):
-        function.__doc__ = _docstring(new)
-    if exchangeable(old, new):
-        function.__code__ = new
-        return True
-    return take_closure(function, new, function.__globals__)
+def _take(function: FunctionType, old: CodeType, new: CodeType, plan: Plan) -> None:
+    if not exchangeable(old, new):
+        after = with_code(function, new, function.__globals__)
+        if after is not None:
+            plan.exchange_functions(function, after)
+        return
+    plan.add((setattr, function, "__code__", new), (setattr, function, "__code__", old))
+    before, after_text = _docstring(old), _docstring(new)
+    if before != after_text and function.__doc__ == before:
+        plan.add((setattr, function, "__doc__", after_text), (setattr, function, "__doc__", before))
 
 
-def take_closure(function: FunctionType, new: CodeType, names: dict[str, object]) -> bool:
-    """Give new code, and globals, to a function that closes over other variables than the new code does."""
+def with_code(function: FunctionType, new: CodeType, names: dict[str, object]) -> FunctionType | None:
+    """Return a function like another one with new code and globals; ``None`` where it lacks variables to close over."""
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
     if any(name not in cells for name in new.co_freevars):
-        return False
+        return None
     closure = tuple(cells[name] for name in new.co_freevars)
     donor = FunctionType(new, names, function.__name__, function.__defaults__, closure)
     donor.__kwdefaults__ = function.__kwdefaults__
     donor.__dict__.update(function.__dict__)
     donor.__annotations__ = function.__annotations__
-    donor.__qualname__, donor.__module__, donor.__doc__ = function.__qualname__, function.__module__, function.__doc__
-    exchange_functions(function, donor)
-    return True
+    donor.__qualname__, donor.__module__ = function.__qualname__, function.__module__
+    old_text = _docstring(function.__code__)
+    donor.__doc__ = _docstring(new) if function.__doc__ == old_text else function.__doc__
+    return donor
 
 
 def _docstring(code: CodeType) -> str | None:

@@ -5,16 +5,15 @@ still runs of an older one is renamed, in place, to the same name with its gener
 own lines under that name for as long as it lives.
 """
 
-import sys
+import linecache
 from _imp import _fix_co_filename  # type: ignore[attr-defined]  # as importlib does for code from a moved file
+from importlib.util import decode_source
 from types import CodeType
 from weakref import ref
 
 
 def lines_of(content: bytes) -> list[str]:
     """Return the lines of a source, as the compiler counts them, each with its end."""
-    from importlib.util import decode_source  # noqa: PLC0415 - only where somebody has use for the lines
-
     try:
         text = decode_source(content)
     except (SyntaxError, UnicodeDecodeError):
@@ -24,8 +23,6 @@ def lines_of(content: bytes) -> list[str]:
 
 def retire(code: CodeType, content: bytes, generation: int) -> None:
     """Give code that is still running, and is no longer in force, a name and lines of its own."""
-    import linecache  # noqa: PLC0415 - imported by whatever shows a traceback
-
     path = code.co_filename
     name = f"{path} (generation {generation})"
     _fix_co_filename(code, name)
@@ -40,20 +37,14 @@ _retired: dict[int, object] = {}  # by the id of the code
 
 def _forget(key: int, name: str) -> None:
     _retired.pop(key, None)
-    linecache = sys.modules.get("linecache")
-    if linecache is not None:
-        linecache.cache.pop(name, None)
+    linecache.cache.pop(name, None)
 
 
 def hold(path: str, content: bytes) -> None:
     """Let tracebacks show these lines for a file, whatever is in it now: it is not what runs."""
-    import linecache  # noqa: PLC0415 - as above
-
     linecache.cache[path] = (len(content), None, lines_of(content), path)
 
 
 def follow(path: str) -> None:
     """Let tracebacks show what is in the file: it is what runs."""
-    linecache = sys.modules.get("linecache")
-    if linecache is not None:
-        linecache.cache.pop(path, None)
+    linecache.cache.pop(path, None)

@@ -1,6 +1,7 @@
 """The few pointers inside CPython's objects that a reload has to move and that Python cannot reach.
 
-What is moved is exchanged between two living objects, so no count of references changes, and doing it again undoes it:
+What is moved is exchanged between two living objects (see :mod:`plugline.reloading.plan`), so no count of references
+changes, and doing it again undoes it:
 
 - the dict of a module, by which every ``module.name`` in the process leads to the new generation at once;
 - globals, builtins and closure of a function, by which a function that somebody holds becomes the new one, with
@@ -13,15 +14,16 @@ Everything here is one slice of the global interpreter lock or less.
 
 import ctypes
 import sys
+from operator import setitem
 from types import FunctionType, ModuleType
 
 _WORD = ctypes.sizeof(ctypes.c_void_p)
-_HEAD = object.__basicsize__
+HEAD_BYTES = object.__basicsize__
 # A function's fields, in words after the head: globals, builtins, name, qualified name, code, defaults, keyword defaults,
 # closure, doc, dict; then the list of weak references, which stays; then module, annotations, type parameters (in
 # 3.11 the entry point of a call, the same for all).
-_FIELDS = ((0, 10), (11, 14))
-_TYPE = _HEAD - _WORD
+FUNCTION_FIELDS = ((0, 10), (11, 14))
+_TYPE = HEAD_BYTES - _WORD
 
 
 def _read(address: int) -> int:
@@ -30,11 +32,6 @@ def _read(address: int) -> int:
 
 def _write(address: int, value: int) -> None:
     ctypes.c_void_p.from_address(address).value = value
-
-
-def _swap(one: int, other: int) -> None:
-    first, second = ctypes.c_void_p.from_address(one), ctypes.c_void_p.from_address(other)
-    first.value, second.value = second.value, first.value
 
 
 def _probe() -> bool:
@@ -52,8 +49,8 @@ def _probe() -> bool:
     fields = {index: getattr(sample, name) for index, name in enumerate((*first, "__closure__", "__doc__", "__dict__"))}
     fields |= {11: sample.__module__, 12: sample.__annotations__}
     return (
-        _read(id(module) + _HEAD) == id(module.__dict__)
-        and all(_read(id(sample) + _HEAD + index * _WORD) == id(value) for index, value in fields.items())
+        _read(id(module) + HEAD_BYTES) == id(module.__dict__)
+        and all(_read(id(sample) + HEAD_BYTES + index * _WORD) == id(value) for index, value in fields.items())
         and _read(id(module) + _TYPE) == id(ModuleType)
         and _base_offset() > 0
     )
@@ -78,21 +75,6 @@ def _base_offset() -> int:
 
 POSSIBLE = _probe()
 _BASE = _base_offset() if POSSIBLE else 0
-
-
-def exchange_namespaces(one: ModuleType, other: ModuleType) -> None:
-    """Let each of two modules have the dict of the other."""
-    _swap(id(one) + _HEAD, id(other) + _HEAD)
-
-
-def exchange_functions(one: FunctionType, other: FunctionType) -> None:
-    """Let each of two functions be what the other was; who holds one of them now holds the other's content."""
-    mine, its = ((ctypes.c_size_t * _FIELDS[-1][1]).from_address(id(function) + _HEAD) for function in (one, other))
-    for begin, end in _FIELDS:
-        mine[begin:end], its[begin:end] = its[begin:end], mine[begin:end]  # type: ignore[assignment]
-    # Makes the interpreter forget what it had specialised for these functions.
-    one.__code__ = one.__code__
-    other.__code__ = other.__code__
 
 
 def clone_function(function: FunctionType) -> FunctionType:
@@ -128,7 +110,7 @@ def replace_words(holder: object, wanted: dict[int, object], *, items: int = 0) 
     size = kind.__basicsize__ + kind.__itemsize__ * items
     words = (ctypes.c_size_t * (size // _WORD)).from_address(id(holder))
     count = 0
-    for index in range(_HEAD // _WORD, len(words)):
+    for index in range(HEAD_BYTES // _WORD, len(words)):
         new = wanted.get(words[index])
         if new is not None:
             old = ctypes.cast(words[index], ctypes.py_object)
@@ -141,6 +123,24 @@ def replace_words(holder: object, wanted: dict[int, object], *, items: int = 0) 
 
 class STAND_IN:  # noqa: N801 - one value of its kind
     """Stands in for ``object`` where a class that has no other base gets one: CPython refuses to let go of ``object``."""
+
+
+def bases_assigned(owner: type, bases: tuple[type, ...]) -> list[tuple[object, ...]]:
+    """Return the calls of C functions that give a class other bases: see :func:`assign_bases`."""
+    if owner.__base__ is not object or bases == (object,):
+        return [(type.__setattr__, owner, "__bases__", bases if bases != (object,) else (STAND_IN,))]
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(STAND_IN))
+    word = (ctypes.c_size_t * 1).from_address(id(owner) + _BASE)
+    return [(setitem, word, 0, id(STAND_IN)), (type.__setattr__, owner, "__bases__", bases)]
+
+
+def class_assigned(value: object, kind: type) -> list[tuple[object, ...]]:
+    """Return the calls of C functions that let an object be of another class: see :func:`assign_class`."""
+    if not (isinstance(value, type) and (type(value) is type or kind is type)):
+        return [(object.__setattr__, value, "__class__", kind)]
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(kind))
+    word = (ctypes.c_size_t * 1).from_address(id(value) + _TYPE)
+    return [(setitem, word, 0, id(kind)), (ctypes.pythonapi.PyType_Modified, ctypes.py_object(value))]
 
 
 def assign_bases(owner: type, bases: tuple[type, ...]) -> None:

@@ -3,10 +3,12 @@
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
+from operator import setitem
 from types import FunctionType, MethodType
 from weakref import ref
 
-Undo = Callable[[], None]
+from plugline.reloading.plan import Plan
+
 Registry = dict[object, object] | list[object] | deque[object] | set[object]
 
 _LONG = 20  # entries that are longer are data
@@ -137,47 +139,29 @@ class Settling:
             elif old.registered(one) or (new and not isinstance(one, (FunctionType, type))):
                 self._gone.append(index)
 
-    def settle(self, log: list[Undo]) -> None:
-        """Let what was registered again stand where it stood, and what was not be gone."""
+    def settle(self, plan: Plan) -> None:
+        """Plan to let what was registered again stand where it stood, and what was not be gone."""
         registry = self._registry
         if isinstance(registry, dict):
-            before = dict(registry)
-            log.append(lambda: _restore_dict(registry, before))
             for key in self._gone:
-                registry.pop(key, None)
+                plan.add((registry.pop, key, None), (setitem, registry, key, registry[key]))
         elif isinstance(registry, set):
-            members = set(registry)
-            log.append(lambda: _restore_set(registry, members))
-            registry.difference_update(self._gone)
+            plan.add((registry.difference_update, self._gone), (registry.update, self._gone))
         else:
-            self._settle_list(registry, log)
+            self._settle_list(registry, plan)
 
-    def _settle_list(self, registry: list[object] | deque[object], log: list[Undo]) -> None:
-        entries = list(registry)
-        log.append(lambda: _restore_list(registry, entries))
-        after = list(entries)
+    def _settle_list(self, registry: list[object] | deque[object], plan: Plan) -> None:
+        before = list(registry)
+        after = list(before)
         for at, to in self._moves:
-            after[to] = entries[at]
+            after[to] = before[at]
         dropped = {*(at for at, _ in self._moves), *self._gone}
-        _restore_list(registry, [one for index, one in enumerate(after) if index not in dropped])
-
-
-def _restore_dict(registry: dict[object, object], entries: dict[object, object]) -> None:
-    registry.clear()
-    registry.update(entries)
-
-
-def _restore_set(registry: set[object], entries: set[object]) -> None:
-    registry.clear()
-    registry.update(entries)
-
-
-def _restore_list(registry: list[object] | deque[object], entries: list[object]) -> None:
-    if isinstance(registry, list):
-        registry[:] = entries
-    else:
-        registry.clear()
-        registry.extend(entries)
+        after = [one for index, one in enumerate(after) if index not in dropped]
+        if isinstance(registry, list):
+            plan.add((setitem, registry, slice(None), after), (setitem, registry, slice(None), before))
+        else:
+            plan.add((registry.clear,), (registry.extend, before))
+            plan.add((registry.extend, after), (registry.clear,))
 
 
 def describe(value: object) -> tuple[object, ...]:

@@ -11,6 +11,7 @@ import sys
 from _thread import get_ident
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import module_from_spec
 from types import ModuleType, TracebackType
 from typing import Self, cast
 
@@ -38,8 +39,6 @@ class Shadow:
         if spec is None:
             message = f"{module.__name__} has no file any more"
             raise ImportError(message, name=module.__name__)
-        from importlib.util import module_from_spec  # noqa: PLC0415 - a reload is not on the path of a start
-
         self.module = module
         self.beside = module_from_spec(spec)
         self.loader = cast(PrivateLoader, spec.loader)

@@ -18,7 +18,6 @@ from plugline.reloading.parts import Done, Part, nothing_done
 from plugline.reloading.reach import Reach
 from plugline.reloading.references import Young
 from plugline.reloading.shadow import Shadow, Trial
-from plugline.reloading.slice import Slice
 
 
 class Judge(Protocol):
@@ -151,8 +150,7 @@ class Transaction:
         ]
         trial.look_at_what_is_in_force()
         adoption = Adoption(pairs, self._reach, self._young)
-        with Slice():
-            adoption.commit(done)
+        adoption.commit(done)
         for part, shadow in pairs:
             complete_instances(part, shadow.module.__dict__, done)
         for shadow in reversed(trial.done):

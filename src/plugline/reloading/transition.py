@@ -13,66 +13,103 @@ that it calls is the new one.
 import sys
 from collections.abc import Callable
 from sys import _getframe
-from types import FrameType, FunctionType
+from threading import RLock
+from time import sleep
+from types import CodeType, FrameType, FunctionType
 
 from plugline.clock import monotonic_seconds
-from plugline.reloading.memory import exchange_functions
+from plugline.reloading.memory import clone_function
+from plugline.reloading.plan import Plan
 
 _MOST_SECONDS = 1.0
+_PAUSE_SECONDS = 0.0005
 _LOOKED_EVERY = 32  # calls: looking at the stacks of all threads costs some microseconds
 
-Undo = Callable[[], None]
 _open: "list[Transition]" = []
+_ending = RLock()
 
 
 class Transition:
     """From a commit in the middle of calls to the end of these calls.
 
     Args:
-        frames: The outermost frame of each of them.
+        plan: The commit. It tells which calls were running in that moment.
+        namespaces: The dicts of the modules as they were: by these such calls are known.
     """
 
-    def __init__(self, frames: list[FrameType]) -> None:
-        self._frames = frames
-        self._keys = {id(frame) for frame in frames}
+    def __init__(self, plan: Plan, namespaces: list[dict[str, object]]) -> None:
+        self._plan: Plan | None = plan
+        self._namespaces = {id(one) for one in namespaces}
+        self._found: list[FrameType] | None = None
+        self._keys: set[int] = set()
         self._deadline = monotonic_seconds() + _MOST_SECONDS
         self._routed: list[tuple[FunctionType, FunctionType]] = []
         self._at_end: list[Callable[[], None]] = []
         self._calls = 0
         self._over = False
 
-    def begin(self) -> None:
-        """Count it among those that are to be ended."""
-        _open.append(self)
+    def frames(self) -> list[FrameType]:
+        """Return the outermost frame of each call that was running when the commit was made."""
+        found, plan = self._found, self._plan
+        if found is None and plan is not None and plan.tops is not None:
+            found = [one for top in plan.tops.values() if (one := self._outermost(top)) is not None]
+            self._keys = {id(frame) for frame in found}
+            self._found = found
+        return found or []
 
-    def route(self, function: FunctionType, old: FunctionType, new: FunctionType, log: list[Undo]) -> None:
+    def _outermost(self, top: FrameType) -> FrameType | None:
+        outermost = None
+        frame: FrameType | None = top
+        while frame is not None:
+            # What leads to a version is as good as in it.
+            if id(frame.f_globals) in self._namespaces or frame.f_code is _leading_code:
+                outermost = frame
+            frame = frame.f_back
+        return outermost
+
+    def begin(self) -> list[FrameType]:
+        """Take note that the commit was made. Returns the calls that were running; where there were none, it is over."""
+        frames = list(self.frames())
+        self._plan = None
+        self._deadline = monotonic_seconds() + _MOST_SECONDS
+        if frames:
+            _open.append(self)
+        else:
+            self.end()
+        return frames
+
+    def route(self, function: FunctionType, old: FunctionType, new: FunctionType) -> None:
         """Let a function lead to ``old`` from inside the calls, and to ``new`` from elsewhere; in the end it is ``new``."""
-        self._put(function, self._leads(old, new), new, log)
-
-    def route_later(self, function: FunctionType, old: FunctionType, new: FunctionType, log: list[Undo]) -> None:
-        """Let a function that only the calls can reach be ``old``, and ``new`` if they go on for too long."""
-        self._put(function, self._leads(old, new, only_inside=True), new, log)
-
-    def at_end(self, action: Callable[[], None]) -> None:
-        """Do something when the calls are over."""
-        self._at_end.append(action)
-
-    def _put(self, function: FunctionType, router: FunctionType, new: FunctionType, log: list[Undo]) -> None:
-        router.__name__, router.__qualname__, router.__module__ = new.__name__, new.__qualname__, new.__module__
-        router.__doc__, router.__wrapped__ = new.__doc__, new  # type: ignore[attr-defined]
-        exchange_functions(function, router)
-        log.append(lambda: exchange_functions(function, router))
+        plan = self._plan
+        assert plan is not None  # noqa: S101 - only before the commit
+        plan.exchange_functions(function, self.leading(old, new))
         self._routed.append((function, new))
 
-    def _leads(self, old: FunctionType, new: FunctionType, *, only_inside: bool = False) -> FunctionType:
+    def leading(self, old: FunctionType, new: FunctionType, *, only_inside: bool = False) -> FunctionType:
+        """Return a function that leads to ``old`` from inside the calls, and to ``new`` from elsewhere, or when they last too long.
+
+        Args:
+            old: The old version.
+            new: The new version.
+            only_inside: Whether nobody but the calls can reach it.
+        """
+
         def lead(*arguments: object, **keywords: object) -> object:
             if not self._is_over() and (only_inside or self._is_inside(_getframe(1))):
                 return old(*arguments, **keywords)
             return new(*arguments, **keywords)
 
-        return lead  # type: ignore[return-value]
+        router: FunctionType = lead  # type: ignore[assignment]
+        router.__name__, router.__qualname__, router.__module__ = new.__name__, new.__qualname__, new.__module__
+        router.__doc__, router.__wrapped__ = new.__doc__, new  # type: ignore[attr-defined]
+        return router
+
+    def at_end(self, action: Callable[[], None]) -> None:
+        """Do something when the calls are over."""
+        self._at_end.append(action)
 
     def _is_inside(self, frame: FrameType | None) -> bool:
+        self.frames()
         keys = self._keys
         while frame is not None:
             if id(frame) in keys:
@@ -90,33 +127,53 @@ class Transition:
 
     def end_when_done(self) -> bool:
         """End it if the calls are over, or have had their time. Returns whether it is ended."""
-        if not self._over and (monotonic_seconds() > self._deadline or not self._running()):
-            self.end()
+        # Who is just passing by does not wait for another one that ends it.
+        if not self._over and (monotonic_seconds() > self._deadline or not self._running()) and _ending.acquire(False):
+            try:
+                self.end()
+            finally:
+                _ending.release()
         return self._over
 
     def _running(self) -> bool:
         return any(map(self._is_inside, sys._current_frames().values()))  # noqa: SLF001 - documented, for looking at threads
 
     def end(self) -> None:
-        """Make all functions plain."""
-        if self._over:
-            return
-        self._over = True
-        if self in _open:
-            _open.remove(self)
+        """Make all functions plain. When it returns they are, whoever has done it."""
+        with _ending:
+            if not self._over:
+                self._end()
+
+    def _end(self) -> None:
+        plan = Plan()
         for function, new in self._routed:
-            exchange_functions(function, new)
+            # With another one: what is still about to call ``new`` is not to meet itself there.
+            plan.exchange_functions(function, clone_function(new))
+        plan.run()
         for action in self._at_end:
             action()
         self._routed.clear()
         self._at_end.clear()
-        self._frames.clear()
+        self._found = []
+        self._over = True
+        if self in _open:
+            _open.remove(self)
+
+
+_leading_code = next(
+    constant
+    for constant in Transition.leading.__code__.co_consts
+    if isinstance(constant, CodeType) and constant.co_name == "lead"
+)
 
 
 def end_all() -> None:
-    """End all transitions, because another reload begins."""
-    for transition in tuple(_open):
-        transition.end()
+    """End all transitions, because another reload begins, when their calls are over or have had their time."""
+    while not end_those_that_are_done():
+        sleep(_PAUSE_SECONDS)
+    with _ending:
+        for transition in tuple(_open):
+            transition.end()
 
 
 def end_those_that_are_done() -> bool:

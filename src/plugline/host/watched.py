@@ -1,0 +1,87 @@
+"""A host to what a watcher keeps up to date."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from plugline.clock import monotonic_seconds
+from plugline.host.loader import Loader
+from plugline.host.reloads import Handle, load_again, private_modules, reload_modules
+from plugline.loading.traces import trace_of
+from plugline.reloading.notify import Method
+from plugline.reloading.report import ReloadReport
+from plugline.reloading.watching import Watcher
+
+if TYPE_CHECKING:
+    from plugline.host.host import Host
+
+_logger = logging.getLogger(__name__)
+
+OnReport = Callable[[ReloadReport], object]
+
+
+def watch_host(
+    host: "Host[Any]", loader: Loader, on_report: OnReport | None, *, method: Method | None, poll_seconds: float
+) -> Watcher:
+    """Begin to watch a host's files."""
+    return Watcher(_HostFiles(host, loader, on_report), loader.folders(), method=method, poll_seconds=poll_seconds)
+
+
+class _HostFiles:
+    """See :class:`plugline.reloading.watching.Watched`."""
+
+    def __init__(self, host: "Host[Any]", loader: Loader, on_report: OnReport | None) -> None:
+        self._host = host
+        self._loader = loader
+        self._on_report = on_report
+        self._told: dict[str, tuple[object, ...]] = {}  # the last findings of each plugin that is not loaded
+
+    def files(self) -> Mapping[str, bytes]:
+        """Return the path and the content of each file that runs."""
+        return {trace.path: trace.content for trace in self._traces().values()}
+
+    def _traces(self) -> dict[str, Any]:
+        return {name: trace_of(module) for name, module in private_modules(self._loader).items()}
+
+    def take(self, paths: set[str], *, final: bool) -> bool:
+        """Take the files with these paths as they are now."""
+        with self._loader.lock:
+            names = [name for name, trace in self._traces().items() if trace.path in paths]
+            reports = reload_modules(self._loader, names)
+        good = all(report.ok for report in reports)
+        if good or final:
+            for report in reports:
+                if report.how != "unchanged":
+                    self._tell(report)
+        return good
+
+    def look_again(self, gone: set[str]) -> None:
+        """Look for files that are new, or that could not be loaded and are others now."""
+        with self._loader.lock:
+            start = monotonic_seconds()
+            before: dict[str, Handle] = {plugin.name: plugin for plugin in self._loader.living_handles()}
+            wanted = {rejected.name for rejected in self._host.rejected}
+            self._host._look_again(gone)  # noqa: SLF001 - it is made by a host
+            names = {plugin.name for plugin in self._host}
+            reports = [
+                ReloadReport(
+                    plugin=name, generation=plugin.generation, how="removed", seconds=monotonic_seconds() - start
+                )
+                for name, plugin in before.items()
+                if name not in names and plugin.path in gone
+            ]
+            reports += [load_again(self._host[name], start) for name in sorted(wanted & names)]
+        for report in reports:
+            findings = tuple(report.refused)
+            if report.how == "removed" or self._told.get(report.plugin) != findings:
+                self._told[report.plugin] = findings
+                self._tell(report)
+
+    def _tell(self, report: ReloadReport) -> None:
+        if self._on_report is None:
+            _logger.log(logging.INFO if report.ok else logging.WARNING, "%s", report)
+            return
+        try:
+            self._on_report(report)
+        except Exception:
+            _logger.exception("the callback of watch() failed; watching goes on")

@@ -1,0 +1,113 @@
+"""Changes to living objects, made all at once: between the first and the last of them no other thread runs.
+
+The interpreter passes its lock on between the instructions of Python code, and nowhere else. So a commit is planned in Python,
+as calls of functions that are written in C and do not wait, and then made by one instruction that calls them all. Raising
+the switch interval instead was tried: it holds until the operating system takes the processor away for a moment.
+"""
+
+import ctypes
+import gc
+import sys
+from collections import deque
+from collections.abc import Callable
+from itertools import starmap
+from operator import call, delitem, setitem
+from types import FrameType, FunctionType, ModuleType
+from typing import Any
+
+from plugline.reloading.memory import FUNCTION_FIELDS, HEAD_BYTES
+
+_WORD_BYTES = ctypes.sizeof(ctypes.c_size_t)
+_WORDS = FUNCTION_FIELDS[-1][1]
+_Words = ctypes.c_size_t * _WORDS
+_Word = ctypes.c_size_t * 1
+
+Operation = tuple[Callable[..., object], *tuple[Any, ...]]
+
+
+def _bytes_of(words: ctypes.Array[ctypes.c_size_t]) -> memoryview:
+    return memoryview(words).cast("B")
+
+
+class Plan:
+    """What is to be done at once, with what undoes it.
+
+    Every value that is replaced is held until the plan is dropped, so that nothing is finalized in the middle.
+    """
+
+    def __init__(self) -> None:
+        # What each thread was doing in that very moment is a part of it.
+        self._operations: list[Operation] = [(sys._current_frames,)]  # noqa: SLF001 - documented, for looking at threads
+        self._undos: list[tuple[Operation, ...]] = [()]
+        self._done: list[object] = []
+        self._touched: set[int] = set()
+
+    @property
+    def tops(self) -> dict[int, FrameType] | None:
+        """What each thread was doing when it was done; ``None`` before that."""
+        return self._done[0] if self._done else None  # type: ignore[return-value]
+
+    def add(self, operation: Operation, *undo: Operation) -> None:
+        """Add the call of a function that is written in C, with the calls that undo it."""
+        self._operations.append(operation)
+        self._undos.append(undo)
+
+    def set_item(self, holder: Any, key: object, value: object) -> None:
+        """Let ``holder[key]``, a dict's, be a value."""
+        undo = (setitem, holder, key, holder[key]) if key in holder else (delitem, holder, key)
+        self.add((setitem, holder, key, value), undo)
+
+    def set_attribute(self, owner: type, name: str, value: object) -> None:
+        """Let a class have an attribute, whatever its metaclass says."""
+        had = vars(owner)
+        undo: Operation = (type.__setattr__, owner, name, had[name]) if name in had else (type.__delattr__, owner, name)
+        self.add((type.__setattr__, owner, name, value), undo)
+
+    def delete_attribute(self, owner: type, name: str) -> None:
+        """Take an attribute from a class."""
+        self.add((type.__delattr__, owner, name), (type.__setattr__, owner, name, vars(owner)[name]))
+
+    def exchange_functions(self, one: FunctionType, other: FunctionType) -> None:
+        """Let each of two functions be what the other is by then."""
+        for function in (one, other):
+            if id(function) not in self._touched:
+                self._touched.add(id(function))
+                # Makes the interpreter forget what it had specialised for it.
+                self.add((setattr, function, "__code__", function.__code__))
+        mine, its = (_bytes_of(_Words.from_address(id(function) + HEAD_BYTES)) for function in (one, other))
+        self._exchange(mine, its, _bytes_of(_Words()), FUNCTION_FIELDS)
+
+    def exchange_namespaces(self, one: ModuleType, other: ModuleType) -> None:
+        """Let each of two modules have the dict of the other."""
+        mine, its = (_bytes_of(_Word.from_address(id(module) + HEAD_BYTES)) for module in (one, other))
+        self._exchange(mine, its, _bytes_of(_Word()), ((0, 1),))
+
+    def _exchange(
+        self, mine: memoryview, its: memoryview, between: memoryview, fields: tuple[tuple[int, int], ...]
+    ) -> None:
+        for begin, end in fields:
+            part = slice(begin * _WORD_BYTES, end * _WORD_BYTES)
+            # Views are given, not contents: they are read when it is done.
+            moves: tuple[Operation, ...] = (
+                (setitem, between, part, mine[part]),
+                (setitem, mine, part, its[part]),
+                (setitem, its, part, between[part]),
+            )
+            self.add(moves[0])
+            self.add(moves[1])
+            self.add(moves[2], *moves)
+
+    def run(self) -> None:
+        """Do all of it; what one of the calls raises passes, and then none was made."""
+        collects = gc.isenabled()
+        gc.disable()
+        done = self._done
+        try:
+            done.extend(starmap(call, self._operations))
+        except BaseException:
+            undos = [operation for undo in reversed(self._undos[: len(done)]) for operation in undo]
+            deque(starmap(call, undos), maxlen=0)
+            raise
+        finally:
+            if collects:
+                gc.enable()

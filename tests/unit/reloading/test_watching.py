@@ -1,0 +1,186 @@
+import os
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from plugline import Host
+from plugline.reloading.notify import Method
+from plugline.reloading.report import ReloadReport
+
+METHODS: list[Method] = ["inotify", "watchfiles", "polling"]
+
+pytestmark = pytest.mark.slow
+
+
+def eventually(condition: Callable[[], object], seconds: float = 15.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.002)
+    return True
+
+
+def returns(f: Callable[[], object], value: object) -> bool:
+    return f() == value
+
+
+def body(value: object) -> str:
+    return f"def f():\n    return {value!r}\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "x.py").write_text(body("old"))
+    return folder
+
+
+@pytest.fixture(params=METHODS)
+def method(request: pytest.FixtureRequest) -> Method:
+    method: Method = request.param
+    if method == "inotify" and not Path("/proc/sys/fs/inotify").exists():
+        pytest.skip("this system has no inotify")
+    if method == "watchfiles" and find_spec("watchfiles") is None:
+        pytest.skip("watchfiles is not installed")
+    return method
+
+
+Reports = list[ReloadReport]
+Watched = tuple[Host[object], Callable[[], object], Reports]
+
+
+@pytest.fixture
+def watched(folder: Path, method: Method) -> Iterator[Watched]:
+    reports: Reports = []
+    with Host(folder) as host:
+        f = host["x"].load().f  # type: ignore[attr-defined]
+        with host.watch(reports.append, method=method, poll_seconds=0.05):
+            yield host, f, reports
+
+
+def test_a_file_that_is_cut_off_and_written_is_taken(watched: Watched, folder: Path) -> None:
+    _, f, reports = watched
+    (folder / "x.py").write_text(body("new"))
+    assert eventually(lambda: f() == "new")
+    assert eventually(lambda: reports)
+    assert reports[-1].changed == ("f",)
+
+
+def test_a_file_that_is_renamed_into_place_is_taken(watched: Watched, folder: Path) -> None:
+    _, f, _ = watched
+    (folder / ".x.py.swp").write_text(body("new"))
+    (folder / ".x.py.swp").replace(folder / "x.py")
+    assert eventually(lambda: f() == "new")
+
+
+def test_a_file_that_is_deleted_and_written_again_is_taken(watched: Watched, folder: Path) -> None:
+    _, f, _ = watched
+    for value in range(5):
+        (folder / "x.py").unlink()
+        (folder / "x.py").write_text(body(value))
+        assert eventually(partial(returns, f, value))
+
+
+def test_a_save_of_equal_size_and_time_is_taken(watched: Watched, folder: Path) -> None:
+    _, f, _ = watched
+    status = (folder / "x.py").stat()
+    (folder / "x.py").write_text(body("new"))
+    os.utime(folder / "x.py", ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert eventually(lambda: f() == "new")
+
+
+def test_a_save_whose_time_goes_back_is_taken(watched: Watched, folder: Path) -> None:
+    _, f, _ = watched
+    (folder / "x.py").write_text(body("new"))
+    os.utime(folder / "x.py", (1, 1))
+    assert eventually(lambda: f() == "new")
+
+
+def test_a_file_that_is_written_in_pieces_is_taken_when_it_is_whole(watched: Watched, folder: Path) -> None:
+    _, f, _ = watched
+    with (folder / "x.py").open("w") as file:
+        for letter in body("new"):
+            file.write(letter)
+            file.flush()
+    assert eventually(lambda: f() == "new")
+
+
+def test_a_link_that_is_turned_elsewhere_is_taken(watched: Watched, folder: Path) -> None:
+    _, f, _ = watched
+    for version in ("one", "two"):
+        (folder / f"_{version}.py").write_text(body(version))
+        (folder / ".link").symlink_to(f"_{version}.py")
+        (folder / ".link").replace(folder / "x.py")
+        assert eventually(partial(returns, f, version))
+
+
+@pytest.mark.parametrize("text", ["\ufeff" + body("new"), body("new").replace("\n", "\r\n")])
+def test_a_mark_at_the_beginning_and_other_ends_of_lines_are_no_matter(
+    watched: Watched, folder: Path, text: str
+) -> None:
+    _, f, _ = watched
+    (folder / "x.py").write_bytes(text.encode())
+    assert eventually(lambda: f() == "new")
+
+
+def test_a_mistake_is_told_once_and_mended_by_the_next_save(watched: Watched, folder: Path) -> None:
+    _, f, reports = watched
+    (folder / "x.py").write_text("def f(:\n")
+    assert eventually(lambda: any(report.how == "refused" for report in reports))
+    assert f() == "old"
+    (folder / "x.py").write_text(body("new"))
+    assert eventually(lambda: f() == "new")
+    assert [report.how for report in reports].count("refused") == 1
+
+
+def test_a_helper_is_followed_by_those_who_import_it(watched: Watched, folder: Path) -> None:
+    host, _, _ = watched
+    (folder / "_h.py").write_text("K = 1\n")
+    (folder / "y.py").write_text("from ._h import K\n")
+    host.refresh()
+    y = host["y"].load()
+    (folder / "_h.py").write_text("K = 2\n")
+    assert eventually(lambda: y.K == 2)  # type: ignore[attr-defined]
+
+
+def test_a_plugin_that_could_not_be_loaded_is_tried_again(watched: Watched, folder: Path) -> None:
+    host, _, reports = watched
+    (folder / "z.py").write_text("1 / 0\n")
+    host.refresh()
+    host.load_all()
+    assert "z" not in host
+    (folder / "z.py").write_text(body("z"))
+    assert eventually(lambda: any(report.plugin == "z" and report.how == "loaded" for report in reports))
+    assert host["z"].load().f() == "z"  # type: ignore[attr-defined]
+
+
+def test_a_plugin_whose_file_is_deleted_is_told_and_goes(watched: Watched, folder: Path) -> None:
+    host, f, reports = watched
+    (folder / "x.py").unlink()
+    assert eventually(lambda: any(report.how == "removed" for report in reports))
+    assert "x" not in host
+    assert f() == "old"
+
+
+def test_what_a_callback_raises_does_not_end_the_watch(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(report: ReloadReport) -> None:
+        raise ValueError(report.plugin)
+
+    with Host(folder) as host:
+        f = host["x"].load().f  # type: ignore[attr-defined]
+        with host.watch(fail):
+            for value in ("one", "two"):
+                (folder / "x.py").write_text(body(value))
+                assert eventually(partial(returns, f, value))
+            assert eventually(lambda: "watching goes on" in caplog.text)
+
+
+def test_a_method_that_there_is_not_is_named(folder: Path) -> None:
+    with Host(folder) as host, pytest.raises(ValueError, match="'listening'"):
+        host.watch(method="listening")  # type: ignore[arg-type]
