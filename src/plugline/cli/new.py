@@ -79,19 +79,83 @@ def test_only_the_fields_that_are_asked_for_change(plugin):
 """
 
 
+_PROJECT = """[build-system]
+requires = ["hatchling>=1.27"]
+build-backend = "hatchling.build"
+
+[project]
+name = "{distribution}"
+dynamic = ["version"] # that of the plugin itself
+description = "A processor for plugline: {shown}"
+readme = "README.md"
+requires-python = ">=3.11"
+dependencies = ["plugline"]
+
+[project.optional-dependencies]
+test = ["plugline[tool]", "pytest>=8"]
+
+# By this entry point plugline finds it; no code is run for that.
+[project.entry-points."plugline.processors"]
+"{shown}" = "{target}"
+
+[tool.hatch.version]
+path = "src/{module}.py"
+pattern = 'VERSION = "(?P<version>[^"]+)"'
+
+[tool.hatch.build.targets.wheel]
+only-include = ["src/{module}.py"]
+sources = ["src"]
+"""
+
+_README = """# {distribution}
+
+A processor for plugline.
+
+```sh
+pip install {distribution}
+plugline list
+```
+
+`src/{module}.py` works as it is in a plugin folder, too: copy it there, and `use = "{module}"`.
+"""
+
+_WORKFLOW = """name: test
+on: [push, pull_request]
+jobs:
+  test:
+    runs-on: ubuntu-latest
+    strategy:
+      matrix:
+        python: ["3.11", "3.12", "3.13"]
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/setup-python@v5
+        with:
+          python-version: ${{{{ matrix.python }}}}
+      - run: pip install -e .[test]
+      - run: python -m pytest
+"""
+
+
 @click.command("new", short_help="Write a plugin and its test.")
 @click.argument("name")
 @click.option("--folder", default=DEFAULT_FOLDER, show_default=True, help="The plugin folder; made if it is not there.")
 @click.option("--class", "as_class", is_flag=True, help="Write a class, whose annotated attributes are its settings.")
+@click.option(
+    "--package", "as_package", is_flag=True, help="Write a distribution to publish, with an entry point and CI."
+)
 @common
-def command(*, name: str, folder: str, as_class: bool, as_json: bool) -> int:
+def command(*, name: str, folder: str, as_class: bool, as_package: bool, as_json: bool) -> int:
     """Write FOLDER/NAME.py and, beside the folder, tests/test_NAME.py. Nothing is ever overwritten.
 
     \b
     plugline new upper
     plugline new upper --class --folder my_plugins
+    plugline new upper --package      # a folder plugline-upper, ready for "pip install"
     """  # noqa: D301 - click's mark for lines that are not to be filled
     _check_name(name)
+    if as_package:
+        return _package(name, as_class=as_class, as_json=as_json)
     folder = os.path.normpath(folder)
     plugin = os.path.join(folder, f"{name}.py")
     beside = os.path.relpath(os.path.dirname(os.path.abspath(folder))) if not os.path.isabs(folder) else None
@@ -112,6 +176,43 @@ def command(*, name: str, folder: str, as_class: bool, as_json: bool) -> int:
         render.tell(render.plain(plugin))
         render.tell(render.plain(test))
         render.say(f"try it: plugline check {render.plain(plugin)}\n        python -m pytest {render.plain(test)}")
+    return OK
+
+
+def _package(name: str, *, as_class: bool, as_json: bool) -> int:
+    """Write a distribution whose one module is a plugin that works dropped as well."""
+    module = f"plugline_{_identifier(name)}"
+    distribution = "plugline-" + "-".join(part for part in _identifier(name).split("_") if part)
+    if not module.isascii() or distribution == "plugline-":
+        raise Misuse(f"{name!r} cannot be the name of a distribution", "ASCII letters, digits, '_' and '-' are fine")
+    words = {
+        "shown": name,
+        "name_of_class": _class_name(name),
+        "folder": "src",
+        "file": f"{module}.py",
+        "test_path": f"tests/test_{_identifier(name)}.py",
+        "module": module,
+        "distribution": distribution,
+        "target": f"{module}:{_class_name(name)}" if as_class else module,
+    }
+    tests = (_TEST + _TEST_OF_SETTINGS if as_class else _TEST).replace('host["{shown}"]', 'host["{module}"]')
+    texts = {
+        "pyproject.toml": _PROJECT,
+        "README.md": _README,
+        f"src/{module}.py": _CLASS if as_class else _FUNCTION,
+        f"tests/test_{_identifier(name)}.py": tests,
+        ".github/workflows/test.yml": _WORKFLOW,
+    }
+    files = {os.path.join(distribution, path): text.format(**words) for path, text in texts.items()}
+    _write(files)
+    if as_json:
+        render.tell_json({"name": name, "files": list(files)})
+    else:
+        for path in files:
+            render.tell(render.plain(path))
+        render.say(
+            f"try it: pip install -e {distribution}[test]\n        plugline list\n        python -m pytest {distribution}"
+        )
     return OK
 
 

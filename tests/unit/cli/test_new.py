@@ -1,5 +1,7 @@
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,34 @@ def test_a_folder_that_is_a_file_is_told(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["new", "upper"]) == 2
     assert "cannot be written" in capsys.readouterr().err
     assert not Path("tests/test_upper.py").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [["clean-up"], ["upper", "--class"]])
+def test_a_distribution_passes_its_own_test_and_its_file_works_dropped(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["new", "--package", *words]) == 0
+    files = capsys.readouterr().out.splitlines()
+    folder = Path(files[0]).parent
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    (entry,) = project["project"]["entry-points"]["plugline.processors"].items()
+    plugin = folder / project["tool"]["hatch"]["version"]["path"]
+    assert entry[0] == words[0]
+    assert entry[1].partition(":")[0] == plugin.stem
+    assert re.search(project["tool"]["hatch"]["version"]["pattern"], plugin.read_text(encoding="utf-8"))
+    assert main(["check", str(plugin)]) == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_distribution_needs_a_name_that_it_can_have(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new", "--package", "größe"]) == 2
+    assert "ASCII" in capsys.readouterr().err
+    assert not list(Path().iterdir())
