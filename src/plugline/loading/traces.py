@@ -151,6 +151,8 @@ def run_traced(trace: Trace, names: dict[str, object]) -> None:
     if not _plain:
         _plain.append(_plain_instructions())
     if not code.co_code[::2].translate(None, _plain[0]):
+        if get_ident() in _depth:
+            _expect_calls(code)  # whoever imports it may call its functions next
         exec(code, names)  # noqa: S102 - this is where a plugin is run
     else:
         _run_watched(trace, names)
@@ -269,6 +271,13 @@ _depth: dict[int, int] = {}  # by thread: one load may bring another with it
 
 if sys.version_info >= (3, 12):
 
+    def _expect_calls(code: CodeType) -> None:
+        """Let the functions of a module tell when they are called."""
+        tool = _tool()
+        if tool is not None:
+            for inner in functions_in(code):
+                sys.monitoring.set_local_events(tool, inner, sys.monitoring.events.PY_START)
+
     def _record(trace: Trace, run: Callable[[], object]) -> None:
         global _blind  # noqa: PLW0603 - one state of the whole process
         tool = _tool()
@@ -276,8 +285,7 @@ if sys.version_info >= (3, 12):
             _blind = True
             run()
             return
-        for code in functions_in(trace.code):
-            sys.monitoring.set_local_events(tool, code, sys.monitoring.events.PY_START)
+        _expect_calls(trace.code)
         for code in _functions_of_neighbours(trace):
             # Whoever told once is silent until it is asked again.
             sys.monitoring.set_local_events(tool, code, 0)
@@ -328,6 +336,9 @@ if sys.version_info >= (3, 12):
                     pending.append(known)
 
 else:
+
+    def _expect_calls(code: CodeType) -> None:
+        """See above: here the profiler sees all calls of this thread."""
 
     def _record(trace: Trace, run: Callable[[], object]) -> None:
         global _blind  # noqa: PLW0603 - one state of the whole process
