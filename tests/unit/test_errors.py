@@ -51,7 +51,6 @@ EXAMPLES: dict[PluglineError, str] = {
         "the worker of plugin 'a' ended with signal 9\n  hint: give it memory"
     ),
     WorkerTimedOut("a", "took longer than 1 s"): "the worker of plugin 'a' took longer than 1 s",
-    PluginQuarantined("a", [FINDING]): f"plugin 'a' is in quarantine:\n{FINDING}",
     RunStopped(FINDING, {"in": 3}, interrupted=True): str(FINDING),
     SandboxUnavailable("no Landlock", "use another level"): "no sandbox: no Landlock\n  hint: use another level",
 }
