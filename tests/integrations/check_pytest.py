@@ -139,6 +139,33 @@ def test_an_assertion_in_a_dropped_plugin_shows_its_values(project: Path) -> Non
     assert "assert [1, 2] == [1, 3]" not in plain.stdout
 
 
+def test_rewritten_code_is_kept_for_one_source_and_one_way_of_rewriting_and_damage_is_made_good(project: Path) -> None:
+    plugin = project / "plugins" / "checking.py"
+    text = "import pytest\n\n@pytest.fixture\ndef check():\n    def check(a, b):\n        assert {what}\n    return check\n"
+    plugin.write_text(text.format(what="a == b"))
+    (project / "test_it.py").write_text("def test_it(check):\n    check([1, 2], [1, 3])\n")
+
+    def kept() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in (project / ".cache" / "plugline").glob("pytest-*")}
+
+    for _ in range(2):
+        assert "E       assert [1, 2] == [1, 3]" in run(project, *OURS, "test_it.py").stdout
+    first = kept()
+    assert any(b"checking.py" in content for content in first.values())
+    # The same size and, since within a second, perhaps the same time.
+    status = plugin.stat()
+    plugin.write_text(text.format(what="a is b"))
+    os.utime(plugin, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert "E       assert [1, 2] is [1, 3]" in run(project, *OURS, "test_it.py").stdout
+    assert kept().keys() == first.keys()
+    # Another way of rewriting is kept beside it.
+    run(project, *OURS, "-o", "enable_assertion_pass_hook=true", "test_it.py")
+    assert len(kept()) == 2 * len(first)
+    for path, content in kept().items():
+        path.write_bytes(content[:-9] + b"\0" + content[-8:])
+    assert "E       assert [1, 2] is [1, 3]" in run(project, *OURS, "test_it.py").stdout
+
+
 @pytest.mark.parametrize("with_p", [False, True], ids=["alone", "beside -p"])
 def test_a_conftest_names_the_folder(project: Path, with_p: bool) -> None:  # noqa: FBT001 - a parameter of pytest's
     (project / "conftest.py").write_text(

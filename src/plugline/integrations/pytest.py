@@ -26,7 +26,10 @@ from typing import Any
 import pytest
 
 from plugline.blame import describe_error
+from plugline.discovery.bundle import Bundle, entry_of
+from plugline.discovery.cache import cache_folder, write_whole
 from plugline.errors import PluglineError
+from plugline.files import digest_of
 from plugline.findings import Finding, Place
 from plugline.host import Host
 
@@ -69,7 +72,7 @@ class _Folders:
     def _take(self, folder: str) -> list[ModuleType]:
         if folder in self.hosts:
             return []
-        host = self.hosts[folder] = Host(folder, namespace="", compiler=self._rewritten)
+        host = self.hosts[folder] = Host(folder, namespace="", compiler=self._compiled)
         modules = []
         for plugin in list(host):
             if any(self._config.pluginmanager.is_blocked(name) for name in _names(plugin.name)):
@@ -97,15 +100,37 @@ class _Folders:
         self.used.append(name)
         return True
 
+    def _compiled(self, content: bytes, path: str) -> CodeType:
+        """Compile a plugin as pytest compiles an installed one: a failing ``assert`` shows its values.
+
+        Rewriting takes longer than all else that is done for a plugin, so what came out is kept in the cache folder, as pytest
+        keeps that of an installed one beside it.
+        """
+        if self._config.known_args_namespace.assertmode != "rewrite":
+            return compile(content, path, "exec", dont_inherit=True)
+        # What else the code depends on.
+        hooked = self._config.getini("enable_assertion_pass_hook")
+        settings = repr((pytest.__version__, sys.version, sys.implementation.cache_tag, sys.flags.optimize, hooked))
+        key = digest_of(settings.encode())
+        folder = cache_folder()
+        if folder is None:
+            return self._rewritten(content, path)
+        digest = digest_of(content, key)
+        kept = Bundle(os.path.join(folder, f"pytest-{digest_of(os.fsencode(path), key).hex()}"))
+        code = kept.find_code_for(path, digest, (0, kept.size()))
+        if code is None:
+            code = self._rewritten(content, path)
+            entry = entry_of(digest, (), code, b"")
+            if entry is not None:
+                write_whole(kept.path, entry)
+        return code
+
     def _rewritten(self, content: bytes, path: str) -> CodeType:
-        """Compile a plugin as pytest compiles an installed one: a failing ``assert`` shows its values."""
         # Of pytest's own, but of this name and signature since pytest 5.
         import ast  # noqa: PLC0415 - only where something is rewritten
 
         from _pytest.assertion.rewrite import rewrite_asserts  # noqa: PLC0415 - likewise
 
-        if self._config.known_args_namespace.assertmode != "rewrite":
-            return compile(content, path, "exec", dont_inherit=True)
         tree = ast.parse(content, filename=path)
         rewrite_asserts(tree, content, path, self._config)
         return compile(tree, path, "exec", dont_inherit=True)
