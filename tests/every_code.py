@@ -23,6 +23,7 @@ NOT_IN_A_FOLDER = {
     "P401": "needs pytest as the host",
     "P402": "needs Django as the host",
     "P403": "needs an ASGI application as the host",
+    "P404": "needs a program that dispatches by pluggy as the host",
     "T104": "needs a path that changes between being read and being looked at",
     "T305": "a lock that cannot be used refuses all of the folder's plugins, so none shows anything else",
     "T402": "needs a host whose policy grants less than everything",

@@ -256,6 +256,7 @@ WITHOUT = {
     "P401": "see the how-to pages of the frameworks",
     "P402": "see the how-to pages of the frameworks",
     "P403": "see the how-to pages of the frameworks",
+    "P404": "see the how-to pages of the frameworks",
     "R110": "press Ctrl-C",
     "T102": "needs a file of another group",
     "T103": "needs a file of another user",
