@@ -69,7 +69,7 @@ every_engine = pytest.mark.parametrize(
     [
         pytest.param(
             engine,
-            marks=[pytest.mark.slow, pytest.mark.timeout(300)]
+            marks=[pytest.mark.slow, pytest.mark.foreign, pytest.mark.timeout(300)]
             if engine == "pool" or (engine in MODULES and find_spec(MODULES[engine]))
             else pytest.mark.skipif(engine in MODULES, reason="not installed: tests/engines/run installs it"),
         )
