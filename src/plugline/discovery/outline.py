@@ -54,8 +54,11 @@ _FUNCTION_ENDS = _codes("MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE")
 _PLAIN_VALUES = _CALLS | _codes("LOAD_NAME", "LOAD_ATTR")
 # What may stand before a statement. A constant after anything else may be one side of "a if b else c".
 _STATEMENT_ENDS = _codes(
-    "RESUME", "STORE_NAME", "POP_TOP", "STORE_SUBSCR", "STORE_ATTR", "SETUP_ANNOTATIONS", "NOP", "DELETE_NAME"
+    "RESUME", "STORE_NAME", "STORE_SUBSCR", "STORE_ATTR", "SETUP_ANNOTATIONS", "NOP", "DELETE_NAME"
 )
+if sys.version_info < (3, 12):
+    # From 3.12 on "a and b" has one in its middle, too: there the syntax tree is asked after a call.
+    _STATEMENT_ENDS |= _codes("POP_TOP")
 
 _SAID = ("PLUGIN_NAME", "VERSION", "__version__", "REQUIRED_API_VERSION")
 _LEFT_TO_THE_TREE = frozenset(("REQUIRES", "AFTER", "PRIORITY"))  # few say anything of other plugins

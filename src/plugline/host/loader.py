@@ -502,6 +502,7 @@ class Loader:
             module = make_module(ready.loader, ready.trace, self.injected)
         except BaseException as error:  # noqa: BLE001 - whatever a plugin raises is its own; Ctrl-C passes there
             snapshot.put_back_builtins()
+            undo()  # first of all: a plugin may have emptied sys.modules, and the next line imports something
             from plugline.loading.running import failure_of  # noqa: PLC0415 - few plugins fail
 
             return failure_of(error, ready.path, entry.place.path, undo), False
