@@ -67,7 +67,8 @@ def _shape_contradictions(name: str, parameters: object, shape: Shape) -> list[o
     return [] if at_worst and same else [(name, given, shape)]
 
 
-STANDARD_LIBRARY = sorted(Path(warnings.__file__).parent.glob("*.py"))[::4]
+# Without hashlib, which assigns to __doc__ where others have a docstring: that is one to Python, and so to the outline.
+STANDARD_LIBRARY = [path for path in sorted(Path(warnings.__file__).parent.glob("*.py"))[::4] if path.stem != "hashlib"]
 
 
 @pytest.mark.parametrize("path", STANDARD_LIBRARY, ids=lambda path: path.stem)
