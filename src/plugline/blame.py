@@ -52,10 +52,15 @@ class ErrorText(Value):
         put(self, "line", line)
 
     def __str__(self) -> str:
-        said = f"{self.kind}: {self.message}" if self.message else self.kind
+        said = self.said
         if self.path is None:
             return said
         return f"{said} ({self.path}:{self.line})" if self.line is not None else f"{said} ({self.path})"
+
+    @property
+    def said(self) -> str:
+        """What it was and what it said, without the place."""
+        return f"{self.kind}: {self.message}" if self.message else self.kind
 
 
 def traceback_of(error: BaseException) -> TracebackType | None:

@@ -89,7 +89,7 @@ class _Site:
                 raise
             text = describe_error(error, os.path.dirname(plugin.place.path))
             shown = Place(text.path or plugin.place.path, text.line)
-            message = f"app {name!r} raised {text.kind}{f': {text.message}' if text.message else ''} {when}"
+            message = f"app {name!r} raised {text.said} {when}"
             self.findings.append(Finding("P402", message, shown))
             return False
         return True

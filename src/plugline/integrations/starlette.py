@@ -269,7 +269,7 @@ class Plugins:
                     raise
                 text = describe_error(error, place.path)
                 line = text.line if text.path == place.path else None
-                message = f"{made_by.__name__}() raised {text.kind}{f': {text.message}' if text.message else ''}"
+                message = f"{made_by.__name__}() raised {text.said}"
                 findings.append(Finding("P403", message, Place(place.path, line)))
                 return None
         return _Version(name=plugin.name, content=content, entry=entry, generation=generation)

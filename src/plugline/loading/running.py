@@ -99,11 +99,10 @@ def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:
     hint = explain(error) if explain is not None else None
     if special is not None:
         return special if hint is None else _with_hint(special, hint)
-    said = f": {text.message}" if text.message else ""
     # Where a neighbour raised, its file and line are half of the message.
     foreign = not here and os.path.isabs(text.path or "") and not (text.path or "").startswith(_OURS)
     where = f" at {text.path}:{text.line}" if foreign else ""
-    return Finding("P301", f"raised {text.kind}{said}{where} {when}", place, hint, source_line)
+    return Finding("P301", f"raised {text.said}{where} {when}", place, hint, source_line)
 
 
 def _with_hint(finding: Finding, hint: str) -> Finding:

@@ -161,4 +161,4 @@ def _refused(writer: Writer | None, records: tuple[Record, ...]) -> str | None:
 
 def _said(error: BaseException) -> str:
     text = describe_error(error)
-    return f"{text.kind}: {text.message}" if text.message else text.kind
+    return text.said
