@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from operator import itemgetter
-from typing import cast
+from typing import BinaryIO, cast
 
 from plugline.records import Record
 
@@ -204,3 +204,33 @@ def quoted(name: str) -> str:
     if "\0" in name or not name:
         raise ValueError(f"{name!r} cannot be the name of a table or a column")
     return '"' + name.replace('"', '""') + '"'
+
+
+class TableWriter:
+    """A writer of rows whose columns the first part fixes; ``encode`` and ``write`` are the database's own.
+
+    Attributes:
+        columns: The columns as texts (:attr:`Columns.token`) once they are fixed.
+    """
+
+    separator = b""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._some = False  # set by ``write``
+        self.columns: tuple[str, ...] | None = None
+
+    def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
+        """Begin a part."""
+        del first
+        self._stream = stream
+        if columns is not None:
+            self._columns.restore(columns)
+            self.columns = tuple(columns)
+
+    def close(self, *, last: bool) -> None:
+        """End the part, whose records fix the columns."""
+        del last
+        if self._some and self.columns is None:
+            self._columns.fix()
+            self.columns = self._columns.token

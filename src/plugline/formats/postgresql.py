@@ -15,7 +15,7 @@ from decimal import Decimal
 from importlib.util import find_spec
 from typing import Any, BinaryIO, Literal, cast
 
-from plugline.formats._sql import Columns, json_text, kinds_of, quoted
+from plugline.formats._sql import Columns, TableWriter, json_text, kinds_of, quoted
 from plugline.records import Position, Reader, Record, Writer
 
 SCHEMES = ("postgresql", "postgres")
@@ -288,23 +288,11 @@ _SQL = {
 }
 
 
-class _Writer:
+class _Writer(TableWriter):
     """Rows as the COPY command reads them."""
 
-    separator = b""
-
     def __init__(self, settings: Postgresql) -> None:
-        self._columns = Columns(settings.fields, settings.types, _refuses)
-        self._some = False
-        self.columns: tuple[str, ...] | None = None
-
-    def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
-        """Begin a part."""
-        del first
-        self._stream = stream
-        if columns is not None:
-            self._columns.restore(columns)
-            self.columns = tuple(columns)
+        super().__init__(Columns(settings.fields, settings.types, _refuses))
 
     def encode(self, record: Record, /) -> bytes:
         """Return the row of a record.
@@ -320,13 +308,6 @@ class _Writer:
         if encoded:
             self._some = True
             self._stream.write(b"\n".join([*cast("list[bytes]", encoded), b""]))
-
-    def close(self, *, last: bool) -> None:
-        """End the part, whose records fix the columns."""
-        del last
-        if self._some and self.columns is None:
-            self._columns.fix()
-            self.columns = self._columns.token
 
 
 class _Sink:

@@ -18,7 +18,7 @@ from decimal import Decimal
 from typing import BinaryIO, Literal, cast
 from urllib.parse import quote
 
-from plugline.formats._sql import Columns, Row, json_text, kinds_of, quoted
+from plugline.formats._sql import Columns, Row, TableWriter, json_text, kinds_of, quoted
 from plugline.records import Broken, Position, Reader, Record, Writer
 
 SUFFIXES = (".sqlite", ".sqlite3", ".db")
@@ -366,27 +366,15 @@ def _stored(value: object) -> object:
     return json_text(value)
 
 
-class _Writer:
+class _Writer(TableWriter):
     """Rows as MessagePack, a batch after the other."""
-
-    separator = b""
 
     def __init__(self, settings: Sqlite) -> None:
         # Comes with plugline[tool]; it is imported where a table is written and not where one is read.
         from msgspec import msgpack  # noqa: PLC0415
 
         self._pack = msgpack.Encoder().encode
-        self._columns = Columns(settings.fields, settings.types, _refuses)
-        self._some = False
-        self.columns: tuple[str, ...] | None = None
-
-    def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
-        """Begin a part."""
-        del first
-        self._stream = stream
-        if columns is not None:
-            self._columns.restore(columns)
-            self.columns = tuple(columns)
+        super().__init__(Columns(settings.fields, settings.types, _refuses))
 
     def encode(self, record: Record, /) -> Row:
         """Return the row of a record.
@@ -406,13 +394,6 @@ class _Writer:
             self._some = True
             packed = self._pack(encoded)
             self._stream.write(len(packed).to_bytes(8, "big") + packed)
-
-    def close(self, *, last: bool) -> None:
-        """End the part, whose records fix the columns."""
-        del last
-        if self._some and self.columns is None:
-            self._columns.fix()
-            self.columns = self._columns.token
 
 
 def _rows_in(content: bytes) -> Iterator[list[Row]]:
