@@ -42,7 +42,8 @@ from plugline.errors import (
 )
 from plugline.worker.limits import Sandbox
 
-PLUGINS = Path(__file__).parent / "plugins" / "hostile"
+ROOT = Path(__file__).parents[1]
+PLUGINS = ROOT / "tests" / "plugins" / "hostile"
 ATTACKED = 2
 RECORDS = 5
 _MOST_SECONDS = 40.0
@@ -52,6 +53,13 @@ _FAIR = {"NameError", "TypeError", "AttributeError", "SyntaxError", "ImportError
 Level = Literal["process", "sandbox"]
 Audit = Literal["off", "warn", "refuse"]
 NOBODY = 65534
+# What :func:`main` exits with where this process cannot become that user and still read what it runs (sysexits.h).
+CANNOT_BECOME = 77
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_NEW_MOUNTS = 0x00020000  # CLONE_NEWNS
+_PRIVATE = 0x44000  # MS_REC | MS_PRIVATE
+_BIND = 0x5000  # MS_REC | MS_BIND
+_SET_DUMPABLE = 4  # PR_SET_DUMPABLE
 
 
 class Claims:
@@ -358,40 +366,53 @@ class Trial:
 
 
 def become(user: int) -> None:
-    """Be another user, who can still read the interpreter, wherever it is installed.
+    """Be another user, who can still read the interpreter and this tree, wherever they lie.
 
-    An interpreter below a folder that only root may enter is bound to the same path in a mount namespace of its own.
+    A folder on the way to them that only root may enter is covered, in a mount namespace of this process's own, by one
+    that everybody may enter and in which nothing stands but what is needed.
+
+    Raises:
+        OSError: This process may not mount.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    closed = [path for path in (sys.base_prefix, sys.prefix, str(PLUGINS)) if not _open_to_all(path)]
-    if closed:
-        if libc.unshare(0x00020000) or libc.mount(b"none", b"/", None, 0x44000, None):
-            raise OSError(ctypes.get_errno(), "no mount namespace")
-        for path in closed:
-            top = "/" + path.split("/")[1]
-            keep = tempfile.mkdtemp(dir="/tmp")
-            for command in (
-                (top.encode(), keep.encode(), 0x5000),
-                (b"tmpfs", top.encode(), None),
-            ):
-                source, target, flags = command
-                kind = b"tmpfs" if flags is None else None
-                if libc.mount(source, target, kind, flags or 0, b"mode=755" if flags is None else None):
-                    raise OSError(ctypes.get_errno(), f"cannot mount {target!r}")
-            inner = path.split("/")[2]
-            os.mkdir(f"{top}/{inner}")
-            if libc.mount(f"{keep}/{inner}".encode(), f"{top}/{inner}".encode(), None, 0x5000, None):
-                raise OSError(ctypes.get_errno(), f"cannot mount {inner!r}")
+    needed = [Path(sys.base_prefix), Path(sys.prefix), ROOT]
+    private = False
+    while closed := _first_closed(needed):
+        if not private:
+            _must(_LIBC.unshare(_NEW_MOUNTS), "no mount namespace")
+            _must(_LIBC.mount(b"none", b"/", None, _PRIVATE, None), "the mounts stay shared")
+            private = True
+        _cover(closed, {path.relative_to(closed).parts[0] for path in needed if path.is_relative_to(closed)})
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
-    libc.prctl(4, 1, 0, 0, 0)  # a process that changed its user is closed to itself until it says otherwise
+    # A process that changed its user is closed to itself until it says otherwise.
+    _LIBC.prctl(_SET_DUMPABLE, 1, 0, 0, 0)
     os.environ["HOME"] = "/nonexistent"
 
 
-def _open_to_all(path: str) -> bool:
-    at = Path(path)
-    return all(one.stat().st_mode & 0o001 for one in [at, *at.parents])
+def _first_closed(needed: list[Path]) -> Path | None:
+    for path in needed:
+        for folder in reversed(path.parents):
+            if not folder.stat().st_mode & 0o001:
+                return folder
+    return None
+
+
+def _cover(folder: Path, names: set[str]) -> None:
+    """Mount an open folder over ``folder`` that has nothing but ``names`` in it."""
+    beneath = os.open(folder, os.O_PATH)  # reaches what lies there when it is covered
+    at = os.fsencode(folder)
+    _must(_LIBC.mount(b"tmpfs", at, b"tmpfs", 0, b"mode=755"), f"cannot mount over {folder}")
+    for name in names:
+        (folder / name).mkdir()
+        source = os.fsencode(f"/proc/self/fd/{beneath}/{name}")
+        _must(_LIBC.mount(source, os.fsencode(folder / name), None, _BIND, None), f"cannot mount {folder / name}")
+    os.close(beneath)
+
+
+def _must(failed: int, what: str) -> None:
+    if failed:
+        raise OSError(ctypes.get_errno(), what)
 
 
 def main() -> int:
@@ -404,9 +425,13 @@ def main() -> int:
     logging.getLogger().setLevel(logging.DEBUG)
     logging.getLogger().addHandler(logging.NullHandler())
     if given.user == "nobody":
-        become(NOBODY)
+        try:
+            become(NOBODY)
+        except OSError as error:
+            print(f"cannot become another user: {error}", file=sys.stderr)  # noqa: T201 - a program
+            return CANNOT_BECOME
     # Whatever outlives its parent becomes a child of this process, and so is seen.
-    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+    _LIBC.prctl(36, 1, 0, 0, 0)
     failed = False
     for name in given.names or names():
         if given.level not in Claims(name).levels:
