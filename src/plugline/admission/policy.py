@@ -155,15 +155,6 @@ def permissions_place(spec: PluginSpec) -> Place:
     return Place(spec.place.path, spec.facts.block_line if spec.facts is not None else None)
 
 
-def granted_permissions(spec: PluginSpec, lock: Lock | None, grant: Permissions | None) -> Permissions:
-    """Return what a plugin that was admitted may touch: what it declares, as far as lock and policy grant it."""
-    granted = declared_permissions(spec)[0]
-    if lock is not None:
-        locked = lock.plugins.get(spec.name)
-        granted = granted.intersection(locked.permissions) if locked is not None else NOTHING
-    return granted.intersection(grant) if grant is not None else granted
-
-
 def _on_disk(tree: Tree) -> str | None:
     """Return the archive that holds a tree's files, ``None`` where they are files of their own."""
     # By having it, and not by its class: zipfile costs more to import than all of this.

@@ -79,11 +79,6 @@ class Levels:
         """Return where the plugin of this name runs; ``None``: in the host's process."""
         return self._by_name.get(name, self._every_other)
 
-    @property
-    def all_none(self) -> bool:
-        """Whether every plugin runs in the host's process."""
-        return self._every_other is None and not any(self._by_name.values())
-
     def unknown(self, known: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Yield the names that no plugin has, each with a hint: such a plugin would run without what was asked for."""
         names = sorted(known)

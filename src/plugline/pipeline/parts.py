@@ -267,7 +267,6 @@ class Committer:
         self._journal: Journal | None = None
         self._waiting: dict[int, tuple[Cut, Part]] = {}
         self._content_done: set[int] = set()
-        self._restored: tuple[StepCounts, ...] = ()
         self._ending = False  # all is written, and only to be put in place
         self._ended = False
         self.resumed_parts = 0

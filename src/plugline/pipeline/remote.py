@@ -1,7 +1,6 @@
 """Addresses with a scheme (``s3://bucket/orders.csv``) to files that can be read and written, by way of fsspec."""
 
 import errno
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -149,8 +148,3 @@ def _told_as_os_error(path: str) -> Iterator[None]:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def is_local(path: str) -> bool:
-    """Whether a path is a file of this machine, which can be asked for its size, its kind and its folder."""
-    return path != "-" and not path.startswith("package:") and not has_scheme(path) and bool(os.fspath(path))
