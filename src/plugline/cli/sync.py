@@ -57,7 +57,8 @@ def command(
             try:
                 made.append((make_environment(needs, folder, names, wishes, _say), names))
             except EnvironmentFailed as error:
-                findings.append(Finding("P366", error.what, Place(folder), error.hint))
+                # A finding is a line; what uv says is several.
+                findings.append(Finding("P366", " ".join(error.what.split()), Place(folder), error.hint))
     if as_json:
         found = [{"plugins": names, "packages": list(one.packages), "lock": one.lock} for one, names in made]
         render.tell_json({"environments": found, "findings": [render.finding_data(one) for one in findings]})

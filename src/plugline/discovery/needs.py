@@ -45,11 +45,10 @@ def _finding(name: str, one: ImportFacts, facts: SourceFacts, path: str) -> Find
         hint = f"import it relatively: from . import {name}"
         return Finding("P103", message, place, hint=hint)
     message = f"needs the module {name!r}, which is not installed"
-    return Finding("P103", message, place, hint=f"pip install {_requirement(name, facts)}")
+    return Finding("P103", message, place, hint=_way_out(name, facts, path))
 
 
-def _requirement(module: str, facts: SourceFacts) -> str:
-    """Return what to install for a module: the declared dependency that it belongs to, else a guess."""
+def _way_out(module: str, facts: SourceFacts, path: str) -> str:
     # shlex imports re, which the path of a listing does without.
     from shlex import quote  # noqa: PLC0415
 
@@ -58,6 +57,15 @@ def _requirement(module: str, facts: SourceFacts) -> str:
     stated = (
         [one for one in declared if isinstance(one, str) and one[:1].isalnum()] if isinstance(declared, list) else []
     )
+    install = f"pip install {_requirement(module, stated)}"
+    # Only what a plugin declares can be put into an environment of its own.
+    return f"plugline sync {quote(path)}, or {install}" if stated else install
+
+
+def _requirement(module: str, stated: list[str]) -> str:
+    """Return what to install for a module: the declared dependency that it belongs to, else a guess."""
+    from shlex import quote  # noqa: PLC0415 - as above
+
     guess = _DISTRIBUTIONS.get(module, module)
     wanted = {_folded(module), _folded(guess)}
     for requirement in stated:

@@ -46,10 +46,10 @@ def test_each_module_is_told_once_where_it_stands_first() -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        (block("absent-one>=3", "rich") + "import absent_one\n", "pip install 'absent-one>=3'"),
-        (block("other[x]>=3") + "import absent_one\n", "pip install 'other[x]>=3'"),
+        (block("absent-one>=3", "rich") + "import absent_one\n", "plugline sync p.py, or pip install 'absent-one>=3'"),
+        (block("other[x]>=3") + "import absent_one\n", "plugline sync p.py, or pip install 'other[x]>=3'"),
         (block("--index-url=http://elsewhere", "; rm -rf x") + "import absent_one\n", "pip install absent_one"),
-        (block("a; rm") + "import absent_one\n", "pip install 'a; rm'"),
+        (block("a; rm") + "import absent_one\n", "plugline sync p.py, or pip install 'a; rm'"),
     ],
 )
 def test_the_hint_installs_what_the_plugin_declares_and_nothing_else(text: str, hint: str) -> None:

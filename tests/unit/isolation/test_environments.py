@@ -170,5 +170,6 @@ def test_what_cannot_be_found_is_a_finding_with_what_uv_says(
     assert main(["sync", str(tmp_path / "plugins")]) == 1
     said = capsys.readouterr().err
     assert "P366" in said
+    assert "\\n" not in said  # a finding is a line, and what uv says is several
     assert "tabulate" in said
     assert not list((tmp_path / "cache" / "environments").glob("*"))
