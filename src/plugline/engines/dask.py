@@ -9,12 +9,20 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from plugline.engines import _remote
 from plugline.records import Part, Split, SplitRunner
 
 VERSION = "1.0"
+
+
+def available() -> bool | str:
+    """Say what is missing where Dask is not installed."""
+    if find_spec("distributed") is None:
+        return "it needs the package 'distributed': pip install 'plugline[dask]'"
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

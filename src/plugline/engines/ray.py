@@ -6,12 +6,20 @@ Splits are tasks; records never pass through Ray. Needs ``pip install plugline[r
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from plugline.engines import _remote
 from plugline.records import Part, Split, SplitRunner
 
 VERSION = "1.0"
+
+
+def available() -> bool | str:
+    """Say what is missing where Ray is not installed."""
+    if find_spec("ray") is None:
+        return "it needs the package 'ray': pip install 'plugline[ray]'"
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -16,6 +17,13 @@ from plugline.engines import _remote
 from plugline.records import Part, Split, SplitRunner
 
 VERSION = "1.0"
+
+
+def available() -> bool | str:
+    """Say what is missing where Spark is not installed."""
+    if find_spec("pyspark") is None:
+        return "it needs the package 'pyspark': pip install 'plugline[spark]'"
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

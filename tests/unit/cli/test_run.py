@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,19 @@ def test_flags_count_instead_of_the_pipeline_file(
     assert not Path("quickstart/clean.csv").exists()
     assert main(["run", "quickstart/pipeline.toml", "--engine", "lokal"]) == 2
     assert "error[C106] --engine: no engine is named 'lokal'\n  hint: did you mean 'local'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("engine", "module"), [("dask", "distributed"), ("ray", "ray"), ("spark", "pyspark")])
+def test_an_engine_that_is_not_installed_is_told_before_anything_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], engine: str, module: str
+) -> None:
+    if find_spec(module):
+        pytest.skip("it is installed")
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "quickstart/pipeline.toml", "--engine", engine]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error[C108] --engine: ")
+    assert f"it needs the package '{module}': pip install 'plugline[{engine}]'" in said
 
 
 def test_declared_variables_are_not_in_the_environment_of_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
