@@ -35,7 +35,9 @@ def _find_in(name: str, path: list[str] | None) -> ModuleSpec | None:
         return loaded.__spec__
     if name in sys.modules and loaded is None:
         return None  # import is blocked by a None in sys.modules
+    asked = False
     for finder in sys.meta_path:
+        asked = asked or finder is PathFinder
         find = getattr(finder, "find_spec", None)
         if find is None:
             continue
@@ -48,7 +50,7 @@ def _find_in(name: str, path: list[str] | None) -> ModuleSpec | None:
             return _find_folder(name, path or [])
         if spec is not None:
             return spec if isinstance(spec, ModuleSpec) else None
-    return PathFinder.find_spec(name, path)
+    return None if asked else PathFinder.find_spec(name, path)
 
 
 def _find_folder(name: str, path: list[str]) -> ModuleSpec | None:

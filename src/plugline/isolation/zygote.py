@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from plugline.isolation.process import Pipes, Process, package_root
 from plugline.worker.packing import Malformed, pack, unpack
@@ -18,6 +19,7 @@ _COMMAND = (
 _MESSAGE_BYTES = 2**16
 _START_SECONDS = 60.0  # what it imports may be large
 _FORK_SECONDS = 10.0
+_TRIES = 3  # to find a worker among those that were forked beforehand
 
 # Libraries that start threads when they are imported do without: whoever forks has one.
 _ENVIRONMENT = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
@@ -44,6 +46,7 @@ class Zygote:
         self._lock = threading.Lock()
         self._owner = os.getpid()
         self._ready = False
+        self._spare: _Spare | None = None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         theirs_lifeline, self._lifeline = os.pipe2(os.O_CLOEXEC)
         numbers = (theirs.fileno(), theirs_lifeline, os.getpid())
@@ -70,7 +73,7 @@ class Zygote:
         ours.send(pack(["preload", list(path), root is not None, list(preload)]))
 
     def is_ready(self) -> bool:
-        """Whether it would fork at once, without waiting for its imports."""
+        """Whether it would give a worker at once, without waiting for its imports."""
         with self._lock:
             if not self._ready and self.alive:
                 with contextlib.suppress(ZygoteGone, TimeoutError, BlockingIOError):
@@ -79,37 +82,44 @@ class Zygote:
 
     def _wait_until_ready(self, seconds: float) -> None:
         """Wait for its imports. Raises :class:`TimeoutError` or :class:`BlockingIOError` where they take longer."""
-        tag, failed = self._receive(seconds)[0]
-        if tag != "ready":
-            raise self._gone()
+        (failed,) = self._receive("ready", seconds)
         self._ready = True
         for one in failed if isinstance(failed, list) else []:
             logging.getLogger(__name__).warning("a zygote could not import %s", one)
 
-    def _receive(self, seconds: float) -> tuple[list[object], list[int]]:
-        self._socket.settimeout(seconds)
-        try:
-            data, descriptors, _, _ = socket.recv_fds(self._socket, _MESSAGE_BYTES, 1)
-        except (TimeoutError, BlockingIOError):
-            raise
-        except OSError:
-            raise self._gone() from None
-        try:
-            message = unpack(data) if data else None
-        except Malformed:
-            message = None
-        if not isinstance(message, list) or len(message) < 2:
-            for descriptor in descriptors:
-                os.close(descriptor)
-            raise self._gone()
-        return message, descriptors
+    def _receive(self, wanted: str, seconds: float) -> list[object]:
+        """Return what comes behind this tag; a worker that is announced before it is kept."""
+        while True:
+            self._socket.settimeout(seconds)
+            try:
+                data, descriptors, _, _ = socket.recv_fds(self._socket, _MESSAGE_BYTES, 2, socket.MSG_CMSG_CLOEXEC)
+            except (TimeoutError, BlockingIOError):
+                raise
+            except OSError:
+                raise self._gone() from None
+            try:
+                message = unpack(data) if data else None
+            except Malformed:
+                message = None
+            match message:
+                case ["spare", int(process)] if len(descriptors) == 2 and self._spare is None:
+                    line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=descriptors[0])
+                    self._spare = _Spare(process, descriptors[1], line)
+                case [tag, _] if tag == wanted and not descriptors:
+                    pass
+                case _:
+                    for descriptor in descriptors:
+                        os.close(descriptor)
+                    raise self._gone()
+            if message[0] == wanted:
+                return list(message[1:])
 
     def _gone(self) -> ZygoteGone:
         self._end()
         return ZygoteGone()
 
     def start(self, pipes: Pipes) -> Process:
-        """Fork a worker with these descriptors; the worker's ends are closed here.
+        """Give a worker that was forked already these descriptors; the worker's ends are closed here.
 
         Raises:
             ZygoteGone: It has ended; the pipes are as they were.
@@ -120,16 +130,41 @@ class Zygote:
             try:
                 if not self._ready:
                     self._wait_until_ready(_START_SECONDS)
-                self._socket.settimeout(_FORK_SECONDS)
-                theirs = [*pipes.theirs, pipes.theirs_output, pipes.theirs_errors]
-                socket.send_fds(self._socket, [pack(["fork", 0])], theirs)
-                (tag, process), descriptors = self._receive(_FORK_SECONDS)
+                spare = self._hand_over([*pipes.theirs, pipes.theirs_output, pipes.theirs_errors])
             except (OSError, ValueError):
                 raise self._gone() from None
-        if tag != "forked" or not isinstance(process, int) or len(descriptors) != 1:
-            raise self._gone()
         pipes.close_theirs()
-        return _Forked(self, process, descriptors[0])
+        return _Forked(self, spare.process, spare.pidfd)
+
+    def _hand_over(self, descriptors: list[int]) -> "_Spare":
+        for _ in range(_TRIES):
+            spare = self._take_spare()
+            try:
+                with spare.line:
+                    socket.send_fds(spare.line, [b"w"], descriptors)
+            except BrokenPipeError:  # it has ended before anybody needed it
+                os.close(spare.pidfd)
+                self._send(["taken", spare.process])
+                self._reap(spare.process)
+            else:
+                self._send(["taken", spare.process])
+                return spare
+        raise self._gone()
+
+    def _take_spare(self) -> "_Spare":
+        if self._spare is None:
+            with contextlib.suppress(TimeoutError, BlockingIOError):
+                self._receive("spare", 0.0)
+        if self._spare is None:
+            self._send(["wanted", 0])
+            self._receive("spare", _FORK_SECONDS)
+        spare, self._spare = self._spare, None
+        assert spare is not None  # noqa: S101 - it was received
+        return spare
+
+    def _send(self, message: list[object]) -> None:
+        self._socket.settimeout(_FORK_SECONDS)
+        self._socket.send(pack(message))
 
     def reap(self, process: int) -> int | None:
         """Return the status of a worker that was killed; ``None`` where that is lost."""
@@ -137,13 +172,15 @@ class Zygote:
             if not self.alive:
                 return None
             try:
-                self._socket.settimeout(_FORK_SECONDS)
-                self._socket.send(pack(["reap", process]))
-                (tag, status), _ = self._receive(_FORK_SECONDS)
-            except (OSError, ValueError, ZygoteGone):
+                return self._reap(process)
+            except (OSError, ZygoteGone):
                 self._end()
                 return None
-        return status if tag == "status" and isinstance(status, int) else None
+
+    def _reap(self, process: int) -> int | None:
+        self._send(["reap", process])
+        (status,) = self._receive("status", _FORK_SECONDS)
+        return status if isinstance(status, int) else None
 
     def close(self) -> None:
         """End it, and the workers that are left of it. May be called again."""
@@ -156,12 +193,30 @@ class Zygote:
         self.alive = False
         self._socket.close()
         os.close(self._lifeline)
+        if self._spare is not None:
+            self._spare.line.close()
+            os.close(self._spare.pidfd)
+            self._spare = None
         if self._owner == os.getpid():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         else:
             self._process.returncode = 0  # the process that this is a fork of waits for it
+
+
+class _Spare(NamedTuple):
+    """A worker that waits to be given its descriptors.
+
+    Attributes:
+        process: Its number.
+        pidfd: A descriptor of it.
+        line: What it waits at, and ends with.
+    """
+
+    process: int
+    pidfd: int
+    line: socket.socket
 
 
 class _Forked:

@@ -48,6 +48,13 @@ def set_bounds(*, memory_bytes: int | None, cpu_seconds: float | None, write: bo
     _be_killed_first()
 
 
+def rehearse() -> None:
+    """Run what :func:`set_bounds` will run, as far as every worker is bounded so."""
+    read_proc("statm")
+    _tasks()
+    _lower(_CORE, 0)
+
+
 def _lower(bound: int, value: int, *, grace: int = 0) -> None:
     """Set both limits of a bound, the hard one higher by some grace; neither above what it was."""
     hard = value + grace

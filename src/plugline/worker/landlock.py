@@ -62,52 +62,68 @@ def _handled(version: int) -> int:
     return rights
 
 
-def restrict(machine: Machine, version: int, rules: Iterable[tuple[str, int]], *, net: bool) -> None:
-    """Hold the calling thread, and all that it starts, to rules for good.
-
-    A path that is not there is passed over: less is granted. A path that is a link stands for what it leads to now.
+class Ruleset:
+    """Paths with the rights below them, which nobody is held to yet; what is under no rule is denied.
 
     Args:
         machine: As :func:`~plugline.worker.machine.this_machine` gives it.
         version: As :func:`landlock_version` gives it.
-        rules: Paths with the rights below them; what is under no rule is denied.
         net: Whether TCP is left alone.
+
+    Attributes:
+        descriptor: By which the kernel knows it; the caller closes it.
 
     Raises:
         OSError: The kernel refused.
     """
-    handled = _handled(version)
-    attributes = [handled, 0 if net or version < 4 else _NET_ALL, _SCOPE_ALL if version >= 6 else 0]
-    size = 24 if version >= 6 else 16 if version >= 4 else 8
-    packed = _words(attributes)[:size]
-    ruleset = call("syscall", machine.numbers["landlock_create_ruleset"], packed, size, 0)
-    try:
+
+    __slots__ = ("_handled", "_numbers", "descriptor")
+
+    def __init__(self, machine: Machine, version: int, *, net: bool) -> None:
+        self._numbers = machine.numbers
+        self._handled = _handled(version)
+        attributes = [self._handled, 0 if net or version < 4 else _NET_ALL, _SCOPE_ALL if version >= 6 else 0]
+        size = 24 if version >= 6 else 16 if version >= 4 else 8
+        self.descriptor = call("syscall", self._numbers["landlock_create_ruleset"], _words(attributes)[:size], size, 0)
+
+    def add(self, rules: Iterable[tuple[str, int]]) -> None:
+        """Add rights to paths.
+
+        A path that is not there is passed over: less is granted. A path that is a link stands for what it leads to now.
+
+        Raises:
+            OSError: The kernel refused.
+        """
         for path, rights in rules:
-            _add(machine, ruleset, path, rights & handled)
-        call("syscall", machine.numbers["landlock_restrict_self"], ruleset, 0)
-    finally:
-        os.close(ruleset)
+            self._add(path, rights & self._handled)
+
+    def _add(self, path: str, rights: int) -> None:
+        try:
+            descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return  # who may not look it up may not open it either
+        try:
+            rule = rights.to_bytes(8, "little") + descriptor.to_bytes(4, "little", signed=True)
+            number = self._numbers["landlock_add_rule"]
+            try:
+                call("syscall", number, self.descriptor, _RULE_PATH_BENEATH, rule, 0)
+            except OSError as error:
+                # A right to folders, said of a file: asked only now, since nearly all rules are of folders.
+                if error.errno != errno.EINVAL:
+                    raise
+                rule = (rights & _FOR_FILES).to_bytes(8, "little") + rule[8:]
+                call("syscall", number, self.descriptor, _RULE_PATH_BENEATH, rule, 0)
+        finally:
+            os.close(descriptor)
+
+    def restrict(self) -> None:
+        """Hold the calling thread, and all that it starts, to the rules for good.
+
+        Raises:
+            OSError: The kernel refused.
+        """
+        call("syscall", self._numbers["landlock_restrict_self"], self.descriptor, 0)
 
 
 def _words(numbers: Sequence[int]) -> bytes:
     return b"".join(number.to_bytes(8, "little") for number in numbers)
-
-
-def _add(machine: Machine, ruleset: int, path: str, rights: int) -> None:
-    try:
-        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return  # who may not look it up may not open it either
-    try:
-        rule = rights.to_bytes(8, "little") + descriptor.to_bytes(4, "little", signed=True)
-        number = machine.numbers["landlock_add_rule"]
-        try:
-            call("syscall", number, ruleset, _RULE_PATH_BENEATH, rule, 0)
-        except OSError as error:
-            # A right to folders, said of a file: asked only now, since nearly all rules are of folders.
-            if error.errno != errno.EINVAL:
-                raise
-            rule = (rights & _FOR_FILES).to_bytes(8, "little") + rule[8:]
-            call("syscall", number, ruleset, _RULE_PATH_BENEATH, rule, 0)
-    finally:
-        os.close(descriptor)

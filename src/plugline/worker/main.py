@@ -29,19 +29,23 @@ def main(requests: int, answers: int, page: int, lifeline: int, parent: int) -> 
         os._exit(0)
     (_, start) = unpack(bytes(frame))  # type: ignore[misc]
     die_with_host(lifeline, parent, from_main_thread=start["from_main_thread"])  # type: ignore[has-type]
+    from plugline.worker.talk import open_streams  # noqa: PLC0415 - not before its end is seen to
+
+    open_streams()
+    sys.dont_write_bytecode = True
     serve(requests, answers, page, lifeline, start)  # type: ignore[has-type]
 
 
 def serve(requests: int, answers: int, page: int, lifeline: int, start: dict) -> None:  # type: ignore[type-arg]  # as the wire's page has it
     """Enter the sandbox, load the plugin and serve it; does not return."""
-    from plugline.worker.talk import catch_logging, open_streams  # noqa: PLC0415 - a zygote has them
+    from plugline.worker.talk import catch_logging  # noqa: PLC0415 - a zygote has it
 
     shared = mmap.mmap(page, mmap.PAGESIZE)
     record = memoryview(shared).cast("Q")
-    open_streams()
-    sys.dont_write_bytecode = True
     # In an environment of its own the standard library is another one than the host's.
-    path = [*start["path"], *sys.path] if start["own_path"] else start["path"]
+    path = start["path"]
+    if start["own_path"]:
+        path = [*path, *(one for one in sys.path if one not in path)]
     refusal = _enter(start, (requests, answers, page), lifeline, path)
     # Not before: of what is on the host's path nothing may be found until it can do no harm.
     sys.path[:] = path

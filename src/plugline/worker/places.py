@@ -6,7 +6,7 @@ import sys
 from plugline.typed import Sequence
 
 # Libraries, what the dynamic loader reads, time zones, locales, certificates: nothing of anybody's.
-_SYSTEM = (
+SYSTEM = (
     "/lib",
     "/lib64",
     "/usr/lib",
@@ -57,7 +57,7 @@ def python_places(search: Sequence[str]) -> tuple[str, ...]:
     Of ``search``, which is ``sys.path`` or will be, only the folders of libraries: the folder of a program, or of a project that is being worked on, may
     hold anything beside its modules, its settings with their secrets among it.
     """
-    found = {*_SYSTEM, os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
+    found = {*SYSTEM, os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
     for prefix in {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}:
         found.update((os.path.join(prefix, "lib"), os.path.join(prefix, "lib64"), os.path.join(prefix, "pyvenv.cfg")))
     known = tuple(f"{path}/" for path in sorted(found))

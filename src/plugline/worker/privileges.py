@@ -13,6 +13,7 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _SECUREBITS = 0b11_10_11_11
 _MOST_CAPABILITIES = 64
 _LAST_DESCRIPTOR = 2**31 - 1
+_MOST_READ = 2**16
 
 
 def win_nothing() -> None:
@@ -51,9 +52,13 @@ def close_descriptors(keep: Iterable[int]) -> None:
     """
     kept = sorted({*keep, 0, 1, 2})
     for one, following in zip(kept, [*kept[1:], _LAST_DESCRIPTOR], strict=True):
-        os.closerange(one + 1, following)
+        if following > one + 1:
+            os.closerange(one + 1, following)
+    missing = {0, 1, 2}.difference(keep)
+    if not missing:
+        return
     nowhere = os.open(os.devnull, os.O_RDWR)
-    for one in {0, 1, 2}.difference(keep):
+    for one in missing:
         os.dup2(nowhere, one, inheritable=True)
     if nowhere > 2:
         os.close(nowhere)
@@ -66,14 +71,16 @@ def clear_environment(keep: Iterable[str]) -> None:
     """
     names = tuple(keep)
     kept = {name: os.environ[name] for name in (os.environ if "*" in names else names) if name in os.environ}
-    if not kept and not os.environ and not read_proc("environ", 1):
-        return  # it was started without any
+    found = read_proc("environ", _MOST_READ)
+    blank = not found.strip(b"\0") and len(found) < _MOST_READ
+    if blank and not kept and not os.environ:
+        return  # it was started without any, or somebody has done this before
     os.environ.clear()
     call("clearenv")
-    # After the name, which may hold anything, the third field is the first; env_start and env_end are 50 and 51.
-    fields = read_proc("stat").rpartition(b")")[2].split()
-    begin, end = int(fields[47]), int(fields[48])
-    if end > begin:
+    if not blank:
+        # After the name, which may hold anything, the third field is the first; env_start and env_end are 50 and 51.
+        fields = read_proc("stat").rpartition(b")")[2].split()
+        begin, end = int(fields[47]), int(fields[48])
         call("memset", begin, 0, end - begin)
     os.environ.update(kept)
 

@@ -48,21 +48,24 @@ def apply(
     Raises:
         SandboxUnavailable: The kernel, or this process, does not allow for it; it says what to do.
     """
-    machine, version = _required()
-    net, run = bool(limits.net), bool(limits.run)
+    prepared = _prepared if _prepared is not None and _prepared.is_for(path) else Prepared(*_required(), path)
+    _see_one_thread()
+    machine, run = prepared.machine, bool(limits.run)
     # Made before anything is given up: from here on a failure leaves the process half held.
-    rules = [*_rules(limits, places.python_places(sys.path if path is None else path), net=net, run=run)]
-    program = seccomp.filter_bytes(machine, _grants(limits, version), lifeline)
+    program = seccomp.filter_bytes(machine, _grants(limits, prepared.version), lifeline)
     sys.dont_write_bytecode = True
     try:
-        privileges.close_descriptors(keep_fds if lifeline is None else (*keep_fds, lifeline))
+        rules = prepared.rules(limits)
+        kept = (*keep_fds, rules.descriptor)
+        privileges.close_descriptors(kept if lifeline is None else (*kept, lifeline))
         if run and lifeline is not None:
             os.set_inheritable(lifeline, True)
         privileges.clear_environment(limits.env or ())
         bounds.set_bounds(memory_bytes=limits.memory_bytes, cpu_seconds=limits.cpu_seconds, write=bool(limits.write))
         privileges.win_nothing()
         privileges.drop_capabilities(machine, run=run)
-        landlock.restrict(machine, version, rules, net=net)
+        rules.restrict()
+        os.close(rules.descriptor)
         seccomp.install(machine, program)
     except OSError as error:
         what = f"the kernel refused a part of it: {error.strerror or error}"
@@ -86,10 +89,116 @@ def applied() -> Sandbox | None:
     return _applied
 
 
-def prepare(limits: Sandbox) -> None:
-    """Do beforehand what :func:`apply` need not do in each process: for what forks workers."""
-    machine, version = _required()
-    seccomp.filter_bytes(machine, _grants(limits, version), None)
+class Prepared:
+    """What of a sandbox does not depend on whom it is for.
+
+    Attributes:
+        machine: What it runs on.
+        version: Its version of Landlock.
+    """
+
+    __slots__ = ("_known", "_path", "_reads", "_ruleset", "machine", "version")
+
+    def __init__(self, machine: Machine, version: int, path: Sequence[str] | None) -> None:
+        self.machine = machine
+        self.version = version
+        self._path = path
+        self._reads = places.python_places(sys.path if path is None else path)
+        self._ruleset: landlock.Ruleset | None = None
+        self._known: list[tuple[str, tuple[int, int] | None]] = []
+
+    def is_for(self, path: Sequence[str] | None) -> bool:
+        """Whether it is for a process in which this is, or will be, ``sys.path``."""
+        return path is not None and path == self._path
+
+    def make_rules(self) -> None:
+        """Make what every plugin gets that may neither use the network nor start programs. For one process only.
+
+        Raises:
+            OSError: The kernel refused.
+        """
+        ruleset = landlock.Ruleset(self.machine, self.version, net=False)
+        self._known = [(path, _identity(path)) for path in self._reads if path not in places.SYSTEM]
+        ruleset.add(self._rules(Sandbox(), net=False, run=False))
+        self._ruleset = ruleset
+
+    def drop_rules(self) -> None:
+        """Let go of what :meth:`make_rules` made."""
+        if self._ruleset is not None:
+            os.close(self._ruleset.descriptor)
+            self._ruleset = None
+
+    def rules(self, limits: Sandbox) -> landlock.Ruleset:
+        """Return the rules of a plugin, those that were made before if they will do.
+
+        Raises:
+            OSError: The kernel refused.
+        """
+        made, net, run = self._ruleset, bool(limits.net), bool(limits.run)
+        # An environment that was made anew in between has other folders under the old names.
+        if made is not None and not net and not run and all(_identity(path) == known for path, known in self._known):
+            made.add(_own_rules(limits))
+            return made
+        ruleset = landlock.Ruleset(self.machine, self.version, net=net)
+        ruleset.add(self._rules(limits, net=net, run=run))
+        return ruleset
+
+    def _rules(self, limits: Sandbox, *, net: bool, run: bool) -> Iterable[tuple[str, int]]:
+        for path in (*self._reads, *(places.FOR_NET if net else ())):
+            yield path, landlock.READ
+        for path in places.WRITABLE_DEVICES:
+            yield path, landlock.READ | landlock.WRITE_FILE
+        yield from _own_rules(limits)
+        if run:
+            for path in (*places.FOR_RUNNING, *places.interpreters(), *self._reads):
+                yield path, landlock.READ | landlock.EXECUTE
+
+
+_prepared: Prepared | None = None
+
+
+def prepare(path: Sequence[str]) -> None:
+    """Do beforehand what :func:`apply` need not do in each process: for what forks workers.
+
+    Raises:
+        SandboxUnavailable: There is no sandbox to be had.
+    """
+    global _prepared  # noqa: PLW0603 - for the processes that are forked off this one
+    _prepared = Prepared(*_required(), list(path))
+    seccomp.filter_bytes(_prepared.machine, _grants(Sandbox(), _prepared.version), None)
+
+
+def prepare_rules() -> None:
+    """Do beforehand what :func:`apply` has to do in its own process, if :func:`prepare` was called.
+
+    Raises:
+        OSError: The kernel refused.
+    """
+    if _prepared is not None:
+        _prepared.make_rules()
+
+
+def rehearse() -> None:
+    """Run what :func:`apply` will run, as far as it changes nothing."""
+    if _prepared is not None:
+        _see_one_thread()
+        seccomp.filter_bytes(_prepared.machine, _grants(Sandbox(), _prepared.version), 0)
+        privileges.clear_environment(())
+        bounds.rehearse()
+
+
+def drop_rules() -> None:
+    """Let go of what :func:`prepare_rules` made, in a process that is to be in no sandbox after all."""
+    if _prepared is not None:
+        _prepared.drop_rules()
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _grants(limits: Sandbox, version: int) -> seccomp.Grants:
@@ -113,6 +222,10 @@ def _required() -> tuple[Machine, int]:
         what = "the kernel has no Landlock, or it is turned off"
         hint = f"Linux 5.13 is the first that has it; see the kernel's lsm= option. Otherwise {_OTHERWISE}"
         raise SandboxUnavailable(what, hint)
+    return machine, version
+
+
+def _see_one_thread() -> None:
     try:
         threads = os.stat("/proc/self/task").st_nlink - 2
     except OSError as error:
@@ -121,23 +234,17 @@ def _required() -> tuple[Machine, int]:
     if threads != 1:
         what = f"the process has {threads} threads, and a sandbox is put around one"
         raise SandboxUnavailable(what, "this is a bug in plugline; please report it")
-    return machine, version
 
 
 def _machine_name() -> str:
     return os.uname().machine if hasattr(os, "uname") else "another machine"
 
 
-def _rules(limits: Sandbox, reads: Iterable[str], *, net: bool, run: bool) -> Iterable[tuple[str, int]]:
-    for path in (*reads, *(limits.read or ()), *(places.FOR_NET if net else ())):
+def _own_rules(limits: Sandbox) -> Iterable[tuple[str, int]]:
+    for path in limits.read or ():
         yield path, landlock.READ
-    for path in places.WRITABLE_DEVICES:
-        yield path, landlock.READ | landlock.WRITE_FILE
     for path in limits.write or ():
         yield path, landlock.WRITE
-    if run:
-        for path in (*places.FOR_RUNNING, *places.interpreters(), *reads):
-            yield path, landlock.READ | landlock.EXECUTE
 
 
 # ----------------------------------------------------------------------------- seeing that it holds

@@ -8,15 +8,24 @@ takes on its limits before any plugin code, like one that was started by itself.
 import gc
 import os
 import sys
-from _socket import CMSG_SPACE, SCM_RIGHTS, SOL_SOCKET, socket, socketpair  # socket itself imports enum and selectors
+from _socket import (  # socket itself imports enum and selectors
+    CMSG_SPACE,
+    MSG_CMSG_CLOEXEC,
+    SCM_RIGHTS,
+    SOL_SOCKET,
+    socket,
+    socketpair,
+)
 from contextlib import suppress
+from select import POLLIN, poll
 
-from plugline.worker.frames import read_frame
+from plugline.worker.frames import read_frame, write_frame
 from plugline.worker.guard import die_with_host
 from plugline.worker.packing import pack, unpack
 
-_FORK_DESCRIPTORS = 6  # requests, answers, page, lifeline, standard output, standard error
+_WORKER_DESCRIPTORS = 6  # requests, answers, page, lifeline, standard output, standard error
 _MESSAGE_BYTES = 2**16
+_PATIENCE_MILLISECONDS = 4  # in which a worker that was just handed over answers for the first time
 
 
 def main(control: int, lifeline: int, parent: int) -> None:
@@ -34,18 +43,28 @@ def main(control: int, lifeline: int, parent: int) -> None:
     _import_ours()
     sys.path[:] = [*path, *sys.path] if own_path else path  # type: ignore[has-type]
     failed = _import(preload)  # type: ignore[has-type]
+    _prepare()
     gc.collect()
     gc.freeze()  # so that a worker's collector does not touch, and thereby copy, all of it
     line.send(pack(["ready", failed]))
-    spare = Spare(line, lifeline)
+    waiting = poll()
+    waiting.register(control, POLLIN)
+    has_spare = False
     while True:
-        data, ancillary, _, _ = line.recvmsg(_MESSAGE_BYTES, CMSG_SPACE(4 * _FORK_DESCRIPTORS))
+        # Not at once: where there are few processors, the worker that has just begun to load its plugin needs them.
+        if not has_spare and not waiting.poll(_PATIENCE_MILLISECONDS):
+            _fork_spare(line, lifeline)
+            has_spare = True
+        data = line.recv(_MESSAGE_BYTES)
         if not data:
             os._exit(0)
         tag, argument = unpack(data)  # type: ignore[misc]
-        if tag == "fork":  # type: ignore[has-type]
-            _tell(line, spare.hand_over(_descriptors(ancillary)))
-            spare = Spare(line, lifeline)  # after the answer: nobody waits for it
+        if tag == "taken":  # type: ignore[has-type]
+            has_spare = False
+        elif tag == "wanted":  # type: ignore[has-type]
+            if not has_spare:  # else the host has not seen it yet
+                _fork_spare(line, lifeline)
+                has_spare = True
         else:
             line.send(pack(["status", _reaped(argument)]))  # type: ignore[has-type]
 
@@ -55,13 +74,8 @@ def _import_ours() -> None:
     import atexit  # noqa: F401, PLC0415 - for those who fork
     import resource  # noqa: F401, PLC0415 - likewise
 
-    from plugline.errors import SandboxUnavailable  # noqa: PLC0415 - for those who fork
     from plugline.worker import binding, loaded, sandbox, serving, talk  # noqa: F401, PLC0415 - likewise
     from plugline.worker import main as _main  # noqa: F401, PLC0415 - likewise
-    from plugline.worker.limits import Sandbox  # noqa: PLC0415 - likewise
-
-    with suppress(SandboxUnavailable):  # which a worker that is to be in one tells in its own words
-        sandbox.prepare(Sandbox())
 
 
 def _import(preload: list[str]) -> list[str]:
@@ -78,71 +92,75 @@ def _import(preload: list[str]) -> list[str]:
     return failed
 
 
-def _descriptors(ancillary: "list[tuple[int, int, bytes]]") -> list[int]:
-    return [
-        int.from_bytes(content[at : at + 4], sys.byteorder)
-        for level, kind, content in ancillary
-        if (level, kind) == (SOL_SOCKET, SCM_RIGHTS)
-        for at in range(0, len(content) - 3, 4)
-    ]
+def _prepare() -> None:
+    """Do what is the same in every worker, and leave nothing of the environment that this process was started with."""
+    from plugline.errors import SandboxUnavailable  # noqa: PLC0415 - loaded by now
+    from plugline.worker import privileges, sandbox  # noqa: PLC0415 - likewise
+
+    with suppress(SandboxUnavailable):  # which a worker that is to be in one tells in its own words
+        sandbox.prepare(sys.path)
+    privileges.clear_environment(())
+    sys.dont_write_bytecode = True
 
 
-def _tell(line: socket, process: int) -> None:
-    pidfd = os.pidfd_open(process)
-    line.sendmsg([pack(["forked", process])], [(SOL_SOCKET, SCM_RIGHTS, pidfd.to_bytes(4, sys.byteorder))])
-    os.close(pidfd)
+def _fork_spare(line: socket, lifeline: int) -> None:
+    """Fork a worker that waits to be given work, and tell the host of it.
 
-
-class Spare:
-    """A worker that is forked before anybody asks for it, and has done once what a worker does first.
-
-    What a fork costs is spread: each page that a process writes to is copied then. A rehearsal writes to most of those
-    that a worker's start will.
+    What a fork costs is spread: each page that a process writes to is copied then. So it is done before anybody asks,
+    and the worker does once what a worker does first. The host gets the socket to it, by whose end it ends as well.
     """
-
-    def __init__(self, line: socket, lifeline: int) -> None:
-        own = os.getpid()
-        self._line, theirs = socketpair()
-        self.process = os.fork()
-        if self.process == 0:
-            line.close()
-            self._line.close()
-            _wait_for_work(theirs, lifeline, own)
-        theirs.close()
-
-    def hand_over(self, descriptors: list[int]) -> int:
-        """Give it a worker's descriptors, which are closed here, and return its process."""
-        content = b"".join(one.to_bytes(4, sys.byteorder) for one in descriptors)
-        try:
-            self._line.sendmsg([b"w"], [(SOL_SOCKET, SCM_RIGHTS, content)])
-        except OSError:
-            pass  # it is gone, which the host finds by its pidfd, as of any worker
-        finally:
-            self._line.close()
-            for descriptor in descriptors:
-                os.close(descriptor)
-        return self.process
-
-
-def _wait_for_work(line: socket, lifeline: int, parent: int) -> None:
-    """Rehearse, wait for descriptors, and be a worker; does not return."""
-    try:
-        _rehearse()
-        data, ancillary, _, _ = line.recvmsg(1, CMSG_SPACE(4 * _FORK_DESCRIPTORS))
+    own = os.getpid()
+    theirs, ours = socketpair()
+    process = os.fork()
+    if process == 0:
         line.close()
+        theirs.close()
+        os.close(lifeline)
+        _wait_for_work(ours, own)
+    ours.close()
+    pidfd = os.pidfd_open(process)
+    content = b"".join(one.to_bytes(4, sys.byteorder) for one in (theirs.fileno(), pidfd))
+    line.sendmsg([pack(["spare", process])], [(SOL_SOCKET, SCM_RIGHTS, content)])
+    os.close(pidfd)
+    theirs.close()
+
+
+def _wait_for_work(line: socket, parent: int) -> None:
+    """Prepare, wait for descriptors, and be a worker; does not return."""
+    from plugline.worker import sandbox, talk  # noqa: PLC0415 - loaded by now
+
+    try:
+        os.setsid()
+        reading, writing = os.pipe()
+        for number in (1, 2):
+            os.dup2(writing, number)  # streams look at what they are opened on, and it will be pipes
+        os.close(reading)
+        os.close(writing)
+        talk.open_streams()
+        sandbox.prepare_rules()
+        _rehearse()
+        data, ancillary, _, _ = line.recvmsg(1, CMSG_SPACE(4 * _WORKER_DESCRIPTORS), MSG_CMSG_CLOEXEC)
+        line.close()
+        descriptors = [
+            int.from_bytes(content[at : at + 4], sys.byteorder)
+            for level, kind, content in ancillary
+            if (level, kind) == (SOL_SOCKET, SCM_RIGHTS)
+            for at in range(0, len(content) - 3, 4)
+        ]
     except BaseException:  # noqa: BLE001 - the host sees that there is no worker, and starts one otherwise
         os._exit(1)
-    descriptors = _descriptors(ancillary)
-    if not data or len(descriptors) != _FORK_DESCRIPTORS:
+    if not data or len(descriptors) != _WORKER_DESCRIPTORS:
         os._exit(0)
-    _become_worker(lifeline, parent, *descriptors)
+    _become_worker(parent, *descriptors)
 
 
 def _rehearse() -> None:
     """Do what a worker does, with a plugin of no consequence, and forget it."""
     from plugline.loading.namespace import namespaces, release  # noqa: PLC0415 - loaded by now
-    from plugline.worker import codec, loaded  # noqa: PLC0415 - likewise
+    from plugline.worker import codec, loaded, sandbox  # noqa: PLC0415 - likewise
+    from plugline.worker.serving import Server  # noqa: PLC0415 - likewise
 
+    sandbox.rehearse()
     member = ["transform", True, None]
     sent = dict.fromkeys(loaded.Sent.__slots__, "") | {
         "name": "rehearsal",
@@ -159,20 +177,24 @@ def _rehearse() -> None:
         "shared": False,
     }
     (_, again) = codec.decode(codec.encode(["start", sent]))  # type: ignore[misc]
-    loaded.load_sent(loaded.Sent(**again))  # type: ignore[has-type]
-    unpack(pack(["done", 1, {"rehearsal": [1, 1.5, None]}]))
+    received = loaded.Sent(**again)  # type: ignore[has-type]
+    outcome = loaded.load_sent(received)
+    if isinstance(outcome, loaded.Bound):
+        requests, asking = os.pipe()
+        answers, answering = os.pipe()
+        for request in (["make", 1, 1, {}, []], ["call", 2, 1, "transform", [{"n": 1}], {}], ["end", 0]):
+            write_frame(asking, pack(request))
+        Server(requests, answering, memoryview(bytearray(8)).cast("Q"), received, outcome).run()
+        for descriptor in (requests, asking, answers, answering):
+            os.close(descriptor)
     for namespace in namespaces():
         release(namespace)
     loaded.forget_all()
 
 
-def _become_worker(
-    old_lifeline: int, parent: int, requests: int, answers: int, page: int, lifeline: int, *streams: int
-) -> None:
+def _become_worker(parent: int, requests: int, answers: int, page: int, lifeline: int, *streams: int) -> None:
     """Be a worker; does not return."""
     try:
-        os.close(old_lifeline)
-        os.setsid()
         for number, stream in enumerate(streams, 1):
             os.dup2(stream, number)
             os.close(stream)
@@ -185,9 +207,12 @@ def _become_worker(
         # Its own lifeline and not this process's end is what it dies by: that comes a moment earlier where the host
         # is killed, and would leave nobody to take along what the plugin has started.
         die_with_host(lifeline, parent, from_main_thread=False)
-        for name in os.environ.keys() - start["environment"].keys():  # type: ignore[has-type]
-            del os.environ[name]
-        os.environ.update(start["environment"])  # type: ignore[has-type]
+        if start["environment"]:  # type: ignore[has-type]
+            os.environ.update(start["environment"])  # type: ignore[has-type]
+        if start["level"] != "sandbox":  # type: ignore[has-type]
+            from plugline.worker.sandbox import drop_rules  # noqa: PLC0415 - loaded by now
+
+            drop_rules()
         _sow_again()
         from plugline.worker.main import serve  # noqa: PLC0415 - loaded by now
 

@@ -17,6 +17,7 @@ from plugline.isolation.levels import Level
 from plugline.isolation.process import this_python
 from plugline.isolation.zygote import Nursery, Zygote
 from plugline.worker.limits import Sandbox
+from tests.sandboxed import needs_sandbox
 from tests.workers import LEVELS, write_plugin
 
 pytestmark = pytest.mark.slow
@@ -125,6 +126,130 @@ def test_a_zygote_has_one_thread_and_nothing_of_the_hosts_environment(monkeypatc
         assert b"A_SECRET" not in (folder / "environ").read_bytes()
     finally:
         zygote.close()
+
+
+def test_a_worker_that_died_before_anybody_needed_it_is_nobodys_fault(tmp_path: Path) -> None:
+    folder = write_plugin(tmp_path, WHERE)
+    with Host(str(folder), interface=["transform"], isolation="process", preload=["colorsys"]) as host:
+        plugin = host["subject"].load()
+        first = asked(plugin)
+        waiting = others_than(first)
+        for process in waiting:
+            os.kill(process, signal.SIGKILL)
+            wait_until(lambda process=process: not is_running(process))  # type: ignore[misc]
+        with pytest.raises(WorkerFailed, match="exit code 1"):
+            asked(plugin, end=1)
+        second = asked(plugin)
+        assert second["parent"] == first["parent"]
+        assert second["pid"] not in waiting
+        assert not any(is_there(process) for process in waiting)  # no zombie is left of it
+
+
+def others_than(worker: dict[str, object]) -> set[int]:
+    """Wait until a worker's zygote has forked another one, and return the numbers of all others."""
+    children = Path(f"/proc/{worker['parent']}/task/{worker['parent']}/children")
+
+    def found() -> set[int]:
+        return {int(number) for number in children.read_text(encoding="ascii").split()} - {cast("int", worker["pid"])}
+
+    wait_until(lambda: bool(found()))
+    return found()
+
+
+def is_there(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+LOOK = """
+def tried(what):
+    try:
+        return what()
+    except OSError as error:
+        return type(error).__name__
+import _socket, pathlib
+return {
+    'parent': os.getppid(),
+    'own': tried(lambda: os.listdir(record['own'])),
+    'others': tried(lambda: os.listdir(record['others'])),
+    'written': tried(lambda: pathlib.Path(record['own'], 'new').write_text('x')),
+    'socket': tried(lambda: _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM).close()),
+    'started': tried(lambda: os.waitpid(os.posix_spawn('/bin/true', ['true'], {}), 0)[1]),
+    'variables': dict(os.environ),
+}
+"""
+NOTHING = {
+    "own": "PermissionError",
+    "written": "PermissionError",
+    "socket": "PermissionError",
+    "started": "PermissionError",
+}
+
+
+@needs_sandbox
+@pytest.mark.parametrize(
+    ("limits", "has"),
+    [
+        ({}, {}),
+        ({"read": True}, {"own": []}),
+        ({"write": True}, {"own": [], "written": 1}),
+        ({"net": True}, {"socket": None}),
+        ({"run": True}, {"started": 0}),
+        ({"env": ["A_NAME"]}, {"variables": {"A_NAME": "a value"}}),
+    ],
+)
+def test_a_forked_worker_is_held_to_its_own_grants(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: dict[str, object], has: dict[str, object]
+) -> None:
+    monkeypatch.setenv("A_NAME", "a value")
+    monkeypatch.setenv("ANOTHER", "another value")
+    own, others = tmp_path / "own", tmp_path / "others"
+    own.mkdir()
+    others.mkdir()
+    limits = {name: [own] if name in ("read", "write") else value for name, value in limits.items()}
+    folder = write_plugin(tmp_path, LOOK)
+    sandbox = Sandbox(timeout_seconds=10, **limits)  # type: ignore[arg-type]
+    with Host(str(folder), interface=["transform"], isolation=sandbox, preload=["colorsys"]) as host:
+        found = asked(host["subject"].load(), own=str(own), others=str(others))
+    assert found.pop("parent") != os.getpid()
+    assert found == {**NOTHING, "others": "PermissionError", "variables": {}, **has}
+
+
+def test_a_forked_worker_has_no_more_descriptors_than_one_that_was_started_directly(tmp_path: Path) -> None:
+    body = "return {'parent': os.getppid(), 'open': [os.readlink(f'/proc/self/fd/{n}').split(':')[0] for n in os.listdir('/proc/self/fd') if os.path.islink(f'/proc/self/fd/{n}')]}"
+    folder = write_plugin(tmp_path, body)
+    found = []
+    for preload in ([], ["colorsys"]):
+        with Host(str(folder), interface=["transform"], isolation="process", preload=preload) as host:
+            answer = asked(host["subject"].load())
+        assert (answer["parent"] == os.getpid()) is (not preload)
+        found.append(sorted(cast("list[str]", answer["open"])))
+    assert found[0] == found[1]
+
+
+@needs_sandbox
+def test_a_folder_of_libraries_that_was_made_anew_is_read_by_the_next_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    libraries = tmp_path / "site-packages"
+    for version in ("old", "new"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "plugline_tests_library.py").write_text(f"VERSION = {version!r}\n", encoding="utf-8")
+    (tmp_path / "old").rename(libraries)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(libraries)])
+    body = "if 'end' in record:\n    os._exit(1)\nimport plugline_tests_library\n"
+    body += "return {'version': plugline_tests_library.VERSION, 'pid': os.getpid(), 'parent': os.getppid()}"
+    folder = write_plugin(tmp_path, body)
+    limits = Sandbox(timeout_seconds=10)
+    with Host(str(folder), interface=["transform"], isolation=limits, preload=["colorsys"]) as host:
+        plugin = host["subject"].load()
+        first = asked(plugin)
+        assert first["version"] == "old"
+        others_than(first)  # whose rules name the folder that goes
+        libraries.rename(tmp_path / "old")
+        (tmp_path / "new").rename(libraries)
+        with pytest.raises(WorkerFailed):
+            asked(plugin, end=1)
+        assert asked(plugin)["version"] == "new"
 
 
 def test_a_nursery_in_a_fork_of_the_host_leaves_the_parents_zygote_alone() -> None:
