@@ -407,9 +407,11 @@ class Host(Generic[T_co]):
 
         Threads: may be called from any; other reloads and loads of this host wait.
         """
-        from plugline.host.reloads import reload_plugins  # noqa: PLC0415 - see Plugin.reload
+        from plugline.host.brisk import brisk  # noqa: PLC0415 - see Plugin.reload
 
-        with self._loader.lock:
+        with brisk, self._loader.lock:
+            from plugline.host.reloads import reload_plugins  # noqa: PLC0415 - as above
+
             plugin = self._look().plugins.get(name)
             if plugin is None:
                 # It may have been rejected when it was looked at, or be new.

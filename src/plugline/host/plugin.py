@@ -566,9 +566,11 @@ class Plugin(Generic[T_co]):
     def reload(self) -> "ReloadReport":
         """Take the plugin's files as they are now: see :meth:`Host.reload <plugline.Host.reload>`."""
         # What a reload needs is imported when there is one.
-        from plugline.host.reloads import reload_plugins  # noqa: PLC0415
+        from plugline.host.brisk import brisk  # noqa: PLC0415
 
-        with self._loader.lock:
+        with brisk, self._loader.lock:
+            from plugline.host.reloads import reload_plugins  # noqa: PLC0415
+
             return reload_plugins(self._loader, [self])[0]
 
     def _retry(self) -> None:

@@ -2,8 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
 from time import sleep
 from types import CodeType, ModuleType, SimpleNamespace
@@ -121,11 +120,6 @@ class _Graph:
 
 def reload_plugins(loader: Loader, plugins: Sequence[Handle]) -> list[ReloadReport]:
     """Take the files of some plugins as they are now, all in one transaction, and say what was done with each."""
-    with _brisk():
-        return _reload_plugins(loader, plugins)
-
-
-def _reload_plugins(loader: Loader, plugins: Sequence[Handle]) -> list[ReloadReport]:
     start = monotonic_seconds()
     end_all()
     reports = [load_again(plugin, start) for plugin in plugins if plugin.generation == 0]
@@ -145,30 +139,11 @@ def _reload_plugins(loader: Loader, plugins: Sequence[Handle]) -> list[ReloadRep
 
 def reload_modules(loader: Loader, names: Iterable[str]) -> list[ReloadReport]:
     """Take the files of some modules as they are now, in one transaction, and say what that did with the plugins that use them."""
-    with _brisk():
-        start = monotonic_seconds()
-        end_all()
-        reports = _Reload(loader, (), start, names).run()
-        _wait_shortly()
-        return reports
-
-
-_BRISK_SECONDS = 0.0002
-
-
-@contextmanager
-def _brisk() -> Iterator[None]:
-    """Let threads that are busy pass the interpreter's lock on sooner.
-
-    Reading a file gives it away some twenty times, and where eight threads compute, each time costs eight switch
-    intervals until it is ours again: more than all else that a reload does.
-    """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, _BRISK_SECONDS))
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
+    start = monotonic_seconds()
+    end_all()
+    reports = _Reload(loader, (), start, names).run()
+    _wait_shortly()
+    return reports
 
 
 def _wait_shortly() -> None:

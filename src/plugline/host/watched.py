@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from plugline.clock import monotonic_seconds
+from plugline.host.brisk import brisk
 from plugline.host.loader import Loader
 from plugline.host.reloads import Handle, load_again, private_modules, reload_modules
 from plugline.loading.traces import trace_of
@@ -45,7 +46,7 @@ class _HostFiles:
 
     def take(self, paths: set[str], *, final: bool) -> bool:
         """Take the files with these paths as they are now."""
-        with self._loader.lock:
+        with brisk, self._loader.lock:
             names = [name for name, trace in self._traces().items() if trace.path in paths]
             reports = reload_modules(self._loader, names)
         good = all(report.ok for report in reports)
@@ -57,7 +58,7 @@ class _HostFiles:
 
     def look_again(self, gone: set[str]) -> None:
         """Look for files that are new, or that could not be loaded and are others now."""
-        with self._loader.lock:
+        with brisk, self._loader.lock:
             start = monotonic_seconds()
             before: dict[str, Handle] = {plugin.name: plugin for plugin in self._loader.living_handles()}
             wanted = {rejected.name for rejected in self._host.rejected}

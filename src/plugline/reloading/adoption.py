@@ -87,6 +87,7 @@ class Adoption:
     def _end(self, done: Done) -> None:
         """Do what is left when the new version is in force; none of it fails."""
         frames = self._transition.begin() if self._transition is not None else []
+        self._plan.drop()
         done.in_flight += map(told_frame, frames)
         for part, shadow in self._pairs:
             # Each module has the names of the other by now.
@@ -108,10 +109,7 @@ class Adoption:
                 and before.__globals__ is part.names
             ):
                 # What somebody holds is the new one by then, and so it is the content that is led to.
-                lead = transition.leading(
-                    clone_function(before), clone_function(self._content(after)), only_inside=True
-                )
-                self._plan.set_item(part.names, name, lead)
+                transition.route_name(part.names, name, before, clone_function(self._content(after)))
 
     def _content(self, function: FunctionType) -> FunctionType:
         """Return the new function whose content an old one, that stands in its place, is about to take."""

@@ -35,6 +35,7 @@ def graft(parts: list[Part], done: Done) -> None:
         _plan(part, plan, transition)
     plan.run()
     frames = transition.begin() if transition is not None else []
+    plan.drop()
     for part in parts:
         done.in_flight += (told_frame(frame) for frame in frames if frame.f_globals is part.names)
         done.in_flight += _retire(part, running=bool(frames))

@@ -32,7 +32,7 @@ def _bytes_of(words: ctypes.Array[ctypes.c_size_t]) -> memoryview:
 class Plan:
     """What is to be done at once, with what undoes it.
 
-    Every value that is replaced is held until the plan is dropped, so that nothing is finalized in the middle.
+    Every value that is replaced is held until :meth:`drop`, so that nothing is finalized in the middle.
     """
 
     def __init__(self) -> None:
@@ -107,7 +107,18 @@ class Plan:
         except BaseException:
             undos = [operation for undo in reversed(self._undos[: len(done)]) for operation in undo]
             deque(starmap(call, undos), maxlen=0)
+            self.drop()
             raise
         finally:
             if collects:
                 gc.enable()
+
+    def drop(self) -> None:
+        """Let go of what was replaced, and of what the threads were doing.
+
+        To be called when both are of no more use: among the frames are those that hold this plan, and functions in a
+        circle that only the collector breaks would be found, and followed, by the next reload.
+        """
+        self._operations.clear()
+        self._undos.clear()
+        self._done.clear()

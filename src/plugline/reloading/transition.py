@@ -12,6 +12,7 @@ that it calls is the new one.
 
 import sys
 from collections.abc import Callable
+from math import inf
 from sys import _getframe
 from threading import RLock
 from time import sleep
@@ -42,17 +43,19 @@ class Transition:
         self._namespaces = {id(one) for one in namespaces}
         self._found: list[FrameType] | None = None
         self._keys: set[int] = set()
-        self._deadline = monotonic_seconds() + _MOST_SECONDS
+        self._deadline = inf  # until the commit is made
         self._routed: list[tuple[FunctionType, FunctionType]] = []
         self._at_end: list[Callable[[], None]] = []
+        self._lent: list[tuple[dict[str, object], str, object, FunctionType]] = []
         self._calls = 0
         self._over = False
 
     def frames(self) -> list[FrameType]:
         """Return the outermost frame of each call that was running when the commit was made."""
         found, plan = self._found, self._plan
-        if found is None and plan is not None and plan.tops is not None:
-            found = [one for top in plan.tops.values() if (one := self._outermost(top)) is not None]
+        tops = plan.tops if found is None and plan is not None else None
+        if tops is not None:
+            found = [one for top in tops.values() if (one := self._outermost(top)) is not None]
             self._keys = {id(frame) for frame in found}
             self._found = found
         return found or []
@@ -69,23 +72,33 @@ class Transition:
 
     def begin(self) -> list[FrameType]:
         """Take note that the commit was made. Returns the calls that were running; where there were none, it is over."""
-        frames = list(self.frames())
-        self._plan = None
-        self._deadline = monotonic_seconds() + _MOST_SECONDS
-        if frames:
-            _open.append(self)
-        else:
-            self.end()
+        with _ending:  # a call that comes to its end may be ending this by now
+            frames = list(self.frames())
+            self._plan = None
+            self._deadline = monotonic_seconds() + _MOST_SECONDS
+            if not frames:
+                self.end()
+            elif not self._over:
+                _open.append(self)
         return frames
 
     def route(self, function: FunctionType, old: FunctionType, new: FunctionType) -> None:
         """Let a function lead to ``old`` from inside the calls, and to ``new`` from elsewhere; in the end it is ``new``."""
         plan = self._plan
         assert plan is not None  # noqa: S101 - only before the commit
-        plan.exchange_functions(function, self.leading(old, new))
+        plan.exchange_functions(function, self._leading(old, new))
         self._routed.append((function, new))
 
-    def leading(self, old: FunctionType, new: FunctionType, *, only_inside: bool = False) -> FunctionType:
+    def route_name(self, names: dict[str, object], name: str, old: FunctionType, new: FunctionType) -> None:
+        """Let the old version's own name for a function lead to the new one once the calls that see it last too long."""
+        plan = self._plan
+        assert plan is not None  # noqa: S101 - only before the commit
+        kept = clone_function(old)
+        lead = self._leading(kept, new, only_inside=True)
+        plan.set_item(names, name, lead)
+        self._lent.append((names, name, kept, lead))
+
+    def _leading(self, old: FunctionType, new: FunctionType, *, only_inside: bool = False) -> FunctionType:
         """Return a function that leads to ``old`` from inside the calls, and to ``new`` from elsewhere, or when they last too long.
 
         Args:
@@ -150,19 +163,29 @@ class Transition:
             # With another one: what is still about to call ``new`` is not to meet itself there.
             plan.exchange_functions(function, clone_function(new))
         plan.run()
+        plan.drop()
         for action in self._at_end:
             action()
+        if monotonic_seconds() <= self._deadline:
+            self._give_back_names()
         self._routed.clear()
+        self._lent.clear()
         self._at_end.clear()
         self._found = []
         self._over = True
         if self in _open:
             _open.remove(self)
 
+    def _give_back_names(self) -> None:
+        """Let the old version be whole again, for generators that sleep in it: nobody else is left there."""
+        for names, name, kept, lead in self._lent:
+            if names.get(name) is lead:
+                names[name] = kept
+
 
 _leading_code = next(
     constant
-    for constant in Transition.leading.__code__.co_consts
+    for constant in Transition._leading.__code__.co_consts  # noqa: SLF001 - it is in this module
     if isinstance(constant, CodeType) and constant.co_name == "lead"
 )
 
