@@ -1,6 +1,7 @@
 """The program whose plugins the scenarios are: what they register with, and where they leave word."""
 
 SOURCE = """
+import types
 registry = {}
 callbacks = []
 classes = []
@@ -28,4 +29,12 @@ def keep(value):
 
 def again():
     pass
+
+class Desk:
+    __slots__ = ('items', 'mode')
+    def __init__(self):
+        self.items, self.mode = [], 'plain'
+
+desk = Desk()
+options = types.SimpleNamespace(mode='plain')
 """

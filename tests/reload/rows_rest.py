@@ -8,6 +8,7 @@ TRANSACTION, STATE, REACH, IN_FLIGHT, TOOLING = "transaction", "state", "reach",
 
 F = "def f():\n    return 'old'\n"
 G2 = "ADDED = 1\ndef f():\n    return 'new'\n"
+F2_LARGE = "def f():\n    return 'new'\n" + "#" * 2**20
 
 # What is called at exit can be had only by asking each whether it equals something.
 AT_EXIT = """
@@ -54,6 +55,13 @@ row(TRANSACTION, "state that is kept and changed by a failed version is as it wa
 row(TRANSACTION, "a failure in one of several modules leaves all as they were", {"x": "K = 1\n", "y": "from .x import K\n1 / (2 - K)\n"}, "K = 2\n", "", "assert x.K == 1; assert y.K == 1", refused=True)
 row(TRANSACTION, "a mended file is taken after a failure", F, "1 / 0\n", "f = x.f", "assert f() == 'new'", edits=(G2,))
 
+row(TRANSACTION, "what an object with slots holds is as it was after a failure", "import app\napp.desk.mode = 'old'\n", "import app\napp.desk.mode = 'new'\napp.desk.items.append(1)\n1 / 0\n", "", "assert app.desk.mode == 'old'; assert app.desk.items == []", refused=True)
+row(TRANSACTION, "a simple namespace is as it was after a failure", "import app\napp.options.mode = 'old'\n", "import app\napp.options.mode = 'new'\napp.options.more = 1\n1 / 0\n", "", "assert vars(app.options) == {'mode': 'old'}", refused=True)
+row(TRANSACTION, "attributes of the program's functions are as they were after a failure", "import app\n", "import app\napp.hook.calls = 5\n1 / 0\n", "", "assert not hasattr(app.hook, 'calls')", refused=True)
+row(TRANSACTION, "a logger that a failed version emptied has its handlers", "import logging\nlogging.getLogger('app.x').addHandler(logging.NullHandler())\n", "import logging\nlogging.getLogger('app.x').handlers.clear()\n1 / 0\n", "import logging; h = list(logging.getLogger('app.x').handlers)", "import logging\nassert logging.getLogger('app.x').handlers == h != []", refused=True)
+row(TRANSACTION, "a function to call at exit that somebody else registered too is called for them after a failure", "import app\n", "import app, atexit\natexit.register(app.again)\n1 / 0\n", AT_EXIT + "import atexit; atexit.register(app.again)", "assert [f.__name__ for f in at_exit()].count('again') == 1; atexit.unregister(app.again)", refused=True)
+row(TRANSACTION, "the source of code that runs is shown after a file was refused unread", F, F2_LARGE, "f = x.f", "import inspect\nassert \"'old'\" in inspect.getsource(f)", refused=True, only="plugline")
+
 # ------------------------------------------------------------------ registrations of a version that is taken
 
 row(TRANSACTION, "a registry leads to the new code", REG, "A = 1\n" + swap(REG, ("'old'", "'new'")), "h = app.registry['a']", "assert app.registry['a']() == 'new'; assert h() == 'new'; assert len(app.registry) == 1")
@@ -72,6 +80,9 @@ row(TRANSACTION, "a function to call at exit is called once", "import atexit\nde
 row(TRANSACTION, "a logger has each handler once", "import logging\nlogging.getLogger('app.x').addHandler(logging.NullHandler())\n", "import logging\nA = 1\nlogging.getLogger('app.x').addHandler(logging.NullHandler())\n", "import logging; n = len(logging.getLogger('app.x').handlers)", "assert len(logging.getLogger('app.x').handlers) == n == 1")
 row(TRANSACTION, "a patched name leads to the new function", "import app\ndef hook():\n    return 'old'\napp.hook = hook\n", "import app\nA = 1\ndef hook():\n    return 'new'\napp.hook = hook\n", "h = app.hook", "assert app.hook() == 'new'; assert h() == 'new'")
 row(TRANSACTION, "a name that is no longer patched is put back", "import app\ndef hook():\n    return 'old'\napp.hook = hook\n", "import app\n", "", "assert app.hook() == 'original'")
+
+row(TRANSACTION, "a function to call at exit that somebody else registered too is called for them", "import app, atexit\natexit.register(app.again)\n", "import app\nA = 1\n", AT_EXIT + "import atexit; atexit.register(app.again)", "assert [f.__name__ for f in at_exit()].count('again') == 1; atexit.unregister(app.again)")
+row(TRANSACTION, "a plugin takes its function to call at exit out itself", "import atexit\ndef bye(): pass\natexit.register(bye)\n", "import atexit\nA = 1\ndef bye(): pass\natexit.register(bye)\natexit.unregister(bye)\n", AT_EXIT, "assert [f.__name__ for f in at_exit()].count('bye') == 0")
 
 # ------------------------------------------------------------------ state
 

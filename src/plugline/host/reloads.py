@@ -257,14 +257,16 @@ class _Reload:
             names = self._graph.needed_by(roots)
         sources: dict[str, SourceFile] = {}
         findings: list[Finding] = []
+        unread: list[str] = []
         for name in self._in_order(names):
             read = self._read_changed(name)
             if isinstance(read, Finding):
                 findings.append(read)
+                unread.append(name)
             elif read is not None:
                 sources[name] = read
         if findings:
-            return self._refused(tuple(findings), sources)
+            return self._refused(tuple(findings), (*sources, *unread))
         if not sources:
             return [self._report(plugin, "unchanged", None) for plugin in self._plugins]
         codes: dict[str, CodeType] = {}
@@ -425,6 +427,11 @@ class _Reload:
             call_with(new.get("on_reload"), SimpleNamespace(**self._old[part.name]))
             begin(new, LoadContext(self._plugin_of(part), part.generation + 1, "reload"))
 
+    def forget(self) -> None:
+        """See :class:`plugline.reloading.transaction.Judge`."""
+        self._new.clear()
+        self._outcomes.clear()
+
     def take_back(self) -> None:
         """See :class:`plugline.reloading.transaction.Judge`."""
         for part in self._parts:
@@ -446,8 +453,8 @@ class _Reload:
 
     # ------------------------------------------------------------------ reports
 
-    def _refused(self, findings: tuple[Finding, ...], sources: dict[str, SourceFile]) -> list[ReloadReport]:
-        for name in sources:
+    def _refused(self, findings: tuple[Finding, ...], names: Iterable[str]) -> list[ReloadReport]:
+        for name in names:
             trace = trace_of(self._graph.modules[name])
             if trace is not None:
                 lines.hold(trace.path, trace.content)

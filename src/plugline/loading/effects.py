@@ -11,7 +11,7 @@ import sys
 from _operator import is_
 from _thread import get_ident
 
-from plugline.typed import Any, Callable, CodeType, ModuleType, cast
+from plugline.typed import Any, Callable, CodeType, Iterable, Iterator, ModuleType, cast
 
 _ABSENT = object()
 _SIGNALS = tuple(sorted(int(number) for number in _signal.valid_signals()))
@@ -55,6 +55,9 @@ class Effects:
     def follow(self, canonical: Callable[[object], object]) -> None:
         """Let what was left lead to other objects than those that left it."""
         for effect in self.all:
+            if isinstance(effect.after, _AtExit):
+                effect.after.function = cast("Callable[..., object]", canonical(effect.after.function))
+                continue
             after = canonical(effect.after)
             if after is effect.after:
                 continue
@@ -95,7 +98,7 @@ def _undo_signal(effect: Effect) -> None:
 
 
 def _undo_exit(effect: Effect) -> None:
-    _unregister(effect.after)  # type: ignore[arg-type]
+    cast(_AtExit, effect.after).withdraw()
 
 
 def _undo_logging(effect: Effect) -> None:
@@ -142,12 +145,6 @@ def _follow_signal(effect: Effect, after: object) -> None:
             return
 
 
-def _follow_exit(effect: Effect, after: object) -> None:
-    arguments, keywords = cast(tuple[tuple[object, ...], dict[str, object]], effect.before)
-    _unregister(effect.after)  # type: ignore[arg-type]
-    _register(after, *arguments, **keywords)  # type: ignore[arg-type]
-
-
 def _follow_name(effect: Effect, after: object) -> None:
     names, name = _names_of(effect)
     if names.get(name) is effect.after:
@@ -156,7 +153,6 @@ def _follow_name(effect: Effect, after: object) -> None:
 
 _FOLLOW: dict[str, Callable[[Effect, object], None]] = {
     "signal": _follow_signal,
-    "exit": _follow_exit,
     "name": _follow_name,
 }
 
@@ -176,12 +172,44 @@ _unregister = atexit.unregister
 _registering: dict[int, list[Effect]] = {}
 
 
+class _AtExit:
+    """A function to call at exit that somebody registered while a module was run.
+
+    ``atexit`` can take out what it has by comparing alone, so one that two have registered would go for both.
+    This is equal to the function, for who takes that out, until it is to be taken out alone.
+    """
+
+    __slots__ = ("__weakref__", "_alone", "function")
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        self.function = function
+        self._alone = False
+
+    def __call__(self, *arguments: object, **keywords: object) -> object:
+        return self.function(*arguments, **keywords)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (not self._alone and bool(self.function == other))
+
+    __hash__ = object.__hash__
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.function, name)
+
+    def withdraw(self) -> None:
+        """Be called no more."""
+        self._alone = True
+        _unregister(self)
+
+
 def _noted_register(function: Callable[..., object], /, *arguments: object, **keywords: object) -> object:
-    result = _register(function, *arguments, **keywords)
     collected = _registering.get(get_ident())
-    if collected is not None:
-        collected.append(Effect("exit", (id(function), len(collected)), (arguments, keywords), function))
-    return result
+    if collected is None or not callable(function):
+        return _register(function, *arguments, **keywords)
+    noted = _AtExit(function)
+    _register(noted, *arguments, **keywords)
+    collected.append(Effect("exit", (id(function), len(collected)), _ABSENT, noted))
+    return function
 
 
 _noted_register.__name__ = _noted_register.__qualname__ = "register"
@@ -257,6 +285,19 @@ def _loggers() -> dict[object, tuple[tuple[object, ...], tuple[object, ...]]]:
 
     loggers = (root, *(one for one in list(root.manager.loggerDict.values()) if isinstance(one, Logger)))
     return {one: (tuple(one.handlers), tuple(one.filters)) for one in loggers if one.handlers or one.filters}
+
+
+def lists_of_handlers(contents: Iterable[bytes]) -> Iterator[list[object]]:
+    """Yield the lists that loggers and warnings keep, as far as these sources could change them in a way that is no effect."""
+    contents = list(contents)
+    if "logging" in sys.modules and any(b"ogg" in one for one in contents):
+        from logging import Logger, root  # noqa: PLC0415 - as above
+
+        for logger in (root, *(one for one in list(root.manager.loggerDict.values()) if isinstance(one, Logger))):
+            yield logger.handlers  # type: ignore[misc]
+            yield logger.filters  # type: ignore[misc]
+    if "warnings" in sys.modules and any(b"warn" in one for one in contents):
+        yield sys.modules["warnings"].filters
 
 
 def _filters() -> tuple[object, ...]:

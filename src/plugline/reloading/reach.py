@@ -10,12 +10,39 @@ Not followed: the standard library, whose state has its own journal, and anythin
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
 
 from plugline.reloading.registered import Registry
 
 _MOST = 20_000  # objects; beyond it is data, not registries
 _PLAIN = frozenset({str, bytes, int, float, bool, type(None), complex, range, slice, type(Ellipsis)})
+
+
+class _Slots:
+    """What an object holds in its slots."""
+
+    __slots__ = ("_names", "_value")
+
+    def __init__(self, value: object, names: list[str]) -> None:
+        self._value = value
+        self._names = names
+
+    def held(self) -> dict[str, object]:
+        """Return it, by the names of the slots."""
+        found = {}
+        for name in self._names:
+            try:
+                found[name] = object.__getattribute__(self._value, name)
+            except AttributeError:  # empty
+                continue
+        return found
+
+    def put_back(self, before: dict[str, object]) -> None:
+        """Let it hold that again."""
+        for name in self.held().keys() - before.keys():
+            object.__delattr__(self._value, name)
+        for name, value in before.items():
+            object.__setattr__(self._value, name, value)
 
 
 class Reach:
@@ -32,7 +59,8 @@ class Reach:
         self._seen: set[int] = set()
         self._pending: list[object] = []
         self._copies: list[tuple[object, object]] = []
-        self._modules: list[tuple[object, object]] = []
+        self._modules: list[tuple[object, object]] = []  # and other attributes, which are no registries
+        self._slots: dict[type, list[str]] = {}
         self._marked: dict[int, object] | None = None
 
     def look(self, code: CodeType, names: dict[str, object]) -> None:
@@ -49,6 +77,10 @@ class Reach:
         """Follow one object."""
         self._pending.append(value)
         self._walk()
+
+    def keep(self, container: object) -> None:
+        """Remember one container, and nothing that it holds; it is none that a plugin registers with by itself."""
+        self._modules.append((container, _copied(container)))
 
     def _follow_words(self, words: Iterable[str], names: dict[str, object]) -> None:
         for word in words:
@@ -83,8 +115,7 @@ class Reach:
                 case tuple() | frozenset():
                     self._pending += value
                 case FunctionType():
-                    if not self._belongs(value.__globals__):
-                        self._follow_function(value)
+                    self._follow_function(value)
                 case MethodType():
                     self._pending += (value.__self__, value.__func__)
                 case ModuleType():
@@ -95,13 +126,17 @@ class Reach:
                     self._follow_instance(value)
 
     def _follow_function(self, function: FunctionType) -> None:
+        attributes = function.__dict__
+        self._modules.append((attributes, attributes.copy()))
+        if self._belongs(function.__globals__):
+            return
         for cell in function.__closure__ or ():
             try:
                 self._pending.append(cell.cell_contents)
             except ValueError:  # empty yet
                 continue
         self._pending += function.__defaults__ or ()
-        self._pending += function.__dict__.values()
+        self._pending += attributes.values()
         names = function.__globals__
         if _is_closed(names.get("__name__")):
             return
@@ -125,6 +160,9 @@ class Reach:
 
     def _follow_instance(self, value: object) -> None:
         kind = type(value)
+        if kind is SimpleNamespace:
+            self._pending.append(vars(value))
+            return
         if not kind.__flags__ & (1 << 9):
             wrapped = getattr(value, "__wrapped__", None) if kind.__module__ == "functools" else None
             if wrapped is not None:
@@ -134,6 +172,24 @@ class Reach:
         attributes = attributes_of(value)
         if attributes is not None:
             self._pending.append(attributes)
+        slots = self._slots_of(kind)
+        if slots:
+            view = _Slots(value, slots)
+            held = view.held()
+            self._modules.append((view, held))
+            self._pending += held.values()
+
+    def _slots_of(self, kind: type) -> list[str]:
+        names = self._slots.get(kind)
+        if names is None:
+            names = self._slots[kind] = [
+                name
+                for one in kind.__mro__
+                if "__slots__" in vars(one)
+                for name, value in vars(one).items()
+                if isinstance(value, MemberDescriptorType)
+            ]
+        return names
 
     def containers(self) -> list[tuple[Registry, Registry]]:
         """Return the containers that could be registries, each with its copy from before."""
@@ -167,6 +223,7 @@ class Reach:
                     _put_back(container, before)
             elif id(container) in self._marked:
                 _withdraw(container, before, self._marked[id(container)])
+        self._marked = None  # it holds what is withdrawn
 
     def _all(self) -> Iterable[tuple[object, object]]:
         return (*self._copies, *self._modules)
@@ -208,6 +265,8 @@ def _copied(value: object) -> object:
             return set(value)
         case deque():
             return deque(value)
+        case _Slots():
+            return value.held()
         case _:
             return bytes(value)  # type: ignore[call-overload]
 
@@ -234,6 +293,8 @@ def _same(one: object, before: object) -> bool:
             return _same_dict(one, before)  # type: ignore[arg-type]
         case type():
             return _same_dict(dict(vars(one)), before)  # type: ignore[arg-type]
+        case _Slots():
+            return _same_dict(one.held(), before)  # type: ignore[arg-type]
         case list() | deque():
             return len(one) == len(before) and all(map(_is, one, before))  # type: ignore[arg-type, call-overload]
         case set():
@@ -255,6 +316,8 @@ def _put_back(container: object, before: object) -> None:
         case dict():
             container.clear()
             container.update(before)  # type: ignore[call-overload]
+        case _Slots():
+            container.put_back(before)  # type: ignore[arg-type]
         case list() | bytearray():
             container[:] = before  # type: ignore[call-overload]
         case deque():

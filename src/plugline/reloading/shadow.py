@@ -83,7 +83,10 @@ class Shadow:
 
 
 class _Seen(ModuleType):
-    """The class of a module while there is a shadow of it."""
+    """The class of a module while there is a shadow of it.
+
+    Without ``super()``: the module may be of its own class again before a thread that looks at it has come to that.
+    """
 
     def __getattribute__(self, name: str) -> object:
         trial = _trials.get(get_ident())
@@ -92,21 +95,21 @@ class _Seen(ModuleType):
             if shadow is not None:
                 shadow_run(shadow)
                 return getattr(shadow.beside, name)
-        return super().__getattribute__(name)
+        return ModuleType.__getattribute__(self, name)
 
     def __setattr__(self, name: str, value: object) -> None:
         shadow = _trials.get(get_ident(), {}).get(id(self))
         if shadow is not None:
             setattr(shadow.beside, name, value)
         else:
-            super().__setattr__(name, value)
+            ModuleType.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
         shadow = _trials.get(get_ident(), {}).get(id(self))
         if shadow is not None:
             delattr(shadow.beside, name)
         else:
-            super().__delattr__(name)
+            ModuleType.__delattr__(self, name)
 
     def __dir__(self) -> list[str]:
         return sorted(self.__dict__)

@@ -7,6 +7,7 @@ from typing import Protocol
 from plugline.blame import users_own_interrupt
 from plugline.errors import PluginRejected
 from plugline.findings import Finding
+from plugline.loading.effects import lists_of_handlers
 from plugline.loading.running import failure
 from plugline.loading.traces import succeed_effects
 from plugline.reloading import lines
@@ -31,6 +32,9 @@ class Judge(Protocol):
 
         Called last before the commit, in the thread that sees the new version.
         """
+
+    def forget(self) -> None:
+        """Let go of the new version, which is not taken."""
 
     def take_back(self) -> None:
         """Let the old version open again what it owns, when the new one could not. Called after all else was undone."""
@@ -72,25 +76,33 @@ class Transaction:
         own = {id(part.names) for part in parts}
         self._reach = Reach(lambda names: id(names) in own, frozenset(part.name for part in parts))
         self._young = Young()
+        self._handing_over = False
 
     def run(self) -> Done | tuple[Finding, ...]:
         """Try the new version, and put it in force where it holds."""
         self._look_around()
-        shadows = []
-        for part in self._parts:
-            shadows.append(Shadow(part.module, part.loader, part.new_trace()))
-            if part.changed:
-                lines.hold(part.trace.path, part.content)
         self._young.begin()
         try:
+            shadows = []
+            for part in self._parts:
+                shadows.append(Shadow(part.module, part.loader, part.new_trace()))
+                if part.changed:
+                    lines.hold(part.trace.path, part.content)
             result = self._try(Trial(shadows))
             if not isinstance(result, Done):
                 # While only what the trial made is looked at this is quick, and classes leave no trace in those above them.
                 shadows.clear()
+                self._judge.forget()
                 gc.collect()
-            return result
         finally:
             self._young.end()
+        if not isinstance(result, Done) and self._handing_over:
+            for part in self._parts:
+                if part.changed:
+                    lines.hold(part.trace.path, part.trace.content)
+            # What the new version had opened, and nobody else holds, is closed by now.
+            self._judge.take_back()
+        return result
 
     def _look_around(self) -> None:
         for part in self._parts:
@@ -100,15 +112,16 @@ class Transaction:
             for constant in part.code.co_consts:
                 if constant.__class__ is str and constant in part.names:  # what may be the name of something kept
                     self._reach.look_at(part.names[constant])
+        for container in lists_of_handlers([part.content for part in self._parts]):
+            self._reach.keep(container)
 
     def _try(self, trial: Trial) -> Done | tuple[Finding, ...]:
-        handing_over = False
         with trial:
             try:
                 trial.run()
                 findings = self._judge.check()
                 if not findings:
-                    handing_over = True
+                    self._handing_over = True
                     self._reach.mark()
                     self._judge.hand_over()
                     return self._commit(trial)
@@ -118,13 +131,11 @@ class Transaction:
                 trial.look_at_what_is_in_force()
                 if users_own_interrupt(error):
                     self._undo(trial)
-                    if handing_over:
+                    if self._handing_over:
                         self._judge.take_back()
                     raise
                 findings = (self._failure(error, trial),)
         self._undo(trial)
-        if handing_over:
-            self._judge.take_back()
         return findings
 
     def _failure(self, error: BaseException, trial: Trial) -> Finding:
