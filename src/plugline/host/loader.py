@@ -13,7 +13,7 @@ from plugline.files import SourceFile, digest_of, read_plain
 from plugline.findings import Finding, Place
 from plugline.host.circumstances import Circumstances
 from plugline.host.entries import Entry, Inspection, Memory, RememberedEntry
-from plugline.loading.locks import LoadLock
+from plugline.loading.locks import COLLISIONS, LoadLock, without_collisions
 from plugline.loading.modules import Undo, forget_modules
 from plugline.loading.namespace import (
     Compiler,
@@ -411,13 +411,16 @@ class Loader:
         if isinstance(entry, RememberedEntry) and not apart:
             ready = self._ready(entry)
             if ready is not None:
-                return self._load_ready(entry, ready)
+                collisions = COLLISIONS.count
+                found = self._load_ready(entry, ready)
+                if isinstance(found, Loaded) or COLLISIONS.count == collisions:
+                    return found
         # A file with several plugins that fails or declines does so once, and not once for each of them.
         key = (entry.finder, entry.place.path)
         digest, known = self._failures.get(key, ("", None))
         if known is not None and digest == entry.digest:
             return Vanished(known, whole_file=True) if isinstance(known, tuple) else known
-        outcome = self._load_keeping_the_process(entry)
+        outcome = without_collisions(lambda: self._load_keeping_the_process(entry), lambda one: isinstance(one, Loaded))
         if isinstance(outcome, Faulty):
             return outcome.findings
         if not isinstance(outcome, (Loaded, Vanished)) and entry.class_name:
@@ -498,6 +501,7 @@ class Loader:
         from plugline.loading.making import make_module  # noqa: PLC0415 - a listing does without
 
         undo = Undo(self._owner_of_unloaded(ready.namespace), snapshot.modules)
+        collisions = COLLISIONS.count
         try:
             module = make_module(ready.loader, ready.trace, self.injected)
         except BaseException as error:  # noqa: BLE001 - whatever a plugin raises is its own; Ctrl-C passes there
@@ -505,7 +509,7 @@ class Loader:
             undo()  # first of all: a plugin may have emptied sys.modules, and the next line imports something
             from plugline.loading.running import failure_of  # noqa: PLC0415 - few plugins fail
 
-            return failure_of(error, ready.path, entry.place.path, undo), False
+            return failure_of(error, ready.path, entry.place.path, undo, collisions), False
         intact = snapshot.put_back_builtins()
         target = quick_target(module, self._around.interfaces, ready.name)
         if target is not None and "on_load" not in module.__dict__:

@@ -23,6 +23,9 @@ def make_module(loader: PrivateLoader, trace: Trace, injected: Mapping[str, obje
     name, path = trace.name, trace.path
     parent, _, part = name.rpartition(".")
     with _ModuleLockManager(name):
+        already = sys.modules.get(name)
+        if already is not None:
+            return already  # another thread has imported it since somebody looked
         spec = ModuleSpec(name, loader, origin=path)  # type: ignore[arg-type]  # the import system asks it for nothing
         spec.has_location = True
         module = ModuleType(name)

@@ -26,20 +26,41 @@ class Undo:
         """Do it."""
         before, owns = self._before, self._owns
         if owns is not None:
-            forget_modules([key for key in sys.modules if key not in before and owns(key)])
+            # What is being run now is another thread's: the load that failed runs nothing any more.
+            living = sys.modules.copy()
+            forget_modules(
+                [key for key in living if key not in before and owns(key) and not is_initializing(living[key])]
+            )
         for key, module in before.items():
-            if sys.modules.get(key, _ABSENT) is not module:
+            if sys.modules.get(key, _ABSENT) is not module and not has_failed(module):
                 sys.modules[key] = module
 
 
 _ABSENT = object()
 
 
+def is_initializing(module: object) -> bool:
+    """Whether a module is being run; runs no code of what may stand in its place."""
+    if not issubclass(type(module), ModuleType):
+        return False
+    return getattr(_attributes_of(module).get("__spec__"), "_initializing", False) is True
+
+
+def has_failed(module: object) -> bool:
+    """Whether a private module was being run by another thread, which took it out of ``sys.modules`` when that failed."""
+    if not issubclass(type(module), ModuleType) or is_initializing(module):
+        return False
+    return getattr(_attributes_of(module).get("__loader__"), "trace", module) is None
+
+
+_attributes_of: Callable[[object], dict[str, object]] = vars(ModuleType)["__dict__"].__get__
+
+
 def forget_modules(names: list[str]) -> None:
     """Remove modules from ``sys.modules``, from the attributes of their parents, and what is kept of their files."""
     linecache = sys.modules.get("linecache")  # there if a traceback was shown
     for name in names:
-        module = sys.modules.pop(name)
+        module = sys.modules.pop(name, None)  # another thread may have been first
         # Through the dict: the module may be an object of the plugin's own, which answers anything.
         kept = getattr(module, "__dict__", None)
         kept = kept if isinstance(kept, dict) else {}

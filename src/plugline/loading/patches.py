@@ -14,6 +14,7 @@ from _thread import get_ident
 from itertools import islice
 
 from plugline.findings import Finding, Place
+from plugline.loading.modules import has_failed
 from plugline.typed import Callable, ModuleType, Sequence, TypeVar
 
 A = TypeVar("A")
@@ -180,7 +181,10 @@ class Snapshot:
         changed = [
             key
             for key, module in self.modules.items()
-            if sys.modules.get(key) is not module and key != name and not key.startswith(prefix)
+            if sys.modules.get(key) is not module
+            and key != name
+            and not key.startswith(prefix)
+            and not has_failed(module)
         ]
         for key in changed:
             sys.modules[key] = self.modules[key]

@@ -5,7 +5,8 @@ import sys
 
 from plugline.errors import PluginRejected
 from plugline.findings import Finding, Place, short_repr
-from plugline.loading.modules import Undo
+from plugline.loading.locks import COLLISIONS
+from plugline.loading.modules import Undo, is_initializing
 from plugline.loading.patches import run_keeping_builtins
 from plugline.typed import Callable, ModuleType
 
@@ -23,17 +24,29 @@ def run_module(name: str, path: str, shown: str, undo: Undo) -> ModuleType | tup
     """
     loaded = sys.modules.get(name)
     # What stands there need not be a module: some put an object of theirs in their own place.
-    if loaded is not None and not getattr(getattr(loaded, "__spec__", None), "_initializing", False):
+    if loaded is not None and not is_initializing(loaded):
         return loaded
+    collisions = COLLISIONS.count
     try:
         return run_keeping_builtins(_imported, name)
     except BaseException as error:  # noqa: BLE001 - whatever a plugin raises is its own; Ctrl-C passes there
-        return failure_of(error, path, shown, undo)
+        return failure_of(error, path, shown, undo, collisions)
 
 
-def failure_of(error: BaseException, path: str, shown: str, undo: Undo) -> tuple[Finding, ...]:
-    """Return the findings for what a plugin's module raised, with everything put back; only the user's own Ctrl-C passes."""
+def failure_of(error: BaseException, path: str, shown: str, undo: Undo, collisions: int) -> tuple[Finding, ...]:
+    """Return the findings for what a plugin's module raised, with everything put back; only the user's own Ctrl-C passes.
+
+    Args:
+        error: What it raised.
+        path: Its file, as in tracebacks.
+        shown: Its file, as in messages.
+        undo: Made before it ran.
+        collisions: How many there had been before.
+    """
+    # Before and after: what goes is missed by other threads, whose failures are then of the same kind.
+    COLLISIONS.note(error, collisions)
     undo()  # first of all: a plugin may have emptied sys.modules, and telling of it imports something
+    COLLISIONS.note(error, collisions)
     if isinstance(error, PluginRejected):
         return error.findings
     from plugline.blame import users_own_interrupt  # noqa: PLC0415 - few plugins fail
@@ -44,8 +57,16 @@ def failure_of(error: BaseException, path: str, shown: str, undo: Undo) -> tuple
 
 
 def _imported(name: str) -> ModuleType:
-    __import__(name)
+    # Who waited for another thread's import gets what that thread made, be it half run; and that is gone from here.
+    for _ in range(_MAX_IMPORTS):
+        __import__(name)
+        module = sys.modules.get(name)
+        if module is not None and not is_initializing(module):
+            return module
     return sys.modules[name]
+
+
+_MAX_IMPORTS = 3  # where it is still half run then, it is this thread that runs it
 
 
 _OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")

@@ -15,6 +15,7 @@ from _weakref import ref
 from sys import getrefcount
 from time import time
 
+from plugline.loading.locks import COLLISIONS
 from plugline.typed import TYPE_CHECKING, Callable, CodeType, FunctionType, Iterator, ModuleType, cast
 
 if TYPE_CHECKING:
@@ -150,12 +151,17 @@ def run_traced(trace: Trace, names: dict[str, object]) -> None:
     code = trace.code
     if not _plain:
         _plain.append(_plain_instructions())
-    if not code.co_code[::2].translate(None, _plain[0]):
-        if get_ident() in _depth:
-            _expect_calls(code)  # whoever imports it may call its functions next
-        exec(code, names)  # noqa: S102 - this is where a plugin is run
-    else:
-        _run_watched(trace, names)
+    collisions = COLLISIONS.count
+    try:
+        if not code.co_code[::2].translate(None, _plain[0]):
+            if get_ident() in _depth:
+                _expect_calls(code)  # whoever imports it may call its functions next
+            exec(code, names)  # noqa: S102 - this is where a plugin is run
+        else:
+            _run_watched(trace, names)
+    except BaseException as error:
+        COLLISIONS.note(error, collisions)
+        raise
     trace.defined = tuple(names)
     trace.state = {
         name: fingerprint(value)
