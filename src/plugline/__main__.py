@@ -2,7 +2,7 @@
 
 import sys
 
-from plugline.cli import main
+from plugline.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

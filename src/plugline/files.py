@@ -19,6 +19,11 @@ DIGEST_BYTES = 32
 MAX_SOURCE_BYTES = 2**20  # a hundred times the size of a long plugin; a larger file is data, or an attack
 
 
+def short_digest_of(content: bytes) -> str:
+    """Return eight digits that differ where ``content`` does, for names of files."""
+    return blake2b(content, digest_size=4).hexdigest()
+
+
 def digest_of(content: bytes | memoryview, key: bytes = b"") -> bytes:
     """Return the BLAKE2b-256 digest of ``content``, keyed with up to 64 bytes: what sources are known by."""
     return blake2b(content, digest_size=DIGEST_BYTES, key=key).digest()

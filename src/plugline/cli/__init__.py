@@ -7,6 +7,14 @@ _MISUSED = 2
 _INTERRUPTED = 130
 
 
+def program() -> int:
+    """Be the program ``plugline``: as :func:`main`, for a process that does nothing else and ends afterwards."""
+    from plugline.cli import process  # noqa: PLC0415 - as whatever this program needs
+
+    process.begin()
+    return process.ends(main())
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; never raises ``SystemExit``.
 

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import click
 
@@ -15,12 +14,13 @@ from plugline.cli.listing import usual_folders
 from plugline.cli.options import common
 from plugline.discovery.finders import Folder
 from plugline.findings import Finding, Place
+from plugline.frozen import frozen
 
 VARIABLE = "PLUGLINE_ONLY"
 _CANNOT_TELL = 125  # as git bisect has it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Blame:
     """The plugin with which a command begins to fail.
 

@@ -14,6 +14,7 @@ from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
 from plugline.cli.excerpts import with_source_lines
 from plugline.cli.options import common, safe_mode
+from plugline.cli.pipelines import load_config
 from plugline.cli.settings import Settings
 from plugline.discovery.needs import missing_modules
 from plugline.discovery.source import parse_source, read_facts
@@ -22,10 +23,8 @@ from plugline.files import read_source
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
 from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION
-from plugline.pipeline.config import Override, PipelineConfig, read_config
 from plugline.pipeline.plan import DEFAULT_FOLDER, make_plan, plugin_folders, resolve
 
-DEFAULT_PIPELINE = "pipeline.toml"
 _MOST_LINES = 6  # that a broken plugin may cost, when it is not asked for by name
 
 
@@ -177,26 +176,6 @@ def _check_pipeline(path: str, checked: Checked, *, load: bool) -> None:
         checked.add(error.findings)
     if folders:
         _check_places(folders, checked, load=load)
-
-
-def load_config(path: str, overrides: Sequence[Override] = ()) -> PipelineConfig:
-    """Read a pipeline file.
-
-    Args:
-        path: The file.
-        overrides: Values that count instead of the file's.
-
-    Raises:
-        ConfigurationError: It cannot be read, or is wrong; carries all findings.
-    """
-    found = read_source(path)
-    if isinstance(found, Finding):
-        hint = (
-            f"run it in the folder of {DEFAULT_PIPELINE}, or name another file" if not os.path.lexists(path) else None
-        )
-        message = "there is no such file" if hint is not None else found.message
-        raise ConfigurationError([Finding("C109", message, Place(path), hint)])
-    return read_config(found.content, path, overrides)
 
 
 def _check_places(places: Sequence[str], checked: Checked, *, load: bool) -> None:

@@ -4,7 +4,6 @@ Commands and options stand in the script, so that completing them starts no Pyth
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import click
 
@@ -12,6 +11,7 @@ from plugline.cli import render
 from plugline.cli.app import COMMANDS, OK, Misuse, app
 from plugline.cli.options import common
 from plugline.codes import CODES
+from plugline.frozen import frozen
 from plugline.names import did_you_mean
 
 # What the value of an option, or an argument, is: a kind of plugin, or words with spaces between.
@@ -36,7 +36,7 @@ _KINDS = ("plugins", "processors", "formats", "engines")
 _FILES = "files"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Words:
     """What may follow a command.
 

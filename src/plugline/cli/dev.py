@@ -5,21 +5,22 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import click
 
 from plugline.cli import render
 from plugline.cli.app import OK, Misuse
-from plugline.cli.check import check_paths, load_config
+from plugline.cli.check import check_paths
 from plugline.cli.excerpts import with_source_lines
 from plugline.cli.listing import usual_folders
 from plugline.cli.options import common
-from plugline.cli.pipelines import hidden_variables
+from plugline.cli.pipelines import hidden_variables, load_config
 from plugline.cli.preview import counts_text, record_text
 from plugline.cli.settings import Settings
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.findings import Finding
+from plugline.frozen import frozen
 from plugline.pipeline.catalogue import Catalogue
 from plugline.pipeline.config import PipelineConfig, config_from_flags
 from plugline.pipeline.plan import Plan, plugin_folders
@@ -68,7 +69,7 @@ def command(
     return OK
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class _Watching:
     """What is watched.
 

@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
 import plugline
+from plugline.frozen import frozen
 
 State = Literal["ok", "missing", "wrong"]
 
@@ -24,7 +25,7 @@ _LANDLOCK_VERSIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Check:
     """What was found of one thing.
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from plugline.cli import render
+from plugline.cli import process, render
 from plugline.cli.app import MISUSED, Invocation
 from plugline.cli.settings import Settings
 
@@ -46,6 +46,7 @@ def _with_settings(function: F) -> F:
         except ConfigurationError as error:
             render.say_findings(error.findings)
             return MISUSED
+        process.begun()
         with _applied(settings), _tracebacks():
             return function(*arguments, **options)
 

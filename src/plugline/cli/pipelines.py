@@ -8,14 +8,15 @@ from typing import Any, TypeVar
 import click
 
 from plugline.cli.app import Misuse
-from plugline.cli.check import load_config
 from plugline.cli.settings import Settings
 from plugline.errors import ConfigurationError
+from plugline.files import read_source
 from plugline.findings import Finding, Place
-from plugline.pipeline.config import Override, PipelineConfig, config_from_flags
+from plugline.pipeline.config import Override, PipelineConfig, config_from_flags, read_config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+DEFAULT_PIPELINE = "pipeline.toml"
 STANDARD = "-"
 _STANDARD_FORMAT = "ndjson"  # of a pipe, which has no name that could tell
 _REFUSED_BESIDE_A_FILE = {"use": "[[steps]]", "settings": "with in [[steps]]", "on_error": "on_error in [[steps]]"}
@@ -160,6 +161,26 @@ def configuration(source: str | None, given: dict[str, object], context: click.C
         above = [_override(name, value, base) for name, value in flags.items()]
         return load_config(source, [*settings.overrides(), *above]), base
     return _from_flags(source, given, context.meta["plugline.steps"], list(settings.overrides())), ""
+
+
+def load_config(path: str, overrides: Sequence[Override] = ()) -> PipelineConfig:
+    """Read a pipeline file.
+
+    Args:
+        path: The file.
+        overrides: Values that count instead of the file's.
+
+    Raises:
+        ConfigurationError: It cannot be read, or is wrong; carries all findings.
+    """
+    found = read_source(path)
+    if isinstance(found, Finding):
+        hint = (
+            f"run it in the folder of {DEFAULT_PIPELINE}, or name another file" if not os.path.lexists(path) else None
+        )
+        message = "there is no such file" if hint is not None else found.message
+        raise ConfigurationError([Finding("C109", message, Place(path), hint)])
+    return read_config(found.content, path, overrides)
 
 
 def _refuse_steps(path: str, flags: dict[str, object]) -> None:

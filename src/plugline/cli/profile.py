@@ -1,15 +1,14 @@
 """What a run's steps took to which plugin the time goes to."""
 
-from dataclasses import dataclass
-
 from plugline.cli.page import seconds_per_record
 from plugline.cli.render import table
 from plugline.cli.summary import seconds_text
+from plugline.frozen import frozen
 from plugline.pipeline.plan import Plan
 from plugline.pipeline.report import RunReport
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class PluginTime:
     """What one plugin took.
 

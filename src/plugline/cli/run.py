@@ -23,6 +23,7 @@ from plugline.cli.pipelines import (
 from plugline.cli.progress import ProgressLine
 from plugline.cli.seeing import Seeing
 from plugline.cli.summary import report_data, summary
+from plugline.discovery.source import ParsedOnce
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.findings import Finding
 from plugline.pipeline.config import PipelineConfig
@@ -76,15 +77,16 @@ def command(  # click gives every option by its name
     to_stdout = False
     stop: RunStopped | None = None
     try:
-        config, base = configuration(source, given, context)
-        to_stdout = config.sink.path == STANDARD
-        _check_streams(config)
-        make = partial(make_plan, config, base, plugins=not no_plugins, only=only or None, follows=follow)
-        plan = _plan(make, letters)
-        bar = ProgressLine.for_terminal(quiet=quiet or as_json)
-        seeing = Seeing(plan, bar, page_path=page_path, profiled=profiled, title=source or "pipeline.toml")
-        with _signals(invocation), _clean_output(to_stdout=to_stdout), bar, hidden_variables(config):
-            report, stop = _follow(seeing, make) if follow else _run(seeing, resume=resume)
+        with ParsedOnce():
+            config, base = configuration(source, given, context)
+            to_stdout = config.sink.path == STANDARD
+            _check_streams(config)
+            make = partial(make_plan, config, base, plugins=not no_plugins, only=only or None, follows=follow)
+            plan = _plan(make, letters)
+            bar = ProgressLine.for_terminal(quiet=quiet or as_json)
+            seeing = Seeing(plan, bar, page_path=page_path, profiled=profiled, title=source or "pipeline.toml")
+            with _signals(invocation), _clean_output(to_stdout=to_stdout), bar, hidden_variables(config):
+                report, stop = _follow(seeing, make) if follow else _run(seeing, resume=resume)
     except ConfigurationError as error:
         if as_json:
             data = [render.finding_data(finding) for finding in error.findings]

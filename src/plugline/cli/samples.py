@@ -1,14 +1,13 @@
 """How far a run was from time to time, to its speed over time."""
 
-from dataclasses import dataclass
-
+from plugline.frozen import frozen
 from plugline.pipeline.split import Progress
 
 _MOST_SAMPLES = 2_000  # then every second one goes; a curve on a screen has fewer points
 _MOST_BINS = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Speed:
     """How fast a run was for a while.
 

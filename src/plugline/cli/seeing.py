@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import replace
-from tempfile import NamedTemporaryFile
 
 from plugline.cli import render
 from plugline.cli.app import Misuse
@@ -113,6 +112,8 @@ def _write(path: str, content: bytes) -> None:
         with open(path, "wb") as stream:  # a special file, which nothing can be put in the place of
             stream.write(content)
         return
+    from tempfile import NamedTemporaryFile  # noqa: PLC0415 - where a page is asked for
+
     folder = os.path.dirname(path) or "."
     with NamedTemporaryFile(dir=folder, prefix=f".{os.path.basename(path)}.", delete=False) as aside:
         try:

@@ -10,10 +10,9 @@ import click
 
 from plugline.cli import render
 from plugline.cli.app import FAULTS, MISUSED, OK, Misuse
-from plugline.cli.check import load_config
 from plugline.cli.excerpts import with_source_lines
 from plugline.cli.options import common
-from plugline.cli.pipelines import hidden_variables
+from plugline.cli.pipelines import hidden_variables, load_config
 from plugline.cli.preview import value_text
 from plugline.cli.settings import Settings
 from plugline.errors import ConfigurationError

@@ -7,11 +7,9 @@ for ``object``. So a check of the source alone may miss something, but never rep
 import ast
 import collections.abc
 import datetime
-import decimal
-import pathlib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 
 _TYPES: dict[str, object] = {
     **{f"builtins.{kind.__name__}": kind for kind in (bool, bytes, float, int, object, str)},
@@ -30,10 +28,9 @@ _TYPES: dict[str, object] = {
     "datetime.date": datetime.date,
     "datetime.datetime": datetime.datetime,
     "datetime.time": datetime.time,
-    "decimal.Decimal": decimal.Decimal,
-    "pathlib.Path": pathlib.Path,
-    "pathlib.PurePath": pathlib.PurePath,
 }
+# Imported where a setting is of them.
+_LATE_TYPES = ("decimal.Decimal", "pathlib.Path", "pathlib.PurePath")
 
 # The arguments of the forms are only known when they run.
 _FORMS: typing.Any = typing
@@ -114,7 +111,14 @@ def _evaluate(node: ast.expr, names: Mapping[str, str]) -> object:
         case ast.Subscript():
             return _subscript(_canonical(dotted_name(node.value, names)), _arguments(node.slice), names)
         case _:
-            return _TYPES.get(_canonical(dotted_name(node, names)), object)
+            return _type_of_name(_canonical(dotted_name(node, names)))
+
+
+def _type_of_name(name: str) -> object:
+    if name in _LATE_TYPES:
+        module, _, attribute = name.partition(".")
+        return cast("object", getattr(__import__(module), attribute))
+    return _TYPES.get(name, object)
 
 
 def _canonical(name: str | None) -> str:
@@ -135,7 +139,7 @@ def _subscript(name: str, arguments: Sequence[ast.expr], names: Mapping[str, str
     evaluated = [_argument(argument, names) for argument in arguments]
     if name == "typing.Union":
         return _union(evaluated)
-    generic: typing.Any = _TYPES.get(name, object)
+    generic: typing.Any = _type_of_name(name)
     return generic if generic in (object, ClassVar, Final) else generic[tuple(evaluated)]
 
 
@@ -151,7 +155,7 @@ def _union(members: Sequence[object]) -> object:
 # What names mean where a module's own imports are not known.
 USUAL_NAMES: Mapping[str, str] = {
     name.rpartition(".")[2]: name
-    for name in [*_TYPES, *_WRAPPERS, "typing.Optional", "typing.Union", "typing.Literal"]
+    for name in [*_TYPES, *_LATE_TYPES, *_WRAPPERS, "typing.Optional", "typing.Union", "typing.Literal"]
     if not name.startswith(("builtins.", "typing_extensions."))
 } | {
     "typing": "typing",

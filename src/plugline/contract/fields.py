@@ -8,15 +8,15 @@ import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final, cast
 
 from plugline.contract.annotations import USUAL_NAMES, dotted_name, names_in, type_in
+from plugline.frozen import frozen
 
 ANY_KEY = "*"  # a field of this name stands for all keys that are not declared
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Field:
     """One setting that a class declares.
 
@@ -253,7 +253,7 @@ def _classes_in(module: ast.Module | None) -> dict[str, ast.ClassDef]:
     return {statement.name: statement for statement in body if isinstance(statement, ast.ClassDef)}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class _Source:
     """What the names around a class mean."""
 

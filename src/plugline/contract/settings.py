@@ -25,9 +25,7 @@ import types
 import typing
 from collections import abc
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
-from pathlib import PurePath
+from dataclasses import replace
 from typing import Any, Literal, TypeVar, Union
 
 from plugline.contract.fields import (
@@ -40,9 +38,10 @@ from plugline.contract.fields import (
     is_pydantic,
     is_table,
 )
+from plugline.frozen import frozen
 from plugline.names import did_you_mean
 
-__all__ = ["ANY_KEY", "Field", "KeyPath", "Problem", "check", "construct", "fields_of", "fields_of_source"]
+__all__ = ["ANY_KEY", "Field", "KeyPath", "Problem", "check", "construct", "fields_of", "fields_of_source", "is_path"]
 
 T = TypeVar("T")
 
@@ -50,7 +49,7 @@ KeyPath = tuple[str | int, ...]
 """Keys and indexes that lead to a value: ``("steps", 1, "with", "fields")``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Problem:
     """One thing that is wrong with given values.
 
@@ -103,7 +102,7 @@ def construct(
     return _construct(kind, values, _Where(path, len(path), build=True))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class _Where:
     path: KeyPath
     depth: int  # how much of the path is before the values: messages do not repeat it
@@ -309,14 +308,25 @@ def _of_class(kind: Any, value: object, where: _Where) -> _Outcome:
         return _from_setting(kind, value, where)
     if issubclass(kind, enum.Enum):
         return _enum(kind, value, where)
-    if issubclass(kind, PurePath) and isinstance(value, str):
+    if is_path(kind) and isinstance(value, str):
         return _made(kind, value, where)
-    if kind is Decimal and isinstance(value, str | int) and not isinstance(value, bool):
+    if _is_decimal(kind) and isinstance(value, str | int) and not isinstance(value, bool):
         return _made(kind, value, where)
     if is_table(kind) and isinstance(value, Mapping):
         return _nested(kind, value, where)
-    hint = "write it as a string: a float has lost digits" if kind is Decimal and isinstance(value, float) else None
+    hint = "write it as a string: a float has lost digits" if _is_decimal(kind) and isinstance(value, float) else None
     return where.wrong_type(value, _wanted(kind), hint)
+
+
+def is_path(kind: object) -> bool:
+    """Whether a type is that of a path. Who has it has imported pathlib, which costs as much as reading a pipeline."""
+    module = sys.modules.get("pathlib")
+    return module is not None and isinstance(kind, type) and issubclass(kind, module.PurePath)
+
+
+def _is_decimal(kind: object) -> bool:
+    module = sys.modules.get("decimal")
+    return module is not None and kind is module.Decimal
 
 
 def _is_instance(kind: type, value: object) -> bool:
@@ -336,7 +346,7 @@ def _is_confused(kind: type, value: object) -> bool:
 def _made(kind: type, value: object, where: _Where) -> _Outcome:
     try:
         return kind(value), ()
-    except (ValueError, OverflowError, InvalidOperation):
+    except (ValueError, ArithmeticError):  # that of a decimal number, and of an integer too large for a float
         return where.wrong_value(value, _wanted(kind))
 
 
@@ -458,7 +468,6 @@ _WORDS: dict[object, tuple[str, str]] = {
     tuple: ("a list", "lists"),
     object: ("anything", "anything"),
     types.NoneType: ("nothing", "nothing"),
-    Decimal: ("a decimal number", "decimal numbers"),
     datetime.date: ("a date", "dates"),
     datetime.datetime: ("a date with a time", "dates with a time"),
     datetime.time: ("a time", "times"),
@@ -508,8 +517,10 @@ def _words(form: object) -> tuple[str, str]:
 def _class_words(kind: object) -> tuple[str, str]:
     if isinstance(kind, type) and is_table(kind):
         return _WORDS[dict]
-    if isinstance(kind, type) and issubclass(kind, PurePath):
+    if is_path(kind):
         return "a path", "paths"
+    if _is_decimal(kind):
+        return "a decimal number", "decimal numbers"
     name = getattr(kind, "__name__", str(kind))
     return f"a value of {name}", f"values of {name}"
 

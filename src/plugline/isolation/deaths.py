@@ -1,12 +1,14 @@
 """How a worker ended to what it means. Decisions are functions of history; doing is elsewhere."""
 
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from plugline.frozen import frozen
 
 MAX_DEATHS = 3  # in a row: one may be bad luck, two a bad record after another
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Death:
     """How a worker ended.
 
@@ -52,7 +54,7 @@ _HINTS: dict[int, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class History:
     """What the workers of one plugin have come to.
 

@@ -13,13 +13,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from plugline.discovery.cache import cache_folder
 from plugline.errors import PluglineError
 from plugline.files import digest_of
 from plugline.findings import Finding, Place
+from plugline.frozen import frozen
 from plugline.isolation.process import package_root
 from plugline.worker.frames import WIRE_VERSION, plugline_version
 
@@ -48,7 +48,7 @@ class EnvironmentFailed(PluglineError):
         return f"{self.what}\n  hint: {self.hint}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Needs:
     """What an environment is to hold. Equal needs have equal keys.
 
@@ -67,7 +67,7 @@ class Needs:
         return digest_of(text.encode()).hex()[:16]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Environment:
     """An environment that is there.
 
@@ -163,7 +163,7 @@ def _folder_of(needs: Needs) -> Path | None:
 # ----------------------------------------------------------------------------- making
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Wishes:
     """How environments are to be made.
 
@@ -180,7 +180,7 @@ class Wishes:
     build: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Made:
     """What making an environment came to.
 

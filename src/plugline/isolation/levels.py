@@ -1,9 +1,9 @@
 """What a host says of isolation to the level and the limits of each plugin."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
+from plugline.frozen import frozen
 from plugline.names import did_you_mean
 from plugline.worker.limits import Sandbox
 
@@ -17,7 +17,7 @@ Isolation: TypeAlias = "Level | Sandbox | Mapping[str, Level | Sandbox]"
 DEFAULT_TIMEOUT_SECONDS = 60.0  # for loading a plugin, or one record: nothing may wait for ever
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Confinement:
     """Where one plugin runs that does not run in the host's process.
 

@@ -22,12 +22,15 @@ from plugline.errors import (
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
 from plugline.host.plugin import Plugin
-from plugline.isolation.levels import Confinement, Level
 from plugline.pipeline.catalogue import API_VERSION, INTERFACES, Kind
 from plugline.pipeline.plan import Plan, PluginUse, StepPlan
 from plugline.records import Engine, Format, Processor, TableProcessor
 from plugline.records.loop import StepCall
-from plugline.worker.limits import Sandbox
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # made where the plan was, if a step is isolated
+    from plugline.isolation.levels import Confinement, Level
+    from plugline.worker.limits import Sandbox
 
 
 class BoundPlan:
@@ -85,7 +88,7 @@ class BoundPlan:
     ) -> None:
         self._stack.close()
 
-    def _load(self, use: PluginUse, isolation: Confinement | None = None) -> object:
+    def _load(self, use: PluginUse, isolation: "Confinement | None" = None) -> object:
         try:
             handle = self._handle(use, isolation)
             self._paths.append(handle.path)
@@ -110,7 +113,7 @@ class BoundPlan:
         module = sys.modules.get(call.__module__) if not isinstance(call, ModuleType) else call
         return bool(getattr(call, "STATEFUL", False) or getattr(module, "STATEFUL", False))
 
-    def _handle(self, use: PluginUse, isolation: Confinement | None) -> Plugin[object]:
+    def _handle(self, use: PluginUse, isolation: "Confinement | None") -> Plugin[object]:
         if use.folder is None:
             return self._stack.enter_context(module_host(use, isolation))[use.name]
         # A host a kind: a file may hold a processor and a format. And each isolated step has a worker of its own.
@@ -173,15 +176,15 @@ def _is_apart(processor: object) -> bool:
 class _Where(TypedDict, total=False):
     """How a host is told where its plugins run."""
 
-    isolation: Level
-    limits: Sandbox
+    isolation: "Level"
+    limits: "Sandbox"
 
 
-def _where(isolation: Confinement | None) -> _Where:
+def _where(isolation: "Confinement | None") -> _Where:
     return {"isolation": isolation.level, "limits": isolation.limits} if isolation is not None else {}
 
 
-def _folder_host(plan: Plan, index: int, kind: Kind, isolation: Confinement | None = None) -> Host[object]:
+def _folder_host(plan: Plan, index: int, kind: Kind, isolation: "Confinement | None" = None) -> Host[object]:
     folder = plan.folders[index]
     tree = MemoryTree(folder.shown, folder.files)
     # Where the plan was made, and not where it happens to be run: plugins look for data beside __file__.
@@ -191,7 +194,7 @@ def _folder_host(plan: Plan, index: int, kind: Kind, isolation: Confinement | No
     )
 
 
-def module_host(use: PluginUse, isolation: Confinement | None = None) -> Host[object]:
+def module_host(use: PluginUse, isolation: "Confinement | None" = None) -> Host[object]:
     """Return a host that holds one installed plugin."""
     target = f"{use.module}:{use.attribute}" if use.attribute else use.module
     return Host(

@@ -2,18 +2,17 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from plugline.clock import monotonic_seconds
 from plugline.dispatch.copies import structural_copy
 from plugline.findings import Place
+from plugline.frozen import frozen
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.config import CaseConfig, FailureConfig, Override
 from plugline.pipeline.plan import Plan
 from plugline.pipeline.steps import MISSING, Change, changes_between
 from plugline.records import Record
-from plugline.records.columns import loop_for
-from plugline.records.loop import Failure, StopRun
+from plugline.records.loop import Failure, StopRun, loop_for
 
 # A pipeline's tests need neither its input nor a place for its output.
 WITHOUT_FILES = (
@@ -23,7 +22,7 @@ WITHOUT_FILES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Difference:
     """One thing that is not as a test expects it.
 
@@ -38,7 +37,7 @@ class Difference:
     changes: tuple[Change, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CaseOutcome:
     """What came of one test.
 

@@ -6,13 +6,13 @@ Nothing is looked for here: whether plugins, formats and files exist is the plan
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, is_dataclass, replace
-from fractions import Fraction
+from dataclasses import field, is_dataclass, replace
 from typing import Any, Literal, Self, cast
 
 from plugline.contract.settings import Field, KeyPath, Problem, check, construct, fields_of
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding, Place
+from plugline.frozen import frozen
 from plugline.pipeline.toml import Document, parse
 from plugline.pipeline.variables import Scalar, Substituted, Variable, masked, substitute, variables_of
 
@@ -20,21 +20,24 @@ OnError = Literal["dead-letter", "drop", "pass", "stop"]
 Isolation = Literal["none", "process", "sandbox"]
 OnQuarantine = Literal["dead-letter", "bypass"]
 
+WHOLE = 10**11
+"""All records, of which a share is a part: a hundred per cent with nine digits after the point."""
+
 _MINIMUM_RECORDS = 1000  # of fewer, a share says little: the first record that fails would be all of them
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ErrorLimit:
     """How many records may fail before a run stops.
 
     Attributes:
-        share: The part of all records that may fail, above 0 and at most 1; ``None`` where it is not a share.
+        share: How many of :data:`WHOLE` records may fail, at least 1; ``None`` where it is not a share.
         count: The number of records that may fail; ``None`` where it is not a count.
 
     With neither, there is no limit.
     """
 
-    share: Fraction | None = None
+    share: int | None = None
     count: int | None = None
 
     @classmethod
@@ -67,31 +70,30 @@ class ErrorLimit:
         if self.share is None or records < _MINIMUM_RECORDS:
             return False
         # In whole numbers: 0.29 * 100 is less than 29.
-        return failed * self.share.denominator > self.share.numerator * records
+        return failed * WHOLE > self.share * records
 
     @property
     def setting(self) -> str | int:
         """The limit as a pipeline file has it."""
         if self.share is not None:
-            return f"{float(self.share * 100):g}%"
+            return f"{self.share * 100 / WHOLE:g}%"
         return "none" if self.count is None else self.count
 
     def __str__(self) -> str:
         if self.share is not None:
-            return f"{float(self.share * 100):g}% of at least {_MINIMUM_RECORDS:,} records"
+            return f"{self.share * 100 / WHOLE:g}% of at least {_MINIMUM_RECORDS:,} records"
         return "none" if self.count is None else f"{self.count:,} records"
 
 
-def _share(text: str) -> Fraction:
-    # No exponents: 1e-999999999 is a short text, but a fraction as long as the memory.
-    found = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)\s*%", text)
-    share = Fraction(0) if found is None else Fraction(found[1]) / 100
-    if not 0 < share <= 1:
+def _share(text: str) -> int:
+    found = re.fullmatch(r"([0-9]{1,3})(?:\.([0-9]{1,9}))?\s*%", text)
+    share = 0 if found is None else int(found[1]) * WHOLE // 100 + int((found[2] or "").ljust(9, "0"))
+    if not 0 < share <= WHOLE:
         raise ValueError(f"{text!r} is not a share, expected more than 0% and at most 100%")
     return share
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class ProcessCount:
     """How many split processes a run has.
 
@@ -125,7 +127,7 @@ _MOST_PROCESSES = 1024  # more is a slip of the pen
 _LEAST_RECORD_BYTES = 2**20  # as much as is read at a time anyway
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class SourceConfig:
     """Where records come from.
 
@@ -140,7 +142,7 @@ class SourceConfig:
     options: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class SandboxConfig:
     """What an isolated processor may touch and use up, as :class:`plugline.worker.limits.Sandbox` has it.
 
@@ -165,7 +167,7 @@ class SandboxConfig:
     timeout_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class StepConfig:
     """One use of a processor.
 
@@ -188,7 +190,7 @@ class StepConfig:
     on_quarantine: OnQuarantine = "dead-letter"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class SinkConfig:
     """Where records go.
 
@@ -203,7 +205,7 @@ class SinkConfig:
     options: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RunConfig:
     """How the pipeline is run.
 
@@ -219,7 +221,7 @@ class RunConfig:
 
     engine: str = "local"
     dead_letters: str | None = None
-    max_errors: ErrorLimit = ErrorLimit(share=Fraction(5, 100))
+    max_errors: ErrorLimit = ErrorLimit(share=5 * WHOLE // 100)
     processes: ProcessCount = ProcessCount()
     ordered: bool = True
     max_record_bytes: int = 64 * 2**20
@@ -264,7 +266,7 @@ def _records_in(text: str) -> Iterator[Mapping[str, object]]:
         yield record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class FailureConfig:
     """A failure that a test expects.
 
@@ -279,7 +281,7 @@ class FailureConfig:
     record: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CaseConfig:
     """One test of the pipeline, which ``plugline test`` runs.
 
@@ -308,7 +310,7 @@ class CaseConfig:
         return self.failure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Override:
     """A value that counts instead of the file's.
 
@@ -325,7 +327,7 @@ class Override:
     weak: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class PipelineConfig:
     """A pipeline as written. It pickles.
 
@@ -452,7 +454,7 @@ def _with(data: Mapping[str, object], path: tuple[str, ...], value: object) -> d
     return {**data, first: _with(inner, tuple(rest), value) if isinstance(inner, Mapping) else inner}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class _Layered:
     """A file, or flags, of which some values do not count: the places of those that count instead are where they are from."""
 
@@ -527,7 +529,7 @@ def _given(**values: object) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class _Flags:
     """A command line as an origin of values: their places are the flags."""
 
@@ -588,7 +590,7 @@ def _substituted(data: Mapping[str, object], environment: Mapping[str, str] | No
     return substitute(data, variables, environment)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class _Env:
     env: tuple[str, ...] | Mapping[str, Scalar | Variable] = ()
 

@@ -5,16 +5,16 @@ the middle finds the same pieces as one that began at the beginning.
 """
 
 import os
-import select
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO, TypeAlias, cast
 
 from plugline.blame import users_own_interrupt
 from plugline.errors import RunStopped
 from plugline.findings import Finding, Place
+from plugline.frozen import frozen
 from plugline.pipeline.plan import Plan
 from plugline.pipeline.remote import without_secret
 from plugline.pipeline.split import cuts_pieces
@@ -33,7 +33,7 @@ _IDLE_SECONDS = 0.05  # a pipe that has nothing for so long hands on what it has
 PlaceCall: TypeAlias = Callable[[Position], Position]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Mark:
     """Where the next split begins.
 
@@ -48,7 +48,7 @@ class Mark:
     start: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Followed:
     """How far a file has been read that is being followed.
 
@@ -67,7 +67,7 @@ class Followed:
     begins: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Cut:
     """A split, and what the process that made it knows besides.
 
@@ -87,7 +87,7 @@ class Cut:
     followed: Followed | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class _Identity:
     """What tells that a file is still the one that it was."""
 
@@ -247,7 +247,7 @@ class Input:
                 raise fault
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class _Piece:
     """A split of one file that has no number yet, and where the next one begins in the file."""
 
@@ -257,7 +257,7 @@ class _Piece:
     position: PlaceCall | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class ByteCuts:
     """How a format's bytes are cut.
 
@@ -504,7 +504,11 @@ class _Ahead:
 
     def ready(self) -> bool:
         """Whether reading would not wait: there is something, or the end, or it is no pipe. Waits a moment to find out."""
-        return self.ended or self._live is None or bool(select.select([self._live], [], [], _IDLE_SECONDS)[0])
+        if self.ended or self._live is None:
+            return True
+        from select import select  # noqa: PLC0415 - for pipes only
+
+        return bool(select([self._live], [], [], _IDLE_SECONDS)[0])
 
     def more(self) -> bool:
         """Whether there is anything left."""

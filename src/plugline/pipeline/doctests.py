@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -11,11 +10,12 @@ from plugline.clock import monotonic_seconds
 from plugline.errors import LoadError, PluginDeclined
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place
+from plugline.frozen import frozen
 from plugline.host.plugin import Plugin
 from plugline.pipeline.plan import source_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ExampleFailure:
     """One example that did not print what its docstring says."""
 
@@ -25,7 +25,7 @@ class ExampleFailure:
     got: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class DoctestOutcome:
     """What came of the examples of one plugin.
 

@@ -1,6 +1,5 @@
 """Failing records to lines of a dead letter file."""
 
-import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -61,6 +60,8 @@ class DeadLetters:
         }
         if isinstance(letter["raw"], str) and isinstance(text, bytes) and "�" in letter["raw"]:
             # Bytes that are no text cannot stand in JSON; these can be had back exactly.
+            import base64  # noqa: PLC0415 - for such bytes only
+
             letter["raw_base64"] = base64.b64encode(text).decode("ascii")
         # Last, and its counts the last in it: see placed().
         letter["position"] = self._position(batch, failure)
@@ -173,16 +174,19 @@ def placed(letters: bytes, place: Callable[[Position], Position]) -> bytes:
         letters: Dead letters of one split.
         place: Given where something stands in the split, says where that is in the input.
     """
-    return b"\n".join([*(_placed(line, place) for line in letters.split(b"\n")[:-1]), b""])
+    search = re.compile(_COUNTS).search
+    return b"\n".join([*(_placed(line, place, search) for line in letters.split(b"\n")[:-1]), b""])
 
 
 # The counts stand at the end of the position, which stands at the end of the line: so the record need not be decoded.
-_COUNTS = re.compile(rb'(?:,"line":(\d+))?(?:,"offset":(\d+))?(?:,"row":(\d+))?\}\}$')
+_COUNTS = rb'(?:,"line":(\d+))?(?:,"offset":(\d+))?(?:,"row":(\d+))?\}\}$'
 _MOST_DIGITS = 100  # three numbers and their names
 
 
-def _placed(line: bytes, place: Callable[[Position], Position]) -> bytes:
-    found = _COUNTS.search(line, max(0, len(line) - _MOST_DIGITS))
+def _placed(
+    line: bytes, place: Callable[[Position], Position], search: Callable[[bytes, int], re.Match[bytes] | None]
+) -> bytes:
+    found = search(line, max(0, len(line) - _MOST_DIGITS))
     assert found is not None  # noqa: S101 - every letter ends so
     position = place(Position(line=_number(found[1]), offset=_number(found[2]), row=_number(found[3])))
     return line[: found.start()] + _counts(position) + b"}}"

@@ -8,7 +8,6 @@ after everything before it is on disk.
 
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Self
 from zlib import crc32
 
@@ -65,7 +64,7 @@ class Journal:
         """Return the entries that are whole, and cut off what is behind them."""
         found: list[dict[str, object]] = []
         whole = 0
-        for line, end in _lines(Path(self.path).read_bytes()):
+        for line, end in _lines(self._content()):
             entry = _entry(line)
             if entry is None:
                 break
@@ -73,6 +72,10 @@ class Journal:
             whole = end
         os.ftruncate(self._descriptor, whole)
         return found
+
+    def _content(self) -> bytes:
+        with open(self.path, "rb") as file:
+            return file.read()
 
     def clear(self) -> None:
         """Forget everything."""
@@ -132,6 +135,7 @@ def _entry(line: bytes) -> dict[str, object] | None:
 def machine_start() -> str:
     """Return a name for the time since which this machine has been running; what was written since then is there."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
+            return file.read().strip()
     except OSError:
         return ""

@@ -11,14 +11,15 @@ import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from hashlib import blake2b
+from dataclasses import field, replace
 from io import BytesIO
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 from plugline.errors import ConfigurationError, RunStopped
+from plugline.files import short_digest_of
 from plugline.findings import Finding, Place
+from plugline.frozen import frozen
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.cutting import Cut, Followed, Mark
 from plugline.pipeline.faults import placed, with_traceback
@@ -42,7 +43,7 @@ _COPIED_BYTES = 2**20  # at a time; shutil has the same loop, and half a bare in
 _MOST_TRACEBACKS = 20  # of a run: "full tracebacks for the first 20 distinct errors"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Done:
     """What has been committed.
 
@@ -103,7 +104,7 @@ class Aside:
         self._target = path if has_scheme(path) else os.path.realpath(path)
         name = os.path.basename(self._target)
         # A part of the name, since with what is added it could be longer than file names may be.
-        told = _short_digest(path if has_scheme(path) else name)
+        told = short_digest_of(os.fsencode(path if has_scheme(path) else name))
         self.aside = os.path.join(folder_aside(path), f".{name[:48]}.{told}.{suffix}")
         if in_place:
             self.aside = self._target
@@ -221,10 +222,6 @@ class _Straight:
     remove = close
 
 
-def _short_digest(name: str) -> str:
-    return blake2b(os.fsencode(name), digest_size=4).hexdigest()
-
-
 class Committer:
     """Takes parts as they come; nothing has its final name before :meth:`commit`.
 
@@ -297,7 +294,9 @@ class Committer:
         sink, letters = plan.located(plan.sink), plan.located(plan.dead_letters)
         try:
             if hasattr(self._form, "open_sink"):
-                self._open_journal(os.path.join(plan.folder, f".plugline.{_short_digest(plan.sink)}.journal"))
+                self._open_journal(
+                    os.path.join(plan.folder, f".plugline.{short_digest_of(os.fsencode(plan.sink))}.journal")
+                )
                 form = cast("OpensSink", self._form)
                 self._sink, self._sink_parts = form.open_sink(sink, run=self._run_name(), resume=self.done.parts > 0)
             elif goes_straight(sink):
@@ -331,7 +330,7 @@ class Committer:
                 raise RunStopped(letters_finding(self._plan, error)) from error
 
     def _run_name(self) -> str:
-        return _short_digest(repr(sorted(self._identity.items(), key=str)))
+        return short_digest_of(os.fsencode(repr(sorted(self._identity.items(), key=str))))
 
     def _probe(self) -> None:
         """Find out what stands before all parts, and whether the first record fixes the columns."""

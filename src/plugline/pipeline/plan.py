@@ -5,20 +5,19 @@ A plan is data: it pickles, and holds the plugins' sources and not the plugins.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from pathlib import PurePath
+from dataclasses import fields, replace
 from typing import get_args
 
-from plugline.contract.settings import Problem, check, fields_of_source
+from plugline.contract.settings import Problem, check, fields_of_source, is_path
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.carried import carry
-from plugline.discovery.source import parse_source
+from plugline.discovery.source import ParsedOnce, parse_source
 from plugline.discovery.trees import Tree
 from plugline.errors import ConfigurationError
 from plugline.files import SourceFile, read_source
 from plugline.findings import Finding, Place
+from plugline.frozen import frozen
 from plugline.host.plugin import Plugin
-from plugline.isolation.levels import Confinement
 from plugline.names import module_part
 from plugline.pipeline.catalogue import Catalogue, Kind
 from plugline.pipeline.config import ErrorLimit, OnQuarantine, PipelineConfig, SandboxConfig
@@ -26,10 +25,13 @@ from plugline.pipeline.remote import has_scheme, without_query, without_secret
 from plugline.pipeline.streams import expand_source, inner_suffix
 from plugline.records import Split
 from plugline.records.loop import OnError
-from plugline.worker.limits import Sandbox
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # imported where a step is isolated
+    from plugline.isolation.levels import Confinement
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CarriedFolder:
     """A plugin folder's files that a plan needs, by relative path."""
 
@@ -38,7 +40,7 @@ class CarriedFolder:
     files: Mapping[str, bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class PluginUse:
     """One use of a plugin, with its settings.
 
@@ -67,7 +69,7 @@ class PluginUse:
     path: tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class StepPlan:
     """One step: a processor's use, and what becomes of records on which it fails.
 
@@ -84,11 +86,11 @@ class StepPlan:
     use: PluginUse
     on_error: OnError
     generation: int = 1
-    isolation: Confinement | None = None
+    isolation: "Confinement | None" = None
     on_quarantine: OnQuarantine = "dead-letter"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Plan:
     """Everything that a run needs.
 
@@ -172,7 +174,7 @@ def make_plan(
     Raises:
         ConfigurationError: Something is wrong; carries all findings.
     """
-    with Catalogue(plugin_folders(config, base), plugins=plugins, only=only) as catalogue:
+    with ParsedOnce(), Catalogue(plugin_folders(config, base), plugins=plugins, only=only) as catalogue:
         planner = _Planner(config, base, catalogue, follows=follows)
         plan = planner.plan()
     if plan is None:
@@ -252,10 +254,13 @@ class _Planner:
             label=label, use=use, on_error=step.on_error, isolation=isolation, on_quarantine=step.on_quarantine
         )
 
-    def _isolation(self, index: int) -> Confinement | None:
+    def _isolation(self, index: int) -> "Confinement | None":
         step = self._config.steps[index]
         if step.isolation == "none":
             return None
+        from plugline.isolation.levels import Confinement  # noqa: PLC0415 - see above
+        from plugline.worker.limits import Sandbox  # noqa: PLC0415 - likewise
+
         said = step.sandbox if step.sandbox is not None else SandboxConfig()
         limits = {field.name: getattr(said, field.name) for field in fields(said)}
         for key in ("read", "write"):
@@ -510,7 +515,7 @@ def check_settings(
 def _is_path(form: object) -> bool:
     """Whether a setting is a file, or a file or nothing."""
     members = get_args(form) or (form,)
-    return any(isinstance(member, type) and issubclass(member, PurePath) for member in members)
+    return any(is_path(member) for member in members)
 
 
 def declared_settings(plugin: Plugin[object], kind: Kind) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import BytesIO
 from itertools import islice
 from typing import BinaryIO, cast
@@ -11,6 +11,7 @@ from plugline.blame import describe_error, users_own_interrupt
 from plugline.dispatch.copies import structural_copy
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.findings import Finding, Place
+from plugline.frozen import frozen
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.config import PipelineConfig, SinkConfig
 from plugline.pipeline.faults import position_of
@@ -20,7 +21,7 @@ from plugline.pipeline.streams import open_source
 from plugline.records import OpensSource, RawBatch, Reader, Record, Split, Writer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class PreviewedRecord:
     """What becomes of one record.
 
@@ -78,7 +79,7 @@ def preview(plan: Plan, limit: int) -> Iterator[PreviewedRecord]:
             yield _previewed(number, raw, walker, writer)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class _Raw:
     split: Split
     reader: Reader

@@ -3,9 +3,7 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import BinaryIO, Protocol, cast
-from urllib.parse import urlsplit, urlunsplit
 
 _SCHEME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789+.-")
 _BLOCK_BYTES = 4 * 2**20  # what is fetched at a time: fsspec's 5 MB would do as well, 64 KiB is ten times slower
@@ -39,6 +37,8 @@ def without_secret(path: str) -> str:
     """Return an address as messages, reports and dead letters may show it: the password is left out."""
     if not has_scheme(path):
         return path
+    from urllib.parse import urlsplit, urlunsplit  # noqa: PLC0415 - for an address only: it brings ipaddress
+
     try:
         parts = urlsplit(path)
         if parts.password is None:
@@ -117,6 +117,8 @@ def put_at_address(file: str, path: str) -> None:
 
 
 def _file_system(path: str) -> tuple[_FileSystem, str]:
+    from importlib.util import find_spec  # noqa: PLC0415 - as below
+
     if find_spec("fsspec") is None:
         raise ValueError(f"{without_secret(path)!r} needs the package 'fsspec'\n  hint: pip install 'plugline[tool]'")
     # Imported for an address only: it costs more than a short run.

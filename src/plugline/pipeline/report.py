@@ -1,13 +1,14 @@
 """What a run did, as data."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from plugline.frozen import frozen
 from plugline.records import StepCounts
 from plugline.records.values import SlowRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RunReport:
     """What a run did.
 

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO, cast
 
 import orjson
 
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding, Place
+from plugline.frozen import frozen
 from plugline.pipeline.plan import Plan, goes_straight
 from plugline.pipeline.remote import has_scheme
 from plugline.pipeline.streams import compression_of
@@ -53,7 +54,7 @@ def _renamed(path: str, *, before: str = "") -> str:
     return f"{stem}.retried{suffix}{packed}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Retried:
     """The format of a pipeline's source, as its dead letters hold what it read."""
 

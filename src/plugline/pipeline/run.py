@@ -9,6 +9,7 @@ from typing import Protocol, cast
 
 from plugline.blame import describe_error, users_own_interrupt
 from plugline.clock import monotonic_seconds
+from plugline.discovery.source import ParsedOnce
 from plugline.errors import ConfigurationError, PluglineError, RunStopped
 from plugline.findings import Finding, Place
 from plugline.pipeline.bound import BoundPlan, bound_engine
@@ -103,9 +104,11 @@ def run_plan(plan: Plan, *, progress: ProgressCall | None = None, resume: bool =
     """
     with ExitStack() as stack:
         runner = PlanRunner(plan)
-        bound = stack.enter_context(runner.bind())
-        stack.callback(runner.close)
-        engine = stack.enter_context(bound_engine(plan)) if not bound.stateful else OneByOne()
+        with ParsedOnce() as parsed:
+            bound = stack.enter_context(runner.bind())
+            stack.callback(runner.close)
+            engine = stack.enter_context(bound_engine(plan)) if not bound.stateful else OneByOne()
+            parsed.forget()
         source = Input(plan, bound.reader, streaming=getattr(engine, "streaming", False))
         ordered = plan.config.run.ordered or bool(bound.stateful)
         # What a stateful step has seen is gone with its process, so such a run begins anew.

@@ -3,15 +3,15 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from io import BytesIO
-from tempfile import mkstemp
 from types import TracebackType
 from typing import BinaryIO, Self, TypeAlias, cast
 
 from plugline.blame import ErrorText, users_own_interrupt
 from plugline.findings import Finding, Place
+from plugline.frozen import frozen
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.faults import DeadLetters, lines_in
 from plugline.pipeline.plan import Plan, goes_straight
@@ -29,9 +29,12 @@ from plugline.records import (
     Split,
     Writer,
 )
-from plugline.records.columns import TableBatch, TableLoop, loop_for
-from plugline.records.loop import BatchCall, Failure, RecordLoop, StepCall, StopRun
-from plugline.records.slowest import Slowest
+from plugline.records.loop import BatchCall, Failure, RecordLoop, StepCall, StopRun, loop_for
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # imported where steps take tables, or slow records are asked for
+    from plugline.records.columns import TableBatch, TableLoop
+    from plugline.records.slowest import Slowest
 
 _Tools: TypeAlias = tuple[Reader, Writer, RecordLoop, Callable[[Split, ExitStack], BinaryIO], bool, int]
 
@@ -39,7 +42,7 @@ _MOST_BYTES_IN_MEMORY = 32 * 2**20  # of one part; only an input that could not 
 _SHOWN_BYTES = 1000  # of a record that is too long to be read
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Progress:
     """How far a run is.
 
@@ -130,8 +133,8 @@ class SplitWork:
             steps = slowest.steps(steps) if self._loop is None else steps
         if self._loop is None:
             self._loop = loop_for(decode, steps, encode, encode_table, given_tables=hasattr(reader, "tables"))
-        elif isinstance(self._loop, TableLoop):
-            self._loop.begin_tables(decode, encode, encode_table)
+        elif self._loop.in_tables:
+            cast("TableLoop", self._loop).begin_tables(decode, encode, encode_table)
         else:
             self._loop.begin(decode, encode)
         return _Running(self._plan, split, self._tools(reader, writer, self._loop), slowest=slowest).run()
@@ -172,10 +175,12 @@ class SplitWork:
         return window(self._file[1], split.start, split.end, split.head)
 
 
-def _slowest(plan: Plan, bound: BoundPlan) -> Slowest | None:
+def _slowest(plan: Plan, bound: BoundPlan) -> "Slowest | None":
     """Return what finds the slowest records, where they are asked for and pass through all stages one after the other."""
     if not plan.slowest or any(step.batch is not None for step in bound.steps):
         return None
+    from plugline.records.slowest import Slowest  # noqa: PLC0415 - where it is asked for
+
     return Slowest(plan.slowest, ["source", *(step.name for step in bound.steps), "sink"])
 
 
@@ -198,7 +203,7 @@ class _Running:
         split: Split,
         work: "_Tools",
         careful: "_Careful | None" = None,
-        slowest: Slowest | None = None,
+        slowest: "Slowest | None" = None,
     ) -> None:
         self._plan = plan
         self._split = split
@@ -281,7 +286,7 @@ class _Running:
     def _run_loop(self, batch: RawBatch, encoded: list[object], failures: list[Failure]) -> Failure | None:
         """Pass a batch through. Returns the failure that ends the run, a dead letter as well, if there is one."""
         loop = self._loop
-        table = getattr(batch, "table", None) if isinstance(loop, TableLoop) and self._careful is None else None
+        table = getattr(batch, "table", None) if loop.in_tables and self._careful is None else None
         try:
             if table is not None:
                 cast("TableLoop", loop).run_table(cast("TableBatch", batch), encoded, failures)
@@ -299,7 +304,7 @@ class _Running:
         return None
 
     def _run_timed(
-        self, slowest: Slowest, batch: RawBatch, raws: list[object], encoded: list[object], failures: list[Failure]
+        self, slowest: "Slowest", batch: RawBatch, raws: list[object], encoded: list[object], failures: list[Failure]
     ) -> None:
         slowest.begin_batch()
         try:
@@ -344,7 +349,7 @@ class _Running:
     def _in_tables(self) -> bool:
         """Whether the reader is to give tables, since what comes first takes them."""
         loop = self._loop
-        wanted = isinstance(loop, TableLoop) and loop.takes_tables and self._careful is None
+        wanted = loop.in_tables and cast("TableLoop", loop).takes_tables and self._careful is None
         return wanted and hasattr(self._reader, "tables")
 
     def _cut(self, stream: BinaryIO) -> Iterator[RawBatch]:
@@ -405,7 +410,7 @@ class _Stopped(Exception):
         self.finding = finding
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class _TooLong:
     """A batch of one record that was not read; it stands at the beginning of its split."""
 
@@ -416,7 +421,7 @@ class _TooLong:
         return Position(offset=self.offset, row=index + 1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class _Raws:
     """A batch that some other process has cut; positions are those in the split."""
 
@@ -450,6 +455,8 @@ class _Output:
     def spill(self) -> None:
         if self._file is not None or (self._path is not None):
             return
+        from tempfile import mkstemp  # noqa: PLC0415 - it brings random, shutil and all codecs
+
         descriptor, self._path = mkstemp(prefix=".plugline-", suffix=".tmp", dir=self._folder)
         self._file = os.fdopen(descriptor, "wb")
         self._file.writelines(self._pieces)

@@ -5,15 +5,15 @@ makes of it.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from plugline.blame import ErrorText
 from plugline.dispatch.copies import structural_copy
+from plugline.frozen import frozen
 from plugline.pipeline.plan import Plan
 from plugline.records import Record
-from plugline.records.columns import loop_for
-from plugline.records.loop import Failure, OnError, StepCall
+from plugline.records.loop import Failure, OnError, StepCall, loop_for
 
 Outcome = Literal["unchanged", "changed", "dropped", "fanned out", "failed"]
 
@@ -21,7 +21,7 @@ MISSING = ...
 """What a field is before it is added, and after it is removed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Change:
     """One field that a step changed: ``before`` is :data:`MISSING` where it was added, ``after`` where it was removed."""
 
@@ -30,7 +30,7 @@ class Change:
     after: object
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Passage:
     """One record's way through one step.
 
@@ -51,7 +51,7 @@ class Passage:
     changes: tuple[Change, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class StepView:
     """What became of a record at one step: a passage for each record that an earlier fan-out made of it."""
 
@@ -61,7 +61,7 @@ class StepView:
     passages: tuple[Passage, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Walk:
     """A record's way through all steps.
 

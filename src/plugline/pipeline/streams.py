@@ -1,7 +1,6 @@
 """Paths to streams of bytes: sources decompressed by suffix, sinks that appear only when they are whole."""
 
 import errno
-import glob
 import io
 import os
 import stat
@@ -9,8 +8,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.machinery import PathFinder
-from importlib.util import find_spec
-from tempfile import gettempdir
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
@@ -30,6 +27,7 @@ _PACKAGE = "package:"
 _COMPRESSIONS = (".gz", ".bz2", ".xz", ".zip", ".zst")
 # As much as a format reads at a time.
 _BUFFER_BYTES = 256 * 1024
+_MAGIC = frozenset("*?[")
 
 
 def inner_suffix(path: str) -> str:
@@ -65,15 +63,19 @@ def expand_source(path: str, base: str) -> list[str]:
     if has_scheme(path):
         return expand_address(path)
     full = os.path.join(base, path)
+    if os.path.isfile(full):
+        return [full]
     if os.path.isdir(full):
         names = sorted(name for name in os.listdir(full) if not name.startswith("."))
         files = [file for file in (os.path.join(full, name) for name in names) if not os.path.isdir(file)]
         nothing = "the folder holds no files"
-    elif os.path.lexists(full) or not glob.has_magic(path):
+    elif os.path.lexists(full) or not _MAGIC.intersection(path):
         if not os.path.exists(full):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), full)
         return [full]
     else:
+        import glob  # noqa: PLC0415 - for a pattern only
+
         # The folder is taken as it is, whatever brackets its name has.
         pattern = os.path.join(glob.escape(base), path)
         files = sorted(file for file in glob.glob(pattern, recursive=True) if not os.path.isdir(file))
@@ -239,6 +241,8 @@ def _checked(source: object, path: str, suffix: str, plain: BinaryIO) -> BinaryI
 
 
 def _require_zstandard(path: str) -> None:
+    from importlib.util import find_spec  # noqa: PLC0415 - for .zst only
+
     if find_spec("zstandard") is None:
         raise ValueError(f"{path!r} needs the package 'zstandard'\n  hint: pip install 'plugline[tool]'")
 
@@ -412,7 +416,7 @@ class SinkFile:
 
     def _open(self) -> Callable[[object], int]:
         if has_scheme(self.path):
-            return self._open_aside(gettempdir(), inner_suffix(self.path))
+            return self._open_aside(_temporary_folder(), inner_suffix(self.path))
         self._target = os.path.realpath(self.path)
         try:
             # The path and not the target: where /dev/stdout is a pipe, only the path itself leads there.
@@ -620,7 +624,7 @@ def compresses_parts(path: str) -> bool:
 
 def folder_aside(path: str) -> str:
     """Return where files are written that are to be put in place as ``path``: beside it, so that a move is enough."""
-    return gettempdir() if has_scheme(path) else os.path.dirname(os.path.realpath(path))
+    return _temporary_folder() if has_scheme(path) else os.path.dirname(os.path.realpath(path))
 
 
 def _compressed(raw: io.RawIOBase, suffix: str) -> object:
@@ -670,3 +674,9 @@ def _sync_folder(folder: str) -> None:
         pass
     finally:
         os.close(descriptor)
+
+
+def _temporary_folder() -> str:
+    from tempfile import gettempdir  # noqa: PLC0415 - it brings random, shutil and all codecs
+
+    return gettempdir()

@@ -6,10 +6,10 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from plugline.contract.settings import KeyPath, Problem
+from plugline.frozen import frozen
 from plugline.names import nearest
 
 Scalar = str | int | float | bool
@@ -21,7 +21,7 @@ _REFERENCE = re.compile(r"(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Variable:
     """A variable of the environment that the values of a pipeline may name.
 
@@ -59,7 +59,7 @@ def variables_of(declared: Declared) -> dict[str, Variable]:
     return {name: value if isinstance(value, Variable) else Variable(default=value) for name, value in declared.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Substituted:
     """Values with variables in their places.
 

@@ -11,11 +11,11 @@ Invariants that the tests name by their numbers, besides those of :mod:`plugline
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from plugline.blame import ErrorText, users_own_interrupt
 from plugline.clock import monotonic_seconds
+from plugline.frozen import frozen
 from plugline.records.loop import RecordLoop, StepCall, StopRun
 from plugline.records.staged import ORPHANS, Failure, StagedBatch
 from plugline.records.tables import TableMaker, rows_of
@@ -37,7 +37,7 @@ class TableBatch(Protocol):
         """The rows."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class _Frame:
     """Records in column form, and the places in the batch of what they were made of."""
 
@@ -45,7 +45,7 @@ class _Frame:
     origins: Sequence[int]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class _Bad:
     """A row that a step raised for."""
 
@@ -63,6 +63,8 @@ class TableLoop(RecordLoop):
         encode: As there.
         encode_table: What the sink makes of a whole table; ``None`` where it takes records only.
     """
+
+    in_tables = True
 
     def __init__(
         self,
@@ -307,26 +309,3 @@ def _without_views(table: Any) -> Any:
         return table
     fields = [field.with_type(plain.get(field.type, field.type)) for field in table.schema]
     return table.cast(pyarrow.schema(fields))
-
-
-def loop_for(
-    decode: Callable[..., object],
-    steps: Sequence[StepCall],
-    encode: Callable[[Record], object],
-    encode_table: Callable[[Any], object] | None = None,
-    *,
-    given_tables: bool = False,
-) -> RecordLoop:
-    """Return the loop that suits some steps: one that makes no tables, where none is asked for.
-
-    Args:
-        decode: As for :class:`~plugline.records.loop.RecordLoop`.
-        steps: As there.
-        encode: As there.
-        encode_table: As for :class:`TableLoop`.
-        given_tables: Whether the source may give tables.
-    """
-    straight = not steps and encode_table is not None and given_tables
-    if straight or any(step.table is not None for step in steps):
-        return TableLoop(decode, steps, encode, encode_table)
-    return RecordLoop(decode, steps, encode)

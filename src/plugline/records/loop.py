@@ -11,7 +11,7 @@ Invariants that the tests name by their numbers:
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import length_hint
 from typing import Any, Literal, TypeAlias, cast
 
@@ -19,6 +19,7 @@ from plugline.blame import ErrorText, describe_error, traceback_of, traceback_te
 from plugline.clock import monotonic_seconds
 from plugline.dispatch.copies import structural_copy
 from plugline.dispatch.generated import compile_functions
+from plugline.frozen import frozen
 from plugline.records.outcomes import BatchCall, Failed, Regrouped, checked_decoded, records_of
 from plugline.records.staged import ORPHANS, Failure, StagedBatch
 from plugline.records.values import Record, StepCounts
@@ -40,7 +41,7 @@ def _not_called(record: Record) -> object:
     raise AssertionError(f"a batch step was called with one record: {len(record)} fields")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class StepCall:
     """One step as the loop sees it.
 
@@ -89,7 +90,10 @@ class RecordLoop:
         errors: How often each distinct error came, whatever became of the record, keyed by a line without
             the message (``upper: ValueError (plugins/upper.py:3)``). At most 1,000 and ``"other errors"``.
         tracebacks: The tracebacks of the first 20 of them, by the same key.
+        in_tables: Whether it passes tables too.
     """
+
+    in_tables: bool = False
 
     def __init__(
         self,
@@ -632,3 +636,28 @@ def _write_clock(stage: int, timed: bool) -> Iterator[tuple[int, str]]:  # noqa:
         yield stage, "            ended = now()"
         yield stage, f"            spent[{stage}] += ended - began"
         yield stage, "            began = ended"
+
+
+def loop_for(
+    decode: Callable[..., object],
+    steps: Sequence[StepCall],
+    encode: Callable[[Record], object],
+    encode_table: Callable[[Any], object] | None = None,
+    *,
+    given_tables: bool = False,
+) -> RecordLoop:
+    """Return the loop that suits some steps: one that makes no tables, where none is asked for.
+
+    Args:
+        decode: As for :class:`~plugline.records.loop.RecordLoop`.
+        steps: As there.
+        encode: As there.
+        encode_table: As for :class:`~plugline.records.columns.TableLoop`.
+        given_tables: Whether the source may give tables.
+    """
+    straight = not steps and encode_table is not None and given_tables
+    if straight or any(step.table is not None for step in steps):
+        from plugline.records.columns import TableLoop  # noqa: PLC0415 - a third of a run's modules are for tables
+
+        return TableLoop(decode, steps, encode, encode_table)
+    return RecordLoop(decode, steps, encode)

@@ -1,11 +1,11 @@
 """What a step returned to the records that go on."""
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias, cast
 
 from plugline.blame import ErrorText
 from plugline.dispatch.copies import structural_copy
+from plugline.frozen import frozen
 from plugline.records.values import Record
 
 _SHORT_CHARACTERS = 60
@@ -21,7 +21,7 @@ record of the batch.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Failed:
     """The outcome of one record on which a batch step failed.
 
@@ -34,7 +34,7 @@ class Failed:
     traceback: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen()
 class Regrouped:
     """What became of a batch as a whole: other records, none of which comes from a certain one of them.
 

@@ -1,14 +1,14 @@
 """A batch whose stages are passed one after the other to what became of each of its records."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from plugline.blame import ErrorText
+from plugline.frozen import frozen
 from plugline.records.outcomes import checked_record, records_of
 from plugline.records.values import Record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Failure:
     """One record that is to become a dead letter.
 

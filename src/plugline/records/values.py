@@ -1,16 +1,17 @@
 """The values that pass between sources, steps, sinks and engines."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from plugline.findings import Finding
+from plugline.frozen import frozen
 
 Record: TypeAlias = dict[str, object]
 """One item of data: a ``dict`` with string keys."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Position:
     """Where in its input a record stands; what a format cannot say is ``None``.
 
@@ -39,7 +40,7 @@ class Broken:
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Split:
     """An independent piece of the input: the unit of parallel work, retry and resume.
 
@@ -72,7 +73,7 @@ class Split:
     broken: Finding | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class StepCounts:
     """What became of the records that reached one step.
 
@@ -98,7 +99,7 @@ class StepCounts:
         return self.entered + self.created == self.out + self.dropped + self.failed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class SlowRecord:
     """A record that took long.
 
@@ -119,7 +120,7 @@ class SlowRecord:
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Part:
     """What one split became: what is to be written, and the counts.
 

@@ -1,6 +1,5 @@
 import pickle
 from dataclasses import FrozenInstanceError
-from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 from plugline.contract.settings import Problem
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding
+from plugline.pipeline.config import WHOLE as ALL
 from plugline.pipeline.config import (
     ErrorLimit,
     PipelineConfig,
@@ -78,7 +78,7 @@ def test_what_is_not_said_has_the_documented_defaults() -> None:
     assert config.plugins is None
     assert config.steps == ()
     assert config.source.format is None
-    assert config.run == RunConfig(engine="local", dead_letters=None, max_errors=ErrorLimit(share=Fraction(1, 20)))
+    assert config.run == RunConfig(engine="local", dead_letters=None, max_errors=ErrorLimit(share=ALL // 20))
 
 
 def test_a_misspelt_key_is_told_with_its_line_and_the_nearest_key() -> None:
@@ -208,9 +208,9 @@ def test_settings_of_a_step_from_flags_have_its_flag_for_a_place() -> None:
 @pytest.mark.parametrize(
     ("value", "limit"),
     [
-        ("5%", ErrorLimit(share=Fraction(1, 20))),
-        ("0.5 %", ErrorLimit(share=Fraction(1, 200))),
-        ("100%", ErrorLimit(share=Fraction(1))),
+        ("5%", ErrorLimit(share=ALL // 20)),
+        ("0.5 %", ErrorLimit(share=ALL // 200)),
+        ("100%", ErrorLimit(share=ALL)),
         (0, ErrorLimit(count=0)),
         ("12", ErrorLimit(count=12)),
         ("none", ErrorLimit()),

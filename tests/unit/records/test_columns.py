@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugline.records.columns import TableLoop, loop_for
-from plugline.records.loop import Failure, RecordLoop, StepCall, StopRun
+from plugline.records.columns import TableLoop
+from plugline.records.loop import Failure, RecordLoop, StepCall, StopRun, loop_for
 from plugline.records.values import Record
 
 OnError = Literal["dead-letter", "drop", "pass", "stop"]
