@@ -27,13 +27,15 @@ from plugline.records import CarefulRunner, Part, Split, SplitRunner
 
 _SLOT_BYTES = 8 * 2**20  # of address space; memory is what has been written of it
 _SLOTS = 3  # one that is being put in place, one that waits for it, one that is written
+_INPUT_BYTES = 2 * 2**20  # of each slot, for a split that brings its content: twice as much as most have
 _MOST_KILLERS = 100  # in one split: each costs a process and a part of the split again
 _LENGTH = Struct("<Q")
 _NOTE = Struct("<qq")
 _NOTHING_NOTED = -1
 _PIPE_BYTES = 2**20  # what a user may have without asking
 _PAGE_BYTES = 4096  # of the shared memory, before the slots: what is being done
-_MEMORY_BYTES = _PAGE_BYTES + _SLOTS * _SLOT_BYTES
+_INPUT_BEGIN = _PAGE_BYTES + _SLOTS * _SLOT_BYTES
+_MEMORY_BYTES = _INPUT_BEGIN + _SLOTS * _INPUT_BYTES
 
 
 class SplitProcessDied(RuntimeError):
@@ -255,7 +257,16 @@ class _Process:
     def give(self, task: _Task) -> None:
         """Let it run a split."""
         self.tasks.append(task)
-        self._post(task.split, task.careful, task.killers, self.slots.pop())
+        split, slot = task.split, self.slots.pop()
+        content = split.content
+        size = -1
+        if content is not None and len(content) <= _INPUT_BYTES:
+            # A pipe would copy it twice, and pickle twice more.
+            size = len(content)
+            begin = _INPUT_BEGIN + slot * _INPUT_BYTES
+            self._memory[begin : begin + size] = content
+            split = replace(split, content=None)
+        self._post(split, task.careful, task.killers, slot, size)
 
     def _post(self, *message: object) -> None:
         data = pickle.dumps(message, protocol=5)
@@ -424,7 +435,12 @@ class _Serving:
                 return
             self._runner = cast("SplitRunner", message[0])
         while (message := self._receive()) is not None:
-            split, careful, killers, slot = cast("tuple[Split, bool, Mapping[int, tuple[int, str]], int]", message)
+            split, careful, killers, slot, size = cast(
+                "tuple[Split, bool, Mapping[int, tuple[int, str]], int, int]", message
+            )
+            if size >= 0:
+                begin = _INPUT_BEGIN + slot * _INPUT_BYTES
+                split = replace(split, content=self._memory[begin : begin + size])
             try:
                 part = self._run(self._runner, split, killers, careful=careful)
                 answer: object = self._packed(part, slot)
@@ -451,7 +467,7 @@ class _Serving:
             return part, slot, 0
         at = _slot_begin(slot)
         for piece in part.content:
-            self._memory[at : at + len(piece)] = bytes(piece)
+            self._memory[at : at + len(piece)] = piece if isinstance(piece, bytes) else bytes(piece)
             at += len(piece)
         return replace(part, content=()), slot, size
 

@@ -7,7 +7,7 @@ the middle finds the same pieces as one that began at the beginning.
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import BinaryIO, TypeAlias, cast
 
@@ -262,12 +262,12 @@ class ByteCuts:
     """How a format's bytes are cut.
 
     Attributes:
-        end_of: How much of some bytes are whole records.
+        end_of: How much of the first so many of some bytes are whole records.
         delimiter: What ends each record and stands nowhere else; empty where there is no such thing.
         header_end: How much of the beginning of a file is a header.
     """
 
-    end_of: Callable[[bytes], int]
+    end_of: Callable[[bytes, int], int]
     delimiter: bytes
     header_end: Callable[[bytes], int] | None
 
@@ -277,11 +277,15 @@ def byte_cuts(form: Format) -> ByteCuts | None:
     header = cast("CutsAfterHeader", form).header_end if hasattr(form, "header_end") else None
     delimiter: bytes = getattr(form, "record_delimiter", b"")
     if delimiter:
-        return ByteCuts(
-            lambda data: data.rfind(delimiter) + len(delimiter) if delimiter in data else 0, delimiter, header
-        )
+
+        def end_of(data: bytes, count: int) -> int:
+            found = data.rfind(delimiter, 0, count)
+            return found + len(delimiter) if found >= 0 else 0
+
+        return ByteCuts(end_of, delimiter, header)
     if hasattr(form, "record_end"):
-        return ByteCuts(cast("CutsBytes", form).record_end, b"", header)
+        record_end = cast("CutsBytes", form).record_end
+        return ByteCuts(lambda data, count: record_end(data[:count]), b"", header)
     return None
 
 
@@ -363,7 +367,7 @@ def _after(descriptor: int, delimiter: bytes, at: int, size: int) -> int:
 def _record_end(descriptor: int, cuts: ByteCuts, start: int, size: int, wanted: int, limit: int) -> int:
     while True:
         data = os.pread(descriptor, wanted, start)
-        end = cuts.end_of(data)
+        end = cuts.end_of(data, len(data))
         if end > 0:
             return start + end
         if start + wanted >= size:
@@ -432,7 +436,7 @@ def _end_in(window: "_Ahead", cuts: ByteCuts, limit: int, wanted: int) -> int:
         if window.ended and window.fault is None and len(data) <= wanted:
             return len(data)
         # Where it is cut depends on where the piece begins, and not on how the stream was read.
-        end = cuts.end_of(data[:wanted])
+        end = cuts.end_of(data, wanted)
         if end:
             return end
         if len(data) > limit:
@@ -557,7 +561,18 @@ def _live_descriptor(stream: BinaryIO) -> int | None:
         mode = os.fstat(descriptor).st_mode
     except (OSError, ValueError, AttributeError):
         return None
-    return descriptor if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode) else None
+    if stat.S_ISFIFO(mode):
+        _widen(descriptor)
+        return descriptor
+    return descriptor if stat.S_ISSOCK(mode) or stat.S_ISCHR(mode) else None
+
+
+def _widen(pipe: int) -> None:
+    """Let a pipe hold a whole split, where the system allows it: both ends are woken less often."""
+    import fcntl  # noqa: PLC0415 - of Unix only
+
+    with suppress(OSError, AttributeError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _MOST_BYTES)
 
 
 def _group_piece(path: str, group: list[RawBatch], row: int, taken: int) -> _Piece:

@@ -189,7 +189,7 @@ class Following:
         least = len(file.head or b"") if not file.offset else 0
         while True:
             data = os.pread(file.descriptor, min(wanted, size - file.offset), file.offset)
-            end = cuts.end_of(data)
+            end = cuts.end_of(data, len(data))
             if end and end >= least:
                 return data[:end]
             if wanted >= size - file.offset:

@@ -7,9 +7,10 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.machinery import PathFinder
 from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, Protocol, Self, cast
 
 from plugline.pipeline.remote import (
     expand_address,
@@ -216,9 +217,7 @@ def _decompressed(plain: BinaryIO, path: str, stack: ExitStack) -> BinaryIO:
         return plain
     # The codecs are imported only where a path names them: they cost more than a short run.
     if suffix == ".gz":
-        from gzip import GzipFile  # noqa: PLC0415
-
-        source: object = stack.enter_context(GzipFile(fileobj=plain, mode="rb"))
+        source: object = _Gzip(plain)
     elif suffix == ".bz2":
         from bz2 import BZ2File  # noqa: PLC0415
 
@@ -245,6 +244,77 @@ def _require_zstandard(path: str) -> None:
 
     if find_spec("zstandard") is None:
         raise ValueError(f"{path!r} needs the package 'zstandard'\n  hint: pip install 'plugline[tool]'")
+
+
+class _Decompressing(Protocol):
+    """What zlib and isal call a decompression object."""
+
+    eof: bool
+    unused_data: bytes
+    unconsumed_tail: bytes
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+def _new_gunzip() -> Callable[[], _Decompressing]:
+    try:
+        # Intel's library takes half as long as zlib, and on ARM too.
+        from isal import isal_zlib as library  # noqa: PLC0415
+    except ImportError:
+        import zlib as library  # type: ignore[no-redef]  # noqa: PLC0415
+    return cast("Callable[[], _Decompressing]", partial(library.decompressobj, _WITH_GZIP_HEADER))
+
+
+_WITH_GZIP_HEADER = 16 + 15  # zlib's manual, inflateInit2: a header and a checksum of gzip, the largest window
+
+
+class _Gzip:
+    """The members of a gzip file, one after the other, which must be whole; zeros may follow, as ``tape`` and others pad.
+
+    Not by ``GzipFile``, which takes the checksum in a second pass, and whose layers copy everything twice more.
+    """
+
+    _FED_BYTES = 64 * 1024
+
+    def __init__(self, plain: BinaryIO) -> None:
+        self._plain = plain
+        self._new = _new_gunzip()
+        self._member: _Decompressing | None = None
+        self._fed = b""
+        self._members = 0
+
+    def read1(self, size: int) -> bytes:
+        """Return up to ``size`` bytes; none at the end."""
+        while True:
+            if not self._fed:
+                self._fed = self._plain.read(self._FED_BYTES)
+            if self._member is None and not self._begin():
+                return b""
+            member = cast("_Decompressing", self._member)
+            fed = self._fed
+            data = member.decompress(fed, size)  # of nothing, what it holds back
+            self._fed = member.unused_data if member.eof else member.unconsumed_tail
+            if member.eof:
+                self._member = None
+            elif not fed and not data:
+                raise EOFError("it ends within a member")
+            if data:
+                return data
+
+    def _begin(self) -> bool:
+        """Begin a member, if there is one."""
+        while self._members:
+            self._fed = self._fed.lstrip(b"\0")
+            if self._fed:
+                break
+            self._fed = self._plain.read(self._FED_BYTES)
+            if not self._fed:
+                return False
+        if not self._fed:
+            return False
+        self._member = self._new()
+        self._members += 1
+        return True
 
 
 class _Zstandard:

@@ -81,6 +81,54 @@ def test_a_source_is_decompressed_after_its_suffix(
         assert stream.read() == TEXT
 
 
+@pytest.fixture(params=["isal", "zlib"])
+def gunzip(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """With the library that is quicker, and without."""
+    if request.param == "zlib":
+        monkeypatch.setitem(sys.modules, "isal", None)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("gunzip")
+@pytest.mark.parametrize("size", [0, 1, 65_536, 300_000])
+def test_members_of_gzip_files_are_one_source_whatever_zeros_pad_them(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "a.gz"
+    first, second = os.urandom(size), b"ab" * size
+    path.write_bytes(gzip.compress(first) + bytes(7) + gzip.compress(second) + bytes(100_000))
+    with open_source(str(path)) as stream:
+        assert stream.read() == first + second
+
+
+@pytest.mark.usefixtures("gunzip")
+@pytest.mark.parametrize("cut", [1, 8, 9, 100])
+def test_a_gzip_file_that_is_cut_off_is_broken_after_what_is_whole(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(TEXT) + gzip.compress(os.urandom(200_000))[:-cut])
+    with open_source(str(path)) as stream:
+        assert stream.read(len(TEXT)) == TEXT
+        with pytest.raises(OSError, match="broken or cut off"):
+            stream.read()
+
+
+@pytest.mark.usefixtures("gunzip")
+@pytest.mark.parametrize("at", [-1, -8, 40_000])
+def test_a_gzip_file_with_other_bytes_than_its_checksum_says_is_broken(tmp_path: Path, at: int) -> None:
+    path = tmp_path / "a.gz"
+    content = bytearray(gzip.compress(os.urandom(100_000)))
+    content[at] ^= 1
+    path.write_bytes(content)
+    with open_source(str(path)) as stream, pytest.raises(OSError, match="broken or cut off"):
+        stream.read()
+
+
+@pytest.mark.usefixtures("gunzip")
+def test_a_few_bytes_of_gzip_that_stand_for_many_are_read_a_piece_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(bytes(50_000_000)))
+    with open_source(str(path)) as stream:
+        assert all(len(stream.read1(2**20)) <= 2**20 for _ in range(10))  # type: ignore[attr-defined]
+
+
 def test_many_gzip_members_are_one_source(tmp_path: Path) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(b"1") + gzip.compress(b"2"))
