@@ -152,7 +152,7 @@ def declared_permissions(spec: PluginSpec) -> tuple[Permissions, tuple[Finding, 
 
 def permissions_place(spec: PluginSpec) -> Place:
     """Return where a plugin declares its permissions, as far as that is known: its block."""
-    return Place(spec.place.path, spec.facts.block_line if spec.facts is not None else None)
+    return Place(spec.place.path, spec.block_line)
 
 
 def _on_disk(tree: Tree) -> str | None:

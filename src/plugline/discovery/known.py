@@ -29,17 +29,19 @@ Outline = tuple[Said | None, tuple[FunctionOutline, ...], tuple[ClassOutline, ..
 class Unread:
     """Source whose syntax tree nobody has asked for yet."""
 
-    __slots__ = ("_candidate", "_outline")
+    __slots__ = ("_candidate", "_outline", "block_line")
 
-    def __init__(self, candidate: FileCandidate, outline: object) -> None:
+    def __init__(self, candidate: FileCandidate, outline: object, block_line: int | None = None) -> None:
         """Note where it is.
 
         Args:
             candidate: The file.
             outline: What its code shows, or what returns that when it is called.
+            block_line: The line of its PEP 723 block, where that is known and there is one.
         """
         self._candidate = candidate
         self._outline = outline
+        self.block_line = block_line
 
     @property
     def outline(self) -> Outline:
@@ -58,6 +60,10 @@ class Unread:
         if isinstance(source, Finding) or isinstance(tree, Finding):
             return None
         return read_facts(source, tree)[0]
+
+    def edited(self, block_line: int | None) -> "Unread":
+        """Return the same for a version with other bodies of functions."""
+        return Unread(self._candidate, self._outline, block_line)
 
     def fits(self, interfaces: Sequence[Interface]) -> bool:
         """See :meth:`PluginSpec.fits_plainly`."""
@@ -185,11 +191,29 @@ class PluginSpec(Value):
         # Facts that were not read yet are not read for this.
         return PluginSpec(**{**known, "facts": self._facts, **fields})
 
+    def edited(self, candidate: FileCandidate, digest: str, block_line: int | None) -> "PluginSpec":
+        """Return the spec of a version that differs in bodies of functions only.
+
+        Args:
+            candidate: Where the file is.
+            digest: That of the version.
+            block_line: Where its PEP 723 block is.
+        """
+        facts = self._facts.edited(block_line) if isinstance(self._facts, Unread) else None
+        return self.replaced(digest=digest, facts=facts or Unread(candidate, (None, (), ()), block_line))
+
+    @property
+    def block_line(self) -> int | None:
+        """The line on which its PEP 723 block begins."""
+        if isinstance(self._facts, Unread) and self._facts.block_line is not None:
+            return self._facts.block_line
+        return self.facts.block_line if self.facts is not None else None
+
     def line_of(self, key: str, constant: str) -> int | None:
         """Return where the source says something: the line of its block where a key of it does, else a constant's."""
-        if self.facts is None:
-            return None
-        return self.facts.block_line if key in self.settings else self.facts.constant_lines.get(constant)
+        if key in self.settings:
+            return self.block_line
+        return self.facts.constant_lines.get(constant) if self.facts is not None else None
 
     def fits_plainly(self, interfaces: Sequence[Interface]) -> bool:
         """Whether its code shows already that it provides one of ``interfaces``; ``False`` says nothing."""

@@ -78,7 +78,7 @@ def _read_tree(candidate: FileCandidate, source: SourceFile) -> Read:
 
 def _by_outline(candidate: FileCandidate, source: SourceFile, digest: bytes, outline: Outline) -> Read | None:
     said = outline[0]
-    if said is None or b"# /// script" in source.content:
+    if said is None or _BLOCK in source.content:
         return None
     try:
         name = plugin_name(said[1] if said[1] is not None else candidate.name)
@@ -103,6 +103,56 @@ def _spec(name: str, said: Said, candidate: FileCandidate, place: Place, digest:
         {},
         Unread(candidate, outline),
     )
+
+
+def read_code(candidate: FileCandidate, source: SourceFile, digest: bytes, code: CodeType) -> Read:
+    """Turn the bytes of a dropped file, and what they were compiled to, into a spec."""
+    # The compiler does not look into comments.
+    read = _by_outline(candidate, source, digest, outline_of(code)) if _is_plain_text(source) else None
+    return read or _read_tree(candidate, source)
+
+
+def edited_spec(
+    spec: PluginSpec, candidate: FileCandidate, before: bytes, source: SourceFile, digest: bytes
+) -> PluginSpec | None:
+    """Return the spec of a version in which nothing but bodies of functions is other than in the version before it.
+
+    A spec is made of what stands at the top of a module, and of a comment; and of what ``describe`` returns, which is for
+    the caller to look at.
+
+    Args:
+        spec: That of the version before.
+        candidate: Where the file is.
+        before: The bytes of the version before.
+        source: The new version.
+        digest: The digest of that.
+
+    Returns:
+        ``None`` where the comment is another, or there is what is no text, so that the new version has to be read.
+    """
+    if not _is_plain_text(source):
+        return None
+    line = None
+    if _BLOCK in before or _BLOCK in source.content:
+        block, _ = _block_of(before)
+        same, line = _block_of(source.content)
+        if block is None or same != block:
+            return None
+    return spec.edited(candidate, digest.hex(), line)
+
+
+_BLOCK = b"# /// script"
+
+
+def _block_of(content: bytes) -> tuple[bytes | None, int | None]:
+    """Return the comment that a PEP 723 block stands in, from there on, with its line; ``None`` where that is not plain."""
+    at = content.find(_BLOCK)
+    if at < 0 or content.find(_BLOCK, at + 1) >= 0 or content[at - 1 : at] not in (b"", b"\n"):
+        return None, None
+    end = at
+    while content.startswith(b"#", end):
+        end = content.find(b"\n", end) + 1 or len(content)
+    return content[at:end], content.count(b"\n", 0, at) + 1
 
 
 def read_and_forget(candidate: FileCandidate, source: SourceFile | Finding) -> Read:

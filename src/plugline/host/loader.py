@@ -585,22 +585,37 @@ class Loader:
         finally:
             self._staged.pop(key, None)  # a plugin that loads itself was here before
 
-    def recheck(self, entry: Entry, candidate: FileCandidate, source: SourceFile, digest: bytes) -> Entry:
-        """Hold bytes against all that is asked of a plugin before it is run; what is wrong is in the entry's findings."""
-        from plugline.host.registry import admitted, check_read, split_entry  # noqa: PLC0415 - most often all is remembered
+    def recheck(
+        self, entry: Entry, candidate: FileCandidate, source: SourceFile, digest: bytes, code: CodeType | None = None
+    ) -> Entry:
+        """Hold bytes against all that is asked of a plugin before it is run; what is wrong is in the entry's findings.
 
+        Args:
+            entry: What was known of the plugin.
+            candidate: Where it is.
+            source: Its bytes.
+            digest: The digest of them.
+            code: What they were compiled to, where that was done already.
+        """
         if digest.hex() != entry.digest:
             # It changed since it was listed: what is run is what was checked, so it is checked again.
-            from plugline.discovery.reading import read_and_forget  # noqa: PLC0415 - it seldom has
+            from plugline.discovery.reading import read_and_forget, read_code  # noqa: PLC0415 - it seldom has
+            from plugline.host.registry import check_read, split_entry  # noqa: PLC0415 - most often all is remembered
 
-            entry = check_read(candidate, read_and_forget(candidate, source), self._around, entry.finder)
+            read = read_and_forget(candidate, source) if code is None else read_code(candidate, source, digest, code)
+            entry = check_read(candidate, read, self._around, entry.finder)
             if entry.findings:
                 return entry
             parts = split_entry(entry, self._around.interfaces)
             # The class may be gone from it, or have another name now; that shows once the file was run.
             named = Entry(candidate, entry.spec, (), entry.finder)
             entry = next((one for one in parts if one.candidate == candidate), named)
-        # Asked again of the very bytes that are run, and of the owners as they are now.
+        return self.readmit(entry, source)
+
+    def readmit(self, entry: Entry, source: SourceFile) -> Entry:
+        """Ask the policy again of the very bytes that are run, and of the owners as they are now."""
+        from plugline.host.registry import admitted  # noqa: PLC0415 - most often all is remembered
+
         self._around.renew()
         return admitted(entry, source, self._around.gate)
 

@@ -188,12 +188,13 @@ def check_read(candidate: Candidate, read: Read, around: Circumstances, finder: 
     if spec.requires_python is not None:
         findings += _python_findings(spec)
     is_object = isinstance(candidate, ModuleCandidate) and bool(candidate.attribute)
-    if not is_object and not spec.fits_plainly(around.interfaces) and spec.facts is not None:
+    interfaces = around.interfaces
+    if interfaces and not is_object and not spec.fits_plainly(interfaces) and spec.facts is not None:
         # How source is held against an interface is imported where that has to be told.
         from plugline.discovery.fit import source_findings  # noqa: PLC0415
 
         own_only = isinstance(candidate, FileCandidate)
-        findings += source_findings(around.interfaces, spec.facts, spec.place.path, own_only=own_only)
+        findings += source_findings(interfaces, spec.facts, spec.place.path, own_only=own_only)
     return Entry(candidate, spec, tuple(findings), finder)
 
 
@@ -236,4 +237,4 @@ def _python_findings(spec: PluginSpec) -> list[Finding]:
 
 
 def _block_place(spec: PluginSpec) -> Place:
-    return Place(spec.place.path, spec.facts.block_line if spec.facts is not None else None)
+    return Place(spec.place.path, spec.block_line)

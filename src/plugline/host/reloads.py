@@ -1,5 +1,6 @@
 """Plugins of a host to their next generation, by way of a reload of their modules."""
 
+import marshal
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,7 @@ from types import CodeType, ModuleType, SimpleNamespace
 from plugline.blame import users_own_interrupt
 from plugline.clock import monotonic_seconds
 from plugline.discovery.candidates import FileCandidate
+from plugline.discovery.reading import edited_spec
 from plugline.discovery.source import syntax_finding
 from plugline.discovery.trees import Tree, shown_path
 from plugline.errors import LoadError, PluginDeclined, PluginRejected
@@ -25,7 +27,8 @@ from plugline.loading.patches import Snapshot
 from plugline.loading.target import Declined, Faulty, Target, Vanished
 from plugline.loading.traces import imported_names, trace_of
 from plugline.reloading import lines
-from plugline.reloading.codes import compare
+from plugline.reloading.codes import compare, describes
+from plugline.reloading.graft import can_graft
 from plugline.reloading.memory import POSSIBLE
 from plugline.reloading.parts import Done, Part
 from plugline.reloading.report import How, ReloadReport
@@ -269,16 +272,20 @@ class _Reload:
             return self._refused(tuple(findings), (*sources, *unread))
         if not sources:
             return [self._report(plugin, "unchanged", None) for plugin in self._plugins]
-        codes: dict[str, CodeType] = {}
+        parts: dict[str, Part] = {}
         for name, source in sources.items():
-            judged = self._admit(name, source) or self._compile(name, source)
-            if isinstance(judged, tuple):
-                findings += judged
-            else:
-                codes[name] = judged
+            code = self._compile(name, source)
+            part = self._part(name, source, code) if isinstance(code, CodeType) else None
+            refused = self._admit(name, source, part)
+            if isinstance(code, tuple):
+                # Who admits may have found more to say of it.
+                findings += refused or code
+            elif part is not None:
+                findings += refused
+                parts[name] = part
         if findings:
             return self._refused(tuple(findings), sources)
-        return self._replace(sources, codes)
+        return self._replace(sources, parts)
 
     def _plugins_of(self, names: set[str]) -> tuple[Handle, ...]:
         return tuple(plugin for name in self._in_order(names) for plugin in self._handles.get(name, ()))
@@ -300,20 +307,33 @@ class _Reload:
             return None
         return read
 
-    def _admit(self, name: str, source: SourceFile) -> tuple[Finding, ...]:
+    def _admit(self, name: str, source: SourceFile, part: Part | None) -> tuple[Finding, ...]:
+        """Return what speaks against running a new version; ``part`` is ``None`` where it cannot be compiled."""
         plugins = self._handles.get(name, [])
         if not plugins:
             maker = _maker(self._graph.modules[name])
             finding = self._loader.admit_neighbour(maker.namespace, maker.relative, source)
             return (finding,) if finding is not None else ()
+        digest = digest_of(source.content)
         for plugin in plugins:
-            candidate = plugin.candidate
-            assert isinstance(candidate, FileCandidate)  # noqa: S101 - only these are looked at
-            entry = self._loader.recheck(plugin._entry, candidate, source, digest_of(source.content))  # noqa: SLF001 - see _load
+            entry = self._recheck(plugin, source, digest, part)
             if entry.findings:
                 return entry.findings
             self._entries[plugin.name] = entry
         return ()
+
+    def _recheck(self, plugin: Handle, source: SourceFile, digest: bytes, part: Part | None) -> Entry:
+        known, candidate = plugin._entry, plugin.candidate  # noqa: SLF001 - see _load
+        assert isinstance(candidate, FileCandidate)  # noqa: S101 - only these are looked at
+        if part is None:
+            return self._loader.recheck(known, candidate, source, digest)
+        spec = known.spec
+        if spec is not None and can_graft(part) and not describes(part.comparison):
+            # What the source says of itself, and how the interface is met, is not said in bodies of functions.
+            edited = edited_spec(spec, candidate, part.trace.content, source, digest)
+            if edited is not None:
+                return self._loader.readmit(Entry(candidate, edited, (), known.finder), source)
+        return self._loader.recheck(known, candidate, source, digest, part.code)
 
     def _compile(self, name: str, source: SourceFile) -> CodeType | tuple[Finding, ...]:
         trace = trace_of(self._graph.modules[name])
@@ -329,35 +349,42 @@ class _Reload:
         module = self._graph.modules[name]
         trace = trace_of(module)
         assert trace is not None  # noqa: S101 - it was run here
-        content = source.content if source is not None else trace.content
-        # Each generation has code objects of its own, also where its source is the same.
-        new_code = code if code is not None else compile(content, trace.path, "exec", dont_inherit=True)
+        # Each generation has code objects of its own, also where its source is the same: a copy is quicker had than compiled.
+        new_code: CodeType = code if code is not None else marshal.loads(marshal.dumps(trace.code))  # noqa: S302 - our own
         return Part(
             module=module,
             loader=_maker(module),
             trace=trace,
-            content=content,
+            content=source.content if source is not None else trace.content,
             code=new_code,
             comparison=compare(trace.code, new_code),
             changed=source is not None,
             generation=max((plugin.generation for plugin in self._handles.get(name, [])), default=1),
         )
 
-    def _replace(self, sources: dict[str, SourceFile], codes: dict[str, CodeType]) -> list[ReloadReport]:
-        parts = [self._part(name, sources[name], codes[name]) for name in sources]
+    def _replace(self, sources: dict[str, SourceFile], changed: dict[str, Part]) -> list[ReloadReport]:
+        parts = list(changed.values())
         if all_grafts(parts):
             done = put_bodies(parts)
             for part in parts:
                 for plugin in self._handles.get(part.name, []):
-                    plugin._succeed(None)  # noqa: SLF001 - see _load
+                    self._succeed_grafted(plugin)
             return self._told("grafted", parts, done)
         if not POSSIBLE:
             return self._refused((_restart(parts[0], self),), sources)
-        changed = {part.name: part for part in parts}
         names = self._in_order(self._graph.dependents(changed))
         self._parts = [changed[name] for name in changed]
         self._parts += [self._part(name, None, None) for name in names if name not in changed]
         return self._adopt(sources)
+
+    def _succeed_grafted(self, plugin: Handle) -> None:
+        """Take note that another generation is in force; what provides the interface is what it was."""
+        before, entry = plugin._outcome, self._entries.get(plugin.name)  # noqa: SLF001 - see _load
+        if isinstance(before, Loaded) and entry is not None:
+            left = tuple(one for one in before.warnings if one not in before.entry.warnings)  # of what loading it did
+            plugin._succeed(Loaded(entry, before.target, before.seconds, (*entry.warnings, *left)))  # noqa: SLF001 - see _load
+        else:
+            plugin._succeed(None)  # noqa: SLF001 - see _load
 
     def _adopt(self, sources: dict[str, SourceFile]) -> list[ReloadReport]:
         namespaces = {id(part.loader.namespace): part.loader.namespace for part in self._parts}.values()

@@ -263,11 +263,8 @@ class Adoption:
 
     def _retire(self, part: Part) -> list[str]:
         code = part.trace.code
-        pairs = part.comparison.pairs
-        running = []
-        if any(getrefcount(old) > 5 for old, _ in pairs):
-            self._young.end()
-            running = suspended_on([old for old, _ in pairs])
+        self._young.end()
+        running = suspended_on(part.comparison.pairs, held=1)
         lines.retire(code, part.trace.content, part.generation)
         lines.follow(part.trace.path)
         return [*map(told_running, running)]

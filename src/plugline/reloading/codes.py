@@ -7,7 +7,7 @@ annotations, the bodies of classes, constants) is part of what runs when the mod
 the module or of a class in it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from types import CodeType
 
@@ -41,6 +41,11 @@ def compare(old: CodeType, new: CodeType) -> Comparison:
     comparison = Comparison()
     _compare_bodies(old, new, comparison)
     return comparison
+
+
+def describes(comparison: Comparison) -> bool:
+    """Whether an edited function may say what the plugin does: a summary is taken from what ``describe`` returns."""
+    return any(new.co_name == "describe" for _, new in comparison.edited)
 
 
 def is_function(code: CodeType) -> bool:
@@ -78,29 +83,31 @@ def _same_frame(old: CodeType, new: CodeType) -> bool:
 
 def _compare_constants(old: CodeType, new: CodeType, comparison: Comparison, *, inside_function: bool) -> bool:
     """Compare constants, code objects among them. Returns whether all but what inner functions do is the same."""
-    same = _same_values(old.co_consts, new.co_consts)
+    olds, news = old.co_consts, new.co_consts
+    same = len(olds) == len(news) and all(map(_same_value, olds, news))
     if not same and not inside_function:
         comparison.bodies_only = False
-    befores = [one for one in old.co_consts if one.__class__ is CodeType]
-    afters = [one for one in new.co_consts if one.__class__ is CodeType]
-    if befores or afters:
-        for before, after in _matched(befores, afters):
-            if before is None:
-                comparison.added += [after] if after is not None else []
-                same = False
-            elif after is None:
-                comparison.removed.append(before)
-                same = False
-            elif is_function(before) and is_function(after):
-                # What changed in an inner function is its own: those that were made with it take the new code.
-                _compare_functions(before, after, comparison, inside_function=inside_function)
-            elif is_function(before) or is_function(after):
-                comparison.bodies_only = same = False
-            elif inside_function:
-                # A class that a function makes is made anew at each call: it is part of the function's body.
-                same &= _same_class_in_function(before, after, comparison)
-            else:
-                _compare_bodies(before, after, comparison)
+    befores = [one for one in olds if one.__class__ is CodeType]
+    afters = [one for one in news if one.__class__ is CodeType]
+    if not befores and not afters:
+        return same
+    for before, after in _matched(befores, afters):
+        if before is None:
+            comparison.added += [after] if after is not None else []
+            same = False
+        elif after is None:
+            comparison.removed.append(before)
+            same = False
+        elif before.co_flags & after.co_flags & _OPTIMIZED == _OPTIMIZED:
+            # What changed in an inner function is its own: those that were made with it take the new code.
+            _compare_functions(before, after, comparison, inside_function=inside_function)
+        elif is_function(before) or is_function(after):
+            comparison.bodies_only = same = False
+        elif inside_function:
+            # A class that a function makes is made anew at each call: it is part of the function's body.
+            same &= _same_class_in_function(before, after, comparison)
+        else:
+            _compare_bodies(before, after, comparison)
     if not same and not inside_function:
         comparison.bodies_only &= len(befores) == len(afters)
     return same
@@ -112,7 +119,10 @@ def _same_class_in_function(old: CodeType, new: CodeType, comparison: Comparison
 
 
 def _compare_functions(old: CodeType, new: CodeType, comparison: Comparison, *, inside_function: bool) -> None:
-    comparison.pairs.append((old, new))
+    pair = (old, new)
+    comparison.pairs.append(pair)
+    if _same_but_for_its_place(old, new):
+        return
     same = (
         old.co_code == new.co_code
         and old.co_exceptiontable == new.co_exceptiontable
@@ -123,9 +133,22 @@ def _compare_functions(old: CodeType, new: CodeType, comparison: Comparison, *, 
     )
     same &= _compare_constants(old, new, comparison, inside_function=True)
     if not same:
-        comparison.edited.append((old, new))
+        comparison.edited.append(pair)  # the same tuple: by counts of references it is seen who else has them
     if not exchangeable(old, new) and not inside_function:
         comparison.bodies_only = False
+
+
+def _same_but_for_its_place(old: CodeType, new: CodeType) -> bool:
+    """Whether the interpreter's own comparison shows that nothing changed; it says no of what has functions in it that moved."""
+    if old.co_firstlineno != new.co_firstlineno:
+        new = new.replace(co_firstlineno=old.co_firstlineno)
+    # The last two are not compared by every version. What has code in it has pairs of its own, to be found.
+    return (
+        old == new
+        and old.co_exceptiontable == new.co_exceptiontable
+        and old.co_qualname == new.co_qualname
+        and CodeType not in map(type, old.co_consts)
+    )
 
 
 def exchangeable(old: CodeType, new: CodeType) -> bool:
@@ -142,11 +165,20 @@ def exchangeable(old: CodeType, new: CodeType) -> bool:
     )
 
 
-def _matched(befores: list[CodeType], afters: list[CodeType]) -> Iterator[tuple[CodeType | None, CodeType | None]]:
+def _matched(befores: list[CodeType], afters: list[CodeType]) -> Iterable[tuple[CodeType | None, CodeType | None]]:
     """Pair the code objects of two versions: by name, and in order where several have one name (lambdas)."""
-    if [code.co_name for code in befores] == [code.co_name for code in afters]:
-        yield from zip(befores, afters, strict=True)
-        return
+    if len(befores) == len(afters) and all(map(_have_one_name, befores, afters)):
+        return zip(befores, afters, strict=True)
+    return _matched_by_name(befores, afters)
+
+
+def _have_one_name(one: CodeType, other: CodeType) -> bool:
+    return one.co_name == other.co_name
+
+
+def _matched_by_name(
+    befores: list[CodeType], afters: list[CodeType]
+) -> Iterator[tuple[CodeType | None, CodeType | None]]:
     by_name: dict[str, list[CodeType]] = {}
     for after in afters:
         by_name.setdefault(after.co_name, []).append(after)
@@ -182,6 +214,8 @@ def _same_values(olds: tuple[object, ...], news: tuple[object, ...]) -> bool:
 
 
 def _same_value(old: object, new: object) -> bool:
+    if old is new:
+        return True
     kind = old.__class__
     if kind is not new.__class__:
         return False

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterable
 from functools import lru_cache
-from sys import getrefcount
 from types import CodeType, FrameType, FunctionType
 
 from plugline.loading.traces import forget_code, ran, succeed_code
@@ -65,7 +64,7 @@ def _retire(part: Part, *, running: bool) -> list[str]:
     for old, new in pairs:
         succeed_code(old, new)
     forget_code(old_code)
-    suspended = suspended_on(old for old, _ in pairs) if _more_held(pairs) else []
+    suspended = suspended_on(pairs)
     if running or suspended:
         lines.retire(old_code, old_content, part.generation)
     lines.follow(trace.path)
@@ -91,11 +90,6 @@ def _forget_answers(value: object) -> None:
 
 
 _Cached = type(lru_cache(len))
-
-
-def _more_held(pairs: list[tuple[CodeType, CodeType]]) -> bool:
-    # By what it stands in, the pair, the loop, and the call.
-    return any(getrefcount(old) > 4 for old, _ in pairs)
 
 
 def told_frame(frame: FrameType) -> str:

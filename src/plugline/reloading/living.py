@@ -19,25 +19,35 @@ def reachable_functions(values: Iterable[object]) -> Iterator[FunctionType]:
     pending = list(values)
     while pending:
         value = pending.pop()
-        if id(value) in seen:
+        # By its type: a value may answer anything when it is asked for its class.
+        kind = type(value)
+        if kind in _PLAIN or id(value) in seen:
             continue
         seen.add(id(value))
-        match value:
-            case FunctionType():
-                yield value
-                pending += _inside_function(value)
-            case staticmethod() | classmethod() | MethodType():
-                pending += (value.__func__, *getattr(value, "__dict__", {}).values())
-            case property():
-                pending += (value.fget, value.fset, value.fdel)
-            case partial() | partialmethod():
-                pending.append(value.func)
-            case cached_property():
-                pending.append(value.func)
-            case type():
-                continue
-            case _ if value.__class__.__flags__ & _HEAP and value.__class__.__module__ in _WRAPPERS:
-                pending.append(getattr(value, "__wrapped__", None))
+        if kind is FunctionType:
+            yield value  # type: ignore[misc]
+            pending += _inside_function(value)  # type: ignore[arg-type]
+        else:
+            pending += _inside_other(value)
+
+
+_PLAIN = frozenset({str, bytes, int, float, bool, type(None), type, dict, list, tuple, set, frozenset})
+
+
+def _inside_other(value: object) -> Iterable[object]:
+    match value:
+        case staticmethod() | classmethod() | MethodType():
+            return (value.__func__, *getattr(value, "__dict__", {}).values())
+        case property():
+            return (value.fget, value.fset, value.fdel)
+        case partial() | partialmethod() | cached_property():
+            return (value.func,)
+        case type():
+            return ()
+        case _ if value.__class__.__flags__ & _HEAP and value.__class__.__module__ in _WRAPPERS:
+            return (getattr(value, "__wrapped__", None),)
+        case _:
+            return ()
 
 
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE; what is left are wrappers of the standard library, such as lru_cache's
@@ -76,8 +86,10 @@ def _functions_at(value: object) -> Iterator[FunctionType]:
 
 
 def _inside_function(function: FunctionType) -> list[object]:
-    inside: list[object] = list(function.__dict__.values()) if function.__dict__ else []
-    for cell in function.__closure__ or ():
+    closure = function.__closure__
+    names = function.__dict__
+    inside: list[object] = list(names.values()) if names else []
+    for cell in closure or ():
         try:
             content = cell.cell_contents
         except ValueError:  # empty yet
@@ -124,10 +136,27 @@ def find_functions(
     # Held by what it stands in, the pair, the loop and the call.
     left = [code for code, _ in pairs if getrefcount(code) > 4 + len(found[id(code)])]
     if left:
+        calls = _calls_by_code()
+        # By the list as well.
+        left = [code for code in left if getrefcount(code) > 5 + len(found[id(code)]) + calls.get(id(code), 0)]
+    if left:
         known = {id(function) for functions in found.values() for function in functions}
         for referrer in gc.get_referrers(*left):
             if referrer.__class__ is FunctionType and id(referrer) not in known:
                 found[id(referrer.__code__)].append(referrer)
+    return found
+
+
+def _calls_by_code() -> dict[int, int]:
+    """Return how many calls are running in all threads, by the ``id`` of the code: each holds it once."""
+    found: dict[int, int] = {}
+    for top in sys._current_frames().values():  # noqa: SLF001 - documented, for looking at other threads
+        frame: FrameType | None = top
+        while frame is not None:
+            key = id(frame.f_code)
+            found[key] = found.get(key, 0) + 1
+            frame = frame.f_back
+    del top  # one of them is this call's own frame, which is not to hold itself
     return found
 
 
@@ -147,12 +176,19 @@ def threads_in(namespaces: Iterable[dict[str, object]]) -> list[FrameType]:
             frame = frame.f_back
         if outermost is not None:
             found.append(outermost)
+    del top  # one of them is this call's own frame, which is not to hold itself, and all that its callers have
     return found
 
 
-def suspended_on(codes: Iterable[CodeType]) -> list[Running]:
-    """Return the generators and coroutines that have begun on these code objects and are not done."""
-    wanted = list(codes)
+def suspended_on(pairs: Iterable[tuple[CodeType, CodeType]], *, held: int = 0) -> list[Running]:
+    """Return the generators and coroutines that have begun on the first code objects of some pairs, and are not done.
+
+    Args:
+        pairs: Each first one is held by these, and by the code that it stands in.
+        held: By how many functions each is held still.
+    """
+    # By the loop and the call, too; only where there is more are all objects looked through.
+    wanted = [old for old, _ in pairs if old.co_flags & _SUSPENDS and getrefcount(old) > 4 + held]
     if not wanted:
         return []
     keys = {id(code) for code in wanted}
@@ -161,6 +197,9 @@ def suspended_on(codes: Iterable[CodeType]) -> list[Running]:
         for referrer in gc.get_referrers(*wanted)
         if isinstance(referrer, (GeneratorType, CoroutineType, AsyncGeneratorType)) and id(_code_of(referrer)) in keys
     ]
+
+
+_SUSPENDS = 0x20 | 0x80 | 0x100 | 0x200  # generator, coroutine, iterable coroutine, asynchronous generator
 
 
 def _code_of(running: Running) -> CodeType:
