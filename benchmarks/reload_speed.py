@@ -6,20 +6,15 @@ Of files of 50, 500 and 5,000 lines (functions, and classes with methods), in CP
 - an edit of a constant, so that the module runs again: at most 2 times where nobody holds anything of it, and 4 times
   where somebody does (``held``: functions, a bound method, an instance, a subclass).
 
-Run: ``python benchmarks/reload_speed.py [--lines 50,500,5000] [--rounds 31] [--heap OBJECTS] [--peers OTHER/bin/python]``, where
-the other environment has ``pip install jurigged ipython``: these two reload the same edits of bodies, each in a process of
-its own, told and not claimed. Both follow fewer edits than plugline does, and neither can refuse one.
+Run: ``python benchmarks/reload_speed.py [--lines 50,500,5000] [--rounds 31] [--heap OBJECTS]``, where the last are objects
+that the program has besides.
 """
 
 import argparse
-import gc
-import json
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -174,27 +169,6 @@ def _claim(lines: int, name: str, ours: list[float], theirs: list[float]) -> Cla
         limit=1.0 if over else _LIMITS[name],
         seconds={name: ours, base: [one + over for one in theirs]},
     )
-
-
-# ------------------------------------------------------------------ others
-
-_PEER = """
-import importlib, json, os, statistics, sys, time
-sys.path[:0] = [{here!r}, {folder!r}]
-sys.dont_write_bytecode = True
-from pathlib import Path
-from reload_source import plugin_source
-tool, lines, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-path = Path({folder!r}, "edited_plugin.py")
-path.write_text(plugin_source(lines))
-if tool == "jurigged":
-    import jurigged
-    from jurigged.register import registry
-    jurigged.watch({folder!r} + "/*.py", autostart=False, logger=lambda event: None) if False else None
-    registry.auto_register(filter=lambda name: name.endswith("edited_plugin.py"))
-    import edited_plugin
-    known = registry.find("edited_plugin.py") if hasattr(registry, "find") else None
-"""
 
 
 def main(argv: Sequence[str]) -> int:

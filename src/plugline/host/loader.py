@@ -218,6 +218,15 @@ class Loader:
         """Whether a private package is one of this host's."""
         return any(namespace is one for one in self._namespaces.values())
 
+    def module_names(self) -> list[str]:
+        """Return the names of the modules below the private packages of this host, in the order in which they were imported."""
+        namespaces = self._namespaces.values()
+        names = list(sys.modules)
+        if all(type(namespace) is Namespace for namespace in namespaces):
+            prefixes = tuple(f"{namespace.name}." for namespace in namespaces)
+            return [name for name in names if name.startswith(prefixes)]
+        return [name for name in names if any(namespace.owns(name) for namespace in namespaces)]
+
     def folders(self) -> list[str]:
         """Return the folders on disk that its plugins are in."""
         trees = (namespace.tree for namespace in self._namespaces.values())

@@ -62,13 +62,18 @@ def _content(read: SourceFile | Finding) -> object:
 
 def private_modules(loader: Loader) -> dict[str, ModuleType]:
     """Return the modules of a host that were run here, by name, in the order in which they were."""
-    return {
-        name: module
-        for name, module in list(sys.modules.items())
-        if isinstance(maker := getattr(getattr(module, "__spec__", None), "loader", None), PrivateLoader)
-        and maker.trace is not None
-        and loader.serves(maker.namespace)
-    }
+    found = {}
+    for name in loader.module_names():
+        module = sys.modules.get(name)
+        maker = getattr(getattr(module, "__spec__", None), "loader", None)
+        if (
+            isinstance(module, ModuleType)
+            and isinstance(maker, PrivateLoader)
+            and maker.trace is not None
+            and loader.serves(maker.namespace)
+        ):
+            found[name] = module
+    return found
 
 
 def _maker(module: ModuleType) -> PrivateLoader:
@@ -86,6 +91,8 @@ class _Graph:
 
     def imports(self, name: str) -> set[str]:
         """Return the modules that one imports, or may."""
+        if len(self.modules) == 1:
+            return set()
         if name not in self._imports:
             module = self.modules[name]
             trace = trace_of(module)
@@ -272,20 +279,19 @@ class _Reload:
             return self._refused(tuple(findings), (*sources, *unread))
         if not sources:
             return [self._report(plugin, "unchanged", None) for plugin in self._plugins]
-        parts: dict[str, Part] = {}
-        for name, source in sources.items():
-            code = self._compile(name, source)
-            part = self._part(name, source, code) if isinstance(code, CodeType) else None
-            refused = self._admit(name, source, part)
-            if isinstance(code, tuple):
-                # Who admits may have found more to say of it.
-                findings += refused or code
-            elif part is not None:
-                findings += refused
-                parts[name] = part
+        judged = {name: self._judged(name, source) for name, source in sources.items()}
+        findings += (one for found in judged.values() if isinstance(found, tuple) for one in found)
         if findings:
             return self._refused(tuple(findings), sources)
-        return self._replace(sources, parts)
+        return self._replace(sources, {name: part for name, part in judged.items() if isinstance(part, Part)})
+
+    def _judged(self, name: str, source: SourceFile) -> Part | tuple[Finding, ...]:
+        """Return what a module is to become, or what speaks against that."""
+        code = self._compile(name, source)
+        if isinstance(code, tuple):
+            return self._admit(name, source, None) or code  # who admits may have found more to say of it
+        part = self._part(name, source, code)
+        return self._admit(name, source, part) or part
 
     def _plugins_of(self, names: set[str]) -> tuple[Handle, ...]:
         return tuple(plugin for name in self._in_order(names) for plugin in self._handles.get(name, ()))
@@ -533,15 +539,15 @@ def _restart(part: Part, reload: _Reload) -> Finding:
 def _extensions(name: str) -> tuple[str, ...]:
     """Return the modules written in C below a plugin whose files are newer than the plugin's load."""
     found = []
-    for key, module in list(sys.modules.items()):
-        if key.startswith(f"{name}.") and isinstance(module, ModuleType):
-            path = getattr(module, "__file__", None)
-            if (
-                isinstance(path, str)
-                and path.endswith(tuple(EXTENSION_SUFFIXES))
-                and _is_newer(path, sys.modules.get(name))
-            ):
-                found.append(key)
+    prefix = f"{name}."
+    for key in [key for key in list(sys.modules) if key.startswith(prefix)]:
+        path = getattr(sys.modules.get(key), "__file__", None)
+        if (
+            isinstance(path, str)
+            and path.endswith(tuple(EXTENSION_SUFFIXES))
+            and _is_newer(path, sys.modules.get(name))
+        ):
+            found.append(key)
     return tuple(found)
 
 

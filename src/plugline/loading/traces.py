@@ -16,7 +16,7 @@ from sys import getrefcount
 from time import time
 
 from plugline.loading.locks import COLLISIONS
-from plugline.typed import TYPE_CHECKING, Callable, CodeType, FunctionType, Iterator, ModuleType, cast
+from plugline.typed import TYPE_CHECKING, Callable, CodeType, FunctionType, Iterable, Iterator, ModuleType, cast
 
 if TYPE_CHECKING:
     from plugline.loading.effects import Effects
@@ -82,8 +82,7 @@ class Trace:
         self.departed: dict[str, ref[object]] = {}
 
     def __del__(self) -> None:
-        if _ran:
-            forget_code(self.code)
+        forget_code(self.code)
 
     def undo_effects(self) -> None:
         """Undo what it left in the process."""
@@ -107,16 +106,16 @@ def ran(code: CodeType) -> bool:
     return _blind or id(code) in _ran
 
 
-def succeed_code(old: CodeType, new: CodeType) -> None:
-    """Take note that what was known of one code object is now to be known of another."""
-    if id(old) in _ran:
-        _ran.discard(id(old))
-        _ran.add(id(new))
+def succeed_code(pairs: Iterable[tuple[CodeType, CodeType]]) -> None:
+    """Take note that what was known of the first code object of each pair is now to be known of the second."""
+    if _ran:
+        _ran.update([id(new) for old, new in pairs if id(old) in _ran])
 
 
 def forget_code(code: CodeType) -> None:
     """Let go of what is known of a module's code that is in use no more."""
-    _ran.difference_update(map(id, functions_in(code)))
+    if _ran:
+        _ran.difference_update(map(id, functions_in(code)))
 
 
 def functions_in(code: CodeType) -> Iterator[CodeType]:

@@ -24,6 +24,7 @@ class Comparison:
     Attributes:
         pairs: Old and new code of each function that is in both.
         edited: Of these, the ones that do something else now.
+        unfit: Of these, the ``id`` of each old one that is on functions which the new one does not fit.
         bodies_only: Whether nothing but bodies of functions changed.
         added: Functions that only the new version has.
         removed: Functions that only the old version has.
@@ -31,6 +32,7 @@ class Comparison:
 
     pairs: list[tuple[CodeType, CodeType]] = field(default_factory=list)
     edited: list[tuple[CodeType, CodeType]] = field(default_factory=list)
+    unfit: set[int] = field(default_factory=set)
     bodies_only: bool = True
     added: list[CodeType] = field(default_factory=list)
     removed: list[CodeType] = field(default_factory=list)
@@ -134,8 +136,9 @@ def _compare_functions(old: CodeType, new: CodeType, comparison: Comparison, *, 
     same &= _compare_constants(old, new, comparison, inside_function=True)
     if not same:
         comparison.edited.append(pair)  # the same tuple: by counts of references it is seen who else has them
-    if not exchangeable(old, new) and not inside_function:
-        comparison.bodies_only = False
+    if not _exchangeable(old, new):
+        comparison.unfit.add(id(old))
+        comparison.bodies_only &= inside_function
 
 
 def _same_but_for_its_place(old: CodeType, new: CodeType) -> bool:
@@ -151,7 +154,7 @@ def _same_but_for_its_place(old: CodeType, new: CodeType) -> bool:
     )
 
 
-def exchangeable(old: CodeType, new: CodeType) -> bool:
+def _exchangeable(old: CodeType, new: CodeType) -> bool:
     """Whether the new code fits on functions that were made with the old one."""
     arguments = old.co_argcount + old.co_kwonlyargcount + (old.co_flags & 0x0C).bit_count()
     return (

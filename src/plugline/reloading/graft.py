@@ -7,7 +7,6 @@ from types import CodeType, FrameType, FunctionType
 
 from plugline.loading.traces import forget_code, ran, succeed_code
 from plugline.reloading import lines
-from plugline.reloading.codes import exchangeable
 from plugline.reloading.differences import edited_names
 from plugline.reloading.living import Running, find_functions, suspended_on, threads_in
 from plugline.reloading.memory import clone_function
@@ -43,17 +42,24 @@ def graft(parts: list[Part], done: Done) -> None:
 
 
 def _plan(part: Part, plan: Plan, transition: Transition | None) -> None:
-    pairs = part.comparison.pairs
-    edited = {id(old) for old, _ in part.comparison.edited} if transition is not None else set()
-    found = find_functions(pairs, part.names, part.name)
-    for old, new in pairs:
-        for function in found[id(old)]:
-            if transition is not None and id(old) in edited:
+    comparison = part.comparison
+    edited = {id(old) for old, _ in comparison.edited}
+    found = find_functions(comparison.pairs, part.names, part.name)
+    for old, new in comparison.pairs:
+        key = id(old)
+        for function in found[key]:
+            if transition is not None and key in edited:
                 after = with_code(function, new, function.__globals__)
                 if after is not None:
                     transition.route(function, clone_function(function), after)
+            elif key in comparison.unfit:
+                after = with_code(function, new, function.__globals__)
+                if after is not None:
+                    plan.exchange_functions(function, after)
             else:
-                _take(function, old, new, plan)
+                plan.add((setattr, function, "__code__", new), (setattr, function, "__code__", old))
+                if key in edited:
+                    _take_docstring(function, old, new, plan)
 
 
 def _retire(part: Part, *, running: bool) -> list[str]:
@@ -61,8 +67,7 @@ def _retire(part: Part, *, running: bool) -> list[str]:
     pairs, trace = part.comparison.pairs, part.trace
     old_code, old_content = trace.code, trace.content
     trace.code, trace.content = part.code, part.content
-    for old, new in pairs:
-        succeed_code(old, new)
+    succeed_code(pairs)
     forget_code(old_code)
     suspended = suspended_on(pairs)
     if running or suspended:
@@ -102,16 +107,10 @@ def told_running(running: Running) -> str:
     return running.__qualname__
 
 
-def _take(function: FunctionType, old: CodeType, new: CodeType, plan: Plan) -> None:
-    if not exchangeable(old, new):
-        after = with_code(function, new, function.__globals__)
-        if after is not None:
-            plan.exchange_functions(function, after)
-        return
-    plan.add((setattr, function, "__code__", new), (setattr, function, "__code__", old))
-    before, after_text = _docstring(old), _docstring(new)
-    if before != after_text and function.__doc__ == before:
-        plan.add((setattr, function, "__doc__", after_text), (setattr, function, "__doc__", before))
+def _take_docstring(function: FunctionType, old: CodeType, new: CodeType, plan: Plan) -> None:
+    before, after = _docstring(old), _docstring(new)
+    if before != after and function.__doc__ == before:
+        plan.add((setattr, function, "__doc__", after), (setattr, function, "__doc__", before))
 
 
 def with_code(function: FunctionType, new: CodeType, names: dict[str, object]) -> FunctionType | None:

@@ -17,14 +17,21 @@ _CONSTRUCTORS = frozenset(
 )
 
 
-def complete_instances(part: Part, names: dict[str, object], done: Done) -> None:
-    """Give the instances of edited classes what their constructors set now and did not set before."""
+def complete_instances(part: Part, names: dict[str, object], done: Done, *, grafted: bool) -> None:
+    """Give the instances of edited classes what their constructors set now and did not set before.
+
+    Args:
+        part: What was edited.
+        names: The names in force.
+        done: Takes what they cannot be given.
+        grafted: Whether only bodies of functions were edited, so that no class has other fields.
+    """
     wanted: list[tuple[type, str, Callable[[], object]]] = []
     for owner, old, new in _edited_constructors(part, names):
         fresh = set(new.co_names) - set(old.co_names)
         if fresh:
             wanted += _assigned(part, owner, new, fresh, names, done)
-    for owner in classes_in(list(names.values()), part.name):
+    for owner in () if grafted else classes_in(list(names.values()), part.name):
         wanted += _new_fields(owner, part, done)
     if wanted:
         _give(wanted)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property, partial, partialmethod
 from sys import getrefcount
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, FunctionType, GeneratorType, MethodType
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 Running: TypeAlias = (
     "GeneratorType[object, object, object] | CoroutineType[object, object, object] | AsyncGeneratorType[object, object]"
@@ -25,8 +25,10 @@ def reachable_functions(values: Iterable[object]) -> Iterator[FunctionType]:
             continue
         seen.add(id(value))
         if kind is FunctionType:
-            yield value  # type: ignore[misc]
-            pending += _inside_function(value)  # type: ignore[arg-type]
+            function = cast(FunctionType, value)
+            yield function
+            if function.__closure__ or function.__dict__:
+                pending += _inside_function(function)
         else:
             pending += _inside_other(value)
 
@@ -86,10 +88,8 @@ def _functions_at(value: object) -> Iterator[FunctionType]:
 
 
 def _inside_function(function: FunctionType) -> list[object]:
-    closure = function.__closure__
-    names = function.__dict__
-    inside: list[object] = list(names.values()) if names else []
-    for cell in closure or ():
+    inside: list[object] = list(function.__dict__.values())
+    for cell in function.__closure__ or ():
         try:
             content = cell.cell_contents
         except ValueError:  # empty yet
@@ -104,12 +104,13 @@ def classes_in(names: Iterable[object], module: str) -> Iterator[type]:
     for value in names:
         if isinstance(value, type) and value.__module__ == module:
             yield value
-            inner = [one for one in vars(value).values() if one is not value and _is_inner(one, value)]
-            yield from classes_in(inner, module)
+            inner = [one for one in vars(value).values() if isinstance(one, type) and one is not value]
+            if inner:
+                yield from classes_in([one for one in inner if _is_inner(one, value)], module)
 
 
-def _is_inner(value: object, owner: type) -> bool:
-    return isinstance(value, type) and value.__qualname__ == f"{owner.__qualname__}.{value.__name__}"
+def _is_inner(value: type, owner: type) -> bool:
+    return value.__qualname__ == f"{owner.__qualname__}.{value.__name__}"
 
 
 def find_functions(

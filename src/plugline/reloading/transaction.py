@@ -54,7 +54,7 @@ def put_bodies(parts: Sequence[Part]) -> Done:
     changed = [part for part in parts if part.changed]
     graft(changed, done)
     for part in changed:
-        complete_instances(part, part.names, done)
+        complete_instances(part, part.names, done, grafted=True)
     return done
 
 
@@ -163,7 +163,7 @@ class Transaction:
         adoption = Adoption(pairs, self._reach, self._young)
         adoption.commit(done)
         for part, shadow in pairs:
-            complete_instances(part, shadow.module.__dict__, done)
+            complete_instances(part, shadow.module.__dict__, done, grafted=False)
         for shadow in reversed(trial.done):
             part = next(part for part, other in pairs if other is shadow)
             succeed_effects(shadow.trace, part.trace)

@@ -1,0 +1,141 @@
+"""An edit of nothing but bodies of functions, and what it may leave out because of that."""
+
+import gc
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from plugline import Host
+from plugline.admission.policy import Policy
+from plugline.reloading.report import ReloadReport
+
+_TEXT = '''"""Shout."""
+import contextlib
+import functools
+
+class Loud:
+    volume = 1
+
+    def __init__(self):
+        self.heard = []
+
+    @property
+    def level(self):
+        return [self.volume for _ in range(1)]
+
+    @contextlib.contextmanager
+    def louder(self):
+        yield self
+
+@functools.lru_cache
+def cached(value):
+    return value
+
+def transform(record):
+    return 1
+
+def many(record):
+    yield record
+'''
+
+
+def _report(found: object) -> ReloadReport:
+    assert isinstance(found, ReloadReport)
+    return found
+
+
+def _walks(run: Callable[[], object]) -> int:
+    """Return how often a call looked through all objects of the process."""
+    count = 0
+
+    def look(frame: FrameType, event: str, called: object) -> None:
+        nonlocal count
+        count += event == "c_call" and called is gc.get_referrers
+
+    sys.setprofile(look)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_a_body_edit_looks_through_nothing_where_nobody_else_holds_its_code(tmp_path: Path) -> None:
+    path = tmp_path / "x.py"
+    path.write_text(_TEXT)
+    with Host(tmp_path, interface=["transform"]) as host:
+        module = host["x"].load()
+        for number in (2, 3, 4):
+            path.write_text(_TEXT.replace("return 1", f"return {number}"))
+            assert _walks(lambda: host.reload("x")) == 0
+            assert module.transform({}) == number  # type: ignore[attr-defined]
+
+
+def test_a_body_edit_reaches_a_function_that_only_somebody_else_has(tmp_path: Path) -> None:
+    path = tmp_path / "x.py"
+    text = "def transform(record):\n    def inner():\n        return 1\n    return inner\n"
+    path.write_text(text)
+    with Host(tmp_path, interface=["transform"]) as host:
+        inner = host["x"].load().transform({})  # type: ignore[attr-defined]
+        path.write_text(text.replace("return 1", "return 2"))
+        assert _walks(lambda: host.reload("x")) == 1
+        assert inner() == 2
+
+
+def test_a_body_edit_has_the_digest_of_what_runs(tmp_path: Path) -> None:
+    path = tmp_path / "x.py"
+    path.write_text(_TEXT)
+    with Host(tmp_path, interface=["transform"]) as host:
+        plugin = host["x"]
+        plugin.load()
+        before = plugin.spec.digest
+        path.write_text(_TEXT.replace("return 1", "return 2"))
+        assert _report(host.reload("x")).how == "grafted"
+        assert plugin.spec.digest != before
+        host.refresh()
+        assert host["x"].spec.digest == plugin.spec.digest
+        assert plugin.generation == 2
+
+
+def test_an_edit_of_describe_is_an_edit_of_the_summary(tmp_path: Path) -> None:
+    path = tmp_path / "x.py"
+    text = "def describe():\n    return 'first'\ndef transform(record):\n    return record\n"
+    path.write_text(text)
+    with Host(tmp_path, interface=["transform"]) as host:
+        plugin = host["x"]
+        plugin.load()
+        assert plugin.summary == "first"
+        path.write_text(text.replace("first", "second"))
+        assert _report(host.reload("x")).how == "grafted"
+        assert plugin.summary == "second"
+
+
+_BLOCK = '# /// script\n# [tool.plugline]\n# api = ">=1.0"\n# ///\ndef transform(record):\n    return 1\n'
+
+
+def test_a_comment_that_asks_for_another_version_of_the_host_is_no_edit_of_a_body(tmp_path: Path) -> None:
+    path = tmp_path / "x.py"
+    path.write_text(_BLOCK)
+    with Host(tmp_path, interface=["transform"], api_version="1.1") as host:
+        module = host["x"].load()
+        path.write_text(_BLOCK.replace(">=1.0", ">=2.0").replace("return 1", "return 2"))
+        report = _report(host.reload("x"))
+        assert (report.how, [one.code for one in report.refused]) == ("refused", ["P210"])
+        assert module.transform({}) == 1  # type: ignore[attr-defined]
+
+
+def test_what_a_plugin_declares_goes_along_with_a_body_edit(tmp_path: Path) -> None:
+    path = tmp_path / "x.py"
+    text = _BLOCK.replace('api = ">=1.0"', 'permissions = { env = ["HOME"] }')
+    path.write_text(text)
+    with Host(tmp_path, interface=["transform"], policy=Policy(audit="refuse")) as host:
+        module = host["x"].load()
+        path.write_text("\n" + text.replace("return 1", "import os; return os.getenv('HOME') and 2"))
+        assert _report(host.reload("x")).how == "grafted"
+        assert host["x"].spec.block_line == 2
+        assert module.transform({}) == 2  # type: ignore[attr-defined]
+        path.write_text(text.replace("return 1", "import os; return os.system('true')"))
+        report = _report(host.reload("x"))
+        assert (report.how, [one.code for one in report.refused]) == ("refused", ["T204"])
+        assert module.transform({}) == 2  # type: ignore[attr-defined]
