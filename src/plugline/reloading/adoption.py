@@ -92,7 +92,7 @@ class Adoption:
         for part, shadow in self._pairs:
             # Each module has the names of the other by now.
             _remember_departed(part, shadow)
-            done.in_flight += self._retire(part)
+            done.in_flight += self._retire(part, shadow)
         for _, new in self._classes:
             _dismiss(new)
         for old, new in self._successors:
@@ -261,10 +261,10 @@ class Adoption:
                 else:
                     self._plan.exchange_functions(function, after)
 
-    def _retire(self, part: Part) -> list[str]:
+    def _retire(self, part: Part, shadow: Shadow) -> list[str]:
         code = part.trace.code
         self._young.end()
-        running = suspended_on(part.comparison.pairs, held=1)
+        running = suspended_on(part.comparison.pairs, shadow.new.values())
         lines.retire(code, part.trace.content, part.generation)
         lines.follow(part.trace.path)
         return [*map(told_running, running)]

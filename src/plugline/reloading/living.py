@@ -181,21 +181,29 @@ def threads_in(namespaces: Iterable[dict[str, object]]) -> list[FrameType]:
     return found
 
 
-def suspended_on(pairs: Iterable[tuple[CodeType, CodeType]], *, held: int = 0) -> list[Running]:
+def suspended_on(pairs: Iterable[tuple[CodeType, CodeType]], values: Iterable[object] = ()) -> list[Running]:
     """Return the generators and coroutines that have begun on the first code objects of some pairs, and are not done.
+
+    Only where the counts of references tell that somebody has one of these are all objects looked through.
 
     Args:
         pairs: Each first one is held by these, and by the code that it stands in.
-        held: By how many functions each is held still.
+        values: Where functions are that hold some of them still.
     """
-    # By the loop and the call, too; only where there is more are all objects looked through.
-    wanted = [old for old, _ in pairs if old.co_flags & _SUSPENDS and getrefcount(old) > 4 + held]
+    # By the loop and the call, too.
+    wanted = [old for old, _ in pairs if old.co_flags & _SUSPENDS and getrefcount(old) > 4]
     if not wanted:
         return []
+    held: dict[int, int] = {}
+    for function in reachable_functions(values):
+        key = id(function.__code__)
+        held[key] = held.get(key, 0) + 1
+    # By the list as well.
+    wanted = [old for old in wanted if getrefcount(old) > 5 + held.get(id(old), 0)]
     keys = {id(code) for code in wanted}
     return [
         referrer
-        for referrer in gc.get_referrers(*wanted)
+        for referrer in (gc.get_referrers(*wanted) if wanted else ())
         if isinstance(referrer, (GeneratorType, CoroutineType, AsyncGeneratorType)) and id(_code_of(referrer)) in keys
     ]
 

@@ -97,12 +97,6 @@ class Plan:
             self.add(moves[1])
             self.add(moves[2], *moves)
 
-    def drop(self) -> None:
-        """Let go of all that it holds: what was replaced, and what the threads were doing, this one's call of it among it."""
-        self._operations.clear()
-        self._undos.clear()
-        self._done.clear()
-
     def run(self) -> None:
         """Do all of it; what one of the calls raises passes, and then none was made."""
         collects = gc.isenabled()

@@ -139,3 +139,16 @@ def test_what_a_plugin_declares_goes_along_with_a_body_edit(tmp_path: Path) -> N
         report = _report(host.reload("x"))
         assert (report.how, [one.code for one in report.refused]) == ("refused", ["T204"])
         assert module.transform({}) == 2  # type: ignore[attr-defined]
+
+
+def test_a_generator_of_a_method_that_sleeps_while_all_is_run_again_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "x.py"
+    text = "LIMIT = 1\nclass Many:\n    def all(self):\n        yield LIMIT\n        yield LIMIT\ndef transform(record):\n    return Many()\n"
+    path.write_text(text)
+    with Host(tmp_path, interface=["transform"]) as host:
+        sleeping = host["x"].load().transform({}).all()  # type: ignore[attr-defined]
+        next(sleeping)
+        path.write_text(text.replace("= 1", "= 2"))
+        report = _report(host.reload("x"))
+        assert (report.how, report.in_flight) == ("adopted", ("Many.all",))
+        assert [*sleeping] == [1]
