@@ -187,6 +187,29 @@ def _place(error: BaseException, file: str | None) -> tuple[str | None, int | No
     return found.tb_frame.f_code.co_filename, found.tb_lineno
 
 
+def column_of(error: BaseException, file: str, source_line: str | None) -> int | None:
+    """Return the column, from 1, of the expression of ``source_line`` that raised ``error``, where it is known.
+
+    Args:
+        error: An exception that was caught where foreign code was called.
+        file: As for :func:`describe_error`, which names the line.
+        source_line: The text of that line.
+    """
+    entry, found = traceback_of(error), None
+    while entry is not None:
+        if entry.tb_frame.f_code.co_filename == file:
+            found = entry
+        entry = entry.tb_next
+    if found is None or source_line is None:
+        return None
+    # A position for each unit of two bytes; in bytes of UTF-8.
+    for at, (line, _, begin, _) in enumerate(found.tb_frame.f_code.co_positions()):
+        if at == found.tb_lasti // 2:
+            known = line == found.tb_lineno and begin is not None
+            return len(source_line.encode("utf-8", "replace")[:begin].decode("utf-8", "replace")) + 1 if known else None
+    return None
+
+
 def _is_ours(frame: FrameType) -> bool:
     module = frame.f_globals.get("__name__")
     return isinstance(module, str) and module.startswith(_OUR_MODULES)

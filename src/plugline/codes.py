@@ -120,7 +120,7 @@ CODES = {
         "a plugin lacks functions",
         "The interface asks for functions, methods or a base class that the plugin does not define itself. What it only "
         "imports from elsewhere does not count.",
-        "Define them as the hint shows, in the file itself.",
+        "Define them in the file itself. An import from elsewhere does not count.",
     ),
     "P202": Code(
         "what should be a function is none",
@@ -151,7 +151,7 @@ CODES = {
     "P301": Code(
         "a plugin raised while it was loaded",
         "Its code, or that of a module that it imports, raised an exception. Nothing of it was kept.",
-        "Mend it at the place. What may fail belongs in the functions, or in available().",
+        "Mend that line. What may fail belongs in the functions, or in available().",
     ),
     "P302": Code(
         "a plugin tried to end the program while it was loaded",
@@ -177,7 +177,7 @@ CODES = {
     "P309": Code(
         "a plugin could not end what it began",
         "Its on_unload() raised. A warning: the plugin is gone all the same.",
-        "Mend it at the place.",
+        "Mend that line.",
     ),
     "P310": Code(
         "a plugin is in quarantine",
@@ -293,12 +293,12 @@ CODES = {
     "C104": Code(
         "a value is not allowed",
         "It has the right type, but is not one of the values that are possible, or the plugin refused it.",
-        "Take one that the message, or plugline info NAME, names.",
+        "Write one of the values that are expected; plugline info NAME names those of a plugin's settings.",
     ),
     "C105": Code(
         "text is not valid TOML",
         "The parser gave up at the place; only the first fault can be told.",
-        "Mend it there. Strings stand in quotes, and a table may be opened only once.",
+        "Mend that line: strings stand in quotes, and a table may be opened only once.",
     ),
     "C106": Code(
         "a processor or engine cannot be found or used",
@@ -319,7 +319,7 @@ CODES = {
     "C109": Code(
         "a file of the command or the pipeline cannot be read",
         "A source, a pipeline file or something to check is not there or cannot be read.",
-        "Mend its name. Paths in a pipeline are relative to the folder of the pipeline file.",
+        "Mend the name, or put the file there. Paths in a pipeline are relative to the folder of the pipeline file.",
     ),
     "C111": Code(
         "an output cannot be written where it is to go",
@@ -399,7 +399,7 @@ CODES = {
     "R110": Code(
         "a run was interrupted",
         "By Ctrl-C, or by a signal to end. What was done is told; the output is not in place, and dead letters are not kept.",
-        "Run it again.",
+        "Run it again: with --resume it goes on after what was done.",
     ),
     "R160": Code(
         "a test of a pipeline failed",

@@ -81,17 +81,33 @@ class Finding(Value):
         """Whether it keeps a plugin from being used."""
         return self.severity == "error"
 
+    @property
+    def column_to_show(self) -> int:
+        """Where the caret stands: at the column, and where that is not known, at the beginning of what is on the line."""
+        if self.place.column is not None:
+            return self.place.column
+        line = self.source_line or ""
+        return len(line) - len(line.lstrip()) + 1
+
+    @property
+    def advice(self) -> str:
+        """What to do: the hint, and where there is none, what is advised for every finding of the code."""
+        if self.hint is not None:
+            return self.hint
+        from plugline.codes import CODES  # noqa: PLC0415 - a long table, for few findings
+
+        remedy = CODES[self.code].remedy.partition(". ")[0].rstrip(".") if self.code in CODES else "see the message"
+        return remedy if remedy.startswith("plugline") else remedy[:1].lower() + remedy[1:]
+
     def __str__(self) -> str:
         """Return the finding as people read it: at most four lines, the hint last."""
         lines = [printable(f"{self.severity}[{self.code}] {self.place}: {self.message}")]
         if self.source_line is not None and self.place.line is not None:
             shown = "\t".join(printable(part) for part in self.source_line.split("\t"))
             lines.append(f"  | {self.place.line} | {shown}")
-            if self.place.column is not None:
-                # Tabs are kept, so that the caret stands under its column whatever a tab's width is.
-                before = self.source_line[: self.place.column - 1]
-                blank = "".join("\t" if character == "\t" else " " for character in before)
-                lines.append(f"  | {' ' * len(str(self.place.line))} | {blank}^")
-        if self.hint is not None:
-            lines.append(f"  hint: {printable(self.hint)}")
+            # Tabs are kept, so that the caret stands under its column whatever a tab's width is.
+            before = self.source_line[: self.column_to_show - 1]
+            blank = "".join("\t" if character == "\t" else " " for character in before)
+            lines.append(f"  | {' ' * len(str(self.place.line))} | {blank}^")
+        lines.append(f"  hint: {printable(self.advice)}")
         return "\n".join(lines)

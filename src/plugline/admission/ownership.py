@@ -292,9 +292,9 @@ def _component_findings(
             findings.append(Finding("T102", message, place, hint, severity="error" if strict else "warning"))
     if one.owner not in (0, user):
         replaces = "replace" if stat.S_ISLNK(one.mode) or one.kept else "change"
+        expected = f"root or {_user_name(user)}" if user else "root"
         message = (
-            f"{_kind(one.mode)} belongs to {_user_name(one.owner)}, who could {replaces} it; root or "
-            f"{_user_name(user)} was expected"
+            f"{_kind(one.mode)} belongs to {_user_name(one.owner)}, who could {replaces} it; {expected} was expected"
         )
         hint = f"chown {'-h ' if stat.S_ISLNK(one.mode) else ''}{_plain_user(user)} {path}"
         findings.append(Finding("T103", message, place, hint, severity="error" if strict else "warning"))

@@ -116,7 +116,7 @@ class Policy:
             findings += locked_findings(facts.lock, spec, source.digest, facts.declared)
         if self.grant is not None and (more := facts.declared.beyond(self.grant)):
             message = f"asks for {more.in_words()}, which this program grants no plugin"
-            hint = f"it grants at most {self.grant}"
+            hint = f"take a plugin that needs less, or have it granted; this program grants at most {self.grant}"
             findings.append(Finding("T402", message, permissions_place(spec), hint=hint))
         return (*findings, *self.audited(source, facts.declared))
 

@@ -179,7 +179,7 @@ def finding_data(finding: Finding) -> dict[str, object]:
         "path": place.path,
         "line": place.line,
         "column": place.column,
-        "hint": finding.hint,
+        "hint": finding.advice,
     }
 
 
@@ -190,18 +190,18 @@ def finding_text(finding: Finding, *, colours: bool = False, source: bool = True
     lines = [f"{red}{finding.severity}[{finding.code}]{end} {bold}{place}{end}: {shortened(finding.message)}"]
     if source:
         lines += _excerpt(finding, red, end)
-    if hint and finding.hint is not None:
-        lines.append(f"  {cyan}hint:{end} {shortened(finding.hint)}")
+    if hint:
+        lines.append(f"  {cyan}hint:{end} {shortened(finding.advice)}")
     return "\n".join(lines)
 
 
 def _excerpt(finding: Finding, red: str, end: str) -> Iterator[str]:
-    line, column = finding.place.line, finding.place.column
+    line, column = finding.place.line, finding.column_to_show
     if finding.source_line is None or line is None:
         return
     text = finding.source_line.replace("\t", "    ")
     at = None
-    if column is not None and column <= len(finding.source_line) + 1:
+    if column <= len(finding.source_line) + 1:
         at = len(finding.source_line[: column - 1].replace("\t", "    "))
     begin = max(0, at - _SOURCE_WIDTH // 2) if at is not None and len(text) > _SOURCE_WIDTH else 0
     shown = text[begin : begin + _SOURCE_WIDTH]
@@ -225,8 +225,8 @@ def findings_text(findings: Sequence[Finding], *, colours: bool = False, most_li
     spare = most_lines - len(shown) - bool(left)
     hints, sources = set(), set()
     for at, finding in enumerate(shown):
-        repeated = any(later.hint == finding.hint for later in shown[at + 1 :])
-        if finding.hint is not None and not repeated and spare:
+        repeated = any(later.advice == finding.advice for later in shown[at + 1 :])
+        if not repeated and spare:
             hints.add(at)
             spare -= 1
     for at, finding in enumerate(shown):
@@ -255,8 +255,8 @@ def annotation(finding: Finding) -> str:
     place = finding.place
     where = [("file", place.path), ("line", place.line), ("col", place.column), ("title", finding.code)]
     properties = ",".join(f"{key}={_property(str(value))}" for key, value in where if value is not None)
-    hint = f"\nhint: {finding.hint}" if finding.hint is not None else ""
-    return f"::{finding.severity} {properties}::{_command_data(finding.message + hint)}"
+    text = f"{finding.message}\nhint: {finding.advice}"
+    return f"::{finding.severity} {properties}::{_command_data(text)}"
 
 
 def _command_data(text: str) -> str:

@@ -186,7 +186,7 @@ def _doctest_lines(doctest: DoctestOutcome, *, colours: bool) -> Iterator[str]:
         yield render.findings_text(with_source_lines(doctest.findings), colours=colours)
     for failure in doctest.failures:
         message = f"an example of {doctest.name!r} failed"
-        yield render.finding_text(Finding("R161", message, failure.place), colours=colours)
+        yield render.finding_text(Finding("R161", message, failure.place), colours=colours, hint=False)
         yield from _block("  >>> ", failure.source)
         yield from _block("  - ", failure.wanted or "(nothing)")
         yield from _block("  + ", failure.got or "(nothing)")

@@ -35,7 +35,9 @@ def command(*, paths: tuple[str, ...], only_diff: bool, lock: str, as_json: bool
     if not only_diff:
         for proposal in proposals:
             _accept(proposal)
-    findings = [finding for proposal in proposals for finding in proposal.findings]
+    # A lock that could not be used was what was to be mended, and has been written anew.
+    mended = () if only_diff else ("T305",)
+    findings = [finding for proposal in proposals for finding in proposal.findings if finding.code not in mended]
     if as_json:
         found = [render.finding_data(finding) for finding in findings]
         locks = [proposal.to_data() for proposal in proposals]

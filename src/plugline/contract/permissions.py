@@ -309,7 +309,8 @@ def parse_permissions(declared: object, place: Place) -> tuple[Permissions, tupl
                 flags[key] = value
             else:
                 message = f"{key} of permissions is {value!r}, true or false was expected"
-                why = "single hosts cannot be granted" if key == "net" else None
+                why = f"write {key} = true, or leave it out"
+                why += "; single hosts cannot be granted" if key == "net" else ""
                 findings.append(Finding("T401", message, place, hint=why))
         elif key in (*_PATH_KEYS, "env"):
             paths[key], wrong = _strings(key, value, place)

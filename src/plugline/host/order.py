@@ -99,7 +99,7 @@ class _Sorting:
                     self._add(name, unusable_finding(spec, broken, self._unusable[broken]))
                 elif not members:
                     known = [one for one in (*self._specs, *self._unusable) if one != name]
-                    hint = did_you_mean(want, known, kind="plugins")
+                    hint = did_you_mean(want, known, kind="plugins") if known else f"put {want!r} beside it"
                     place = Place(spec.place.path, spec.line_of("requires", "REQUIRES"))
                     self._add(name, Finding("P112", f"requires the plugin {want!r}, which is not there", place, hint))
 

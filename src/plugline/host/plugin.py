@@ -323,7 +323,7 @@ class Plugin(Generic[T_co]):
             from plugline.errors import LoadError  # noqa: PLC0415 - few plugins fail
             from plugline.findings import Finding  # noqa: PLC0415 - likewise
 
-            message = "is being loaded already: what it does while it is loaded leads back to it"
+            message = "asks for itself, or for one that leads back to it"
             raise LoadError(self.name, (Finding("P311", message, self.place),))
         history.loading, history.warnings = True, ()
         try:
@@ -476,7 +476,8 @@ class Plugin(Generic[T_co]):
 
         limit = self._loader.dispatching.limit
         said = f"{error.kind}: {error.message}" if error.message else error.kind
-        message = f"is in quarantine: {limit} calls in a row failed, the last with {said}"
+        failed = f"{limit} calls in a row failed, the last" if limit != 1 else "a call failed"
+        message = f"is in quarantine: {failed} with {said}"
         place = Place(self.place.path, error.line if error.path == self.path else None)
         hint = f"mend it and reload it, or let it go on: host.release({self.name!r})"
         finding = Finding("P310", message, place, hint)

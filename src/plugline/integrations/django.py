@@ -222,4 +222,4 @@ def _findings() -> Iterable[Finding]:
 
 
 def _warning(finding: Finding) -> checks.CheckMessage:
-    return checks.Warning(f"{finding.place}: {finding.message}", hint=finding.hint, id=f"plugline.{finding.code}")
+    return checks.Warning(f"{finding.place}: {finding.message}", hint=finding.advice, id=f"plugline.{finding.code}")

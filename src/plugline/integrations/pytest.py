@@ -92,7 +92,8 @@ class _Folders:
             manager.register(module, name)
         except Exception as error:  # noqa: BLE001 - a hook that pytest does not know, an option that is there already
             text = describe_error(error, place.path)
-            message = f"is refused by pytest: {text.kind}: {text.message}"
+            # What pluggy says has several lines.
+            message = f"is refused by pytest: {text.kind.rpartition('.')[2]}: {' '.join(text.message.split())}"
             self.findings.append(Finding("P401", message, place))
             if manager.is_registered(module):
                 manager.unregister(module)

@@ -372,9 +372,11 @@ def _run(command: Sequence[str], what: str, stdin: str | None = None) -> str:
     except OSError as error:
         raise EnvironmentFailed(f"{command[0]} cannot be run: {error.strerror or error}", "install uv again") from error
     if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"code {done.returncode}"]
-        hint = "see what uv says above, mend the plugin's dependencies, or name another Python: --python"
+        said = [line.strip() for line in done.stderr.splitlines() if line.strip()] or [f"code {done.returncode}"]
+        hint = "mend the plugin's dependencies, or name another Python: --python"
         if any("--no-build" in line or "building" in line.lower() for line in said):
             hint = "what has no wheel is built from its sources, which runs their code: plugline sync --build"
-        raise EnvironmentFailed(f"uv could not {what}:\n" + "\n".join(f"  {line}" for line in said[:20]), hint)
+        # In one line, as all findings are.
+        told = " ".join(said[:20]).removeprefix("error: ")
+        raise EnvironmentFailed(f"uv could not {what}: {told}", hint)
     return done.stdout

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from plugline.errors import PluginRejected
+from plugline.errors import LoadError, PluginRejected
 from plugline.findings import Finding, Place, short_repr
 from plugline.loading.locks import COLLISIONS
 from plugline.loading.modules import Undo, is_initializing
@@ -104,15 +104,15 @@ def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:
         shown: The same, as in messages.
         when: What was being done: ``"while it was loaded"``.
     """
-    from plugline.blame import Tracebacks, describe_error  # noqa: PLC0415 - few plugins fail
+    from plugline.blame import Tracebacks, column_of, describe_error  # noqa: PLC0415 - few plugins fail
 
     if Tracebacks.wanted is not None:
         Tracebacks.wanted.keep(error, shown)
     text = describe_error(error, path)
     here = text.path == path
     line = text.line if here else None
-    place = Place(shown, line)
     source_line = _line_of(path, line)
+    place = Place(shown, line, column_of(error, path, source_line) if here else None)
     try:
         special = _special(error, place, source_line, when)
     except Exception:  # noqa: BLE001 - its attributes may be properties of the plugin's own; what it said is kept below
@@ -137,6 +137,13 @@ def _special(error: BaseException, place: Place, source_line: str | None, when: 
         message = f"called sys.exit({'' if error.code is None else short_repr(error.code)}) {when}"
         hint = "put what is to run as a program under: if __name__ == '__main__':"
         return Finding("P302", message, place, hint=hint, source_line=source_line)
+    if isinstance(error, LoadError) and error.findings:
+        # Of another plugin, or of itself, which it asked the host for: its findings are told in one line.
+        found = error.findings[0]
+        if found.code == "P311":
+            return Finding("P311", found.message, place, found.hint, source_line)
+        told = f"plugin {error.plugin!r} could not be loaded: {found.code} {found.place}: {found.message}"
+        return Finding("P301", f"raised LoadError: {told} {when}", place, found.hint, source_line)
     if isinstance(error, SyntaxError) and isinstance(error.filename, str) and os.path.isabs(error.filename):
         from plugline.discovery.source import syntax_finding  # noqa: PLC0415 - see there
 

@@ -74,8 +74,8 @@ class Journal:
         return found
 
     def _content(self) -> bytes:
-        with open(self.path, "rb") as file:
-            return file.read()
+        # By the descriptor that holds the lock: with any other of this process on the file a lock of POSIX ends.
+        return os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -718,7 +718,7 @@ class Committer:
 
     def _stopped(self, error: OSError | ValueError) -> RunStopped:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        hint = f"{self.done.written:,} records had been written"
+        hint = f"make room, or write to another file; {self.done.written:,} records had been written"
         if not isinstance(self._output, _Straight):
             hint += " aside; what was in place before still is"
         return RunStopped(Finding("R102", f"cannot be written: {said}", Place(without_secret(self._plan.sink)), hint))

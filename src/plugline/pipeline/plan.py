@@ -30,6 +30,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # imported where a step is isolated
     from plugline.isolation.levels import Confinement
 
+_SEE_NEXT = "mend what the next finding says"
+
 
 @frozen(kw_only=True)
 class CarriedFolder:
@@ -310,7 +312,7 @@ class _Planner:
         if isinstance(found, Plugin):
             return self._made(found, kind, settings, path, settings_path)
         if found:
-            self._find("C106", f"the {kind} {name!r} cannot be used, see the next finding", path)
+            self._find("C106", f"the {kind} {name!r} cannot be used, see the next finding", path, _SEE_NEXT)
             self.findings += found
         else:
             message, hint = self._catalogue.unknown(kind, name)

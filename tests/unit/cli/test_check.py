@@ -55,8 +55,8 @@ def test_nothing_is_run_unless_it_is_asked_for(write: Write, capsys: pytest.Capt
     assert main(["check", "--load"]) == 1
     assert (folder / "ran").exists()
     assert capsys.readouterr().out == (
-        "error[P301] plugins/a.py:8: raised ValueError: no while it was loaded\n"
-        "  | 8 | raise ValueError('no')\n1 plugin, 1 with findings\n"
+        "error[P301] plugins/a.py:8:1: raised ValueError: no while it was loaded\n"
+        "  | 8 | raise ValueError('no')\n  |   | ^\n  hint: mend that line\n1 plugin, 1 with findings\n"
     )
 
 
@@ -99,6 +99,7 @@ def test_everything_wrong_with_a_pipeline_and_its_plugins_is_told_once(
         "error[C106] pipeline.toml:4:7: the processor 'half' cannot be used, see the next finding\n"
         '  | 4 | use = "half"\n'
         "  |   |       ^\n"
+        "  hint: mend what the next finding says\n"
         "error[C106] pipeline.toml:6:7: no processor is named 'god'\n"
         '  | 6 | use = "god"\n'
         "  |   |       ^\n"
