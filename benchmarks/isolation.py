@@ -31,7 +31,7 @@ PLUGINS = {
     "echo": "def transform(record):\n    return record\n",
     "table": "def transform(table):\n    return table\n",
     # About two microseconds of honest work.
-    "busy": "def transform(record):\n    for _ in range(22):\n        record['count'] += 1\n    return record\n",
+    "busy": "def transform(record):\n    for _ in range(40):\n        record['count'] += 1\n    return record\n",
 }
 
 

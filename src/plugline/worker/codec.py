@@ -9,7 +9,16 @@ from itertools import chain
 import msgspec
 
 from plugline.typed import Iterable
-from plugline.worker.packing import MAX_DEPTH, Malformed, Unsendable, extension_of, pack, unpack_extension
+from plugline.worker.packing import (
+    ARROW_BATCH,
+    ARROW_TABLE,
+    MAX_DEPTH,
+    Malformed,
+    Unsendable,
+    extension_of,
+    pack,
+    unpack_extension,
+)
 
 _LEAVES = frozenset({str, int, float, bool, type(None), bytes})
 _PLAIN = _LEAVES | {dict, list}
@@ -25,7 +34,16 @@ def ext_hook(code: int, content: memoryview) -> object:
     return unpack_extension(code, content)
 
 
+def _request_hook(code: int, content: memoryview) -> object:
+    if code in (ARROW_TABLE, ARROW_BATCH):
+        from plugline.worker.arrow import read_trusted  # noqa: PLC0415 - pyarrow costs seven interpreter starts
+
+        return read_trusted(bytes(content), single=code == ARROW_BATCH)
+    return unpack_extension(code, content)
+
+
 _decoder = msgspec.msgpack.Decoder(ext_hook=ext_hook)
+_request_decoder = msgspec.msgpack.Decoder(ext_hook=_request_hook)
 
 
 def is_plain(values: Iterable[object]) -> bool:
@@ -109,8 +127,17 @@ def decode(content: "bytes | bytearray | memoryview") -> object:
     Raises:
         Malformed: It is none.
     """
+    return _decode(_decoder, content)
+
+
+def decode_request(content: "bytes | bytearray | memoryview") -> object:
+    """Return the value of a message from one's own host: its Arrow tables are not validated. Raises as :func:`decode`."""
+    return _decode(_request_decoder, content)
+
+
+def _decode(decoder: "msgspec.msgpack.Decoder[object]", content: "bytes | bytearray | memoryview") -> object:
     try:
-        return _decoder.decode(content)
+        return decoder.decode(content)
     except (msgspec.MsgspecError, Malformed, RecursionError, UnicodeDecodeError, ValueError) as error:
         raise Malformed(f"is no message: {str(error)[:200]}") from None
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from plugline.contract.settings import Problem
 
 _SMALL_BYTES = 2048  # longer messages are msgspec's: from there on it is faster, its import included
+_LARGE_BYTES = 2**17  # from there on the C library asks the kernel for each block
 _FLUSH_SECONDS = 0.02  # results older than that leave: what a worker has when it dies is lost
 _MAX_TRACEBACKS = 20  # of one batch
 _SAMPLED = 7  # how many records pass between two looks at the clock, less one
@@ -57,9 +58,13 @@ class Server:
     def _decode(self, frame: "bytes | bytearray") -> list:  # type: ignore[type-arg]  # as the wire's page has it
         if len(frame) <= _SMALL_BYTES and "msgspec" not in sys.modules:
             return unpack(bytes(frame))  # type: ignore[return-value]
-        from plugline.worker.codec import decode  # noqa: PLC0415 - four bare starts
+        from plugline.worker.codec import decode_request  # noqa: PLC0415 - four bare starts
 
-        return decode(frame)  # type: ignore[return-value]
+        if len(frame) >= _LARGE_BYTES:
+            from plugline.worker.native import keep_freed_memory  # noqa: PLC0415 - a third of a bare start
+
+            keep_freed_memory()
+        return decode_request(frame)  # type: ignore[return-value]
 
     def _send(self, message: list[object]) -> None:
         """Send an answer, or, where it cannot be sent, what keeps it from that."""

@@ -9,7 +9,7 @@ from plugline.errors import PluginError
 from plugline.isolation.answers import decode_answer
 from plugline.isolation.levels import Level
 from plugline.worker.arrow import arrow_to_bytes, batch_from_bytes, table_from_bytes
-from plugline.worker.codec import decode, encode
+from plugline.worker.codec import decode, decode_request, encode
 from plugline.worker.packing import Malformed
 from tests.workers import LEVELS, host_of, write_plugin
 
@@ -32,12 +32,15 @@ def table_of(rows: int) -> object:
 @pytest.mark.parametrize("rows", [0, 1, 1000])
 def test_tables_and_batches_arrive_as_they_were(rows: int) -> None:
     table = table_of(rows)
-    (found,) = decode(encode([table]))  # type: ignore[misc]
-    assert found.equals(table)  # type: ignore[has-type]
+    for read in (decode, decode_request):
+        (found,) = read(encode([table]))  # type: ignore[misc]
+        assert found.equals(table)  # type: ignore[has-type]
     assert table_from_bytes(arrow_to_bytes(table)).equals(table)  # type: ignore[attr-defined]
     columns = [column.combine_chunks() for column in table.columns]  # type: ignore[attr-defined]
     batch = pa.RecordBatch.from_arrays(columns, schema=table.schema)  # type: ignore[attr-defined]
     assert batch_from_bytes(arrow_to_bytes(batch)).equals(batch)  # type: ignore[attr-defined]
+    (found,) = decode_request(encode([batch]))  # type: ignore[misc]
+    assert found.equals(batch)  # type: ignore[has-type]
 
 
 def test_a_compressed_stream_is_refused_before_it_is_read() -> None:
