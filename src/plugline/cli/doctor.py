@@ -1,24 +1,35 @@
-"""``plugline doctor``: what plugline can do on this machine."""
+"""``plugline doctor``: what plugline can do on this machine, and for the plugins of a folder."""
+
+import os
 
 import click
 
-from plugline.cli import health, render
-from plugline.cli.app import FAULTS, OK
+from plugline.cli import health, places, render
+from plugline.cli.app import FAULTS, OK, Misuse
+from plugline.cli.listing import usual_folders
 from plugline.cli.options import common
 
 
 @click.command("doctor", short_help="Say what this machine can do for plugins, and what a sandbox denies.")
+@click.argument("paths", nargs=-1)
 @common
-def command(*, as_json: bool) -> int:
-    """Say what plugline finds on this machine: its kernel, its sandbox, and what is installed beside it.
+def command(*, paths: tuple[str, ...], as_json: bool) -> int:
+    """Say what plugline finds on this machine and in PATHS (plugin folders or plugins; or those of the settings).
 
-    A probe is put into a sandbox that grants nothing, and tries what no plugin may do.
+    Of the machine: its kernel, its sandbox, and what is installed. A probe is put into a sandbox that grants nothing, and
+    tries what no plugin may do. Of the plugins, none of which is run: which cannot be used, have one name, have the name
+    of something else, or lack a library.
 
     \b
     plugline doctor
+    plugline doctor plugins/
     plugline doctor --json
     """  # noqa: D301 - click's mark for lines that are not to be filled
-    checks = health.look()
+    for path in paths:
+        if not os.path.exists(path):
+            message = f"{path!r} is not there"
+            raise Misuse(message, "name a plugin folder or a plugin")
+    checks = [*health.look(), *places.look_into(paths or usual_folders())]
     if as_json:
         render.tell_json({"checks": [check.to_data() for check in checks]})
     else:
@@ -33,6 +44,9 @@ def _lines(check: health.Check) -> list[str]:
     probe = check.more.get("probe")
     if isinstance(probe, dict):
         lines += [f"{'':<20} {outcome}: {what}" for what, outcome in probe.items()]
+    found = check.more.get("found")
+    if isinstance(found, list):
+        lines += [f"{'':<20} {render.shortened(one)}" for one in found]
     if check.hint is not None:
         lines.append(f"{'':<20} hint: {render.plain(check.hint)}")
     return lines

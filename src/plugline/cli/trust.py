@@ -1,6 +1,7 @@
 """``plugline trust``: plugins as they are now to the lock file that trusts them."""
 
 import os
+from collections.abc import Sequence
 
 import click
 
@@ -32,6 +33,7 @@ def command(*, paths: tuple[str, ...], only_diff: bool, lock: str, as_json: bool
     plugline trust plugins/upper.py
     """  # noqa: D301 - click's mark for lines that are not to be filled
     proposals = propose(_existing(paths), lock)
+    _refuse_unknown(paths, proposals)
     if not only_diff:
         for proposal in proposals:
             _accept(proposal)
@@ -56,6 +58,16 @@ def _existing(paths: tuple[str, ...]) -> tuple[str, ...]:
         return paths or (DEFAULT_FOLDER,)
     message = f"there is no {DEFAULT_FOLDER}/ in the current folder"
     raise Misuse(message, "name what to trust: plugline trust PATH...")
+
+
+def _refuse_unknown(paths: Sequence[str], proposals: Sequence[Proposal]) -> None:
+    """Refuse a path that is not there, unless it was trusted once, and is no more to be."""
+    absent = next((path for path in paths if not os.path.lexists(path)), None)
+    diffs = [proposal.diff for proposal in proposals]
+    forgets = any(change.new is None for diff in diffs for change in diff.plugins)
+    if absent is not None and not forgets and not any(new is None for diff in diffs for _, _, new in diff.files):
+        message = f"{absent!r} is not there"
+        raise Misuse(message, "name a plugin folder or a plugin")
 
 
 def _accept(proposal: Proposal) -> None:

@@ -42,3 +42,18 @@ def test_without_a_folder_of_plugins_something_has_to_be_named(
     (project / "plugins").rename(project / "others")
     assert main(["trust"]) == 2
     assert "name what to trust" in capsys.readouterr().err
+
+
+def test_a_path_that_is_not_there_is_refused_and_nothing_is_written(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["trust", "plugins/z.py"]) == 2
+    assert capsys.readouterr().err == "error: 'plugins/z.py' is not there\n  hint: name a plugin folder or a plugin\n"
+    assert not (project / "plugline.lock").exists()
+
+
+def test_a_plugin_that_is_gone_is_trusted_no_more_by_its_own_path(project: Path) -> None:
+    assert main(["trust"]) == 0
+    (project / "plugins" / "x.py").unlink()
+    assert main(["trust", "plugins/x.py"]) == 0
+    assert "x.py" not in (project / "plugline.lock").read_text(encoding="utf-8")

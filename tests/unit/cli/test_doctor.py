@@ -6,23 +6,65 @@ import pytest
 
 from plugline.cli import main
 from plugline.cli.health import CHECKS, look
+from tests.plugin_folders import GOOD, write
 from tests.sandboxed import needs_sandbox
 
 pytestmark = pytest.mark.slow
 
 
-def test_every_check_has_a_line_of_text(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_check_has_a_line_of_text(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
     checks = [line.split()[1] for line in lines if not line.startswith(" ")]
     assert checks == [
-        "python", "kernel", "landlock", "seccomp", "user", "sandbox", "msgspec", "uv", "watchfiles", "cache"
+        "python", "kernel", "landlock", "seccomp", "user", "sandbox", "msgspec", "uv", "watchfiles", "cache", "folders"
     ]  # fmt: skip
-    assert len(checks) == len(CHECKS)
+    assert len(checks) == len(CHECKS) + 1
+
+
+def test_what_is_wrong_with_a_folder_is_told_with_what_to_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(
+        tmp_path / "plugins",
+        {
+            "broken.py": "def f(:\n",
+            "json.py": GOOD,
+            "needs.py": '# /// script\n# dependencies = ["packaging<1"]\n# ///\n' + GOOD,
+            "imports.py": "import nobody_installed_this\n" + GOOD,
+            "select.py": GOOD,
+            "twice.py": "PLUGIN_NAME = 'json'\n" + GOOD,
+        },
+    )
+    assert main(["doctor", "--json"]) == 1
+    checks = {one["name"]: one for one in json.loads(capsys.readouterr().out)["checks"]}
+    said = {name: (checks[name]["state"], checks[name]["hint"]) for name in ("folders", "duplicates", "libraries")}
+    assert said == {
+        "folders": ("wrong", "plugline check plugins"),
+        "duplicates": ("wrong", "rename one of them, or give it another PLUGIN_NAME"),
+        "libraries": ("wrong", "pip install nobody_installed_this"),
+    }
+    assert checks["folders"]["said"] == "plugins: 6 plugins, of which 2 cannot be used"
+    assert [one.partition(":")[0] for one in checks["duplicates"]["found"]] == ["plugins/twice.py"]
+    assert [one.partition(":")[0] for one in checks["libraries"]["found"]] == ["plugins/imports.py", "plugins/needs.py"]
+    assert checks["shadowed"]["state"] == "ok"
+    assert [one.partition(":")[0] for one in checks["shadowed"]["found"]] == ["json", "json", "select", "select"]
+
+
+def test_a_folder_that_is_not_there_is_misuse(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["doctor", str(tmp_path / "absent")]) == 2
+    assert "absent' is not there" in capsys.readouterr().err
 
 
 @needs_sandbox
-def test_a_probe_in_a_sandbox_is_denied_everything(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_probe_in_a_sandbox_is_denied_everything(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert main(["doctor", "--json"]) == 0
     checks = {one["name"]: one for one in json.loads(capsys.readouterr().out)["checks"]}
     probe = checks["sandbox"]["probe"]

@@ -32,6 +32,8 @@ USES = {
         ["bisect", "--", "sh", "-c", "exit ${#PLUGLINE_ONLY}"],
     ],
     "completion": [["completion", "zsh"]],
+    "sync": [["sync", "plugins"], ["sync", "--offline", "plugins/needs.py"]],
+    "doctor": [["doctor"], ["doctor", "plugins/work.py"]],
 }
 
 
@@ -48,7 +50,12 @@ def test_what_a_command_prints_is_what_its_schema_says(
     body = "if record['n'] == 1:\n    raise ValueError(1)\nif record['n'] == 2:\n    return None\nreturn [record, {**record, 'm': 1}]"
     pipeline(
         tmp_path,
-        plugins={"work.py": processor(body), "doctest.py": DOCTEST, "broken.py": "def transform(: pass"},
+        plugins={
+            "work.py": processor(body),
+            "doctest.py": DOCTEST,
+            "broken.py": "def transform(: pass",
+            "needs.py": '# /// script\n# dependencies = ["a-library-that-nobody-made"]\n# ///\n' + processor(),
+        },
         source=ndjson({"n": 1}, {"n": 2}, {"n": 3}, b"broken"),
         steps=["work"],
         run="[[tests]]\ninput = { n = 1 }\noutput = []\n[[tests]]\ninput = { n = 3 }\noutput = { n = 3, m = 2 }\n",
@@ -64,7 +71,16 @@ def test_what_a_command_prints_is_what_its_schema_says(
 
 
 def test_every_command_has_its_schema() -> None:
-    assert set(SCHEMA["$defs"]["commands"]) - {"$comment"} >= set(COMMANDS) & set(USES)
+    assert set(SCHEMA["$defs"]["commands"]) - {"$comment"} == set(COMMANDS) == set(USES)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_json_and_an_example_in_its_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([command], [command, "show"]) if command == "config" else ([command],):
+        assert main([*words, "--help"]) == 0
+        said = capsys.readouterr().out
+        assert words == ["config"] or "--json" in said, words
+        assert f"  plugline {' '.join(words)}" in said.partition("Options:")[0], words
 
 
 def test_the_schema_itself_is_one() -> None:

@@ -1,0 +1,103 @@
+"""Plugin folders to what ``plugline doctor`` says of them; no plugin is run."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import plugline
+from plugline.cli.health import Check
+from plugline.discovery.needs import missing_modules
+from plugline.findings import Finding
+from plugline.host.host import Host
+from plugline.isolation.environments import Needs, find_environment, needs_of, unsatisfied
+
+_SHIPPED = ("processors", "formats", "engines")
+
+
+def look_into(paths: Sequence[str]) -> list[Check]:
+    """Look at the plugins of folders, or at single ones: for what more than one file has to do with."""
+    if not paths:
+        hint = "name a folder, or make the first plugin: plugline new NAME"
+        return [Check(name="folders", state="missing", said="there are no plugins here", hint=hint)]
+    with Host(*paths) as host:
+        rejected = [finding for one in host.rejected for finding in one.findings]
+        names = [plugin.name for plugin in host]
+        return [
+            _folders(paths, len(names), host),
+            _duplicates([one for one in rejected if one.code == "P107"]),
+            _shadowed(names),
+            _libraries([*_lacking(host)]),
+        ]
+
+
+def _folders(paths: Sequence[str], usable: int, host: Host[object]) -> Check:
+    found = [f"{finding.place}: {finding.message}" for finding in host.findings]
+    unusable = len(host.rejected)
+    said = f"{', '.join(paths)}: {_count(usable + unusable, 'plugin')}"
+    said += f", of which {unusable} cannot be used" if unusable else ""
+    if found:
+        return Check(name="folders", state="wrong", said=said, hint=host.findings[0].advice, more={"found": found})
+    if unusable:
+        return Check(name="folders", state="wrong", said=said, hint=f"plugline check {' '.join(paths)}")
+    return Check(name="folders", state="ok", said=said)
+
+
+def _duplicates(findings: Sequence[Finding]) -> Check:
+    if not findings:
+        return Check(name="duplicates", state="ok", said="no two plugins have one name")
+    found = [f"{finding.place}: {finding.message}" for finding in findings]
+    said = f"{_count(len(findings), 'plugin')} cannot be used, since another has the name"
+    return Check(name="duplicates", state="wrong", said=said, hint=findings[0].advice, more={"found": found})
+
+
+def _shadowed(names: Sequence[str]) -> Check:
+    """Tell which names are those of other things, too: nothing is wrong with that, and it is good to know."""
+    root = Path(plugline.__file__).parent
+    shipped = {file.stem: kind[:-1] for kind in _SHIPPED for file in (root / kind).glob("[!_]*.py")}
+    found = []
+    for name in names:
+        if name in shipped:
+            found.append(f"{name}: is used in place of the shipped {shipped[name]}")
+        if _is_module(name):
+            found.append(f"{name}: an import of the module {name!r} still gives the module")
+    if not found:
+        return Check(name="shadowed", state="ok", said="no plugin has the name of a module, or of what is shipped")
+    said = "plugins with the name of something else"
+    hint = "rename the file of one that is not meant to have that name"
+    return Check(name="shadowed", state="ok", said=said, hint=hint, more={"found": found})
+
+
+def _is_module(name: str) -> bool:
+    if name in sys.stdlib_module_names:
+        return True
+    try:
+        return "." not in name and find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _libraries(lacking: Sequence[tuple[str, str]]) -> Check:
+    if not lacking:
+        return Check(name="libraries", state="ok", said="what the plugins need is there")
+    found = [said for said, _ in lacking]
+    said = f"{_count(len(found), 'plugin')} cannot be loaded without what is missing"
+    return Check(name="libraries", state="wrong", said=said, hint=lacking[0][1], more={"found": found})
+
+
+def _lacking(host: Host[object]) -> Iterator[tuple[str, str]]:
+    """Yield what each plugin lacks, with what to do about it."""
+    for plugin in host:
+        path = plugin.place.path
+        needs = needs_of(plugin.spec.dependencies, plugin.spec.requires_python, plugin.place)
+        missing = unsatisfied(needs.requirements) if isinstance(needs, Needs) else ()
+        if isinstance(needs, Needs) and missing:
+            if find_environment(needs) is None:
+                yield f"{path}: needs {' and '.join(missing)}", f"plugline sync {path}"
+        elif plugin.spec.facts is not None:
+            for finding in missing_modules(plugin.spec.facts, path):
+                yield f"{finding.place}: {finding.message}", finding.advice
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
