@@ -349,6 +349,12 @@ CODES = {
         "The engine runs splits on other machines, and a file of the source is not there under the same path.",
         'Put it on storage that all of them share, or at an address such as s3://; or take engine = "local".',
     ),
+    "C151": Code(
+        "a worker of a cluster cannot write the parts of an output",
+        "The sink is a folder of parts, which the engine's workers write themselves, and the folder is not there under the same "
+        "path for one of them, or may not be written to.",
+        "Put it on storage that all of them share; or leave out parts in [sink]: then the one that drives the run writes one file.",
+    ),
     # ------------------------------------------------------------------ R: records and runs
     "C112": Code(
         "another run is writing the same output",
@@ -400,6 +406,12 @@ CODES = {
         "a run was interrupted",
         "By Ctrl-C, or by a signal to end. What was done is told; the output is not in place, and dead letters are not kept.",
         "Run it again: with --resume it goes on after what was done.",
+    ),
+    "R180": Code(
+        "a part of the output is not where it was written",
+        "The worker that ran a split wrote its part into the folder of the output, and the one that drives the run does not find "
+        "it there: under that path they have two folders.",
+        "Put the output on storage that all of them share; or leave out parts in [sink].",
     ),
     "R160": Code(
         "a test of a pipeline failed",

@@ -1,5 +1,6 @@
 """One suite for every engine: what a new one has to pass, once it is in the list."""
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -83,11 +84,26 @@ SOURCE = {f"{number}.ndjson": ndjson({"a": number}, {"a": number + 0.5}) for num
 
 
 def job(
-    folder: Path, engine: str, *, steps: tuple[str, ...] = ("upper",), run: str = "", sink: str = "out.ndjson"
+    folder: Path,
+    engine: str,
+    *,
+    steps: tuple[str, ...] = ("upper",),
+    run: str = "",
+    sink: str = "out.ndjson",
+    sink_more: str = "",
 ) -> Pipeline:
     plugins = {"upper.py": UPPER, "fail.py": FAIL, **ENGINES[engine]}
     run = f'engine = "{engine}"\n{run}'
-    return pipeline(folder, plugins=plugins, source=SOURCE, source_path="?.ndjson", steps=steps, sink=sink, run=run)
+    return pipeline(
+        folder,
+        plugins=plugins,
+        source=SOURCE,
+        source_path="?.ndjson",
+        steps=steps,
+        sink=sink,
+        sink_more=sink_more,
+        run=run,
+    )
 
 
 @every_engine
@@ -122,6 +138,18 @@ def test_what_a_runner_raises_passes_through_and_nothing_is_left(engine: str, tm
     assert caught.value.finding.code == "R105"
     assert isinstance(caught.value.report, RunReport)
     assert made.files == [*sorted(SOURCE), "out.errors.ndjson", "pipeline.toml"]
+
+
+@every_engine
+def test_an_output_in_parts_is_whole_and_in_order(engine: str, tmp_path: Path) -> None:
+    made = job(tmp_path, engine, sink="out.csv", sink_more="parts = true")
+    report = made.run()
+    manifest = json.loads((tmp_path / "out.csv" / "_manifest.json").read_bytes())
+    assert [part["path"] for part in manifest["parts"]] == [f"part-{number:06}.csv" for number in range(6)]
+    assert [part["records"] for part in manifest["parts"]] == [2] * 6
+    assert (tmp_path / "out.csv" / "part-000005.csv").read_bytes().split() == [b"a", b"50", b"55.0"]
+    assert sorted(path.name for path in (tmp_path / "out.csv").iterdir())[6:] == ["part-000005.csv"]
+    assert report.parts == 6
 
 
 @every_engine

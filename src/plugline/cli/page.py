@@ -85,11 +85,18 @@ def _numbers(report: RunReport) -> Iterator[str]:
     yield from (f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in numbers.items())
     yield "</dl>"
     places = {"output": "standard output" if report.output == "-" else report.output}
+    if report.parts is not None:
+        places = {"output": f"{places['output']} ({_count(report.parts, 'part')})"}
     if not report.complete:
         places = {"output": f"{places['output']} (not in place)"}
     if report.dead_letters is not None:
         places["dead letters"] = report.dead_letters
     yield f"<p>{'<br>'.join(f'{name}: <code>{escape(path)}</code>' for name, path in places.items())}</p>"
+    if report.dashboard is not None:
+        link = escape(report.dashboard)
+        # An engine may be a stranger's: nothing but a page is linked.
+        shown = f'<a href="{link}">{link}</a>' if link.startswith(("http://", "https://")) else link
+        yield f'<p class="quiet">dashboard of the engine, as long as its cluster runs: {shown}</p>'
 
 
 # ----------------------------------------------------------------------------- drawings

@@ -86,7 +86,7 @@ def command(  # click gives every option by its name
             bar = ProgressLine.for_terminal(quiet=quiet or as_json)
             seeing = Seeing(plan, bar, page_path=page_path, profiled=profiled, title=source or "pipeline.toml")
             with _signals(invocation), _clean_output(to_stdout=to_stdout), bar, hidden_variables(config):
-                report, stop = _follow(seeing, make) if follow else _run(seeing, resume=resume)
+                report, stop = _follow(seeing, make) if follow else _run(seeing, resume=resume, quiet=quiet or as_json)
     except ConfigurationError as error:
         if as_json:
             data = [render.finding_data(finding) for finding in error.findings]
@@ -140,8 +140,14 @@ def _follow(seeing: Seeing, make: Callable[[], Plan]) -> tuple[RunReport, RunSto
     return _reported(lambda: follow_plan(seeing.plan, progress=seeing.progress, tell=_tell, changed=changed))
 
 
-def _run(seeing: Seeing, *, resume: bool) -> tuple[RunReport, RunStopped | None]:
-    return _reported(lambda: run_plan(seeing.plan, progress=seeing.progress, resume=resume))
+def _run(seeing: Seeing, *, resume: bool, quiet: bool) -> tuple[RunReport, RunStopped | None]:
+    tell = None if quiet else _tell_dashboard
+    return _reported(lambda: run_plan(seeing.plan, progress=seeing.progress, resume=resume, tell_dashboard=tell))
+
+
+def _tell_dashboard(address: str) -> None:
+    """Say where to look while the run goes on: a cluster that was started for it ends with it."""
+    render.say(f"dashboard: {render.plain(address)}")
 
 
 def _reported(run: Callable[[], RunReport]) -> tuple[RunReport, RunStopped | None]:

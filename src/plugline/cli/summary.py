@@ -14,7 +14,8 @@ def summary(report: RunReport) -> str:
     counts = f"{report.records_in:,} record{'s' if report.records_in != 1 else ''} in, {report.records_out:,} out, {report.failed:,} failed"
     if report.complete:
         lines.append(f"{counts} in {took}")
-        lines.append(f"output: {_named(report.output)}")
+        files = "" if report.parts is None else f" ({report.parts:,} part{'s' if report.parts != 1 else ''})"
+        lines.append(f"output: {_named(report.output)}{files}")
     else:
         lines.append(f"stopped before the end: {counts} in {took}")
         in_place = "what was written to standard output is not whole" if report.output == "-" else ""
@@ -67,6 +68,8 @@ def report_data(report: RunReport) -> dict[str, object]:
     return {
         "complete": report.complete,
         "output": report.output,
+        "parts": report.parts,
+        "dashboard": report.dashboard,
         "dead_letters": report.dead_letters,
         "removed": report.removed,
         "resumable": report.resumable,

@@ -108,14 +108,18 @@ def run_watched(shipped: Shipped, split: Split) -> Part | Raised:
 
 
 def travelling(part: Part) -> Part:
-    """Return a part that holds all that it is made of; its files are of this machine, and go."""
+    """Return a part that holds all that it is made of; its files are of this machine, and go.
+
+    The file of an output in parts stays: it lies in a folder that all workers share.
+    """
     content = b"".join(part.content)
     letters = part.dead_letters
-    if part.path is not None:
+    path = part.path if part.digest else None
+    if part.path is not None and path is None:
         content += _taken(part.path)
     if part.dead_letters_path is not None:
         letters += _taken(part.dead_letters_path)
-    return replace(part, content=(content,) if content else (), path=None, dead_letters=letters, dead_letters_path=None)
+    return replace(part, content=(content,) if content else (), path=path, dead_letters=letters, dead_letters_path=None)
 
 
 def _taken(path: str) -> bytes:

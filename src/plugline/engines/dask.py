@@ -25,7 +25,7 @@ def available() -> bool | str:
     return True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Dask:
     """Runs splits on Dask.
 
@@ -34,26 +34,39 @@ class Dask:
         processes: How many workers a cluster of this machine has; 0 stands for the number of processors.
         ordered: Whether parts come in the order of the splits.
         patience_seconds: How long to wait for the scheduler, and for the first worker.
+        dashboard: Whether a cluster of this machine has Dask's dashboard, where bokeh is installed.
     """
 
     address: str = ""
     processes: int = 0
     ordered: bool = True
     patience_seconds: float = 60.0
+    dashboard: bool = True
 
     streaming: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        """Nothing is started yet. The cluster and where its dashboard is are kept from run to run, until it is closed."""
+        self.dashboard_url: str | None = None
+        self._stack = ExitStack()
+        self._client: Any = None
+
     def run(self, runner: SplitRunner, splits: Iterable[Split], /) -> Iterator[Part]:
         """Yield the part of each split."""
-        with ExitStack() as stack:
-            client = self._client(stack)
-            try:
-                yield from self._parts(client, runner, splits)
-            except (CancelledError, asyncio.CancelledError) as error:
-                message = f"the scheduler {self.address or 'of this machine'} went away, or forgot the work"
-                raise ConnectionError(message) from error
+        if self._client is None:
+            self._client = self._connect(self._stack)
+        try:
+            yield from self._parts(self._client, runner, splits)
+        except (CancelledError, asyncio.CancelledError) as error:
+            message = f"the scheduler {self.address or 'of this machine'} went away, or forgot the work"
+            raise ConnectionError(message) from error
 
-    def _client(self, stack: ExitStack) -> Any:
+    def close(self) -> None:
+        """End what was started; a cluster that was there before goes on."""
+        self._client = None
+        self._stack.close()
+
+    def _connect(self, stack: ExitStack) -> Any:
         # Half a second, and not installed with the tool.
         import logging  # noqa: PLC0415
 
@@ -64,13 +77,14 @@ class Dask:
         stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is raised
         place: Any = self.address
+        shows = bool(self.address) or (self.dashboard and find_spec("bokeh") is not None)
         if not self.address:
             place = stack.enter_context(
                 distributed.LocalCluster(
                     n_workers=self.processes or _remote.processors(),
                     threads_per_worker=1,
                     processes=True,
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0" if shows else None,
                     silence_logs=logging.CRITICAL,
                 )
             )
@@ -84,12 +98,12 @@ class Dask:
         except TimeoutError as error:
             message = f"no worker came to {self.address or 'the cluster'} within {self.patience_seconds:g} seconds"
             raise TimeoutError(message) from error
-        if client.dashboard_link and self.address:
-            logging.getLogger("plugline").info("dashboard: %s", client.dashboard_link)
+        # Without a dashboard, a cluster of this machine names an address at which there is none.
+        self.dashboard_url = client.dashboard_link or None if shows else None
         return client
 
     def _parts(self, client: Any, runner: SplitRunner, splits: Iterable[Split]) -> Iterator[Part]:
-        import distributed  # noqa: PLC0415 - see _client
+        import distributed  # noqa: PLC0415 - see _connect
 
         shipped = _remote.ship(runner)
         first, rest = _remote.looked_at(splits, _LOOKED_AT)

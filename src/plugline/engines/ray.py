@@ -5,6 +5,7 @@ Splits are tasks; records never pass through Ray. Needs ``pip install plugline[r
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, ClassVar
@@ -22,7 +23,7 @@ def available() -> bool | str:
     return True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Ray:
     """Runs splits on Ray.
 
@@ -30,34 +31,54 @@ class Ray:
         address: Of the cluster (``"ray://10.0.0.5:10001"``, ``"auto"``); empty: one of worker processes on this machine.
         processes: How many workers a cluster of this machine has; 0 stands for the number of processors.
         ordered: Whether parts come in the order of the splits.
+        dashboard: Whether a cluster of this machine has Ray's dashboard, where ray[default] is installed.
     """
 
     address: str = ""
     processes: int = 0
     ordered: bool = True
+    dashboard: bool = True
 
     streaming: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        """Nothing is started yet. The cluster and where its dashboard is are kept from run to run, until it is closed."""
+        self.dashboard_url: str | None = None
+        self._stack = ExitStack()
+        self._ray: Any = None
+
     def run(self, runner: SplitRunner, splits: Iterable[Split], /) -> Iterator[Part]:
         """Yield the part of each split."""
+        if self._ray is None:
+            self._ray = self._connect(self._stack)
+        yield from self._parts(self._ray, runner, splits)
+
+    def close(self) -> None:
+        """End what was started; a cluster that was there before goes on."""
+        self._ray = None
+        self._stack.close()
+
+    def _connect(self, stack: ExitStack) -> Any:
         import logging  # noqa: PLC0415 - ray imports it too
 
         import ray  # noqa: PLC0415 - seconds, and not installed with the tool
 
-        own = not ray.is_initialized()
-        if own:
-            local: dict[str, Any] = {"num_cpus": self.processes or _remote.processors(), "include_dashboard": False}
-            ray.init(
+        if not ray.is_initialized():
+            local: dict[str, Any] = {
+                "num_cpus": self.processes or _remote.processors(),
+                "include_dashboard": self.dashboard and find_spec("aiohttp_cors") is not None,
+                "dashboard_port": 0,
+            }
+            stack.callback(ray.shutdown)
+            context = ray.init(
                 address=self.address or "local",
                 logging_level=logging.CRITICAL,
                 log_to_driver=False,
                 **({} if self.address else local),
             )
-        try:
-            yield from self._parts(ray, runner, splits)
-        finally:
-            if own:
-                ray.shutdown()
+            url = getattr(context, "dashboard_url", "")
+            self.dashboard_url = f"http://{url}" if url else None
+        return ray
 
     def _parts(self, ray: Any, runner: SplitRunner, splits: Iterable[Split]) -> Iterator[Part]:
         # Where a worker dies a split is run again, watched; what a runner raises comes back as a value.
@@ -93,7 +114,7 @@ class Ray:
                 ray.cancel(reference, force=True)
 
     def _prepare(self, ray: Any, payload: Any, first: list[Split]) -> None:
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415 - see run
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415 - see _connect
 
         nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
         prepare = ray.remote(num_cpus=0, max_retries=3)(_remote.prepare)

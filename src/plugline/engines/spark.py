@@ -7,7 +7,7 @@ where the run is driven, and plugline on workers.
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import islice
@@ -26,7 +26,7 @@ def available() -> bool | str:
     return True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Spark:
     """Runs splits on Spark.
 
@@ -36,25 +36,41 @@ class Spark:
         ordered: Whether parts come in the order of the splits; here they always do.
         splits_a_job: How many splits a job of Spark's has for each worker. More cost memory where the run is driven, fewer
             cost a job's overhead, which is some hundredths of a second, more often.
+        dashboard: Whether Spark on this machine has its web UI.
     """
 
     address: str = ""
     processes: int = 0
     ordered: bool = True
     splits_a_job: int = 8
+    dashboard: bool = True
 
     streaming: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        """Nothing is started yet. The cluster and where its dashboard is are kept from run to run, until it is closed."""
+        self.dashboard_url: str | None = None
+        self._stack = ExitStack()
+        self._context: Any = None
+
     def run(self, runner: SplitRunner, splits: Iterable[Split], /) -> Iterator[Part]:
         """Yield the part of each split."""
-        with self._context() as context:
-            payload = context.broadcast(_remote.ship(runner))
-            first, rest = _remote.looked_at(splits, _LOOKED_AT)
-            width = max(1, context.defaultParallelism)
-            for raised in _collected(context, [first] * width, lambda some: _remote.prepare(payload.value, some)):
-                if raised is not None:
-                    raise raised.error()
-            yield from self._parts(context, payload, rest, width * self.splits_a_job)
+        if self._context is None:
+            self._context = self._stack.enter_context(self._connected())
+            self.dashboard_url = self._context.uiWebUrl
+        context = self._context
+        payload = context.broadcast(_remote.ship(runner))
+        first, rest = _remote.looked_at(splits, _LOOKED_AT)
+        width = max(1, context.defaultParallelism)
+        for raised in _collected(context, [first] * width, lambda some: _remote.prepare(payload.value, some)):
+            if raised is not None:
+                raise raised.error()
+        yield from self._parts(context, payload, rest, width * self.splits_a_job)
+
+    def close(self) -> None:
+        """End what was started; a cluster that was there before goes on."""
+        self._context = None
+        self._stack.close()
 
     @staticmethod
     def _parts(context: Any, payload: Any, rest: Iterator[Split], size: int) -> Iterator[Part]:
@@ -75,7 +91,7 @@ class Spark:
                     context.cancelAllJobs()
 
     @contextmanager
-    def _context(self) -> Iterator[Any]:
+    def _connected(self) -> Iterator[Any]:
         import os  # noqa: PLC0415
         import sys  # noqa: PLC0415
 
@@ -97,7 +113,10 @@ class Spark:
             .set("spark.ui.showConsoleProgress", "false")
         )
         if not self.address:
-            settings = settings.set("spark.ui.enabled", "false").set("spark.driver.host", "127.0.0.1")
+            # Nobody but this machine is to see it, or to end jobs there.
+            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+            settings = settings.set("spark.driver.host", "127.0.0.1").set("spark.ui.port", "0")
+            settings = settings.set("spark.ui.enabled", "true" if self.dashboard else "false")
         context = pyspark.SparkContext(conf=settings)
         try:
             yield context

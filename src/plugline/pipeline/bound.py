@@ -218,4 +218,9 @@ def bound_engine(plan: Plan) -> Iterator[Engine]:
         except PluginDeclined as error:
             message = f"the engine {use.name!r} does not apply here: {error.reason}"
             raise ConfigurationError([Finding("C108", message, plan.config.place(use.path))]) from error
-        yield engine
+        try:
+            yield engine
+        finally:
+            close = getattr(engine, "close", None)
+            if close is not None:
+                close()

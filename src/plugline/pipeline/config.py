@@ -125,6 +125,7 @@ class ProcessCount:
 
 _MOST_PROCESSES = 1024  # more is a slip of the pen
 _LEAST_RECORD_BYTES = 2**20  # as much as is read at a time anyway
+_LEAST_SPLIT_BYTES = 1024  # less is a slip of the pen: a split costs more than its records
 
 
 @frozen(kw_only=True)
@@ -198,11 +199,13 @@ class SinkConfig:
         path: A file, or ``-`` for standard output.
         format: The name of a format; ``None``: told by the file's name.
         options: The settings of the format.
+        parts: Whether ``path`` is a folder that gets a file for each split, and a manifest.
     """
 
     path: str
     format: str | None = None
     options: Mapping[str, object] = field(default_factory=dict)
+    parts: bool = False
 
 
 @frozen(kw_only=True)
@@ -217,6 +220,7 @@ class RunConfig:
         ordered: Whether records are written in the order in which they were read.
         max_record_bytes: A record that is longer is not read, and becomes a dead letter.
         options: The settings of the engine.
+        split_bytes: How large a split is at most, records at its end apart; ``None``: chosen by the size of the input.
     """
 
     engine: str = "local"
@@ -225,6 +229,7 @@ class RunConfig:
     processes: ProcessCount = ProcessCount()
     ordered: bool = True
     max_record_bytes: int = 64 * 2**20
+    split_bytes: int | None = None
     options: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -600,10 +605,11 @@ def _rules(values: Mapping[str, object]) -> Iterator[Problem]:
     for path, value in _walk(values, ("source", "path"), ("sink", "path")):
         if value == "":
             yield Problem(path=path, code="C104", message=f"'' is not a file name for {'.'.join(map(str, path))!r}")
-    for path, value in _walk(values, ("run", "max_record_bytes")):
-        if isinstance(value, int) and value < _LEAST_RECORD_BYTES:
-            message = f"{value!r} is too little for 'max_record_bytes', expected at least {_LEAST_RECORD_BYTES}"
-            yield Problem(path=path, code="C104", message=message)
+    for key, least in (("max_record_bytes", _LEAST_RECORD_BYTES), ("split_bytes", _LEAST_SPLIT_BYTES)):
+        for path, value in _walk(values, ("run", key)):
+            if isinstance(value, int) and value < least:
+                message = f"{value!r} is too little for {key!r}, expected at least {least}"
+                yield Problem(path=path, code="C104", message=message)
     yield from _test_rules(values.get("tests"))
     listed = values.get("steps")
     steps: Sequence[object] = listed if isinstance(listed, list | tuple) else ()

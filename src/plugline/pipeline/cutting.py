@@ -24,6 +24,9 @@ from plugline.records import CutsAfterHeader, CutsBytes, CutsPieces, Format, Ope
 # Four times what a format reads at a time: of larger ones each process holds more, smaller ones cost more messages.
 _MOST_BYTES = 2**20
 _LEAST_BYTES = 256 * 1024
+# What a split costs where the run is driven does not depend on its size: so an input of many terabytes gets larger ones.
+_MOST_SPLITS = 100_000  # until that, a split has the size above
+_LARGEST_BYTES = 32 * 2**20  # what it becomes is still held in memory, as a rule
 _FEWEST_SPLITS = 16  # of a file, so that several processes have something to do
 
 _SEARCHED_BYTES = 64 * 1024
@@ -114,6 +117,8 @@ class Input:
         self._identities: dict[str, _Identity] = {}
         sizes = [size_of(plan.located(path)) for path in self._paths]
         self.bytes_total = None if None in sizes else sum(size or 0 for size in sizes)
+        by_size = min(_LARGEST_BYTES, max(_MOST_BYTES, sum(size or 0 for size in sizes) // _MOST_SPLITS))
+        self._split_bytes = plan.config.run.split_bytes or by_size
 
     def cuts(self, mark: Mark | None = None) -> Iterator[Cut | None]:
         """Yield the splits from ``mark`` on, each when it is asked for; of every file at least one.
@@ -195,12 +200,12 @@ class Input:
             return self._by_format(located, start)
         cuts = byte_cuts(self._form)
         if file is not None and cuts is not None:
-            return _from_anywhere(file, cuts, start, self._plan.max_record_bytes)
+            return _from_anywhere(file, cuts, start, self._plan.max_record_bytes, self._split_bytes)
         if opens or not self._streaming or not (cuts or getattr(self._form, "decodes_singly", False)):
             # What comes after it is marked by 1: it is done or not.
             return iter([_Piece(Split(index=0, path=path), 1, size_of(located) or 0)][: 1 - start])
         if cuts is not None:
-            return _as_read(located, cuts, start, self._plan.max_record_bytes)
+            return _as_read(located, cuts, start, self._plan.max_record_bytes, self._split_bytes)
         return self._by_reader(located, start)
 
     def _by_format(self, path: str, start: int) -> Iterator["_Piece"]:
@@ -210,7 +215,7 @@ class Input:
                 stream = cast("BinaryIO", stack.enter_context(cast("OpensSource", self._form).open_source(path)))
             else:
                 stream = stack.enter_context(open_source(path))
-            pieces = [*form.pieces(stream, _MOST_BYTES)]
+            pieces = [*form.pieces(stream, self._split_bytes)]
         size = size_of(path) or 0
         last = pieces[-1][1] if pieces else 1
         for begin, end in pieces or [(0, 0)]:
@@ -289,17 +294,17 @@ def byte_cuts(form: Format) -> ByteCuts | None:
     return None
 
 
-def _wanted_bytes(size: int) -> int:
-    return min(_MOST_BYTES, max(_LEAST_BYTES, size // _FEWEST_SPLITS))
+def _wanted_bytes(size: int, most: int) -> int:
+    return min(most, max(_LEAST_BYTES, size // _FEWEST_SPLITS))
 
 
-def _from_anywhere(file: str, cuts: ByteCuts, start: int, limit: int) -> Iterator[_Piece]:
+def _from_anywhere(file: str, cuts: ByteCuts, start: int, limit: int, most: int) -> Iterator[_Piece]:
     """Cut a file of bytes. Only what is around the cuts is read, where the format has a delimiter."""
     descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     try:
         size = os.fstat(descriptor).st_size
         head = _header(descriptor, cuts, size)
-        wanted = _wanted_bytes(size)
+        wanted = _wanted_bytes(size, most)
         while True:
             # The header is in the first piece, whole.
             least = wanted if start else max(wanted, len(head))
@@ -381,10 +386,10 @@ def _too_long_message(start: int, size: int, limit: int) -> str:
     return f"no record ends in the {size:,} bytes from byte {start:,} on, at most {limit:,} may be (max_record_bytes in [run])"
 
 
-def _as_read(path: str, cuts: ByteCuts, start: int, limit: int) -> Iterator[_Piece | None]:
+def _as_read(path: str, cuts: ByteCuts, start: int, limit: int, wanted: int) -> Iterator[_Piece | None]:
     """Cut a stream of bytes as it is read; what is before ``start`` is read and left out."""
     with open_source(path) as stream:
-        yield from _cut_stream(stream, cuts, start, limit, _MOST_BYTES)
+        yield from _cut_stream(stream, cuts, start, limit, wanted)
 
 
 def cut_stream(stream: BinaryIO, form: Format, *, wanted_bytes: int, limit: int = 2**26) -> Iterator[_Piece]:

@@ -16,6 +16,7 @@ import orjson
 from plugline.clock import monotonic_seconds
 
 _BETWEEN_SYNCS_SECONDS = 5.0
+_READ_BYTES = 2**20
 _open_here: set[str] = set()  # a lock of POSIX keeps out other processes only
 
 
@@ -60,26 +61,23 @@ class Journal:
         _open_here.add(path)
         return cls(path, descriptor)
 
-    def entries(self) -> list[dict[str, object]]:
-        """Return the entries that are whole, and cut off what is behind them."""
-        found: list[dict[str, object]] = []
-        whole = 0
-        for line, end in _lines(self._content()):
-            entry = _entry(line)
-            if entry is None:
-                break
-            found.append(entry)
-            whole = end
-        os.ftruncate(self._descriptor, whole)
-        return found
-
-    def _content(self) -> bytes:
+    def entries(self) -> Iterator[tuple[dict[str, object], int]]:
+        """Yield the entries that are whole, each with the byte behind it. A run may have millions: they are read as they come."""
+        at, end, held = 0, 0, b""
         # By the descriptor that holds the lock: with any other of this process on the file a lock of POSIX ends.
-        return os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0)
+        while data := os.pread(self._descriptor, _READ_BYTES, at):
+            at += len(data)
+            *lines, held = (held + data).split(b"\n")
+            for line in lines:
+                end += len(line) + 1
+                entry = _entry(line)
+                if entry is None:
+                    return
+                yield entry, end
 
-    def clear(self) -> None:
-        """Forget everything."""
-        os.ftruncate(self._descriptor, 0)
+    def cut(self, end: int) -> None:
+        """Forget what is behind a byte."""
+        os.ftruncate(self._descriptor, end)
 
     def append(self, entry: Mapping[str, object]) -> None:
         """Add an entry.
@@ -114,13 +112,6 @@ class Journal:
 
 def _sync_data(descriptor: int) -> None:
     getattr(os, "fdatasync", os.fsync)(descriptor)
-
-
-def _lines(content: bytes) -> Iterator[tuple[bytes, int]]:
-    at = 0
-    while (end := content.find(b"\n", at)) >= 0:
-        yield content[at:end], end + 1
-        at = end + 1
 
 
 def _entry(line: bytes) -> dict[str, object] | None:

@@ -8,9 +8,7 @@ Invariants that the tests name by their numbers:
 """
 
 import os
-import stat
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import field, replace
 from io import BytesIO
 from types import TracebackType
@@ -20,24 +18,27 @@ from plugline.errors import ConfigurationError, RunStopped
 from plugline.files import short_digest_of
 from plugline.findings import Finding, Place
 from plugline.frozen import frozen
+from plugline.pipeline.aside import Aside
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.cutting import Cut, Followed, Mark
 from plugline.pipeline.faults import placed, with_traceback
 from plugline.pipeline.journal import Journal, JournalTaken, machine_start
-from plugline.pipeline.plan import Plan, goes_straight
+from plugline.pipeline.plan import Plan, digest_of, goes_straight
 from plugline.pipeline.remote import has_scheme, without_secret
 from plugline.pipeline.report import added
-from plugline.pipeline.split import letters_finding, writes_alone
+from plugline.pipeline.split import SplitWork, letters_finding, writes_alone
 from plugline.pipeline.streams import (
     SinkFile,
     compressed_bytes,
     compression_of,
-    folder_aside,
-    put_in_place,
     standard_writer,
 )
 from plugline.records import Assembles, OpensSink, Part, Position, Sink, StepCounts
 from plugline.records.values import SlowRecord
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # imported where the output is in parts
+    from plugline.pipeline.folders import PartFolder
 
 _COPIED_BYTES = 2**20  # at a time; shutil has the same loop, and half a bare interpreter's start of imports
 _MOST_TRACEBACKS = 20  # of a run: "full tracebacks for the first 20 distinct errors"
@@ -88,100 +89,6 @@ class Done:
     def failed(self) -> int:
         """How many became dead letters."""
         return sum(count.failed for count in self.counts)
-
-
-class Aside:
-    """A file that is written beside its place, under a name that a later run finds again.
-
-    Args:
-        path: The file's place.
-        suffix: Tells it from others of the same run.
-        in_place: Whether it is written in its place after all.
-    """
-
-    def __init__(self, path: str, suffix: str, *, in_place: bool = False) -> None:
-        self.path = path
-        self._target = path if has_scheme(path) else os.path.realpath(path)
-        name = os.path.basename(self._target)
-        # A part of the name, since with what is added it could be longer than file names may be.
-        told = short_digest_of(os.fsencode(path if has_scheme(path) else name))
-        self.aside = os.path.join(folder_aside(path), f".{name[:48]}.{told}.{suffix}")
-        if in_place:
-            self.aside = self._target
-        self.bytes = 0
-        self._descriptor: int | None = None
-
-    def open(self, keep_bytes: int = 0) -> bool:
-        """Open it, cut off after ``keep_bytes``. Returns whether there were as many.
-
-        Raises:
-            OSError: It cannot be written here; the file's own path is named.
-        """
-        self.refuse_what_is_no_file()
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
-            # 0o666 less the umask, which the kernel sees to: what open() would give.
-            self._descriptor = os.open(self.aside, flags | (0 if keep_bytes else os.O_TRUNC), 0o666)
-        except OSError as error:
-            folder = os.path.dirname(self.aside)
-            message = f"cannot write in the folder {folder!r}: {os.strerror(error.errno or 0)}"
-            raise OSError(error.errno, message, self.path) from error
-        with suppress(FileNotFoundError):
-            os.fchmod(self._descriptor, stat.S_IMODE(os.stat(self._target).st_mode))
-        there = os.fstat(self._descriptor).st_size
-        self.bytes = min(keep_bytes, there)
-        os.ftruncate(self._descriptor, self.bytes)
-        os.lseek(self._descriptor, self.bytes, os.SEEK_SET)
-        return there >= keep_bytes
-
-    def refuse_what_is_no_file(self) -> None:
-        """Raise ``IsADirectoryError`` where the place is taken by a folder."""
-        if os.path.isdir(self._target):
-            raise IsADirectoryError(21, "it is a folder, expected a file", self.path)
-
-    def write(self, pieces: Sequence[bytes | memoryview]) -> None:
-        """Append."""
-        assert self._descriptor is not None  # noqa: S101 - opened first
-        for piece in pieces:
-            view = memoryview(piece)
-            while view:
-                count = os.write(self._descriptor, view)
-                view = view[count:]
-                self.bytes += count
-
-    def sync(self) -> None:
-        """Bring it to disk."""
-        if self._descriptor is not None:
-            getattr(os, "fdatasync", os.fsync)(self._descriptor)
-
-    def put_in_place(self) -> None:
-        """Give it its final name, for good; nothing where it has that already."""
-        self.close()
-        if os.path.exists(self.aside):
-            put_in_place(self.aside, self.path)
-
-    def copy(self, count: int, more: bytes) -> None:
-        """Put a copy of its first ``count`` bytes in place, with more behind them."""
-        with SinkFile(self.path) as file:
-            if count:
-                with open(self.aside, "rb") as source:
-                    while count and (piece := source.read(min(count, _COPIED_BYTES))):
-                        file.stream.write(piece)
-                        count -= len(piece)
-            file.stream.write(more)
-            file.commit()
-
-    def close(self) -> None:
-        """Close it; it stays."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
-
-    def remove(self) -> None:
-        """Remove it."""
-        self.close()
-        with suppress(FileNotFoundError):
-            os.unlink(self.aside)
 
 
 class _Straight:
@@ -255,11 +162,13 @@ class Committer:
         self._identity = dict(identity)
         self._resume = resume
         self._ordered = ordered
-        self._alone = writes_alone(bound.writer)
+        self._bound = bound
+        self._alone = plan.part_suffix is not None or writes_alone(bound.writer)
         self._separator = b"" if self._alone else compressed_bytes(bound.separator, plan.sink)
         self._sink: Sink | None = None
         self._sink_parts = 0
         self._output: Aside | _Straight | None = None
+        self._folder: PartFolder | None = None  # the same, where the output is one
         self._letters: Aside | _Straight | None = None
         self._journal: Journal | None = None
         self._waiting: dict[int, tuple[Cut, Part]] = {}
@@ -293,7 +202,9 @@ class Committer:
         plan = self._plan
         sink, letters = plan.located(plan.sink), plan.located(plan.dead_letters)
         try:
-            if hasattr(self._form, "open_sink"):
+            if plan.part_suffix is not None:
+                self._open_parts(sink, plan.part_suffix)
+            elif hasattr(self._form, "open_sink"):
                 self._open_journal(
                     os.path.join(plan.folder, f".plugline.{short_digest_of(os.fsencode(plan.sink))}.journal")
                 )
@@ -319,6 +230,20 @@ class Committer:
             letters
         ):  # which are opened with the first of them: a pipe may have nobody at its other end
             self._open_letters(letters)
+
+    def _open_parts(self, sink: str, suffix: str) -> None:
+        if hasattr(self._form, "open_sink"):
+            message = f"the format {self._plan.writer.name!r} writes no files, and so no parts"
+            place = self._plan.config.place(("sink", "parts"))
+            raise ConfigurationError([Finding("C111", message, place, "leave out parts in [sink]")])
+        if self._follows:
+            self._refuse_an_end()
+        from plugline.pipeline.folders import PartFolder  # noqa: PLC0415 - see above
+
+        folder = self._output = self._folder = PartFolder(sink, suffix)
+        self._open_journal(Aside(sink, "journal").aside)
+        if not self._ending and not folder.open(self.done.output_bytes):
+            raise self._lost(sink)
 
     def _open_letters(self, letters: str) -> None:
         aside = self._letters = Aside(letters, "letters", in_place=self._follows)
@@ -364,31 +289,40 @@ class Committer:
             hint = "wait for its end, or write to another file"
             place = self._plan.config.place(("sink", "path"))
             raise ConfigurationError([Finding("C112", message, place, hint)]) from None
-        entries = journal.entries()
-        if entries and self._resume:
-            self._go_on(entries)
+        first, machine, marks, whole, trusted = None, None, 0, 0, 0
+        for entry, end in journal.entries():
+            first = first or entry
+            marks += "mark" in entry
+            machine, whole = entry.get("machine", machine), end
+            if "machine" in entry or "synced" in entry:
+                trusted = end
+        if first is None or not self._resume:
+            self.discarded_parts = marks
         else:
-            self.discarded_parts = sum(1 for entry in entries if "mark" in entry)
-            journal.clear()
+            self._refuse_differences(cast("dict[str, object]", first["identity"]))
+            # Without power, what had not been brought to disk may be missing, whatever the journal says.
+            self._go_on(journal, whole if machine == machine_start() else trusted)
         if not self.done.parts:
-            journal.clear()
+            journal.cut(0)
             journal.append({"journal": 1, "machine": machine_start(), "identity": self._identity})
+        elif machine != machine_start():
+            journal.append({"machine": machine_start()})
 
-    def _go_on(self, entries: list[dict[str, object]]) -> None:
-        first, *rest = entries
-        found = first.get("identity")
-        differences = _differences(cast("dict[str, object]", found), self._identity)
+    def _refuse_differences(self, identity: Mapping[str, object]) -> None:
+        differences = _differences(identity, self._identity)
         if differences:
             place = self._plan.config.place(("sink", "path"))
             message = f"the run that was not finished cannot be gone on with: {'; '.join(differences)}"
             hint = "run it without --resume to begin anew, or put back what it was"
             raise ConfigurationError([Finding("C113", message, place, hint)])
-        if first.get("machine") != machine_start():
-            # Without power, what had not been brought to disk may be missing, whatever the journal says.
-            last = max((at for at, entry in enumerate(rest) if entry.get("synced")), default=-1)
-            rest = rest[: last + 1]
-        for entry in rest:
+
+    def _go_on(self, journal: Journal, end: int) -> None:
+        """Take up what was done up to a byte of the journal."""
+        for entry, behind in journal.entries():
+            if behind > end:
+                break
             self._restore(entry)
+        journal.cut(end)
         self.resumed_parts = self.done.parts
 
     def _restore(self, entry: dict[str, object]) -> None:
@@ -451,7 +385,7 @@ class Committer:
         index = cut.split.index
         if index not in self._content_done:
             self._write_content(part)
-            if not self._ordered and self._journal is not None:
+            if not self._ordered and self._journal is not None and self._folder is None:
                 self._journalled({"content": index, "output_bytes": self._output_bytes})
         self._waiting[index] = cut, replace(part, content=())
         while self.done.mark.index in self._waiting:
@@ -467,6 +401,9 @@ class Committer:
         return self._output.bytes if self._output is not None else 0
 
     def _write_content(self, part: Part) -> None:
+        if self._folder is not None:
+            self._take_part(self._folder, part)
+            return
         content = _read_all(part.path) if part.path is not None else part.content
         if not part.counts[-1].out:
             return
@@ -484,6 +421,16 @@ class Committer:
         except (OSError, ValueError) as error:
             raise self._stopped(error) from error
 
+    def _take_part(self, folder: "PartFolder", part: Part) -> None:
+        try:
+            folder.take(part)
+        except FileNotFoundError as error:
+            name = os.path.basename(part.path or "")
+            message = f"the part {name!r} is not in the folder that it was written to: is it the same for all workers?"
+            raise RunStopped(Finding("R180", message, Place(self._plan.sink))) from error
+        except OSError as error:
+            raise self._stopped(error) from error
+
     def _settle(self, cut: Cut, part: Part) -> None:
         """Take the dead letters of a part whose content is written, and note that it is done."""
         letters, told, columns = self._letters_of(cut, part), self.done.tracebacks, part.columns or self.done.columns
@@ -495,6 +442,8 @@ class Committer:
                     letters = with_traceback(letters, number, text)
         if letters:
             self._write_letters(letters)
+        if self._folder is not None and part.path is not None:
+            self._note_part(self._folder, part)
         lines_before, rows_before = self._before(cut)
         self._take_slowest(cut, part)
         entry = {
@@ -517,10 +466,16 @@ class Committer:
         if self._journal is not None:
             self._journalled(entry)
         self._restore(entry)
-        if part.path is not None:
+        if part.path is not None and self._folder is None:
             os.unlink(part.path)
         if part.dead_letters_path is not None:
             os.unlink(part.dead_letters_path)
+
+    def _note_part(self, folder: "PartFolder", part: Part) -> None:
+        try:
+            folder.note(part)
+        except OSError as error:
+            raise self._stopped(error) from error
 
     def _before(self, cut: Cut) -> tuple[int | None, int]:
         """Return how many lines and rows of its file stand before a split."""
@@ -598,7 +553,7 @@ class Committer:
                 self._letters = None
             if self._sink is not None:
                 self._sink.finish()
-            elif hasattr(self._form, "assemble"):
+            elif self._folder is None and hasattr(self._form, "assemble"):
                 self._assemble()
             elif self._output is not None:
                 self._output.put_in_place()
@@ -614,6 +569,8 @@ class Committer:
 
     def _finish_writing(self) -> None:
         self._write_end()
+        if self._folder is not None:
+            self._write_manifest(self._folder)
         for file in (self._output, self._letters):
             if file is not None:
                 file.sync()
@@ -630,6 +587,26 @@ class Committer:
             end, _ = self._edge(first=False, last=True)
         if end:
             self._output.write([compressed_bytes(end, self._plan.sink)])
+
+    def _write_manifest(self, folder: "PartFolder") -> None:
+        if not folder.count:
+            with SplitWork(self._plan, self._bound) as work:
+                part = work.empty_part(self.done.columns)
+            folder.take(part)
+            folder.note(part)
+        done, letters, located = self.done, None, self._plan.located
+        if done.failed:
+            beside = os.path.relpath(located(self._plan.dead_letters), located(self._plan.sink))
+            letters = {"path": beside, "records": done.failed}
+        folder.finish(
+            {
+                "plan": digest_of(self._plan),
+                "format": self._plan.writer.name,
+                "records": done.written,
+                "bytes": folder.part_bytes,
+                "dead_letters": letters,
+            }
+        )
 
     def _assemble(self) -> None:
         output = cast("Aside", self._output)
@@ -663,6 +640,11 @@ class Committer:
         return self._plan.dead_letters
 
     @property
+    def parts_written(self) -> int | None:
+        """How many files the output has, ``None`` where it is not one in parts."""
+        return None if self._folder is None else self._folder.count
+
+    @property
     def all_done(self) -> bool:
         """Whether the run that is gone on with had come to its end, and something has not got its final name."""
         return self._ending
@@ -675,7 +657,9 @@ class Committer:
     def _refuse_an_end(self) -> None:
         end, _ = self._edge(first=False, last=True)
         what = ""
-        if end or self._alone:
+        if self._plan.part_suffix is not None:
+            what = "the manifest of an output in parts is written at its end"
+        elif end or self._alone:
             what = "the format of its output has an end, which never comes"
         elif has_scheme(self._plan.sink) or compression_of(self._plan.sink) == ".zip":
             what = "its output appears only when it is whole"

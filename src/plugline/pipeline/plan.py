@@ -19,10 +19,12 @@ from plugline.findings import Finding, Place
 from plugline.frozen import frozen
 from plugline.host.plugin import Plugin
 from plugline.names import module_part
+from plugline.pipeline.aside import path_aside
 from plugline.pipeline.catalogue import Catalogue, Kind
 from plugline.pipeline.config import ErrorLimit, OnQuarantine, PipelineConfig, SandboxConfig
+from plugline.pipeline.manifest import strangers_in
 from plugline.pipeline.remote import has_scheme, without_query, without_secret
-from plugline.pipeline.streams import expand_source, inner_suffix
+from plugline.pipeline.streams import compression_of, expand_source, inner_suffix
 from plugline.records import Split
 from plugline.records.loop import OnError
 
@@ -105,6 +107,7 @@ class Plan:
         splits: The files of the input in order, one split each; they are cut when the run begins.
         max_record_bytes: A record that is longer is not read, and becomes a dead letter.
         sink: The path of the output, ``"-"`` for standard output.
+        part_suffix: Where the output is a folder of parts, what the names of its files end with; ``None`` where it is one file.
         dead_letters: The path for records that failed.
         limit: How many of them are too many.
         engine: What executes the splits.
@@ -126,6 +129,7 @@ class Plan:
     limit: ErrorLimit
     engine: PluginUse
     folder: str
+    part_suffix: str | None = None
     slowest: int = 0
     source: str = ""
     retries: bool = False
@@ -133,6 +137,20 @@ class Plan:
     def located(self, path: str) -> str:
         """Return one of the plan's paths as it can be opened from any working folder: a plugin may change that."""
         return path if _has_no_folder(path) else os.path.join(self.folder, path)
+
+    @property
+    def part_folder(self) -> str | None:
+        """Where parts are written that are put in place together; ``None`` where the output is one file."""
+        return None if self.part_suffix is None else path_aside(self.located(self.sink), "parts")
+
+
+def digest_of(plan: Plan) -> str:
+    """Return what tells plans apart that make different records of one input: their formats, plugins and settings."""
+    from hashlib import sha256  # noqa: PLC0415 - where it is asked for
+
+    uses = [(use.kind, use.name, use.digest, sorted(use.settings.items())) for use in (plan.reader, plan.writer)]
+    steps = [(step.use.name, step.use.digest, sorted(step.use.settings.items()), step.on_error) for step in plan.steps]
+    return sha256(repr((uses, steps, plan.max_record_bytes, plan.retries)).encode()).hexdigest()
 
 
 DEFAULT_FOLDER = "plugins"
@@ -199,7 +217,7 @@ class _Planner:
     def plan(self) -> Plan | None:
         config = self._config
         self.findings += self._catalogue.findings
-        sink = resolve(config.sink.path, self._base)
+        sink = resolve(config.sink.path.rstrip("/") if config.sink.parts else config.sink.path, self._base)
         splits = self._splits()
         paths = [split.path for split in splits] or [config.source.path]
         reader = self._format("source", paths, config.source.format, config.source.options)
@@ -208,6 +226,7 @@ class _Planner:
         engine = self._engine()
         dead_letters = self._dead_letters(sink, splits)
         self._check_outputs(sink, dead_letters, splits)
+        suffix = self._part_suffix(writer.name, sink) if config.sink.parts and writer is not None else None
         if reader is None or writer is None or engine is None or None in steps or self.findings:
             return None
         return Plan(
@@ -220,11 +239,21 @@ class _Planner:
             max_record_bytes=config.run.max_record_bytes,
             source=resolve(config.source.path, self._base),
             sink=sink,
+            part_suffix=suffix,
             dead_letters=dead_letters,
             limit=config.run.max_errors,
             engine=engine,
             folder=os.getcwd(),
         )
+
+    def _part_suffix(self, name: str, sink: str) -> str:
+        """Return what the names of part files end with: as that of their folder, else as is usual for their format."""
+        suffix = inner_suffix(sink)
+        if not suffix:
+            found = self._catalogue.find("format", name)
+            usual = found.spec.constants.get("SUFFIXES") if isinstance(found, Plugin) else None
+            suffix = str(usual[0]) if isinstance(usual, list | tuple) and usual else f".{name}"
+        return suffix + compression_of(sink)
 
     def _engine(self) -> PluginUse | None:
         use = self._use(
@@ -398,7 +427,8 @@ class _Planner:
 
     def _check_outputs(self, sink: str, dead_letters: str, splits: Sequence[Split]) -> None:
         sources = [split.path for split in splits if not _has_no_folder(split.path)]
-        problems = list(_output_problems(sink))
+        in_parts = self._config.sink.parts
+        problems = list(_parts_problems(sink, sources) if in_parts else _output_problems(sink))
         for problem, hint in problems:
             self._find("C111", problem, ("sink", "path"), hint)
         if any(_same_file(source, sink) for source in sources):
@@ -408,6 +438,8 @@ class _Planner:
         if not (problems and self._config.run.dead_letters is None):  # what is beside the sink has its problems too
             for problem, hint in _output_problems(dead_letters):
                 self._find("C111", problem, named, hint)
+            if in_parts and os.path.realpath(os.path.dirname(dead_letters) or ".") == os.path.realpath(sink):
+                self._find("C111", f"{dead_letters!r} is in the folder of the output", named, "name a file elsewhere")
         another = "name another file for the dead letters: dead_letters in [run], or --dead-letters"
         if dead_letters == "-":
             self._find("C111", "dead letters cannot go to standard output", named, another)
@@ -469,8 +501,16 @@ def _output_problems(path: str) -> Iterator[tuple[str, str]]:
         yield f"{path!r} is not a file name", "a file name has no NUL character"
         return
     if os.path.isdir(path) or path.endswith("/"):
-        yield f"{path!r} is a folder, expected a file", "name a file in it"
+        yield (
+            f"{path!r} is a folder, expected a file",
+            "name a file in it; or parts = true in [sink], for a folder of parts",
+        )
         return
+    yield from _problems_around(path)
+
+
+def _problems_around(path: str) -> Iterator[tuple[str, str]]:
+    """Yield what would keep anything from being made there."""
     folder = os.path.dirname(os.path.realpath(path))
     shown = os.path.dirname(path) or "."
     if not os.path.exists(folder):
@@ -479,6 +519,31 @@ def _output_problems(path: str) -> Iterator[tuple[str, str]]:
         yield f"{shown!r} is a file, expected a folder", "name a folder"
     elif not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         yield f"the folder {shown!r} cannot be written to", f"allow it: chmod u+w {shown}, or write elsewhere"
+
+
+def _parts_problems(path: str, sources: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield what would keep a folder of parts from being written: message and hint."""
+    if path == "-" or has_scheme(path):
+        yield f"{path!r} cannot hold parts", "name a folder that all workers can write to, or leave out parts in [sink]"
+        return
+    if compression_of(path) == ".zip":
+        yield "parts cannot be zip files", "name it .gz or .zst"
+        return
+    if any(os.path.realpath(os.path.dirname(source)) == os.path.realpath(path) for source in sources):
+        yield f"{path!r} is the source itself", "write to another folder, and rename it afterwards"
+        return
+    if os.path.isdir(path):
+        strangers = strangers_in(path)
+        if strangers:
+            yield (
+                f"the folder {path!r} holds {strangers[0]!r}, which is no part of an output",
+                "name a folder that is not there, or one that a run with parts = true has made",
+            )
+            return
+    elif os.path.exists(path):
+        yield f"{path!r} is a file, expected a folder for parts", "name another, or leave out parts in [sink]"
+        return
+    yield from _problems_around(path)
 
 
 def check_settings(

@@ -24,6 +24,8 @@ class RunReport:
         resumed_parts: How many splits had been done by a run before, which this one went on with.
         resumable: Whether what was done is kept, so that the run can be gone on with.
         slowest: The records that took longest, where they were asked for.
+        parts: How many files an output in parts has; ``None`` where the output is one.
+        dashboard: The address of the engine's own page on what it does, ``None`` where it has none.
     """
 
     counts: tuple[StepCounts, ...]
@@ -37,6 +39,8 @@ class RunReport:
     resumed_parts: int = 0
     resumable: bool = False
     slowest: tuple[SlowRecord, ...] = ()
+    parts: int | None = None
+    dashboard: str | None = None
 
     @property
     def records_in(self) -> int:

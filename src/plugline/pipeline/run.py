@@ -76,6 +76,11 @@ class PlanRunner:
                 message = f"the input {path!r} is not there for a worker on {platform.node()!r}"
                 hint = "put it where every worker can read it under that path, or at an address such as s3://"
                 findings.append(Finding("C150", message, self._plan.config.place(("source", "path")), hint))
+        folder = self._plan.part_folder
+        if folder is not None and not os.access(folder, os.W_OK | os.X_OK):
+            message = f"the folder of the output, {self._plan.sink!r}, is not there for a worker on {platform.node()!r}"
+            hint = "put it where every worker can write under that path; or leave out parts in [sink], and the one that drives the run writes one file"
+            findings.append(Finding("C151", message, self._plan.config.place(("sink", "path")), hint))
         if findings:
             raise ConfigurationError(findings)
 
@@ -85,7 +90,13 @@ class PlanRunner:
             self._work.close()
 
 
-def run_plan(plan: Plan, *, progress: ProgressCall | None = None, resume: bool = False) -> RunReport:
+def run_plan(
+    plan: Plan,
+    *,
+    progress: ProgressCall | None = None,
+    resume: bool = False,
+    tell_dashboard: Callable[[str], None] | None = None,
+) -> RunReport:
     """Run a plan to its end.
 
     Output and dead letters appear under their final names only when all of it is done (standard output apart).
@@ -95,6 +106,7 @@ def run_plan(plan: Plan, *, progress: ProgressCall | None = None, resume: bool =
         progress: Told after each split how far it is.
         resume: Go on with a run that was not finished, if there is one: what it has written is not made again, and the
             output is the same as that of a run that nothing disturbed.
+        tell_dashboard: Told the address of the engine's own page on what it does, once, where it has one.
 
     Raises:
         ConfigurationError: A plugin cannot be loaded or refuses its settings; or another run writes the same output, or
@@ -115,7 +127,7 @@ def run_plan(plan: Plan, *, progress: ProgressCall | None = None, resume: bool =
         go_on = resume and not bound.stateful
         committer = Committer(plan, bound, identity_of(plan, source), resume=go_on, ordered=ordered)
         entered(stack, committer, plan)
-        return PlanRun(plan, engine, runner, source, committer, progress).run()
+        return PlanRun(plan, engine, runner, source, committer, progress, tell_dashboard).run()
 
 
 def entered(stack: ExitStack, committer: Committer, plan: Plan) -> None:
@@ -153,7 +165,12 @@ def identity_of(plan: Plan, source: Input) -> dict[str, object]:
     identity["the sink"] = without_secret(plan.sink)
     identity["the name of the dead letters"] = plan.dead_letters
     run = plan.config.run
-    identity["'ordered' or 'max_record_bytes' in [run]"] = [run.ordered, run.max_record_bytes]
+    identity["'ordered', 'max_record_bytes' or 'split_bytes' in [run]"] = [
+        run.ordered,
+        run.max_record_bytes,
+        run.split_bytes,
+    ]
+    identity["'parts' in [sink]"] = plan.part_suffix
     return identity
 
 
@@ -187,6 +204,7 @@ class PlanRun:
         source: RunInput,
         committer: Committer,
         progress: ProgressCall | None,
+        tell_dashboard: Callable[[str], None] | None = None,
     ) -> None:
         self._plan = plan
         self._engine = engine
@@ -194,10 +212,12 @@ class PlanRun:
         self._source = source
         self._committer = committer
         self._progress = progress
+        self._tell = tell_dashboard
         self._start = monotonic_seconds()
         self._pending: dict[int, Cut] = {}
         self._stopped_in: Part | None = None
         self._bytes_read = 0
+        self._dashboard: str | None = None
 
     def run(self) -> RunReport:
         """Take all parts, and put what they made in place."""
@@ -211,7 +231,8 @@ class PlanRun:
             if not report.balanced:
                 message = f"the counts of the run do not add up, which is a bug in plugline: {report.counts}"
                 raise AssertionError(message)
-            return replace(report, removed=committer.commit())
+            removed = committer.commit()
+            return replace(report, removed=removed, parts=committer.parts_written)
         except KeyboardInterrupt:
             finding = Finding(_INTERRUPTED, "interrupted", Place(self._path_in_hand()))
             raise self._stop(RunStopped(finding, interrupted=True)) from None
@@ -254,7 +275,7 @@ class PlanRun:
         self._bytes_read = max(self._bytes_read, cut.bytes_read)
         self._check_limit(part)
         if self._progress is not None:
-            self._tell(self._progress)
+            self._show(self._progress)
 
     def _check_limit(self, part: Part) -> None:
         done = self._committer.done
@@ -263,7 +284,7 @@ class PlanRun:
             hint = f"see {self._plan.dead_letters}, or raise max_errors in [run]"
             raise RunStopped(Finding("R104", message, Place(without_secret(part.split.path)), hint))
 
-    def _tell(self, progress: ProgressCall) -> None:
+    def _show(self, progress: ProgressCall) -> None:
         done = self._committer.done
         progress(
             Progress(
@@ -312,8 +333,16 @@ class PlanRun:
         return next((cut for cut in cuts if cut is not None), None)
 
     def _sent(self, cut: Cut) -> Split:
+        # An engine asks for its first split when its cluster is there, and so its dashboard.
+        self._look_at_dashboard()
         self._pending[cut.split.index] = cut if cut.split.content is None and cut.split.raws is None else _slim(cut)
         return replace(cut.split, columns=self._committer.done.columns)
+
+    def _look_at_dashboard(self) -> None:
+        if self._dashboard is None and (address := getattr(self._engine, "dashboard_url", None)):
+            self._dashboard = str(address)
+            if self._tell is not None:
+                self._tell(self._dashboard)
 
     def _run_engine(self, splits: Sequence[Split]) -> Iterator[Part]:
         """Pass on an engine's parts as long as they are those of the splits, and close it whatever happens.
@@ -363,6 +392,8 @@ class PlanRun:
             tracebacks=done.tracebacks,
             resumed_parts=self._committer.resumed_parts,
             slowest=tuple(self._committer.slowest),
+            parts=self._committer.parts_written,
+            dashboard=self._dashboard,
         )
 
     def _stop(self, stop: RunStopped) -> RunStopped:

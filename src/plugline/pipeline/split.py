@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from types import TracebackType
-from typing import BinaryIO, Self, TypeAlias, cast
+from typing import BinaryIO, Self, cast
 
 from plugline.blame import ErrorText, users_own_interrupt
 from plugline.findings import Finding, Place
@@ -18,6 +18,7 @@ from plugline.pipeline.plan import Plan, goes_straight
 from plugline.pipeline.remote import without_secret
 from plugline.pipeline.streams import compresses_parts, compressing, folder_aside, open_source, plain_file, window
 from plugline.records import (
+    Assembles,
     CutsPieces,
     Format,
     GivesTables,
@@ -36,8 +37,7 @@ if TYPE_CHECKING:  # imported where steps take tables, or slow records are asked
     from plugline.records.columns import TableBatch, TableLoop
     from plugline.records.slowest import Slowest
 
-_Tools: TypeAlias = tuple[Reader, Writer, RecordLoop, Callable[[Split, ExitStack], BinaryIO], bool, int]
-
+_MOST_PART_BYTES_IN_MEMORY = 4 * 2**20  # of one that goes to a file in any case
 _MOST_BYTES_IN_MEMORY = 32 * 2**20  # of one part; only an input that could not be cut has larger ones
 _SHOWN_BYTES = 1000  # of a record that is too long to be read
 
@@ -102,6 +102,7 @@ class SplitWork:
     def __init__(self, plan: Plan, bound: BoundPlan, *, most_bytes: int = _MOST_BYTES_IN_MEMORY) -> None:
         self._plan = plan
         self._most_bytes = most_bytes
+        self._part_folder = plan.part_folder
         self._bound = bound
         self._loop: RecordLoop | None = None
         self._slowest = _slowest(plan, bound)
@@ -121,8 +122,12 @@ class SplitWork:
         if file is not None:
             os.close(file[1])
 
-    def run(self, split: Split) -> Part:
-        """See :func:`run_split`."""
+    def empty_part(self, columns: tuple[str, ...] | None) -> Part:
+        """Return a part without records that has a file all the same, for an output in parts that has no other."""
+        return self.run(Split(index=0, path=self._plan.source, raws=(), columns=columns), keeps_empty=True)
+
+    def run(self, split: Split, *, keeps_empty: bool = False) -> Part:
+        """See :func:`run_split`; a part of an output in parts has a file where it has records."""
         reader, writer = self._reader(split), self._bound.writer.writer()
         decode, steps, encode, slowest = reader.decode, self._bound.steps, writer.encode, self._slowest
         encode_table = getattr(writer, "encode_table", None)
@@ -137,7 +142,8 @@ class SplitWork:
             cast("TableLoop", self._loop).begin_tables(decode, encode, encode_table)
         else:
             self._loop.begin(decode, encode)
-        return _Running(self._plan, split, self._tools(reader, writer, self._loop), slowest=slowest).run()
+        tools = self._tools(reader, writer, self._loop)
+        return _Running(self._plan, split, tools, slowest=slowest, keeps_empty=keeps_empty).run()
 
     def run_carefully(
         self, split: Split, note: Callable[[int, int], None], killers: Mapping[int, tuple[int, str]]
@@ -151,7 +157,11 @@ class SplitWork:
         return _Running(self._plan, split, self._tools(reader, writer, loop), careful).run()
 
     def _tools(self, reader: Reader, writer: Writer, loop: RecordLoop) -> "_Tools":
-        return reader, writer, loop, self._open, writes_alone(self._bound.writer), self._most_bytes
+        assemble = None
+        if self._part_folder is not None and hasattr(self._bound.writer, "assemble"):
+            assemble = cast("Assembles", self._bound.writer).assemble
+        alone = self._part_folder is not None or writes_alone(self._bound.writer)
+        return _Tools(reader, writer, loop, self._open, alone, self._most_bytes, self._part_folder, assemble)
 
     def _reader(self, split: Split) -> Reader:
         if split.end is not None and cuts_pieces(self._bound.reader):
@@ -173,6 +183,31 @@ class SplitWork:
             self.close()
             self._file = split.path, os.open(plain_file(path) or path, os.O_RDONLY | os.O_CLOEXEC)
         return window(self._file[1], split.start, split.end, split.head)
+
+
+@frozen()
+class _Tools:
+    """What a split is run with.
+
+    Attributes:
+        reader: Of this split.
+        writer: Likewise.
+        loop: Between them.
+        open: Gives the stream of a split.
+        alone: Whether the part stands for itself.
+        most_bytes: Parts that are larger go to a file.
+        part_folder: Where a part is written that is one of an output in parts.
+        assemble: Makes such a part of what its writer wrote, where that is not done by itself.
+    """
+
+    reader: Reader
+    writer: Writer
+    loop: RecordLoop
+    open: Callable[[Split, ExitStack], BinaryIO]
+    alone: bool
+    most_bytes: int
+    part_folder: str | None
+    assemble: Callable[..., None] | None
 
 
 def _slowest(plan: Plan, bound: BoundPlan) -> "Slowest | None":
@@ -201,19 +236,27 @@ class _Running:
         self,
         plan: Plan,
         split: Split,
-        work: "_Tools",
+        tools: _Tools,
         careful: "_Careful | None" = None,
         slowest: "Slowest | None" = None,
+        *,
+        keeps_empty: bool = False,
     ) -> None:
         self._plan = plan
         self._split = split
-        self._reader, self._writer, self._loop, self._open, self._alone, most_bytes = work
+        self._tools = tools
+        self._reader, self._writer, self._loop = tools.reader, tools.writer, tools.loop
+        self._open, self._alone, most_bytes = tools.open, tools.alone, tools.most_bytes
         self._careful = careful
         self._slowest = slowest
         self._in_files = not most_bytes
+        self._keeps_empty = keeps_empty
         self._letters = DeadLetters(plan, split)
-        self._letter_lines = _Output(plan, plan.dead_letters, most_bytes)
-        self._output = _Output(plan, plan.sink, most_bytes)
+        self._letter_lines = _Output(_folder_aside(plan, plan.dead_letters), most_bytes)
+        if tools.part_folder is not None and tools.assemble is None:
+            self._output: _Output = _PartOutput(tools.part_folder, split.index)
+        else:
+            self._output = _Output(_folder_aside(plan, plan.sink), most_bytes)
         self._records = 0
         self._written = 0
 
@@ -222,6 +265,7 @@ class _Running:
         try:
             with ExitStack() as stack:
                 self._pass_through(stack)
+            self._guarded_sink(self._finish)
         except _Stopped as stopped:
             stop = stopped.finding
         except KeyboardInterrupt:
@@ -232,9 +276,27 @@ class _Running:
             raise
         if stop is not None:
             self._output.discard()
-        elif self._in_files:
-            self._output.spill()
         return self._part(stop)
+
+    def _finish(self) -> None:
+        """Put the part where it belongs."""
+        folder, assemble = self._tools.part_folder, self._tools.assemble
+        if folder is None:
+            if self._in_files:
+                self._output.spill()
+            return
+        if not self._written and not self._keeps_empty:
+            self._output.discard()
+            return
+        if assemble is not None:
+            written, self._output = self._output, _PartOutput(folder, self._split.index)
+            with ExitStack() as stack:
+                stack.callback(written.discard)
+                stream = self._compressing(stack, self._output)
+                columns = self._writer.columns or self._split.columns
+                assemble(stack.enter_context(written.stored()), stream, columns=columns)
+                stream.flush()
+        self._output.spill()
 
     def _part(self, stop: Finding | None) -> Part:
         content, path = self._output.hand_over()
@@ -245,6 +307,8 @@ class _Running:
             split=replace(self._split, content=None, raws=None),
             content=content,
             path=path,
+            digest=self._output.digest if path is not None else "",
+            bytes_on_disk=self._output.bytes_on_disk if path is not None else 0,
             dead_letters=b"".join(letters),
             dead_letters_path=letters_path,
             counts=self._loop.counts(),
@@ -258,7 +322,8 @@ class _Running:
 
     def _pass_through(self, stack: ExitStack) -> None:
         writer = self._writer
-        stream = self._compressing(stack)
+        alone = self._alone and (self._tools.part_folder is None or self._tools.assemble is not None)
+        stream = cast("BinaryIO", self._output) if alone else self._compressing(stack, self._output)
         first = self._split.first or self._alone
         self._guarded_sink(lambda: writer.open(stream, first=first, columns=self._split.columns))
         for batch in self._batches(stack):
@@ -276,10 +341,10 @@ class _Running:
         self._guarded_sink(lambda: writer.close(last=self._alone))
         self._guarded_sink(stream.flush)
 
-    def _compressing(self, stack: ExitStack) -> BinaryIO:
-        if self._alone or not compresses_parts(self._plan.sink):
-            return cast("BinaryIO", self._output)
-        stream = compressing(self._output.write, self._plan.sink)
+    def _compressing(self, stack: ExitStack, output: "_Output") -> BinaryIO:
+        if not compresses_parts(self._plan.sink):
+            return cast("BinaryIO", output)
+        stream = compressing(output.write, self._plan.sink)
         stack.callback(stream.close)
         return stream
 
@@ -431,12 +496,19 @@ class _Raws:
         return Position(row=index + 1)
 
 
-class _Output:
-    """What a part consists of: pieces in memory, and a file beside the sink when they are too many."""
+def _folder_aside(plan: Plan, path: str) -> str | None:
+    return folder_aside(plan.located(path)) if not goes_straight(path) else None
 
-    def __init__(self, plan: Plan, path: str, most_bytes: int) -> None:
+
+class _Output:
+    """What a part consists of: pieces in memory, and a file in ``folder`` when they are too many."""
+
+    digest = ""
+    bytes_on_disk = 0
+
+    def __init__(self, folder: str | None, most_bytes: int) -> None:
         self._most_bytes = most_bytes
-        self._folder = folder_aside(plan.located(path)) if not goes_straight(path) else None
+        self._folder = folder
         self._pieces: list[bytes] = []
         self._bytes = 0
         self._file: BinaryIO | None = None
@@ -455,12 +527,22 @@ class _Output:
     def spill(self) -> None:
         if self._file is not None or (self._path is not None):
             return
-        from tempfile import mkstemp  # noqa: PLC0415 - it brings random, shutil and all codecs
-
-        descriptor, self._path = mkstemp(prefix=".plugline-", suffix=".tmp", dir=self._folder)
+        descriptor, self._path = self._new_file()
         self._file = os.fdopen(descriptor, "wb")
         self._file.writelines(self._pieces)
         self._pieces.clear()
+
+    def _new_file(self) -> tuple[int, str]:
+        from tempfile import mkstemp  # noqa: PLC0415 - it brings random, shutil and all codecs
+
+        return mkstemp(prefix=".plugline-", suffix=".tmp", dir=self._folder)
+
+    def stored(self) -> BinaryIO:
+        """Return all of it, to be read."""
+        if self._file is None or self._path is None:
+            return BytesIO(b"".join(self._pieces))
+        self._file.flush()
+        return open(self._path, "rb")
 
     def flush(self) -> None:
         """Do nothing: it is only to be handed over."""
@@ -479,6 +561,33 @@ class _Output:
             file.close()
         if path is not None:
             os.unlink(path)
+
+
+class _PartOutput(_Output):
+    """A part of an output in parts: always a file, in the folder of the parts."""
+
+    def __init__(self, folder: str, index: int) -> None:
+        from hashlib import sha256  # noqa: PLC0415 - a small run has no use for it
+
+        super().__init__(folder, _MOST_PART_BYTES_IN_MEMORY)
+        self._index = index
+        self._hash = sha256()
+
+    def write(self, data: object, /) -> int:
+        self._hash.update(cast("bytes", data))
+        count = super().write(data)
+        self.bytes_on_disk += count
+        return count
+
+    @property
+    def digest(self) -> str:  # type: ignore[override]
+        return self._hash.hexdigest()
+
+    def _new_file(self) -> tuple[int, str]:
+        # A name that nobody else has: an engine may run one split in two places at the same time.
+        path = os.path.join(cast("str", self._folder), f".part-{self._index}.{os.urandom(16).hex()}.tmp")
+        # 0o666 less the umask, which the kernel sees to: what open() would give.
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), path
 
 
 class _Careful:

@@ -12,6 +12,7 @@ from importlib.machinery import PathFinder
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self, cast
 
+from plugline.pipeline.manifest import files_of
 from plugline.pipeline.remote import (
     expand_address,
     has_scheme,
@@ -48,7 +49,8 @@ def compression_of(path: str) -> str:
 def expand_source(path: str, base: str) -> list[str]:
     """Return the files that a source names, sorted: one file, those of a folder, or those that match a pattern.
 
-    A folder gives the files directly in it whose names do not begin with a dot. ``-`` and ``package:`` paths come back
+    A folder gives the files directly in it whose names do not begin with a dot; one that was written in parts gives
+    those that its manifest names, in its order. ``-`` and ``package:`` paths come back
     as they are.
 
     Args:
@@ -67,6 +69,9 @@ def expand_source(path: str, base: str) -> list[str]:
     if os.path.isfile(full):
         return [full]
     if os.path.isdir(full):
+        parts = files_of(full)
+        if parts is not None:
+            return parts
         names = sorted(name for name in os.listdir(full) if not name.startswith("."))
         files = [file for file in (os.path.join(full, name) for name in names) if not os.path.isdir(file)]
         nothing = "the folder holds no files"
@@ -613,7 +618,7 @@ def put_in_place(aside: str, path: str) -> None:
     except OSError as error:
         os.unlink(aside)
         raise OSError(error.errno, error.strerror, path) from error
-    _sync_folder(os.path.dirname(target))
+    sync_folder(os.path.dirname(target))
 
 
 def _zipped(aside: str, path: str) -> str:
@@ -734,7 +739,7 @@ def standard_writer() -> Callable[[object], int]:
     return lambda data: os.write(descriptor, cast("bytes", data))
 
 
-def _sync_folder(folder: str) -> None:
+def sync_folder(folder: str) -> None:
     """Make the new name last through a power cut."""
     descriptor = os.open(folder or ".", os.O_RDONLY | os.O_CLOEXEC)
     try:

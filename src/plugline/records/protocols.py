@@ -320,7 +320,9 @@ class Engine(Protocol):
     (whether parts are to come in the order of their splits), which get the values of ``[run]``. With an attribute
     ``streaming = True`` it gets splits of inputs that cannot be read from the middle (compressed ones, pipes) as
     they are read, and ``splits`` is an iterator then, which yields ``None`` where a pipe has nothing for the moment;
-    otherwise each of these files is one split.
+    otherwise each of these files is one split. An attribute ``dashboard_url`` is the address of the engine's own page on what
+    it does, ``None`` as long as there is none; it is shown to the user once the engine has taken its first split. ``run`` may be
+    called twice in a run; with a method ``close()``, which is called at its end, what an engine starts can be kept until then.
     """
 
     def run(self, runner: SplitRunner, splits: Sequence[Split], /) -> Iterator[Part]:

@@ -128,7 +128,10 @@ class Part:
         split: Which split it came from, without its content.
         content: The written records, in pieces; empty where they are in a file. What an engine of this machine yields
             need not hold longer than until the next part is asked for.
-        path: The part file of a part that is too large for memory, ``None`` for others.
+        path: The part file of a part that is too large for memory, ``None`` for others. With a ``digest`` it is a part of an
+            output in parts, and lies where that is written already.
+        digest: The SHA-256 of that file in hexadecimal digits; empty for others.
+        bytes_on_disk: How long that file is.
         dead_letters: Its dead letters, one a line. Their positions count from the beginning of the split.
         dead_letters_path: The file of these, where they are too large for memory.
         counts: One entry for the source, one a step, one for the sink, in that order.
@@ -144,6 +147,8 @@ class Part:
     split: Split
     content: tuple[bytes | memoryview, ...] = ()
     path: str | None = None
+    digest: str = ""
+    bytes_on_disk: int = 0
     dead_letters: bytes = b""
     dead_letters_path: str | None = None
     counts: tuple[StepCounts, ...]

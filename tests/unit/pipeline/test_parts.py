@@ -234,3 +234,22 @@ def test_after_a_power_cut_only_what_was_brought_to_disk_counts(job: Pipeline, m
     with committer(job, resume=True) as made:
         assert made.resumed_parts == 0
         made.forget()
+
+
+def test_what_a_power_cut_took_back_is_not_counted_again_by_a_later_resume(
+    job: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with committer(job) as made:
+        made.add(*part(0, b"a"))
+        made.pause()
+        made.add(*part(1, b"lost"))
+    monkeypatch.setattr("plugline.pipeline.parts.machine_start", lambda: "second")
+    with committer(job, resume=True) as made:
+        assert made.resumed_parts == 1
+        made.add(*part(1, b"b"))
+        made.pause()
+        made.add(*part(2, b"c"))
+    with committer(job, resume=True) as made:
+        assert (made.resumed_parts, made.done.written) == (3, 3)
+        made.commit()
+    assert job.output == b"[\na,\nb,\nc\n]\n"

@@ -1,0 +1,115 @@
+"""A file that is written beside its place, and is found again there by a later run."""
+
+import os
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+
+from plugline.files import short_digest_of
+from plugline.pipeline.remote import has_scheme
+from plugline.pipeline.streams import SinkFile, folder_aside, put_in_place
+
+_COPIED_BYTES = 2**20  # at a time; shutil has the same loop, and half a bare interpreter's start of imports
+
+
+def path_aside(path: str, suffix: str) -> str:
+    """Return where something is kept that belongs to a path: beside it, under the same name each time.
+
+    Args:
+        path: A file or folder, or an address.
+        suffix: Tells it from others of the same path.
+    """
+    target = path if has_scheme(path) else os.path.realpath(path)
+    name = os.path.basename(target)
+    # A part of the name, since with what is added it could be longer than file names may be.
+    told = short_digest_of(os.fsencode(path if has_scheme(path) else name))
+    return os.path.join(folder_aside(path), f".{name[:48]}.{told}.{suffix}")
+
+
+class Aside:
+    """A file that is written beside its place, under a name that a later run finds again.
+
+    Args:
+        path: The file's place.
+        suffix: Tells it from others of the same run.
+        in_place: Whether it is written in its place after all.
+    """
+
+    def __init__(self, path: str, suffix: str, *, in_place: bool = False) -> None:
+        self.path = path
+        self._target = path if has_scheme(path) else os.path.realpath(path)
+        self.aside = self._target if in_place else path_aside(path, suffix)
+        self.bytes = 0
+        self._descriptor: int | None = None
+
+    def open(self, keep_bytes: int = 0) -> bool:
+        """Open it, cut off after ``keep_bytes``. Returns whether there were as many.
+
+        Raises:
+            OSError: It cannot be written here; the file's own path is named.
+        """
+        self.refuse_what_is_no_file()
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+            # 0o666 less the umask, which the kernel sees to: what open() would give.
+            self._descriptor = os.open(self.aside, flags | (0 if keep_bytes else os.O_TRUNC), 0o666)
+        except OSError as error:
+            folder = os.path.dirname(self.aside)
+            message = f"cannot write in the folder {folder!r}: {os.strerror(error.errno or 0)}"
+            raise OSError(error.errno, message, self.path) from error
+        with suppress(FileNotFoundError):
+            os.fchmod(self._descriptor, stat.S_IMODE(os.stat(self._target).st_mode))
+        there = os.fstat(self._descriptor).st_size
+        self.bytes = min(keep_bytes, there)
+        os.ftruncate(self._descriptor, self.bytes)
+        os.lseek(self._descriptor, self.bytes, os.SEEK_SET)
+        return there >= keep_bytes
+
+    def refuse_what_is_no_file(self) -> None:
+        """Raise ``IsADirectoryError`` where the place is taken by a folder."""
+        if os.path.isdir(self._target):
+            raise IsADirectoryError(21, "it is a folder, expected a file", self.path)
+
+    def write(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Append."""
+        assert self._descriptor is not None  # noqa: S101 - opened first
+        for piece in pieces:
+            view = memoryview(piece)
+            while view:
+                count = os.write(self._descriptor, view)
+                view = view[count:]
+                self.bytes += count
+
+    def sync(self) -> None:
+        """Bring it to disk."""
+        if self._descriptor is not None:
+            getattr(os, "fdatasync", os.fsync)(self._descriptor)
+
+    def put_in_place(self) -> None:
+        """Give it its final name, for good; nothing where it has that already."""
+        self.close()
+        if os.path.exists(self.aside):
+            put_in_place(self.aside, self.path)
+
+    def copy(self, count: int, more: bytes) -> None:
+        """Put a copy of its first ``count`` bytes in place, with more behind them."""
+        with SinkFile(self.path) as file:
+            if count:
+                with open(self.aside, "rb") as source:
+                    while count and (piece := source.read(min(count, _COPIED_BYTES))):
+                        file.stream.write(piece)
+                        count -= len(piece)
+            file.stream.write(more)
+            file.commit()
+
+    def close(self) -> None:
+        """Close it; it stays."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def remove(self) -> None:
+        """Remove it."""
+        self.close()
+        with suppress(FileNotFoundError):
+            os.unlink(self.aside)
