@@ -249,7 +249,7 @@ class Adoption:
         left = [before for before, _ in pairs if getrefcount(before) > 4 + counts.get(id(before), 0)]
         if left:
             self._young.end()
-            taken += [one for one in gc.get_referrers(*left) if one.__class__ is FunctionType and id(one) not in living]
+            taken += [one for one in gc.get_referrers(*left) if type(one) is FunctionType and id(one) not in living]
         for function in taken:
             if function.__globals__ is old and id(function) not in taken_by_name:
                 after = with_code(function, follows[id(function.__code__)], shadow.new)
