@@ -94,13 +94,13 @@ class Crew:
         more = True
         while True:
             starved = False
-            while more and (process := self._free()) is not None:
+            while more and self._can_take():
                 split = next(splits, _END)
                 if split is None or isinstance(split, _End):
                     more = starved = split is None
                     break
                 sequence.append(split.index)
-                process.give(_Task(split))
+                self._free().give(_Task(split))
             if not sequence:
                 if more:
                     continue  # who makes the splits has waited a while for the input
@@ -122,15 +122,19 @@ class Crew:
             return sequence[0] if sequence[0] in done else None
         return next(iter(done), None)
 
-    def _free(self) -> "_Process | None":
-        """Return a process that can take another split: one without work first, then a new one, then one that will be done."""
+    def _can_take(self) -> bool:
+        """Whether there is, or may be, a process for another split."""
+        if len(self._processes) < self._most:
+            return True
+        return any(process.slots and len(process.tasks) < 2 for process in self._processes)
+
+    def _free(self) -> "_Process":
+        """Return the process that takes the next split: one without work, else a new one, else one that will be done."""
         idle = [process for process in self._processes if process.slots]
         best = min(idle, key=lambda process: len(process.tasks), default=None)
-        if best is not None and not best.tasks:
-            return best
-        if len(self._processes) < self._most:
+        if best is None or (best.tasks and len(self._processes) < self._most):
             return self._start()
-        return best if best is not None and len(best.tasks) < 2 else None
+        return best
 
     def _start(self) -> "_Process":
         process = _Process(self._runner, [number for one in self._processes for number in one.descriptors])
@@ -233,12 +237,11 @@ class _Process:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 stream.flush()
-        # What is there is not looked at again by the collector of the child, so that its pages stay shared.
-        gc.freeze()
         pid = os.fork()
         if pid:
-            gc.unfreeze()
             return pid
+        # What is there is not looked at again by the collector, so that its pages stay shared.
+        gc.freeze()
         status = 1
         try:
             for descriptor in closed:
