@@ -38,6 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             if code is not None:
                 return code
         try:
+            if words[:1] == ["run"]:
+                from plugline.cli.running import quick_run  # noqa: PLC0415 - as the list
+
+                code = quick_run(words[1:])
+                if code is not None:
+                    return code
             # Imported here, because click is an extra and the library is to be had without it.
             from plugline.cli.app import run_command  # noqa: PLC0415
         except ModuleNotFoundError as error:

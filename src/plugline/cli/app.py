@@ -1,19 +1,15 @@
 """A table of commands, of which only the one that is asked for is imported."""
 
-import os
-import signal
-import sys
 from collections.abc import Sequence
-from contextlib import suppress
 
 import click
 
 import plugline
 from plugline.cli import exits, render
+from plugline.cli.guard import Invocation, guarded
 
 OK, FAULTS, MISUSED = exits.OK, exits.FAULTS, exits.MISUSED
 OUR_BUG, STOPPED, INTERRUPTED = exits.OUR_BUG, exits.STOPPED, exits.INTERRUPTED
-_TERMINATED = 128 + 15
 
 # A static table: --help imports no command, and completion will need none either.
 COMMANDS = {
@@ -92,44 +88,22 @@ def app() -> None:
     """  # noqa: D301 - click's mark for lines that are not to be filled
 
 
-class Invocation:
-    """What all of one invocation share: whether tracebacks are wanted, and the signal that ended it."""
-
-    def __init__(self) -> None:
-        self.verbose = False
-        self.signal = signal.SIGINT
-
-
 def run_command(argv: list[str]) -> int:
     """Run what ``argv`` says, tell what went wrong, and return the exit code."""
-    _guard_standard_streams()
     invocation = Invocation()
+    return guarded(lambda: _parsed(argv, invocation), invocation)
+
+
+def _parsed(argv: list[str], invocation: Invocation) -> int:
     try:
-        try:
-            code = _invoke(argv, invocation)
-            render.flush()
-        except click.exceptions.Exit as stop:
-            code = stop.exit_code
-            render.flush()
+        return _invoke(argv, invocation)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
     except click.UsageError as error:
         _tell_misuse(error)
-        return MISUSED
     except click.ClickException as error:
         render.error(error.format_message())
-        return MISUSED
-    except BrokenPipeError:
-        render.forget_output()
-        return OK
-    except KeyboardInterrupt:
-        return INTERRUPTED if invocation.signal == signal.SIGINT else _TERMINATED
-    except render.OutputLost as error:
-        render.forget_output()
-        render.error(f"standard output cannot be written: {error}")
-        return STOPPED
-    except Exception as error:  # noqa: BLE001 - whatever reaches this place is a bug of ours, and is told as one
-        _tell_bug(error, verbose=invocation.verbose)
-        return OUR_BUG
-    return code
+    return MISUSED
 
 
 def _invoke(argv: list[str], invocation: Invocation) -> int:
@@ -137,19 +111,6 @@ def _invoke(argv: list[str], invocation: Invocation) -> int:
     with app.make_context("plugline", argv or ["--help"], obj=invocation) as context:
         code = app.invoke(context)
         return code if isinstance(code, int) else OK
-
-
-def _guard_standard_streams() -> None:
-    """Occupy closed standard descriptors, so that no output file becomes number 1, which anybody prints to.
-
-    Each is opened the wrong way round, as gnulib's ``stdopen`` does: using it fails instead of losing what is written.
-    """
-    for descriptor, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_RDONLY)):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            with suppress(OSError):
-                os.open(os.devnull, flags)
 
 
 def _tell_misuse(error: click.UsageError) -> None:
@@ -168,17 +129,3 @@ def _tell_misuse(error: click.UsageError) -> None:
     else:
         message = error.format_message().rstrip(".")
         render.error(message[:1].lower() + message[1:], help_hint)
-
-
-def _tell_bug(error: Exception, *, verbose: bool) -> None:
-    if verbose:
-        from traceback import format_exception  # noqa: PLC0415 - costly, and only for what should not happen
-
-        render.say("".join(format_exception(error)).rstrip())
-    said = " ".join(str(error).split())
-    version = f"plugline {plugline.__version__}, Python {sys.version.split()[0]}, {sys.platform}"
-    again = "" if verbose else "run it again with -v, and "
-    render.error(
-        f"a bug in plugline: {type(error).__name__}: {said}" if said else f"a bug in plugline: {type(error).__name__}",
-        f"{again}report the command, the traceback and this line: {version}",
-    )

@@ -14,7 +14,7 @@ from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
 from plugline.cli.excerpts import with_source_lines
 from plugline.cli.options import common, safe_mode
-from plugline.cli.pipelines import load_config
+from plugline.cli.pipeline_files import load_config
 from plugline.cli.settings import Settings
 from plugline.discovery.needs import missing_modules
 from plugline.discovery.source import parse_source, read_facts

@@ -7,7 +7,7 @@ import click
 from plugline.cli import render
 from plugline.cli.app import FAULTS, MISUSED, OK, Misuse
 from plugline.cli.options import common
-from plugline.cli.pipelines import load_config
+from plugline.cli.pipeline_files import load_config
 from plugline.cli.settings import DEFAULT, OTHER_VARIABLES, PREFIX, SETTINGS, Resolved, Settings, run_fields
 from plugline.contract.settings import KeyPath
 from plugline.errors import ConfigurationError

@@ -15,8 +15,9 @@ from plugline.cli.check import check_paths
 from plugline.cli.excerpts import with_source_lines
 from plugline.cli.listing import usual_folders
 from plugline.cli.options import common
-from plugline.cli.pipelines import hidden_variables, load_config
+from plugline.cli.pipeline_files import load_config
 from plugline.cli.preview import counts_text, record_text
+from plugline.cli.running import hidden_variables
 from plugline.cli.settings import Settings
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.findings import Finding

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import click
 
 from plugline.cli import process, render
-from plugline.cli.app import MISUSED, Invocation
+from plugline.cli.app import MISUSED
+from plugline.cli.guard import Invocation, applied
 from plugline.cli.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,7 +48,7 @@ def _with_settings(function: F) -> F:
             render.say_findings(error.findings)
             return MISUSED
         process.begun()
-        with _applied(settings), _tracebacks():
+        with applied(settings), _tracebacks():
             return function(*arguments, **options)
 
     return command  # type: ignore[return-value]  # of the same signature
@@ -67,22 +68,6 @@ def _tracebacks() -> Iterator[None]:
     for path, text in tracebacks.kept.items():
         lines = "\n".join(render.plain(line) for line in text.rstrip("\n").split("\n"))
         render.say(f"{render.plain(path)}: {lines}")
-
-
-@contextmanager
-def _applied(settings: Settings) -> Iterator[None]:
-    render.use_colours(settings.text("color"))
-    try:
-        level = settings.text("log_level")
-        if level == "off":
-            yield
-            return
-        from plugline.cli.logs import logged  # noqa: PLC0415 - logging costs more than a listing
-
-        with logged(level, settings.text("log_format")):
-            yield
-    finally:
-        render.use_colours("auto")
 
 
 def safe_mode(function: F) -> F:

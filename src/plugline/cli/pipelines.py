@@ -2,21 +2,19 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
 
 from plugline.cli.app import Misuse
+from plugline.cli.pipeline_files import load_config
 from plugline.cli.settings import Settings
 from plugline.errors import ConfigurationError
-from plugline.files import read_source
 from plugline.findings import Finding, Place
-from plugline.pipeline.config import Override, PipelineConfig, config_from_flags, read_config
+from plugline.pipeline.config import Override, PipelineConfig, config_from_flags
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-DEFAULT_PIPELINE = "pipeline.toml"
 STANDARD = "-"
 _STANDARD_FORMAT = "ndjson"  # of a pipe, which has no name that could tell
 _REFUSED_BESIDE_A_FILE = {"use": "[[steps]]", "settings": "with in [[steps]]", "on_error": "on_error in [[steps]]"}
@@ -163,26 +161,6 @@ def configuration(source: str | None, given: dict[str, object], context: click.C
     return _from_flags(source, given, context.meta["plugline.steps"], list(settings.overrides())), ""
 
 
-def load_config(path: str, overrides: Sequence[Override] = ()) -> PipelineConfig:
-    """Read a pipeline file.
-
-    Args:
-        path: The file.
-        overrides: Values that count instead of the file's.
-
-    Raises:
-        ConfigurationError: It cannot be read, or is wrong; carries all findings.
-    """
-    found = read_source(path)
-    if isinstance(found, Finding):
-        hint = (
-            f"run it in the folder of {DEFAULT_PIPELINE}, or name another file" if not os.path.lexists(path) else None
-        )
-        message = "there is no such file" if hint is not None else found.message
-        raise ConfigurationError([Finding("C109", message, Place(path), hint)])
-    return read_config(found.content, path, overrides)
-
-
 def _refuse_steps(path: str, flags: dict[str, object]) -> None:
     refused = [name for name in flags if name in _REFUSED_BESIDE_A_FILE]
     if refused:
@@ -198,20 +176,6 @@ def _override(name: str, value: object, base: str) -> Override:
     if name == "plugins" and isinstance(value, tuple):
         value = [os.path.abspath(folder) if base not in ("", ".") else folder for folder in value]
     return Override(path=_KEYS[name], value=value, origin=Place(_FLAGS[name]))
-
-
-@contextmanager
-def hidden_variables(config: PipelineConfig) -> Iterator[None]:
-    """Keep the variables that a pipeline declares out of the environment, which its plugins and their programs see.
-
-    A value that is meant for a plugin is in its settings. This is no wall: code in this process can read what the process
-    was started with.
-    """
-    held = {name: os.environ.pop(name) for name in config.variables if name in os.environ}
-    try:
-        yield
-    finally:
-        os.environ.update(held)
 
 
 def _from_flags(

@@ -9,7 +9,8 @@ import click
 from plugline.cli import render
 from plugline.cli.app import FAULTS, MISUSED, OK, STOPPED
 from plugline.cli.options import common
-from plugline.cli.pipelines import PipelineCommand, configuration, hidden_variables, input_options
+from plugline.cli.pipelines import PipelineCommand, configuration, input_options
+from plugline.cli.running import hidden_variables
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.pipeline.preview import PreviewedRecord, plan_preview, preview
 from plugline.pipeline.steps import MISSING, Change, Passage, StepView

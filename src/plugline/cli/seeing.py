@@ -4,7 +4,6 @@ import os
 from dataclasses import replace
 
 from plugline.cli import render
-from plugline.cli.app import Misuse
 from plugline.cli.progress import ProgressLine
 from plugline.pipeline.plan import Plan
 from plugline.pipeline.report import RunReport
@@ -99,6 +98,8 @@ def _check_page(path: str) -> None:
     Raises:
         Misuse: It is a folder, or in none.
     """
+    from plugline.cli.app import Misuse  # noqa: PLC0415 - brings the parser, which has been there since an option was given
+
     folder = os.path.dirname(path) or "."
     if os.path.isdir(path) or not os.path.basename(path):
         raise Misuse(f"--report {path!r} is a folder, expected a file", "name a file in it: --report report.html")

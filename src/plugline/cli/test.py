@@ -12,8 +12,9 @@ from plugline.cli import render
 from plugline.cli.app import FAULTS, MISUSED, OK, Misuse
 from plugline.cli.excerpts import with_source_lines
 from plugline.cli.options import common
-from plugline.cli.pipelines import hidden_variables, load_config
+from plugline.cli.pipeline_files import load_config
 from plugline.cli.preview import value_text
+from plugline.cli.running import hidden_variables
 from plugline.cli.settings import Settings
 from plugline.errors import ConfigurationError
 from plugline.files import read_source

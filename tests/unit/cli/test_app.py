@@ -88,6 +88,7 @@ def test_help_imports_no_command_and_nothing_costly() -> None:
         "plugline.cli",
         "plugline.cli.app",
         "plugline.cli.exits",
+        "plugline.cli.guard",
         "plugline.cli.render",
         "plugline.findings",
         "plugline.values",

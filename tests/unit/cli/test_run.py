@@ -348,3 +348,25 @@ def test_a_run_that_takes_long_tells_on_a_terminal_how_far_it_is(quickstart: Pat
     assert "120 records in, 120 out, 0 failed" in text
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
     assert "records, " not in done.stderr
+
+
+def test_a_pipeline_file_runs_without_what_few_runs_need() -> None:
+    costly = {"click", "fractions", "hashlib", "pathlib", "tempfile", "urllib.parse", "zoneinfo"}
+    code = "import sys; from plugline.cli import main; print(main(['run', '-q', 'pipeline.toml']), *sys.modules)"
+    environment = {**os.environ, "PLUGLINE_PROCESSES": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True, env=environment
+    )
+    exit_code, *modules = done.stdout.split()
+    assert (exit_code, costly.intersection(modules)) == ("0", set())
+
+
+@pytest.mark.parametrize("words", [["missing.toml"], ["-q", "pipeline.toml"], ["--resume", "pipeline.toml"]])
+def test_words_mean_the_same_with_and_without_the_parser_of_command_lines(
+    capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    def said(words: list[str]) -> tuple[int, str]:
+        code = main(["run", *words])
+        return code, re.sub(r"[\d.,]+ (ms|s|records/s)", "", capsys.readouterr().err)
+
+    assert said(words) == said(["--max-errors", "5%", *words])

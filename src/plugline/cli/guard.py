@@ -1,0 +1,90 @@
+"""One command, whatever becomes of it, to an exit code; without the parser of command lines."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import plugline
+from plugline.cli import render
+from plugline.cli.exits import INTERRUPTED, OK, OUR_BUG, STOPPED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # made by whoever has them applied
+    from plugline.cli.settings import Settings
+
+_TERMINATED = 128 + 15
+
+
+class Invocation:
+    """What all of one invocation share: whether tracebacks are wanted, and the signal that ended it."""
+
+    def __init__(self) -> None:
+        self.verbose = False
+        self.signal = signal.SIGINT
+
+
+def guarded(command: Callable[[], int], invocation: Invocation) -> int:
+    """Run a command, tell what went wrong, and return the exit code."""
+    _guard_standard_streams()
+    try:
+        code = command()
+        render.flush()
+    except BrokenPipeError:
+        render.forget_output()
+        return OK
+    except KeyboardInterrupt:
+        return INTERRUPTED if invocation.signal == signal.SIGINT else _TERMINATED
+    except render.OutputLost as error:
+        render.forget_output()
+        render.error(f"standard output cannot be written: {error}")
+        return STOPPED
+    except Exception as error:  # noqa: BLE001 - whatever reaches this place is a bug of ours, and is told as one
+        _tell_bug(error, verbose=invocation.verbose)
+        return OUR_BUG
+    return code
+
+
+@contextmanager
+def applied(settings: "Settings") -> Iterator[None]:
+    """Let the settings of the tool hold for as long as the block runs."""
+    render.use_colours(settings.text("color"))
+    try:
+        level = settings.text("log_level")
+        if level == "off":
+            yield
+            return
+        from plugline.cli.logs import logged  # noqa: PLC0415 - logging costs more than a listing
+
+        with logged(level, settings.text("log_format")):
+            yield
+    finally:
+        render.use_colours("auto")
+
+
+def _guard_standard_streams() -> None:
+    """Occupy closed standard descriptors, so that no output file becomes number 1, which anybody prints to.
+
+    Each is opened the wrong way round, as gnulib's ``stdopen`` does: using it fails instead of losing what is written.
+    """
+    for descriptor, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_RDONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            with suppress(OSError):
+                os.open(os.devnull, flags)
+
+
+def _tell_bug(error: Exception, *, verbose: bool) -> None:
+    if verbose:
+        from traceback import format_exception  # noqa: PLC0415 - costly, and only for what should not happen
+
+        render.say("".join(format_exception(error)).rstrip())
+    said = " ".join(str(error).split())
+    version = f"plugline {plugline.__version__}, Python {sys.version.split()[0]}, {sys.platform}"
+    again = "" if verbose else "run it again with -v, and "
+    render.error(
+        f"a bug in plugline: {type(error).__name__}: {said}" if said else f"a bug in plugline: {type(error).__name__}",
+        f"{again}report the command, the traceback and this line: {version}",
+    )
