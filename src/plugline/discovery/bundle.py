@@ -8,7 +8,7 @@ Invariants:
        several processes may append at once.
 
 An entry is the source's digest, the check of what comes between it and the source, the lengths of outline and code, then the
-outline (see :mod:`plugline.discovery.outline`) and the code, both marshalled, and the source itself. The source is for
+outline (see :mod:`plugline.discovery.outline`), and the code with what it imports where it is inert, both marshalled, and the source itself. The source is for
 people: when a plugin's file is gone, tracebacks and ``inspect.getsource`` go on to show what is running.
 """
 
@@ -18,7 +18,10 @@ import os
 
 from plugline.discovery.cache import open_ours, read_at, write_whole
 from plugline.files import DIGEST_BYTES, digest_of
-from plugline.typed import CodeType
+from plugline.typed import TYPE_CHECKING, CodeType
+
+if TYPE_CHECKING:
+    from plugline.discovery.inert import Needs
 
 _LENGTHS_AT = 2 * DIGEST_BYTES
 _HEAD_BYTES = _LENGTHS_AT + 8
@@ -52,17 +55,26 @@ class Bundle:
 
     def find_code(self, digest: bytes, where: Where) -> CodeType | None:
         """Return the code that was compiled from the source of this digest, or ``None`` on any doubt."""
+        found = self._find(digest, where)
+        return found[0] if found is not None else None
+
+    def _find(self, digest: bytes, where: Where) -> "tuple[CodeType, Needs | None] | None":
         entry = self._checked(digest, where)
-        code = _unmarshal(entry[_middle(entry) : _end(entry)]) if entry is not None else None
-        return code if isinstance(code, CodeType) else None
+        found = _unmarshal(entry[_middle(entry) : _end(entry)]) if entry is not None else None
+        return found if isinstance(found, tuple) else None
 
     def find_code_for(self, path: str, digest: bytes, where: Where) -> CodeType | None:
         """Return the code that was compiled from the source of this digest, as that of a file of this path."""
-        code = self.find_code(digest, where) if where[1] else None
-        if code is not None and code.co_filename != path:
+        found = self.find_running(path, digest, where)
+        return found[0] if found is not None else None
+
+    def find_running(self, path: str, digest: bytes, where: Where) -> "tuple[CodeType, Needs | None] | None":
+        """Return the same, and what it imports where it is inert (:mod:`plugline.discovery.inert`)."""
+        found = self._find(digest, where) if where[1] else None
+        if found is not None and found[0].co_filename != path:
             # As importlib does: the folder is reached by another path than it was then.
-            _imp._fix_co_filename(code, path)  # type: ignore[attr-defined]  # noqa: SLF001
-        return code
+            _imp._fix_co_filename(found[0], path)  # type: ignore[attr-defined]  # noqa: SLF001
+        return found
 
     def find_outline(self, digest: bytes, where: Where) -> object:
         """Return the outline of that source, or ``None`` on any doubt."""
@@ -138,8 +150,10 @@ class Bundle:
 
 def entry_of(digest: bytes, outline: tuple[object, ...], code: CodeType, source: bytes) -> bytes | None:
     """Return what :meth:`Bundle.append` writes; ``None`` for code that is nested too deeply to be written."""
+    from plugline.discovery.inert import inert_needs  # noqa: PLC0415 - for who writes
+
     try:
-        marshalled = marshal.dumps(outline), marshal.dumps(code)  # type: ignore[arg-type]  # tuples, strings, numbers
+        marshalled = marshal.dumps(outline), marshal.dumps((code, inert_needs(code)))  # type: ignore[arg-type]  # tuples, strings, numbers
     except ValueError:
         return None  # marshal goes half as deep as the compiler
     payload = b"".join((*(len(part).to_bytes(4, "little") for part in marshalled), *marshalled))

@@ -9,7 +9,7 @@ from plugline.discovery.trees import DiskTree
 from plugline.host.circumstances import Circumstances
 from plugline.host.plugin import Aside, Plugin, Rejected
 from plugline.host.recalling import memories_of, recall_one, recall_places
-from plugline.host.waiting import waiting_loader
+from plugline.host.waiting import made, waiting_loader
 from plugline.typed import (
     TYPE_CHECKING,
     Callable,
@@ -721,10 +721,16 @@ class Host(Generic[T_co]):
         from plugline.discovery.paused import PausedCollector  # noqa: PLC0415 - for who loads many
 
         with self._loader.lock, PausedCollector(), self._loader:
+            loader = made(self._loader)
             # Running a file may show classes that its source did not.
             while new := [plugin for plugin in self if plugin.name not in tried]:
                 tried.update(plugin.name for plugin in new)
-                loaded.update(plugin.name for plugin in new if self._try_load(plugin, instances=instances))
+                loaded.update(
+                    plugin.name
+                    for plugin in new
+                    if plugin._load_inert(loader)  # noqa: SLF001 - a host owns its handles
+                    or self._try_load(plugin, instances=instances)
+                )
         return [plugin for plugin in self if plugin.name in loaded]
 
     def _try_load(self, plugin: Plugin[T_co], *, instances: bool = True) -> bool:

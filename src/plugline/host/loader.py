@@ -28,7 +28,7 @@ from plugline.loading.namespace import (
     stand_first,
 )
 from plugline.loading.target import Declined, Faulty, Target, Vanished, quick_target
-from plugline.loading.traces import Trace, trace_of
+from plugline.loading.traces import InertTrace, Trace, trace_of
 from plugline.loading.watching import Told, Watch
 from plugline.typed import (
     TYPE_CHECKING,
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     # What runs and binds plugins is imported where one is run.
     from plugline.contract.permissions import Permissions
     from plugline.discovery.index import FolderIndex
+    from plugline.discovery.inert import Needs
     from plugline.host.dispatching import Dispatching
     from plugline.host.isolating import Isolator
     from plugline.host.plugin import Plugin
@@ -79,8 +80,28 @@ class Loaded(Value):
 
 
 _BLOCK = b"/// script"
+_NEVER_INERT = frozenset(("available", "on_load", "__getattr__"))  # what is called, or asked, while a plugin is loaded
 
 Outcome = Loaded | Declined | Vanished | tuple[Finding, ...]
+
+
+def are_there(needs: "Needs") -> bool:
+    """Whether what an inert module imports is loaded, so that importing it runs nothing; what Python brings is loaded now."""
+    modules = sys.modules
+    for name, taken in needs:
+        module = modules.get(name)
+        if module is None and name.partition(".")[0] in sys.stdlib_module_names - _TALKING:
+            try:
+                __import__(name)
+            except Exception:  # noqa: BLE001 - not on this machine; the plugin is told so when it is run
+                return False
+            module = modules.get(name)
+        if type(module) is not ModuleType or not module.__dict__.keys() >= set(taken):
+            return False
+    return True
+
+
+_TALKING = frozenset(("antigravity", "idlelib", "site", "this", "turtledemo"))  # do something when they are imported
 
 
 def _imported(entry: Entry) -> frozenset[str]:
@@ -100,10 +121,11 @@ class _Staged:
 class _Ready:
     """What is run as it is: the code of bytes that were read and hashed just now, admitted when they were listed."""
 
-    __slots__ = ("loader", "name", "namespace", "path", "trace")
+    __slots__ = ("loader", "name", "namespace", "needs", "path", "trace")
 
-    def __init__(self, trace: Trace, loader: PrivateLoader, namespace: Namespace) -> None:
+    def __init__(self, trace: Trace, loader: PrivateLoader, namespace: Namespace, needs: "Needs | None") -> None:
         self.name, self.path, self.trace, self.loader, self.namespace = trace.name, trace.path, trace, loader, namespace
+        self.needs = needs  # what it imports, where it is inert
 
 
 class _Bound:
@@ -156,6 +178,7 @@ class Loader:
         self._known_modules = 0  # before the batch
         self._texts: dict[int, str | None] = {}  # the circumstances at the beginning of the batch, by finder
         self._staged: dict[tuple[str, str], _Staged] = {}
+        self._at_hand: tuple[Entry, _Ready | None] | None = None  # what was read for the next load
         self._namespaces: dict[int, Namespace] = {}
         self._declared: dict[tuple[str, str], Permissions] = {}  # of packages, by namespace and folder
         self._failures: dict[tuple[int, str], tuple[str, Declined | tuple[Finding, ...]]] = {}
@@ -399,6 +422,9 @@ class Loader:
             entry: The plugin.
             slow: Told, by another thread, if that takes long.
         """
+        inert = self.load_inert(entry)
+        if inert is not None:
+            return inert
         self._depth += 1
         self._watch.open()
         self._watch.begin(slow)
@@ -444,6 +470,9 @@ class Loader:
 
         ``None`` where there is any doubt, and for what is not plain: then it is read, checked and found as any other.
         """
+        at_hand, self._at_hand = self._at_hand, None
+        if at_hand is not None and at_hand[0] is entry:
+            return at_hand[1]
         namespace = self._namespaces.get(entry.finder)
         relative = entry.row[ENTRY]
         if type(namespace) is not Namespace or self.compiler is not None or "/" in relative:
@@ -469,12 +498,47 @@ class Loader:
         if name in sys.modules or "." in module:
             return None
         bundle = listed.memory.bundle
-        code = bundle.find_code_for(path, digest, where) if bundle is not None else None
-        if code is None:
+        running = bundle.find_running(path, digest, where) if bundle is not None else None
+        if running is None:
             return None
+        code, needs = running
         if namespace.name not in sys.modules:
             __import__(namespace.name)
-        return _Ready(Trace(name, path, content, code), PrivateLoader(namespace, relative, entry.row), namespace)
+        inert = needs is not None and not self.injected and _NEVER_INERT.isdisjoint(code.co_names)
+        trace = (InertTrace if inert else Trace)(name, path, content, code)
+        return _Ready(trace, PrivateLoader(namespace, relative, entry.row), namespace, needs if inert else None)
+
+    def load_inert(self, entry: Entry) -> Loaded | None:
+        """Load a plugin that can do nothing while it is loaded but define, so that nobody need watch it.
+
+        ``None``, with nothing left behind, where it is no such plugin, or anything is to be told of it: then :meth:`load` is asked.
+        """
+        if type(entry) is not RememberedEntry or self.isolator is not None:
+            return None
+        ready = self._ready(entry)
+        self._at_hand = (entry, ready)
+        if ready is None or not isinstance(ready.trace, InertTrace) or not are_there(ready.needs or ()):
+            return None
+        from plugline.loading.making import define_module  # noqa: PLC0415 - a listing does without
+
+        start = monotonic_seconds()
+        module = define_module(ready.loader, ready.trace)
+        seconds = monotonic_seconds() - start
+        if module is None:
+            return None
+        target: object = quick_target(module, self._around.interfaces, ready.name)
+        if target is None:
+            undo = Undo(None, {})
+            target = self.bind(entry, module, "", ready.path, undo, private=True)
+        if not isinstance(target, Target):
+            forget_modules([ready.name])
+            self._at_hand = None
+            return None
+        if "on_unload" in module.__dict__ or "on_reload" in module.__dict__:
+            self.begun[ready.name] = module
+        self._at_hand = None
+        self._loaded[id(entry)] = entry
+        return Loaded(entry, target, seconds)
 
     def _load_ready(self, entry: RememberedEntry, ready: _Ready) -> Outcome:
         """Run and bind, and put back what belongs to the whole process and was changed meanwhile."""

@@ -342,6 +342,24 @@ class Plugin(Generic[T_co]):
         else:
             self._loader.dispatching.take_in(self, self._link_if_any)
 
+    def _load_inert(self, loader: "Loader") -> bool:
+        """Load it in the quickest way, where it is such a plugin and was never loaded; whether it is ready to be used.
+
+        Args:
+            loader: Its own, in the middle of a batch.
+        """
+        if self._outcome is not None or self._aside is not None or self._history is not None or self._needs:
+            return False
+        loaded = loader.load_inert(self._entry)
+        if loaded is None:
+            return False
+        self._outcome, self._generation = loaded, 1
+        loader.handles.append(ref(self))
+        if isinstance(loaded.target.value, type):
+            return False  # an instance is to be made
+        self._default = loaded.target.value
+        return True
+
     def _tell_slow(self, seconds: float, thread: int) -> None:
         """Take note, in another thread, that it has been loading for so long."""
         import logging  # noqa: PLC0415 - needed only when something went wrong

@@ -8,7 +8,7 @@ import sys
 from _frozen_importlib import ModuleSpec, _ModuleLockManager  # type: ignore[attr-defined]
 
 from plugline.loading.namespace import PrivateLoader
-from plugline.loading.traces import Trace, run_traced
+from plugline.loading.traces import InertTrace, Trace, run_traced
 from plugline.typed import Mapping, ModuleType
 
 
@@ -26,16 +26,9 @@ def make_module(loader: PrivateLoader, trace: Trace, injected: Mapping[str, obje
         already = sys.modules.get(name)
         if already is not None:
             return already  # another thread has imported it since somebody looked
-        spec = ModuleSpec(name, loader, origin=path)  # type: ignore[arg-type]  # the import system asks it for nothing
-        spec.has_location = True
-        module = ModuleType(name)
+        module, spec = _new_module(loader, name, path, parent)
         attributes = module.__dict__
-        attributes["__file__"] = path
-        attributes["__loader__"] = loader
-        attributes["__package__"] = parent
-        attributes["__spec__"] = spec
         attributes.update(injected)
-        spec._initializing = True  # type: ignore[attr-defined]  # noqa: SLF001 - who imports it meanwhile waits
         sys.modules[name] = module
         try:
             run_traced(trace, attributes)
@@ -50,4 +43,40 @@ def make_module(loader: PrivateLoader, trace: Trace, injected: Mapping[str, obje
     above = sys.modules.get(parent)
     if above is not None:
         setattr(above, part, module)
+    return module
+
+
+def _new_module(loader: PrivateLoader, name: str, path: str, parent: str) -> tuple[ModuleType, ModuleSpec]:
+    spec = ModuleSpec(name, loader, origin=path)  # type: ignore[arg-type]  # the import system asks it for nothing
+    spec.has_location = True
+    module = ModuleType(name)
+    attributes = module.__dict__
+    attributes["__file__"] = path
+    attributes["__loader__"] = loader
+    attributes["__package__"] = parent
+    attributes["__spec__"] = spec
+    spec._initializing = True  # type: ignore[attr-defined]  # noqa: SLF001 - who imports it meanwhile waits
+    return module, spec
+
+
+def define_module(loader: PrivateLoader, trace: InertTrace) -> ModuleType | None:
+    """Run an inert module, as :func:`make_module` does any; ``None`` where it raises, or is there already."""
+    name = trace.name
+    parent, _, part = name.rpartition(".")
+    with _ModuleLockManager(name):
+        if name in sys.modules:
+            return None
+        module, spec = _new_module(loader, name, trace.path, parent)
+        sys.modules[name] = module
+        try:
+            trace.run(module.__dict__)
+        except BaseException as error:
+            del sys.modules[name]
+            if not isinstance(error, Exception):
+                raise
+            return None  # it is told by who runs it with everything around
+        finally:
+            spec._initializing = False  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+        loader.trace = trace
+    setattr(sys.modules[parent], part, module)
     return module

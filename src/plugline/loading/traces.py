@@ -16,7 +16,7 @@ from sys import getrefcount
 from time import time
 
 from plugline.loading.locks import COLLISIONS
-from plugline.typed import TYPE_CHECKING, Callable, CodeType, FunctionType, Iterable, Iterator, ModuleType, cast
+from plugline.typed import TYPE_CHECKING, Callable, CodeType, FunctionType, Iterable, Iterator, Mapping, ModuleType, cast
 
 if TYPE_CHECKING:
     from plugline.loading.effects import Effects
@@ -35,6 +35,10 @@ def _plain_instructions() -> bytes:
 
 
 _plain: list[bytes] = []
+
+
+_NOTHING_HELD: frozenset[int] = frozenset()
+_NOBODY: "Mapping[str, ref[object]]" = {}  # one for all: it is replaced, and never added to
 
 
 class Trace:
@@ -76,18 +80,90 @@ class Trace:
         self.code = code
         self.began = time()
         self.effects: Effects | None = None
-        self.held: frozenset[int] = frozenset()
+        self.held = _NOTHING_HELD
         self.defined: tuple[str, ...] = ()  # and no set, which takes ten times as much memory
         self.state: dict[str, tuple[int, int]] = {}
-        self.departed: dict[str, ref[object]] = {}
+        self.departed = _NOBODY
 
     def __del__(self) -> None:
         forget_code(self.code)
+
+    def left_names(self) -> tuple[str, ...]:
+        """Return the names that it had when the load ended."""
+        return self.defined
+
+    def variables(self) -> list[str]:
+        """Return the names of its variables, sorted."""
+        return sorted(self.state)
+
+    def is_untouched(self, name: str, value: object) -> bool | None:
+        """Whether a variable is as the load left it, ``None`` for a name that it did not leave."""
+        was = self.state.get(name)
+        return None if was is None else fingerprint(value) == was
 
     def undo_effects(self) -> None:
         """Undo what it left in the process."""
         if self.effects is not None:
             self.effects.undo()
+
+
+class InertTrace(Trace):
+    """That of a module that is inert (:mod:`plugline.discovery.inert`): nothing need be kept, since running it again shows it."""
+
+    __slots__ = ()
+
+    def run(self, names: dict[str, object]) -> None:
+        """Run it for good; what it raises passes."""
+        _paths.add(self.path)
+        if get_ident() in _depth:
+            _expect_calls(self.code)  # as for any other
+        exec(self.code, names)  # noqa: S102 - this is where a plugin is run
+
+    def _left(self) -> dict[str, object]:
+        """Return what running it leaves."""
+        names: dict[str, object] = {"__name__": self.name, "__file__": self.path}
+        try:
+            exec(self.code, names)  # noqa: S102 - it does nothing but define
+        except Exception:  # noqa: BLE001 - a module that it imports is there no more; then nothing is known
+            return {}
+        return names
+
+    def variables(self) -> list[str]:
+        """See :class:`Trace`."""
+        return sorted(name for name, value in self._left().items() if _is_variable(name, value))
+
+    def is_untouched(self, name: str, value: object) -> bool | None:
+        """See :class:`Trace`."""
+        left = self._left()
+        return _is_alike(left[name], value) if name in left and _is_variable(name, left[name]) else None
+
+    def left_names(self) -> tuple[str, ...]:
+        """See :class:`Trace`."""
+        return tuple(self._left())
+
+
+def _is_variable(name: str, value: object) -> bool:
+    return type(value) not in _NO_STATE and name[:2] != "__" and not issubclass(type(value), type)
+
+
+def _is_alike(left: object, value: object, depth: int = 4) -> bool:
+    """Whether a value is what an inert module's own one was, which has data, functions and classes of its own in it."""
+    kind = type(value)
+    if kind.__name__ != type(left).__name__ or kind.__module__ != type(left).__module__ or depth == 0:
+        return False
+    if kind in _NO_STATE or kind is type:
+        return value is left or getattr(value, "__qualname__", None) == getattr(left, "__qualname__", "")
+    if kind is list or kind is tuple:
+        pairs = zip(cast("list[object]", left), cast("list[object]", value), strict=False)
+        return len(left) == len(value) and all(_is_alike(one, other, depth - 1) for one, other in pairs)  # type: ignore[arg-type]
+    if kind is dict:
+        return left.keys() == value.keys() and all(  # type: ignore[attr-defined]
+            _is_alike(one, value[key], depth - 1)  # type: ignore[index]
+            for key, one in left.items()  # type: ignore[attr-defined]
+        )
+    if kind.__module__ == "builtins":
+        return bool(left == value)
+    return _is_alike(getattr(left, "__dict__", {}), getattr(value, "__dict__", {}), depth - 1)
 
 
 _ran: set[int] = set()  # ids of code objects, which the traces keep alive
@@ -162,11 +238,7 @@ def run_traced(trace: Trace, names: dict[str, object]) -> None:
         COLLISIONS.note(error, collisions)
         raise
     trace.defined = tuple(names)
-    trace.state = {
-        name: fingerprint(value)
-        for name, value in names.items()
-        if type(value) not in _NO_STATE and name[:2] != "__" and not issubclass(type(value), type)
-    }
+    trace.state = {name: fingerprint(value) for name, value in names.items() if _is_variable(name, value)}
 
 
 _NO_STATE = frozenset({FunctionType, ModuleType})

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from types import CodeType, FunctionType, ModuleType
 
-from plugline.loading.traces import Trace, fingerprint
+from plugline.loading.traces import Trace
 from plugline.reloading.codes import Comparison
 
 _DATA = (str, bytes, int, float, complex, bool, type(None), list, dict, set, frozenset, tuple, bytearray)
@@ -48,10 +48,9 @@ class Differences:
         befores, afters = _own_names(old, trace.name), _own_names(new, trace.name)
         edited = {_shown(code) for code, _ in comparison.edited}
         self.added = tuple(name for name in afters if name not in befores and not self._is_made(name, afters))
+        known = trace.left_names()
         self.removed = tuple(
-            name
-            for name in befores
-            if name not in afters and name in trace.defined and not self._is_made(name, befores)
+            name for name in befores if name not in afters and name in known and not self._is_made(name, befores)
         )
         lost = tuple(_lost(old, new, trace, kept))
         self.changed = tuple(
@@ -113,12 +112,12 @@ def _lost(old: dict[str, object], new: dict[str, object], trace: Trace, kept: Se
     for name, value in old.items():
         if name in kept or name.startswith("__") or isinstance(value, (ModuleType, FunctionType, type)):
             continue
-        was = trace.state.get(name)
-        if was is None:
+        untouched = trace.is_untouched(name, value)
+        if untouched is None:
             if name not in new:
                 yield name
             continue
-        if fingerprint(value) == was:
+        if untouched:
             continue
         after = new.get(name, _ABSENT)
         if after is value or (_is_plain(value) and _is_plain(after) and value == after):

@@ -38,7 +38,7 @@ def graft(parts: list[Part], done: Done) -> None:
         done.in_flight += (told_frame(frame) for frame in frames if frame.f_globals is part.names)
         done.in_flight += _retire(part, running=bool(frames))
         done.changed += edited_names(part.comparison)
-        done.kept += sorted(part.trace.state)
+        done.kept += part.trace.variables()
 
 
 def _plan(part: Part, plan: Plan, transition: Transition | None) -> None:

@@ -473,3 +473,71 @@ def test_a_file_that_is_replaced_while_it_is_read_is_listed_and_run_as_one_of_th
         finally:
             stop = True
         writing.result(10)
+
+
+INERT = "import math\nclass Kept:\n    size = 1\nLEVEL = 1\nTABLE = {'a': [1]}\nkept = Kept()\n" + PLUGIN.format(n=1)
+
+
+def remembered(folder: Path, text: str) -> None:
+    """Let a plugin be one that was listed before."""
+    (folder / "p1.py").write_text(text)
+    shown(folder)
+
+
+def test_a_plugin_that_only_defines_is_reloaded_as_any_other(folder: Path) -> None:
+    remembered(folder, INERT + "def gone(): pass\n")
+    with Host(folder, interface=INTERFACE) as host:
+        module: Any = host["p1"].load()
+        function = module.transform
+        (folder / "p1.py").write_text(INERT.replace("return 1", "return 2") + "def gone(): pass\n")
+        report = host.reload("p1")
+        assert (report.how, report.kept) == ("grafted", ("LEVEL", "TABLE", "kept"))
+        assert function(None) == 2
+        (folder / "p1.py").write_text(INERT.replace("return 1", "return 3") + "NEW = 1\n")
+        report = host.reload("p1")
+        assert (report.how, report.removed, report.lost) == ("adopted", ("gone",), ())
+        assert function(None) == 3
+
+
+def test_what_a_plugin_that_only_defines_has_changed_since_is_told_as_lost(folder: Path) -> None:
+    remembered(folder, INERT)
+    with Host(folder, interface=INTERFACE) as host:
+        module: Any = host["p1"].load()
+        module.LEVEL = 2
+        module.TABLE["a"].append(2)
+        module.kept.name = "x"
+        module.late = []
+        (folder / "p1.py").write_text(INERT + "NEW = 1\n")
+        assert sorted(host.reload("p1").lost) == ["LEVEL", "TABLE", "kept", "late"]
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ("x = nowhere\n", "NameError: name 'nowhere' is not defined"),
+        ("import not_there_at_all\n", "needs the module 'not_there_at_all'"),
+        ("from math import nothing\n", "cannot import name 'nothing' from 'math'"),
+        ("class A(int, dict): pass\n", "TypeError: multiple bases have instance lay-out conflict"),
+    ],
+)
+def test_a_plugin_that_only_defines_and_fails_is_told_of_as_any_other(folder: Path, before: str, said: str) -> None:
+    remembered(folder, before + PLUGIN.format(n=1))
+    with Host(folder, interface=INTERFACE) as host:
+        with pytest.raises(LoadError, match=said.replace("(", r"\(")):
+            host["p1"].load()
+        assert "plugins.p1" not in sys.modules
+        assert [plugin.name for plugin in host.load_all()] == ["p0", "p2"]
+
+
+def test_of_plugins_that_only_define_each_moment_is_kept(folder: Path) -> None:
+    said = "def on_load(): LOG.append('on')\ndef on_unload(): LOG.append('off')\nLOG = []\n" + PLUGIN.format(n=1)
+    remembered(folder, said)
+    (folder / "p2.py").write_text("def available(): return 'not here'\n" + PLUGIN.format(n=2))
+    shown(folder)
+    with Host(folder, interface=INTERFACE) as host:
+        assert [plugin.name for plugin in host.load_all()] == ["p0", "p1"]
+        assert host.declined == {"p2": "not here"}
+        log = vars(sys.modules["plugins.p1"])["LOG"]
+        assert log == ["on"]
+        host.unload("p1")
+        assert log == ["on", "off"]
