@@ -16,7 +16,17 @@ from sys import getrefcount
 from time import time
 
 from plugline.loading.locks import COLLISIONS
-from plugline.typed import TYPE_CHECKING, Callable, CodeType, FunctionType, Iterable, Iterator, Mapping, ModuleType, cast
+from plugline.typed import (
+    TYPE_CHECKING,
+    Callable,
+    CodeType,
+    FunctionType,
+    Iterable,
+    Iterator,
+    Mapping,
+    ModuleType,
+    cast,
+)
 
 if TYPE_CHECKING:
     from plugline.loading.effects import Effects
@@ -96,10 +106,14 @@ class Trace:
         """Return the names of its variables, sorted."""
         return sorted(self.state)
 
-    def is_untouched(self, name: str, value: object) -> bool | None:
-        """Whether a variable is as the load left it, ``None`` for a name that it did not leave."""
-        was = self.state.get(name)
-        return None if was is None else fingerprint(value) == was
+    def untouched(self) -> Callable[[str, object], bool | None]:
+        """Return what tells of a variable whether it is as the load left it; ``None`` for a name that it did not leave."""
+
+        def is_untouched(name: str, value: object) -> bool | None:
+            was = self.state.get(name)
+            return None if was is None else fingerprint(value) == was
+
+        return is_untouched
 
     def undo_effects(self) -> None:
         """Undo what it left in the process."""
@@ -132,10 +146,14 @@ class InertTrace(Trace):
         """See :class:`Trace`."""
         return sorted(name for name, value in self._left().items() if _is_variable(name, value))
 
-    def is_untouched(self, name: str, value: object) -> bool | None:
+    def untouched(self) -> Callable[[str, object], bool | None]:
         """See :class:`Trace`."""
         left = self._left()
-        return _is_alike(left[name], value) if name in left and _is_variable(name, left[name]) else None
+
+        def is_untouched(name: str, value: object) -> bool | None:
+            return _is_alike(left[name], value) if name in left and _is_variable(name, left[name]) else None
+
+        return is_untouched
 
     def left_names(self) -> tuple[str, ...]:
         """See :class:`Trace`."""

@@ -109,10 +109,11 @@ def _is_plain(value: object, depth: int = 4) -> bool:
 
 def _lost(old: dict[str, object], new: dict[str, object], trace: Trace, kept: Sequence[str]) -> Iterator[str]:
     """Yield the variables whose values had changed since the load and do not go along."""
+    is_untouched = trace.untouched()
     for name, value in old.items():
         if name in kept or name.startswith("__") or isinstance(value, (ModuleType, FunctionType, type)):
             continue
-        untouched = trace.is_untouched(name, value)
+        untouched = is_untouched(name, value)
         if untouched is None:
             if name not in new:
                 yield name
