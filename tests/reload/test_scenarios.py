@@ -4,6 +4,7 @@ import gc
 import logging
 import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -61,6 +62,25 @@ def test_scenario(row: Row, tmp_path: Path, app: ModuleType) -> None:
     folder = tmp_path / "plugins"
     folder.mkdir()
     write(folder, row.before)
+    _check(row, folder, app)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_scenario_of_plugins_that_were_listed_before(
+    row: Row, tmp_path: Path, app: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are loaded from what is remembered, which is another and a quicker way."""
+    now = time.time_ns
+    monkeypatch.setattr("plugline.discovery.update.unix_nanoseconds", lambda: now() + 3_000_000_000)
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    write(folder, row.before)
+    with _host(folder, row) as host:
+        list(host)
+    _check(row, folder, app)
+
+
+def _check(row: Row, folder: Path, app: ModuleType) -> None:
     names: dict[str, object] = {"app": app}
     with _host(folder, row) as host:
         for name in dict.fromkeys(name.partition("/")[0] for name in row.before):

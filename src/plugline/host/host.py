@@ -364,7 +364,8 @@ class Host(Generic[T_co]):
         if self._registry is None:
             with self._loader.lock:
                 if self._registry is None:
-                    self.refresh()
+                    # One that was asked for by its name, and is loaded, stays: it is not for a first look to unload it.
+                    self._look_again(set())
         assert self._registry is not None  # noqa: S101 - refresh has set it
         if self._loader.appeared:
             with self._loader.lock:

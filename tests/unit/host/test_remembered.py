@@ -541,3 +541,13 @@ def test_of_plugins_that_only_define_each_moment_is_kept(folder: Path) -> None:
         assert log == ["on"]
         host.unload("p1")
         assert log == ["on", "off"]
+
+
+def test_a_plugin_asked_for_by_name_stays_as_it_is_when_its_edit_is_refused(folder: Path) -> None:
+    remembered(folder, PLUGIN.format(n=1))
+    with Host(folder, interface=INTERFACE) as host:
+        module: Any = host["p1"].load()
+        (folder / "p1.py").write_text("def transform(:\n    return 'new'\n")
+        assert host.reload("p1").how == "refused"
+        assert sys.modules["plugins.p1"] is module
+        assert inspect.getsource(module.transform) == "def transform(record):\n    return 1\n"
