@@ -172,7 +172,8 @@ def pipelines(folder: Path) -> list[Claim]:
     for level in ("none", "process"):
         text = (
             f'plugins = ["plugins"]\n[source]\npath = "in.ndjson"\n[[steps]]\nuse = "busy"\nisolation = "{level}"\n'
-            f'[sink]\npath = "{level}.ndjson"\n'
+            # One process beside its worker, against one alone: two of both would take turns on two cores.
+            f'[sink]\npath = "{level}.ndjson"\n[run]\nprocesses = 1\n'
         )
         (folder / f"{level}.toml").write_text(text, encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Many records at once through a worker, two frames under way at a time, and past every death to the last of them.
+"""Many records at once through a worker, some thousands under way at a time, and past every death to the last of them.
 
 Invariants that the tests name by their numbers:
 
@@ -7,9 +7,11 @@ Invariants that the tests name by their numbers:
 3. What was not answered when a worker died goes to the next one, record by record, so that another death costs no more
    than its own record. Where a worker ends because of bytes that it sent, that is also how the record is found.
 4. Three deaths without an answer between them end it: the plugin is in quarantine.
+5. Several batches may be begun. They are finished in that order, or abandoned, which ends the worker.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -32,8 +34,10 @@ OnQuarantine: TypeAlias = Literal["dead-letter", "bypass"]
 _FRAME_RECORDS = 1_000  # the cost of a frame, about 40 microseconds in all, is 0.04 a record
 _LEAST_FRAME_RECORDS = 500
 _FRAME_BYTES = 2**20  # as much as a pipe takes without waiting
-_UNDER_WAY = 2
+_RECORDS_UNDER_WAY = 2_000
 _LOOK_SECONDS = 0.025  # how often to look at the clock while one record takes long
+# A record that takes too long is only noticed when its batch is waited for; so nothing is sent ahead of who comes late.
+_MOST_AHEAD_SECONDS = 0.05
 
 
 class RecordWatch:
@@ -61,17 +65,50 @@ class RecordWatch:
         return min(left, _LOOK_SECONDS)
 
 
+class _Batch:
+    """Records that are to have outcomes.
+
+    Attributes:
+        number: Later batches have higher ones.
+        records: Given to the step.
+        outcomes: Of each; :data:`_NONE_YET` where there is none.
+        left: How many have none.
+    """
+
+    __slots__ = ("left", "number", "outcomes", "records")
+
+    def __init__(self, number: int, records: list[Record]) -> None:
+        self.number = number
+        self.records = records
+        self.outcomes: list[object] = [_NONE_YET] * len(records)
+        self.left = len(records)
+
+    def settle(self, index: int, outcome: object) -> None:
+        """Give one record its outcome."""
+        self.outcomes[index] = outcome
+        self.left -= 1
+
+    def give_up(self, failed: Failed | None) -> None:
+        """Let all that have no outcome fail; without ``failed`` they go on as they are."""
+        for index, outcome in enumerate(self.outcomes):
+            if outcome is _NONE_YET:
+                self.outcomes[index] = failed if failed is not None else self.records[index]
+        self.left = 0
+
+
 @dataclass(slots=True)
 class _Frame:
     """Records that were sent together.
 
     Attributes:
-        indexes: Their places in the batch.
+        batch: What they belong to.
+        indexes: Their places in it.
         sequence: The number of the request.
         careful: Whether it is one record, and no other frame is under way.
         answered: How many of them have an outcome.
     """
 
+    batch: _Batch
     indexes: range
     sequence: int
     careful: bool
@@ -79,7 +116,7 @@ class _Frame:
 
 
 class IsolatedBatch:
-    """A step's ``transform`` for many records at once: see :data:`plugline.records.outcomes.BatchCall`.
+    """A step's ``transform`` for many records at once: see :class:`plugline.records.outcomes.BeginsBatches`.
 
     Args:
         proxy: What loading the plugin gave.
@@ -93,84 +130,156 @@ class IsolatedBatch:
             raise TypeError(message)
         self._proxy = proxy  # held, since the worker's instance goes with it
         self._plugin: IsolatedPlugin = proxy._plugin  # noqa: SLF001 - its other half
-        self._number = proxy._number  # noqa: SLF001 - likewise
-        self._method = method
-        self._bypass = on_quarantine == "bypass"
+        number = proxy._number  # noqa: SLF001 - likewise
+        self._run = _Run(self._plugin, number, method, bypass=on_quarantine == "bypass")
+        self._begun: deque[_Batch] = deque()
+        self._seen_at = 0.0  # when it was last looked at what the worker does
 
     def __call__(self, records: list[Record]) -> list[object]:
         """Return the outcome of each record."""
         with self._plugin.lock:
-            return _Run(self._plugin, self._number, self._method, records, bypass=self._bypass).run()
+            batch = self._run.add(records)
+            try:
+                self._run.finish(batch)
+            except BaseException:
+                self.abandon()
+                raise
+        return batch.outcomes
+
+    def begin(self, records: list[Record]) -> Callable[[], list[object]]:
+        """Send what can be sent now, and return what waits for the outcomes.
+
+        From here until it is finished or abandoned, the plugin belongs to the calling thread.
+        """
+        self._plugin.lock.acquire()
+        is_late = bool(self._begun) and monotonic_seconds() - self._seen_at > _MOST_AHEAD_SECONDS
+        batch = self._run.add(records)
+        self._begun.append(batch)
+        if not is_late:
+            try:
+                self._run.send_ahead()
+            except BaseException:
+                self.abandon()
+                raise
+        self._seen_at = monotonic_seconds()
+        return lambda: self._finish(batch)
+
+    def _finish(self, batch: _Batch) -> list[object]:
+        if not self._begun or self._begun[0] is not batch:
+            message = "this batch was abandoned, or another one was begun before it"
+            raise RuntimeError(message)
+        try:
+            self._run.finish(batch)
+        except BaseException:
+            self.abandon()
+            raise
+        self._begun.popleft()
+        self._seen_at = monotonic_seconds()
+        self._plugin.lock.release()
+        return batch.outcomes
+
+    def abandon(self) -> None:
+        """Forget all batches that were begun and not finished; the worker ends if it has any of them."""
+        self._run.abandon()
+        while self._begun:
+            self._begun.popleft()
+            self._plugin.lock.release()
 
 
 class _Run:
-    """One batch on its way."""
+    """Batches on their way, through one worker after the other."""
 
-    def __init__(
-        self, plugin: IsolatedPlugin, number: int, method: str, records: list[Record], *, bypass: bool
-    ) -> None:
+    def __init__(self, plugin: IsolatedPlugin, number: int, method: str, *, bypass: bool) -> None:
         self._plugin = plugin
         self._number = number
         self._method = method
-        self._records = records
         self._bypass = bypass
-        self._outcomes: list[object] = [_NONE_YET] * len(records)
-        self._todo: deque[range] = deque()
+        self._life: Life | None = None  # whose worker has what is under way
+        self._batches = 0
+        self._todo: deque[tuple[_Batch, range]] = deque()
         self._careful = 0  # how many of these, from the first on, are to go one by one
         self._under_way: deque[_Frame] = deque()
-        self._last_blamed = -1  # what came before it and is asked for again is no sign of health
+        self._records_under_way = 0
+        self._last_blamed = (0, -1)  # what came before it and is asked for again is no sign of health
         self._watch = RecordWatch(plugin.confinement.timeout_seconds)
 
-    def run(self) -> list[object]:
-        count = len(self._records)
-        size = min(_FRAME_RECORDS, max(_LEAST_FRAME_RECORDS, -(-count // (2 * _UNDER_WAY))))
-        self._todo.extend(range(at, min(at + size, count)) for at in range(0, count, size))
-        while self._todo:
-            try:
-                life = self._plugin.living()
-                self._plugin.ensure(life, self._number)
-            except (PluginError, Unloadable) as error:
-                if not self._go_on_after(error):
-                    break
-                continue
-            self._pass_through(life)
-        return self._outcomes
+    def add(self, records: list[Record]) -> _Batch:
+        """Take records in, behind all that are there."""
+        self._batches += 1
+        batch = _Batch(self._batches, records)
+        count = len(records)
+        size = min(_FRAME_RECORDS, max(_LEAST_FRAME_RECORDS, -(-count // 4)))
+        self._todo.extend((batch, range(at, min(at + size, count))) for at in range(0, count, size))
+        return batch
 
-    def _go_on_after(self, error: Exception) -> bool:
-        """Take that there is no worker. Returns whether to try for another."""
+    def send_ahead(self) -> None:
+        """Send what may be under way; that there is no worker is found by who waits."""
+        try:
+            life = self._living()
+        except (PluginError, Unloadable):
+            return
+        self._send_some(life)
+
+    def _living(self) -> Life:
+        life = self._plugin.living()
+        self._plugin.ensure(life, self._number)
+        return life
+
+    def finish(self, batch: _Batch) -> None:
+        """Wait until all records of a batch have an outcome."""
+        while batch.left:
+            try:
+                life = self._life if self._life is not None and self._under_way else self._living()
+            except (PluginError, Unloadable) as error:
+                self._go_on_after(error)
+                continue
+            self._pass_through(life, batch)
+
+    def abandon(self) -> None:
+        """Forget all of them."""
+        if self._life is not None and self._under_way:
+            self._life.kill()  # answers to what was sent would be taken for answers to the next batch
+        self._todo.clear()
+        self._under_way.clear()
+        self._records_under_way = self._careful = 0
+
+    def _go_on_after(self, error: Exception) -> None:
+        """Take that there is no worker: try for another, or give up."""
         if isinstance(error, Unloadable):
             said = str(error.findings[0].message) if error.findings else f"declined: {error.declined}"
             self._plugin.died(Death(f"could not load the plugin once more: {said}"))
-        if not self._plugin.history.quarantined:
-            return True
-        self._give_up(self._plugin.quarantined())
-        return False
+        if self._plugin.history.quarantined:
+            self._give_up(self._plugin.quarantined())
 
     def _give_up(self, error: Exception) -> None:
         text = describe_error(error)
-        failed = Failed(ErrorText(text.kind, text.message, self._plugin.shown, None))
-        for index, outcome in enumerate(self._outcomes):
-            if outcome is _NONE_YET:
-                self._outcomes[index] = self._records[index] if self._bypass else failed
+        failed = None if self._bypass else Failed(ErrorText(text.kind, text.message, self._plugin.shown, None))
+        for batch in {id(batch): batch for batch, _ in self._todo}.values():
+            batch.give_up(failed)
         self._todo.clear()
+        self._careful = 0
 
-    def _pass_through(self, life: Life) -> None:
-        """Send and receive until all is answered, or the worker died."""
+    def _pass_through(self, life: Life, batch: _Batch) -> None:
+        """Send and receive until all of a batch is answered, or the worker died."""
         try:
-            while self._todo or self._under_way:
-                while self._todo and len(self._under_way) < (1 if self._careful else _UNDER_WAY):
-                    self._send(life, self._todo.popleft())
+            while batch.left:
+                self._send_some(life)
                 if self._under_way:
                     self._receive(life)
         except Died as died:
             self._after(died.death, life)
         except BaseException:
-            life.kill()  # answers to what was sent would be taken for answers to the next batch
+            self.abandon()
             raise
 
-    def _send(self, life: Life, indexes: range) -> None:
+    def _send_some(self, life: Life) -> None:
+        self._life = life
+        while self._todo and self._records_under_way < (1 if self._careful else _RECORDS_UNDER_WAY):
+            self._send(life, *self._todo.popleft())
+
+    def _send(self, life: Life, batch: _Batch, indexes: range) -> None:
         first = indexes[0]
-        records = self._records[first : indexes[-1] + 1]
+        records = batch.records[first : indexes[-1] + 1]
         careful, self._careful = self._careful > 0, max(0, self._careful - 1)
         message: list[object] = ["batch", 0, self._number, self._method, records]
         try:
@@ -179,24 +288,26 @@ class _Run:
             if len(indexes) == 1:
                 text = str(Unsendable(_within_record(error.where), error.said))
                 told = ErrorText("TypeError", f"the record cannot cross to the worker: {text}", self._plugin.shown)
-                self._outcomes[first] = Failed(told)
+                batch.settle(first, Failed(told))
                 return
-            self._halve(indexes)
+            self._halve(batch, indexes)
             return
         if len(content) > _FRAME_BYTES and len(indexes) > 1:
-            self._halve(indexes)
+            self._halve(batch, indexes)
             return
         sequence = life.begin_encoded(content)
-        self._under_way.append(_Frame(indexes, sequence, careful))
+        self._under_way.append(_Frame(batch, indexes, sequence, careful))
+        self._records_under_way += len(indexes)
 
-    def _halve(self, indexes: range) -> None:
+    def _halve(self, batch: _Batch, indexes: range) -> None:
         middle = len(indexes) // 2
-        self._todo.appendleft(indexes[middle:])
-        self._todo.appendleft(indexes[:middle])
+        self._todo.appendleft((batch, indexes[middle:]))
+        self._todo.appendleft((batch, indexes[:middle]))
 
     def _receive(self, life: Life) -> None:
         frame = self._under_way[0]
-        self._watch.restart(sum(len(one.indexes) for one in self._under_way))
+        batch = frame.batch
+        self._watch.restart(self._records_under_way)
         answer = life.receive(frame.sequence, self._watch)
         if not isinstance(answer, Batched):
             raise life.misbehaved(answer)
@@ -205,46 +316,51 @@ class _Run:
         if answer.start != frame.answered or complete != answer.last or (not count and not answer.last):
             raise life.confused(f"answered with {count} results from record {answer.start} on, others were asked for")
         first = frame.indexes[0] + frame.answered
-        self._outcomes[first : first + count] = answer.results
+        batch.outcomes[first : first + count] = answer.results
         for place, kind, message, path, line, traceback in answer.failures:
             if not frame.answered <= place < frame.answered + count:
                 raise life.confused(f"answered with a failure of record {place}, others were asked for")
             error = ErrorText(kind, message, self._plugin.shown if path == self._plugin.path else path, line)
-            self._outcomes[frame.indexes[place]] = Failed(error, traceback or None)
+            batch.outcomes[frame.indexes[place]] = Failed(error, traceback or None)
         frame.answered += count
-        if count and frame.indexes[frame.answered - 1] > self._last_blamed:
+        batch.left -= count
+        if count and (batch.number, frame.indexes[frame.answered - 1]) > self._last_blamed:
             self._plugin.answered()
         if answer.last:
             self._under_way.popleft()
+            self._records_under_way -= len(frame.indexes)
             life.done()
 
     def _after(self, death: Death, life: Life) -> None:
         """Name the record, and see to the others."""
         error = self._plugin.died(death)
         blamed = self._blamed(life.last_at, forged=death.forged)
-        if blamed is not None:
-            self._last_blamed = blamed
-            text = describe_error(error)
-            self._outcomes[blamed] = Failed(ErrorText(text.kind, text.message, self._plugin.shown, None))
-        left = [index for frame in self._under_way for index in frame.indexes[frame.answered :] if index != blamed]
-        # What of a frame was stored before its answer turned out to be confused is asked for again.
-        for index in left:
-            self._outcomes[index] = _NONE_YET
+        left = [(frame.batch, index) for frame in self._under_way for index in frame.indexes[frame.answered :]]
         self._under_way.clear()
-        self._todo.extendleft(range(index, index + 1) for index in reversed(left))
+        self._records_under_way = 0
+        # What of a frame was stored before its answer turned out to be confused is asked for again.
+        for batch, index in left:
+            batch.outcomes[index] = _NONE_YET
+        if blamed is not None:
+            batch, index = blamed
+            self._last_blamed = batch.number, index
+            text = describe_error(error)
+            batch.settle(index, Failed(ErrorText(text.kind, text.message, self._plugin.shown, None)))
+            left = [one for one in left if one != blamed]
+        self._todo.extendleft((batch, range(index, index + 1)) for batch, index in reversed(left))
         self._careful += len(left)
         if self._plugin.history.quarantined:
             self._give_up(self._plugin.quarantined())
 
-    def _blamed(self, at: int, *, forged: bool) -> int | None:
+    def _blamed(self, at: int, *, forged: bool) -> tuple[_Batch, int] | None:
         """Return the place of the record that the worker was at, as far as what it says can be."""
         for frame in self._under_way:
             if forged and not frame.careful:
                 continue  # bytes are read a while after they were sent; record by record they tell
             if frame.careful and at >> 32 == frame.sequence & 0xFFFFFFFF:
-                return frame.indexes[0]
+                return frame.batch, frame.indexes[0]
             if at >> 32 == frame.sequence & 0xFFFFFFFF and frame.answered <= at & 0xFFFFFFFF < len(frame.indexes):
-                return frame.indexes[at & 0xFFFFFFFF]
+                return frame.batch, frame.indexes[at & 0xFFFFFFFF]
         return None
 
 

@@ -1,6 +1,7 @@
 """One split of a plan to its part: the one function that does the work, on whatever engine."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -31,6 +32,7 @@ from plugline.records import (
     Writer,
 )
 from plugline.records.loop import BatchCall, Failure, RecordLoop, StepCall, StopRun, loop_for
+from plugline.records.staged import StagedBatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # imported where steps take tables, or slow records are asked for
@@ -326,10 +328,11 @@ class _Running:
         stream = cast("BinaryIO", self._output) if alone else self._compressing(stack, self._output)
         first = self._split.first or self._alone
         self._guarded_sink(lambda: writer.open(stream, first=first, columns=self._split.columns))
-        for batch in self._batches(stack):
+        stack.callback(self._loop.abandon)
+        for batch, begun in self._begun_ahead(self._batches(stack)):
             encoded: list[object] = []
             failures: list[Failure] = []
-            stop = self._run_loop(batch, encoded, failures)
+            stop = self._run_loop(batch, begun, encoded, failures)
             if failures:
                 lines = self._letters.lines(batch, failures, self._reader)
                 self._guarded_letters(partial(self._letter_lines.write, lines))
@@ -348,12 +351,31 @@ class _Running:
         stack.callback(stream.close)
         return stream
 
-    def _run_loop(self, batch: RawBatch, encoded: list[object], failures: list[Failure]) -> Failure | None:
+    def _begun_ahead(self, batches: Iterator[RawBatch]) -> Iterator[tuple[RawBatch, StagedBatch | None]]:
+        """Yield each batch after the one that follows was begun, as far as a step works on it by itself."""
+        waiting: deque[tuple[RawBatch, StagedBatch | None]] = deque()
+        ahead = not self._loop.in_tables and self._careful is None
+        try:
+            for batch in batches:
+                begun = self._loop.begin_ahead(batch.raws) if ahead else None
+                waiting.append((batch, begun))
+                if begun is None or len(waiting) > 1:
+                    yield waiting.popleft()
+        except _Stopped:
+            yield from waiting  # what came before it is passed through
+            raise
+        yield from waiting
+
+    def _run_loop(
+        self, batch: RawBatch, begun: StagedBatch | None, encoded: list[object], failures: list[Failure]
+    ) -> Failure | None:
         """Pass a batch through. Returns the failure that ends the run, a dead letter as well, if there is one."""
         loop = self._loop
         table = getattr(batch, "table", None) if loop.in_tables and self._careful is None else None
         try:
-            if table is not None:
+            if begun is not None:
+                loop.finish(begun, encoded, failures)
+            elif table is not None:
                 cast("TableLoop", loop).run_table(cast("TableBatch", batch), encoded, failures)
             elif self._careful is not None:
                 self._careful.run(loop, self._records, batch.raws, encoded, failures)

@@ -105,8 +105,7 @@ class TableLoop(RecordLoop):
     def _run_staged(
         self, frame: _Frame | None, raws: list[object], count: int, out: list[object], failures: list[Failure]
     ) -> None:
-        passing = StagedBatch(self._sink + 1)
-        passing.alive = list(enumerate(raws))
+        passing = StagedBatch(raws, self._sink + 1)
         self._clock.begin_staged_batch()
         for stage in range(self._sink + 1):
             began = monotonic_seconds()

@@ -12,6 +12,7 @@ Invariants that the tests name by their numbers:
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from operator import length_hint
 from typing import Any, Literal, TypeAlias, cast
 
@@ -20,8 +21,8 @@ from plugline.clock import monotonic_seconds
 from plugline.dispatch.copies import structural_copy
 from plugline.dispatch.generated import compile_functions
 from plugline.frozen import frozen
-from plugline.records.outcomes import BatchCall, Failed, Regrouped, checked_decoded, records_of
-from plugline.records.staged import ORPHANS, Failure, StagedBatch
+from plugline.records.outcomes import BatchCall, BeginsBatches, Failed, Regrouped, checked_decoded, records_of
+from plugline.records.staged import ORPHANS, Failure, StagedBatch, Waiting
 from plugline.records.values import Record, StepCounts
 
 __all__ = ["BatchCall", "Failed", "Failure", "OnError", "RecordLoop", "Regrouped", "StepCall", "StopRun"]
@@ -155,7 +156,7 @@ class RecordLoop:
             KeyboardInterrupt: The user's own. The record that was in hand is nowhere and not counted.
         """
         if self._batched:
-            self._run_batched(raws, out, failures)
+            self.finish(StagedBatch(raws, self._sink + 1), out, failures)
             return
         records = iter(raws)
         written = len(out)
@@ -216,41 +217,77 @@ class RecordLoop:
             entered = out
         return tuple(counted)
 
-    def _run_batched(self, raws: list[object], out: list[object], failures: list[Failure]) -> None:
-        """Pass one batch through, stage by stage: a batch step wants all its records at once."""
-        passing = StagedBatch(self._sink + 1)
+    def begin_ahead(self, raws: list[object]) -> StagedBatch | None:
+        """Begin with a batch, so that a step that many records pass at once works on it while another one is finished.
+
+        Returns:
+            What :meth:`finish` takes, in the order in which they were begun; ``None`` where no step works by itself, so that
+            :meth:`run` is all there is.
+        """
+        if not any(hasattr(step.batch, "begin") for step in self._steps):
+            return None
+        passing = StagedBatch(raws, self._sink + 1)
+        self._pass_stages(passing, ahead=True)
+        return passing
+
+    def finish(self, passing: StagedBatch, out: list[object], failures: list[Failure]) -> None:
+        """Pass a batch through all stages that it has not passed: a batch step wants all its records at once.
+
+        Takes and raises what :meth:`run` does.
+        """
         self._clock.begin_staged_batch()
         # The user's own interrupt may come from here: nothing of the batch is written or counted then.
-        stopped = self._pass_stages(raws, passing)
+        self._pass_stages(passing, ahead=False)
+        stopped = passing.stopped
         passing.settle(self._created, self._dropped, self._failed)
         out.extend(encoded for _, encoded in passing.alive)
         self._written += len(passing.alive)
-        self._entered += len(raws) if stopped is None or stopped.index < 0 else stopped.index + 1
+        self._entered += len(passing.raws) if stopped is None or stopped.index < 0 else stopped.index + 1
         failures += sorted((one for one in passing.failures if one is not stopped), key=lambda one: one.index)
         if stopped is not None:
             raise StopRun(stopped)
 
-    def _pass_stages(self, raws: list[object], passing: StagedBatch) -> Failure | None:
-        """Pass all records through all stages; returns the failure that ends the run."""
-        passing.alive = list(enumerate(raws))
-        stopped: Failure | None = None
-        for stage in range(self._sink + 1):
+    def abandon(self) -> None:
+        """Forget what :meth:`begin_ahead` began, because an exception passes."""
+        for step in self._steps:
+            if hasattr(step.batch, "abandon"):
+                cast("BeginsBatches", step.batch).abandon()
+
+    def _pass_stages(self, passing: StagedBatch, *, ahead: bool) -> None:
+        """Pass all records through all stages; ``ahead``, up to the first that can be begun and waited for later."""
+        for stage in range(passing.stage, self._sink + 1):
             began = monotonic_seconds()
             step = self._steps[stage - 1] if 0 < stage < self._sink else None
+            if ahead and step is not None and hasattr(step.batch, "begin") and passing.left():
+                self._begin_step(step, passing)
+                passing.stage = stage
+                self._clock.add(stage, monotonic_seconds() - began)
+                return
             before = passing.left()
             passing.alive = []
             if step is None or step.batch is None:
                 self._pass_stage(stage, before, passing)
-            elif before:
+            elif before or passing.begun is not None:
                 self._pass_batch_step(stage, step, before, passing)
             self._clock.add(stage, monotonic_seconds() - began)
             if step is not None and step.on_error == "stop":
                 found = [one for one in passing.failures if one.stage == stage]
                 if found:
                     # Those before it go on through the other stages, and one of them may stop the run even earlier.
-                    stopped = min(found, key=lambda one: one.index)
-                    passing.cut_after(stopped.index)
-        return stopped
+                    passing.stopped = min(found, key=lambda one: one.index)
+                    passing.cut_after(passing.stopped.index)
+            passing.stage = stage + 1
+
+    def _begin_step(self, step: StepCall, passing: StagedBatch) -> None:
+        before = passing.left()
+        try:
+            waiting = cast("BeginsBatches", step.batch).begin([cast("Record", record) for _, record in before])
+        except BaseException as error:
+            if users_own_interrupt(error):
+                raise
+            return  # it is called when the batch is finished, and raises that once more
+        passing.alive = []
+        passing.begun = before, waiting
 
     def _pass_stage(self, stage: int, before: list[tuple[int, object]], passing: StagedBatch) -> None:
         """Pass records through one stage that sees one after the other."""
@@ -306,7 +343,11 @@ class RecordLoop:
     def _pass_batch_step(
         self, stage: int, step: StepCall, before: list[tuple[int, object]], passing: StagedBatch
     ) -> None:
-        outcomes = self._outcomes(stage, step, [cast("Record", record) for _, record in before])
+        if passing.begun is None:
+            waiting: Waiting = partial(cast("BatchCall", step.batch), [cast("Record", record) for _, record in before])
+        else:
+            (before, waiting), passing.begun = passing.begun, None
+        outcomes = self._outcomes(step, len(before), waiting)
         if isinstance(outcomes, Regrouped):
             passing.regroup(stage, [origin for origin, _ in before], outcomes.records)
             return
@@ -331,10 +372,9 @@ class RecordLoop:
             else:
                 self._fail_staged(stage, origin, record, noted, passing)
 
-    def _outcomes(self, stage: int, step: StepCall, records: list[Record]) -> "Sequence[object] | Regrouped":
-        count = len(records)
+    def _outcomes(self, step: StepCall, count: int, waiting: Waiting) -> "Sequence[object] | Regrouped":
         try:
-            outcomes = cast("BatchCall", step.batch)(records)
+            outcomes = waiting()
             if isinstance(outcomes, Regrouped):
                 records_of(list(outcomes.records))
             elif len(outcomes) != count:

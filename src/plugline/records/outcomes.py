@@ -1,7 +1,7 @@
 """What a step returned to the records that go on."""
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import TypeAlias, cast
+from typing import Protocol, TypeAlias, cast
 
 from plugline.blame import ErrorText
 from plugline.dispatch.copies import structural_copy
@@ -19,6 +19,22 @@ Takes records in order and returns one outcome for each of them, in the same ord
 what became of which. The records may be kept and changed. What it raises itself counts as the failure of each
 record of the batch.
 """
+
+
+class BeginsBatches(Protocol):
+    """A :data:`BatchCall` that works on one batch while its caller prepares the next."""
+
+    def __call__(self, records: list[Record], /) -> "Sequence[object] | Regrouped":
+        """See :data:`BatchCall`."""
+
+    def begin(self, records: list[Record], /) -> "Callable[[], Sequence[object] | Regrouped]":
+        """Begin with a batch, and return what waits for its outcomes.
+
+        Several may be begun, by one thread; they are waited for in that order.
+        """
+
+    def abandon(self) -> None:
+        """Forget all batches that were begun and not waited for, because an exception passes."""
 
 
 @frozen()

@@ -1,10 +1,11 @@
 """A batch whose stages are passed one after the other to what became of each of its records."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from plugline.blame import ErrorText
 from plugline.frozen import frozen
-from plugline.records.outcomes import checked_record, records_of
+from plugline.records.outcomes import Regrouped, checked_record, records_of
 from plugline.records.values import Record
 
 
@@ -29,6 +30,8 @@ class Failure:
     record: Record | None = None
 
 
+Waiting: TypeAlias = Callable[[], "Sequence[object] | Regrouped"]
+
 ORPHANS = 2**60  # origins from here on are records that come from no certain one of the batch
 
 
@@ -38,14 +41,26 @@ class StagedBatch:
     An origin is the place in the batch of the record that something was made of. Counts of origins that fanned out
     are held back until all of the batch is done: where one of their descendants fails, they passed singly.
 
+    Args:
+        raws: What comes in.
+        stages: How many there are.
+
     Attributes:
+        raws: What came in.
+        stage: The next that is to be passed.
+        begun: Where that was begun: what goes into it, and what waits for its outcomes.
+        stopped: The failure that ends the run.
         alive: Each origin with what is made of it so far.
         failures: In the order in which they were found.
         lost: The origins that failed; what else was made of them is not to go on.
     """
 
-    def __init__(self, stages: int) -> None:
-        self.alive: list[tuple[int, object]] = []
+    def __init__(self, raws: Sequence[object], stages: int) -> None:
+        self.raws = raws
+        self.stage = 0
+        self.begun: tuple[list[tuple[int, object]], Waiting] | None = None
+        self.stopped: Failure | None = None
+        self.alive: list[tuple[int, object]] = list(enumerate(raws))
         self.failures: list[Failure] = []
         self.lost: set[int] = set()
         self._stages = stages

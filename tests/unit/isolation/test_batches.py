@@ -1,12 +1,16 @@
 """Many records at once; the numbers are those of the invariants of :mod:`plugline.isolation.batches`."""
 
+import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from plugline.isolation.batches import IsolatedBatch
 from plugline.isolation.levels import Level
 from plugline.records.outcomes import Failed
+from plugline.worker.limits import Sandbox
 from tests.workers import LEVELS, batch_of, host_of, write_plugin
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("level", LEVELS)]
@@ -82,8 +86,6 @@ def test_a_record_that_takes_too_long_is_named_in_time(tmp_path: Path, level: Le
 
 def test_a_worker_is_not_given_a_record_twice_on_which_one_died(tmp_path: Path, level: Level) -> None:
     """2: counted in a file that the plugin may write."""
-    from plugline.worker.limits import Sandbox
-
     seen = tmp_path / "seen"
     seen.mkdir()
     body = (
@@ -165,3 +167,93 @@ def test_what_a_step_may_return_is_what_it_may_return_here(tmp_path: Path, level
     assert outcomes[5] == {"a": 1}
     assert isinstance(six, Failed)
     assert "coroutine" in six.error.message
+
+
+def begun_and_finished(step: IsolatedBatch, batches: Sequence[list[dict[str, object]]]) -> list[list[object]]:
+    """Begin each batch before the one before it is finished, as a pipeline does."""
+    found, waiting = [], []
+    for records in batches:
+        waiting.append(step.begin(records))
+        if len(waiting) > 1:
+            found.append(waiting.pop(0)())
+    return [*found, *(finish() for finish in waiting)]
+
+
+def in_batches(count: int, each: int, **more: object) -> list[list[dict[str, object]]]:
+    return [[{"n": n, **more} for n in range(at, at + each)] for at in range(0, count, each)]
+
+
+def test_the_worker_works_on_a_batch_that_was_begun_while_nobody_waits_for_it(tmp_path: Path, level: Level) -> None:
+    """5."""
+    done = tmp_path / "done"
+    done.mkdir()
+    body = f"if record['n'] == 9:\n    open({str(done / 'file')!r}, 'w').close()\nreturn record"
+    folder = write_plugin(tmp_path, body)
+    with host_of(folder, Sandbox(write=[done], timeout_seconds=10) if level == "sandbox" else level) as host:
+        finish = batch_of(host).begin([{"n": n} for n in range(10)])
+        deadline = time.monotonic() + 20
+        while not (done / "file").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        assert finish() == [{"n": n} for n in range(10)]
+
+
+@pytest.mark.parametrize("each", [1, 300, 1400])
+def test_batches_that_are_begun_come_back_in_order_past_every_death(tmp_path: Path, level: Level, each: int) -> None:
+    """1, 2, 3, 5."""
+    killers = [5, 1399, 1400, 2700]
+    folder = faulty(tmp_path, "os._exit(1)")
+    batches = in_batches(2800, each, at=killers)
+    with host_of(folder, level) as host:
+        found = begun_and_finished(batch_of(host), batches)
+    assert [len(one) for one in found] == [len(one) for one in batches]
+    outcomes = [outcome for one in found for outcome in one]
+    assert [n for n, outcome in enumerate(outcomes) if isinstance(outcome, Failed)] == killers
+    assert all(outcomes[n] == {"n": n, "at": killers, "ok": 1} for n in range(2800) if n not in killers)
+
+
+def test_a_plugin_that_is_set_aside_gives_every_begun_record_its_outcome(tmp_path: Path, level: Level) -> None:
+    """4, 5."""
+    folder = write_plugin(tmp_path, "if record['n'] >= 10:\n    os._exit(1)\nreturn record")
+    with host_of(folder, level) as host:
+        found = begun_and_finished(batch_of(host), in_batches(60, 20))
+    kinds = [one.error.kind.rpartition(".")[2] if isinstance(one, Failed) else "" for part in found for one in part]
+    assert kinds == [""] * 10 + ["WorkerFailed"] * 3 + ["PluginQuarantined"] * 47
+
+
+def test_what_cannot_cross_fails_alone_in_a_batch_that_was_begun(tmp_path: Path, level: Level) -> None:
+    folder = write_plugin(tmp_path, "return record")
+    with host_of(folder, level) as host:
+        found = begun_and_finished(batch_of(host), [[{"n": 1}, {"n": object()}], [{"n": 2}]])
+    assert [[isinstance(one, Failed) for one in part] for part in found] == [[False, True], [False]]
+
+
+def test_an_abandoned_batch_is_nobodys_and_the_next_one_is_answered(tmp_path: Path, level: Level) -> None:
+    """5: and it counts as no death."""
+    folder = write_plugin(tmp_path, "return {**record, 'pid': os.getpid()}")
+    with host_of(folder, level) as host:
+        step = batch_of(host)
+        finish = step.begin([{"n": 1}])
+        step.abandon()
+        with pytest.raises(RuntimeError, match="abandoned"):
+            finish()
+        other_thread: list[object] = []
+        thread = threading.Thread(target=lambda: other_thread.extend(step([{"n": 2}])))
+        thread.start()
+        thread.join(20)
+        (found,) = other_thread
+        assert isinstance(found, dict)
+        assert found["n"] == 2
+        assert host["subject"].load()._plugin.history.total == 0  # type: ignore[attr-defined]
+
+
+def test_nothing_is_sent_ahead_of_who_comes_late(tmp_path: Path, level: Level) -> None:
+    """So that a record which takes too long is noticed in time."""
+    folder = write_plugin(tmp_path, "return record")
+    with host_of(folder, level) as host:
+        step = batch_of(host)
+        first = step.begin([{"n": 1}])
+        time.sleep(0.06)  # the caller's own work
+        second = step.begin([{"n": 2}])
+        assert [frame.indexes for frame in step._run._under_way] == [range(1)]
+        assert [first(), second()] == [[{"n": 1}], [{"n": 2}]]

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -18,10 +19,12 @@ from hypothesis import strategies as st
 from plugline.blame import describe_error
 from plugline.records import outcomes
 from plugline.records.loop import Failure, OnError, RecordLoop, Regrouped, StepCall, StopRun
+from plugline.records.staged import StagedBatch
 from plugline.records.values import StepCounts
 
 Record = dict[str, object]
 Transform = Callable[[Record], object]
+Call = Callable[[list[Record]], list[object]]
 
 
 def step(call: Transform, name: str = "step", on_error: OnError = "dead-letter", file: str | None = None) -> StepCall:
@@ -795,3 +798,110 @@ def test_a_batch_step_can_be_replaced() -> None:
     loop = loop_of(StepCall(name="far", batch=lambda records: [None] * len(records)))
     loop.replace_step(0, batch=lambda records: records)
     assert run(loop, {"n": 1}) == ([{"n": 1}], [])
+
+
+class Ahead:
+    """A batch step that may be begun, and notes what is asked of it."""
+
+    def __init__(self, call: Callable[[list[Record]], list[object]], *, begins: bool = True) -> None:
+        self.call = call
+        self.begins = begins
+        self.log: list[tuple[str, object]] = []
+
+    def __call__(self, records: list[Record]) -> list[object]:
+        self.log.append(("called", records[0]["n"]))
+        return self.call(records)
+
+    def begin(self, records: list[Record]) -> Callable[[], list[object]]:
+        number = records[0]["n"]
+        self.log.append(("begun", number))
+        if not self.begins:
+            raise RuntimeError("not now")
+
+        def wait() -> list[object]:
+            self.log.append(("waited for", number))
+            return self.call(records)
+
+        return wait
+
+    def abandon(self) -> None:
+        self.log.append(("abandoned", None))
+
+
+def test_a_batch_is_begun_before_the_one_before_it_is_finished() -> None:
+    far = Ahead(list)
+    loop = loop_of(StepCall(name="far", batch=far))
+    out: list[object] = []
+    first, second = loop.begin_ahead([{"n": 1}]), loop.begin_ahead([{"n": 2}])
+    assert first is not None
+    assert second is not None
+    loop.finish(first, out, [])
+    assert out == [{"n": 1}]
+    loop.finish(second, out, [])
+    loop.abandon()
+    expected = [("begun", 1), ("begun", 2), ("waited for", 1), ("waited for", 2), ("abandoned", None)]
+    assert far.log == expected
+    assert out == [{"n": 1}, {"n": 2}]
+    assert summaries(loop) == [(2, 0, 2, 0, 0)] * 3
+
+
+def test_what_cannot_be_begun_is_called_when_the_batch_is_finished() -> None:
+    far = Ahead(list, begins=False)
+    loop = loop_of(StepCall(name="far", batch=far))
+    out: list[object] = []
+    passing = loop.begin_ahead([{"n": 1}])
+    assert passing is not None
+    loop.finish(passing, out, [])
+    assert far.log == [("begun", 1), ("called", 1)]
+    assert out == [{"n": 1}]
+
+
+def test_steps_of_which_none_works_by_itself_are_not_begun() -> None:
+    assert loop_of(keep, StepCall(name="far", batch=lambda records: records)).begin_ahead([{"n": 1}]) is None
+
+
+@given(
+    batches=st.lists(
+        st.lists(
+            st.lists(st.sampled_from(["keep", "keep", "drop", "fail", 0, 1, 3]), min_size=3, max_size=3).map(
+                lambda actions: {"act": actions, "n": 0}
+            )
+            | st.just("no record")
+        ),
+        max_size=4,
+    ),
+    on_error=st.lists(st.sampled_from(["dead-letter", "drop", "pass", "stop"]), min_size=3, max_size=3),
+    ahead=st.integers(0, 2),
+)
+def test_batches_that_are_begun_ahead_become_what_they_become_one_after_the_other(
+    batches: list[list[object]], on_error: list[OnError], ahead: int
+) -> None:
+    steps = [
+        in_batches(act, on_error=each) if at == ahead else step(act, on_error=each) for at, each in enumerate(on_error)
+    ]
+    beginning = [
+        StepCall(name="step", batch=Ahead(cast("Call", one.batch)), on_error=one.on_error) if one.batch else one
+        for one in steps
+    ]
+    found: list[object] = []
+    for begins in (False, True):
+        loop = loop_of(*(beginning if begins else steps))
+        out: list[object] = []
+        failures: list[Failure] = []
+        stopped = None
+        try:
+            waiting = []
+            for raws in copy.deepcopy(batches):
+                if not begins:
+                    loop.run(raws, out, failures)
+                    continue
+                waiting.append(loop.begin_ahead(raws))
+                if len(waiting) > 1:
+                    loop.finish(cast("StagedBatch", waiting.pop(0)), out, failures)
+            for passing in waiting:
+                loop.finish(cast("StagedBatch", passing), out, failures)
+        except StopRun as stop:
+            stopped = (stop.failure.index, stop.failure.stage)
+        errors = {} if stopped else loop.errors  # those of a batch that was begun are known, although nobody gets to it
+        found.append((out, [(one.index, one.stage) for one in failures], stopped, summaries(loop), errors))
+    assert found[0] == found[1]
