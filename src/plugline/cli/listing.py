@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from plugline.cli import render
 from plugline.cli.exits import FAULTS, OK, STOPPED
 from plugline.cli.settings import Settings
+from plugline.discovery.paused import PausedCollector
 from plugline.findings import Finding
 from plugline.host.plugin import Plugin
 from plugline.pipeline.catalogue import Catalogue, Origin
@@ -59,7 +60,8 @@ def prepare(
         only: Names of those to use; ``None`` for all.
         as_json: Whether to print JSON.
     """
-    with Catalogue(folders or usual_folders(), plugins=plugins, only=only) as catalogue:
+    with PausedCollector(), Catalogue(folders or usual_folders(), plugins=plugins, only=only) as catalogue:
+        catalogue.read_ahead()
         handles = [*catalogue.listing(to_load=timings), *catalogue.set_aside(to_load=timings)]
         if timings:
             _load([plugin for _, plugin in handles])

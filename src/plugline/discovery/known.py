@@ -67,9 +67,6 @@ class Unread:
 
     def fits(self, interfaces: Sequence[Interface]) -> bool:
         """See :meth:`PluginSpec.fits_plainly`."""
-        # Which classes derive from which is the syntax tree's to say.
-        if any(interface.base is not None for interface in interfaces):
-            return False
         # Asked for each interface once; the answer is remembered.
         from plugline.discovery.outline import outline_fits  # noqa: PLC0415
 

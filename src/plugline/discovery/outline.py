@@ -304,13 +304,24 @@ def _class(body: _Body, at: int) -> ClassOutline | None:
 
 def outline_fits(outline: Outline, interfaces: Sequence[Interface]) -> bool:
     """Whether an outline proves that a dropped file provides one of ``interfaces``, as far as source can show it."""
-    return any(_fits(outline, interface) for interface in interfaces)
+    # Of a thousand plugins most define the same functions with the same parameters.
+    key = (outline[1:], id(interfaces))
+    known = _answers.get(key)
+    if known is None or known[0] is not interfaces:
+        if len(_answers) >= _MOST_ANSWERS:
+            _answers.clear()
+        # Which classes derive from which is the syntax tree's to say.
+        by_base = any(interface.base is not None for interface in interfaces)
+        known = _answers[key] = (interfaces, not by_base and any(_fits(outline, one) for one in interfaces))
+    return known[1]
+
+
+_answers: dict[object, tuple[Sequence[Interface], bool]] = {}
+_MOST_ANSWERS = 512
 
 
 def _fits(outline: Outline, interface: Interface) -> bool:
     _, functions, classes = outline
-    if interface.base is not None:
-        return False
     return _has_all(functions, interface.members) or any(_has_all(methods, interface.members) for _, methods in classes)
 
 

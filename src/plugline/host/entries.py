@@ -1,6 +1,6 @@
 """What a host knows of each plugin that it has found, as much of it as a listing shows."""
 
-from plugline.discovery.recall import ENTRY, FITS, NAME, ORDERED, SUMMARY, VERSION, Recall, Row
+from plugline.discovery.recall import ENTRY, FITS, NAME, ORDERED, SUMMARY, VERSION, Recall, Row, running_part
 from plugline.typed import TYPE_CHECKING
 from plugline.values import Value
 
@@ -76,6 +76,17 @@ class Entry(Value):
     def class_name(self) -> str:
         """The class that is meant, empty where it is the file."""
         return self.candidate.class_name if self.candidate is not None else ""
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from: its folder or archive, else the distribution that brought it, else its top-level package."""
+        from plugline.discovery.candidates import FileCandidate  # noqa: PLC0415 - its candidate is made now
+
+        candidate = self.candidate
+        assert candidate is not None  # noqa: S101 - only a candidate becomes a plugin
+        if isinstance(candidate, FileCandidate):
+            return candidate.tree.shown
+        return candidate.distribution or candidate.module.partition(".")[0]
 
     @property
     def is_ordered(self) -> bool:
@@ -206,13 +217,18 @@ class RememberedEntry(Entry):
     @property
     def warnings(self) -> "tuple[Finding, ...]":  # type: ignore[override]
         """See :class:`Entry`."""
-        return self._verdict.warnings
+        verdict = self._verdict
+        return verdict.warnings if verdict is not None else ()
 
     @property
-    def _verdict(self) -> "Verdict":
-        from plugline.discovery.rows import Verdict, rest_of  # noqa: PLC0415 - a listing looks at no more than rows
+    def _verdict(self) -> "Verdict | None":
+        """What the host made of it; ``None`` for most, where that is one plugin without a warning."""
+        encoded = running_part(self.row)[-1].get(self.listed.number)
+        if not encoded:
+            return None
+        from plugline.discovery.rows import Verdict  # noqa: PLC0415 - a listing looks at no more than rows
 
-        return Verdict.decode(rest_of(self.row).verdicts.get(self.listed.number, ()), self.place.path)
+        return Verdict.decode(encoded, self.place.path)  # type: ignore[arg-type]  # as it was encoded
 
     @property
     def place(self) -> "Place":
@@ -257,7 +273,13 @@ class RememberedEntry(Entry):
     @property
     def class_name(self) -> str:
         """The class that is meant, empty where it is the file."""
-        return self._verdict.parts[0][0]
+        verdict = self._verdict
+        return verdict.parts[0][0] if verdict is not None else ""
+
+    @property
+    def origin(self) -> str:
+        """See :class:`Entry`."""
+        return self.listed.tree.shown
 
     @property
     def is_ordered(self) -> bool:

@@ -342,6 +342,12 @@ class Host(Generic[T_co]):
         kept = look_into(self._stored())
         return kept if kept.names or kept.findings else None
 
+    def _read_ahead(self) -> None:
+        """Have all at hand that is remembered of sources, for who is going to ask for most of it."""
+        self._look()
+        for memory in self._memories.values():
+            memory.read_all_code()
+
     def _files(self) -> list[str]:
         """Return the files that the store would be in."""
         name = self._given_store

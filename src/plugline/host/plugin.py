@@ -236,12 +236,7 @@ class Plugin(Generic[T_co]):
     @property
     def origin(self) -> str:
         """Where it comes from: its folder or archive, else the distribution that brought it, else its top-level package."""
-        from plugline.discovery.candidates import FileCandidate  # noqa: PLC0415 - its candidate is made now
-
-        candidate = self.candidate
-        if isinstance(candidate, FileCandidate):
-            return candidate.tree.shown
-        return candidate.distribution or candidate.module.partition(".")[0]
+        return self._entry.origin
 
     @property
     def candidate(self) -> "Candidate":

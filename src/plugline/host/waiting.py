@@ -93,6 +93,11 @@ class LazyLoader:
         self._expected = inspection
         return inspection
 
+    def read_seconds(self, entry: "Entry") -> float | None:
+        """See :meth:`plugline.host.loader.Loader.read_seconds`."""
+        times = self._places[1].read_seconds
+        return times.get((entry.finder, entry.place.path)) if times else None
+
     def close(self) -> None:
         """Give the private packages back, if they were ever needed."""
         with _lock:

@@ -242,6 +242,10 @@ class Catalogue:
                     if plugin.state == "disabled":
                         yield cast(Origin, origin), plugin
 
+    def read_ahead(self) -> None:
+        """Have all at hand that is remembered of the user's plugins: for who asks all of them for their kinds."""
+        self._own._read_ahead()  # noqa: SLF001 - nobody else ever asks for so much
+
     @property
     def disabled(self) -> dict[str, Rejected]:
         """What is disabled of the user's folders, by name, those that a check would reject included."""
