@@ -77,6 +77,7 @@ def cut(form: Format, content: bytes, at_most: int) -> list[bytes]:
 @given(content=pieces_of_text, at_most=st.integers(1, 40))
 @example(content='a,b\n1,2\n"x\ny",3\n4,5" inch\n"q\nr",6\n', at_most=3)
 @example(content="a,b\r1,2\r3,4\r", at_most=3)
+@example(content='a\n"\r\n"x\ny"aaaaaaa\na', at_most=1)
 def test_the_pieces_read_one_after_the_other_are_the_whole(form: Format, content: str, at_most: int) -> None:
     data = content.encode("latin-1" if form == CASES["lines in latin-1"] else "utf-8")
     try:

@@ -280,7 +280,7 @@ class _Reader:
                 # extend keeps what came before the error.
                 parsed.extend(reader)
             except csv.Error as error:
-                reason = str(error)
+                reason = _fault_of(str(error), self._settings.quotechar)
             else:
                 return rows + parsed, len(text)
             at_end = start + reader.line_num == len(lines)
@@ -313,6 +313,12 @@ class _Reader:
     def _bytes(self, text: str) -> bytes:
         _, encoding = _BYTE_ORDER_MARKS.get(lookup(self._settings.encoding).name, (b"", self._settings.encoding))
         return text.encode(encoding, "surrogateescape")
+
+
+def _fault_of(said: str, quote: str) -> str:
+    """Return why a line is no row; for a quote that is not closed one reason, whether there is more text behind it or not."""
+    unclosed = said == "unexpected end of data" or " expected after " in said
+    return f"a field that begins with {quote} does not end with {quote} and a delimiter" if unclosed else said
 
 
 def _raise_field_limit() -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 # The tool's own format for faults is NDJSON; orjson comes with plugline[tool].
 import orjson
@@ -29,6 +28,11 @@ class DeadLetters:
         self.tracebacks: dict[str, int] = {}
         self._plan = plan
         self._split = split
+        self._shown_path = without_secret(split.path)
+        # What the header of a table, which a split of it begins with, adds to where its records stand.
+        self._before = split.start - len(split.head)
+        self._lines_before = lines_in(split.head)
+        self._steps: dict[int, Mapping[str, object]] = {}
 
     def lines(self, batch: RawBatch, failures: Sequence[Failure], reader: Reader) -> bytes:
         """Return the dead letters of the records of a batch that failed, as they came in."""
@@ -46,10 +50,13 @@ class DeadLetters:
         record: object = failure.record
         if record is None and failure.stage != 0:
             record = _decoded_again(reader, raw)
+        step = self._steps.get(failure.stage)
+        if step is None:
+            step = self._steps[failure.stage] = self._step(failure)
         letter = {
             "record": record,
             "raw": _as_text(text),
-            "step": self._step(failure),
+            "step": step,
             "error": {
                 "type": failure.error.kind,
                 "message": failure.error.message,
@@ -68,18 +75,23 @@ class DeadLetters:
         return letter
 
     def _position(self, batch: RawBatch, failure: Failure) -> Mapping[str, object]:
-        there = self.position(batch, failure.index) if failure.record is None else Position()
-        return position_of(self._split, there)
+        if failure.record is not None:
+            return _told(self._shown_path, self._split.index, None, None, None)
+        return _told(self._shown_path, self._split.index, *self._counts(batch, failure.index))
 
     def position(self, batch: RawBatch, index: int) -> Position:
         """Return where a record of a batch stands in the split; its offset is that in the input."""
+        line, offset, row = self._counts(batch, index)
+        return Position(line=line, offset=offset, row=row)
+
+    def _counts(self, batch: RawBatch, index: int) -> tuple[int | None, int | None, int | None]:
         position = _position(batch, index)
-        if position.offset is not None:
-            offset = position.offset + self._split.start - len(self._split.head)
-            position = Position(line=position.line, offset=offset, row=position.row)
-        if position.line is not None and self._split.head:
-            position = replace(position, line=position.line - lines_in(self._split.head))
-        return position
+        line, offset = position.line, position.offset
+        return (
+            None if line is None else line - self._lines_before,
+            None if offset is None else offset + self._before,
+            position.row,
+        )
 
     def _step(self, failure: Failure) -> Mapping[str, object]:
         if failure.stage == 0:
@@ -153,17 +165,17 @@ def _as_text(raw: object) -> object:
 
 def position_of(split: Split, position: Position) -> Mapping[str, object]:
     """Return where a record stands, as dead letters and reports say it."""
-    return _told(without_secret(split.path), split.index, position)
+    return _told(without_secret(split.path), split.index, position.line, position.offset, position.row)
 
 
-def _told(path: str, split: int, position: Position) -> Mapping[str, object]:
+def _told(path: str, split: int, line: int | None, offset: int | None, row: int | None) -> Mapping[str, object]:
     told: dict[str, object] = {"path": path, "split": split}
-    if position.line is not None:
-        told["line"] = position.line
-    if position.offset is not None:
-        told["offset"] = position.offset
-    if position.row is not None:
-        told["row"] = position.row
+    if line is not None:
+        told["line"] = line
+    if offset is not None:
+        told["offset"] = offset
+    if row is not None:
+        told["row"] = row
     return told
 
 
@@ -174,22 +186,48 @@ def placed(letters: bytes, place: Callable[[Position], Position]) -> bytes:
         letters: Dead letters of one split.
         place: Given where something stands in the split, says where that is in the input.
     """
-    search = re.compile(_COUNTS).search
-    return b"\n".join([*(_placed(line, place, search) for line in letters.split(b"\n")[:-1]), b""])
+    counts = re.compile(_COUNTS).match
+    return b"\n".join([*(_placed(line, place, counts) for line in letters.split(b"\n")[:-1]), b""])
+
+
+def counted_on(letters: bytes, lines: int | None, rows: int) -> bytes:
+    """Make positions in a file of those in a split of it.
+
+    Args:
+        letters: Dead letters of one split.
+        lines: How many lines of the file come before the split, ``None`` where nobody knows.
+        rows: How many records do.
+    """
+    counts = re.compile(_COUNTS).match
+    made: list[bytes] = []
+    for letter in letters.split(b"\n")[:-1]:
+        found = counts(letter, letter.rfind(_SPLIT))
+        assert found is not None  # noqa: S101 - every letter ends so
+        line, row = found[2], found[4]
+        at = found.end(1)
+        if line is not None:
+            made.append(letter[:at] if lines is None else b'%b,"line":%d' % (letter[:at], int(line) + lines))
+            at = found.end(2)
+        else:
+            made.append(letter[:at])
+        # The offset is that in the input as it is.
+        made.append(letter[at:] if row is None else b"%b%d}}" % (letter[at : found.start(4)], int(row) + rows))
+        made.append(b"\n")
+    return b"".join(made)
 
 
 # The counts stand at the end of the position, which stands at the end of the line: so the record need not be decoded.
-_COUNTS = rb'(?:,"line":(\d+))?(?:,"offset":(\d+))?(?:,"row":(\d+))?\}\}$'
-_MOST_DIGITS = 100  # three numbers and their names
+_SPLIT = b'"split":'
+_COUNTS = rb'"split":(\d+)(?:,"line":(\d+))?(?:,"offset":(\d+))?(?:,"row":(\d+))?\}\}$'
 
 
 def _placed(
-    line: bytes, place: Callable[[Position], Position], search: Callable[[bytes, int], re.Match[bytes] | None]
+    line: bytes, place: Callable[[Position], Position], counts: Callable[[bytes, int], re.Match[bytes] | None]
 ) -> bytes:
-    found = search(line, max(0, len(line) - _MOST_DIGITS))
+    found = counts(line, line.rfind(_SPLIT))
     assert found is not None  # noqa: S101 - every letter ends so
-    position = place(Position(line=_number(found[1]), offset=_number(found[2]), row=_number(found[3])))
-    return line[: found.start()] + _counts(position) + b"}}"
+    position = place(Position(line=_number(found[2]), offset=_number(found[3]), row=_number(found[4])))
+    return line[: found.end(1)] + _counts(position) + b"}}"
 
 
 def _number(digits: bytes | None) -> int | None:

@@ -21,7 +21,7 @@ from plugline.frozen import frozen
 from plugline.pipeline.aside import Aside
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.cutting import Cut, Followed, Mark
-from plugline.pipeline.faults import placed, with_traceback
+from plugline.pipeline.faults import counted_on, placed, with_traceback
 from plugline.pipeline.journal import Journal, JournalTaken, machine_start
 from plugline.pipeline.plan import Plan, digest_of, goes_straight
 from plugline.pipeline.remote import has_scheme, without_secret
@@ -487,19 +487,22 @@ class Committer:
         letters = part.dead_letters
         if part.dead_letters_path is not None:
             letters = b"".join(_read_all(part.dead_letters_path))
-        if not letters or (cut.position is None and self._before(cut) == (0, 0)):
+        if not letters:
             return letters
-        return placed(letters, self._place(cut))
+        if cut.position is not None:
+            return placed(letters, cut.position)
+        before = self._before(cut)
+        return letters if before == (0, 0) else counted_on(letters, *before)
 
     def _place(self, cut: Cut) -> Callable[[Position], Position]:
         """Return what says where something that stands in a split stands in its file."""
         lines, rows = self._before(cut)
 
-        def counted_on(there: Position) -> Position:
+        def moved_on(there: Position) -> Position:
             line = None if there.line is None or lines is None else there.line + lines
             return Position(line=line, offset=there.offset, row=None if there.row is None else there.row + rows)
 
-        return cut.position or counted_on
+        return cut.position or moved_on
 
     def _take_slowest(self, cut: Cut, part: Part) -> None:
         if not part.slowest:

@@ -144,6 +144,7 @@ class SplitWork:
             cast("TableLoop", self._loop).begin_tables(decode, encode, encode_table)
         else:
             self._loop.begin(decode, encode)
+        self._loop.number = split.index
         tools = self._tools(reader, writer, self._loop)
         return _Running(self._plan, split, tools, slowest=slowest, keeps_empty=keeps_empty).run()
 

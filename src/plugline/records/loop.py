@@ -92,6 +92,7 @@ class RecordLoop:
             the message (``upper: ValueError (plugins/upper.py:3)``). At most 1,000 and ``"other errors"``.
         tracebacks: The tracebacks of the first 20 of them, by the same key.
         in_tables: Whether it passes tables too.
+        number: Which split the records are of. The traceback of an error that was told in one before is not told again.
     """
 
     in_tables: bool = False
@@ -123,6 +124,8 @@ class RecordLoop:
         self.errors: dict[str, int] = {}
         self.tracebacks: dict[str, str] = {}
         self._error_keys: dict[tuple[int, str, str | None, int | None], str] = {}
+        self.number = 0
+        self._told_in: dict[str, int] = {}  # of each error with a traceback, the first split
 
         self._entered = 0
         self._written = 0
@@ -565,6 +568,11 @@ class RecordLoop:
         self.errors[key] = self.errors.get(key, 0) + 1
         if len(self.tracebacks) >= _MAX_TRACEBACKS or key in self.tracebacks or traceback is None:
             return text, None
+        # Making one takes a millisecond. Of two parts with the same error, the traceback of the first one counts; a split that
+        # is run again, or after those behind it, tells all that it would have told.
+        if self._told_in.get(key, self.number) < self.number:
+            return text, None
+        self._told_in[key] = self.number
         made = self.tracebacks[key] = traceback if isinstance(traceback, str) else traceback()
         return text, made
 

@@ -157,7 +157,7 @@ def test_other_line_separators_are_text() -> None:
 def test_a_quote_that_is_never_closed_costs_its_line_only() -> None:
     content = b'a,b\n1,"x\n2,y\n3,z\n'
     found = outcomes(content)
-    assert found[0][0] == "no row of CSV: unexpected end of data"
+    assert found[0][0] == 'no row of CSV: a field that begins with " does not end with " and a delimiter'
     assert [outcome for outcome, _ in found[1:]] == [{"a": "2", "b": "y"}, {"a": "3", "b": "z"}]
     assert [position.line for _, position in found] == [2, 3, 4]
 
