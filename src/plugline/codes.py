@@ -80,8 +80,8 @@ CODES = {
     ),
     "P111": Code(
         "a plugin requires another version of Python",
-        "Its requires-python does not contain the version that is running.",
-        "Run the program with a Python that it asks for, or take another version of the plugin.",
+        "Its requires-python does not contain the version that is running, and there is no environment with one that it does contain.",
+        "Where such a Python is installed, plugline sync makes an environment with it, and the plugin runs in a worker there. Or run the program with such a Python, or take another version of the plugin.",
     ),
     "P112": Code(
         "a plugin requires one that is not there",

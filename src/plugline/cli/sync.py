@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import click
 
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
 from plugline.cli.options import common
+from plugline.discovery.block import read_block
+from plugline.files import read_source
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
 from plugline.isolation.environments import (
@@ -15,6 +18,7 @@ from plugline.isolation.environments import (
     Made,
     Needs,
     Wishes,
+    fits_this_python,
     make_environment,
     needs_of,
     unsatisfied,
@@ -42,7 +46,7 @@ def command(
 ) -> int:
     """Make the environments for the plugins in PATHS (plugin folders or files; or plugins/) that need one.
 
-    A plugin whose dependencies are not met where plugline runs gets an environment of its own, made by uv, and runs in a
+    A plugin whose dependencies are not met where plugline runs, or that requires another Python, gets an environment of its own, made by uv, and runs in a
     worker of it. Versions are locked in plugline.environments/, beside the plugin folder. No plugin is run.
 
     \b
@@ -99,15 +103,29 @@ def _wanted(
                 needs = needs_of(plugin.spec.dependencies, plugin.spec.requires_python, plugin.place)
                 if not isinstance(needs, Needs):
                     findings += needs
-                elif needs.requirements and (everything or unsatisfied(needs.requirements)):
+                elif not fits_this_python(needs) or (
+                    needs.requirements and (everything or unsatisfied(needs.requirements))
+                ):
                     wanted.setdefault(needs, []).append(plugin.name)
-            findings += [
-                finding
-                for rejected in host.rejected
-                for finding in rejected.findings
-                if finding.code == "P109" and "dependencies" in finding.message
-            ]
+            for rejected in host.rejected:
+                if all(finding.code == "P111" for finding in rejected.findings):
+                    # There is nothing else wrong with it, so its block can be read.
+                    wanted.setdefault(_needs_in(rejected.place), []).append(rejected.name)
+                findings += [
+                    finding
+                    for finding in rejected.findings
+                    if finding.code == "P109" and "dependencies" in finding.message
+                ]
         yield folder or os.path.dirname(path) or ".", wanted
+
+
+def _needs_in(place: Place) -> Needs:
+    """Return what a plugin needs that has no spec, since it was rejected for the Python that it requires."""
+    source = read_source(place.path)
+    block = {} if isinstance(source, Finding) else read_block(source)[0]
+    needs = needs_of(cast("list[str]", block.get("dependencies", [])), cast("str", block.get("requires-python")), place)
+    assert isinstance(needs, Needs)  # noqa: S101 - else it was rejected for that
+    return needs
 
 
 def _default() -> tuple[str, ...]:

@@ -1,4 +1,6 @@
-"""Whether the API version that a plugin requires is one that the host has."""
+"""Whether the versions that a plugin requires, of the API and of Python, are those that the host has."""
+
+import sys
 
 
 def api_version_problem(required: str, offered: str) -> str | None:
@@ -44,6 +46,29 @@ def check_api_version(offered: object) -> None:
         Version(offered)
     except InvalidVersion as error:
         message = f"api_version is {offered!r}, a version such as '1.2' was expected"
+        raise ValueError(message) from error
+
+
+def running_python() -> str:
+    """Return the version of the Python that runs: ``"3.11.7"``."""
+    return ".".join(str(part) for part in sys.version_info[:3])
+
+
+def runs_here(requires_python: str) -> bool:
+    """Whether the Python that runs is one of a ``requires-python``.
+
+    Raises:
+        ValueError: It is no range of versions.
+    """
+    least = _parse_plain(requires_python.strip().removeprefix(">="))
+    if least is not None and requires_python.strip().startswith(">="):
+        return sys.version_info[:2] >= least  # what nearly all say; packaging costs 2.7 interpreter starts to import
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - see above
+
+    try:
+        return SpecifierSet(requires_python).contains(running_python(), prereleases=True)
+    except InvalidSpecifier as error:
+        message = f"requires-python is {requires_python!r}, a range such as '>=3.11' was expected"
         raise ValueError(message) from error
 
 

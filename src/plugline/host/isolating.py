@@ -7,6 +7,7 @@ from weakref import finalize
 
 from plugline.blame import users_own_interrupt
 from plugline.contract.interface import Interface
+from plugline.contract.version import running_python, runs_here
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.carried import carry
 from plugline.discovery.needs import missing_modules
@@ -202,7 +203,7 @@ def _kill_all(plugins: dict[tuple[int, str], IsolatedPlugin], nurseries: dict[st
 
 
 def environment_for(entry: Entry) -> Environment | None | tuple[Finding, ...]:
-    """Return where a plugin's dependencies are; ``None`` where the environment that runs this program has them.
+    """Return where a plugin's Python and dependencies are; ``None`` where the environment that runs this program has them.
 
     Findings where they are nowhere: they are never looked for or installed on this path.
     """
@@ -210,14 +211,18 @@ def environment_for(entry: Entry) -> Environment | None | tuple[Finding, ...]:
     needs = needs_of(entry.spec.dependencies, entry.spec.requires_python, entry.place)
     if not isinstance(needs, Needs):
         return needs
-    lacking = unsatisfied(needs.requirements)
-    if not lacking:
+    fits = runs_here(needs.requires_python) if needs.requires_python else True
+    lacking = unsatisfied(needs.requirements) if fits else ()
+    if fits and not lacking:
         return None
     environment = find_environment(needs)
     if environment is not None:
         return environment
     hint = f"plugline sync {entry.place.path}"
     facts = entry.spec.facts
+    if not fits:
+        message = f"requires Python {needs.requires_python}, this is {running_python()}"
+        return (Finding("P111", message, Place(entry.place.path, entry.spec.block_line), hint),)
     missing = missing_modules(facts, entry.place.path) if facts is not None else ()
     if missing:
         return tuple(Finding(one.code, one.message, one.place, hint) for one in missing)

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from plugline.contract.permissions import Permissions
     from plugline.discovery.index import FolderIndex
     from plugline.discovery.inert import Needs
+    from plugline.discovery.known import PluginSpec
     from plugline.host.dispatching import Dispatching
     from plugline.host.isolating import Isolator
     from plugline.host.plugin import Plugin
@@ -714,7 +715,7 @@ class Loader:
         """Load a plugin in a worker, where it is to run there; ``None`` where it is to run here."""
         confinement = self.isolator.confinement_of(entry) if self.isolator is not None else None
         environment = None
-        if namespace is not None and entry.spec is not None and entry.spec.dependencies:
+        if namespace is not None and entry.spec is not None and _may_be_elsewhere(entry.spec):
             from plugline.host.isolating import Isolator, environment_for  # noqa: PLC0415 - few need something
 
             found = environment_for(entry)
@@ -989,3 +990,14 @@ class Loader:
             message = f"an instance of {value.__name__} is missing attributes {lacking}"
             raise LoadError(name, [Finding("P201", message, entry.place)])
         return made
+
+
+def _may_be_elsewhere(spec: "PluginSpec") -> bool:
+    """Whether a plugin asks for anything that this program's environment may not have."""
+    if spec.dependencies:
+        return True
+    if spec.requires_python is None:
+        return False
+    from plugline.contract.version import runs_here  # noqa: PLC0415 - for plugins that say what they require
+
+    return not runs_here(spec.requires_python)

@@ -1,7 +1,5 @@
 """Finders to what they hold: every candidate read and checked, replaced as a whole when the host looks again."""
 
-import sys
-
 from plugline.clock import monotonic_seconds
 from plugline.contract.interface import Interface
 from plugline.discovery.candidates import Candidate, FileCandidate, Found, ModuleCandidate
@@ -61,6 +59,8 @@ def _remembered(memory: Memory, around: Circumstances, finder: int) -> tuple[lis
         if source is not None:
             entry = admitted(entry, source, around.gate)
         lasting = source is None or around.gate.is_lasting(candidate)
+        # Whether there is an environment with another Python is not written in the file.
+        lasting = lasting and all(finding.code != "P111" for finding in entry.findings)
         if entry.findings or entry.spec is None:
             return Verdict(entry.findings, entry.warnings, (), lasting=lasting)
         own = entry.spec
@@ -186,7 +186,7 @@ def check_read(candidate: Candidate, read: Read, around: Circumstances, finder: 
     if spec.api is not None and around.api_version is not None:
         findings += _api_findings(spec, around, around.api_version)
     if spec.requires_python is not None:
-        findings += _python_findings(spec)
+        findings += _python_findings(spec, candidate)
     is_object = isinstance(candidate, ModuleCandidate) and bool(candidate.attribute)
     interfaces = around.interfaces
     if interfaces and not is_object and not spec.fits_plainly(interfaces) and spec.facts is not None:
@@ -221,19 +221,25 @@ def _api_place(spec: PluginSpec) -> Place:
     return Place(spec.place.path, spec.facts.constant_lines.get("REQUIRED_API_VERSION"))
 
 
-def _python_findings(spec: PluginSpec) -> list[Finding]:
-    # packaging is imported only for plugins that state a range, as in contract.version.
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415
+def _python_findings(spec: PluginSpec, candidate: Candidate) -> list[Finding]:
+    from plugline.contract.version import running_python, runs_here  # noqa: PLC0415 - for plugins that say so
 
-    running = ".".join(str(part) for part in sys.version_info[:3])
     try:
-        fits = SpecifierSet(spec.requires_python or "").contains(running, prereleases=True)
-    except InvalidSpecifier:
-        message = f"requires-python is {spec.requires_python!r}, a range such as '>=3.11' was expected"
-        return [Finding("P109", message, _block_place(spec))]
-    if fits:
-        return []
-    return [Finding("P111", f"requires Python {spec.requires_python}, this is {running}", _block_place(spec))]
+        if runs_here(spec.requires_python or ""):
+            return []
+    except ValueError as error:
+        return [Finding("P109", str(error), _block_place(spec))]
+    hint = "run the program with such a Python, or take another version of the plugin"
+    if isinstance(candidate, FileCandidate):
+        # It runs in a worker of an environment that was made with such a Python, or not at all.
+        from plugline.isolation.environments import Needs, find_environment, needs_of  # noqa: PLC0415 - seldom needed
+
+        needs = needs_of(spec.dependencies, spec.requires_python, spec.place)
+        if isinstance(needs, Needs) and find_environment(needs) is not None:
+            return []
+        hint = f"plugline sync {spec.place.path} makes an environment with such a Python, if there is one here"
+    message = f"requires Python {spec.requires_python}, this is {running_python()}"
+    return [Finding("P111", message, _block_place(spec), hint=hint)]
 
 
 def _block_place(spec: PluginSpec) -> Place:

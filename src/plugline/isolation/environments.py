@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from plugline.contract.version import runs_here
 from plugline.discovery.cache import cache_folder
 from plugline.errors import PluglineError
 from plugline.files import digest_of
@@ -251,7 +252,7 @@ def find_uv() -> str:
 
 def _python(uv: str, needs: Needs, wishes: Wishes, say: Say) -> str:
     """Return the interpreter that the environment is to be made with."""
-    if wishes.python is None and _fits_this(needs.requires_python):
+    if wishes.python is None and fits_this_python(needs):
         return sys.executable
     asked = wishes.python or needs.requires_python
     found = _run([uv, "python", "find", *_offline(wishes), asked], f"find Python {asked}").strip()
@@ -262,8 +263,9 @@ def _python(uv: str, needs: Needs, wishes: Wishes, say: Say) -> str:
     return found
 
 
-def _fits_this(requires_python: str) -> bool:
-    return _fits(requires_python, ".".join(map(str, sys.version_info[:3])))
+def fits_this_python(needs: Needs) -> bool:
+    """Whether the Python that runs is one that will do."""
+    return not needs.requires_python or runs_here(needs.requires_python)
 
 
 def _fits(requires_python: str, version: str) -> bool:

@@ -1,17 +1,22 @@
 """What plugins depend on, where it is, and what is done where it is not."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import packaging
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from plugline import Host, LoadError
 from plugline.cli import main
+from plugline.contract.version import running_python, runs_here
+from plugline.errors import PluginError
 from plugline.findings import Finding, Place
 from plugline.isolation.environments import EnvironmentFailed, Needs, find_environment, find_uv, needs_of, unsatisfied
+from plugline.isolation.levels import Level
 
 PLACE = Place("plugins/a.py")
 VERSIONS = {"old": "0.8.10", "new": "0.9.0"}
@@ -137,6 +142,118 @@ def test_two_plugins_with_two_versions_of_one_library_run_in_one_pipeline(
     assert Path("out.ndjson").read_text(encoding="utf-8").splitlines() == [
         f'{{"n":{n},"old":"0.8.10","new":"0.9.0","newer":"0.9.0"}}' for n in (1, 2)
     ]
+
+
+@pytest.fixture
+def other_python() -> str:
+    """The version of another Python that is installed, and is new enough for a worker."""
+    try:
+        uv = find_uv()
+    except EnvironmentFailed as error:
+        pytest.skip(error.what)
+    for version in {(3, 11), (3, 12), (3, 13), (3, 14)} - {sys.version_info[:2]}:
+        wanted = ".".join(map(str, version))
+        command = [uv, "python", "find", "--no-python-downloads", wanted]
+        if subprocess.run(command, capture_output=True, check=False, timeout=50).returncode == 0:
+            return wanted
+    pytest.skip("uv finds no Python but this one")
+
+
+def write_for_python(folder: Path, version: str, dependencies: str = "") -> None:
+    folder.mkdir(mode=0o755, exist_ok=True)
+    (folder / "modern.py").write_text(
+        f'# /// script\n# requires-python = "=={version}.*"\n# dependencies = [{dependencies}]\n# ///\n'
+        "import os\nimport sys\n\n\ndef transform(record):\n    if 'end' in record:\n        os._exit(1)\n"
+        "    return {**record, 'python': '.'.join(map(str, sys.version_info[:2]))}\n\n\n"
+        "def describe():\n    return 'modern'\n",
+        encoding="utf-8",
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.usefixtures("registry")
+@pytest.mark.parametrize("isolation", ["none", "process", "sandbox"])
+def test_a_plugin_for_another_python_runs_in_a_worker_of_that_python_once_its_environment_is_there(
+    tmp_path: Path, isolation: Level, other_python: str
+) -> None:
+    folder = tmp_path / "plugins"
+    write_for_python(folder, other_python)
+    for _ in range(2):  # the second time from what is remembered
+        with Host(str(folder), interface=["transform"], isolation=isolation) as host:
+            (rejected,) = host.rejected
+            (finding,) = rejected.findings
+            assert finding.code == "P111"
+            assert f"requires Python =={other_python}.*, this is" in finding.message
+            assert finding.hint is not None
+            assert finding.hint.startswith(f"plugline sync {folder}/modern.py")
+    assert main(["sync", str(folder)]) == 0
+    for _ in range(2):
+        with Host(str(folder), interface=["transform"], isolation=isolation) as host:
+            assert not host.rejected
+            plugin = host["modern"].load()
+            assert plugin.transform({"n": 1}) == {"n": 1, "python": other_python}  # type: ignore[attr-defined]
+            with pytest.raises(PluginError):
+                plugin.transform({"end": 1})  # type: ignore[attr-defined]
+            assert plugin.transform({"n": 2}) == {"n": 2, "python": other_python}  # type: ignore[attr-defined]
+    shutil.rmtree(tmp_path / "cache" / "environments")
+    # What is remembered of its file holds, and what it runs in is gone.
+    with Host(str(folder), interface=["transform"], isolation=isolation) as host, pytest.raises(PluginError) as caught:
+        host["modern"].load()
+    assert "P111" in str(caught.value)
+    assert "plugline sync" in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.usefixtures("registry")
+def test_sync_and_a_pipeline_with_a_plugin_for_another_python(
+    tmp_path: Path, other_python: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_for_python(tmp_path / "plugins", other_python, '"tabulate==0.9.0"')
+    Path("in.ndjson").write_text('{"n": 1}\n', encoding="utf-8")
+    text = '[source]\npath = "in.ndjson"\n[[steps]]\nuse = "modern"\n[sink]\npath = "out.ndjson"\n'
+    Path("pipeline.toml").write_text(text, encoding="utf-8")
+    assert main(["check", "pipeline.toml"]) == 1
+    assert "P111" in capsys.readouterr().out
+    assert main(["sync"]) == 0
+    assert f"modern: made, Python {other_python}." in capsys.readouterr().out
+    assert main(["sync"]) == 0
+    assert "modern: is there" in capsys.readouterr().out
+    assert main(["check", "pipeline.toml"]) == 0
+    assert main(["run", "pipeline.toml", "-q"]) == 0
+    assert Path("out.ndjson").read_text(encoding="utf-8") == f'{{"n":1,"python":"{other_python}"}}\n'
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("registry")
+def test_a_python_that_there_is_not_is_told_by_sync(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_for_python(tmp_path / "plugins", "4.0")
+    assert main(["sync", "--offline", str(tmp_path / "plugins")]) == 1
+    said = capsys.readouterr().err
+    assert "P366" in said
+    assert "4.0" in said
+
+
+@pytest.mark.parametrize(
+    ("requires", "runs"),
+    [
+        (">=3.8", True),
+        (" >= 3.8 ", True),
+        (">=3", True),
+        (">=4", False),
+        (">=3.999", False),
+        ("<3.8", False),
+        (">=3.8,<4", True),
+        ("~=3.8", True),
+        (">=3.8.1", True),
+        (f"=={sys.version_info[0]}.{sys.version_info[1]}.*", True),
+    ],
+)
+def test_whether_this_python_will_do_is_what_packaging_says(requires: str, runs: bool) -> None:  # noqa: FBT001
+    assert runs_here(requires) is runs
+    assert SpecifierSet(requires).contains(running_python()) is runs
 
 
 @pytest.mark.slow
