@@ -405,7 +405,7 @@ CODES = {
     "R110": Code(
         "a run was interrupted",
         "By Ctrl-C, or by a signal to end. What was done is told; the output is not in place, and dead letters are not kept.",
-        "Run it again: with --resume it goes on after what was done.",
+        "Run it again; where the output is a file, --resume goes on after what was done.",
     ),
     "R180": Code(
         "a part of the output is not where it was written",

@@ -166,6 +166,42 @@ def is_installed(name: str) -> bool:
     return find_module(name) is not None
 
 
+# Distributions that bear another name than their module, of those that plugins commonly use. What bears the module's
+# name instead is not there, or is somebody else's: a hint that is pasted is not to install that.
+_DISTRIBUTIONS = {
+    "Crypto": "pycryptodome",
+    "MySQLdb": "mysqlclient",
+    "OpenSSL": "pyopenssl",
+    "PIL": "pillow",
+    "attr": "attrs",
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python",
+    "dateutil": "python-dateutil",
+    "docx": "python-docx",
+    "dotenv": "python-dotenv",
+    "fitz": "pymupdf",
+    "git": "gitpython",
+    "jose": "python-jose",
+    "jwt": "pyjwt",
+    "magic": "python-magic",
+    "pptx": "python-pptx",
+    "psycopg2": "psycopg2-binary",
+    "serial": "pyserial",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "slugify": "python-slugify",
+    "usb": "pyusb",
+    "yaml": "pyyaml",
+    "zmq": "pyzmq",
+}
+
+
+def distribution_of(module: str) -> str:
+    """Return what is to be installed for a module by dotted name, as far as that can be told from the name."""
+    top = module.partition(".")[0]
+    return _DISTRIBUTIONS.get(top, top)
+
+
 def require(*names: str, reason: str | None = None, install: str | None = None) -> None:
     """Make sure that modules are installed, without importing them.
 
@@ -180,7 +216,7 @@ def require(*names: str, reason: str | None = None, install: str | None = None) 
     missing = [name for name in names if not is_installed(name)]
     if not missing:
         return
-    tops = sorted({name.partition(".")[0] for name in missing})
+    tops = sorted({distribution_of(name) for name in missing})
     what = ", ".join(repr(name) for name in missing)
     verb = "is" if len(missing) == 1 else "are"
     needed = f" {verb} needed {reason}, and" if reason is not None else ""

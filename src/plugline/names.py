@@ -65,3 +65,10 @@ def did_you_mean(name: str, known: Iterable[str], *, kind: str) -> str:
     shown = ", ".join(ordered[:12]) + (f" and {len(ordered) - 12} more" if len(ordered) > 12 else "")
     question = f"did you mean {near!r}? " if near is not None else ""
     return f"{question}known {kind} are {shown}" if ordered else f"{question}there are no known {kind}"
+
+
+def shell_word(text: str) -> str:
+    """Return a text as a shell takes it for one word: hints get pasted."""
+    from shlex import quote  # noqa: PLC0415 - it imports re, and only a message needs it
+
+    return quote(text)

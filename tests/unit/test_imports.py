@@ -197,3 +197,8 @@ def test_what_cannot_be_reloaded_is_refused() -> None:
         reload_module(sys)
     with pytest.raises(ModuleMissing, match="no module named 'plugline_absent' is loaded"):
         reload_module("plugline_absent")
+
+
+def test_a_hint_names_what_is_to_be_installed_and_not_the_module() -> None:
+    with pytest.raises(ModuleMissing, match=r"pip install python-magic$"):
+        require("magic")

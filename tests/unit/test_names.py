@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugline.names import did_you_mean, is_plugin_file_name, module_part, nearest, plugin_name
+from plugline.names import did_you_mean, is_plugin_file_name, module_part, nearest, plugin_name, shell_word
 
 
 @pytest.mark.parametrize("name", ["upper", "with space", "with-hyphen", "class", "größe", "1st", "a.b"])
@@ -49,3 +49,8 @@ def test_a_hint_names_the_nearest_then_the_known() -> None:
 def test_a_hint_names_twelve_at_most() -> None:
     hint = did_you_mean("x", [f"plugin{number:02}" for number in range(20)], kind="plugins")
     assert hint.endswith("plugin11 and 8 more")
+
+
+def test_a_word_for_a_shell_is_one_word_of_it() -> None:
+    assert shell_word("plugins/a.py") == "plugins/a.py"
+    assert shell_word("my plugins/it's.py") == "'my plugins/it'\"'\"'s.py'"

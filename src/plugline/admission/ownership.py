@@ -13,6 +13,7 @@ import os
 import stat
 
 from plugline.findings import Finding, Place
+from plugline.names import shell_word
 from plugline.values import Value
 
 _MAX_LINKS = 40  # as many as Linux follows
@@ -268,7 +269,7 @@ def ownership_findings(facts: OwnerFacts, shown: str, *, strict: bool = False) -
     if facts.trouble is not None:
         path, why = facts.trouble
         message = f"who owns it is not known: {why}"
-        findings.append(Finding("T104", message, Place(path), hint=f"look at it: ls -ld {_quoted(path)}"))
+        findings.append(Finding("T104", message, Place(path), hint=f"look at it: ls -ld {shell_word(path)}"))
     return tuple(findings)
 
 
@@ -280,7 +281,7 @@ def _component_findings(
     one: Component, entries: tuple[Component, ...], user: int, place: Place, *, strict: bool
 ) -> list[Finding]:
     findings = []
-    path = _quoted(one.path)
+    path = shell_word(one.path)
     if not stat.S_ISLNK(one.mode):  # the mode of a link means nothing
         sound_entries = all(entry.owner in (0, user) for entry in entries)
         held = bool(one.mode & stat.S_ISVTX) and bool(entries) and sound_entries
@@ -307,10 +308,10 @@ def _open_to_all(one: Component, entries: tuple[Component, ...], user: int, plac
         message = (
             f"all users can write to this folder, and {foreign.path!r} in it belongs to {_user_name(foreign.owner)}"
         )
-        hint = f"chown -h {_plain_user(user)} {_quoted(foreign.path)}, or move it to a folder of your own"
+        hint = f"chown -h {_plain_user(user)} {shell_word(foreign.path)}, or move it to a folder of your own"
         return Finding("T101", message, place, hint)
     message = f"{_kind(one.mode)} can be written to by all users"
-    return Finding("T101", message, place, hint=f"chmod o-w {_quoted(one.path)}")
+    return Finding("T101", message, place, hint=f"chmod o-w {shell_word(one.path)}")
 
 
 def _kind(mode: int) -> str:
@@ -343,10 +344,3 @@ def _group_name(group: int) -> str:
         return repr(grp.getgrgid(group).gr_name)
     except KeyError:
         return str(group)
-
-
-def _quoted(path: str) -> str:
-    # shlex imports re, and only a message needs it.
-    from shlex import quote  # noqa: PLC0415
-
-    return quote(path)

@@ -15,6 +15,7 @@ from plugline.cli.options import common
 from plugline.discovery.finders import Folder
 from plugline.findings import Finding, Place
 from plugline.frozen import frozen
+from plugline.names import shell_word
 
 VARIABLE = "PLUGLINE_ONLY"
 _CANNOT_TELL = 125  # as git bisect has it
@@ -155,6 +156,8 @@ def _tell(outcome: Blame | str, search: _Search, places: dict[str, Place], *, as
         render.tell_json({**told, "runs": search.history})
         return OK
     how = "" if outcome.alone else ", but only together with plugins before it"
-    finding = Finding("R162", f"the plugin {name!r} makes the command fail{how}", place, f"plugline disable {name}")
+    finding = Finding(
+        "R162", f"the plugin {name!r} makes the command fail{how}", place, f"plugline disable {shell_word(name)}"
+    )
     render.tell(render.finding_text(finding))
     return OK

@@ -8,7 +8,7 @@ import click
 from plugline.cli import render
 from plugline.cli.app import OK, Misuse
 from plugline.cli.options import common
-from plugline.names import is_plugin_file_name, plugin_name
+from plugline.names import is_plugin_file_name, plugin_name, shell_word
 from plugline.pipeline.plan import DEFAULT_FOLDER
 
 _FUNCTION = '''"""Strip white space from every text of a record: put here what {shown} does."""
@@ -175,7 +175,9 @@ def command(*, name: str, folder: str, as_class: bool, as_package: bool, as_json
     else:
         render.tell(render.plain(plugin))
         render.tell(render.plain(test))
-        render.say(f"try it: plugline check {render.plain(plugin)}\n        python -m pytest {render.plain(test)}")
+        render.say(
+            f"try it: plugline check {render.plain(shell_word(plugin))}\n        python -m pytest {render.plain(shell_word(test))}"
+        )
     return OK
 
 

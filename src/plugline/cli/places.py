@@ -11,6 +11,7 @@ from plugline.discovery.needs import missing_modules
 from plugline.findings import Finding
 from plugline.host.host import Host
 from plugline.isolation.environments import Needs, find_environment, needs_of, unsatisfied
+from plugline.names import shell_word
 
 _SHIPPED = ("processors", "formats", "engines")
 
@@ -23,8 +24,11 @@ def look_into(paths: Sequence[str]) -> list[Check]:
     with Host(*paths) as host:
         rejected = [finding for one in host.rejected for finding in one.findings]
         names = [plugin.name for plugin in host]
+        folders = _folders(paths, len(names), host)
+        if host.findings and not names:
+            return [folders]
         return [
-            _folders(paths, len(names), host),
+            folders,
             _duplicates([one for one in rejected if one.code == "P107"]),
             _shadowed(names),
             _libraries([*_lacking(host)]),
@@ -39,7 +43,9 @@ def _folders(paths: Sequence[str], usable: int, host: Host[object]) -> Check:
     if found:
         return Check(name="folders", state="wrong", said=said, hint=host.findings[0].advice, more={"found": found})
     if unusable:
-        return Check(name="folders", state="wrong", said=said, hint=f"plugline check {' '.join(paths)}")
+        return Check(
+            name="folders", state="wrong", said=said, hint=f"plugline check {' '.join(map(shell_word, paths))}"
+        )
     return Check(name="folders", state="ok", said=said)
 
 
@@ -93,7 +99,7 @@ def _lacking(host: Host[object]) -> Iterator[tuple[str, str]]:
         missing = unsatisfied(needs.requirements) if isinstance(needs, Needs) else ()
         if isinstance(needs, Needs) and missing:
             if find_environment(needs) is None:
-                yield f"{path}: needs {' and '.join(missing)}", f"plugline sync {path}"
+                yield f"{path}: needs {' and '.join(missing)}", f"plugline sync {shell_word(path)}"
         elif plugin.spec.facts is not None:
             for finding in missing_modules(plugin.spec.facts, path):
                 yield f"{finding.place}: {finding.message}", finding.advice

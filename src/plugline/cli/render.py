@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TextIO
 
 from plugline.findings import Finding
+from plugline.names import shell_word
 
 JSON_VERSION = 1
 
@@ -239,7 +240,7 @@ def findings_text(findings: Sequence[Finding], *, colours: bool = False, most_li
         for at, finding in enumerate(shown)
     ]
     if left:
-        texts.append(f"  and {left} more: plugline check {plain(shown[0].place.path)}")
+        texts.append(f"  and {left} more: plugline check {plain(shell_word(shown[0].place.path))}")
     return "\n".join(texts)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from plugline.cli import render
 from plugline.cli.progress import ProgressLine
+from plugline.names import shell_word
 from plugline.pipeline.plan import Plan
 from plugline.pipeline.report import RunReport
 from plugline.pipeline.split import Progress, ProgressCall
@@ -104,7 +105,7 @@ def _check_page(path: str) -> None:
     if os.path.isdir(path) or not os.path.basename(path):
         raise Misuse(f"--report {path!r} is a folder, expected a file", "name a file in it: --report report.html")
     if not os.path.isdir(folder):
-        raise Misuse(f"the folder of --report {path!r} does not exist", f"create it: mkdir -p {folder}")
+        raise Misuse(f"the folder of --report {path!r} does not exist", f"create it: mkdir -p {shell_word(folder)}")
 
 
 def _write(path: str, content: bytes) -> None:

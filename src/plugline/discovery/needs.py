@@ -4,20 +4,8 @@ import os
 
 from plugline.discovery.facts import ImportFacts, SourceFacts
 from plugline.findings import Finding, Place
-from plugline.imports import is_installed
-
-# Distributions that bear another name than their module, of those that plugins commonly use.
-_DISTRIBUTIONS = {
-    "PIL": "pillow",
-    "attr": "attrs",
-    "bs4": "beautifulsoup4",
-    "cv2": "opencv-python",
-    "dateutil": "python-dateutil",
-    "dotenv": "python-dotenv",
-    "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
-    "yaml": "pyyaml",
-}
+from plugline.imports import distribution_of, is_installed
+from plugline.names import shell_word
 
 
 def missing_modules(facts: SourceFacts, path: str) -> tuple[Finding, ...]:
@@ -49,9 +37,6 @@ def _finding(name: str, one: ImportFacts, facts: SourceFacts, path: str) -> Find
 
 
 def _way_out(module: str, facts: SourceFacts, path: str) -> str:
-    # shlex imports re, which the path of a listing does without.
-    from shlex import quote  # noqa: PLC0415
-
     declared = facts.block.get("dependencies", [])
     # What begins otherwise is no requirement, and could be an option of pip's: hints get pasted.
     stated = (
@@ -59,20 +44,18 @@ def _way_out(module: str, facts: SourceFacts, path: str) -> str:
     )
     install = f"pip install {_requirement(module, stated)}"
     # Only what a plugin declares can be put into an environment of its own.
-    return f"plugline sync {quote(path)}, or {install}" if stated else install
+    return f"plugline sync {shell_word(path)}, or {install}" if stated else install
 
 
 def _requirement(module: str, stated: list[str]) -> str:
     """Return what to install for a module: the declared dependency that it belongs to, else a guess."""
-    from shlex import quote  # noqa: PLC0415 - as above
-
-    guess = _DISTRIBUTIONS.get(module, module)
+    guess = distribution_of(module)
     wanted = {_folded(module), _folded(guess)}
     for requirement in stated:
         if _folded(_name_of(requirement)) in wanted:
-            return quote(requirement)
+            return shell_word(requirement)
     # One of them brings it, under a name that cannot be guessed.
-    return " ".join(quote(requirement) for requirement in stated) if stated else guess
+    return " ".join(shell_word(requirement) for requirement in stated) if stated else guess
 
 
 def _name_of(requirement: str) -> str:

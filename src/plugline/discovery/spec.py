@@ -38,7 +38,9 @@ def read_module(candidate: ModuleCandidate) -> Read:
         return Read(None, (Finding("P109", str(error), candidate.place),))
     if spec is None:
         message = f"needs the module {candidate.module!r}, which is not installed"
-        hint = f"pip install {candidate.module.partition('.')[0]}"
+        from plugline.imports import distribution_of  # noqa: PLC0415 - few modules are missing
+
+        hint = f"pip install {distribution_of(candidate.module)}"
         return Read(None, (Finding("P103", message, candidate.place, hint=hint),))
     origin = spec.origin
     if origin is None or not origin.endswith(".py"):

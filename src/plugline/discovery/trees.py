@@ -64,6 +64,7 @@ class DiskTree:
     def names(self, folder: str = "") -> "list[tuple[str, bool]] | Finding":
         """See :class:`Tree`. A link is taken for what it leads to."""
         from plugline.findings import Finding, Place  # noqa: PLC0415 - see above
+        from plugline.names import shell_word  # noqa: PLC0415 - likewise
 
         place = Place(shown_path(self, folder))
         try:
@@ -75,12 +76,13 @@ class DiskTree:
                 return sorted((entry.name, self._is_folder(entry)) for entry in entries)
         except FileNotFoundError:
             message = "this plugin folder does not exist"
-            return Finding("P110", message, place, hint=f"create it: mkdir {place.path}")
+            return Finding("P110", message, place, hint=f"create it: mkdir -p {shell_word(place.path)}")
         except NotADirectoryError:
             hint = "name the folder that it is in, or give the file itself with plugline.File"
             return Finding("P110", "a folder was expected, this is a file", place, hint=hint)
         except OSError as error:
-            return Finding("P110", f"the folder cannot be read: {error.strerror or error}", place)
+            way = f"allow it: chmod u+rx {shell_word(place.path)}" if isinstance(error, PermissionError) else None
+            return Finding("P110", f"the folder cannot be read: {error.strerror or error}", place, hint=way)
 
     def read(self, relative: str) -> "SourceFile | Finding":
         """See :class:`Tree`."""

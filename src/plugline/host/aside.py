@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from plugline.discovery.spec import PluginSpec
 from plugline.findings import Finding, Place
 from plugline.host.store import Kept
-from plugline.names import did_you_mean
+from plugline.names import did_you_mean, shell_word
 from plugline.values import Value
 
 
@@ -73,7 +73,7 @@ def _why_left_out(kept: Kept, plugins: bool, only: Sequence[str] | None) -> str:
 
 def _disabled(name: str, place: Place, kept: Kept, *, by_file: bool) -> Finding:
     where = "is disabled" if by_file else "is disabled by the host's own settings"
-    return Finding("P116", f"{name!r} {where}", place, kept.hint.format(name))
+    return Finding("P116", f"{name!r} {where}", place, kept.hint.format(shell_word(name)))
 
 
 def _unknown(name: str, place: Place | None, known: Iterable[str]) -> Finding:

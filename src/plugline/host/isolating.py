@@ -18,6 +18,7 @@ from plugline.imports import require
 from plugline.isolation.levels import Confinement, Levels
 from plugline.loading.namespace import Namespace, SharedNamespace
 from plugline.loading.target import Declined, Target
+from plugline.names import shell_word
 from plugline.typed import Callable, Mapping, Sequence, TypeGuard
 from plugline.worker.limits import Sandbox
 
@@ -218,7 +219,7 @@ def environment_for(entry: Entry) -> Environment | None | tuple[Finding, ...]:
     environment = find_environment(needs)
     if environment is not None:
         return environment
-    hint = f"plugline sync {entry.place.path}"
+    hint = f"plugline sync {shell_word(entry.place.path)}"
     facts = entry.spec.facts
     if not fits:
         message = f"requires Python {needs.requires_python}, this is {running_python()}"

@@ -152,8 +152,10 @@ def _special(error: BaseException, place: Place, source_line: str | None, when: 
 
 
 def _not_found(name: str, place: Place, source_line: str | None) -> Finding:
+    from plugline.imports import distribution_of  # noqa: PLC0415 - few plugins fail
+
     message = f"needs the module {name!r}, which is not installed"
-    hint = f"pip install {name.partition('.')[0]}"
+    hint = f"pip install {distribution_of(name)}"
     parent = name.rpartition(".")[0]
     if parent in sys.modules:
         # Its parent is there: a neighbour that was forgotten, or the wrong version of a library.

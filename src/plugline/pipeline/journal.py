@@ -6,6 +6,7 @@ machine itself had not brought to disk when it lost power is told by marks that 
 after everything before it is on disk.
 """
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from typing import Self
@@ -85,7 +86,11 @@ class Journal:
         Raises:
             OSError: It could not be written, and is no part of the journal.
         """
-        text = orjson.dumps(entry)
+        try:
+            text = orjson.dumps(entry)
+        except TypeError:
+            # Half a character, as the name of a file may have: orjson takes none, and json escapes it.
+            text = json.dumps(entry).encode("ascii")
         line = b"%08x " % crc32(text) + text + b"\n"
         written = os.write(self._descriptor, line)
         if written != len(line):
@@ -117,10 +122,17 @@ def _sync_data(descriptor: int) -> None:
 def _entry(line: bytes) -> dict[str, object] | None:
     check, _, text = line.partition(b" ")
     try:
-        entry = orjson.loads(text) if int(check, 16) == crc32(text) else None
+        entry = _loaded(text) if int(check, 16) == crc32(text) else None
     except ValueError:
         return None
     return entry if isinstance(entry, dict) else None
+
+
+def _loaded(text: bytes) -> object:
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return json.loads(text)  # see append()
 
 
 def machine_start() -> str:

@@ -18,7 +18,7 @@ from plugline.files import SourceFile, read_source
 from plugline.findings import Finding, Place
 from plugline.frozen import frozen
 from plugline.host.plugin import Plugin
-from plugline.names import module_part
+from plugline.names import module_part, shell_word
 from plugline.pipeline.aside import path_aside
 from plugline.pipeline.catalogue import Catalogue, Kind
 from plugline.pipeline.config import ErrorLimit, OnQuarantine, PipelineConfig, SandboxConfig
@@ -227,7 +227,9 @@ class _Planner:
         dead_letters = self._dead_letters(sink, splits)
         self._check_outputs(sink, dead_letters, splits)
         suffix = self._part_suffix(writer.name, sink) if config.sink.parts and writer is not None else None
-        if reader is None or writer is None or engine is None or None in steps or self.findings:
+        wrong = any(finding.is_error for finding in self.findings)
+        # A warning is for check to tell: a disabled plugin whose file is gone, say.
+        if reader is None or writer is None or engine is None or None in steps or wrong:
             return None
         return Plan(
             config=config,
@@ -437,7 +439,7 @@ class _Planner:
         named = ("run", "dead_letters")
         if not (problems and self._config.run.dead_letters is None):  # what is beside the sink has its problems too
             for problem, hint in _output_problems(dead_letters):
-                self._find("C111", problem, named, hint)
+                self._find("C111", problem, named, f"{hint}; --dead-letters FILE names another file")
             if in_parts and os.path.realpath(os.path.dirname(dead_letters) or ".") == os.path.realpath(sink):
                 self._find("C111", f"{dead_letters!r} is in the folder of the output", named, "name a file elsewhere")
         another = "name another file for the dead letters: dead_letters in [run], or --dead-letters"
@@ -514,11 +516,14 @@ def _problems_around(path: str) -> Iterator[tuple[str, str]]:
     folder = os.path.dirname(os.path.realpath(path))
     shown = os.path.dirname(path) or "."
     if not os.path.exists(folder):
-        yield f"the folder {shown!r} does not exist", f"create it: mkdir -p {shown}"
+        yield f"the folder {shown!r} does not exist", f"create it: mkdir -p {shell_word(shown)}"
     elif not os.path.isdir(folder):
         yield f"{shown!r} is a file, expected a folder", "name a folder"
     elif not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-        yield f"the folder {shown!r} cannot be written to", f"allow it: chmod u+w {shown}, or write elsewhere"
+        yield (
+            f"the folder {shown!r} cannot be written to",
+            f"allow it: chmod u+w {shell_word(shown)}, or write elsewhere",
+        )
 
 
 def _parts_problems(path: str, sources: Sequence[str]) -> Iterator[tuple[str, str]]:

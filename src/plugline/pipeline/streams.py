@@ -208,7 +208,11 @@ def _shipped_file(path: str) -> str:
     folders = () if spec is None else tuple(spec.submodule_search_locations or ())
     if not folders:
         what = "is not installed" if spec is None else "is a single module and ships no files"
-        raise ModuleNotFoundError(f"{path!r}: the package {name!r} {what}\n  hint: pip install {name}", name=name)
+        from plugline.imports import distribution_of  # noqa: PLC0415 - few packages are missing
+
+        raise ModuleNotFoundError(
+            f"{path!r}: the package {name!r} {what}\n  hint: pip install {distribution_of(name)}", name=name
+        )
     for folder in folders:
         file = os.path.join(folder, *inner.split("/"))
         if os.path.isfile(file):

@@ -49,6 +49,14 @@ def test_a_name_that_no_plugin_has_is_kept_and_told(capsys: pytest.CaptureFixtur
     assert "nothing was to be changed" in told(capsys, "enable", "uper", code=1)[1]
 
 
+def test_a_disabled_plugin_whose_file_is_gone_stops_no_run(capsys: pytest.CaptureFixture[str]) -> None:
+    write(Path(), {"in.ndjson": '{"a":1}\n'})
+    told(capsys, "disable", "lower")
+    Path("plugins/lower.py").unlink()
+    assert told(capsys, "run", "-q", "--use", "upper", "in.ndjson") == ('{"a":1}\n', "")
+    assert told(capsys, "preview", "--use", "upper", "in.ndjson")[0].startswith("record 1")
+
+
 def test_what_is_shipped_can_be_disabled_too(capsys: pytest.CaptureFixture[str]) -> None:
     write(Path(), {"in.csv": "a\n1\n"})
     assert told(capsys, "disable", "csv")[1] == ""
