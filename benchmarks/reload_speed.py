@@ -61,7 +61,8 @@ _HEAD = '''"""A plugin of many parts."""
 import os
 from functools import partial
 
-VERSION = {version}
+VERSION = "1.2"
+EDITION = {edition}
 
 
 class Base:
@@ -78,9 +79,9 @@ _LIMITS = {"graft": 1.5, "run again": 2.0, "run again, held": 4.0}
 _SMALL_LINES, _SMALL_OVER_SECONDS = 50, 0.001
 
 
-def plugin_source(lines: int, *, version: int = 0, body: int = 0) -> str:
+def plugin_source(lines: int, *, edition: int = 0, body: int = 0) -> str:
     """Return a plugin of about so many lines."""
-    text = _HEAD.format(version=version, body=body)
+    text = _HEAD.format(edition=edition, body=body)
     count, number = text.count("\n"), 0
     while count < lines:
         part = (_CLASS if number % 3 == 2 else _FUNCTION).format(n=number)
@@ -113,7 +114,7 @@ class _Side:
 
     def _write(self) -> str:
         self._number += 1
-        edited = {"body" if self._name == "graft" else "version": self._number}
+        edited = {"body" if self._name == "graft" else "edition": self._number}
         text = plugin_source(self._lines, **edited)
         self._path.write_text(text, encoding="utf-8")
         return text
@@ -127,7 +128,7 @@ class _Side:
         wanted = "grafted" if self._name == "graft" else "adopted"
         assert not isinstance(report, (list, tuple))
         assert report.how == wanted, str(report)
-        seen = self._module.transform({})["total"] if wanted == "grafted" else self._module.VERSION
+        seen = self._module.transform({})["total"] if wanted == "grafted" else self._module.EDITION
         assert seen == self._number
         return (ended - began) / 1e9, _by_hand(content, str(self._path))
 

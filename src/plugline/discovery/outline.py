@@ -56,9 +56,9 @@ _PLAIN_VALUES = _CALLS | _codes("LOAD_NAME", "LOAD_ATTR")
 _STATEMENT_ENDS = _codes(
     "RESUME", "STORE_NAME", "STORE_SUBSCR", "STORE_ATTR", "SETUP_ANNOTATIONS", "NOP", "DELETE_NAME"
 )
-if sys.version_info < (3, 12):
-    # From 3.12 on "a and b" has one in its middle, too: there the syntax tree is asked after a call.
-    _STATEMENT_ENDS |= _codes("POP_TOP")
+_POP_TOP = opmap["POP_TOP"]
+# From 3.12 on "a and b" has a POP_TOP in its middle, after a jump. Those that end a statement end an import, or a call.
+_BEFORE_AN_END = _codes("STORE_NAME") | _CALLS
 
 _SAID = ("PLUGIN_NAME", "VERSION", "__version__", "REQUIRED_API_VERSION")
 _LEFT_TO_THE_TREE = frozenset(("REQUIRES", "AFTER", "PRIORITY"))  # few say anything of other plugins
@@ -66,13 +66,20 @@ _LEFT_TO_THE_TREE = frozenset(("REQUIRES", "AFTER", "PRIORITY"))  # few say anyt
 NOTHING: Outline = (None, (), ())
 
 
-def outline_of(code: CodeType) -> Outline:
-    """Return what the code of a module shows plainly."""
+def outline_of(code: CodeType, interfaces: Sequence[Interface] = ()) -> Outline:
+    """Return what the code of a module shows plainly.
+
+    Args:
+        code: The module's.
+        interfaces: Where its functions provide one of these, nothing is said of its classes.
+    """
     if not _UNDERSTOOD:
         return NOTHING
     body = _Body(code)
     stores = body.stores()
-    return _said(body, stores), tuple(_functions(body, stores, method=False)), tuple(_classes(body))
+    said, functions = _said(body, stores), tuple(_functions(body, stores, method=False))
+    enough = any(one.base is None and _has_all(functions, one.members) for one in interfaces)
+    return said, functions, () if enough else tuple(_classes(body))
 
 
 _Store = tuple[int, int]
@@ -134,7 +141,10 @@ class _Body:
         if self.operation(store[1]) != _LOAD_CONST:
             return ...
         argument, before = self.argument(store[1])
-        return self.code.co_consts[argument] if self.operation(before) in _STATEMENT_ENDS else ...
+        ends = self.operation(before) in _STATEMENT_ENDS or (
+            self.operation(before) == _POP_TOP and self.operation(self.argument(before)[1]) in _BEFORE_AN_END
+        )
+        return self.code.co_consts[argument] if ends else ...
 
     def function(self, at: int) -> tuple[CodeType, int, int] | None:
         """Return the code of the function that is made there, its flags, and the index before its code is loaded."""

@@ -1,5 +1,6 @@
 """The bytes of a dropped file to a spec, its outline and its code: compiled once, for inspecting and for running."""
 
+from plugline.contract.interface import Interface
 from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.known import Outline, PluginSpec, Read, Said, Unread
 from plugline.discovery.outline import NOTHING, outline_of
@@ -7,7 +8,7 @@ from plugline.discovery.trees import real_path
 from plugline.files import SourceFile, digest_of
 from plugline.findings import Finding, Place
 from plugline.names import plugin_name
-from plugline.typed import CodeType
+from plugline.typed import CodeType, Sequence
 
 
 class Reading:
@@ -105,11 +106,13 @@ def _spec(name: str, said: Said, candidate: FileCandidate, place: Place, digest:
     )
 
 
-def read_code(candidate: FileCandidate, source: SourceFile, digest: bytes, code: CodeType) -> Read:
-    """Turn the bytes of a dropped file, and what they were compiled to, into a spec."""
-    # The compiler does not look into comments.
-    read = _by_outline(candidate, source, digest, outline_of(code)) if _is_plain_text(source) else None
-    return read or _read_tree(candidate, source)
+def read_code(
+    candidate: FileCandidate, source: SourceFile, digest: bytes, code: CodeType, interfaces: Sequence[Interface]
+) -> Read:
+    """Turn the bytes of a dropped file, and what they were compiled to, into a spec that is held against these interfaces."""
+    if not _is_plain_text(source):  # the compiler does not look into comments
+        return _read_tree(candidate, source)
+    return _by_outline(candidate, source, digest, outline_of(code, interfaces)) or _read_tree(candidate, source)
 
 
 def edited_spec(

@@ -676,7 +676,10 @@ class Loader:
             from plugline.discovery.reading import read_and_forget, read_code  # noqa: PLC0415 - it seldom has
             from plugline.host.registry import check_read, split_entry  # noqa: PLC0415 - most often all is remembered
 
-            read = read_and_forget(candidate, source) if code is None else read_code(candidate, source, digest, code)
+            if code is None:
+                read = read_and_forget(candidate, source)
+            else:
+                read = read_code(candidate, source, digest, code, self._around.interfaces)
             entry = check_read(candidate, read, self._around, entry.finder)
             if entry.findings:
                 return entry

@@ -67,6 +67,8 @@ class Trace:
         state: Of each of its variables, by name, what tells later whether it was changed.
         departed: Functions and classes that older versions had and this one has not, by name, for as long as somebody
             holds them: a later version may have them again.
+        elsewhere: Functions with code of its own that its names do not lead to, as far as a reload has met them.
+        dismissed: Classes that gave their definitions to older ones and that nobody but the collector has to do with.
     """
 
     __slots__ = (
@@ -76,7 +78,9 @@ class Trace:
         "content",
         "defined",
         "departed",
+        "dismissed",
         "effects",
+        "elsewhere",
         "held",
         "name",
         "path",
@@ -94,6 +98,8 @@ class Trace:
         self.defined: tuple[str, ...] = ()  # and no set, which takes ten times as much memory
         self.state: dict[str, tuple[int, int]] = {}
         self.departed = _NOBODY
+        self.elsewhere: tuple[ref[FunctionType], ...] = ()
+        self.dismissed: tuple[ref[type], ...] = ()
 
     def __del__(self) -> None:
         forget_code(self.code)
@@ -306,11 +312,16 @@ _base_of = type.__dict__["__base__"].__get__
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 
 
-def own_references(owner: type) -> int:
-    """Return how many references to a class its own parts, and the classes that derive from it, hold."""
+def own_references(owner: type, *, cell: bool = True) -> int:
+    """Return how many references to a class its own parts, and the classes that derive from it, hold.
+
+    Args:
+        owner: The class.
+        cell: Whether that by which its methods know it counts.
+    """
     values = list(_dict_of(owner).values())
     descriptors = sum(1 for value in values if type(value) in _DESCRIPTORS and value.__objclass__ is owner)
-    cells = any(type(value) is FunctionType and "__class__" in value.__code__.co_freevars for value in values)
+    cells = cell and any(type(value) is FunctionType and "__class__" in value.__code__.co_freevars for value in values)
     # Its place in its own order of resolution; of a class below it, there and among its bases, and its first base.
     below = sum(
         1 + any(base is owner for base in _bases_of(one)) + (_base_of(one) is owner) for one in _all_below(owner)

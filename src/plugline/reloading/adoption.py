@@ -12,6 +12,7 @@ The moves, in the order in which they are made, each of which can be undone unti
 
 import gc
 import sys
+from collections import Counter
 from sys import getrefcount
 from types import FunctionType, ModuleType
 from typing import cast
@@ -20,12 +21,19 @@ from weakref import ref
 from plugline.reloading import lines
 from plugline.reloading.classes import adopt, adopt_member, pair_classes, pair_members, same_shape
 from plugline.reloading.graft import forget_answers, told_frame, told_running, with_code
-from plugline.reloading.living import classes_in, count_functions, suspended_on, threads_in
+from plugline.reloading.living import (
+    classes_in,
+    count_functions,
+    functions_elsewhere,
+    remember_elsewhere,
+    suspended_on,
+    threads_in,
+)
 from plugline.reloading.memory import assign_bases, clone_function
 from plugline.reloading.parts import Done, Part
 from plugline.reloading.plan import Plan
 from plugline.reloading.reach import Reach
-from plugline.reloading.references import Young, replace_everywhere
+from plugline.reloading.references import Young, replace_everywhere, replace_in_own
 from plugline.reloading.registered import Owners, Settling
 from plugline.reloading.shadow import Shadow
 from plugline.reloading.succession import succeed_class
@@ -47,6 +55,9 @@ class Adoption:
         self._members: list[tuple[object, object]] = []
         self._successors: list[tuple[type, type]] = []
         self._transition: Transition | None = None
+        # What such a class still has is held by it as well.
+        dismissed = [one for part, _ in pairs for held in part.trace.dismissed if (one := held()) is not None]
+        self._twice = {id(value) for one in dismissed for value in vars(one).values()}
 
     def canonical(self, value: object) -> object:
         """Return what stands in the place of an object."""
@@ -75,8 +86,9 @@ class Adoption:
     def _take(self, functions: list[list[tuple[str, FunctionType, object]]]) -> None:
         """Give the old objects the new content."""
         for (part, shadow), named in zip(self._pairs, functions, strict=True):
-            self._take_functions(part, shadow, named)
+            # First of all, while nothing else holds the old code.
             self._take_closures(part, shadow, {id(before) for _, before, _ in named})
+            self._take_functions(part, shadow, named)
             if self._transition is not None:
                 self._route_names(part, shadow, self._transition)
         for old, new in self._classes:
@@ -95,6 +107,8 @@ class Adoption:
             done.in_flight += self._retire(part, shadow)
         for _, new in self._classes:
             _dismiss(new)
+        for part, shadow in self._pairs:
+            shadow.trace.dismissed = tuple(ref(new) for _, new in self._classes if new.__module__ == part.name)
         for old, new in self._successors:
             self._young.end()
             done.lost += succeed_class(old, new)
@@ -187,19 +201,17 @@ class Adoption:
         return [plan for plan in plans if plan]
 
     def _replace_references(self, named: list[tuple[str, FunctionType, object]]) -> None:
-        spared: list[object] = [self._news, self._canonical, *named]
-        below: list[type] = []
-        for _, new in self._classes:
-            below += _unpaired(type.__subclasses__(new), self._canonical)
-            spared += (new.__mro__, new.__bases__)
-        for one in below:
-            spared += (one.__mro__, one.__bases__)
-        spared += (pair for pair in (*self._classes, *self._members))
-        spared += self._reach.copies()
+        classes = [new for _, new in self._classes]
+        below = [one for new in classes for one in _unpaired(type.__subclasses__(new), self._canonical)]
+        wanted = self._canonical_of_news()
+        replace_in_own(wanted, classes, [shadow.new for _, shadow in self._pairs])  # type: ignore[misc]
+        spared = [*named, *self._classes, *self._members, *self._reach.copies(), self._news, self._canonical, classes]
+        spared += (held for one in (*classes, *below) for held in (one.__mro__, one.__bases__))
         for _, shadow in self._pairs:
             if shadow.trace.effects is not None:
                 spared += shadow.trace.effects.all
-        replace_everywhere(self._canonical_of_news(), self._news, self._young, spared)
+        # By the pair, and by two lists.
+        replace_everywhere(wanted, self._news, self._young, spared, held=3)
         for one in below:
             assign_bases(one, tuple(self.canonical(base) for base in one.__bases__))  # type: ignore[misc]
 
@@ -222,7 +234,7 @@ class Adoption:
             self._transition.route(old, clone_function(old), clone_function(new))
             return True
         # Held by the class, the caller's variable, this parameter and the call.
-        if getrefcount(old) <= 4:
+        if getrefcount(old) <= 4 + (id(old) in self._twice):
             return False
         self._plan.exchange_functions(old, clone_function(new))
         return True
@@ -236,20 +248,23 @@ class Adoption:
             values += vars(owner).values()
         living = count_functions(values)
         direct = {id(value) for value in values}
-        counts: dict[int, int] = {}
-        for function, _ in living.values():
-            counts[id(function.__code__)] = counts.get(id(function.__code__), 0) + 1
+        counts = Counter(id(function.__code__) for function, _ in living.values())
         # A wrapped one that somebody has besides what wraps it. Held by ``living``, the loop and the call, too.
         taken = [
             function
             for key, (function, times) in living.items()
             if key not in direct and id(function.__code__) in follows and getrefcount(function) > times + 3
         ]
+        elsewhere = functions_elsewhere(part.trace, follows, living)
+        counts.update(id(function.__code__) for function in elsewhere)
         # Held by what it stands in, the pair, the loop and the call.
-        left = [before for before, _ in pairs if getrefcount(before) > 4 + counts.get(id(before), 0)]
+        left = [before for before, _ in pairs if getrefcount(before) > 4 + counts[id(before)]]
         if left:
             self._young.end()
-            taken += [one for one in gc.get_referrers(*left) if type(one) is FunctionType and id(one) not in living]
+            known = {*living, *map(id, elsewhere)}
+            taken += [one for one in gc.get_referrers(*left) if type(one) is FunctionType and id(one) not in known]
+        taken += elsewhere
+        remember_elsewhere(shadow.trace, taken)
         for function in taken:
             if function.__globals__ is old and id(function) not in taken_by_name:
                 after = with_code(function, follows[id(function.__code__)], shadow.new)

@@ -56,16 +56,21 @@ def same_shape(old: type, new: type) -> bool:
 
 def slots_of(owner: type) -> list[str]:
     """Return the names of the slots of a class, in the order of their places."""
-    return sorted(name for ancestor in owner.__mro__ for name, value in vars(ancestor).items() if _is_slot(value))
+    return sorted(
+        name
+        for ancestor in owner.__mro__
+        if ancestor.__flags__ & _HEAP
+        for name, value in vars(ancestor).items()
+        if type(value) is MemberDescriptorType and value.__objclass__.__flags__ & _HEAP
+    )
 
 
-def _is_slot(value: object) -> bool:
-    return isinstance(value, MemberDescriptorType) and bool(value.__objclass__.__flags__ & (1 << 9))
+_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 
 
 def _solid(owner: type) -> type:
     """Return the nearest ancestor that is written in C: what decides what an instance is made of."""
-    return next(one for one in owner.__mro__ if not one.__flags__ & (1 << 9))
+    return next(one for one in owner.__mro__ if not one.__flags__ & _HEAP)
 
 
 def adopt(

@@ -82,10 +82,15 @@ def _changed(name: str, before: object, after: object, edited: set[str]) -> bool
     if type(before) is not type(after):
         return not (isinstance(before, type) and isinstance(after, type))
     if isinstance(before, FunctionType) and isinstance(after, FunctionType):
-        return _data_of(before.__defaults__) != _data_of(after.__defaults__) or (
-            _data_of(before.__kwdefaults__) != _data_of(after.__kwdefaults__)
+        return not (
+            _same_data(before.__defaults__, after.__defaults__)
+            and _same_data(before.__kwdefaults__, after.__kwdefaults__)
         )
     return isinstance(before, _DATA) and _is_plain(before) and _is_plain(after) and repr(before) != repr(after)
+
+
+def _same_data(before: object, after: object) -> bool:
+    return before is after or _data_of(before) == _data_of(after)
 
 
 def _data_of(value: object) -> str | None:

@@ -44,7 +44,7 @@ def graft(parts: list[Part], done: Done) -> None:
 def _plan(part: Part, plan: Plan, transition: Transition | None) -> None:
     comparison = part.comparison
     edited = {id(old) for old, _ in comparison.edited}
-    found = find_functions(comparison.pairs, part.names, part.name)
+    found = find_functions(comparison.pairs, part.names, part.trace)
     for old, new in comparison.pairs:
         key = id(old)
         for function in found[key]:

@@ -2,11 +2,15 @@
 
 import gc
 import sys
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import cached_property, partial, partialmethod
 from sys import getrefcount
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, FunctionType, GeneratorType, MethodType
 from typing import TypeAlias, cast
+from weakref import ref
+
+from plugline.loading.traces import Trace
 
 Running: TypeAlias = (
     "GeneratorType[object, object, object] | CoroutineType[object, object, object] | AsyncGeneratorType[object, object]"
@@ -114,38 +118,62 @@ def _is_inner(value: type, owner: type) -> bool:
 
 
 def find_functions(
-    pairs: list[tuple[CodeType, CodeType]], namespace: dict[str, object], module: str
+    pairs: list[tuple[CodeType, CodeType]], namespace: dict[str, object], trace: Trace
 ) -> dict[int, list[FunctionType]]:
     """Return all living functions with the first code objects of some pairs, by the ``id`` of the code.
 
     Most are found where the module has them. Only where the count of references tells that there are more, which
-    somebody else holds, is the whole heap looked through.
+    somebody else holds, is the whole heap looked through; what that finds is remembered.
 
     Args:
         pairs: Each first one is held by these, and by the code that it stands in.
         namespace: The module's names.
-        module: Its name.
+        trace: What running it did.
     """
     found: dict[int, list[FunctionType]] = {id(code): [] for code, _ in pairs}
     values = list(namespace.values())
-    for owner in list(classes_in(values, module)):
+    for owner in list(classes_in(values, trace.name)):
         values += vars(owner).values()
     for function in reachable_functions(values):
         functions = found.get(id(function.__code__))
         if functions is not None and function.__globals__ is namespace:
             functions.append(function)
+    known = {id(function) for functions in found.values() for function in functions}
+    elsewhere = functions_elsewhere(trace, found, known)
+    counts = Counter(id(function.__code__) for function in elsewhere)
     # Held by what it stands in, the pair, the loop and the call.
-    left = [code for code, _ in pairs if getrefcount(code) > 4 + len(found[id(code)])]
+    left = [code for code, _ in pairs if getrefcount(code) > 4 + len(found[id(code)]) + counts[id(code)]]
     if left:
-        calls = _calls_by_code()
+        counts.update(_calls_by_code())
         # By the list as well.
-        left = [code for code in left if getrefcount(code) > 5 + len(found[id(code)]) + calls.get(id(code), 0)]
+        left = [code for code in left if getrefcount(code) > 5 + len(found[id(code)]) + counts[id(code)]]
     if left:
-        known = {id(function) for functions in found.values() for function in functions}
-        for referrer in gc.get_referrers(*left):
-            if referrer.__class__ is FunctionType and id(referrer) not in known:
-                found[id(referrer.__code__)].append(referrer)
+        known.update(map(id, elsewhere))
+        elsewhere += [one for one in gc.get_referrers(*left) if one.__class__ is FunctionType and id(one) not in known]
+    for function in elsewhere:
+        found[id(function.__code__)].append(function)
+    remember_elsewhere(trace, elsewhere)
     return found
+
+
+def functions_elsewhere(trace: Trace, codes: Container[int], known: Container[int]) -> list[FunctionType]:
+    """Return the functions that an earlier reload met where a module's names do not lead.
+
+    Args:
+        trace: Of the module.
+        codes: The ``id`` of each code object that counts.
+        known: The ``id`` of each function that is found anyway.
+    """
+    living = [function for held in trace.elsewhere if (function := held()) is not None]
+    return [one for one in living if id(one.__code__) in codes and id(one) not in known]
+
+
+def remember_elsewhere(trace: Trace, functions: Sequence[FunctionType]) -> None:
+    """Take note of functions for the next reload."""
+    trace.elsewhere = tuple(map(ref, functions)) if len(functions) <= _MOST_REMEMBERED else ()
+
+
+_MOST_REMEMBERED = 10_000  # half a megabyte; to look for more of them anew costs no more than what is done with them
 
 
 def _calls_by_code() -> dict[int, int]:

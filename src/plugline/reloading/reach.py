@@ -63,9 +63,9 @@ class Reach:
         self._slots: dict[type, list[str]] = {}
         self._marked: dict[int, object] | None = None
 
-    def look(self, code: CodeType, names: dict[str, object]) -> None:
-        """Follow what code of a module with these names mentions."""
-        words = _words(code)
+    def look(self, codes: Iterable[CodeType], names: dict[str, object]) -> None:
+        """Follow what some code of a module with these names mentions."""
+        words = set().union(*map(_words, codes))
         self._follow_words(words, names)
         for word in words:
             module = sys.modules.get(word)

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from sys import getrefcount
 from types import CellType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 
+from plugline.loading.traces import own_references
+from plugline.reloading.living import reachable_functions
 from plugline.reloading.memory import assign_class, replace_words
 from plugline.reloading.reach import attributes_of
 
@@ -27,7 +29,7 @@ class Young:
 
     def begin(self) -> None:
         """Mark it."""
-        self._aside = not gc.get_freeze_count()
+        self._aside = gc.get_freeze_count() < _FROZEN_BY_PYTHON
         if self._aside:
             gc.freeze()
 
@@ -38,27 +40,52 @@ class Young:
             self._aside = False
 
 
+_FROZEN_BY_PYTHON = 1_000  # 3.12 sets some hundred objects aside when it starts; a program has many more
+
+
+def replace_in_own(
+    wanted: dict[int, object], classes: Iterable[type], namespaces: Iterable[dict[object, object]]
+) -> None:
+    """Let modules, and methods that know the class that they are in, hold other objects: most are held by nobody else."""
+    for names in namespaces:
+        _replace_in_dict(names, wanted)
+    for owner in classes:
+        for function in reachable_functions(vars(owner).values()):
+            if "__class__" in function.__code__.co_freevars:
+                for cell in function.__closure__ or ():
+                    replace_in(cell, wanted)
+
+
 def replace_everywhere(
-    wanted: dict[int, object], news: list[object], young: Young, spared: Iterable[object]
+    wanted: dict[int, object], news: list[object], young: Young, spared: Iterable[object], held: int
 ) -> list[object]:
-    """Let everybody who holds one of ``news`` hold another object instead.
+    """Let everybody else who holds one of ``news`` hold another object instead.
 
     Args:
         wanted: What to hold instead, by the ``id`` of what is held.
         news: What is held.
         young: Marks when they were made: older objects are looked at only where references are left over.
         spared: Objects that go on holding them.
+        held: By how many of these each class is held, ``news`` among them.
 
     Returns:
         The older objects that held some: registries.
     """
-    if not news:
+    known = _held_by_classes(news)
+    # By the loop and the call as well.
+    left = [
+        one
+        for one in news
+        if not isinstance(one, type)
+        or getrefcount(one) > 2 + held + known.get(id(one), 0) + own_references(one, cell=False)
+    ]
+    if not left:
         return []
-    spared_ids = {id(one) for one in spared} | {id(news), id(wanted)}
-    for referrer in gc.get_referrers(*news):
+    spared_ids = {id(one) for one in spared} | {id(news), id(left), id(wanted)}
+    for referrer in gc.get_referrers(*left):
         if id(referrer) not in spared_ids:
             replace_in(referrer, wanted)
-    elsewhere = [one for one in news if _held_elsewhere(one)]
+    elsewhere = _held_elsewhere(left)
     if not elsewhere:
         return []
     young.end()
@@ -66,13 +93,30 @@ def replace_everywhere(
     return [one for one in registries if replace_in(one, wanted)]
 
 
-def _held_elsewhere(value: object) -> bool:
-    """Whether an object has more references than the objects that can be seen now hold."""
-    referrers = gc.get_referrers(value)
-    key = id(value)
-    seen = sum(1 for referrer in referrers for one in gc.get_referents(referrer) if id(one) == key)
-    # The caller's loop, the parameter, and the call.
-    return getrefcount(value) > seen + 3
+def _held_by_classes(news: list[object]) -> dict[int, int]:
+    """Return how often each class among some is in the definition of another one of them, by its ``id``."""
+    found: dict[int, int] = {}
+    for owner in news:
+        for value in vars(owner).values() if isinstance(owner, type) else ():
+            if isinstance(value, type):
+                found[id(value)] = found.get(id(value), 0) + 1
+    return found
+
+
+def _held_elsewhere(values: list[object]) -> list[object]:
+    """Return the objects that have more references than the objects that can be seen now hold."""
+    seen = dict.fromkeys(map(id, values), 0)
+    asked = tuple(values)  # some versions of the interpreter return it, too
+    for referrer in gc.get_referrers(*asked):
+        if referrer is asked or referrer is values:
+            continue
+        for one in gc.get_referents(referrer):
+            key = id(one)
+            if key in seen:
+                seen[key] += 1
+    referrer = one = None  # they may hold one of the values themselves
+    # These two, the loop and the call.
+    return [one for one in values if getrefcount(one) > seen[id(one)] + 4]
 
 
 def replace_in(holder: object, wanted: dict[int, object]) -> bool:

@@ -106,9 +106,7 @@ class Transaction:
 
     def _look_around(self) -> None:
         for part in self._parts:
-            self._reach.look(part.trace.code, part.names)
-            if part.changed:
-                self._reach.look(part.code, part.names)
+            self._reach.look([part.trace.code, part.code] if part.changed else [part.code], part.names)
             for constant in part.code.co_consts:
                 if constant.__class__ is str and constant in part.names:  # what may be the name of something kept
                     self._reach.look_at(part.names[constant])

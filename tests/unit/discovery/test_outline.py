@@ -87,6 +87,17 @@ PLAIN = '"""Doc."""\nVERSION = "1.0"\ndef transform(record): return record\n'
         PLAIN + "from x import __doc__\n",
         "import x\nVERSION = '1' if x else '2'\n",
         "import x\nVERSION = x and '2'\n",
+        "import x\nVERSION = x() and '2'\n",
+        "import x\nVERSION = x() or '2'\n",
+        "import x\nVERSION = x() if x else '2'\n",
+        "import x\nVERSION = x() < x() < '2'\n",
+        "import x\nVERSION = (x(), '2')[1]\n",
+        "import x\nVERSION = (y := x()) and '2'\n",
+        "from x import y\nVERSION = '1'\n",
+        "import x\nx()\nVERSION = '1'\n",
+        "import x\nwith x(): pass\nVERSION = '1'\n",
+        "import x\nwith x(): VERSION = '1'\n",
+        "import x\nx() and 1\nVERSION = '1'\n",
         "A = VERSION = '1'\n",
         "VERSION = A = '1'\n",
         "if 0:\n    VERSION = '1'\n",
@@ -146,3 +157,10 @@ def test_a_class_is_proved_to_fit_by_its_methods_and_never_by_its_bases() -> Non
         pass
 
     assert not outline_fits(outline, interfaces_of(Step))
+
+
+@pytest.mark.parametrize("before", ["import a", "from a import b", "import a\na()", "import a.b as c", "A = 1"])
+def test_a_version_is_read_from_the_code_whatever_statement_is_before_it(before: str) -> None:
+    outline, _ = both(f"{before}\nVERSION = '1.0'\n")
+    assert outline[0] is not None
+    assert outline[0][2] == "1.0"

@@ -1,10 +1,8 @@
-"""An edit of nothing but bodies of functions, and what it may leave out because of that."""
+"""What a reload may leave out, because an edit shows that it is not needed."""
 
 import gc
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 from plugline import Host
 from plugline.admission.policy import Policy
@@ -48,16 +46,18 @@ def _report(found: object) -> ReloadReport:
 def _walks(run: Callable[[], object]) -> int:
     """Return how often a call looked through all objects of the process."""
     count = 0
+    look = gc.get_referrers
 
-    def look(frame: FrameType, event: str, called: object) -> None:
+    def counted(*objects: object) -> list[object]:
         nonlocal count
-        count += event == "c_call" and called is gc.get_referrers
+        count += 1
+        return look(*objects)
 
-    sys.setprofile(look)
+    gc.get_referrers = counted
     try:
         run()
     finally:
-        sys.setprofile(None)
+        gc.get_referrers = look
     return count
 
 
@@ -72,15 +72,40 @@ def test_a_body_edit_looks_through_nothing_where_nobody_else_holds_its_code(tmp_
             assert module.transform({}) == number  # type: ignore[attr-defined]
 
 
-def test_a_body_edit_reaches_a_function_that_only_somebody_else_has(tmp_path: Path) -> None:
+def test_an_edit_that_runs_all_again_looks_through_nothing_where_nobody_has_what_is_new(tmp_path: Path) -> None:
     path = tmp_path / "x.py"
-    text = "def transform(record):\n    def inner():\n        return 1\n    return inner\n"
+    path.write_text(f"LIMIT = 1\n{_TEXT}")
+    with Host(tmp_path, interface=["transform"]) as host:
+        module = host["x"].load()
+        held = module.transform, module.Loud(), module.Loud().louder, module.cached  # type: ignore[attr-defined]
+        for number in (2, 3, 4):
+            path.write_text(f"LIMIT = {number}\n{_TEXT.replace('return 1', f'return {number}')}")
+            assert _walks(lambda: host.reload("x")) == 0
+            assert (module.LIMIT, held[0]({})) == (number, number)  # type: ignore[attr-defined]
+            assert isinstance(held[1], module.Loud)  # type: ignore[attr-defined]
+
+
+def test_what_only_somebody_else_has_is_looked_for_once(tmp_path: Path) -> None:
+    path = tmp_path / "x.py"
+    text = "LIMIT = 0\ndef transform(record):\n    def inner():\n        return 1\n    return inner\n"
     path.write_text(text)
     with Host(tmp_path, interface=["transform"]) as host:
         inner = host["x"].load().transform({})  # type: ignore[attr-defined]
         path.write_text(text.replace("return 1", "return 2"))
         assert _walks(lambda: host.reload("x")) == 1
         assert inner() == 2
+        for number in (3, 4):
+            path.write_text(text.replace("return 1", f"return {number}"))
+            assert _walks(lambda: host.reload("x")) == 0
+            assert inner() == number
+        for number in (5, 6):
+            path.write_text(text.replace("return 1", f"return {number}").replace("= 0", f"= {number}"))
+            assert _walks(lambda: host.reload("x")) == 0
+            assert inner() == number
+        also = host["x"].load().transform({})  # type: ignore[attr-defined]
+        path.write_text(text.replace("return 1", "return 7"))
+        assert _walks(lambda: host.reload("x")) == 1
+        assert (inner(), also()) == (7, 7)
 
 
 def test_a_body_edit_has_the_digest_of_what_runs(tmp_path: Path) -> None:
