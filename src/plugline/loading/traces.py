@@ -9,6 +9,7 @@ that it is one. For the others it costs little: on CPython 3.11 the profiler tha
 the import of large libraries by a fifth; from 3.12 on each function of the plugin itself tells once.
 """
 
+import marshal
 import sys
 from _thread import get_ident
 from _weakref import ref
@@ -130,7 +131,8 @@ class Trace:
 class InertTrace(Trace):
     """That of a module that is inert (:mod:`plugline.discovery.inert`): nothing need be kept, since running it again shows it."""
 
-    __slots__ = ()
+    __slots__ = ("_variables",)
+    _variables: list[str]
 
     def run(self, names: dict[str, object]) -> None:
         """Run it for good; what it raises passes."""
@@ -142,15 +144,19 @@ class InertTrace(Trace):
     def _left(self) -> dict[str, object]:
         """Return what running it leaves."""
         names: dict[str, object] = {"__name__": self.name, "__file__": self.path}
+        # A copy of the code: until the collector comes, functions and classes that nobody has would be taken for others'.
+        code = marshal.loads(marshal.dumps(self.code))  # noqa: S302 - our own
         try:
-            exec(self.code, names)  # noqa: S102 - it does nothing but define
+            exec(code, names)  # noqa: S102 - it does nothing but define
         except Exception:  # noqa: BLE001 - a module that it imports is there no more; then nothing is known
             return {}
         return names
 
     def variables(self) -> list[str]:
-        """See :class:`Trace`."""
-        return sorted(name for name, value in self._left().items() if _is_variable(name, value))
+        """See :class:`Trace`. Versions with other bodies of functions have the same."""
+        if not hasattr(self, "_variables"):
+            self._variables = sorted(name for name, value in self._left().items() if _is_variable(name, value))
+        return self._variables
 
     def untouched(self) -> Callable[[str, object], bool | None]:
         """See :class:`Trace`."""
