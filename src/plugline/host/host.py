@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from plugline.host.dispatching import Called
     from plugline.host.entries import Entry, Inspection
     from plugline.host.isolating import Isolator
+    from plugline.host.loader import Loader
     from plugline.host.store import Kept, Store
     from plugline.isolation.levels import Isolation
     from plugline.reloading.notify import Method
@@ -341,6 +342,10 @@ class Host(Generic[T_co]):
 
         kept = look_into(self._stored())
         return kept if kept.names or kept.findings else None
+
+    def _loading_many(self) -> "Loader":
+        """Return what makes loading several plugins cheaper, between its ``__enter__`` and its ``__exit__``."""
+        return made(self._loader)
 
     def _read_ahead(self) -> None:
         """Have all at hand that is remembered of sources, for who is going to ask for most of it."""

@@ -46,6 +46,7 @@ from plugline.values import Value
 if TYPE_CHECKING:
     # What runs and binds plugins is imported where one is run.
     from plugline.contract.permissions import Permissions
+    from plugline.discovery.bundle import Bundle
     from plugline.discovery.index import FolderIndex
     from plugline.discovery.inert import Needs
     from plugline.discovery.known import PluginSpec
@@ -476,7 +477,7 @@ class Loader:
             return at_hand[1]
         namespace = self._namespaces.get(entry.finder)
         relative = entry.row[ENTRY]
-        if type(namespace) is not Namespace or self.compiler is not None or "/" in relative:
+        if type(namespace) not in (Namespace, TopNamespace) or namespace is None or "/" in relative:
             return None
         listed = entry.listed
         path = real_path(listed.tree, relative)
@@ -498,16 +499,26 @@ class Loader:
         name = namespace.module_name(module)
         if name in sys.modules or "." in module:
             return None
-        bundle = listed.memory.bundle
-        running = bundle.find_running(path, digest, where) if bundle is not None else None
+        running = self._running(listed.memory.bundle, content, path, digest, where)
         if running is None:
             return None
         code, needs = running
-        if namespace.name not in sys.modules:
+        if namespace.name and namespace.name not in sys.modules:
             __import__(namespace.name)
         inert = needs is not None and not self.injected and _NEVER_INERT.isdisjoint(code.co_names)
         trace = (InertTrace if inert else Trace)(name, path, content, code)
         return _Ready(trace, PrivateLoader(namespace, relative, entry.row), namespace, needs if inert else None)
+
+    def _running(
+        self, bundle: "Bundle | None", content: bytes, path: str, digest: bytes, where: tuple[int, int]
+    ) -> "tuple[CodeType, Needs | None] | None":
+        """Return the code of a source, and what it needs where it is inert; ``None`` where it is to be compiled."""
+        if self.compiler is None:
+            return bundle.find_running(path, digest, where) if bundle is not None else None
+        try:
+            return self.compiler(content, path), None
+        except Exception:  # noqa: BLE001 - whoever compiles it next is told
+            return None
 
     def load_inert(self, entry: Entry) -> Loaded | None:
         """Load a plugin that can do nothing while it is loaded but define, so that nobody need watch it.

@@ -25,7 +25,6 @@ from typing import Any
 
 import pytest
 
-from plugline.blame import describe_error
 from plugline.discovery.bundle import Bundle, entry_of
 from plugline.discovery.cache import cache_folder, write_whole
 from plugline.errors import PluglineError
@@ -74,15 +73,16 @@ class _Folders:
             return []
         host = self.hosts[folder] = Host(folder, namespace="", compiler=self._compiled)
         modules = []
-        for plugin in list(host):
-            if any(self._config.pluginmanager.is_blocked(name) for name in _names(plugin.name)):
-                continue
-            try:
-                module = plugin.load()
-            except PluglineError:
-                continue  # the host keeps why
-            if isinstance(module, ModuleType) and self._register(module, plugin.name, plugin.place):
-                modules.append(module)
+        with host._loading_many():  # noqa: SLF001 - it need not load all
+            for plugin in list(host):
+                if any(self._config.pluginmanager.is_blocked(name) for name in _names(plugin.name)):
+                    continue
+                try:
+                    module = plugin.load()
+                except PluglineError:
+                    continue  # the host keeps why
+                if isinstance(module, ModuleType) and self._register(module, plugin.name, plugin.place):
+                    modules.append(module)
         self.findings += [*host.findings, *(finding for one in host.rejected for finding in one.findings)]
         return modules
 
@@ -91,6 +91,8 @@ class _Folders:
         try:
             manager.register(module, name)
         except Exception as error:  # noqa: BLE001 - a hook that pytest does not know, an option that is there already
+            from plugline.blame import describe_error  # noqa: PLC0415 - few are
+
             text = describe_error(error, place.path)
             # What pluggy says has several lines.
             message = f"is refused by pytest: {text.kind.rpartition('.')[2]}: {' '.join(text.message.split())}"

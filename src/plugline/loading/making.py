@@ -78,5 +78,6 @@ def define_module(loader: PrivateLoader, trace: InertTrace) -> ModuleType | None
         finally:
             spec._initializing = False  # type: ignore[attr-defined]  # noqa: SLF001 - as above
         loader.trace = trace
-    setattr(sys.modules[parent], part, module)
+    if parent:
+        setattr(sys.modules[parent], part, module)
     return module
