@@ -44,6 +44,11 @@ Path(__file__).with_name("reference").joinpath("gallery.md").write_text(
     importlib.import_module("tests.gallery").page(), encoding="utf-8"
 )
 
+# For "sphinx-build -b linkcheck", which is run by hand: other sites come and go, and a test that needs them does too.
+linkcheck_timeout = 20
+linkcheck_retries = 2
+linkcheck_anchors = False  # many sites make theirs by a script
+
 nitpicky = True
 # Other projects' objects: their inventories would have to be fetched at each build.
 nitpick_ignore_regex = [(r"py:.*", r"(?!plugline\b).*")]

@@ -72,6 +72,7 @@ HOST = "host = plugline.Host('plugins')\nplugin, = host\nplugin.load()\nprint(*p
 TRANSFORM = "host = plugline.Host('plugins', interface=['transform'])\n"
 REJECTED = "host = plugline.Host('plugins')\nprint(host.rejected[0])\n"
 TRUSTED = "import pathlib\nfrom plugline.cli import main\nmain(['trust'])\n"
+PARTS = SOURCE_SINK.replace('"out.ndjson"', '"out"\nformat = "ndjson"\nparts = true') + '\n[run]\nengine = "far"\n'
 ENV = 'env = ["FOLDER"]\n\n' + SOURCE_SINK
 FAILS = 'def transform(record):\n    return {**record, "name": record["name"].strip()}\n\n\ndef describe():\n    return "trim"\n'
 
@@ -477,6 +478,20 @@ SCENES: dict[str, Scene] = {
         "run",
         about="What an engine's worker on another machine says, here by an engine that moves the input away:",
         far='import os\n\n\ndef run(runner, splits, /):\n    os.rename("in.ndjson", "elsewhere.ndjson")\n    runner.prepare(splits)\n',
+    ),
+    "C151": piped(
+        PARTS,
+        "run",
+        about="Likewise, by an engine that moves the folder away which the parts are collected in:",
+        far='import glob\nimport os\n\n\ndef run(runner, splits, /):\n    for folder in glob.glob(".out.*.parts"):\n'
+        '        os.rename(folder, "elsewhere")\n    runner.prepare(splits)\n',
+    ),
+    "R180": piped(
+        PARTS,
+        "run",
+        about="By an engine whose workers write to a folder of their own, here one that removes the part:",
+        far="import os\n\n\ndef run(runner, splits, /):\n    for split in splits:\n        part = runner(split)\n"
+        "        os.unlink(part.path)\n        yield part\n",
     ),
     "R110": Scene(
         files={"pipeline.toml": steps("slow"), "in.ndjson": RECORDS, "plugins/slow.py": SLOW},

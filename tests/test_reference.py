@@ -1,7 +1,9 @@
 """The reference is complete: every public name, command, option, key, code and field has its line."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import fields
@@ -30,6 +32,7 @@ from plugline.pipeline.config import (
     StepConfig,
 )
 from plugline.pipeline.variables import Variable
+from tests.scenes import start, until
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -135,6 +138,30 @@ def test_every_field_of_a_dead_letter_has_its_line(tmp_path: Path, monkeypatch: 
             nested = isinstance(value, dict) and key != "record"
             met |= {f"{key}.{inner}" for inner in value} if nested else {key}
     assert met == set(documented)
+
+
+@pytest.mark.slow
+def test_every_key_of_a_journal_has_its_line(tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    waits = "import pathlib, time\n\ndef transform(record):\n    if record['n'] == 299_999:\n        pathlib.Path('begun').touch()\n"
+    waits += "        time.sleep(60)\n    return record\n\ndef describe():\n    return 'waits'\n"
+    (tmp_path / "plugins/waits.py").write_text(waits, encoding="utf-8")
+    (tmp_path / "in.ndjson").write_bytes(b"".join(b'{"n":%d}\n' % number for number in range(300_000)))
+    with start("run", "--use", "waits", "in.ndjson", "-o", "out.ndjson", folder=tmp_path) as process:
+        try:
+            until((tmp_path / "begun").exists, process)
+            (journal,) = tmp_path.glob(".out.ndjson.*.journal")
+            until(lambda: journal.read_bytes().count(b"\n") > 1, process)
+            entries = [json.loads(line.partition(b" ")[2]) for line in journal.read_bytes().splitlines()]
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    documented = first_cells((REFERENCE / "journal.md").read_text(encoding="utf-8"))
+    met = {key for entry in entries for key in entry}
+    assert {"journal", "identity", "mark"} <= met <= set(documented)
+    package = Path(plugline.__file__).parent / "pipeline"
+    source = "".join((package / name).read_text(encoding="utf-8") for name in ("parts.py", "journal.py"))
+    assert [key for key in documented if f'"{key}"' not in source] == []
 
 
 @pytest.mark.slow
