@@ -264,17 +264,24 @@ def _slowest(report: RunReport) -> Iterator[str]:
     slow = report.slowest
     if not slow:
         return
+    if any(one.count > 1 for one in slow):
+        yield "<p>A step takes many records at once: these are the batches that took longest, with the time for each of their records and the first of them.</p>"
     yield '<table><thead><tr><th class="number">time</th><th>where</th><th>most of it in</th><th>record</th></tr></thead><tbody>'
     for one in slow:
+        each = f"{seconds_per_record(one.seconds, one.count)}{' a record' if one.count > 1 else ''}"
         yield (
-            f'<tr><td class="number">{seconds_per_record(one.seconds, 1)}</td><td>{escape(_place_of(one))}</td>'
+            f'<tr><td class="number">{each}</td><td>{escape(_place_of(one))}</td>'
             f"<td>{escape(one.step)} ({seconds_per_record(one.step_seconds, 1)})</td><td><code>{escape(one.shown)}</code></td></tr>"
         )
     yield "</tbody></table>"
 
 
 def _place_of(slow: SlowRecord) -> str:
-    return _place({"path": slow.path, "line": slow.position.line, "row": slow.position.row})
+    row = slow.position.row
+    if slow.count > 1:
+        last = f" to {row + slow.count - 1:,}" if row is not None else ""
+        return f"{_place({'path': slow.path, 'row': row})}{last} ({slow.count:,} records)"
+    return _place({"path": slow.path, "line": slow.position.line, "row": row})
 
 
 def _uses(plan: Plan) -> list[PluginUse]:

@@ -27,6 +27,7 @@ _LEAST_BYTES = 256 * 1024
 # What a split costs where the run is driven does not depend on its size: so an input of many terabytes gets larger ones.
 _MOST_SPLITS = 100_000  # until that, a split has the size above
 _LARGEST_BYTES = 32 * 2**20  # what it becomes is still held in memory, as a rule
+_SLACK_BYTES = 16 * 1024  # more than most records are long
 _FEWEST_SPLITS = 16  # of a file, so that several processes have something to do
 
 _SEARCHED_BYTES = 64 * 1024
@@ -295,7 +296,9 @@ def byte_cuts(form: Format) -> ByteCuts | None:
 
 
 def _wanted_bytes(size: int, most: int) -> int:
-    return min(most, max(_LEAST_BYTES, size // _FEWEST_SPLITS))
+    # A piece ends where the record does that is in hand then: with this much less, what a format reads at a time still is a
+    # whole part of it, and no reading is for one record.
+    return min(most, max(_LEAST_BYTES, size // _FEWEST_SPLITS)) - _SLACK_BYTES
 
 
 def _from_anywhere(file: str, cuts: ByteCuts, start: int, limit: int, most: int) -> Iterator[_Piece]:

@@ -37,7 +37,7 @@ from plugline.records.staged import StagedBatch
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # imported where steps take tables, or slow records are asked for
     from plugline.records.columns import TableBatch, TableLoop
-    from plugline.records.slowest import Slowest
+    from plugline.records.slowest import Slowest, SlowestBatches
 
 _MOST_PART_BYTES_IN_MEMORY = 4 * 2**20  # of one that goes to a file in any case
 _MOST_BYTES_IN_MEMORY = 32 * 2**20  # of one part; only an input that could not be cut has larger ones
@@ -107,7 +107,7 @@ class SplitWork:
         self._part_folder = plan.part_folder
         self._bound = bound
         self._loop: RecordLoop | None = None
-        self._slowest = _slowest(plan, bound)
+        self._slowest, self._slow_batches = _slowest(plan, bound)
         self._file: tuple[str, int] | None = None
 
     def __enter__(self) -> Self:
@@ -133,8 +133,6 @@ class SplitWork:
         reader, writer = self._reader(split), self._bound.writer.writer()
         decode, steps, encode, slowest = reader.decode, self._bound.steps, writer.encode, self._slowest
         encode_table = getattr(writer, "encode_table", None)
-        if any(step.table is not None for step in steps):
-            slowest = None  # a step that takes tables takes its time for all of their records
         if slowest is not None:
             decode, encode = slowest.decoding(decode), slowest.timed(len(steps) + 1, encode)  # type: ignore[assignment]
             steps = slowest.steps(steps) if self._loop is None else steps
@@ -146,7 +144,8 @@ class SplitWork:
             self._loop.begin(decode, encode)
         self._loop.number = split.index
         tools = self._tools(reader, writer, self._loop)
-        return _Running(self._plan, split, tools, slowest=slowest, keeps_empty=keeps_empty).run()
+        slow = slowest if slowest is not None else self._slow_batches
+        return _Running(self._plan, split, tools, slowest=slow, keeps_empty=keeps_empty).run()
 
     def run_carefully(
         self, split: Split, note: Callable[[int, int], None], killers: Mapping[int, tuple[int, str]]
@@ -213,13 +212,16 @@ class _Tools:
     assemble: Callable[..., None] | None
 
 
-def _slowest(plan: Plan, bound: BoundPlan) -> "Slowest | None":
-    """Return what finds the slowest records, where they are asked for and pass through all stages one after the other."""
-    if not plan.slowest or any(step.batch is not None for step in bound.steps):
-        return None
-    from plugline.records.slowest import Slowest  # noqa: PLC0415 - where it is asked for
+def _slowest(plan: Plan, bound: BoundPlan) -> "tuple[Slowest | None, SlowestBatches | None]":
+    """Return what finds the slowest records where they are asked for, or batches where steps take many records at once."""
+    if not plan.slowest:
+        return None, None
+    from plugline.records.slowest import Slowest, SlowestBatches  # noqa: PLC0415 - where it is asked for
 
-    return Slowest(plan.slowest, ["source", *(step.name for step in bound.steps), "sink"])
+    names = ["source", *(step.name for step in bound.steps), "sink"]
+    if any(step.batch is not None or step.table is not None for step in bound.steps):
+        return None, SlowestBatches(plan.slowest, names)
+    return Slowest(plan.slowest, names), None
 
 
 def cuts_pieces(form: Format) -> bool:
@@ -241,7 +243,7 @@ class _Running:
         split: Split,
         tools: _Tools,
         careful: "_Careful | None" = None,
-        slowest: "Slowest | None" = None,
+        slowest: "Slowest | SlowestBatches | None" = None,
         *,
         keeps_empty: bool = False,
     ) -> None:
@@ -373,6 +375,7 @@ class _Running:
         """Pass a batch through. Returns the failure that ends the run, a dead letter as well, if there is one."""
         loop = self._loop
         table = getattr(batch, "table", None) if loop.in_tables and self._careful is None else None
+        slowest = self._slowest
         try:
             if begun is not None:
                 loop.finish(begun, encoded, failures)
@@ -380,15 +383,18 @@ class _Running:
                 cast("TableLoop", loop).run_table(cast("TableBatch", batch), encoded, failures)
             elif self._careful is not None:
                 self._careful.run(loop, self._records, batch.raws, encoded, failures)
-            elif self._slowest is not None:
-                self._run_timed(self._slowest, batch, batch.raws, encoded, failures)
+            elif slowest is not None and not hasattr(slowest, "note"):
+                self._run_timed(slowest, batch, batch.raws, encoded, failures)
             else:
                 loop.run(batch.raws, encoded, failures)
         except StopRun as stop:
             failures.append(stop.failure)
             self._records += stop.failure.index + 1
             return stop.failure
-        self._records += len(batch.raws) if table is None else table.num_rows
+        count = len(batch.raws) if table is None else table.num_rows
+        self._records += count
+        if slowest is not None and hasattr(slowest, "note"):
+            slowest.note(loop.batch_seconds, count, partial(self._letters.position, batch, 0), lambda: _first_of(batch))
         return None
 
     def _run_timed(
@@ -481,6 +487,11 @@ class _Running:
             action()
         except OSError as error:
             raise _Stopped(letters_finding(self._plan, error)) from None
+
+
+def _first_of(batch: RawBatch) -> object:
+    table = getattr(batch, "table", None)
+    return batch.raws[0] if table is None else table.slice(0, 1).to_pylist()[0]
 
 
 def letters_finding(plan: Plan, error: OSError | ValueError) -> Finding:

@@ -110,7 +110,7 @@ class TableLoop(RecordLoop):
         for stage in range(self._sink + 1):
             began = monotonic_seconds()
             frame = self._pass(stage, frame, passing)
-            self._clock.add(stage, monotonic_seconds() - began)
+            self._add_staged(stage, monotonic_seconds() - began, passing)
             self._stop_if_asked(stage, passing)
         passing.settle(self._created, self._dropped, self._failed)
         out.extend(encoded for _, encoded in passing.alive)

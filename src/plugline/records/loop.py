@@ -93,6 +93,8 @@ class RecordLoop:
         tracebacks: The tracebacks of the first 20 of them, by the same key.
         in_tables: Whether it passes tables too.
         number: Which split the records are of. The traceback of an error that was told in one before is not told again.
+        batch_seconds: How long each stage took for the batch that was in hand last, where all of its records pass one stage
+            before the next; empty where one record passes all of them before the next.
     """
 
     in_tables: bool = False
@@ -125,6 +127,7 @@ class RecordLoop:
         self.tracebacks: dict[str, str] = {}
         self._error_keys: dict[tuple[int, str, str | None, int | None], str] = {}
         self.number = 0
+        self.batch_seconds: Sequence[float] = ()
         self._told_in: dict[str, int] = {}  # of each error with a traceback, the first split
 
         self._entered = 0
@@ -264,7 +267,7 @@ class RecordLoop:
             if ahead and step is not None and hasattr(step.batch, "begin") and passing.left():
                 self._begin_step(step, passing)
                 passing.stage = stage
-                self._clock.add(stage, monotonic_seconds() - began)
+                self._add_staged(stage, monotonic_seconds() - began, passing)
                 return
             before = passing.left()
             passing.alive = []
@@ -272,7 +275,7 @@ class RecordLoop:
                 self._pass_stage(stage, before, passing)
             elif before or passing.begun is not None:
                 self._pass_batch_step(stage, step, before, passing)
-            self._clock.add(stage, monotonic_seconds() - began)
+            self._add_staged(stage, monotonic_seconds() - began, passing)
             if step is not None and step.on_error == "stop":
                 found = [one for one in passing.failures if one.stage == stage]
                 if found:
@@ -280,6 +283,11 @@ class RecordLoop:
                     passing.stopped = min(found, key=lambda one: one.index)
                     passing.cut_after(passing.stopped.index)
             passing.stage = stage + 1
+
+    def _add_staged(self, stage: int, seconds: float, passing: StagedBatch) -> None:
+        self._clock.add(stage, seconds)
+        passing.seconds[stage] += seconds
+        self.batch_seconds = passing.seconds
 
     def _begin_step(self, step: StepCall, passing: StagedBatch) -> None:
         before = passing.left()

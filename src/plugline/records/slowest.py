@@ -114,6 +114,55 @@ class Slowest:
             heapreplace(self._kept, entry)
 
 
+class SlowestBatches:
+    """Notes which batches take longest, where a step takes many records at once.
+
+    Args:
+        keep: How many to keep.
+        names: The names of the stages.
+    """
+
+    def __init__(self, keep: int, names: Sequence[str]) -> None:
+        self._keep = keep
+        self._names = names
+        self._kept: list[tuple[float, int, SlowRecord]] = []
+        self._number = 0
+
+    def note(
+        self, seconds: Sequence[float], count: int, position: Callable[[], Position], first: Callable[[], object]
+    ) -> None:
+        """Take note of a batch.
+
+        Args:
+            seconds: How long each stage took for all of it.
+            count: How many records it has.
+            position: Says where the first of them stands.
+            first: Returns it as it came in.
+        """
+        self._number += 1
+        if not count or not seconds:
+            return
+        total = sum(seconds)
+        if len(self._kept) == self._keep and total <= self._kept[0][0]:
+            return
+        stage = max(range(len(seconds)), key=seconds.__getitem__)
+        slow = SlowRecord(
+            seconds=total,
+            step=self._names[stage],
+            step_seconds=seconds[stage],
+            position=position(),
+            shown=_shown(first()),
+            count=count,
+        )
+        push = heappush if len(self._kept) < self._keep else heapreplace
+        push(self._kept, (total, -self._number, slow))
+
+    def take(self) -> tuple[SlowRecord, ...]:
+        """Return the slowest batches, the slowest first, and begin anew."""
+        kept, self._kept = sorted(self._kept, reverse=True), []
+        return tuple(slow for _, _, slow in kept)
+
+
 def _shown(raw: object) -> str:
     text = (
         bytes(raw[:_SHOWN_CHARACTERS]).decode("utf-8", "replace") if isinstance(raw, (bytes, bytearray)) else repr(raw)

@@ -53,6 +53,7 @@ class StagedBatch:
         alive: Each origin with what is made of it so far.
         failures: In the order in which they were found.
         lost: The origins that failed; what else was made of them is not to go on.
+        seconds: How long each stage took so far.
     """
 
     def __init__(self, raws: Sequence[object], stages: int) -> None:
@@ -63,6 +64,7 @@ class StagedBatch:
         self.alive: list[tuple[int, object]] = list(enumerate(raws))
         self.failures: list[Failure] = []
         self.lost: set[int] = set()
+        self.seconds = [0.0] * stages
         self._stages = stages
         self._created = [0] * stages
         self._dropped: list[tuple[int, int, int]] = []  # origin, stage, how many

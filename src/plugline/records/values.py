@@ -101,15 +101,16 @@ class StepCounts:
 
 @frozen(kw_only=True)
 class SlowRecord:
-    """A record that took long.
+    """A record that took long, or several that pass a step at once and took long together.
 
     Attributes:
         seconds: How long, in all stages together.
         step: The stage that took most of it: the name of a step, ``"source"`` or ``"sink"``.
         step_seconds: How long that stage took.
-        position: Where it stands in its split; in a run's report, in its file.
+        position: Where it stands in its split, of several the first; in a run's report, in its file.
         shown: The beginning of it, as it came in.
         path: Its file; empty in a part.
+        count: How many records they are.
     """
 
     seconds: float
@@ -118,6 +119,7 @@ class SlowRecord:
     position: Position
     shown: str
     path: str = ""
+    count: int = 1
 
 
 @frozen(kw_only=True)

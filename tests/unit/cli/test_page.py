@@ -159,6 +159,33 @@ def test_a_browser_shows_the_page(folder: Path) -> None:
     assert shot.stat().st_size > 20_000  # a blank page of this size has three thousand bytes
 
 
+def test_of_a_step_that_takes_tables_the_slowest_batches_are_told_with_their_rows(folder: Path) -> None:
+    slow = """
+import time
+
+def transform_batch(table):
+    if 1 in table.column("slow").to_pylist():
+        time.sleep(0.2)
+    return table
+
+def describe():
+    return "slow now and then"
+"""
+    records = ({"n": number, "slow": int(number == 40_000), "more": "x" * 40} for number in range(50_000))
+    pipeline(folder, plugins={"slow.py": slow}, source=ndjson(*records), steps=["slow"], run="processes = 1")
+    assert main(["run", "-q", "--report", "report.html"]) == 0
+    text = Path("report.html").read_text(encoding="utf-8")
+    section = text.partition('id="slowest-records"')[2].partition("</section>")[0]
+    found = re.search(
+        r"<td>in\.ndjson, row ([\d,]+) to ([\d,]+) \(([\d,]+) records\)</td><td>slow \(([\d.]+) ms\)</td>", section
+    )
+    assert found is not None, section
+    first, last, count = (int(one.replace(",", "")) for one in found.groups()[:3])
+    assert first <= 40_001 <= last
+    assert (count, float(found[4]) >= 200) == (last - first + 1, True)
+    assert " a record</td>" in section
+
+
 def test_the_slowest_records_are_told_with_their_places_and_steps(folder: Path) -> None:
     slow = processor(
         "if record['n'] in (7, 21):\n    end = perf_counter() + 0.05\n    while perf_counter() < end: pass\nreturn record",

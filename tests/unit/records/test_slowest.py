@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from plugline.records.loop import Failure, RecordLoop, StepCall
-from plugline.records.slowest import Slowest
+from plugline.records.slowest import Slowest, SlowestBatches
 from plugline.records.values import Position
 
 
@@ -73,3 +73,12 @@ def test_what_came_in_is_shown_shortened(clock: list[float]) -> None:
     slowest.end_batch(raws, lambda index: Position())
     (one,) = slowest.take()
     assert (len(one.shown), one.shown[-1], one.step) == (200, "…", "sink")
+
+
+def test_the_batches_that_took_longest_are_kept_with_their_size() -> None:
+    slowest = SlowestBatches(2, ["source", "table", "sink"])
+    for number, (seconds, count) in enumerate([((1, 2, 1), 100), ((0, 9, 0), 1000), ((0, 1, 2), 10), ((1, 1, 1), 0)]):
+        slowest.note(seconds, count, lambda number=number: Position(row=number), lambda number=number: number)  # type: ignore[misc]
+    told = [(one.seconds, one.count, one.step, one.step_seconds, one.position.row, one.shown) for one in slowest.take()]
+    assert told == [(9, 1000, "table", 9, 1, "1"), (4, 100, "table", 2, 0, "0")]
+    assert slowest.take() == ()
