@@ -3,7 +3,7 @@
 import marshal
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
 from time import sleep
 from types import CodeType, ModuleType, SimpleNamespace
@@ -28,7 +28,7 @@ from plugline.loading.target import Declined, Faulty, Target, Vanished
 from plugline.loading.traces import imported_names, trace_of
 from plugline.reloading import lines
 from plugline.reloading.codes import compare, describes
-from plugline.reloading.graft import can_graft
+from plugline.reloading.graft import can_graft, forget_answers, has_answers
 from plugline.reloading.memory import POSSIBLE
 from plugline.reloading.parts import Done, Part
 from plugline.reloading.report import How, ReloadReport
@@ -266,24 +266,36 @@ class _Reload:
             roots = [self._loader.module_name(plugin._entry) for plugin in self._plugins]  # noqa: SLF001 - see _load
             names = self._graph.needed_by(roots)
         sources: dict[str, SourceFile] = {}
-        findings: list[Finding] = []
-        unread: list[str] = []
-        for name in self._in_order(names):
-            read = self._read_changed(name)
-            if isinstance(read, Finding):
-                findings.append(read)
-                unread.append(name)
-            elif read is not None:
-                sources[name] = read
-        if findings:
-            return self._refused(tuple(findings), (*sources, *unread))
-        if not sources:
+        parts: dict[str, Part] = {}
+        looked_at: set[str] = set()
+        while names := names - looked_at:
+            looked_at |= names
+            read, findings = self._read_all(names)
+            sources |= {name: source for name, source in read.items() if isinstance(source, SourceFile)}
+            if findings:
+                return self._refused(findings, (*sources, *read))
+            judged = {name: self._judged(name, sources[name]) for name in read}
+            findings = tuple(one for found in judged.values() if isinstance(found, tuple) for one in found)
+            if findings:
+                return self._refused(findings, sources)
+            new = {name: part for name, part in judged.items() if isinstance(part, Part)}
+            parts |= new
+            # What a new version imports, and the old one did not, was not looked at yet.
+            names = {one for part in new.values() for one in self._imports_of_edited(part)}
+        if not parts:
             return [self._report(plugin, "unchanged", None) for plugin in self._plugins]
-        judged = {name: self._judged(name, source) for name, source in sources.items()}
-        findings += (one for found in judged.values() if isinstance(found, tuple) for one in found)
-        if findings:
-            return self._refused(tuple(findings), sources)
-        return self._replace(sources, {name: part for name, part in judged.items() if isinstance(part, Part)})
+        return self._replace(sources, {name: parts[name] for name in self._in_order(set(parts))})
+
+    def _read_all(self, names: set[str]) -> tuple[dict[str, SourceFile | Finding], tuple[Finding, ...]]:
+        """Return what was read of the modules whose files are not what runs, and what could not be read."""
+        read = {name: found for name in self._in_order(names) if (found := self._read_changed(name)) is not None}
+        return read, tuple(found for found in read.values() if isinstance(found, Finding))
+
+    def _imports_of_edited(self, part: Part) -> Iterator[str]:
+        comparison = part.comparison
+        codes = [new for _, new in comparison.edited] if comparison.bodies_only else [part.code]
+        for code in codes:
+            yield from (one for one in imported_names(part.name, code) if one in self._graph.modules)
 
     def _judged(self, name: str, source: SourceFile) -> Part | tuple[Finding, ...]:
         """Return what a module is to become, or what speaks against that."""
@@ -372,6 +384,7 @@ class _Reload:
         parts = list(changed.values())
         if all_grafts(parts):
             done = put_bodies(parts)
+            self._forget_answers_beside(changed)
             for part in parts:
                 for plugin in self._handles.get(part.name, []):
                     self._succeed_grafted(plugin)
@@ -382,6 +395,16 @@ class _Reload:
         self._parts = [changed[name] for name in changed]
         self._parts += [self._part(name, None, None) for name in names if name not in changed]
         return self._adopt(sources)
+
+    def _forget_answers_beside(self, changed: dict[str, Part]) -> None:
+        """Let cached functions of modules that import what changed forget what it has answered."""
+        modules = self._graph.modules
+        cached = [name for name in modules if name not in changed and has_answers(modules[name].__dict__.values())]
+        if cached:
+            dependents = self._graph.dependents(changed)
+            for name in cached:
+                if name in dependents:
+                    forget_answers(modules[name].__dict__.values())
 
     def _succeed_grafted(self, plugin: Handle) -> None:
         """Take note that another generation is in force; what provides the interface is what it was."""

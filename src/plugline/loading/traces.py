@@ -50,6 +50,7 @@ _plain: list[bytes] = []
 
 _NOTHING_HELD: frozenset[int] = frozenset()
 _NOBODY: "Mapping[str, ref[object]]" = {}  # one for all: it is replaced, and never added to
+_NO_CACHED: "Mapping[str, tuple[ref[object], ...]]" = {}  # likewise
 
 
 class Trace:
@@ -70,11 +71,13 @@ class Trace:
             holds them: a later version may have them again.
         elsewhere: Functions with code of its own that its names do not lead to, as far as a reload has met them.
         dismissed: Classes that gave their definitions to older ones and that nobody but the collector has to do with.
+        cached: Cached functions of older versions that somebody may hold, by name: who has them calls what has that name.
     """
 
     __slots__ = (
         "__weakref__",
         "began",
+        "cached",
         "code",
         "content",
         "defined",
@@ -101,6 +104,7 @@ class Trace:
         self.departed = _NOBODY
         self.elsewhere: tuple[ref[FunctionType], ...] = ()
         self.dismissed: tuple[ref[type], ...] = ()
+        self.cached = _NO_CACHED
 
     def __del__(self) -> None:
         forget_code(self.code)

@@ -19,8 +19,18 @@ from typing import cast
 from weakref import ref
 
 from plugline.reloading import lines
-from plugline.reloading.classes import adopt, adopt_member, pair_classes, pair_members, same_shape
-from plugline.reloading.graft import forget_answers, told_frame, told_running, with_code
+from plugline.reloading.classes import adopt, adopt_member, pair_classes, pair_members, resolved, same_shape, stranded
+from plugline.reloading.codes import left_behind, made_before
+from plugline.reloading.graft import (
+    follow_cached,
+    forget_answers,
+    is_cached,
+    lead_cached,
+    remember_alike,
+    told_frame,
+    told_running,
+    with_code,
+)
 from plugline.reloading.living import (
     classes_in,
     count_functions,
@@ -29,7 +39,7 @@ from plugline.reloading.living import (
     suspended_on,
     threads_in,
 )
-from plugline.reloading.memory import assign_bases, clone_function
+from plugline.reloading.memory import assign_bases, clone_function, hide_stand_in
 from plugline.reloading.parts import Done, Part
 from plugline.reloading.plan import Plan
 from plugline.reloading.reach import Reach
@@ -58,6 +68,8 @@ class Adoption:
         # What such a class still has is held by it as well.
         dismissed = [one for part, _ in pairs for held in part.trace.dismissed if (one := held()) is not None]
         self._twice = {id(value) for one in dismissed for value in vars(one).values()}
+        self._lost: list[str] = []
+        self._cached: list[tuple[object, object]] = []
 
     def canonical(self, value: object) -> object:
         """Return what stands in the place of an object."""
@@ -71,17 +83,21 @@ class Adoption:
         self._transition = Transition(self._plan, names) if others else None
         for part, shadow in self._pairs:
             self._pair_classes(part, shadow)
+            self._pair_cached(part, shadow)
         functions = [self._pair_functions(part, shadow) for part, shadow in self._pairs]
         settlings = self._plan_registries()
+        inherited = resolved([*self._classes, *self._successors])
         self._replace_references([one for named in functions for one in named])
         self._take(functions)
         for settling in settlings:
             settling.settle(self._plan)
         for part, shadow in self._pairs:
             forget_answers(part.names.values())
+            forget_answers(shadow.new.values())
             self._plan.exchange_namespaces(shadow.module, shadow.beside)
         self._plan.run()
         self._end(done)
+        done.lost += stranded(inherited)
 
     def _take(self, functions: list[list[tuple[str, FunctionType, object]]]) -> None:
         """Give the old objects the new content."""
@@ -93,20 +109,33 @@ class Adoption:
                 self._route_names(part, shadow, self._transition)
         for old, new in self._classes:
             adopt(old, new, self.canonical, self._take_held, self._plan, self._transition)
+        for old, new in self._successors:
+            # Bound methods that somebody holds have the functions themselves.
+            for name, value in vars(old).items():
+                after = vars(new).get(name)
+                if isinstance(value, FunctionType) and isinstance(after, FunctionType):
+                    self._take_held(value, after)
         for before, after in self._members:
             adopt_member(before, after, self._plan)
 
     def _end(self, done: Done) -> None:
         """Do what is left when the new version is in force; none of it fails."""
+        done.lost += dict.fromkeys(
+            (*self._lost, *(one for part, _ in self._pairs for one in left_behind(part.comparison)))
+        )
         frames = self._transition.begin() if self._transition is not None else []
         self._plan.drop()
         done.in_flight += map(told_frame, frames)
+        for before, after in self._cached:
+            lead_cached(before, getattr(after, "__wrapped__", None))
         for part, shadow in self._pairs:
             # Each module has the names of the other by now.
+            done.lost += follow_cached(shadow.new, part.names, part.trace, shadow.trace)
             _remember_departed(part, shadow)
             done.in_flight += self._retire(part, shadow)
-        for _, new in self._classes:
+        for old, new in self._classes:
             _dismiss(new)
+            hide_stand_in(old)
         for part, shadow in self._pairs:
             shadow.trace.dismissed = tuple(ref(new) for _, new in self._classes if new.__module__ == part.name)
         for old, new in self._successors:
@@ -168,6 +197,23 @@ class Adoption:
             named.append((name, before, after))
         return named + self._pair_departed(part, shadow)
 
+    def _pair_cached(self, part: Part, shadow: Shadow) -> None:
+        """Let cached functions that somebody holds stand for the new ones, where they remember alike."""
+        for name, before in part.names.items():
+            after = shadow.new.get(name)
+            # Held by the old names, the variable and the call; and by somebody else.
+            if (
+                is_cached(before)
+                and is_cached(after)
+                and getrefcount(before) > 3
+                and after is not before
+                and id(after) not in self._canonical
+                and remember_alike(before, after)
+            ):
+                self._put(before, after)
+                self._cached.append((before, after))
+                shadow.new[name] = before
+
     def _pair_departed(self, part: Part, shadow: Shadow) -> list[tuple[str, FunctionType, object]]:
         """Return what follows functions that are back after versions without them."""
         named: list[tuple[str, FunctionType, object]] = []
@@ -205,7 +251,16 @@ class Adoption:
         below = [one for new in classes for one in _unpaired(type.__subclasses__(new), self._canonical)]
         wanted = self._canonical_of_news()
         replace_in_own(wanted, classes, [shadow.new for _, shadow in self._pairs])  # type: ignore[misc]
-        spared = [*named, *self._classes, *self._members, *self._reach.copies(), self._news, self._canonical, classes]
+        spared = [
+            *named,
+            *self._classes,
+            *self._members,
+            *self._cached,
+            *self._reach.copies(),
+            self._news,
+            self._canonical,
+            classes,
+        ]
         spared += (held for one in (*classes, *below) for held in (one.__mro__, one.__bases__))
         for _, shadow in self._pairs:
             if shadow.trace.effects is not None:
@@ -269,6 +324,7 @@ class Adoption:
             if function.__globals__ is old and id(function) not in taken_by_name:
                 after = with_code(function, follows[id(function.__code__)], shadow.new)
                 if after is None:
+                    self._lost.append(made_before(function.__code__))
                     continue
                 if self._transition is not None:
                     # Running calls reach it through what wraps it.

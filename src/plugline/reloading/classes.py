@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from sys import getrefcount
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import cast
 
@@ -49,7 +50,7 @@ def same_shape(old: type, new: type) -> bool:
         and old.__dictoffset__ == new.__dictoffset__
         and old.__weakrefoffset__ == new.__weakrefoffset__
         and slots_of(old) == slots_of(new)
-        and _solid(old) is _solid(new)
+        and solid_base(old) is solid_base(new)
         and type(old).__basicsize__ == type(new).__basicsize__
     )
 
@@ -68,7 +69,7 @@ def slots_of(owner: type) -> list[str]:
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 
 
-def _solid(owner: type) -> type:
+def solid_base(owner: type) -> type:
     """Return the nearest ancestor that is written in C: what decides what an instance is made of."""
     return next(one for one in owner.__mro__ if not one.__flags__ & _HEAP)
 
@@ -109,9 +110,48 @@ def adopt(
         if transition is not None:
             _route(had, value, transition)
         plan.set_attribute(old, name, canonical(value))
-    _delete_names(old, before.keys() - after.keys() - _OWN, plan, transition)
+    gone = before.keys() - after.keys() - _OWN
+    for name in gone:
+        had, inherited = before[name], _inherited(new, name)
+        if isinstance(had, FunctionType) and isinstance(inherited, FunctionType):
+            take_function(had, inherited)  # for who holds it: that is what the name means now
+    _delete_names(old, gone, plan, transition)
     if "_abc_impl" in after:
         _forget_answers(old, plan)
+
+
+def resolved(pairs: list[tuple[type, type]]) -> dict[tuple[type, str], FunctionType]:
+    """Return the functions that old classes inherit and the new definitions may resolve to others, by class and name."""
+    if all(
+        vars(old).keys() == vars(new).keys() and [*map(_name_of, old.__bases__)] == [*map(_name_of, new.__bases__)]
+        for old, new in pairs
+    ):
+        return {}
+    found: dict[tuple[type, str], FunctionType] = {}
+    for old, _ in pairs:
+        own = vars(old)
+        for above in old.__mro__[1:-1]:
+            for name, value in vars(above).items():
+                if isinstance(value, FunctionType) and name not in own:
+                    found.setdefault((old, name), value)
+    return found
+
+
+def stranded(before: dict[tuple[type, str], FunctionType]) -> Iterator[str]:
+    """Yield the methods that a class has from elsewhere now, as far as somebody may hold the ones from before."""
+    for (owner, name), was in before.items():
+        now = next((vars(one)[name] for one in owner.__mro__ if name in vars(one)), None)
+        # Held by the class that it is in, the dict, the loop and the call.
+        if isinstance(now, FunctionType) and now is not was and getrefcount(was) > 4:
+            yield f"{owner.__qualname__}.{name} as others hold it"
+
+
+def _name_of(owner: type) -> str:
+    return owner.__qualname__
+
+
+def _inherited(owner: type, name: str) -> object:
+    return next((vars(one)[name] for one in owner.__mro__[1:-1] if name in vars(one)), None)
 
 
 def _adopt_metaclass(old: type, kind: type, plan: Plan) -> None:

@@ -9,6 +9,7 @@ the module or of a class in it.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from sys import getrefcount
 from types import CodeType
 
 _OPTIMIZED = (
@@ -48,6 +49,19 @@ def compare(old: CodeType, new: CodeType) -> Comparison:
 def describes(comparison: Comparison) -> bool:
     """Whether an edited function may say what the plugin does: a summary is taken from what ``describe`` returns."""
     return any(new.co_name == "describe" for _, new in comparison.edited)
+
+
+def left_behind(comparison: Comparison) -> Iterator[str]:
+    """Yield the functions that made others which are still held, and which nothing in the new version follows."""
+    for code in comparison.removed:
+        # Held by the code that it stood in, the list, the loop and the call.
+        if "<locals>" in code.co_qualname and _is_made(code) and getrefcount(code) > 4:
+            yield made_before(code)
+
+
+def made_before(code: CodeType) -> str:
+    """Return how a report names functions that calls of the old version made, and that go on as they are."""
+    return f"functions that {code.co_qualname.partition('.<locals>')[0]} made before"
 
 
 def is_function(code: CodeType) -> bool:
@@ -93,7 +107,8 @@ def _compare_constants(old: CodeType, new: CodeType, comparison: Comparison, *, 
     afters = [one for one in news if one.__class__ is CodeType]
     if not befores and not afters:
         return same
-    for before, after in _matched(befores, afters):
+    matched = _matched(befores, afters)
+    for before, after in _with_successor(matched) if inside_function else matched:
         if before is None:
             comparison.added += [after] if after is not None else []
             same = False
@@ -173,6 +188,24 @@ def _matched(befores: list[CodeType], afters: list[CodeType]) -> Iterable[tuple[
     if len(befores) == len(afters) and all(map(_have_one_name, befores, afters)):
         return zip(befores, afters, strict=True)
     return _matched_by_name(befores, afters)
+
+
+def _with_successor(
+    matched: Iterable[tuple[CodeType | None, CodeType | None]],
+) -> Iterable[tuple[CodeType | None, CodeType | None]]:
+    """Pair the one function that a function made, and makes no more, with the one that it makes instead, whatever its name."""
+    pairs = [*matched]
+    gone = [one for one, other in pairs if other is None and one is not None and _is_made(one)]
+    come = [other for one, other in pairs if one is None and other is not None and _is_made(other)]
+    if len(gone) != 1 or len(come) != 1:
+        return pairs
+    left = [pair for pair in pairs if pair not in ((gone[0], None), (None, come[0]))]
+    return [*left, (gone[0], come[0])]
+
+
+def _is_made(code: CodeType) -> bool:
+    """Whether it is a function that a program can hold, and no comprehension."""
+    return is_function(code) and (code.co_name[:1] != "<" or code.co_name == "<lambda>")
 
 
 def _have_one_name(one: CodeType, other: CodeType) -> bool:

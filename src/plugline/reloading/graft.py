@@ -1,15 +1,20 @@
 """New bodies on living functions."""
 
+import gc
 import sys
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
+from functools import lru_cache, update_wrapper
+from sys import getrefcount
 from types import CodeType, FrameType, FunctionType
+from typing import Any
+from weakref import ref
 
-from plugline.loading.traces import forget_code, ran, succeed_code
+from plugline.loading.traces import Trace, forget_code, ran, succeed_code
 from plugline.reloading import lines
+from plugline.reloading.codes import left_behind, made_before
 from plugline.reloading.differences import edited_names
-from plugline.reloading.living import Running, find_functions, suspended_on, threads_in
-from plugline.reloading.memory import clone_function
+from plugline.reloading.living import Running, contents_of, find_functions, suspended_on, threads_in
+from plugline.reloading.memory import clone_function, replace_words
 from plugline.reloading.parts import Done, Part
 from plugline.reloading.plan import Plan
 from plugline.reloading.transition import Transition
@@ -19,7 +24,19 @@ _HAS_DOCSTRING = 0x4000000  # inspect.CO_HAS_DOCSTRING, from 3.14 on
 
 def can_graft(part: Part) -> bool:
     """Whether the new version is the old one with other bodies of functions, none of which ran during a load."""
-    return part.comparison.bodies_only and not any(ran(old) for old, _ in part.comparison.edited)
+    return part.comparison.bodies_only and not any(
+        ran(old) or (_docstring(old) != _docstring(new) and not _stands_alone(old, part.names))
+        for old, new in part.comparison.edited
+    )
+
+
+def _stands_alone(code: CodeType, names: dict[str, object]) -> bool:
+    """Whether a function is in its place as it was defined; a decorator may have taken its docstring along."""
+    value: object = None
+    for name in code.co_qualname.split("."):
+        value = names.get(name)
+        names = vars(value) if isinstance(value, type) else {}  # type: ignore[assignment]
+    return isinstance(value, FunctionType) and value.__code__ is code
 
 
 def graft(parts: list[Part], done: Done) -> None:
@@ -29,8 +46,9 @@ def graft(parts: list[Part], done: Done) -> None:
     # Alone, nobody can be in the middle of a call but whoever asked for the reload, who is.
     others = len(sys._current_frames()) > 1 or threads_in(names)  # noqa: SLF001 - documented, for looking at threads
     transition = Transition(plan, names) if others else None
+    lost: list[str] = []
     for part in parts:
-        _plan(part, plan, transition)
+        _plan(part, plan, transition, lost)
     plan.run()
     frames = transition.begin() if transition is not None else []
     plan.drop()
@@ -39,9 +57,11 @@ def graft(parts: list[Part], done: Done) -> None:
         done.in_flight += _retire(part, running=bool(frames))
         done.changed += edited_names(part.comparison)
         done.kept += part.trace.variables()
+        lost += left_behind(part.comparison)
+    done.lost += dict.fromkeys(lost)
 
 
-def _plan(part: Part, plan: Plan, transition: Transition | None) -> None:
+def _plan(part: Part, plan: Plan, transition: Transition | None, lost: list[str]) -> None:
     comparison = part.comparison
     edited = {id(old) for old, _ in comparison.edited}
     found = find_functions(comparison.pairs, part.names, part.trace)
@@ -52,10 +72,14 @@ def _plan(part: Part, plan: Plan, transition: Transition | None) -> None:
                 after = with_code(function, new, function.__globals__)
                 if after is not None:
                     transition.route(function, clone_function(function), after)
+                else:
+                    lost.append(made_before(new))
             elif key in comparison.unfit:
                 after = with_code(function, new, function.__globals__)
                 if after is not None:
                     plan.exchange_functions(function, after)
+                else:
+                    lost.append(made_before(new))
             else:
                 plan.add((setattr, function, "__code__", new), (setattr, function, "__code__", old))
                 if key in edited:
@@ -74,27 +98,84 @@ def _retire(part: Part, *, running: bool) -> list[str]:
         lines.retire(old_code, old_content, part.generation)
     lines.follow(trace.path)
     forget_answers(part.names.values())
+    for refs in trace.cached.values():
+        forget_answers(living_of(refs))
     return [*map(told_running, suspended)]
 
 
 def forget_answers(values: Iterable[object]) -> None:
-    """Let cached functions forget what the old version has answered."""
-    for value in list(values):
+    """Let cached functions forget what the old version has answered, those inside of decorators and classes too."""
+    seen: set[int] = set()
+    pending = list(values)
+    while pending:
+        value = pending.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
         if isinstance(value, type):
-            for inner in list(vars(value).values()):
-                _forget_answers(inner)
-        else:
-            _forget_answers(value)
+            pending += (one for one in vars(value).values() if isinstance(one, _MAY_CACHE))
+        elif isinstance(value, (staticmethod, classmethod)):
+            pending.append(value.__func__)
+        elif isinstance(value, _Cached):
+            value.cache_clear()
+            pending.append(getattr(value, "__wrapped__", None))
+        elif isinstance(value, FunctionType) and (value.__closure__ or value.__dict__):
+            pending += (one for one in contents_of(value) if isinstance(one, _MAY_CACHE))
 
 
-def _forget_answers(value: object) -> None:
-    if isinstance(value, (staticmethod, classmethod)):
-        value = value.__func__
-    if isinstance(value, _Cached):
-        value.cache_clear()
+def has_answers(values: Iterable[object]) -> bool:
+    """Whether one of some values remembers what it has answered."""
+    return any(type(value) is _Cached for value in values)
+
+
+def follow_cached(old: dict[str, object], new: dict[str, object], was: Trace, now: Trace) -> Iterator[str]:
+    """Let cached functions that somebody holds call what has their names now. Yields those that cannot."""
+    held = {name: living_of(refs) for name, refs in was.cached.items()}
+    left: dict[str, tuple[ref[object], ...]] = {}
+    for name, before in old.items():
+        # Held by the old names, the loop and the call.
+        if is_cached(before) and getrefcount(before) > 3 and new.get(name) is not before:
+            held.setdefault(name, []).append(before)
+    for name, cached in held.items():
+        after = new.get(name)
+        target = getattr(after, "__wrapped__", after) if is_cached(after) else after
+        for one in cached:
+            lead_cached(one, target)
+        if cached:
+            left[name] = tuple(map(ref, cached))
+            if name in new and not callable(target):
+                yield f"{name} as others hold it"
+    now.cached = left
+
+
+def living_of(refs: Iterable[ref[object]]) -> list[object]:
+    """Return what is still there."""
+    return [one for held in refs if (one := held()) is not None]
+
+
+def lead_cached(cached: object, target: object) -> None:
+    """Let a cached function call another one, and remember nothing of the one before."""
+    cached.cache_clear()  # type: ignore[attr-defined]
+    # What it calls is not to be seen from Python; ``__wrapped__`` is only what it says that it calls.
+    inside = [one for one in gc.get_referents(cached) if callable(one) and not isinstance(one, type)]
+    if callable(target) and inside and replace_words(cached, {id(inside[0]): target}):
+        update_wrapper(cached, target)  # type: ignore[arg-type]
+
+
+def remember_alike(one: Any, other: Any) -> bool:
+    """Whether two cached functions remember as much, and tell arguments apart alike."""
+    # ``cache_parameters`` is what update_wrapper has copied from within where a cached function is cached again.
+    mine, its = ((each.cache_info().maxsize, each.cache_parameters()["typed"]) for each in (one, other))
+    return bool(mine == its)
+
+
+def is_cached(value: object) -> bool:
+    """Whether it is a function that :func:`functools.lru_cache` or its like has made."""
+    return type(value) is _Cached
 
 
 _Cached = type(lru_cache(len))
+_MAY_CACHE = (_Cached, FunctionType, staticmethod, classmethod)
 
 
 def told_frame(frame: FrameType) -> str:
@@ -124,6 +205,8 @@ def with_code(function: FunctionType, new: CodeType, names: dict[str, object]) -
     donor.__dict__.update(function.__dict__)
     donor.__annotations__ = function.__annotations__
     donor.__qualname__, donor.__module__ = function.__qualname__, function.__module__
+    if function.__qualname__ == function.__code__.co_qualname:
+        donor.__name__, donor.__qualname__ = new.co_name, new.co_qualname
     old_text = _docstring(function.__code__)
     donor.__doc__ = _docstring(new) if function.__doc__ == old_text else function.__doc__
     return donor

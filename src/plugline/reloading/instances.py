@@ -17,36 +17,65 @@ _CONSTRUCTORS = frozenset(
 )
 
 
-def complete_instances(part: Part, names: dict[str, object], done: Done, *, grafted: bool) -> None:
+Chains = dict[str, tuple[CodeType, ...]]
+"""The code of the constructors of each class, its own and those that it inherits, by its qualified name."""
+
+
+def constructors_of(names: dict[str, object], module: str) -> Chains:
+    """Return the constructors of a module's classes."""
+    return {owner.__qualname__: _chain(owner) for owner in classes_in(list(names.values()), module)}
+
+
+def _chain(owner: type) -> tuple[CodeType, ...]:
+    functions = (vars(one).get("__init__") for one in owner.__mro__)
+    return tuple(one.__code__ for one in functions if isinstance(one, FunctionType))
+
+
+def complete_instances(part: Part, names: dict[str, object], done: Done, before: Chains | None) -> None:
     """Give the instances of edited classes what their constructors set now and did not set before.
 
     Args:
         part: What was edited.
         names: The names in force.
         done: Takes what they cannot be given.
-        grafted: Whether only bodies of functions were edited, so that no class has other fields.
+        before: The constructors of the old version; ``None`` where only bodies of functions were edited, so that no class
+            has other bases, or other fields.
     """
     wanted: list[tuple[type, str, Callable[[], object]]] = []
-    for owner, old, new in _edited_constructors(part, names):
-        fresh = set(new.co_names) - set(old.co_names)
+    for owner, known, new in _edited_constructors(part, names, before):
+        fresh = set(new.co_names) - known
         if fresh:
             wanted += _assigned(part, owner, new, fresh, names, done)
-    for owner in () if grafted else classes_in(list(names.values()), part.name):
+    for owner in () if before is None else classes_in(list(names.values()), part.name):
         wanted += _new_fields(owner, part, done)
     if wanted:
         _give(wanted)
 
 
-def _edited_constructors(part: Part, names: dict[str, object]) -> Iterator[tuple[type, CodeType, CodeType]]:
-    constructors = {id(new): (old, new) for old, new in part.comparison.edited if new.co_name == "__init__"}
-    if not constructors:
+def _edited_constructors(
+    part: Part, names: dict[str, object], before: Chains | None
+) -> Iterator[tuple[type, set[str], CodeType]]:
+    """Yield each class that is constructed in another way, with what its constructors knew before, and the code of each now."""
+    edited = {id(new) for _, new in part.comparison.edited if new.co_name == "__init__"}
+    follows = {id(old): id(new) for old, new in part.comparison.pairs}
+    if before is None and not edited:
         return
     for owner in classes_in(list(names.values()), part.name):
-        function = vars(owner).get("__init__")
-        if isinstance(function, FunctionType):
-            found = next((pair for pair in constructors.values() if pair[1].co_qualname == function.__qualname__), None)
-            if found is not None:
-                yield owner, *found
+        chain = _chain(owner)
+        was = before.get(owner.__qualname__) if before is not None else _chain_before(chain, part)
+        if was is None:
+            continue
+        if [follows.get(id(one), id(one)) for one in was] != [*map(id, chain)] or any(
+            id(one) in edited for one in chain
+        ):
+            known = {name for one in was for name in one.co_names}
+            for code in chain:
+                yield owner, known, code
+
+
+def _chain_before(chain: tuple[CodeType, ...], part: Part) -> tuple[CodeType, ...]:
+    preceded = {id(new): old for old, new in part.comparison.pairs}
+    return tuple(preceded.get(id(one), one) for one in chain)
 
 
 def _assigned(
@@ -58,29 +87,36 @@ def _assigned(
         if min([node.lineno, *(one.lineno for one in node.decorator_list)]) != new.co_firstlineno:
             continue
         itself = node.args.args[0].arg
-        for statement in node.body:
-            for name, value in _targets(statement, itself):
-                if name not in fresh:
-                    continue
-                if _is_safe(value):
-                    code = compile(ast.Expression(value), part.trace.path, "eval", dont_inherit=True)
-                    yield owner, name, lambda code=code: eval(code, names)  # type: ignore[misc]  # noqa: S307 - see _is_safe
-                else:
-                    done.lost.append(f"{owner.__qualname__}.{name} on instances made before")
+        for name, value in _all_targets(node, itself):
+            if name not in fresh:
+                continue
+            if value is not None and _is_safe(value):
+                code = compile(ast.Expression(value), part.trace.path, "eval", dont_inherit=True)
+                yield owner, name, lambda code=code: eval(code, names)  # type: ignore[misc]  # noqa: S307 - see _is_safe
+            else:
+                told = f"{owner.__qualname__}.{name} on instances made before"
+                done.lost += [told] if told not in done.lost else []
 
 
-def _targets(statement: ast.stmt, itself: str) -> Iterator[tuple[str, ast.expr]]:
-    targets: list[ast.expr]
-    match statement:
-        case ast.Assign(targets=targets, value=value):
-            pass
-        case ast.AnnAssign(target=only, value=ast.expr() as value):
-            targets = [only]
-        case _:
-            return
-    for target in targets:
-        if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id == itself:
-            yield target.attr, value
+def _all_targets(function: ast.FunctionDef, itself: str) -> Iterator[tuple[str, ast.expr | None]]:
+    """Yield the attributes that a constructor sets, each with its value, where it sets it in any case and to that alone."""
+    always = {id(statement) for statement in function.body}
+    for statement in ast.walk(function):
+        targets: list[ast.expr]
+        value: ast.expr | None = None
+        match statement:
+            case ast.Assign(targets=targets, value=value):
+                pass
+            case ast.AnnAssign(target=only, value=ast.expr() as value):
+                targets = [only]
+            case ast.For(target=only) | ast.withitem(optional_vars=ast.expr() as only):
+                targets = [only]
+            case _:
+                continue
+        for target in targets:
+            for part in ast.walk(target):
+                if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == itself:
+                    yield part.attr, value if part is target and id(statement) in always else None
 
 
 def _is_safe(value: ast.expr) -> bool:

@@ -4,7 +4,7 @@ import gc
 import sys
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
-from functools import cached_property, partial, partialmethod
+from functools import cached_property, lru_cache, partial, partialmethod
 from sys import getrefcount
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, FunctionType, GeneratorType, MethodType
 from typing import TypeAlias, cast
@@ -63,13 +63,13 @@ _WRAPPERS = frozenset({"functools"})
 def count_functions(values: Iterable[object]) -> dict[int, tuple[FunctionType, int]]:
     """Return the functions as :func:`reachable_functions`, each with how often it was met: by so many it is held there."""
     found: dict[int, tuple[FunctionType, int]] = {}
-    for value in values:
-        for function in _functions_at(value):
-            known = found.get(id(function))
-            found[id(function)] = (function, known[1] + 1 if known is not None else 1)
-            if known is None:
-                for inner, (held, times) in count_functions(_inside_function(function)).items():
-                    found[inner] = (held, found[inner][1] + times if inner in found else times)
+    pending = list(values)
+    while pending:
+        for function in _functions_at(pending.pop()):
+            _, times = found.get(id(function), (function, 0))
+            found[id(function)] = (function, times + 1)
+            if not times:
+                pending += _inside_function(function)
     return found
 
 
@@ -91,16 +91,22 @@ def _functions_at(value: object) -> Iterator[FunctionType]:
             yield from _functions_at(getattr(value, "__wrapped__", None))
 
 
-def _inside_function(function: FunctionType) -> list[object]:
-    inside: list[object] = list(function.__dict__.values())
+def contents_of(function: FunctionType) -> Iterator[object]:
+    """Yield what a function holds: its attributes, and the variables that it closes over."""
+    if function.__dict__:
+        yield from function.__dict__.values()
     for cell in function.__closure__ or ():
         try:
-            content = cell.cell_contents
+            yield cell.cell_contents
         except ValueError:  # empty yet
             continue
-        if isinstance(content, (FunctionType, MethodType, partial, staticmethod, classmethod)):
-            inside.append(content)
-    return inside
+
+
+def _inside_function(function: FunctionType) -> list[object]:
+    return [one for one in contents_of(function) if isinstance(one, _HOLDS_FUNCTIONS)]
+
+
+_HOLDS_FUNCTIONS = (FunctionType, MethodType, partial, staticmethod, classmethod, type(lru_cache(len)))
 
 
 def classes_in(names: Iterable[object], module: str) -> Iterator[type]:

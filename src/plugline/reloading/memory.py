@@ -13,6 +13,7 @@ Everything here is one slice of the global interpreter lock or less.
 """
 
 import ctypes
+import gc
 import sys
 from operator import setitem
 from types import FunctionType, ModuleType
@@ -52,15 +53,17 @@ def _probe() -> bool:
         _read(id(module) + HEAD_BYTES) == id(module.__dict__)
         and all(_read(id(sample) + HEAD_BYTES + index * _WORD) == id(value) for index, value in fields.items())
         and _read(id(module) + _TYPE) == id(ModuleType)
-        and _base_offset() > 0
+        and _offset_in_type("__base__") > 0
+        and _offset_in_type("__bases__") > 0
+        and _offset_in_type("__mro__") > 0
     )
 
 
 _SIZE_OF_TYPE: int = vars(type)["__basicsize__"].__get__(type)
 
 
-def _base_offset() -> int:
-    """Return where a class keeps its ``tp_base``: the first word after the head that is it."""
+def _offset_in_type(name: str) -> int:
+    """Return where a class keeps what one of its attributes is: the first word after the head that is it; 0 where there is none."""
 
     class Above:
         __slots__ = ()
@@ -68,13 +71,14 @@ def _base_offset() -> int:
     class Below(Above):
         __slots__ = ()
 
+    wanted = id(getattr(Below, name))
     words = _SIZE_OF_TYPE // _WORD
-    found = [index for index in range(2, words) if _read(id(Below) + index * _WORD) == id(Above)]
+    found = [index for index in range(2, words) if _read(id(Below) + index * _WORD) == wanted]
     return found[0] * _WORD if found else 0
 
 
 POSSIBLE = _probe()
-_BASE = _base_offset() if POSSIBLE else 0
+_BASE, _BASES, _MRO = map(_offset_in_type, ("__base__", "__bases__", "__mro__")) if POSSIBLE else (0, 0, 0)
 
 
 def clone_function(function: FunctionType) -> FunctionType:
@@ -160,6 +164,62 @@ def assign_bases(owner: type, bases: tuple[type, ...]) -> None:
             raise
         return
     owner.__bases__ = bases if bases != (object,) else (STAND_IN,)
+
+
+def hide_stand_in(owner: type) -> None:
+    """Let a class whose only base is what stands in for ``object`` have ``object`` itself, and those below it likewise.
+
+    To be called when all bases are assigned: Python works out the order of resolution anew with each of them.
+    """
+    if owner.__bases__ != (STAND_IN,):
+        return
+    if owner.__dictoffset__ and "__dict__" not in vars(owner):
+        # It had that from the base that it has no more.
+        _names_of(owner)["__dict__"] = _make_descriptor(owner, ctypes.byref(_DICT))
+    _hold(owner, _BASES, (object,))
+    _hold(owner, _BASE, object)
+    pending: list[type] = [owner]
+    for one in pending:
+        if STAND_IN in one.__mro__:
+            _hold(one, _MRO, tuple(above for above in one.__mro__ if above is not STAND_IN))
+            forget_lookups(one)
+            pending += type.__subclasses__(one)
+
+
+class _GetSet(ctypes.Structure):
+    """CPython's ``PyGetSetDef``."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("get", ctypes.c_void_p),
+        ("set", ctypes.c_void_p),
+        ("doc", ctypes.c_char_p),
+        ("closure", ctypes.c_void_p),
+    )
+
+
+def _address(name: str) -> int | None:
+    return ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
+
+
+# As ``type`` makes it for a class without bases that has instances with a dict.
+_DICT = _GetSet(b"__dict__", _address("PyObject_GenericGetDict"), _address("PyObject_GenericSetDict"), None, None)
+_make_descriptor = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.c_void_p)(
+    ("PyDescr_NewGetSet", ctypes.pythonapi)
+)
+
+
+def _names_of(owner: type) -> dict[str, object]:
+    """Return the dict of a class itself, and not a view of it."""
+    return gc.get_referents(vars(owner))[0]  # type: ignore[no-any-return]
+
+
+def _hold(owner: type, offset: int, value: object) -> None:
+    """Let a class hold something else in one of its fields."""
+    before = ctypes.cast(_read(id(owner) + offset), ctypes.py_object)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
+    _write(id(owner) + offset, id(value))
+    ctypes.pythonapi.Py_DecRef(before)
 
 
 def assign_class(value: object, kind: type) -> None:

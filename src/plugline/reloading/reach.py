@@ -10,11 +10,13 @@ Not followed: the standard library, whose state has its own journal, and anythin
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from types import CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
 
 from plugline.reloading.registered import Registry
 
 _MOST = 20_000  # objects; beyond it is data, not registries
+_Cached = type(lru_cache(len))
 _PLAIN = frozenset({str, bytes, int, float, bool, type(None), complex, range, slice, type(Ellipsis)})
 
 
@@ -163,7 +165,7 @@ class Reach:
         if kind is SimpleNamespace:
             self._pending.append(vars(value))
             return
-        if not kind.__flags__ & (1 << 9):
+        if not kind.__flags__ & (1 << 9) or kind is _Cached:
             wrapped = getattr(value, "__wrapped__", None) if kind.__module__ == "functools" else None
             if wrapped is not None:
                 self._pending.append(wrapped)

@@ -196,12 +196,19 @@ def _replace_in_tuple(holder: tuple[object, ...], wanted: dict[int, object]) -> 
         return False
     # As a key it has another hash then: whoever has it as a key is put in order first.
     for owner in gc.get_referrers(holder):
-        if owner.__class__ is dict and holder in owner:
+        if owner.__class__ is dict and _is_in(holder, owner):
             _replace_in_dict(owner, wanted)
-        elif owner.__class__ is set and holder in owner:
+        elif owner.__class__ is set and _is_in(holder, owner):
             _replace_in_set(owner, wanted)
     replace_words(holder, wanted, items=len(holder))
     return True
+
+
+def _is_in(key: tuple[object, ...], owner: dict[object, object] | set[object]) -> bool:
+    try:
+        return key in owner
+    except TypeError:  # it holds something that has no hash, and so it is a value there
+        return False
 
 
 def _replace_in_instance(holder: object, wanted: dict[int, object]) -> bool:

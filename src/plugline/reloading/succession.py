@@ -7,9 +7,10 @@ with the attributes that the old ones had, and take their places wherever these 
 import ctypes
 import gc
 import sys
+from contextlib import suppress
 from types import FrameType
 
-from plugline.reloading.classes import slots_of
+from plugline.reloading.classes import pair_members, slots_of, solid_base
 from plugline.reloading.memory import assign_bases
 from plugline.reloading.references import replace_in
 
@@ -18,22 +19,12 @@ _ABSENT = object()
 
 def succeed_class(old: type, new: type) -> list[str]:
     """Put a class and new instances of it in the place of an old class and its instances. Returns what could not follow."""
+    # No variable here is one of an inner function too: the cell that holds it would be found as a holder.
+    instances = _instances_of(old)
     lost: list[str] = []
-    wanted: dict[int, object] = {id(old): new}
-    instances = [one for one in gc.get_referrers(old) if type(one) is old]
-    for one in instances:
-        successor = _made_anew(one, old, new)
-        if successor is None:
-            lost.append(f"an instance of {old.__qualname__}")
-        else:
-            wanted[id(one)] = successor
-    below: type
-    for below in type.__subclasses__(old):
-        try:
-            assign_bases(below, tuple(new if base is old else base for base in below.__bases__))
-        except TypeError:
-            lost.append(f"{below.__qualname__}, which still derives from the old {old.__qualname__}")
-    held = [one for one in (old, *instances) if id(one) in wanted]
+    wanted = _successors_of(instances, old, new, lost)
+    _derive(type.__subclasses__(old), old, new, lost)
+    held = [old, *_followed(instances, wanted)]
     spared = {
         id(instances),
         id(held),
@@ -43,7 +34,10 @@ def succeed_class(old: type, new: type) -> list[str]:
     }
     for holder in gc.get_referrers(*held):
         if id(holder) not in spared and id(holder) not in wanted and type(holder) is not old:
-            replace_in(holder, wanted)
+            try:
+                replace_in(holder, wanted)
+            except TypeError:  # its own shape forbids it
+                lost.append(f"{old.__qualname__} in a {type(holder).__qualname__}")
     for top in sys._current_frames().values():  # noqa: SLF001 - documented, for looking at other threads
         frame: FrameType | None = top
         while frame is not None:
@@ -54,17 +48,53 @@ def succeed_class(old: type, new: type) -> list[str]:
     return lost
 
 
+def _successors_of(instances: list[object], old: type, new: type, lost: list[str]) -> dict[int, object]:
+    """Return what takes the place of the class and of each instance, by the ``id`` of that."""
+    wanted: dict[int, object] = {id(old): new}
+    members = {id(before): after for before, after in pair_members(old, new)}
+    for one in instances:
+        successor = members.get(id(one)) if members else _made_anew(one, old, new)
+        if successor is None:
+            lost.append(f"an instance of {old.__qualname__}")
+        else:
+            wanted[id(one)] = successor
+    return wanted
+
+
+def _derive(below: list[type], old: type, new: type, lost: list[str]) -> None:
+    for one in below:
+        try:
+            assign_bases(one, tuple(new if base is old else base for base in one.__bases__))
+        except TypeError:
+            lost.append(f"{one.__qualname__}, which still derives from the old {old.__qualname__}")
+
+
+def _followed(instances: list[object], wanted: dict[int, object]) -> list[object]:
+    return [one for one in instances if id(one) in wanted]
+
+
+def _instances_of(owner: type) -> list[object]:
+    return [one for one in gc.get_referrers(owner) if type(one) is owner]
+
+
 def _made_anew(instance: object, old: type, new: type) -> object | None:
     try:
-        successor: object = object.__new__(new)
-        for name, value in list(getattr(instance, "__dict__", {}).items()):
-            object.__setattr__(successor, name, value)
-        for name in slots_of(old):
-            value = getattr(instance, name, _ABSENT)
-            if value is not _ABSENT:
-                object.__setattr__(successor, name, value)
+        # By the constructor of the part that is written in C: what the class itself says is not to be done again.
+        made_of = solid_base(new)
+        arguments = instance.args if isinstance(instance, BaseException) else ()
+        successor: object = made_of.__new__(new, *arguments)
+        if isinstance(instance, BaseException) and isinstance(successor, BaseException):
+            successor.__traceback__, successor.__cause__ = instance.__traceback__, instance.__cause__
+            successor.__context__, successor.__suppress_context__ = instance.__context__, instance.__suppress_context__
+        elif made_of is not object:
+            return None  # what it holds in its C part is not known here
     except (AttributeError, TypeError):
         return None
+    held = dict(getattr(instance, "__dict__", {}))
+    held |= {name: value for name in slots_of(old) if (value := getattr(instance, name, _ABSENT)) is not _ABSENT}
+    for name, value in held.items():
+        with suppress(AttributeError):  # a slot that is gone
+            object.__setattr__(successor, name, value)
     return successor
 
 

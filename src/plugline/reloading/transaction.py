@@ -9,12 +9,12 @@ from plugline.errors import PluginRejected
 from plugline.findings import Finding
 from plugline.loading.effects import lists_of_handlers
 from plugline.loading.running import failure
-from plugline.loading.traces import succeed_effects
+from plugline.loading.traces import fingerprint, succeed_effects
 from plugline.reloading import lines
 from plugline.reloading.adoption import Adoption
 from plugline.reloading.differences import Differences
 from plugline.reloading.graft import can_graft, graft
-from plugline.reloading.instances import complete_instances
+from plugline.reloading.instances import complete_instances, constructors_of
 from plugline.reloading.parts import Done, Part, nothing_done
 from plugline.reloading.reach import Reach
 from plugline.reloading.references import Young
@@ -43,6 +43,12 @@ class Judge(Protocol):
         """Return the part's file as messages show it."""
 
 
+def _untouched(shadow: Shadow) -> list[str]:
+    """Return the variables that are as they were when the new version had run."""
+    names = shadow.new
+    return [name for name, was in shadow.trace.state.items() if name in names and fingerprint(names[name]) == was]
+
+
 def all_grafts(parts: Sequence[Part]) -> bool:
     """Whether new bodies on living functions are all that it takes."""
     return all(can_graft(part) for part in parts if part.changed)
@@ -54,7 +60,7 @@ def put_bodies(parts: Sequence[Part]) -> Done:
     changed = [part for part in parts if part.changed]
     graft(changed, done)
     for part in changed:
-        complete_instances(part, part.names, done, grafted=True)
+        complete_instances(part, part.names, done, None)
     return done
 
 
@@ -158,10 +164,15 @@ class Transaction:
             Differences(part.names, shadow.new, part.trace, part.comparison, shadow.kept) for part, shadow in pairs
         ]
         trial.look_at_what_is_in_force()
+        constructors = [constructors_of(part.names, part.name) for part in self._parts]
+        untouched = [_untouched(shadow) for shadow in trial.shadows]
         adoption = Adoption(pairs, self._reach, self._young)
         adoption.commit(done)
-        for part, shadow in pairs:
-            complete_instances(part, shadow.module.__dict__, done, grafted=False)
+        for shadow, names in zip(trial.shadows, untouched, strict=True):
+            # What was put in the place of new objects is no change that somebody made.
+            shadow.trace.state |= {name: fingerprint(shadow.module.__dict__[name]) for name in names}
+        for (part, shadow), before in zip(pairs, constructors, strict=True):
+            complete_instances(part, shadow.module.__dict__, done, before)
         for shadow in reversed(trial.done):
             part = next(part for part, other in pairs if other is shadow)
             succeed_effects(shadow.trace, part.trace)
