@@ -210,9 +210,12 @@ class Adoption:
                 and id(after) not in self._canonical
                 and remember_alike(before, after)
             ):
-                self._put(before, after)
                 self._cached.append((before, after))
                 shadow.new[name] = before
+                self._canonical[id(after)] = before
+                # Held by the pair, the variable and the call.
+                if getrefcount(after) > 3:
+                    self._news.append(after)
 
     def _pair_departed(self, part: Part, shadow: Shadow) -> list[tuple[str, FunctionType, object]]:
         """Return what follows functions that are back after versions without them."""

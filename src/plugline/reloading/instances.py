@@ -6,7 +6,7 @@ dataclass states. What cannot is named, so that nobody is surprised.
 
 import ast
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FunctionType
 
 from plugline.reloading.living import classes_in
@@ -17,13 +17,19 @@ _CONSTRUCTORS = frozenset(
 )
 
 
-Chains = dict[str, tuple[CodeType, ...]]
-"""The code of the constructors of each class, its own and those that it inherits, by its qualified name."""
+Chains = dict[str, list[tuple[int, tuple[str, ...]]]]
+"""The constructors of each class by its qualified name, its own and those that it inherits: the ``id`` of the code, and the
+names in it. The code itself is not held, since by the counts of references it is seen who else has it.
+"""
 
 
 def constructors_of(names: dict[str, object], module: str) -> Chains:
     """Return the constructors of a module's classes."""
-    return {owner.__qualname__: _chain(owner) for owner in classes_in(list(names.values()), module)}
+    return {owner.__qualname__: _told(_chain(owner)) for owner in classes_in(list(names.values()), module)}
+
+
+def _told(chain: Iterable[CodeType]) -> list[tuple[int, tuple[str, ...]]]:
+    return [(id(code), code.co_names) for code in chain]
 
 
 def _chain(owner: type) -> tuple[CodeType, ...]:
@@ -62,13 +68,11 @@ def _edited_constructors(
         return
     for owner in classes_in(list(names.values()), part.name):
         chain = _chain(owner)
-        was = before.get(owner.__qualname__) if before is not None else _chain_before(chain, part)
+        was = before.get(owner.__qualname__) if before is not None else _told(_chain_before(chain, part))
         if was is None:
             continue
-        if [follows.get(id(one), id(one)) for one in was] != [*map(id, chain)] or any(
-            id(one) in edited for one in chain
-        ):
-            known = {name for one in was for name in one.co_names}
+        if [follows.get(one, one) for one, _ in was] != [*map(id, chain)] or any(id(one) in edited for one in chain):
+            known = {name for _, names_before in was for name in names_before}
             for code in chain:
                 yield owner, known, code
 
