@@ -69,6 +69,11 @@ def did_you_mean(name: str, known: Iterable[str], *, kind: str) -> str:
 
 def shell_word(text: str) -> str:
     """Return a text as a shell takes it for one word: hints get pasted."""
+    if text and not text.strip(_NEVER_QUOTED):
+        return text  # most paths: the folders on the way to each plugin that is judged
     from shlex import quote  # noqa: PLC0415 - it imports re, and only a message needs it
 
     return quote(text)
+
+
+_NEVER_QUOTED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-"  # as shlex has it

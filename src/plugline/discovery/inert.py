@@ -51,8 +51,12 @@ _TYPES = frozenset(
         "ValueError",
     ]
 )
-_WRAPPERS = frozenset(("classmethod", "property", "staticmethod"))
-_OF_MODULES = frozenset(("__name__", "__doc__", "__file__", "__package__"))
+_BUILTINS = {
+    **dict.fromkeys(_TYPES, _TYPE),
+    **dict.fromkeys(("classmethod", "property", "staticmethod"), _WRAPPER),
+    **dict.fromkeys(("__name__", "__doc__", "__file__", "__package__"), _CONSTANT),
+    "__annotations__": _NOTES,
+}
 _OF_CLASSES = frozenset(
     [
         "__module__",
@@ -110,8 +114,12 @@ class _Walk:
 
     def run(self) -> None:
         high = 0
-        instructions = self._code.co_code
+        instructions, constants, stack = self._code.co_code, self._code.co_consts, self._stack
         for number, argument in zip(instructions[::2], instructions[1::2], strict=True):
+            if number == _LOAD_CONST:  # every third is one
+                stack.append((_CONSTANT, constants[high | argument]))
+                high = 0
+                continue
             step = _TABLE[number]
             if step is not None:
                 step(self, high | argument)
@@ -122,10 +130,11 @@ class _Walk:
                 raise _Unknown
 
     def pop(self, count: int) -> list[_Item]:
-        if count > len(self._stack):
+        first = len(self._stack) - count
+        if first < 0:
             raise _Unknown
-        taken = self._stack[len(self._stack) - count :]
-        del self._stack[len(self._stack) - count :]
+        taken = self._stack[first:]
+        del self._stack[first:]
         return taken
 
     def push(self, kind: str, value: object = None) -> None:
@@ -133,34 +142,22 @@ class _Walk:
 
     # ------------------------------------------------------------------ instructions
 
-    def constant(self, argument: int) -> None:
-        self.push(_CONSTANT, self._code.co_consts[argument])
-
     def load_name(self, argument: int) -> None:
         name = self._code.co_names[argument]
         known = self._names.get(name)
         if known is None and self._outer is not None:
             known = self._outer.get(name)
-        if known is None:
-            known = (
-                _CONSTANT
-                if name in _OF_MODULES
-                else _NOTES
-                if name == "__annotations__"
-                else _TYPE
-                if name in _TYPES
-                else _WRAPPER
-                if name in _WRAPPERS
-                else _FOREIGN
-            )
-        self.push(known)
+        self._stack.append((known or _BUILTINS.get(name, _FOREIGN), None))
 
     def store_name(self, argument: int) -> None:
-        ((kind, _),) = self.pop(1)
+        kind = self._stack.pop()[0]
         name = self._code.co_names[argument]
         if self._outer is not None and kind not in _KEPT:
             raise _Unknown
-        if name in _RESERVED or (self._outer is None and name in _OF_CLASSES and name != "__doc__"):
+        # Of names with two underscores before them a module may have those of modules, a class those of classes.
+        if name[:2] == "__" and (
+            name in _RESERVED or (self._outer is None and name in _OF_CLASSES and name != "__doc__")
+        ):
             raise _Unknown
         self._names[name] = kind
 
@@ -283,7 +280,6 @@ class _Walk:
 
 
 _STEPS = {
-    "LOAD_CONST": _Walk.constant,
     "LOAD_NAME": _Walk.load_name,
     "STORE_NAME": _Walk.store_name,
     "IMPORT_NAME": _Walk.import_name,
@@ -316,4 +312,4 @@ for _name, _step in _STEPS.items():
     if opmap.get(_name, 256) < 256:  # those beyond are the compiler's own
         _TABLE[opmap[_name]] = _step
 _PASSED = frozenset(opmap[name] for name in _SILENT if name in opmap)
-_EXTENDED = opmap["EXTENDED_ARG"]
+_EXTENDED, _LOAD_CONST = opmap["EXTENDED_ARG"], opmap["LOAD_CONST"]

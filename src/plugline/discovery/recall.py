@@ -255,7 +255,23 @@ class Recall:
 
     def stale_rows(self) -> list[Row]:
         """Return the rows of files that are not as they were."""
-        return [row for row in self.rows.values() if status_at(f"{self.real}/{row[ENTRY]}") != row[MODIFIED:NAME]]
+        stale = []
+        prefix = f"{self.real}/"
+        stat = os.stat
+        for row in self.rows.values():
+            try:
+                found = stat(prefix + row[0])
+            except (OSError, ValueError):
+                stale.append(row)
+                continue
+            if (
+                found.st_mtime_ns != row[1]
+                or found.st_ctime_ns != row[2]
+                or found.st_size != row[3]
+                or found.st_ino != row[4]
+            ):
+                stale.append(row)
+        return stale
 
     def is_found_unchanged(self, head: Head) -> bool:
         """Whether the finder would find the same again."""

@@ -35,6 +35,7 @@ from plugline.typed import Sequence
 
 _MAX_CIRCUMSTANCES = 29  # what a number holds that is marshalled in five bytes
 _NOT_COMPILED: Where = (0, 0)
+_FEW = 4
 
 
 class _Fresh:
@@ -70,6 +71,9 @@ class Update:
         self._circumstances = circumstances
         self._began = unix_nanoseconds()
         self._fresh: dict[str, _Fresh] = {}  # by their path in the folder
+        # A few that were edited a moment ago are read again next time whatever is written down, and compiling them costs
+        # less than writing all of the index.
+        self._postponed: set[str] = set()
         self.changed = index.head is None
         self.head = index.head or Head(index.scope, {}, {}, {}, (), ())
 
@@ -188,10 +192,15 @@ class Update:
                 else:
                     self.changed |= read != row
                     rows[candidate.entry] = read
-        for one, where in zip(fresh, self._keep(fresh), strict=True):
+        postponed = not self.changed and len(fresh) <= _FEW and all(one.status == UNSETTLED for one in fresh)
+        places = self._keep(fresh) if not postponed else [_NOT_COMPILED] * len(fresh)
+        for one, where in zip(fresh, places, strict=True):
             entry = one.candidate.entry
             rows[entry] = self._new_row(one, where)
-            self.changed |= rows[entry] != self._index.rows.get(entry)
+            if postponed:
+                self._postponed.add(entry)
+            else:
+                self.changed |= rows[entry] != self._index.rows.get(entry)
         return rows
 
     def _reread(
@@ -268,7 +277,7 @@ class Update:
             if number is None or not verdict.lasting or not owners:
                 verdicts[entry] = verdict
                 continue
-            self.changed = True
+            self.changed |= entry not in self._postponed
             if not verdict.is_plain:
                 verdicts[entry] = verdict
             self._index.rows[entry] = _with_verdict(row, number, verdict, shown_path(self._index.tree, entry))
