@@ -183,6 +183,7 @@ def test_a_page_with_every_kind_of_block_runs(page_folder: Path) -> None:
     assert (page_folder / "here/name.txt").read_text(encoding="utf-8") == "Alice\n"
 
 
+FOLDERS = ("benchmarks", "changelog.d", "examples", "tests")
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)(?:#([\w-]+))?\)")
 
 
@@ -194,7 +195,7 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "page",
-    [*PAGES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "examples").rglob("README.md")), ROOT / "benchmarks/README.md"],
+    sorted({*PAGES, *ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("README.md"))}),
     ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_every_link_to_a_file_of_ours_leads_somewhere(page: Path) -> None:
