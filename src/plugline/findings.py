@@ -19,6 +19,12 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
+def apart(said: str) -> tuple[str, str | None]:
+    """Take apart what an error says and the hint that ours have on a line of its own."""
+    message, _, hint = said.partition("\n  hint: ")
+    return message, hint or None
+
+
 def first_line(text: str) -> str:
     """Return the first line of a text as a summary: printable, with single spaces."""
     stripped = text.strip()

@@ -54,6 +54,8 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            if args[0] == "help":
+                raise Misuse("no command is named 'help'", "plugline --help, or plugline COMMAND --help")
             raise Misuse(f"no command is named {args[0]!r}", did_you_mean(args[0], COMMANDS, kind="commands"))
         return super().resolve_command(ctx, args)
 
@@ -100,7 +102,7 @@ def _parsed(argv: list[str], invocation: Invocation) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.UsageError as error:
-        _tell_misuse(error)
+        _tell_misuse(error, argv)
     except click.ClickException as error:
         render.error(error.format_message())
     return MISUSED
@@ -113,8 +115,10 @@ def _invoke(argv: list[str], invocation: Invocation) -> int:
         return code if isinstance(code, int) else OK
 
 
-def _tell_misuse(error: click.UsageError) -> None:
-    command = error.ctx.command_path if error.ctx is not None else "plugline"
+def _tell_misuse(error: click.UsageError, argv: Sequence[str]) -> None:
+    # An option without its argument is told before there is a context.
+    named = f"plugline {argv[0]}" if argv and argv[0] in COMMANDS else "plugline"
+    command = error.ctx.command_path if error.ctx is not None else named
     help_hint = f"see {command} --help"
     if isinstance(error, Misuse):
         render.error(error.message, error.hint)

@@ -4,7 +4,7 @@ import os
 import sys
 
 from plugline.errors import LoadError, PluginRejected
-from plugline.findings import Finding, Place, short_repr
+from plugline.findings import Finding, Place, apart, short_repr
 from plugline.loading.locks import COLLISIONS
 from plugline.loading.modules import Undo, is_initializing
 from plugline.loading.patches import run_keeping_builtins
@@ -123,7 +123,8 @@ def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:
     # Where a neighbour raised, its file and line are half of the message.
     foreign = not here and os.path.isabs(text.path or "") and not (text.path or "").startswith(_OURS)
     where = f" at {text.path}:{text.line}" if foreign else ""
-    return Finding("P301", f"raised {text.said}{where} {when}", place, hint, source_line)
+    said, told = apart(text.said)
+    return Finding("P301", f"raised {said}{where} {when}", place, hint or told, source_line)
 
 
 def _with_hint(finding: Finding, hint: str) -> Finding:

@@ -17,7 +17,7 @@ from plugline.findings import Finding, Place
 from plugline.frozen import frozen
 from plugline.pipeline.plan import Plan
 from plugline.pipeline.remote import without_secret
-from plugline.pipeline.split import cuts_pieces
+from plugline.pipeline.split import cuts_pieces, unreadable
 from plugline.pipeline.streams import bytes_read, open_source, plain_file, size_of
 from plugline.records import CutsAfterHeader, CutsBytes, CutsPieces, Format, OpensSource, Position, RawBatch, Split
 
@@ -186,11 +186,7 @@ class Input:
         except BaseException as error:
             if users_own_interrupt(error) or isinstance(error, GeneratorExit):
                 raise
-            said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
-            message = f"cannot be read any further: {kind}{said}"
-            broken = Finding("R101", message, Place(without_secret(path)), "mend the file, or cut it there")
-            yield _Piece(Split(index=0, path=path, broken=broken), start, 0)
+            yield _Piece(Split(index=0, path=path, broken=unreadable(error, path)), start, 0)
 
     def _pieces(self, path: str, start: int) -> Iterator["_Piece | None"]:
         located = self._plan.located(path)

@@ -15,7 +15,7 @@ from plugline.discovery.source import ParsedOnce, parse_source
 from plugline.discovery.trees import Tree
 from plugline.errors import ConfigurationError
 from plugline.files import SourceFile, read_source
-from plugline.findings import Finding, Place
+from plugline.findings import Finding, Place, apart
 from plugline.frozen import frozen
 from plugline.host.plugin import Plugin
 from plugline.names import module_part, shell_word
@@ -421,9 +421,10 @@ class _Planner:
             if self._follows and isinstance(error, FileNotFoundError) and os.path.isdir(source):
                 return ()  # nothing has arrived yet
             said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            self._find(
-                "C109", f"{without_secret(self._config.source.path)!r} cannot be read: {said}", ("source", "path")
-            )
+            said, hint = apart(said)
+            shown = repr(without_secret(self._config.source.path))
+            message = said if said.startswith(shown) else f"{shown} cannot be read: {said}"
+            self._find("C109", message, ("source", "path"), hint)
             return ()
         return tuple(Split(index=index, count=len(paths), path=path) for index, path in enumerate(paths))
 

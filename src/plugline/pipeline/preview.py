@@ -10,12 +10,12 @@ from typing import BinaryIO, cast
 from plugline.blame import describe_error, users_own_interrupt
 from plugline.dispatch.copies import structural_copy
 from plugline.errors import ConfigurationError, RunStopped
-from plugline.findings import Finding, Place
 from plugline.frozen import frozen
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.config import PipelineConfig, SinkConfig
 from plugline.pipeline.faults import position_of
 from plugline.pipeline.plan import Plan, make_plan
+from plugline.pipeline.split import unreadable
 from plugline.pipeline.steps import StepView, Walker
 from plugline.pipeline.streams import open_source
 from plugline.records import OpensSource, RawBatch, Reader, Record, Split, Writer
@@ -97,9 +97,7 @@ def _raws(plan: Plan, bound: BoundPlan) -> Iterator[_Raw]:
                     for index in range(len(batch.raws)):
                         yield _Raw(split=split, reader=reader, batch=batch, index=index)
             except (OSError, ValueError) as error:
-                said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-                finding = Finding("R101", f"cannot be read any further: {said}", Place(split.path))
-                raise RunStopped(finding) from error
+                raise RunStopped(unreadable(error, split.path)) from error
 
 
 def _opened_source(bound: BoundPlan, path: str) -> AbstractContextManager[BinaryIO]:

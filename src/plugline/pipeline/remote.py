@@ -116,6 +116,20 @@ def put_at_address(file: str, path: str) -> None:
         system.put_file(file, inner)
 
 
+# What fsspec needs for an address, by its scheme: its own messages do not say it in a way that can be pasted.
+_PACKAGES = {
+    "abfs": "adlfs",
+    "az": "adlfs",
+    "gcs": "gcsfs",
+    "gs": "gcsfs",
+    "http": "aiohttp requests",
+    "https": "aiohttp requests",
+    "s3": "s3fs",
+    "sftp": "paramiko",
+    "ssh": "paramiko",
+}
+
+
 def _file_system(path: str) -> tuple[_FileSystem, str]:
     from importlib.util import find_spec  # noqa: PLC0415 - as below
 
@@ -127,8 +141,10 @@ def _file_system(path: str) -> tuple[_FileSystem, str]:
     try:
         system, inner = url_to_fs(path)
     except ImportError as error:
-        missing = error.name or str(error)
-        message = f"{without_secret(path)!r} cannot be opened: {error}\n  hint: install what fsspec asks for: {missing}"
+        scheme = path.partition("://")[0].lower()
+        way = _PACKAGES.get(scheme) or error.name
+        hint = f"pip install {way}" if way else "install what fsspec asks for"
+        message = f"{without_secret(path)!r} cannot be opened: {error}\n  hint: {hint}"
         raise ValueError(message) from error
     except ValueError as error:
         raise ValueError(f"{without_secret(path)!r} cannot be opened: {error}") from error

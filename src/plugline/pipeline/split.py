@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 from plugline.blame import ErrorText, users_own_interrupt
-from plugline.findings import Finding, Place
+from plugline.findings import Finding, Place, apart
 from plugline.frozen import frozen
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.faults import DeadLetters, lines_in
@@ -222,6 +222,14 @@ def _slowest(plan: Plan, bound: BoundPlan) -> "tuple[Slowest | None, SlowestBatc
     if any(step.batch is not None or step.table is not None for step in bound.steps):
         return None, SlowestBatches(plan.slowest, names)
     return Slowest(plan.slowest, names), None
+
+
+def unreadable(error: BaseException, path: str) -> Finding:
+    """Return the finding for what reading a source raised."""
+    said, hint = apart(error.strerror if isinstance(error, OSError) and error.strerror else str(error))
+    kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
+    place = Place(without_secret(path))
+    return Finding("R101", f"cannot be read any further: {kind}{said}", place, hint or "mend the file, or cut it there")
 
 
 def cuts_pieces(form: Format) -> bool:
@@ -464,10 +472,7 @@ class _Running:
         self._guarded_letters(partial(self._letter_lines.write, lines))
 
     def _source_finding(self, error: BaseException) -> Finding:
-        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
-        message = f"cannot be read any further: {kind}{said}"
-        return Finding("R101", message, Place(without_secret(self._split.path)), "mend the file, or cut it there")
+        return unreadable(error, self._split.path)
 
     def _guarded_sink(self, action: Callable[[], object]) -> None:
         """Do something with the writer; what goes wrong ends the run."""

@@ -118,3 +118,13 @@ def test_output_that_is_lost_is_told(redirection: str, reason: str) -> None:
         ["sh", "-c", script, sys.executable], stderr=subprocess.PIPE, text=True, timeout=30, check=False
     )
     assert (done.returncode, done.stderr) == (4, f"error: standard output cannot be written: {reason}\n")
+
+
+def test_what_an_option_lacks_is_told_with_the_help_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "in.ndjson", "--to"]) == 2
+    assert capsys.readouterr().err.endswith("hint: see plugline run --help\n")
+
+
+def test_a_command_for_help_is_answered_with_the_way_to_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help"]) == 2
+    assert "plugline --help" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from plugline.errors import RunStopped
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.report import RunReport
 from plugline.pipeline.run import run_plan
-from plugline.pipeline.split import Progress, SplitWork, run_split
+from plugline.pipeline.split import Progress, SplitWork, run_split, unreadable
 from plugline.records import Part, StepCounts
 from tests.builders import Pipeline, ndjson, pipeline, processor
 
@@ -438,3 +438,9 @@ def test_a_split_that_is_run_carefully_gives_the_part_that_it_gives_otherwise(tm
     assert [b"".join(one.content) for one in same] == [b"".join(quick.content)] * 2
     assert replace(same[0], content=()) == replace(same[1], content=())
     assert noted[:5] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
+
+
+def test_the_hint_of_an_error_is_the_hint_of_its_finding() -> None:
+    finding = unreadable(ValueError("'a.zst' needs the package 'zstandard'\n  hint: pip install zstandard"), "a.zst")
+    assert finding.message == "cannot be read any further: 'a.zst' needs the package 'zstandard'"
+    assert finding.hint == "pip install zstandard"
