@@ -9,9 +9,8 @@ import os
 import pickle
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from plugline.records import Part, Split, SplitRunner
 
@@ -73,12 +72,12 @@ def _runner(shipped: Shipped) -> SplitRunner:
     return runner
 
 
-def prepare(shipped: Shipped, splits: Sequence[Split]) -> Raised | None:
+def prepare(shipped: Shipped) -> Raised | None:
     """Find out, before the first record, whether a worker can do its work: plugins load, inputs are there."""
     try:
         ready = getattr(_runner(shipped), "prepare", None)
         if ready is not None:
-            ready(splits)
+            ready()
     except BaseException as error:  # noqa: BLE001 - it is raised where the run is driven
         return _raised(error)
     return None
@@ -149,18 +148,42 @@ def taken(outcome: Part | Raised | None) -> Part:
     return outcome
 
 
-def looked_at(splits: Iterable[Split], most: int) -> tuple[list[Split], Iterator[Split]]:
-    """Return the first splits, without what they hold, to be prepared for, and all of them."""
-    source = iter(splits)
-    first = list(islice(source, most))
-    return [
-        replace(one, content=None, raws=None) for one in first if one.content is None and one.raws is None
-    ], _chained(first, source)
+def check_prepared(raised: Raised | None, where: str = "") -> None:
+    """Raise what a preparation found to be missing, with a note on the worker that it is missing for."""
+    if raised is not None:
+        error = raised.error()
+        if where:
+            error.add_note(f"on {where}")
+        raise error
 
 
-def _chained(first: Sequence[Split], rest: Iterator[Split]) -> Iterator[Split]:
-    yield from first
-    yield from rest
+class Splits:
+    """The splits of a run, as they are asked for.
+
+    Attributes:
+        more: Whether there may be another one.
+    """
+
+    def __init__(self, splits: Iterable[Split | None]) -> None:
+        self._splits = iter(splits)
+        self.more = True
+
+    def take(self, most: int) -> Iterator[Split]:
+        """Yield up to ``most`` splits; fewer at the end, and where the input has nothing for the moment."""
+        for _ in range(most):
+            split = next(self._splits, _END)
+            if isinstance(split, _End):
+                self.more = False
+            if not isinstance(split, Split):
+                return
+            yield split
+
+
+class _End:
+    """What stands for the end of the splits, where ``None`` stands for a moment without one."""
+
+
+_END = _End()
 
 
 def processors() -> int:

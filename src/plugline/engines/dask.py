@@ -33,7 +33,7 @@ class Dask:
         address: Of the scheduler (``"tcp://10.0.0.5:8786"``); empty: a cluster of worker processes on this machine.
         processes: How many workers a cluster of this machine has; 0 stands for the number of processors.
         ordered: Whether parts come in the order of the splits.
-        patience_seconds: How long to wait for the scheduler, and for the first worker.
+        patience_seconds: How long to wait for the scheduler, and for the first worker; and for another when all are gone.
         dashboard: Whether a cluster of this machine has Dask's dashboard, where bokeh is installed.
     """
 
@@ -106,25 +106,22 @@ class Dask:
         import distributed  # noqa: PLC0415 - see _connect
 
         shipped = _remote.ship(runner)
-        first, rest = _remote.looked_at(splits, _LOOKED_AT)
-        for address, raised in client.run(_remote.prepare, shipped, first).items():
-            if raised is not None:
-                error = raised.error()
-                error.add_note(f"on the worker {address}")
-                raise error
+        for address, raised in client.run(_remote.prepare, shipped).items():
+            _remote.check_prepared(raised, f"the worker {address}")
         # As a task and not as scattered data: when a worker is lost, it can be made again.
         payload = client.submit(_same, shipped, key=f"plugline-{shipped.digest}")
         width = max(2, 2 * sum(client.nthreads().values()))
         waiting: deque[Any] = deque()
         of: dict[str, Split] = {}
+        left = _remote.Splits(splits)
         try:
-            while True:
-                while len(waiting) < width and (split := next(rest, None)) is not None:
+            while waiting or left.more:
+                for split in left.take(width - len(waiting)):
                     future = client.submit(_remote.run, payload, split, pure=False)
                     of[future.key] = split
                     waiting.append(future)
                 if not waiting:
-                    return
+                    continue
                 if not self.ordered:
                     with suppress(distributed.KilledWorker):  # told by its result below
                         distributed.wait(list(waiting), return_when="FIRST_COMPLETED")
@@ -132,17 +129,25 @@ class Dask:
                 future = waiting.popleft()
                 split = of.pop(future.key)
                 try:
-                    outcome = future.result()
+                    outcome = self._result(client, future)
                 except distributed.KilledWorker:
                     # A worker died while it had it: one record of it may be to blame.
                     again = client.submit(_remote.run_watched, payload, split, pure=False)
-                    outcome = again.result()
+                    outcome = self._result(client, again)
                 yield _remote.taken(outcome)
         finally:
             client.cancel([payload, *waiting])
 
-
-_LOOKED_AT = 1_000  # inputs whose presence each worker looks for: more would be looked for one after the other
+    def _result(self, client: Any, future: Any) -> Any:
+        """Return what a task became, however long it takes, as long as there is a worker that may do it."""
+        while True:
+            try:
+                return future.result(timeout=self.patience_seconds)
+            except TimeoutError as error:  # of the waiting: what a runner raises comes back as a value
+                if not client.nthreads():
+                    where = self.address or "this machine"
+                    message = f"all workers of {where} are gone, and none came within {self.patience_seconds:g} seconds"
+                    raise TimeoutError(message) from error
 
 
 def _same(shipped: _remote.Shipped) -> _remote.Shipped:

@@ -3,6 +3,7 @@
 Splits are tasks; records never pass through Ray. Needs ``pip install plugline[ray]``, where the run is driven and on workers.
 """
 
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -31,12 +32,14 @@ class Ray:
         address: Of the cluster (``"ray://10.0.0.5:10001"``, ``"auto"``); empty: one of worker processes on this machine.
         processes: How many workers a cluster of this machine has; 0 stands for the number of processors.
         ordered: Whether parts come in the order of the splits.
+        patience_seconds: How long to wait for a worker where there is none.
         dashboard: Whether a cluster of this machine has Ray's dashboard, where ray[default] is installed.
     """
 
     address: str = ""
     processes: int = 0
     ordered: bool = True
+    patience_seconds: float = 60.0
     dashboard: bool = True
 
     streaming: ClassVar[bool] = True
@@ -85,51 +88,63 @@ class Ray:
         run = ray.remote(num_cpus=1, max_retries=0)(_remote.run)
         run_watched = ray.remote(num_cpus=1, max_retries=3)(_remote.run_watched)
         payload = ray.put(_remote.ship(runner))
-        first, rest = _remote.looked_at(splits, _LOOKED_AT)
-        self._prepare(ray, payload, first)
+        self._wait_for_worker(ray)
+        self._prepare(ray, payload)
         width = max(2, 2 * int(ray.cluster_resources().get("CPU", 1)))
         waiting: deque[Any] = deque()
         of: dict[Any, Split] = {}
+        left = _remote.Splits(splits)
         try:
-            while True:
-                while len(waiting) < width and (split := next(rest, None)) is not None:
+            while waiting or left.more:
+                for split in left.take(width - len(waiting)):
                     reference = run.remote(payload, split)
                     of[reference] = split
                     waiting.append(reference)
                 if not waiting:
-                    return
+                    continue
                 if not self.ordered:
                     done, _ = ray.wait(list(waiting), num_returns=1)
                     waiting.rotate(-waiting.index(done[0]))
                 reference = waiting.popleft()
                 split = of.pop(reference)
                 try:
-                    outcome = ray.get(reference)
+                    outcome = self._result(ray, reference)
                 except ray.exceptions.RayError:
                     # A worker died while it had it: one record of it may be to blame.
-                    outcome = ray.get(run_watched.remote(payload, split))
+                    outcome = self._result(ray, run_watched.remote(payload, split))
                 yield _remote.taken(outcome)
         finally:
             for reference in waiting:
                 ray.cancel(reference, force=True)
 
-    def _prepare(self, ray: Any, payload: Any, first: list[Split]) -> None:
+    def _result(self, ray: Any, reference: Any) -> Any:
+        """Return what a task became, however long it takes, as long as there is a worker that may do it."""
+        while True:
+            try:
+                return ray.get(reference, timeout=self.patience_seconds)
+            except ray.exceptions.GetTimeoutError:
+                self._wait_for_worker(ray)
+
+    def _wait_for_worker(self, ray: Any) -> None:
+        end = time.monotonic() + self.patience_seconds
+        while ray.cluster_resources().get("CPU", 0) < 1:
+            if time.monotonic() > end:
+                where = self.address or "this machine"
+                message = f"no worker came to {where} within {self.patience_seconds:g} seconds: no node has a processor for tasks"
+                raise TimeoutError(message)
+            time.sleep(_BETWEEN_LOOKS_SECONDS)
+
+    def _prepare(self, ray: Any, payload: Any) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415 - see _connect
 
         nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
         prepare = ray.remote(num_cpus=0, max_retries=3)(_remote.prepare)
         asked = {
-            node: prepare.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=True)).remote(
-                payload, first
-            )
+            node: prepare.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=True)).remote(payload)
             for node in nodes
         }
         for node, reference in asked.items():
-            raised = ray.get(reference)
-            if raised is not None:
-                error = raised.error()
-                error.add_note(f"on the node {node}")
-                raise error
+            _remote.check_prepared(self._result(ray, reference), f"the node {node}")
 
 
-_LOOKED_AT = 1_000  # inputs whose presence each node looks for
+_BETWEEN_LOOKS_SECONDS = 0.1

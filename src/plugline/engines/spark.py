@@ -10,7 +10,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import islice
 from typing import Any, ClassVar
 
 from plugline.engines import _remote
@@ -36,6 +35,7 @@ class Spark:
         ordered: Whether parts come in the order of the splits; here they always do.
         splits_a_job: How many splits a job of Spark's has for each worker. More cost memory where the run is driven, fewer
             cost a job's overhead, which is some hundredths of a second, more often.
+        patience_seconds: How long to wait for a worker where there is none.
         dashboard: Whether Spark on this machine has its web UI.
     """
 
@@ -43,6 +43,7 @@ class Spark:
     processes: int = 0
     ordered: bool = True
     splits_a_job: int = 8
+    patience_seconds: float = 60.0
     dashboard: bool = True
 
     streaming: ClassVar[bool] = True
@@ -60,35 +61,47 @@ class Spark:
             self.dashboard_url = self._context.uiWebUrl
         context = self._context
         payload = context.broadcast(_remote.ship(runner))
-        first, rest = _remote.looked_at(splits, _LOOKED_AT)
         width = max(1, context.defaultParallelism)
-        for raised in _collected(context, [first] * width, lambda some: _remote.prepare(payload.value, some)):
-            if raised is not None:
-                raise raised.error()
-        yield from self._parts(context, payload, rest, width * self.splits_a_job)
+        # Two jobs at a time, so that nobody waits for the last task of one.
+        with ThreadPoolExecutor(2) as pool:
+            try:
+                preparing = pool.submit(_collected, context, range(width), lambda _: _remote.prepare(payload.value))
+                for raised in self._result(context, preparing):
+                    _remote.check_prepared(raised)
+                yield from self._parts(context, pool, payload, _remote.Splits(splits), width * self.splits_a_job)
+            except BaseException:
+                with suppress(Exception):  # of a Java process that has gone; what it was told first counts
+                    context.cancelAllJobs()
+                raise
 
     def close(self) -> None:
         """End what was started; a cluster that was there before goes on."""
         self._context = None
         self._stack.close()
 
-    @staticmethod
-    def _parts(context: Any, payload: Any, rest: Iterator[Split], size: int) -> Iterator[Part]:
-        # Two jobs at a time, so that nobody waits for the last task of one.
-        jobs: deque[tuple[list[Split], Future[list[Part | _remote.Raised]]]] = deque()
-        with ThreadPoolExecutor(2) as pool:
+    def _parts(
+        self, context: Any, pool: ThreadPoolExecutor, payload: Any, left: _remote.Splits, size: int
+    ) -> Iterator[Part]:
+        jobs: deque[Future[list[Part | _remote.Raised]]] = deque()
+        while jobs or left.more:
+            while len(jobs) < 2 and (some := list(left.take(size))):
+                jobs.append(pool.submit(_run_all, context, payload, some))
+            if jobs:
+                for outcome in self._result(context, jobs.popleft()):
+                    yield _remote.taken(outcome)
+
+    def _result(self, context: Any, job: Future[list[Any]]) -> list[Any]:
+        """Return what a job became, however long it takes, as long as somebody does something of it."""
+        while True:
             try:
-                while True:
-                    while len(jobs) < 2 and (some := list(islice(rest, size))):
-                        jobs.append((some, pool.submit(_run_all, context, payload, some)))
-                    if not jobs:
-                        return
-                    _, job = jobs.popleft()
-                    for outcome in job.result():
-                        yield _remote.taken(outcome)
-            finally:
-                if jobs:
-                    context.cancelAllJobs()
+                return job.result(timeout=self.patience_seconds)
+            except TimeoutError:
+                if job.done():
+                    return job.result()
+                if not _is_busy(context):
+                    where = self.address or "this machine"
+                    message = f"no worker came to {where} within {self.patience_seconds:g} seconds"
+                    raise TimeoutError(message) from None
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
@@ -121,8 +134,16 @@ class Spark:
         try:
             yield context
         finally:
-            context.stop()
+            with suppress(Exception):  # it may have gone before
+                context.stop()
             _end_java(pyspark.SparkContext)
+
+
+def _is_busy(context: Any) -> bool:
+    """Whether any task is being done."""
+    tracker = context.statusTracker()
+    stages = (tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds())
+    return any(stage is not None and stage.numActiveTasks > 0 for stage in stages)
 
 
 def _run_all(context: Any, payload: Any, some: Sequence[Split]) -> list[Part | _remote.Raised]:
@@ -149,6 +170,3 @@ def _end_java(context_class: Any) -> None:
     if process is not None:
         process.stdin.close()
         process.wait(timeout=30)
-
-
-_LOOKED_AT = 1_000  # inputs whose presence each worker looks for

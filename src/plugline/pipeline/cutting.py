@@ -16,7 +16,7 @@ from plugline.errors import RunStopped
 from plugline.findings import Finding, Place
 from plugline.frozen import frozen
 from plugline.pipeline.plan import Plan
-from plugline.pipeline.remote import without_secret
+from plugline.pipeline.remote import has_scheme, without_secret
 from plugline.pipeline.split import cuts_pieces, unreadable
 from plugline.pipeline.streams import bytes_read, open_source, plain_file, size_of
 from plugline.records import CutsAfterHeader, CutsBytes, CutsPieces, Format, OpensSource, Position, RawBatch, Split
@@ -26,6 +26,7 @@ _MOST_BYTES = 2**20
 _LEAST_BYTES = 256 * 1024
 # What a split costs where the run is driven does not depend on its size: so an input of many terabytes gets larger ones.
 _MOST_SPLITS = 100_000  # until that, a split has the size above
+_MOST_LOOKED_FOR = 1_000  # inputs, by each worker before the first record
 _LARGEST_BYTES = 32 * 2**20  # what it becomes is still held in memory, as a rule
 _SLACK_BYTES = 16 * 1024  # more than most records are long
 _FEWEST_SPLITS = 16  # of a file, so that several processes have something to do
@@ -152,6 +153,19 @@ class Input:
         return {
             path: (identity.inode, identity.size, identity.modified_ns) for path, identity in self._identities.items()
         }
+
+    def files_of_workers(self) -> list[str]:
+        """Return the files that are read where splits are run, some of all where there are many.
+
+        Others are read here, and travel as bytes; addresses and databases are each worker's own affair.
+        """
+        some = self._paths[:: 1 + len(self._paths) // _MOST_LOOKED_FOR]
+        if hasattr(self._form, "open_source"):
+            return []
+        singly = bool(byte_cuts(self._form)) or getattr(self._form, "decodes_singly", False)
+        own = [path for path in some if path != "-" and not path.startswith("package:") and not has_scheme(path)]
+        read_here = self._streaming and singly and not cuts_pieces(self._form)
+        return [path for path in own if not read_here or plain_file(self._plan.located(path)) is not None]
 
     def check_unchanged(self) -> None:
         """See whether every file is still the one that was cut; one that has only grown is.

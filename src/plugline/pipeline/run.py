@@ -28,14 +28,19 @@ _FINAL = ("R101", "R105", "R106", "R111")  # going on would need another input, 
 class PlanRunner:
     """The :class:`~plugline.records.SplitRunner` of a plan. It pickles as the plan, and binds it where it runs first."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, inputs: Sequence[str] = ()) -> None:
         self._plan = plan
+        self._inputs = inputs
         self._bound: BoundPlan | None = None
         self._work: SplitWork | None = None
         self.raised: BaseException | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
-        return PlanRunner, (self._plan,)
+        return PlanRunner, (self._plan, self._inputs)
+
+    def looks_for(self, inputs: Sequence[str]) -> None:
+        """Say which inputs have to be there where splits are run."""
+        self._inputs = tuple(inputs)
 
     def __call__(self, split: Split, /) -> Part:
         """See :class:`~plugline.records.SplitRunner`."""
@@ -66,13 +71,13 @@ class PlanRunner:
             self._bound = BoundPlan(self._plan)
         return self._bound
 
-    def prepare(self, splits: Sequence[Split], /) -> None:
+    def prepare(self) -> None:
         """See :class:`~plugline.records.PreparedRunner`."""
         self.bind()
         findings = []
-        for path in dict.fromkeys(split.path for split in splits if split.content is None and split.raws is None):
+        for path in self._inputs:
             located = self._plan.located(path)
-            if "://" not in located and path != "-" and not os.path.exists(located):
+            if not os.path.exists(located):
                 message = f"the input {path!r} is not there for a worker on {platform.node()!r}"
                 hint = "put it where every worker can read it under that path, or at an address such as s3://"
                 findings.append(Finding("C150", message, self._plan.config.place(("source", "path")), hint))
@@ -122,6 +127,7 @@ def run_plan(
             engine = stack.enter_context(bound_engine(plan)) if not bound.stateful else OneByOne()
             parsed.forget()
         source = Input(plan, bound.reader, streaming=getattr(engine, "streaming", False))
+        runner.looks_for(source.files_of_workers())
         ordered = plan.config.run.ordered or bool(bound.stateful)
         # What a stateful step has seen is gone with its process, so such a run begins anew.
         go_on = resume and not bound.stateful

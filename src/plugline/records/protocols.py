@@ -305,8 +305,8 @@ class CarefulRunner(SplitRunner, Protocol):
 class PreparedRunner(SplitRunner, Protocol):
     """A runner that can find out on a worker, before the first record, whether it will be able to work there."""
 
-    def prepare(self, splits: Sequence[Split], /) -> None:
-        """Load what there is to load, and look for the inputs of some splits.
+    def prepare(self) -> None:
+        """Load what there is to load, and look for inputs and for the folder of the output.
 
         Raises:
             ConfigurationError: Something is missing on this worker; carries all findings.
