@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,13 +16,17 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
+from urllib.request import urlopen
+from zipfile import ZipFile
 
 import pytest
 
 MODULES = {"dask": "distributed", "ray": "ray", "spark": "pyspark"}
 pytestmark = [pytest.mark.timeout(400)]
+dask_only = pytest.mark.skipif(not find_spec("distributed"), reason="not installed")
 every_engine = pytest.mark.parametrize("engine", [name for name, module in MODULES.items() if find_spec(module)])
 
+IN_PARTS = 'path = "{engine}/out.parquet"\nparts = true'
 PLUGINS = {
     "tidy.py": """
         '''Upper case; drops, doubles and fails on some.'''
@@ -103,11 +108,19 @@ def folder(tmp_path: Path) -> Path:
 
 
 def job(
-    folder: Path, engine: str, *, steps: str, source: str = "in.ndjson", sink: str = "out.ndjson", run: str = ""
+    folder: Path,
+    engine: str,
+    *,
+    steps: str,
+    source: str = 'path = "in.ndjson"',
+    sink: str = 'path = "{engine}/out.ndjson"',
+    plugins: str = '"plugins"',
+    run: str = "",
 ) -> list[str]:
     """Write a pipeline and return the command that runs it."""
     (folder / engine).mkdir(exist_ok=True)
-    text = f'plugins = ["plugins"]\n[source]\npath = "{source}"\n[sink]\npath = "{engine}/{sink}"\n[run]\nengine = "{engine}"\nprocesses = 2\n{run}\n'
+    text = f"plugins = [{plugins}]\n[source]\n{source}\n[sink]\n{sink.format(engine=engine)}\n"
+    text += f'[run]\nengine = "{engine}"\nprocesses = 2\n{run}\n'
     text += "".join(f'[[steps]]\nuse = "{step}"\n' for step in steps.split())
     (folder / f"{engine}.toml").write_text(text)
     return [sys.executable, "-m", "plugline", "run", "-q", f"{engine}.toml"]
@@ -119,9 +132,12 @@ def ended(command: list[str], folder: Path, expected: int) -> str:
     return done.stdout + done.stderr
 
 
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
 def same_files(folder: Path, engine: str) -> None:
-    ours = {path.name: path.read_bytes() for path in sorted((folder / "local").iterdir())}
-    theirs = {path.name: path.read_bytes() for path in sorted((folder / engine).iterdir())}
+    ours, theirs = files_below(folder / "local"), files_below(folder / engine)
     assert list(ours) == list(theirs)
     for name, content in ours.items():
         assert theirs[name] == content, name
@@ -131,17 +147,18 @@ def same_files(folder: Path, engine: str) -> None:
 @pytest.mark.parametrize(
     ("steps", "source", "sink"),
     [
-        ("tidy", "in.ndjson", "out.ndjson"),
-        ("tidy only_n", "in.ndjson.gz", "out.csv"),
-        ("only_n", "in.ndjson", "out.json"),
+        ("tidy", "in.ndjson", 'path = "{engine}/out.ndjson"'),
+        ("tidy only_n", "in.ndjson.gz", 'path = "{engine}/out.csv"'),
+        ("only_n", "in.ndjson", 'path = "{engine}/out.json"'),
+        ("tidy only_n", "in.ndjson", IN_PARTS),
     ],
-    ids=["rows", "from gzip to a table", "to an array"],
+    ids=["rows", "from gzip to a table", "to an array", "in parts"],
 )
 def test_output_and_dead_letters_are_those_of_local(
     folder: Path, engine: str, steps: str, source: str, sink: str
 ) -> None:
     for name in ("local", engine):
-        ended(job(folder, name, steps=steps, source=source, sink=sink), folder, 1)
+        ended(job(folder, name, steps=steps, source=f'path = "{source}"', sink=sink), folder, 1)
     same_files(folder, engine)
 
 
@@ -175,9 +192,9 @@ def workers(pid: int) -> Iterator[int]:
 def written(folder: Path) -> int:
     """Return how many bytes of output there are, in place or aside."""
     total = 0
-    for path in folder.iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            total += path.stat().st_size
+    with contextlib.suppress(FileNotFoundError):
+        for path in folder.rglob("*"):
+            total += path.stat().st_size if path.is_file() else 0
     return total
 
 
@@ -202,8 +219,9 @@ def test_a_worker_that_is_killed_in_the_middle_costs_nothing(folder: Path, engin
 
 @every_engine
 def test_a_run_whose_driver_is_killed_is_gone_on_with(folder: Path, engine: str) -> None:
-    ended(job(folder, "local", steps="tidy slow"), folder, 1)
-    command = job(folder, engine, steps="tidy slow")
+    parts = 'path = "{engine}/out.ndjson"\nparts = true'
+    ended(job(folder, "local", steps="tidy slow", sink=parts), folder, 1)
+    command = job(folder, engine, steps="tidy slow", sink=parts)
     with subprocess.Popen(
         command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     ) as process:
@@ -229,33 +247,278 @@ def test_a_plugin_that_a_worker_cannot_load_is_told_before_the_first_record(fold
     assert not list((folder / engine).iterdir())
 
 
-@pytest.mark.skipif(not find_spec("distributed"), reason="not installed")
+@contextlib.contextmanager
+def begun(command: list[str], folder: Path, engine: str) -> Iterator["subprocess.Popen[str]"]:
+    """Start a run in a session of its own, and wait until parts have come."""
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        deadline = time.monotonic() + 120
+        while process.poll() is None and written(folder / engine) <= 50_000 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert process.poll() is None
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def session(pid: int) -> list[int]:
+    """Return the processes of a session that are left."""
+    left = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if entry.name.isdecimal():
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[3]) == pid and fields[0] != "Z":
+                    left.append(int(entry.name))
+    return left
+
+
+@every_engine
+def test_ctrl_c_ends_the_run_with_its_cluster_and_another_engine_goes_on(folder: Path, engine: str) -> None:
+    ended(job(folder, "local", steps="tidy slow"), folder, 1)
+    command = job(folder, engine, steps="tidy slow")
+    with begun(command, folder, engine) as process:
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+        _, said = process.communicate(timeout=60)
+        deadline = time.monotonic() + 20
+        while (left := session(process.pid)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    assert process.returncode == 130, said
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    assert not left
+    ended([*command, "--resume", "--engine", "local"], folder, 1)
+    same_files(folder, engine)
+
+
+@every_engine
+def test_a_scheduler_that_goes_away_ends_the_run_and_it_is_gone_on_with(folder: Path, engine: str) -> None:
+    more = "split_bytes = 16384"  # so that there is something left to do
+    ended(job(folder, "local", steps="tidy slow", run=more), folder, 1)
+    with contextlib.ExitStack() as stack:
+        run, scheduler = more, None
+        if engine == "dask":
+            address, scheduler = stack.enter_context(dask_scheduler(folder))
+            stack.enter_context(dask_worker(address, folder))
+            run = f'{more}\noptions = {{ address = "{address}", patience_seconds = 5 }}'
+        command = job(folder, engine, steps="tidy slow", run=run)
+        with begun(command, folder, engine) as process:
+            os.kill(scheduler.pid if scheduler else scheduler_below(process.pid), signal.SIGKILL)
+            _, said = process.communicate(timeout=150)
+    # Ray ends the program that drives the run itself, as its client is made.
+    assert process.returncode == 4 or (engine == "ray" and process.returncode == 1), said
+    assert engine == "ray" or "error[R106]" in said
+    assert not (folder / engine / "out.ndjson").exists()
+    assert engine == "spark" or "Traceback" not in said  # whose client tells of each thread that found Java gone
+    command = job(folder, engine, steps="tidy slow", run=more)
+    ended([*command, "--resume", "--engine", "local"], folder, 1)
+    same_files(folder, engine)
+
+
+def scheduler_below(pid: int) -> int:
+    """Return the process of a local cluster that gives out its tasks: Spark's Java, Ray's raylet."""
+    for one in session(pid):
+        command = (Path("/proc") / str(one) / "cmdline").read_bytes()
+        if command.partition(b"\0")[0].endswith(b"raylet") or b"org.apache.spark.deploy.SparkSubmit" in command:
+            return one
+    raise AssertionError("there is no scheduler")
+
+
+# A plugin of the folder that takes the folder away once it is loaded where the run is driven: nothing of it is left for workers.
+TAKES_AWAY = """
+    import os
+
+    if os.environ.get("DRIVER") == str(os.getpid()):
+        os.rename(os.environ["PLUGINS"], os.environ["PLUGINS"] + ".away")
+
+    def transform(record):
+        return record
+
+    def describe():
+        return "takes the folder away"
+    """
+
+
+@every_engine
+def test_zip_files_packages_and_helpers_travel_and_a_slow_pipe_is_read_to_its_end(folder: Path, engine: str) -> None:
+    plugins = folder / "plugins"
+    (plugins / "whole").mkdir()
+    (plugins / "whole" / "__init__.py").write_text("from .inner import transform, describe\n")
+    (plugins / "whole" / "inner.py").write_text(
+        "from .._words import shout\n\ndef transform(record):\n    return {**record, 'p': shout('p')}\n\ndef describe():\n    return 'a package'\n"
+    )
+    (plugins / "takes_away.py").write_text(dedent(TAKES_AWAY))
+    with ZipFile(folder / "packed.zip", "w") as archive:
+        archive.writestr("_more.py", "WORD = 'zipped'\n")
+        archive.writestr(
+            "zipped.py",
+            "from ._more import WORD\n\ndef transform(record):\n    return {**record, 'z': WORD}\n\ndef describe():\n    return 'zipped'\n",
+        )
+    drive = "import os, sys; os.environ['DRIVER'] = str(os.getpid()); from plugline.cli import main; sys.exit(main())"
+    source = 'path = "-"\nformat = "ndjson"'
+    steps = "tidy whole zipped takes_away"
+    command = job(folder, engine, steps=steps, source=source, plugins='"plugins", "packed.zip"')
+    command = [sys.executable, "-c", drive, *(word for word in command[3:] if word != "-q")]
+    environment = {**os.environ, "PLUGINS": str(plugins)}
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        lines = (folder / "in.ndjson").read_bytes().splitlines(keepends=True)
+        process.stdin.writelines(lines[:3000])
+        process.stdin.flush()
+        if engine != "ray":  # whose dashboard needs ray[default]
+            said = next(line for line in process.stderr if line.startswith(b"dashboard: "))
+            with urlopen(said.split()[1].decode(), timeout=20) as page:  # noqa: S310 - of this machine
+                assert page.status == 200
+        deadline = time.monotonic() + 60
+        while written(folder / engine) == 0 and time.monotonic() < deadline:
+            time.sleep(0.02)  # the first records are written before the others come
+        process.stdin.writelines(lines[3000:])
+        process.stdin.close()
+        said = process.stderr.read()
+        assert process.wait(timeout=120) == 1, said
+    assert (folder / "plugins.away").exists()
+    (folder / "plugins.away").rename(plugins)
+    command = job(folder, "local", steps=steps, source=source, plugins='"plugins", "packed.zip"')
+    with (folder / "in.ndjson").open("rb") as stream:
+        done = subprocess.run(command, cwd=folder, stdin=stream, capture_output=True, check=False)
+    assert done.returncode == 1, done.stderr
+    ours, theirs = files_below(folder / "local"), files_below(folder / engine)
+    assert ours["out.ndjson"] == theirs["out.ndjson"]
+    assert len(ours["out.errors.ndjson"].splitlines()) == len(theirs["out.errors.ndjson"].splitlines())
+
+
+# ----------------------------------------------------------------------------- clusters that are there before the run
+
+
+@contextlib.contextmanager
+def ending(process: "subprocess.Popen[bytes]") -> Iterator["subprocess.Popen[bytes]"]:
+    """End a process and those of its session."""
+    with process:
+        try:
+            yield process
+        finally:
+            for pid in {*session(process.pid), process.pid}:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def started(command: list[str], folder: Path) -> "contextlib.AbstractContextManager[subprocess.Popen[bytes]]":
+    quiet = subprocess.DEVNULL
+    return ending(subprocess.Popen(command, cwd=folder, stdout=quiet, stderr=quiet, start_new_session=True))
+
+
+@contextlib.contextmanager
+def dask_scheduler(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    file = folder / "scheduler.json"
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard"]
+    with started([*command, "--host", "127.0.0.1", "--scheduler-file", str(file)], folder) as process:
+        deadline = time.monotonic() + 60
+        while not file.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        yield json.loads(file.read_text())["address"], process
+
+
+def dask_worker(
+    address: str, folder: Path, *before: str
+) -> "contextlib.AbstractContextManager[subprocess.Popen[bytes]]":
+    command = [*before, sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny"]
+    return started([*command, "--no-dashboard", "--local-directory", str(folder / "scratch")], folder)
+
+
+@dask_only
+def test_what_a_worker_cannot_see_is_named_before_the_first_record(folder: Path) -> None:
+    apart = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"']
+    if subprocess.run([*apart, str(folder), "true"], capture_output=True, check=False).returncode:
+        pytest.skip("a worker can be given another view of the files by root only")
+    data = folder / "data"
+    data.mkdir()
+    (folder / "in.ndjson").rename(data / "in.ndjson")
+    (folder / "dask").mkdir()
+    with contextlib.ExitStack() as stack:
+        address, _ = stack.enter_context(dask_scheduler(folder))
+        hidden = [*apart, str(data), *apart, str(folder / "dask")]
+        stack.enter_context(dask_worker(address, folder, *hidden))
+        run = f'options = {{ address = "{address}", patience_seconds = 20 }}'
+        sink = 'path = "dask/out.ndjson"\nparts = true'
+        command = job(folder, "dask", steps="tidy", source='path = "data/in.ndjson"', sink=sink, run=run)
+        said = ended(command, folder, 2)
+    assert "error[C150]" in said
+    assert "data/in.ndjson" in said
+    assert "error[C151]" in said
+    assert "dask/out.ndjson" in said
+    assert not files_below(folder / "dask")
+
+
+@dask_only
+def test_a_run_whose_workers_are_all_gone_does_not_wait_without_end(folder: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        address, _ = stack.enter_context(dask_scheduler(folder))
+        worker = stack.enter_context(dask_worker(address, folder))
+        run = f'options = {{ address = "{address}", patience_seconds = 4 }}'
+        with begun(job(folder, "dask", steps="tidy slow", run=run), folder, "dask") as process:
+            os.kill(worker.pid, signal.SIGKILL)
+            _, said = process.communicate(timeout=60)
+    assert process.returncode == 4, said
+    assert f"all workers of {address} are gone, and none came within 4 seconds" in said
+
+
+@dask_only
 def test_a_scheduler_that_is_not_there_is_named(folder: Path) -> None:
     options = 'options = { address = "tcp://127.0.0.1:9", patience_seconds = 2 }'
     said = ended(job(folder, "dask", steps="tidy", run=options), folder, 4)
     assert "no scheduler answers at tcp://127.0.0.1:9" in said
 
 
-@pytest.mark.skipif(not find_spec("distributed"), reason="not installed")
+@dask_only
 def test_a_cluster_to_which_no_worker_comes_is_not_waited_for_without_end(folder: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "distributed.cli.dask_scheduler",
-        "--port",
-        "0",
-        "--no-dashboard",
-        "--scheduler-file",
-        "scheduler.json",
-    ]
-    with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL) as scheduler:
-        try:
-            deadline = time.monotonic() + 60
-            while not (folder / "scheduler.json").exists() and time.monotonic() < deadline:
-                time.sleep(0.1)
-            address = json.loads((folder / "scheduler.json").read_text())["address"]
-            options = f'options = {{ address = "{address}", patience_seconds = 2 }}'
-            said = ended(job(folder, "dask", steps="tidy", run=options), folder, 4)
-        finally:
-            scheduler.terminate()
+    with dask_scheduler(folder) as (address, _):
+        options = f'options = {{ address = "{address}", patience_seconds = 2 }}'
+        said = ended(job(folder, "dask", steps="tidy", run=options), folder, 4)
     assert "no worker came" in said
+
+
+@pytest.mark.skipif(not find_spec("ray"), reason="not installed")
+def test_a_ray_cluster_without_a_processor_is_not_waited_for_without_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # else who connects needs the token of who started it
+    port = free_port()
+    ray = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--num-cpus=0"]
+    with started([*ray, f"--port={port}", "--include-dashboard=false", "--disable-usage-stats"], folder):
+        options = f'options = {{ address = "127.0.0.1:{port}", patience_seconds = 3 }}'
+        wait_for_port(port)
+        said = ended(job(folder, "ray", steps="tidy", run=options), folder, 4)
+    assert f"no worker came to 127.0.0.1:{port} within 3 seconds" in said
+
+
+@pytest.mark.skipif(not find_spec("pyspark"), reason="not installed")
+def test_a_spark_master_to_which_no_worker_comes_is_not_waited_for_without_end(folder: Path) -> None:
+    port = free_port()
+    spark = [str(Path(sys.executable).with_name("spark-class")), "org.apache.spark.deploy.master.Master"]
+    with started([*spark, "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"], folder):
+        wait_for_port(port)
+        options = f'options = {{ address = "spark://127.0.0.1:{port}", patience_seconds = 3 }}'
+        said = ended(job(folder, "spark", steps="tidy", run=options), folder, 4)
+    assert f"no worker came to spark://127.0.0.1:{port} within 3 seconds" in said
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with socket.socket() as one:
+            if one.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)

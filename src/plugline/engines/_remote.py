@@ -8,11 +8,14 @@ import hashlib
 import os
 import pickle
 import threading
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 from plugline.records import Part, Split, SplitRunner
+
+T = TypeVar("T")
 
 _MOST_RUNNERS = 2  # a process keeps: those of the run before are seldom asked for again
 
@@ -89,6 +92,16 @@ def run(shipped: Shipped, split: Split) -> Part | Raised:
         return travelling(_runner(shipped)(split))
     except BaseException as error:  # noqa: BLE001 - likewise
         return _raised(error)
+
+
+def run_all(shipped: Shipped, splits: Sequence[Split]) -> list[Part | Raised]:
+    """Run some splits, up to one that ends the run."""
+    outcomes: list[Part | Raised] = []
+    for split in splits:
+        outcomes.append(run(shipped, split))
+        if isinstance(outcomes[-1], Raised) or outcomes[-1].stop is not None:
+            break
+    return outcomes
 
 
 def run_watched(shipped: Shipped, split: Split) -> Part | Raised:
@@ -168,15 +181,19 @@ class Splits:
         self._splits = iter(splits)
         self.more = True
 
-    def take(self, most: int) -> Iterator[Split]:
-        """Yield up to ``most`` splits; fewer at the end, and where the input has nothing for the moment."""
-        for _ in range(most):
+    def take(self, most: int) -> list[Split]:
+        """Return up to ``most`` splits: fewer at the end, where they are large, and where there is nothing for the moment."""
+        taken: list[Split] = []
+        size = 0
+        while len(taken) < most and size < _MOST_TASK_BYTES:
             split = next(self._splits, _END)
             if isinstance(split, _End):
                 self.more = False
             if not isinstance(split, Split):
-                return
-            yield split
+                break
+            taken.append(split)
+            size += split.end - split.start if split.end is not None else _MOST_TASK_BYTES
+        return taken
 
 
 class _End:
@@ -184,6 +201,55 @@ class _End:
 
 
 _END = _End()
+
+
+class Tasks(Protocol[T]):
+    """How an engine is told what to do."""
+
+    def start(self, splits: list[Split], /) -> T:
+        """Have some splits run by :func:`run_all`, and return what stands for that."""
+
+    def first_done(self, tasks: list[T], /) -> int:
+        """Wait until one of some is done, and return which."""
+
+    def outcomes(self, task: T, splits: list[Split], /) -> Iterable[Part | Raised]:
+        """Wait for one, and give what its splits became, those in which a worker died as well."""
+
+    def cancel(self, tasks: list[T], /) -> None:
+        """Nobody waits for these any more."""
+
+
+def parts(tasks: Tasks[T], splits: Iterable[Split | None], *, width: int, ordered: bool) -> Iterator[Part]:
+    """Yield the parts of all splits.
+
+    Args:
+        tasks: Does the work.
+        splits: In order.
+        width: How many tasks there are at the same time.
+        ordered: Whether the parts come in the order of the splits.
+    """
+    left = Splits(splits)
+    waiting: deque[tuple[T, list[Split]]] = deque()
+    begun = 0
+    try:
+        while waiting or left.more:
+            # One split in each of the first, so that all workers have something to do; then more, since a task costs its engine
+            # some milliseconds.
+            while len(waiting) < width and (some := left.take(min(1 + begun // width, _MOST_SPLITS_A_TASK))):
+                waiting.append((tasks.start(some), some))
+                begun += 1
+            if not waiting:
+                continue
+            if not ordered:
+                waiting.rotate(-tasks.first_done([task for task, _ in waiting]))
+            for outcome in tasks.outcomes(*waiting.popleft()):
+                yield taken(outcome)
+    finally:
+        tasks.cancel([task for task, _ in waiting])
+
+
+_MOST_SPLITS_A_TASK = 4
+_MOST_TASK_BYTES = 4 * 2**20
 
 
 def processors() -> int:

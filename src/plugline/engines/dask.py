@@ -4,7 +4,6 @@ Splits are tasks; records never pass through Dask. Needs ``pip install plugline[
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, suppress
@@ -75,7 +74,11 @@ class Dask:
 
         # What a worker died of is run again where a death costs nothing, so one of them is enough: each takes seconds.
         stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is raised
+        # What matters of it is raised; each of these has a level of its own.
+        for name in ("distributed", "distributed.client", "tornado.application", "asyncio"):
+            logger = logging.getLogger(name)
+            stack.callback(logger.setLevel, logger.level)
+            logger.setLevel(logging.CRITICAL)
         place: Any = self.address
         shows = bool(self.address) or (self.dashboard and find_spec("bokeh") is not None)
         if not self.address:
@@ -86,10 +89,15 @@ class Dask:
                     processes=True,
                     dashboard_address="127.0.0.1:0" if shows else None,
                     silence_logs=logging.CRITICAL,
+                    preload=__name__,
                 )
             )
         try:
-            client = stack.enter_context(distributed.Client(place, timeout=self.patience_seconds, set_as_default=False))
+            client = stack.enter_context(
+                distributed.Client(
+                    place, timeout=self.patience_seconds, set_as_default=False, direct_to_workers=not self.address
+                )
+            )
         except (OSError, TimeoutError) as error:
             message = f"no scheduler answers at {self.address}; is it running, and the address right?"
             raise ConnectionError(message) from error
@@ -103,51 +111,77 @@ class Dask:
         return client
 
     def _parts(self, client: Any, runner: SplitRunner, splits: Iterable[Split]) -> Iterator[Part]:
-        import distributed  # noqa: PLC0415 - see _connect
-
         shipped = _remote.ship(runner)
         for address, raised in client.run(_remote.prepare, shipped).items():
             _remote.check_prepared(raised, f"the worker {address}")
-        # As a task and not as scattered data: when a worker is lost, it can be made again.
-        payload = client.submit(_same, shipped, key=f"plugline-{shipped.digest}")
-        width = max(2, 2 * sum(client.nthreads().values()))
-        waiting: deque[Any] = deque()
-        of: dict[str, Split] = {}
-        left = _remote.Splits(splits)
-        try:
-            while waiting or left.more:
-                for split in left.take(width - len(waiting)):
-                    future = client.submit(_remote.run, payload, split, pure=False)
-                    of[future.key] = split
-                    waiting.append(future)
-                if not waiting:
-                    continue
-                if not self.ordered:
-                    with suppress(distributed.KilledWorker):  # told by its result below
-                        distributed.wait(list(waiting), return_when="FIRST_COMPLETED")
-                    waiting.rotate(-next(at for at, one in enumerate(waiting) if one.done()))
-                future = waiting.popleft()
-                split = of.pop(future.key)
-                try:
-                    outcome = self._result(client, future)
-                except distributed.KilledWorker:
-                    # A worker died while it had it: one record of it may be to blame.
-                    again = client.submit(_remote.run_watched, payload, split, pure=False)
-                    outcome = self._result(client, again)
-                yield _remote.taken(outcome)
-        finally:
-            client.cancel([payload, *waiting])
+        tasks = _Tasks(client, shipped, self.patience_seconds, self.address or "this machine")
+        yield from _remote.parts(tasks, splits, width=max(2, 2 * sum(client.nthreads().values())), ordered=self.ordered)
 
-    def _result(self, client: Any, future: Any) -> Any:
+
+_MOST_TRIES = 4  # as many as others have
+
+
+class _Tasks:
+    """Tasks of Dask; see :class:`~plugline.engines._remote.Tasks`."""
+
+    def __init__(self, client: Any, shipped: _remote.Shipped, patience_seconds: float, where: str) -> None:
+        self._client = client
+        self._patience_seconds = patience_seconds
+        self._where = where
+        # As a task and not as scattered data: when a worker is lost, it can be made again.
+        self._payload = client.submit(_same, shipped, key=f"plugline-{shipped.digest}")
+
+    def start(self, splits: list[Split]) -> Any:
+        return self._client.submit(_remote.run_all, self._payload, splits, pure=False)
+
+    def first_done(self, tasks: list[Any]) -> int:
+        import distributed  # noqa: PLC0415 - see _connect
+
+        with suppress(distributed.KilledWorker):  # told by its result
+            distributed.wait(tasks, return_when="FIRST_COMPLETED")
+        return next(at for at, task in enumerate(tasks) if task.done())
+
+    def outcomes(self, task: Any, splits: list[Split]) -> Iterable[Part | _remote.Raised]:
+        import distributed  # noqa: PLC0415 - see _connect
+
+        outcomes: Iterable[Part | _remote.Raised]
+        try:
+            outcomes = self._result(task)
+        except distributed.KilledWorker:
+            # A worker died while it had them: one record may be to blame.
+            outcomes = map(self._watched, splits)
+        return outcomes
+
+    def _watched(self, split: Split) -> Any:
+        import distributed  # noqa: PLC0415 - see _connect
+
+        for _ in range(_MOST_TRIES - 1):
+            with suppress(
+                distributed.KilledWorker
+            ):  # somebody else ended it: the one that watches does not die of a record
+                return self._result(self._client.submit(_remote.run_watched, self._payload, split, pure=False))
+        return self._result(self._client.submit(_remote.run_watched, self._payload, split, pure=False))
+
+    def _result(self, task: Any) -> Any:
         """Return what a task became, however long it takes, as long as there is a worker that may do it."""
         while True:
             try:
-                return future.result(timeout=self.patience_seconds)
+                return task.result(timeout=self._patience_seconds)
             except TimeoutError as error:  # of the waiting: what a runner raises comes back as a value
-                if not client.nthreads():
-                    where = self.address or "this machine"
-                    message = f"all workers of {where} are gone, and none came within {self.patience_seconds:g} seconds"
+                if not self._client.nthreads():
+                    message = f"all workers of {self._where} are gone, and none came within {self._patience_seconds:g} seconds"
                     raise TimeoutError(message) from error
+
+    def cancel(self, tasks: list[Any]) -> None:
+        self._client.cancel([self._payload, *tasks])
+
+
+def dask_setup(worker: Any) -> None:
+    """Do nothing about Ctrl-C, which a terminal sends to workers of this machine too: the run ends them. Called by Dask."""
+    import signal  # noqa: PLC0415 - where a worker starts
+
+    # A function and not SIG_IGN, which programs that a plugin starts would inherit.
+    signal.signal(signal.SIGINT, lambda number, frame: None)
 
 
 def _same(shipped: _remote.Shipped) -> _remote.Shipped:

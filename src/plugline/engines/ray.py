@@ -4,7 +4,6 @@ Splits are tasks; records never pass through Ray. Needs ``pip install plugline[r
 """
 
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -84,67 +83,80 @@ class Ray:
         return ray
 
     def _parts(self, ray: Any, runner: SplitRunner, splits: Iterable[Split]) -> Iterator[Part]:
-        # Where a worker dies a split is run again, watched; what a runner raises comes back as a value.
-        run = ray.remote(num_cpus=1, max_retries=0)(_remote.run)
-        run_watched = ray.remote(num_cpus=1, max_retries=3)(_remote.run_watched)
-        payload = ray.put(_remote.ship(runner))
-        self._wait_for_worker(ray)
-        self._prepare(ray, payload)
+        tasks = _Tasks(ray, runner, self.patience_seconds, self.address or "this machine")
+        tasks.wait_for_worker()
+        tasks.prepare()
         width = max(2, 2 * int(ray.cluster_resources().get("CPU", 1)))
-        waiting: deque[Any] = deque()
-        of: dict[Any, Split] = {}
-        left = _remote.Splits(splits)
-        try:
-            while waiting or left.more:
-                for split in left.take(width - len(waiting)):
-                    reference = run.remote(payload, split)
-                    of[reference] = split
-                    waiting.append(reference)
-                if not waiting:
-                    continue
-                if not self.ordered:
-                    done, _ = ray.wait(list(waiting), num_returns=1)
-                    waiting.rotate(-waiting.index(done[0]))
-                reference = waiting.popleft()
-                split = of.pop(reference)
-                try:
-                    outcome = self._result(ray, reference)
-                except ray.exceptions.RayError:
-                    # A worker died while it had it: one record of it may be to blame.
-                    outcome = self._result(ray, run_watched.remote(payload, split))
-                yield _remote.taken(outcome)
-        finally:
-            for reference in waiting:
-                ray.cancel(reference, force=True)
+        yield from _remote.parts(tasks, splits, width=width, ordered=self.ordered)
 
-    def _result(self, ray: Any, reference: Any) -> Any:
-        """Return what a task became, however long it takes, as long as there is a worker that may do it."""
-        while True:
-            try:
-                return ray.get(reference, timeout=self.patience_seconds)
-            except ray.exceptions.GetTimeoutError:
-                self._wait_for_worker(ray)
 
-    def _wait_for_worker(self, ray: Any) -> None:
-        end = time.monotonic() + self.patience_seconds
-        while ray.cluster_resources().get("CPU", 0) < 1:
-            if time.monotonic() > end:
-                where = self.address or "this machine"
-                message = f"no worker came to {where} within {self.patience_seconds:g} seconds: no node has a processor for tasks"
-                raise TimeoutError(message)
-            time.sleep(_BETWEEN_LOOKS_SECONDS)
+class _Tasks:
+    """Tasks of Ray; see :class:`~plugline.engines._remote.Tasks`."""
 
-    def _prepare(self, ray: Any, payload: Any) -> None:
+    def __init__(self, ray: Any, runner: SplitRunner, patience_seconds: float, where: str) -> None:
+        self._ray = ray
+        self._patience_seconds = patience_seconds
+        self._where = where
+        # Where a worker dies a split is run again, watched; what a runner raises comes back as a value.
+        self._run = ray.remote(num_cpus=1, max_retries=0)(_remote.run_all)
+        self._run_watched = ray.remote(num_cpus=1, max_retries=3)(_remote.run_watched)
+        self._payload = ray.put(_remote.ship(runner))
+
+    def prepare(self) -> None:
+        """Ask each node whether it can do the work."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415 - see _connect
 
-        nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
-        prepare = ray.remote(num_cpus=0, max_retries=3)(_remote.prepare)
+        nodes = [node["NodeID"] for node in self._ray.nodes() if node["Alive"]]
+        prepare = self._ray.remote(num_cpus=0, max_retries=3)(_remote.prepare)
         asked = {
-            node: prepare.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=True)).remote(payload)
+            node: prepare.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=True)).remote(
+                self._payload
+            )
             for node in nodes
         }
         for node, reference in asked.items():
-            _remote.check_prepared(self._result(ray, reference), f"the node {node}")
+            _remote.check_prepared(self._result(reference), f"the node {node}")
+
+    def start(self, splits: list[Split]) -> Any:
+        return self._run.remote(self._payload, splits)
+
+    def first_done(self, tasks: list[Any]) -> int:
+        done, _ = self._ray.wait(tasks, num_returns=1)
+        return tasks.index(done[0])
+
+    def outcomes(self, task: Any, splits: list[Split]) -> Iterable[Part | _remote.Raised]:
+        outcomes: Iterable[Part | _remote.Raised]
+        try:
+            outcomes = self._result(task)
+        except self._ray.exceptions.RayError:
+            # A worker died while it had them: one record may be to blame.
+            outcomes = (self._result(self._run_watched.remote(self._payload, split)) for split in splits)
+        return outcomes
+
+    def _result(self, reference: Any) -> Any:
+        """Return what a task became, however long it takes, as long as there is a worker that may do it."""
+        while True:
+            try:
+                return self._ray.get(reference, timeout=self._patience_seconds)
+            except self._ray.exceptions.GetTimeoutError:
+                self.wait_for_worker()
+
+    def wait_for_worker(self) -> None:
+        """Wait until a node has a processor for tasks.
+
+        Raises:
+            TimeoutError: None has for too long.
+        """
+        end = time.monotonic() + self._patience_seconds
+        while self._ray.cluster_resources().get("CPU", 0) < 1:
+            if time.monotonic() > end:
+                message = f"no worker came to {self._where} within {self._patience_seconds:g} seconds: no node has a processor for tasks"
+                raise TimeoutError(message)
+            time.sleep(_BETWEEN_LOOKS_SECONDS)
+
+    def cancel(self, tasks: list[Any]) -> None:
+        for reference in tasks:
+            self._ray.cancel(reference, force=True)
 
 
 _BETWEEN_LOOKS_SECONDS = 0.1

@@ -9,7 +9,7 @@ from typing import Literal, Self, cast
 import plugline
 from plugline.admission.policy import Facts
 from plugline.contract.interface import interfaces_of
-from plugline.discovery.finders import EntryPoints, Folder, Modules, Package
+from plugline.discovery.finders import EntryPoints, Folder, Modules, Package, finder_for
 from plugline.discovery.fit import source_findings
 from plugline.discovery.installed import declared_groups
 from plugline.discovery.known import PluginSpec
@@ -66,6 +66,9 @@ class _Ours:
         return ()
 
 
+ARCHIVES = (".zip", ".pyz")  # what a plugin folder may be packed in
+
+
 class Catalogue:
     """The plugins that a pipeline may name.
 
@@ -82,7 +85,7 @@ class Catalogue:
     def __init__(self, folders: Sequence[str], *, plugins: bool = True, only: Sequence[str] | None = None) -> None:
         self._plugins, self._only = plugins, only
         self._own: Host[object] = Host(
-            *(Folder(folder) for folder in folders),
+            *(finder_for(folder) if folder.endswith(ARCHIVES) else Folder(folder) for folder in folders),
             interface=ANY_INTERFACE,
             api_version=API_VERSION,
             plugins=plugins,

@@ -20,7 +20,7 @@ from plugline.frozen import frozen
 from plugline.host.plugin import Plugin
 from plugline.names import module_part, shell_word
 from plugline.pipeline.aside import path_aside
-from plugline.pipeline.catalogue import Catalogue, Kind
+from plugline.pipeline.catalogue import ARCHIVES, Catalogue, Kind
 from plugline.pipeline.config import ErrorLimit, OnQuarantine, PipelineConfig, SandboxConfig
 from plugline.pipeline.manifest import strangers_in
 from plugline.pipeline.remote import has_scheme, without_query, without_secret
@@ -399,7 +399,8 @@ class _Planner:
             if tree is candidate.tree:
                 entries.append(candidate.entry)
                 return index
-        namespace = module_part(os.path.basename(candidate.tree.real)) or DEFAULT_FOLDER
+        name = os.path.basename(candidate.tree.real)
+        namespace = module_part(os.path.splitext(name)[0] if name.endswith(ARCHIVES) else name) or DEFAULT_FOLDER
         self._trees.append((candidate.tree, namespace, [candidate.entry]))
         return len(self._trees) - 1
 

@@ -267,6 +267,7 @@ class PlanRun:
         return paths[min(self._committer.done.mark.file, len(paths) - 1)] if paths else self._plan.sink
 
     def _take(self, part: Part) -> None:
+        self._look_at_dashboard()
         cut = self._pending[part.split.index]
         stop = part.stop
         if stop is not None:

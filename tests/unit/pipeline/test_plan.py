@@ -5,13 +5,15 @@ import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding
-from plugline.pipeline.config import config_from_flags
+from plugline.pipeline.config import config_from_flags, read_config
 from plugline.pipeline.plan import dead_letters_beside, make_plan
+from plugline.pipeline.run import run_plan
 from tests.builders import Pipeline, pipeline, processor
 
 FIELDS = """
@@ -330,3 +332,17 @@ def test_a_setting_that_is_a_path_is_relative_to_the_pipeline_file(tmp_path: Pat
     )
     job.run()
     assert job.records == [{"id": "1", "name": "one"}]
+
+
+def test_a_plugin_folder_may_be_a_zip_file_whose_files_are_carried_with_what_they_import(tmp_path: Path) -> None:
+    made = pipeline(tmp_path, source=b'{"a": 1}\n', steps=["zipped"])
+    text = (tmp_path / "pipeline.toml").read_text()
+    with ZipFile(tmp_path / "packed.zip", "w") as archive:
+        archive.writestr("zipped.py", processor("return {'word': WORD}", top="from packed._word import WORD"))
+        archive.writestr("_word.py", "WORD = 'zipped'\n")
+    config = read_config(f'plugins = ["packed.zip"]\n{text}', "pipeline.toml")
+    plan = make_plan(config, str(tmp_path))
+    assert sorted(plan.folders[0].files) == ["_word.py", "zipped.py"]
+    (tmp_path / "packed.zip").unlink()
+    run_plan(plan)
+    assert made.records == [{"word": "zipped"}]
