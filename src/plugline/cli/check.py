@@ -101,6 +101,7 @@ def command(
     plugline check --format github
     """  # noqa: D301 - click's mark for lines that are not to be filled
     checked = check_paths(paths or _usual_paths(), load=load, audit=audit, plugins=not no_plugins, only=only or None)
+    checked.add(list(Settings.load().findings()))
     if as_json:
         data = [render.finding_data(finding) for finding in checked.all]
         render.tell_json(

@@ -22,7 +22,7 @@ def quick_list(words: Sequence[str]) -> int | None:
         return None
     try:
         settings = Settings.load()
-        if settings.text("log_level") != "off":
+        if settings.text("log_level") != "off" or not settings.are_default:
             return None
         tell = prepare(words)
     except Exception:  # noqa: BLE001 - whatever it is, the command meets it again

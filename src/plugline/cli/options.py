@@ -20,6 +20,9 @@ def _be_verbose(context: click.Context, _: click.Parameter, value: bool) -> None
         context.obj.verbose = True
 
 
+_TELL_OF_SETTINGS = ("check", "config")  # commands that say themselves what is wrong with them
+
+
 def common(function: F) -> F:
     """Add ``--json`` and ``-v``."""
     verbose = click.option(
@@ -48,6 +51,8 @@ def _with_settings(function: F) -> F:
             render.say_findings(error.findings)
             return MISUSED
         process.begun()
+        if not options.get("as_json") and function.__module__.rpartition(".")[2] not in _TELL_OF_SETTINGS:
+            settings.warn()
         with applied(settings), _tracebacks():
             return function(*arguments, **options)
 

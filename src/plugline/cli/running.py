@@ -47,6 +47,7 @@ def quick_run(words: Sequence[str]) -> int | None:
             render.say_findings(error.findings)
             return MISUSED
         process.begun()
+        settings.warn()
         with applied(settings):
             return run_configured(
                 lambda: (load_config(path, list(settings.overrides())), os.path.dirname(path)),

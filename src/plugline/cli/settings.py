@@ -227,6 +227,24 @@ class Settings:
 
     # ------------------------------------------------------------------ what is wrong
 
+    def warn(self) -> None:
+        """Say what is wrong, which ends no command: what cannot be understood counts for nothing."""
+        if self.are_default:
+            return
+        from plugline.cli import render  # noqa: PLC0415 - where somebody said something
+
+        said = [
+            Finding(one.code, one.message, one.place, one.hint, one.source_line, "warning") for one in self.findings()
+        ]
+        if said:
+            render.say_findings(said)
+
+    @property
+    def are_default(self) -> bool:
+        """Whether nobody said anything: there is neither a file nor a variable of a setting."""
+        names = (name for name in self._environment if name.startswith(PREFIX))
+        return self._file is None and all(name in OTHER_VARIABLES for name in names)
+
     def findings(self) -> Iterator[Finding]:
         """Yield what is wrong: unknown keys and variables with the nearest, values that are none of the choices."""
         from plugline.host.store import KEY as DISABLED  # noqa: PLC0415 - where somebody asks

@@ -199,3 +199,20 @@ def test_what_is_logged_is_shown_on_request(
 def test_an_unknown_word_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "shcema"]) == 2
     assert "did you mean 'schema'?" in capsys.readouterr().err
+
+
+def test_a_key_that_is_not_known_is_told_by_every_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("plugins").mkdir()
+    Path("in.ndjson").write_text("{}\n", encoding="utf-8")
+    Path("pipeline.toml").write_text('[source]\npath = "in.ndjson"\n[sink]\npath = "out.ndjson"\n', encoding="utf-8")
+    Path("plugline.toml").write_text('colour = "never"\n', encoding="utf-8")
+    assert main(["check"]) == 1
+    assert "error[C101] plugline.toml:1:1: unknown key 'colour'" in capsys.readouterr().out
+    for words in (["run", "-q", "in.ndjson"], ["run", "-q", "pipeline.toml"], ["list"], ["preview", "in.ndjson"]):
+        assert main(words) == 0, words
+        assert capsys.readouterr().err.startswith("warning[C101] plugline.toml:1:1: unknown key 'colour'"), words
+    assert main(["list", "--json"]) == 0
+    assert capsys.readouterr().err == ""
