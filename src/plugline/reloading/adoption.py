@@ -133,8 +133,10 @@ class Adoption:
             done.lost += follow_cached(shadow.new, part.names, part.trace, shadow.trace)
             _remember_departed(part, shadow)
             done.in_flight += self._retire(part, shadow)
+        gone = {id(new) for _, new in self._classes} | {id(object)}
         for old, new in self._classes:
-            _dismiss(new)
+            if any(id(base) not in gone for base in new.__bases__):
+                _dismiss(new)
             hide_stand_in(old)
         for part, shadow in self._pairs:
             shadow.trace.dismissed = tuple(ref(new) for _, new in self._classes if new.__module__ == part.name)

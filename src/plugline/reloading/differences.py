@@ -90,7 +90,23 @@ def _changed(name: str, before: object, after: object, edited: set[str]) -> bool
 
 
 def _same_data(before: object, after: object) -> bool:
-    return before is after or _data_of(before) == _data_of(after)
+    if before is after:
+        return True
+    if (
+        type(before) is tuple
+        and type(after) is tuple
+        and len(before) == len(after)
+        and all(map(_same_atom, before, after))
+    ):
+        return True
+    return _data_of(before) == _data_of(after)
+
+
+def _same_atom(before: object, after: object) -> bool:
+    return before is after or (type(before) is type(after) and type(before) in _ATOMS and before == after)
+
+
+_ATOMS = frozenset({str, bytes, int, bool})  # what is equal to one of these is the same
 
 
 def _data_of(value: object) -> str | None:

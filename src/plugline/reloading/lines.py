@@ -26,7 +26,8 @@ def retire(code: CodeType, content: bytes, generation: int) -> None:
     path = code.co_filename
     name = f"{path} (generation {generation})"
     _fix_co_filename(code, name)
-    linecache.cache[name] = (len(content), None, lines_of(content), name)
+    # Decoded when somebody asks, as linecache has it for modules whose loaders have their sources.
+    linecache.cache[name] = (lambda: "".join(lines_of(content)),)
     # Not weakref.finalize, which leaves a function to be called at exit.
     key = id(code)
     _retired[key] = ref(code, lambda _: _forget(key, name))

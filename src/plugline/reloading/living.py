@@ -65,10 +65,11 @@ def count_functions(values: Iterable[object]) -> dict[int, tuple[FunctionType, i
     found: dict[int, tuple[FunctionType, int]] = {}
     pending = list(values)
     while pending:
-        for function in _functions_at(pending.pop()):
+        value = pending.pop()
+        for function in (value,) if type(value) is FunctionType else _functions_at(value):
             _, times = found.get(id(function), (function, 0))
             found[id(function)] = (function, times + 1)
-            if not times:
+            if not times and (function.__closure__ or function.__dict__):
                 pending += _inside_function(function)
     return found
 

@@ -67,7 +67,7 @@ class Reach:
 
     def look(self, codes: Iterable[CodeType], names: dict[str, object]) -> None:
         """Follow what some code of a module with these names mentions."""
-        words = set().union(*map(_words, codes))
+        words = _words(*codes)
         self._follow_words(words, names)
         for word in words:
             module = sys.modules.get(word)
@@ -279,13 +279,17 @@ def _is_closed(name: object) -> bool:
     return top in sys.stdlib_module_names or (top == "plugline" and top != name)
 
 
-def _words(code: CodeType) -> set[str]:
-    words = set(code.co_names)
-    for constant in code.co_consts:
-        if constant.__class__ is CodeType:
-            words |= _words(constant)
-        elif constant.__class__ is tuple:
-            words.update(part for part in constant if part.__class__ is str)
+def _words(*codes: CodeType) -> set[str]:
+    words: set[str] = set()
+    pending = [*codes]
+    while pending:
+        code = pending.pop()
+        words.update(code.co_names)
+        for constant in code.co_consts:
+            if constant.__class__ is CodeType:
+                pending.append(constant)
+            elif constant.__class__ is tuple:
+                words.update(part for part in constant if part.__class__ is str)
     return words
 
 

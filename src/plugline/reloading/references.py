@@ -50,7 +50,8 @@ def replace_in_own(
     for names in namespaces:
         _replace_in_dict(names, wanted)
     for owner in classes:
-        for function in reachable_functions(vars(owner).values()):
+        inside = [one for one in vars(owner).values() if type(one) is not FunctionType or one.__closure__]
+        for function in reachable_functions(inside):
             if "__class__" in function.__code__.co_freevars:
                 for cell in function.__closure__ or ():
                     replace_in(cell, wanted)

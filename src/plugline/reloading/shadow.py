@@ -59,9 +59,9 @@ class Shadow:
     def _take_submodules(self) -> None:
         """Give a package its submodules, as importing them has given them to the version before."""
         prefix = f"{self.module.__name__}."
-        for name, module in list(sys.modules.items()):
-            child = name.removeprefix(prefix)
-            if child != name and "." not in child and self.old.get(child) is module:
+        for name in [name for name in list(sys.modules) if name.startswith(prefix)]:
+            child, module = name[len(prefix) :], sys.modules.get(name)
+            if "." not in child and module is not None and self.old.get(child) is module:
                 self.new.setdefault(child, module)
 
     def run(self, done: Callable[["Shadow"], None]) -> None:
