@@ -2,6 +2,7 @@
 
 from plugline.contract.interface import Interface
 from plugline.discovery.candidates import FileCandidate
+from plugline.discovery.compiling import crashes_compiler
 from plugline.discovery.known import Outline, PluginSpec, Read, Said, Unread
 from plugline.discovery.outline import NOTHING, outline_of
 from plugline.discovery.trees import real_path
@@ -41,6 +42,10 @@ def read_compiled(candidate: FileCandidate, source: SourceFile, digest: bytes, w
     before = len(warned)
     if not _is_plain_text(source):
         return Reading(_read_tree(candidate, source), NOTHING, None)
+    if crashes_compiler(source.content):
+        from plugline.discovery.source import too_deep  # noqa: PLC0415 - as in _read_tree
+
+        return Reading(Read(None, (too_deep(source.path),)), NOTHING, None)
     refused: SyntaxError | None = None
     code: CodeType | None = None
     try:

@@ -88,7 +88,7 @@ def _parsed(source: SourceFile) -> _ast.Module | Finding:
     except SyntaxError as error:
         return syntax_finding(error, source.path)
     except (RecursionError, MemoryError):
-        return _too_deep(source.path)
+        return too_deep(source.path)
     except ValueError as error:
         return Finding("P106", f"is no Python source: {error}", Place(source.path))
     return cast(_ast.Module, tree)
@@ -103,7 +103,8 @@ def _tree(source: SourceFile) -> object:
         return compile(source.content, source.path, "exec", _ast.PyCF_ONLY_AST, dont_inherit=True)
 
 
-def _too_deep(path: str) -> Finding:
+def too_deep(path: str) -> Finding:
+    """Return the finding for a source that neither parser nor compiler can take."""
     hint = "break up the expression that is nested so deeply, or move data out of the code"
     return Finding("P106", "is nested too deeply to be read", Place(path), hint=hint)
 
@@ -160,7 +161,7 @@ def _facts_in(source: SourceFile, tree: _ast.Module) -> tuple[SourceFacts, tuple
     try:
         collector.visit(tree.body, certain=True)
     except RecursionError:
-        findings = (*findings, _too_deep(source.path))
+        findings = (*findings, too_deep(source.path))
     return collector.facts(_docstring(tree.body), block, block_line), findings
 
 

@@ -341,12 +341,16 @@ class Loader:
             return self.compiler(source.content, real_path(namespace.tree, relative)), source
         index = self._index_of(namespace)
         if index is None:
-            return compile(source.content, real_path(namespace.tree, relative), "exec", dont_inherit=True), source
+            from plugline.discovery.compiling import compile_source  # noqa: PLC0415 - most often it is remembered
+
+            return compile_source(source.content, real_path(namespace.tree, relative)), source
         staged = self._staged.get((namespace.name, relative))
         digest = staged.digest if staged is not None else digest_of(source.content)
         code = index.find_code(digest, relative, staged.row if staged is not None else None)
         if code is None:
-            code = compile(source.content, real_path(namespace.tree, relative), "exec", dont_inherit=True)
+            from plugline.discovery.compiling import compile_source  # noqa: PLC0415 - likewise
+
+            code = compile_source(source.content, real_path(namespace.tree, relative))
             if not index.keep_code(digest, relative, code, source.content):
                 return code, source
         return code, digest

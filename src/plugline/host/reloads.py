@@ -11,6 +11,7 @@ from types import CodeType, ModuleType, SimpleNamespace
 from plugline.blame import users_own_interrupt
 from plugline.clock import monotonic_seconds
 from plugline.discovery.candidates import FileCandidate
+from plugline.discovery.compiling import compile_source
 from plugline.discovery.reading import edited_spec
 from plugline.discovery.source import syntax_finding
 from plugline.discovery.trees import Tree, shown_path
@@ -357,7 +358,7 @@ class _Reload:
         trace = trace_of(self._graph.modules[name])
         assert trace is not None  # noqa: S101 - it was run here
         try:
-            return compile(source.content, trace.path, "exec", dont_inherit=True)
+            return compile_source(source.content, trace.path)
         except SyntaxError as error:
             return (syntax_finding(error, source.path),)
         except (ValueError, RecursionError, MemoryError) as error:

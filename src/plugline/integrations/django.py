@@ -31,6 +31,7 @@ from plugline.blame import describe_error, users_own_interrupt
 from plugline.errors import PluglineError
 from plugline.findings import Finding, Place
 from plugline.host import Host, Plugin
+from plugline.lookup import find_module
 
 _NAME = "plugline.integrations.django"
 
@@ -54,23 +55,24 @@ class _Site:
     def add(self, folder: str, labels: set[str]) -> list[str]:
         host = self.hosts[folder] = Host(folder, namespace="")
         added = []
-        for plugin in list(host):
-            try:
-                plugin.load()
-            except PluglineError:
-                continue  # the host keeps why
-            name = plugin.spec.module
-            made: list[AppConfig] = []
-            if not self._try(plugin, name, "as it was made an app", lambda: made.append(AppConfig.create(name))):  # noqa: B023 - called at once
-                continue
-            if made[0].label in labels:
-                message = f"has the label {made[0].label!r}, as has another app of INSTALLED_APPS"
-                hint = "give its AppConfig another label"
-                self.findings.append(Finding("P402", message, plugin.place, hint=hint))
-                continue
-            labels.add(made[0].label)
-            self.plugins[name] = plugin
-            added.append(name)
+        with host._loading_many():  # noqa: SLF001 - between two of them an AppConfig is made
+            for plugin in list(host):
+                try:
+                    plugin.load()
+                except PluglineError:
+                    continue  # the host keeps why
+                name = plugin.spec.module
+                made: list[AppConfig] = []
+                if not self._try(plugin, name, "as it was made an app", lambda: made.append(AppConfig.create(name))):  # noqa: B023 - called at once
+                    continue
+                if made[0].label in labels:
+                    message = f"has the label {made[0].label!r}, as has another app of INSTALLED_APPS"
+                    hint = "give its AppConfig another label"
+                    self.findings.append(Finding("P402", message, plugin.place, hint=hint))
+                    continue
+                labels.add(made[0].label)
+                self.plugins[name] = plugin
+                added.append(name)
         self.findings += [*host.findings, *(finding for one in host.rejected for finding in one.findings)]
         return added
 
@@ -192,8 +194,7 @@ def urlpatterns() -> list[URLPattern | URLResolver]:
 
 
 def _has(name: str, module: str) -> bool:
-    package = sys.modules.get(name)
-    return any(found.name == module for found in iter_modules(getattr(package, "__path__", ())))
+    return name in sys.modules and find_module(f"{name}.{module}") is not None
 
 
 def _check(app_configs: Sequence[AppConfig] | None, **keywords: object) -> list[checks.CheckMessage]:

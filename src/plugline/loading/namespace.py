@@ -167,7 +167,9 @@ class Namespace:
         """Return what is run for a source that :meth:`source` returned, and what :meth:`text` wants to see for it."""
         provider = self._provider()
         if provider is None:
-            return compile(source.content, real_path(self.tree, relative), "exec", dont_inherit=True), source
+            from plugline.discovery.compiling import compile_source  # noqa: PLC0415 - most often the host has it
+
+            return compile_source(source.content, real_path(self.tree, relative)), source
         return provider.compile(self, relative, source)
 
     def text(self, relative: str, ran: object) -> bytes | None:

@@ -3,6 +3,7 @@
 import sys
 
 from plugline.blame import users_own_interrupt
+from plugline.discovery.compiling import compile_source
 from plugline.discovery.trees import MemoryTree, real_path
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place
@@ -99,7 +100,7 @@ class _Carried:
 
     def compile(self, namespace: Namespace, relative: str, source: SourceFile) -> tuple[CodeType, object]:
         """See :class:`plugline.loading.namespace.Provider`."""
-        return compile(source.content, real_path(namespace.tree, relative), "exec", dont_inherit=True), None
+        return compile_source(source.content, real_path(namespace.tree, relative)), None
 
     def text(self, namespace: Namespace, relative: str, ran: object) -> bytes | None:
         """See :class:`plugline.loading.namespace.Provider`."""
