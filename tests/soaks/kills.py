@@ -3,20 +3,28 @@
 ``python tests/soaks/kills.py --kills 200``. In each round, some process of the run is killed with SIGKILL after a random
 time: the one that was started, or one of its split processes; then the run is started again with ``--resume``, until one comes to
 its end. Output and dead letters have to be byte for byte those of the undisturbed run, and nothing may be left beside them.
+``--databases`` does the same to runs that write into tables of SQLite and, where its programs are installed, of PostgreSQL:
+their rows have to be those of the undisturbed run, none of them twice.
 """
 
 import argparse
 import json
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.postgres import find_programs, postgres_server
 
 _RECORDS = 60_000
 _PLUGIN = """
@@ -36,11 +44,22 @@ def describe():
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """A kind of run: how many processes, in what order, from which input, to which sink."""
+    """A kind of run: how many processes, in what order, from which input, to which sink.
+
+    Attributes:
+        table: The table, where the sink is a database.
+    """
 
     run: str
     source: str = "in.ndjson"
     sink: str = "out.ndjson"
+    table: str = ""
+
+    @property
+    def letters(self) -> str:
+        """The name of the dead letters: a server has nothing beside it."""
+        stem = self.source if "://" in self.sink else self.sink
+        return f"{stem.partition('.')[0]}.errors.ndjson"
 
 
 VARIANTS = (
@@ -49,6 +68,17 @@ VARIANTS = (
     Variant(run="processes = 2", source="in.ndjson.gz", sink="out.ndjson.gz"),
     Variant(run="processes = 2", sink="out.csv"),
 )
+
+
+TABLES = (
+    Variant(run="processes = 2", sink="out.db", table="orders"),
+    Variant(run="processes = 1", sink="out.db", table="orders"),
+)
+
+
+def on_server(address: str) -> tuple[Variant, ...]:
+    """Return the kinds of run that write to a server of PostgreSQL."""
+    return tuple(replace(variant, sink=address) for variant in TABLES)
 
 
 @dataclass(slots=True)
@@ -75,14 +105,54 @@ def write_job(folder: Path, variant: Variant, records: int) -> None:
     lines = (json.dumps({"id": number, "name": f"name {number} " + "x" * 60}) for number in range(records))
     content = "".join(f"{line}\n" for line in lines).encode()
     (folder / variant.source).write_bytes(gzip.compress(content, 1) if variant.source.endswith(".gz") else content)
-    pipeline = f'[source]\npath = "{variant.source}"\n[[steps]]\nuse = "slow"\n[sink]\npath = "{variant.sink}"\n[run]\n{variant.run}\n'
+    options = f'options = {{ table = "{variant.table}" }}\n' if variant.table else ""
+    pipeline = f'[source]\npath = "{variant.source}"\n[[steps]]\nuse = "slow"\n[sink]\npath = "{variant.sink}"\n{options}[run]\n{variant.run}\n'
     (folder / "pipeline.toml").write_text(pipeline, encoding="utf-8")
 
 
-def result(folder: Path, variant: Variant) -> tuple[bytes, bytes]:
-    """Return output and dead letters."""
-    letters = folder / f"{variant.sink.partition('.')[0]}.errors.ndjson"
-    return (folder / variant.sink).read_bytes(), letters.read_bytes()
+def result(folder: Path, variant: Variant) -> tuple[object, bytes]:
+    """Return output and dead letters; of a database all rows, in the order of what they were made of."""
+    letters = (folder / variant.letters).read_bytes()
+    if not variant.table:
+        return (folder / variant.sink).read_bytes(), letters
+    with _connected(folder, variant) as connection:
+        return connection.execute(f"SELECT * FROM {variant.table} ORDER BY id").fetchall(), letters  # noqa: S608 - our own
+
+
+def clear(folder: Path, variant: Variant) -> None:
+    """Leave nothing of the output of a run."""
+    if "://" not in variant.sink:
+        (folder / variant.sink).unlink()
+        return
+    with _connected(folder, variant) as connection:
+        connection.execute(f"DROP TABLE IF EXISTS {variant.table}")
+        connection.commit()
+
+
+def tables_left(folder: Path, variant: Variant) -> list[str]:
+    """Return what is in the database of a variant beside its table; on a server the table of marks stays, without any."""
+    if not variant.table:
+        return []
+    on_server = "://" in variant.sink
+    of_server = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    with _connected(folder, variant) as connection:
+        listed = connection.execute(of_server if on_server else "SELECT name FROM sqlite_schema WHERE type = 'table'")
+        found = [name for (name,) in listed.fetchall() if name != variant.table]
+        if (
+            on_server
+            and "plugline_parts" in found
+            and not connection.execute("SELECT * FROM plugline_parts").fetchall()
+        ):
+            found.remove("plugline_parts")
+        return found
+
+
+def _connected(folder: Path, variant: Variant) -> AbstractContextManager[Any]:
+    if "://" not in variant.sink:
+        return closing(sqlite3.connect(folder / variant.sink))
+    import psycopg
+
+    return closing(psycopg.connect(variant.sink))
 
 
 @contextmanager
@@ -110,6 +180,8 @@ def children_of(pid: int) -> list[int]:
 def soak(folder: Path, variant: Variant, kills: int, chance: random.Random, outcome: Outcome, records: int) -> None:
     """Kill until there have been ``kills``, then let the last run come to its end."""
     write_job(folder, variant, records)
+    if "://" in variant.sink:
+        clear(folder, variant)  # the server is that of the others too
     began = time.perf_counter()
     with running(folder) as process:
         _, said = process.communicate()
@@ -118,7 +190,7 @@ def soak(folder: Path, variant: Variant, kills: int, chance: random.Random, outc
     expected = result(folder, variant)
     done = 0
     while done < kills:
-        (folder / variant.sink).unlink()
+        clear(folder, variant)
         while True:
             with running(folder, "--resume") as process:
                 try:
@@ -140,10 +212,12 @@ def soak(folder: Path, variant: Variant, kills: int, chance: random.Random, outc
             break
         outcome.runs += 1
         if result(folder, variant) != expected:
-            outcome.differing.append(f"{variant}: other bytes than those of the undisturbed run")
+            outcome.differing.append(f"{variant}: other output than that of the undisturbed run")
             return
         if hidden := [path.name for path in folder.iterdir() if path.name.startswith(".")]:
             outcome.differing.append(f"{variant}: left {hidden}")
+        if left := tables_left(folder, variant):
+            outcome.differing.append(f"{variant}: left {left}")
 
 
 def _kill(pid: int) -> int:
@@ -160,12 +234,20 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--records", type=int, default=_RECORDS)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
+    parser.add_argument("--databases", action="store_true", help="write into tables")
     options = parser.parse_args(argv)
     chance = random.Random(options.seed)  # noqa: S311 - moments, not secrets
     outcome = Outcome()
-    share = -(-options.kills // len(VARIANTS))
-    with tempfile.TemporaryDirectory() as name:
-        for number, variant in enumerate(VARIANTS):
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        variants: Sequence[Variant] = VARIANTS
+        if options.databases:
+            variants = TABLES
+            if find_programs() is not None:
+                variants = [*TABLES, *on_server(stack.enter_context(postgres_server()))]
+            else:
+                print("PostgreSQL is not installed")
+        share = -(-options.kills // len(variants))
+        for number, variant in enumerate(variants):
             soak(Path(name) / str(number), variant, share, chance, outcome, options.records)
     print(f"seed {options.seed}: {outcome.kills}, {outcome.runs} runs came to their end")
     for one in outcome.differing:

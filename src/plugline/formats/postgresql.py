@@ -23,6 +23,7 @@ SCHEMES = ("postgresql", "postgres")
 _ROWS_A_BATCH = 2048
 _CONNECT_SECONDS = 15
 _MARKS = "plugline_parts"
+_ALL_PARTS = 2**62  # of a run that is finished, and whose journal may be there still
 
 _Kind = Literal[
     "str",
@@ -324,19 +325,21 @@ class _Sink:
         self._table = cast("str", settings.table)
         self._beside = self._table if settings.mode == "append" else f"{self._table}__plugline"
         self._made = False
+        self._finished = False
 
     def begin(self, *, resume: bool) -> int:
         """Return how many parts there are already."""
         execute = self._connection.execute
-        if self._settings.mode == "create" and self._has(self._table):
-            raise ValueError(
-                f"the database has a table {self._table!r} already: name another, or set 'mode' to 'append' or 'replace'"
-            )
         marked = self._has(_MARKS)
         if resume and marked:
             found = execute(f"SELECT parts FROM {_MARKS} WHERE run = %s", (self._run,)).fetchone()  # noqa: S608 - a constant
             if found is not None:
+                self._finished = found[0] == _ALL_PARTS
                 return cast("int", found[0])
+        if self._settings.mode == "create" and self._has(self._table):
+            raise ValueError(
+                f"the database has a table {self._table!r} already: name another, or set 'mode' to 'append' or 'replace'"
+            )
         with self._connection.transaction():
             if marked:
                 execute(f"DELETE FROM {_MARKS} WHERE run = %s", (self._run,))  # noqa: S608
@@ -357,7 +360,9 @@ class _Sink:
                 copy.write(content)
 
     def finish(self) -> None:
-        """Give the table its name, or its rows to the one that is there, and remove the mark."""
+        """Give the table its name, or its rows to the one that is there, and mark that in the same transaction."""
+        if self._finished:
+            return
         execute = self._connection.execute
         with _told(self._path), self._connection.transaction():
             if not self._made and self._settings.fields is not None and not self._has(self._beside):
@@ -373,12 +378,18 @@ class _Sink:
                     execute(f"ALTER TABLE {_name(self._beside)} RENAME TO {quoted(self._table.rpartition('.')[2])}")
             elif self._beside != self._table and self._has(self._table):
                 execute(f"DELETE FROM {_name(self._table)}")  # noqa: S608 - no record came: none is what replaces them
-            if self._has(_MARKS):
-                execute(f"DELETE FROM {_MARKS} WHERE run = %s", (self._run,))  # noqa: S608
+            self._mark(_ALL_PARTS)
+        self._finished = True
 
     def close(self) -> None:
-        """Let go of the connection."""
-        self._connection.close()
+        """Let go of the connection; of a run that is finished, no mark is left."""
+        execute = self._connection.execute
+        try:
+            if self._finished:
+                with _told(self._path), self._connection.transaction():
+                    execute(f"DELETE FROM {_MARKS} WHERE run = %s", (self._run,))  # noqa: S608
+        finally:
+            self._connection.close()
 
     def _has(self, table: str) -> bool:
         found = self._connection.execute("SELECT to_regclass(%s)", (_name(table),)).fetchone()

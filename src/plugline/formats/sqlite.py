@@ -26,6 +26,7 @@ SUFFIXES = (".sqlite", ".sqlite3", ".db")
 _ROWS_A_BATCH = 2048
 _BUSY_SECONDS = 30.0
 _MARKS = "plugline_parts"
+_ALL_PARTS = 2**62  # of a run that is finished, and whose journal may be there still
 
 _Kind = Literal["str", "int", "float", "bool", "decimal", "date", "datetime", "time", "bytes", "json"]
 
@@ -434,19 +435,21 @@ class _Sink:
         self._table = settings.table or "records"
         self._beside = self._table if settings.mode == "append" else f"{self._table}__plugline"
         self._kinds: dict[str, str] | None = None
+        self._finished = False
 
     def begin(self, *, resume: bool) -> int:
         """Return how many parts there are already."""
         execute = self._connection.execute
-        if self._settings.mode == "create" and self._has(self._table):
-            raise ValueError(
-                f"the database has a table {self._table!r} already: name another, or set 'mode' to 'append' or 'replace'"
-            )
         marked = self._has(_MARKS)
         if resume and marked:
             found = execute(f"SELECT parts FROM {_MARKS} WHERE run = ?", (self._run,)).fetchone()  # noqa: S608 - a constant
             if found is not None:
+                self._finished = found[0] == _ALL_PARTS
                 return cast("int", found[0])
+        if self._settings.mode == "create" and self._has(self._table):
+            raise ValueError(
+                f"the database has a table {self._table!r} already: name another, or set 'mode' to 'append' or 'replace'"
+            )
         with _transaction(self._connection):
             if marked:
                 execute(f"DELETE FROM {_MARKS} WHERE run = ?", (self._run,))  # noqa: S608
@@ -468,7 +471,9 @@ class _Sink:
                 self._connection.executemany(insert, rows)
 
     def finish(self) -> None:
-        """Give the table its name, or its rows to the one that is there, and remove the mark."""
+        """Give the table its name, or its rows to the one that is there, and mark that in the same transaction."""
+        if self._finished:
+            return
         execute = self._connection.execute
         with _told(self._path), _transaction(self._connection):
             if self._kinds is None and self._settings.fields is not None and not self._has(self._beside):
@@ -489,14 +494,20 @@ class _Sink:
                     execute(f"ALTER TABLE {quoted(self._beside)} RENAME TO {quoted(self._table)}")
             elif self._beside != self._table and self._has(self._table):
                 execute(f"DELETE FROM {quoted(self._table)}")  # noqa: S608 - no record came: none is what replaces them
-            if self._has(_MARKS):
-                execute(f"DELETE FROM {_MARKS} WHERE run = ?", (self._run,))  # noqa: S608
-                if not execute(f"SELECT 1 FROM {_MARKS}").fetchone():  # noqa: S608
-                    execute(f"DROP TABLE {_MARKS}")
+            self._mark(_ALL_PARTS)
+        self._finished = True
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
+        """Let go of the file; of a run that is finished, no mark is left."""
+        execute = self._connection.execute
+        try:
+            if self._finished:
+                with _told(self._path), _transaction(self._connection):
+                    execute(f"DELETE FROM {_MARKS} WHERE run = ?", (self._run,))  # noqa: S608
+                    if not execute(f"SELECT 1 FROM {_MARKS}").fetchone():  # noqa: S608
+                        execute(f"DROP TABLE {_MARKS}")
+        finally:
+            self._connection.close()
 
     def _has(self, table: str) -> bool:
         query = "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND lower(name) = lower(?)"

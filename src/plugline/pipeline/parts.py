@@ -9,6 +9,7 @@ Invariants that the tests name by their numbers:
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field, replace
 from io import BytesIO
 from types import TracebackType
@@ -167,6 +168,7 @@ class Committer:
         self._separator = b"" if self._alone else compressed_bytes(bound.separator, plan.sink)
         self._sink: Sink | None = None
         self._sink_parts = 0
+        self._goes_on = False
         self._output: Aside | _Straight | None = None
         self._folder: PartFolder | None = None  # the same, where the output is one
         self._letters: Aside | _Straight | None = None
@@ -209,7 +211,9 @@ class Committer:
                     os.path.join(plan.folder, f".plugline.{short_digest_of(os.fsencode(plan.sink))}.journal")
                 )
                 form = cast("OpensSink", self._form)
-                self._sink, self._sink_parts = form.open_sink(sink, run=self._run_name(), resume=self.done.parts > 0)
+                self._sink, self._sink_parts = form.open_sink(sink, run=self._run_name(), resume=self._goes_on)
+                if self.done.written and not self._sink_parts:
+                    raise self._lost(without_secret(plan.sink))
             elif goes_straight(sink):
                 self._output = _Straight(sink)
             else:
@@ -299,6 +303,7 @@ class Committer:
         if first is None or not self._resume:
             self.discarded_parts = marks
         else:
+            self._goes_on = True
             self._refuse_differences(cast("dict[str, object]", first["identity"]))
             # Without power, what had not been brought to disk may be missing, whatever the journal says.
             self._go_on(journal, whole if machine == machine_start() else trusted)
@@ -692,11 +697,13 @@ class Committer:
         for file in (self._output, self._letters):
             if file is not None:
                 (file.close if keep else file.remove)()
-        if self._sink is not None:
-            self._sink.close()
         if self._journal is not None:
             self._journal.close(remove=not keep)
             self._journal = None
+        if self._sink is not None:
+            # After the journal: what it takes away tells a run that goes on by that journal that all is done.
+            with suppress(OSError, ValueError):
+                self._sink.close()
 
     def _lost(self, path: str) -> ConfigurationError:
         message = f"the run that was not finished cannot be gone on with: a part of {path!r} is missing"

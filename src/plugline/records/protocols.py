@@ -259,10 +259,16 @@ class Sink(Protocol):
         """
 
     def finish(self) -> None:
-        """The run came to its end: put in place what is not yet, and remove the marks."""
+        """The run came to its end: put in place what is not yet, and mark that, in one transaction.
+
+        Called again where the run was killed behind it; then it does nothing.
+        """
 
     def close(self) -> None:
-        """Let go of it. Without :meth:`finish`, what was added stays marked, so that the run can be gone on with."""
+        """Let go of it, and after :meth:`finish` of the marks.
+
+        Without that, what was added stays marked, so that the run can be gone on with.
+        """
 
 
 class OpensSink(Protocol):

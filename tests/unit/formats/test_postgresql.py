@@ -178,6 +178,24 @@ def test_a_run_that_is_gone_on_with_writes_each_part_once(server: str, database:
     assert database.execute("SELECT count(*) FROM plugline_parts").fetchone() == (0,)
 
 
+@pytest.mark.parametrize("mode", ["create", "append", "replace"])
+def test_a_run_that_was_killed_when_all_was_done_loses_and_doubles_nothing(
+    server: str, database: Any, mode: str
+) -> None:
+    form = Postgresql(table="t", mode=mode)  # type: ignore[arg-type]
+    content, columns = part(form, [{"n": 1}])
+    sink, _ = form.open_sink(server, run="run", resume=True)
+    sink.add(0, content, columns=columns)
+    sink.finish()
+    sink._connection.close()  # as the kernel does: the process is gone, and its journal is there
+    sink, there = form.open_sink(server, run="run", resume=True)
+    assert there > 1
+    sink.finish()
+    sink.close()
+    assert numbers(database) == [1]
+    assert database.execute("SELECT count(*) FROM plugline_parts").fetchone() == (0,)
+
+
 def test_a_part_that_cannot_be_written_leaves_nothing(server: str, database: Any) -> None:
     database.execute("CREATE TABLE t (n integer CHECK (n < 10))")
     form = Postgresql(table="t", mode="append")

@@ -186,6 +186,23 @@ def test_a_run_that_is_gone_on_with_writes_each_part_once(tmp_path: Path, mode: 
     assert rows(path, "SELECT name FROM sqlite_schema") == [("t",)], "no mark is left"
 
 
+@pytest.mark.parametrize("mode", ["create", "append", "replace"])
+def test_a_run_that_was_killed_when_all_was_done_loses_and_doubles_nothing(tmp_path: Path, mode: str) -> None:
+    form = Sqlite(table="t", mode=mode)  # type: ignore[arg-type]
+    path = str(tmp_path / "a.db")
+    content, columns = part(form, [{"n": 1}])
+    sink, _ = form.open_sink(path, run="run", resume=True)
+    sink.add(0, content, columns=columns)
+    sink.finish()
+    sink._connection.close()  # as the kernel does: the process is gone, and its journal is there
+    sink, there = form.open_sink(path, run="run", resume=True)
+    assert there > 1
+    sink.finish()
+    sink.close()
+    assert rows(path, "SELECT n FROM t") == [(1,)]
+    assert rows(path, "SELECT name FROM sqlite_schema") == [("t",)], "no mark is left"
+
+
 def test_a_part_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     path = made(tmp_path / "a.db", "CREATE TABLE t (n INTEGER CHECK (n < 10))")
     form = Sqlite(table="t", mode="append")

@@ -92,3 +92,48 @@ def test_records_go_into_a_table_of_postgresql_and_come_back_and_no_password_is_
     assert "s3cret" not in done.stderr + stopped.stderr + back.stderr
     files = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "pipeline.toml"]
     assert [path.name for path in files if b"s3cret" in path.read_bytes()] == []
+
+
+KILLED = """
+import os, sys
+from plugline.pipeline.parts import Committer
+
+whole = Committer.commit
+
+def commit(self):
+    finish = self._sink.finish
+    self._sink.finish = lambda: (finish(), os.kill(os.getpid(), 9)) if sys.argv[1] == "behind" else os.kill(os.getpid(), 9)
+    return whole(self)
+
+Committer.commit = commit
+from plugline.cli import main
+main(["run", "-q", "pipeline.toml"])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["create", "append", "replace"])
+@pytest.mark.parametrize("moment", ["before", "behind"])
+def test_a_run_that_is_killed_around_the_last_transaction_ends_with_all_rows_once(
+    tmp_path: Path, mode: str, moment: str
+) -> None:
+    (tmp_path / "in.ndjson").write_bytes(ndjson(*({"n": n} for n in range(3000))))
+    pipeline(tmp_path, 'path = "in.ndjson"', f'path = "shop.db"\noptions = {{ table = "orders", mode = "{mode}" }}')
+    killed = subprocess.run([sys.executable, "-c", KILLED, moment], cwd=tmp_path, check=False, capture_output=True)
+    assert killed.returncode == -9, killed.stderr
+    done = plugline("run", "-q", "--resume", "pipeline.toml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        assert connection.execute("SELECT count(*), count(DISTINCT n) FROM orders").fetchone() == (3000, 3000)
+        assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == [("orders",)]
+
+
+@pytest.mark.slow
+def test_a_database_that_was_removed_under_a_run_that_is_gone_on_with_is_named(tmp_path: Path) -> None:
+    (tmp_path / "in.ndjson").write_bytes(ndjson(*({"n": n} for n in range(3000))))
+    pipeline(tmp_path, 'path = "in.ndjson"', 'path = "shop.db"')
+    subprocess.run([sys.executable, "-c", KILLED, "before"], cwd=tmp_path, check=False, capture_output=True)
+    (tmp_path / "shop.db").unlink()
+    done = plugline("run", "-q", "--resume", "pipeline.toml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "cannot be gone on with: a part of 'shop.db' is missing" in done.stderr
