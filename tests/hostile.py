@@ -2,7 +2,8 @@
 
 As a program: ``python -m tests.hostile --level sandbox --audit off NAME…`` runs plugins one after the other in one
 host process and prints a line of JSON for each: its name, what went wrong, what became of the record, and seconds.
-Root may say ``--user nobody``.
+Root may say ``--user nobody``. With ``--control`` they run in a worker without a sandbox instead, to see that what they try
+can be done at all: in namespaces of their own, in which they are root, so that it is done to nothing but these.
 
 Each plugin says of itself, in constants that are read without running it: ``TRIES`` what it is about, ``MUST`` what has
 to become of the record that it attacks with (see :data:`EXPECTED`), ``LEVELS`` where that holds, ``LIMITS`` and
@@ -14,13 +15,16 @@ import argparse
 import ast
 import contextlib
 import ctypes
+import fcntl
 import json
 import logging
 import os
+import resource
 import secrets
 import shutil
 import socket
 import stat
+import struct
 import sys
 import tempfile
 import threading
@@ -60,6 +64,9 @@ _NEW_MOUNTS = 0x00020000  # CLONE_NEWNS
 _PRIVATE = 0x44000  # MS_REC | MS_PRIVATE
 _BIND = 0x5000  # MS_REC | MS_BIND
 _SET_DUMPABLE = 4  # PR_SET_DUMPABLE
+_NEW_ALL = (
+    0x00020000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
+)  # mounts, UTS, IPC, user, PID, net
 
 
 class Claims:
@@ -83,6 +90,11 @@ class Claims:
     @property
     def timeout_seconds(self) -> float:
         return self.limits.get("timeout_seconds", 20)
+
+
+def is_for_control(claims: Claims) -> bool:
+    """Whether a plugin tries to get at something that only the sandbox keeps from it, and does not only use things up."""
+    return claims.levels == ("sandbox",) and claims.tries not in ("using up", "programs that are granted")
 
 
 def names() -> list[str]:
@@ -161,8 +173,10 @@ class Arena:
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or mode & 0o6000:
                 yield f"left {path} with mode {mode:o}"
         for left in ("/tmp/hostile-was-here", "/dev/shm/hostile-was-here"):  # noqa: S108 - what the plugins try to make
-            if Path(left).exists():
+            if os.path.lexists(left):
                 yield f"left {left}"
+                with contextlib.suppress(OSError):  # so that the next plugin is not blamed for it
+                    os.unlink(left)
         for one in self.sockets:
             with contextlib.suppress(BlockingIOError):
                 if one.type == socket.SOCK_DGRAM:
@@ -220,9 +234,10 @@ class _Kept(logging.Handler):
 class Trial:
     """One plugin in one host."""
 
-    def __init__(self, name: str, level: Level, audit: Audit) -> None:
+    def __init__(self, name: str, level: Level, audit: Audit, *, control: bool = False) -> None:
         self.claims = Claims(name)
         self.level = level
+        self.control = control
         self.audit = audit
         self.problems: list[str] = []
         self.outcome = ""
@@ -273,7 +288,7 @@ class Trial:
         finally:
             logging.getLogger().removeHandler(kept)
             del os.environ["CANARY_TOKEN"]
-        if self.level == "sandbox" and arena.token in said:
+        if (self.level == "sandbox" or self.control) and arena.token in said:
             self.problems.append("the token of the host is in what came of it")
         if any(character in line for line in kept.lines for character in "\x1b\x00"):
             self.problems.append("what it printed would move a cursor")
@@ -415,8 +430,32 @@ def _must(failed: int, what: str) -> None:
         raise OSError(ctypes.get_errno(), what)
 
 
+def set_apart() -> int | None:
+    """Be root of namespaces of one's own, and process 1 of them. Returns the exit code of that process to its parent.
+
+    Raises:
+        OSError: They cannot be made.
+    """
+    user, group = os.getuid(), os.getgid()
+    _must(_LIBC.unshare(_NEW_ALL), "no namespaces")
+    for name, content in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+        Path(f"/proc/self/{name}").write_text(content, encoding="ascii")
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    _LIBC.prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG: process 1 takes all others along
+    _must(_LIBC.mount(b"none", b"/", None, _PRIVATE, None), "the mounts stay shared")
+    _must(_LIBC.mount(b"proc", b"/proc", b"proc", 0, None), "no /proc")
+    _must(_LIBC.mount(b"tmpfs", b"/dev/shm", b"tmpfs", 0, b"mode=1777"), "no /dev/shm")
+    with socket.socket() as one:  # lo, which is down in a new namespace: SIOCSIFFLAGS with IFF_UP
+        fcntl.ioctl(one, 0x8914, struct.pack("16sH14x", b"lo", 1))
+    resource.setrlimit(resource.RLIMIT_NPROC, (400, 400))
+    return None
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--control", action="store_true")
     parser.add_argument("--level", choices=("process", "sandbox"), default="sandbox")
     parser.add_argument("--audit", choices=("off", "warn", "refuse"), default="off")
     parser.add_argument("--user", choices=("self", "nobody"), default="self")
@@ -430,14 +469,23 @@ def main() -> int:
         except OSError as error:
             print(f"cannot become another user: {error}", file=sys.stderr)  # noqa: T201 - a program
             return CANNOT_BECOME
+    if given.control:
+        try:
+            code = set_apart()
+        except OSError as error:
+            print(f"cannot be set apart: {error}", file=sys.stderr)  # noqa: T201 - a program
+            return CANNOT_BECOME
+        if code is not None:
+            return code
     # Whatever outlives its parent becomes a child of this process, and so is seen.
     _LIBC.prctl(36, 1, 0, 0, 0)
     failed = False
     for name in given.names or names():
-        if given.level not in Claims(name).levels:
+        claims = Claims(name)
+        if not (is_for_control(claims) if given.control else given.level in claims.levels):
             continue
         print(json.dumps({"begin": name}), flush=True)  # noqa: T201 - a program
-        trial = Trial(name, given.level, given.audit)
+        trial = Trial(name, "process" if given.control else given.level, given.audit, control=given.control)
         begin = time.monotonic()
         try:
             trial.run()

@@ -176,7 +176,10 @@ class IsolatedPlugin:
                     raise self.died(life.kill(Death("named an interface that there is not")))
                 self.interface = self._interfaces[answer.interface]
                 self.is_class = answer.is_class
-                self.functions = tuple(name for name in answer.functions if name.isidentifier())
+                # By the other names Python itself calls, and a proxy keeps what it is: a worker may say anything.
+                self.functions = tuple(
+                    name for name in answer.functions if name == "__call__" or (name.isidentifier() and name[0] != "_")
+                )
             case Declined():
                 life.end()
                 raise Unloadable(declined=answer.reason)

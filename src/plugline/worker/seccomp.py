@@ -36,7 +36,7 @@ time gettimeofday clock_gettime clock_getres times getcpu sched_yield sched_geta
 sched_getscheduler sched_getattr sched_get_priority_max sched_get_priority_min sched_rr_get_interval getpriority
 getpid getppid gettid getpgrp getpgid getsid getuid geteuid getgid getegid getresuid getresgid getgroups capget
 uname sysinfo getrandom getrlimit setrlimit getrusage
-recvfrom getsockname getpeername getsockopt
+recvfrom getsockname getpeername
 """
 # Landlock decides where; without any place to write these need not be there at all.
 # flock: who only reads must not hold up who writes.
@@ -198,6 +198,7 @@ def _checks(pid: int, lifeline: int, *, net: bool, run: bool, scoped: bool) -> d
         "close_range": _refused(errno.ENOSYS),
         "dup": not_lifeline,
         "shutdown": not_lifeline,
+        "getsockopt": not_lifeline,  # whose other end is the host: SO_PEERPIDFD is a handle of it
         "dup2": neither_lifeline,
         "dup3": neither_lifeline,
         "kill": own,
