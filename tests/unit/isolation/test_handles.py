@@ -396,7 +396,6 @@ def test_a_plugin_whose_workers_die_is_set_aside_visibly_until_it_is_released(tm
         assert plugin.transform({"n": 1}) == {"n": 1}
 
 
-@pytest.mark.parametrize("level", LEVELS)
 def test_a_worker_cannot_name_functions_by_which_python_or_its_host_would_call_it(tmp_path: Path, level: Level) -> None:
     folder = write_plugin(tmp_path, "return record")
     forged = "sys.modules['plugline.worker.main']._functions_of = lambda value: ['transform', '_plugin', '__del__', '__eq__', '__class__', '__getattribute__']\n"
