@@ -26,7 +26,7 @@ from plugline.pipeline.plan import make_plan
 from plugline.pipeline.run import run_plan
 
 _SPLIT_BYTES = 1024
-_LINE = b'{"id": 1, "name": "somebody", "note": "' + b"x" * 86 + b'"}\n'
+_LINE = b'{"id": 1, "name": "somebody", "note": "' + b"x" * (_SPLIT_BYTES - 42) + b'"}\n'
 _MOST_SECONDS = 0.001
 _MOST_LATER = 1.2
 _MOST_GROWTH_BYTES = 8 * 2**20  # from a tenth of the splits to all of them: what the allocator may keep
@@ -53,13 +53,13 @@ class Simulated:
         digest = sha256(_CONTENT).hexdigest()
         for split in splits:
             if not self.folder:
-                yield Part(split=split, counts=(source, sink), lines=8)
+                yield Part(split=split, counts=(source, sink), lines=1)
                 continue
             path = os.path.join(self.folder, f".part-{split.index}.0.tmp")
             with open(path, "wb") as file:
                 file.write(_CONTENT)
             yield Part(
-                split=split, counts=(source, sink), lines=8, path=path, digest=digest, bytes_on_disk=len(_CONTENT)
+                split=split, counts=(source, sink), lines=1, path=path, digest=digest, bytes_on_disk=len(_CONTENT)
             )
 '''
 _PIPELINE = """\
@@ -95,11 +95,10 @@ def measure(folder: Path, splits: int, *, parts: bool) -> dict[str, list[float]]
 
 
 def _write_input(path: Path, splits: int) -> None:
-    # As many lines as a split holds, so that there are as many splits as are asked for.
-    lines = _LINE * (_SPLIT_BYTES // len(_LINE))
+    # A line is as long as a split, so that there are as many splits as are asked for.
     with path.open("wb") as file:
         for _ in range(splits):
-            file.write(lines)
+            file.write(_LINE)
 
 
 def _child(path: str, splits: int) -> None:

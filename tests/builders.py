@@ -1,6 +1,7 @@
 """Values and files that tests name only by what they are about."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,8 @@ def pipeline(
     lines = ["[source]", f"path = {json.dumps(source_path)}", source_more]
     for step in steps:
         lines += ["[[steps]]", f'use = "{step}"' if step.isidentifier() else step]
+    if "engine" not in run:
+        run = "\n".join([run, os.environ.get("PLUGLINE_TESTED_ENGINE", "")])  # see tests/engines/run
     lines += ["[sink]", f"path = {json.dumps(sink)}", sink_more, "[run]", run]
     text = "\n".join(line for line in lines if line) + "\n"
     (folder / "pipeline.toml").write_text(text, encoding="utf-8")

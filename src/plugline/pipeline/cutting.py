@@ -163,7 +163,7 @@ class Input:
         if hasattr(self._form, "open_source"):
             return []
         singly = bool(byte_cuts(self._form)) or getattr(self._form, "decodes_singly", False)
-        own = [path for path in some if path != "-" and not path.startswith("package:") and not has_scheme(path)]
+        own = [path for path in some if path != "-" and not has_scheme(path)]
         read_here = self._streaming and singly and not cuts_pieces(self._form)
         return [path for path in own if not read_here or plain_file(self._plan.located(path)) is not None]
 
@@ -308,7 +308,8 @@ def byte_cuts(form: Format) -> ByteCuts | None:
 def _wanted_bytes(size: int, most: int) -> int:
     # A piece ends where the record does that is in hand then: with this much less, what a format reads at a time still is a
     # whole part of it, and no reading is for one record.
-    return min(most, max(_LEAST_BYTES, size // _FEWEST_SPLITS)) - _SLACK_BYTES
+    wanted = min(most, max(_LEAST_BYTES, size // _FEWEST_SPLITS))
+    return wanted - min(_SLACK_BYTES, wanted // 4)
 
 
 def _from_anywhere(file: str, cuts: ByteCuts, start: int, limit: int, most: int) -> Iterator[_Piece]:

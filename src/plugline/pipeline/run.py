@@ -19,6 +19,7 @@ from plugline.pipeline.plan import Plan, PluginUse
 from plugline.pipeline.remote import without_secret
 from plugline.pipeline.report import RunReport, added, tallied
 from plugline.pipeline.split import Progress, ProgressCall, SplitWork
+from plugline.pipeline.streams import size_of
 from plugline.records import Engine, Part, Split, SplitRunner
 
 _INTERRUPTED = "R110"
@@ -77,7 +78,7 @@ class PlanRunner:
         findings = []
         for path in self._inputs:
             located = self._plan.located(path)
-            if not os.path.exists(located):
+            if size_of(located) is None and not os.path.exists(located):
                 message = f"the input {path!r} is not there for a worker on {platform.node()!r}"
                 hint = "put it where every worker can read it under that path, or at an address such as s3://"
                 findings.append(Finding("C150", message, self._plan.config.place(("source", "path")), hint))

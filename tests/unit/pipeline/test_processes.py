@@ -348,3 +348,11 @@ def _runs(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return status.rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize("split_bytes", [1024, 16_384, 20_000, 2_000_000])
+def test_the_size_of_splits_changes_nothing_of_the_output(split_bytes: int, tmp_path: Path) -> None:
+    records = [{"id": number, "text": "x" * (number % 700)} for number in range(500)]
+    made = pipeline(tmp_path, source=ndjson(*records), run=f"processes = 1\nsplit_bytes = {split_bytes}")
+    made.run()
+    assert made.records == records
