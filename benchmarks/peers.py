@@ -1,12 +1,14 @@
 """Claim: with two split processes plugline is ahead of other tools on the same job, in a fraction of their memory.
 
-The job of ``run_ndjson.py``: trim and upper-case every text of an NDJSON file. ``petl``, ``Pool(2)``, Dask's bag, Bytewax and pypeln call the
-same Python functions. Miller and jq do the same in languages of their own; DuckDB and Polars cannot call people's functions at
+The job of ``run_ndjson.py``: trim and upper-case every text of an NDJSON file. ``petl``, Bonobo, ``Pool(2)``, Dask's bag, Bytewax, pypeln and
+Beam's DirectRunner call the same Python functions. Miller and jq do the same in languages of their own; DuckDB and Polars cannot call people's functions at
 that price and do it in their own expressions on columns that are named here, which is less than the job: unfair to plugline.
 None of them keeps what fails, counts, or can be gone on with.
 
 ``python benchmarks/peers.py --python OTHER/bin/python``: an environment with those peers that are to be measured
-(``pip install orjson petl 'dask[bag]' bytewax pypeln duckdb polars``); what is not there is left out, and said so.
+(``pip install orjson petl bonobo 'dask[bag]' bytewax pypeln apache-beam duckdb polars 'setuptools<81'``); what is not there, or does not run there
+(Bonobo imports what Python 3.10 took away), is left out, and said so. Memory is the largest sum of the PSS of all processes of a side,
+looked at ten times a second.
 """
 
 import argparse
@@ -81,6 +83,24 @@ made = op.map("work", lines, lambda line: ("", work(line).decode()))
 op.output("out", made, FileSink(Path(target)))
 run_main(flow)
 """,
+    "Bonobo": """
+import bonobo
+def extract():
+    with open(source, "rb") as lines:
+        yield from lines
+def transform(line):
+    yield work(line)
+if __name__ == "__main__":
+    with open(target, "wb") as out:
+        bonobo.run(bonobo.Graph(extract, transform, lambda line: out.write(line + b"\\n")))
+""",
+    "Beam's DirectRunner": """
+import apache_beam
+from apache_beam.options.pipeline_options import PipelineOptions
+with apache_beam.Pipeline(options=PipelineOptions(["--runner=DirectRunner"])) as flow:
+    made = flow | apache_beam.io.ReadFromText(source) | apache_beam.Map(lambda line: work(line).decode())
+    made | apache_beam.io.WriteToText(target, num_shards=1, shard_name_template="")
+""",
     "DuckDB": """
 import duckdb
 columns = duckdb.sql(f"describe select * from read_ndjson('{source}') limit 1").fetchall()
@@ -104,19 +124,47 @@ _COMMANDS = {
 
 
 def _measured(command: list[str], target: Path | None) -> tuple[float, float, int] | None:
-    """Return CPU seconds, wall seconds and the largest resident set of the process; ``None`` where it fails."""
-    with target.open("wb") if target is not None else open(os.devnull, "wb") as out:
+    """Return CPU seconds, wall seconds and the largest memory in bytes of all its processes; ``None`` where it fails."""
+    with (
+        target.open("wb") if target is not None else open(os.devnull, "wb") as out,
+        tempfile.TemporaryFile() as talk,
+    ):
         began = time.perf_counter()
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE)
-        assert process.stderr is not None
-        said = process.stderr.read().decode(errors="replace")
-        _, status, usage = os.wait4(process.pid, 0)
+        process = subprocess.Popen(command, stdout=out, stderr=talk)
+        memory = 0
+        while True:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                break
+            memory = max(memory, sum(map(_pss_of, _family_of(process.pid))))
+            time.sleep(0.1)
+        took = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
-        process.stderr.close()
+        talk.seek(0)
+        said = talk.read().decode(errors="replace")
     if process.returncode:
         print(f"  left out, {Path(command[0]).name} ended with {process.returncode}: {said.strip().splitlines()[-1:]}")
         return None
-    return usage.ru_utime + usage.ru_stime, time.perf_counter() - began, usage.ru_maxrss
+    return usage.ru_utime + usage.ru_stime, took, memory
+
+
+def _family_of(pid: int) -> list[int]:
+    """Return a process and all that it started."""
+    try:
+        threads = [path / "children" for path in Path(f"/proc/{pid}/task").iterdir()]
+        children = [int(one) for path in threads for one in path.read_text(encoding="ascii").split()]
+    except OSError:
+        return [pid]
+    return [pid, *(found for child in children for found in _family_of(child))]
+
+
+def _pss_of(pid: int) -> int:
+    """Return the memory of a process, of what it shares its share."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
 
 
 def _sides(folder: Path, source: Path, python: str) -> dict[str, tuple[list[str], Path | None]]:
@@ -163,8 +211,8 @@ def main(argv: list[str]) -> int:
             continue
         cpu = statistics.median(mine[0] / theirs[0] for mine, theirs in zip(results, hand, strict=False))
         speed = statistics.median(theirs[1] / mine[1] for mine, theirs in zip(results, hand, strict=False))
-        memory = max(result[2] for result in results) / 1024
-        print(f"  {side:<26} CPU {cpu:6.2f}   speed {speed:6.2f}   largest process {memory:6.0f} MiB")
+        memory = max(result[2] for result in results) / 2**20
+        print(f"  {side:<26} CPU {cpu:6.2f}   speed {speed:6.2f}   memory {memory:6.0f} MiB")
     return 0
 
 
