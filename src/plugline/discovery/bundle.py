@@ -59,8 +59,8 @@ class Bundle:
         return found[0] if found is not None else None
 
     def _find(self, digest: bytes, where: Where) -> "tuple[CodeType, Needs | None] | None":
-        entry = self._checked(digest, where)
-        found = _unmarshal(entry[_middle(entry) : _end(entry)]) if entry is not None else None
+        parts = self._checked(digest, where)
+        found = _unmarshal(parts[1]) if parts is not None else None
         return found if isinstance(found, tuple) else None
 
     def find_code_for(self, path: str, digest: bytes, where: Where) -> CodeType | None:
@@ -78,13 +78,13 @@ class Bundle:
 
     def find_outline(self, digest: bytes, where: Where) -> object:
         """Return the outline of that source, or ``None`` on any doubt."""
-        entry = self._checked(digest, where)
-        return _unmarshal(entry[_HEAD_BYTES : _middle(entry)]) if entry is not None else None
+        parts = self._checked(digest, where)
+        return _unmarshal(parts[0]) if parts is not None else None
 
     def find_source(self, digest: bytes, where: Where) -> bytes | None:
         """Return the source of this digest, or ``None`` on any doubt."""
-        entry = self._checked(digest, where)
-        source = entry[_end(entry) :].tobytes() if entry is not None else b""
+        parts = self._checked(digest, where)
+        source = parts[2].tobytes() if parts is not None else b""
         return source if digest_of(source) == digest else None
 
     def append(self, entries: list[bytes]) -> list[Where] | None:
@@ -127,16 +127,20 @@ class Bundle:
             offset += len(entry)
         return moved
 
-    def _checked(self, digest: bytes, where: Where) -> memoryview | None:
+    def _checked(self, digest: bytes, where: Where) -> tuple[memoryview, memoryview, memoryview] | None:
+        """Return outline, code and source of an entry, ``None`` on any doubt about the first two."""
         offset, length = where
         entry = self._whole[offset : offset + length]
         if len(entry) != length:
             entry = memoryview(self._read(offset, length))
         if len(entry) != length or length < _HEAD_BYTES or entry[:DIGEST_BYTES] != digest:
             return None
-        if digest_of(entry[_LENGTHS_AT : _end(entry)], digest) != entry[DIGEST_BYTES:_LENGTHS_AT]:
+        lengths = int.from_bytes(entry[_LENGTHS_AT:_HEAD_BYTES], "little")
+        middle = _HEAD_BYTES + (lengths & 0xFFFFFFFF)
+        end = middle + (lengths >> 32)
+        if digest_of(entry[_LENGTHS_AT:end], digest) != entry[DIGEST_BYTES:_LENGTHS_AT]:
             return None
-        return entry
+        return entry[_HEAD_BYTES:middle], entry[middle:end], entry[end:]
 
     def _read(self, offset: int, length: int | None) -> bytes:
         descriptor = open_ours(self.path)
@@ -159,16 +163,6 @@ def entry_of(digest: bytes, outline: tuple[object, ...], code: CodeType, source:
     payload = b"".join((*(len(part).to_bytes(4, "little") for part in marshalled), *marshalled))
     # Keyed with the source's digest: the code of one source cannot stand under that of another.
     return b"".join((digest, digest_of(payload, digest), payload, source))
-
-
-def _middle(entry: memoryview) -> int:
-    """Return where the outline ends and the code begins."""
-    return _HEAD_BYTES + int.from_bytes(entry[_LENGTHS_AT : _LENGTHS_AT + 4], "little")
-
-
-def _end(entry: memoryview) -> int:
-    """Return where the code ends and the source begins."""
-    return _middle(entry) + int.from_bytes(entry[_LENGTHS_AT + 4 : _HEAD_BYTES], "little")
 
 
 def _unmarshal(content: memoryview) -> object:

@@ -734,8 +734,9 @@ class Host(Generic[T_co]):
 
         with self._loader.lock, PausedCollector(), self._loader:
             loader = made(self._loader)
-            # Running a file may show classes that its source did not.
-            while new := [plugin for plugin in self if plugin.name not in tried]:
+            new = list(self)
+            while new:
+                registry = self._registry
                 tried.update(plugin.name for plugin in new)
                 loaded.update(
                     plugin.name
@@ -743,6 +744,9 @@ class Host(Generic[T_co]):
                     if plugin._load_inert(loader)  # noqa: SLF001 - a host owns its handles
                     or self._try_load(plugin, instances=instances)
                 )
+                # Running a file may show classes that its source did not, and may have the folder looked at again.
+                changed = bool(loader.appeared) or self._registry is not registry
+                new = [plugin for plugin in self if plugin.name not in tried] if changed else []
         return [plugin for plugin in self if plugin.name in loaded]
 
     def _try_load(self, plugin: Plugin[T_co], *, instances: bool = True) -> bool:

@@ -78,7 +78,11 @@ class Loaded(Value):
     warnings: tuple[Finding, ...]
 
     def __init__(self, entry: Entry, target: Target, seconds: float, warnings: tuple[Finding, ...] = ()) -> None:
-        self._set(entry=entry, target=target, seconds=seconds, warnings=warnings)
+        put = object.__setattr__  # one is made for each plugin that is loaded
+        put(self, "entry", entry)
+        put(self, "target", target)
+        put(self, "seconds", seconds)
+        put(self, "warnings", warnings)
 
 
 _BLOCK = b"/// script"

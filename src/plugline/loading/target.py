@@ -19,7 +19,9 @@ class Target(Value):
     interface: Interface
 
     def __init__(self, value: object, interface: Interface) -> None:
-        self._set(value=value, interface=interface)
+        put = object.__setattr__  # one is made for each plugin that is loaded
+        put(self, "value", value)
+        put(self, "interface", interface)
 
 
 class Declined(Value):
