@@ -71,15 +71,19 @@ def outline_of(code: CodeType, interfaces: Sequence[Interface] = ()) -> Outline:
 
     Args:
         code: The module's.
-        interfaces: Where its functions provide one of these, nothing is said of its classes.
+        interfaces: Where its functions provide one of these, nothing is said of anything else.
     """
     if not _UNDERSTOOD:
         return NOTHING
     body = _Body(code)
     stores = body.stores()
-    said, functions = _said(body, stores), tuple(_functions(body, stores, method=False))
-    enough = any(one.base is None and _has_all(functions, one.members) for one in interfaces)
-    return said, functions, () if enough else tuple(_classes(body))
+    said = _said(body, stores)
+    for interface in interfaces:
+        asked = {one.name: stores[one.name] for one in interface.members if one.name in stores}
+        functions = tuple(_functions(body, asked, method=False))
+        if interface.base is None and interface.members and _has_all(functions, interface.members):
+            return said, functions, ()
+    return said, tuple(_functions(body, stores, method=False)), tuple(_classes(body))
 
 
 _Store = tuple[int, int]

@@ -562,6 +562,8 @@ def _restart(part: Part, reload: _Reload) -> Finding:
 
 def _extensions(name: str) -> tuple[str, ...]:
     """Return the modules written in C below a plugin whose files are newer than the plugin's load."""
+    if not hasattr(sys.modules.get(name), "__path__"):
+        return ()  # nothing is below what is no package
     found = []
     prefix = f"{name}."
     for key in [key for key in list(sys.modules) if key.startswith(prefix)]:

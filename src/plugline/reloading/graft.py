@@ -109,7 +109,7 @@ def forget_answers(values: Iterable[object]) -> None:
     pending = list(values)
     while pending:
         value = pending.pop()
-        if id(value) in seen:
+        if (type(value) is FunctionType and not value.__closure__ and not value.__dict__) or id(value) in seen:
             continue
         seen.add(id(value))
         if isinstance(value, type):
@@ -119,7 +119,7 @@ def forget_answers(values: Iterable[object]) -> None:
         elif isinstance(value, _Cached):
             value.cache_clear()
             pending.append(getattr(value, "__wrapped__", None))
-        elif isinstance(value, FunctionType) and (value.__closure__ or value.__dict__):
+        elif isinstance(value, FunctionType):
             pending += (one for one in contents_of(value) if isinstance(one, _MAY_CACHE))
 
 

@@ -52,8 +52,11 @@ def complete_instances(part: Part, names: dict[str, object], done: Done, before:
         fresh = set(new.co_names) - known
         if fresh:
             wanted += _assigned(part, owner, new, fresh, names, done)
-    for owner in () if before is None else classes_in(list(names.values()), part.name):
-        wanted += _new_fields(owner, part, done)
+    if before is not None:
+        for owner in classes_in(list(names.values()), part.name):
+            # What an old constructor has set is there.
+            known = {name for _, told in before.get(owner.__qualname__, ()) for name in told}
+            wanted += (one for one in _fields(owner) if one[1] not in known)
     if wanted:
         _give(wanted)
 
@@ -139,7 +142,8 @@ def _is_safe(value: ast.expr) -> bool:
             return False
 
 
-def _new_fields(owner: type, part: Part, done: Done) -> Iterator[tuple[type, str, Callable[[], object]]]:
+def _fields(owner: type) -> Iterator[tuple[type, str, Callable[[], object]]]:
+    """Yield the fields of a dataclass that have values made for each instance."""
     fields = vars(owner).get("__dataclass_fields__")
     if not isinstance(fields, dict):
         return

@@ -10,7 +10,12 @@ from plugline.reloading.report import ReloadReport
 
 _TEXT = '''"""Shout."""
 import contextlib
+import dataclasses
 import functools
+
+@dataclasses.dataclass
+class Heard:
+    by: list = dataclasses.field(default_factory=list)
 
 class Loud:
     volume = 1
@@ -77,7 +82,7 @@ def test_an_edit_that_runs_all_again_looks_through_nothing_where_nobody_has_what
     path.write_text(f"LIMIT = 1\n{_TEXT}")
     with Host(tmp_path, interface=["transform"]) as host:
         module = host["x"].load()
-        held = module.transform, module.Loud(), module.Loud().louder, module.cached  # type: ignore[attr-defined]
+        held = module.transform, module.Loud(), module.Loud().louder, module.cached, module.Heard()  # type: ignore[attr-defined]
         for number in (2, 3, 4):
             path.write_text(f"LIMIT = {number}\n{_TEXT.replace('return 1', f'return {number}')}")
             assert _walks(lambda: host.reload("x")) == 0
