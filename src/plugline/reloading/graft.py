@@ -213,6 +213,8 @@ def with_code(function: FunctionType, new: CodeType, names: dict[str, object]) -
 
 
 def _docstring(code: CodeType) -> str | None:
+    if code.co_name[:1] == "<":
+        return None  # a comprehension or lambda has none, and may begin with any constant
     first = code.co_consts[0] if code.co_consts else None
     if not isinstance(first, str):
         return None

@@ -128,6 +128,21 @@ def test_a_body_edit_has_the_digest_of_what_runs(tmp_path: Path) -> None:
         assert plugin.generation == 2
 
 
+def test_an_edit_within_a_comprehension_or_a_lambda_is_one_of_a_body(tmp_path: Path) -> None:
+    path = tmp_path / "x.py"
+    text = "SEEN = []\ndef transform(record):\n    SEEN.append(1)\n    add = lambda one: one\n    return [add(one) for one in record]\n"
+    path.write_text(text)
+    with Host(tmp_path, interface=["transform"]) as host:
+        transform = host["x"].load().transform  # type: ignore[attr-defined]
+        transform("ab")
+        for old, new, expected in (("[add(one) ", "[add(one) + '!' ", "a!"), (": one\n", ": '?' + one\n", "?a!")):
+            text = text.replace(old, new)
+            path.write_text(text)
+            assert _report(host.reload("x")).how == "grafted"
+            assert transform("ab")[0] == expected
+        assert len(host["x"].load().SEEN) == 3  # type: ignore[attr-defined]
+
+
 def test_an_edit_of_describe_is_an_edit_of_the_summary(tmp_path: Path) -> None:
     path = tmp_path / "x.py"
     text = "def describe():\n    return 'first'\ndef transform(record):\n    return record\n"
