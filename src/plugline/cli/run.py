@@ -14,6 +14,7 @@ from plugline.cli.running import run_configured
 @click.option("--report", "page_path", metavar="PAGE.html", help="Write a page on what the run did, for a browser.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was not finished, if there is one.")
 @click.option("--follow", is_flag=True, help="Go on with what is appended to the file, or arrives in the folder.")
+@click.option("--watch", is_flag=True, help="Take plugins that are edited into the run that goes on.")
 @click.option("--retry", "letters", metavar="FILE", help="Feed the dead letters in FILE through again.")
 @click.option("--profile", "profiled", is_flag=True, help="Say which plugin the time goes to.")
 @safe_mode
@@ -29,6 +30,7 @@ def command(  # click gives every option by its name
     resume: bool,
     letters: str | None,
     follow: bool,
+    watch: bool,
     profiled: bool,
     quiet: bool,
     no_plugins: bool,
@@ -57,6 +59,7 @@ def command(  # click gives every option by its name
         resume=resume,
         letters=letters,
         follow=follow,
+        watch=watch,
         profiled=profiled,
         quiet=quiet,
         no_plugins=no_plugins,

@@ -23,6 +23,7 @@ from plugline.pipeline.config import PipelineConfig
 from plugline.pipeline.plan import Plan, make_plan
 from plugline.pipeline.report import RunReport
 from plugline.pipeline.run import run_plan
+from plugline.pipeline.swapping import Watch
 
 _STANDARD = "-"
 _QUIET = frozenset({"-q", "--quiet"})
@@ -69,6 +70,7 @@ def run_configured(
     resume: bool = False,
     letters: str | None = None,
     follow: bool = False,
+    watch: bool = False,
     profiled: bool = False,
     quiet: bool = False,
     no_plugins: bool = False,
@@ -85,6 +87,7 @@ def run_configured(
         resume: Whether to go on with a run that was not finished.
         letters: Dead letters to feed through again.
         follow: Whether to go on with what is appended or arrives.
+        watch: Whether to take plugins that are edited while it goes on.
         profiled: Whether to say which plugin the time goes to.
         quiet: Whether to say nothing where nothing went wrong.
         no_plugins: Whether to leave out all plugins but those that are shipped.
@@ -103,7 +106,11 @@ def run_configured(
             bar = ProgressLine.for_terminal(quiet=quiet or as_json)
             seeing = Seeing(plan, bar, page_path=page_path, profiled=profiled, title=title)
             with _signals(invocation), _clean_output(to_stdout=to_stdout), bar, hidden_variables(config):
-                report, stop = _follow(seeing, make) if follow else _run(seeing, resume=resume, quiet=quiet or as_json)
+                if follow:
+                    report, stop = _follow(seeing, make)
+                else:
+                    watching = _watch(make, letters) if watch else None
+                    report, stop = _run(seeing, watching, resume=resume, quiet=quiet or as_json)
     except ConfigurationError as error:
         if as_json:
             data = [render.finding_data(finding) for finding in error.findings]
@@ -171,9 +178,17 @@ def _follow(seeing: Seeing, make: Callable[[], Plan]) -> tuple[RunReport, RunSto
     return _reported(lambda: follow_plan(seeing.plan, progress=seeing.progress, tell=_tell, changed=changed))
 
 
-def _run(seeing: Seeing, *, resume: bool, quiet: bool) -> tuple[RunReport, RunStopped | None]:
+def _watch(make: Callable[[], Plan], letters: str | None) -> Watch:
+    from plugline.pipeline.following import Replanning  # noqa: PLC0415 - as above
+
+    return Watch(changed=Replanning(partial(_plan, make, letters), _tell), tell=_tell)
+
+
+def _run(seeing: Seeing, watch: Watch | None, *, resume: bool, quiet: bool) -> tuple[RunReport, RunStopped | None]:
     tell = None if quiet else _tell_dashboard
-    return _reported(lambda: run_plan(seeing.plan, progress=seeing.progress, resume=resume, tell_dashboard=tell))
+    return _reported(
+        lambda: run_plan(seeing.plan, progress=seeing.progress, resume=resume, tell_dashboard=tell, watch=watch)
+    )
 
 
 def _tell_dashboard(address: str) -> None:

@@ -24,6 +24,7 @@ def summary(report: RunReport) -> str:
             lines.append("what is done is kept aside: with --resume the same command goes on from there")
     if report.resumed_parts:
         lines.append(f"gone on with after {report.resumed_parts:,} splits that were done")
+    lines += [f"{plain(one.step)}: generation {one.generation} from record {one.record:,} on" for one in report.swaps]
     if report.dead_letters is not None:
         lines.append(f"dead letters: {plain(report.dead_letters)} ({report.failed:,})")
     shown = list(report.errors.items())[:_MOST_ERRORS]
@@ -95,4 +96,5 @@ def report_data(report: RunReport) -> dict[str, object]:
             for one in report.counts
         ],
         "errors": dict(report.errors),
+        "swaps": [{"step": one.step, "generation": one.generation, "record": one.record} for one in report.swaps],
     }

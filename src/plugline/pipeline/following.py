@@ -251,7 +251,8 @@ class Replanning:
         self._looked_seconds = now
         seen, before = _stamps(plan), self._seen
         self._seen = seen
-        if before is None or seen == before:
+        # The first time what was read when the plan was made tells whether something was edited since.
+        if seen == before or (before is None and _is_as_read(plan)):
             return None
         try:
             made = self._make()
@@ -259,11 +260,30 @@ class Replanning:
             for finding in error.findings:
                 self._tell(finding)
             return None
+        if made.folders == plan.folders:
+            return None
+        edited = [new.use.digest != old.use.digest for new, old in zip(made.steps, plan.steps, strict=True)]
+        if not any(edited):  # but what they import
+            edited = [
+                step.use.folder is not None and made.folders[step.use.folder] not in plan.folders for step in made.steps
+            ]
         steps = [
-            replace(new, generation=old.generation + (new.use.digest != old.use.digest))
-            for new, old in zip(made.steps, plan.steps, strict=True)
+            replace(new, generation=old.generation + is_edited)
+            for new, old, is_edited in zip(made.steps, plan.steps, edited, strict=True)
         ]
-        return None if made.folders == plan.folders else replace(made, steps=tuple(steps))
+        return replace(made, steps=tuple(steps))
+
+
+def _is_as_read(plan: Plan) -> bool:
+    for folder in plan.folders:
+        for name, content in folder.files.items():
+            try:
+                with open(os.path.join(plan.located(folder.shown), name), "rb") as file:
+                    if file.read() != content:
+                        return False
+            except OSError:
+                return False
+    return True
 
 
 def _stamps(plan: Plan) -> dict[str, tuple[int, int, int]]:

@@ -26,7 +26,7 @@ from plugline.pipeline.faults import counted_on, placed, with_traceback
 from plugline.pipeline.journal import Journal, JournalTaken, machine_start
 from plugline.pipeline.plan import Plan, digest_of, goes_straight
 from plugline.pipeline.remote import has_scheme, without_secret
-from plugline.pipeline.report import added
+from plugline.pipeline.report import Swap, added
 from plugline.pipeline.split import SplitWork, letters_finding, writes_alone
 from plugline.pipeline.streams import (
     SinkFile,
@@ -64,6 +64,7 @@ class Done:
         rows: How many records of it do.
         places: How far each file has been read, where files are followed.
         counted: How many lines and rows of each that is.
+        swaps: The generations of plugins that were taken while the run went on.
     """
 
     mark: Mark = field(default_factory=Mark)
@@ -80,6 +81,7 @@ class Done:
     rows: int = 0
     places: Mapping[str, Followed] = field(default_factory=dict)
     counted: Mapping[str, tuple[int | None, int]] = field(default_factory=dict)
+    swaps: tuple[Swap, ...] = ()
 
     @property
     def records(self) -> int:
@@ -161,6 +163,7 @@ class Committer:
         self._plan = plan
         self._form = bound.writer
         self._identity = dict(identity)
+        self._named = self._identity  # that of the beginning, which names the run
         self._resume = resume
         self._ordered = ordered
         self._bound = bound
@@ -259,7 +262,7 @@ class Committer:
                 raise RunStopped(letters_finding(self._plan, error)) from error
 
     def _run_name(self) -> str:
-        return short_digest_of(os.fsencode(repr(sorted(self._identity.items(), key=str))))
+        return short_digest_of(os.fsencode(repr(sorted(self._named.items(), key=str))))
 
     def _probe(self) -> None:
         """Find out what stands before all parts, and whether the first record fixes the columns."""
@@ -293,20 +296,26 @@ class Committer:
             hint = "wait for its end, or write to another file"
             place = self._plan.config.place(("sink", "path"))
             raise ConfigurationError([Finding("C112", message, place, hint)]) from None
-        first, machine, marks, whole, trusted = None, None, 0, 0, 0
+        machine, marks, whole, trusted = None, 0, 0, 0
+        identities: list[tuple[int, dict[str, object]]] = []  # that of the beginning, and of each swap of plugins
         for entry, end in journal.entries():
-            first = first or entry
+            if "identity" in entry:
+                identities.append((end, cast("dict[str, object]", entry["identity"])))
             marks += "mark" in entry
             machine, whole = entry.get("machine", machine), end
             if "machine" in entry or "synced" in entry:
                 trusted = end
-        if first is None or not self._resume:
+        if not identities or not self._resume:
             self.discarded_parts = marks
         else:
             self._goes_on = True
-            self._refuse_differences(cast("dict[str, object]", first["identity"]))
             # Without power, what had not been brought to disk may be missing, whatever the journal says.
-            self._go_on(journal, whole if machine == machine_start() else trusted)
+            known = whole if machine == machine_start() else trusted
+            self._refuse_differences(
+                next((told for end, told in reversed(identities) if end <= known), identities[0][1])
+            )
+            self._named = identities[0][1]
+            self._go_on(journal, known)
         if not self.done.parts:
             journal.cut(0)
             journal.append({"journal": 1, "machine": machine_start(), "identity": self._identity})
@@ -336,6 +345,10 @@ class Committer:
             self.done = replace(self.done, output_bytes=cast("int", entry["output_bytes"]))
         elif "ending" in entry:
             self._ending = True
+        elif "swaps" in entry:
+            told = cast("list[tuple[str, int, int]]", entry["swaps"])
+            new = tuple(Swap(step=step, generation=generation, record=record) for step, generation, record in told)
+            self.done = replace(self.done, swaps=(*self.done.swaps, *new))
         elif "mark" in entry:
             index, file, start = cast("list[int]", entry["mark"])
             counts = tuple(
@@ -395,6 +408,22 @@ class Committer:
         self._waiting[index] = cut, replace(part, content=())
         while self.done.mark.index in self._waiting:
             self._settle(*self._waiting.pop(self.done.mark.index))
+
+    def take_over(self, identity: Mapping[str, object], swaps: Sequence[Swap]) -> None:
+        """Note that from here on the plugins are others.
+
+        Args:
+            identity: What must be the same from now on when the run is gone on with.
+            swaps: What is another generation.
+
+        Raises:
+            RunStopped: It could not be noted.
+        """
+        told = [[one.step, one.generation, one.record] for one in swaps]
+        entry: dict[str, object] = {"swaps": told, "identity": dict(identity)}
+        if self._journal is not None:
+            self._journalled(entry)
+        self._restore(entry)
 
     def columns_are(self, columns: tuple[str, ...] | None) -> None:
         """Take the columns that the first part with records fixed, if it did."""

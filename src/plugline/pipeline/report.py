@@ -9,6 +9,21 @@ from plugline.records.values import SlowRecord
 
 
 @frozen(kw_only=True)
+class Swap:
+    """Another generation of a step's plugin, taken into a run that went on.
+
+    Attributes:
+        step: What the step is called.
+        generation: Which one it is: 2 for the first edit.
+        record: The number of the first record that it worked on, counted from 1.
+    """
+
+    step: str
+    generation: int
+    record: int
+
+
+@frozen(kw_only=True)
 class RunReport:
     """What a run did.
 
@@ -26,6 +41,7 @@ class RunReport:
         slowest: The records that took longest, where they were asked for.
         parts: How many files an output in parts has; ``None`` where the output is one.
         dashboard: The address of the engine's own page on what it does, ``None`` where it has none.
+        swaps: The generations that were taken while it went on, in order.
     """
 
     counts: tuple[StepCounts, ...]
@@ -41,6 +57,7 @@ class RunReport:
     slowest: tuple[SlowRecord, ...] = ()
     parts: int | None = None
     dashboard: str | None = None
+    swaps: tuple[Swap, ...] = ()
 
     @property
     def records_in(self) -> int:

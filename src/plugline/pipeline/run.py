@@ -20,6 +20,7 @@ from plugline.pipeline.remote import without_secret
 from plugline.pipeline.report import RunReport, added, tallied
 from plugline.pipeline.split import Progress, ProgressCall, SplitWork
 from plugline.pipeline.streams import size_of
+from plugline.pipeline.swapping import Swapping, Watch
 from plugline.records import Engine, Part, Split, SplitRunner
 
 _INTERRUPTED = "R110"
@@ -102,6 +103,7 @@ def run_plan(
     progress: ProgressCall | None = None,
     resume: bool = False,
     tell_dashboard: Callable[[str], None] | None = None,
+    watch: Watch | None = None,
 ) -> RunReport:
     """Run a plan to its end.
 
@@ -113,6 +115,7 @@ def run_plan(
         resume: Go on with a run that was not finished, if there is one: what it has written is not made again, and the
             output is the same as that of a run that nothing disturbed.
         tell_dashboard: Told the address of the engine's own page on what it does, once, where it has one.
+        watch: How to learn of plugins that are edited while it goes on, and are to be taken; left out, edits do not count.
 
     Raises:
         ConfigurationError: A plugin cannot be loaded or refuses its settings; or another run writes the same output, or
@@ -132,9 +135,14 @@ def run_plan(
         ordered = plan.config.run.ordered or bool(bound.stateful)
         # What a stateful step has seen is gone with its process, so such a run begins anew.
         go_on = resume and not bound.stateful
+        if watch is not None:
+            Swapping.refuse(plan, engine, bound)
         committer = Committer(plan, bound, identity_of(plan, source), resume=go_on, ordered=ordered)
         entered(stack, committer, plan)
-        return PlanRun(plan, engine, runner, source, committer, progress, tell_dashboard).run()
+        run = PlanRun(plan, engine, runner, source, committer, progress, tell_dashboard)
+        if watch is not None:
+            run.watch(watch, stack)
+        return run.run()
 
 
 def entered(stack: ExitStack, committer: Committer, plan: Plan) -> None:
@@ -158,7 +166,7 @@ class OneByOne:
                 yield runner(split)
 
 
-def identity_of(plan: Plan, source: Input) -> dict[str, object]:
+def identity_of(plan: Plan, source: "RunInput") -> dict[str, object]:
     """Return what must be the same for a run to be gone on with, each under words for people."""
     identity: dict[str, object] = {
         f"the input {path!r}": list(told) for path, told in sorted(source.identities().items())
@@ -196,6 +204,9 @@ class RunInput(Protocol):
     def cuts(self, mark: Mark | None = None) -> Iterator[Cut | None]:
         """Yield the splits from ``mark`` on; ``None`` where there is nothing for the moment."""
 
+    def identities(self) -> dict[str, tuple[int, int, int]]:
+        """Return what tells of each file whether it is still the same."""
+
     def check_unchanged(self) -> None:
         """Raise ``RunStopped`` where what was read is not what is there."""
 
@@ -224,7 +235,25 @@ class PlanRun:
         self._pending: dict[int, Cut] = {}
         self._stopped_in: Part | None = None
         self._bytes_read = 0
+        self._swapping: Swapping | None = None
+        self._runners: dict[int, PlanRunner] = {}  # of later generations, by the id of the plan
         self._dashboard: str | None = None
+
+    def watch(self, watch: Watch, stack: ExitStack) -> None:
+        """Take plugins that are edited while it goes on.
+
+        Args:
+            watch: Tells of edits.
+            stack: Closes what is opened for them when the run has ended.
+        """
+
+        def bind(plan: Plan) -> BoundPlan:
+            runner = self._runners[id(plan)] = PlanRunner(plan)
+            bound = stack.enter_context(runner.bind())
+            stack.callback(runner.close)
+            return bound
+
+        self._swapping = Swapping(self._plan, watch, bind, stack)
 
     def run(self) -> RunReport:
         """Take all parts, and put what they made in place."""
@@ -323,6 +352,9 @@ class PlanRun:
                     yield part
                     if part.counts[-1].out:
                         committer.columns_are(part.columns)
+            if self._swapping is not None:
+                yield from self._parts_of_generations(cuts, self._swapping)
+                return
             splits = (None if cut is None else self._sent(cut) for cut in cuts)
             if getattr(self._engine, "streaming", False):
                 yield from self._run_engine(cast("Sequence[Split]", splits))
@@ -334,6 +366,21 @@ class PlanRun:
             close = getattr(cuts, "close", None)
             if close is not None:
                 close()
+
+    def _parts_of_generations(self, cuts: Iterator[Cut | None], swapping: Swapping) -> Iterator[Part]:
+        """Yield all parts, each made by the generation that was in force when its split was handed out."""
+        while True:
+            own = swapping.until_edited(cuts)
+            splits = (None if cut is None else self._sent(cut) for cut in own)
+            yield from self._run_engine(cast("Sequence[Split]", splits))
+            following = swapping.take()
+            if following is None:
+                return
+            # All parts so far are committed: whoever took the last one asked for more.
+            before, self._plan, self._engine = self._plan, *following
+            self._runner = self._runners.pop(id(self._plan))
+            swaps = swapping.swaps(before, self._committer.done.records + 1)
+            self._committer.take_over(identity_of(self._plan, self._source), swaps)
 
     @staticmethod
     def _next(cuts: Iterator[Cut | None]) -> Cut | None:
@@ -402,6 +449,7 @@ class PlanRun:
             slowest=tuple(self._committer.slowest),
             parts=self._committer.parts_written,
             dashboard=self._dashboard,
+            swaps=done.swaps,
         )
 
     def _stop(self, stop: RunStopped) -> RunStopped:
