@@ -37,7 +37,7 @@ class ParsedOnce:
         return _kept
 
     def __exit__(self, *_: object) -> None:
-        global _kept  # noqa: PLW0603 - as above
+        global _kept  # noqa: PLW0603 - one at a time, however many hosts parse
         _kept = self._around
 
     def forget(self) -> None:

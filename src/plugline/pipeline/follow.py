@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from plugline.discovery.source import ParsedOnce
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding
 from plugline.pipeline.bound import bound_engine
@@ -44,11 +45,13 @@ def follow_plan(
         following = _Follow(plan, changed)
         with ExitStack() as stack:
             runner = PlanRunner(plan)
-            bound = stack.enter_context(runner.bind())
-            stack.callback(runner.close)
-            engine: Engine = OneByOne()
-            if not bound.stateful:
-                engine = stack.enter_context(bound_engine(plan))
+            with ParsedOnce() as parsed:
+                bound = stack.enter_context(runner.bind())
+                stack.callback(runner.close)
+                engine: Engine = OneByOne()
+                if not bound.stateful:
+                    engine = stack.enter_context(bound_engine(plan))
+                parsed.forget()
             committer = Committer(plan, bound, _followed_identity(plan), resume=True, ordered=True, follows=True)
             entered(stack, committer, plan)
             source = Following(plan, bound.reader, committer.done.places, tell=tell, ends=following.ends)
