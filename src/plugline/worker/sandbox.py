@@ -119,7 +119,11 @@ class Prepared:
         """
         ruleset = landlock.Ruleset(self.machine, self.version, net=False)
         self._known = [(path, _identity(path)) for path in self._reads if path not in places.SYSTEM]
-        ruleset.add(self._rules(Sandbox(), net=False, run=False))
+        try:
+            ruleset.add(self._rules(Sandbox(), net=False, run=False))
+        except BaseException:
+            os.close(ruleset.descriptor)
+            raise
         self._ruleset = ruleset
 
     def drop_rules(self) -> None:

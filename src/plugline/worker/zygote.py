@@ -1,4 +1,4 @@
-"""A process that has imported what is heavy, and forks a worker of itself whenever its host asks.
+"""A process that has imported what is heavy, and has a worker forked of itself whenever its host wants one.
 
 It has one thread, reads no message that is meant for a worker, and so never holds anything of a plugin. It ends with
 its host, as each of its workers does. It is not sandboxed: what it imports is the host's own environment, and each worker
@@ -99,7 +99,8 @@ def _prepare() -> None:
 
     with suppress(SandboxUnavailable):  # which a worker that is to be in one tells in its own words
         sandbox.prepare(sys.path)
-    privileges.clear_environment(())
+    with suppress(OSError):  # without /proc there is no sandbox either
+        privileges.clear_environment(())
     sys.dont_write_bytecode = True
 
 
@@ -137,7 +138,8 @@ def _wait_for_work(line: socket, parent: int) -> None:
         os.close(reading)
         os.close(writing)
         talk.open_streams()
-        sandbox.prepare_rules()
+        with suppress(OSError):  # which such a worker meets again, and tells
+            sandbox.prepare_rules()
         _rehearse()
         data, ancillary, _, _ = line.recvmsg(1, CMSG_SPACE(4 * _WORKER_DESCRIPTORS), MSG_CMSG_CLOEXEC)
         line.close()
