@@ -21,6 +21,7 @@ from zipfile import ZipFile
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 MODULES = {"dask": "distributed", "ray": "ray", "spark": "pyspark"}
 pytestmark = [pytest.mark.timeout(400)]
 dask_only = pytest.mark.skipif(not find_spec("distributed"), reason="not installed")
@@ -429,6 +430,31 @@ def dask_worker(
 ) -> "contextlib.AbstractContextManager[subprocess.Popen[bytes]]":
     command = [*before, sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny"]
     return started([*command, "--no-dashboard", "--local-directory", str(folder / "scratch")], folder)
+
+
+@dask_only
+def test_the_pipelines_of_the_test_suite_are_on_a_cluster_what_they_are_here(folder: Path) -> None:
+    names = ("run", "tables", "compressed_parts", "faults", "retry", "split")
+    files = [str(ROOT / "tests" / "unit" / "pipeline" / f"test_{name}.py") for name in names]
+    # Of this machine alone: a package that is not installed elsewhere, and a step that sends its process a Ctrl-C.
+    left_out = "not package_ships and not users_interrupt"
+    with contextlib.ExitStack() as stack:
+        address, _ = stack.enter_context(dask_scheduler(folder))
+        for _ in range(2):
+            stack.enter_context(dask_worker(address, folder))
+        engine = f'engine = "dask"\noptions = {{ address = "{address}" }}'
+        # distributed is loaded before: what it leaves in the process is no leak of the first test.
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "distributed", *files]
+        done = subprocess.run(
+            [*command, "-m", "not slow", "-k", left_out],
+            cwd=ROOT,
+            env={**os.environ, "PLUGLINE_TESTED_ENGINE": engine},
+            capture_output=True,
+            text=True,
+            timeout=350,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 @dask_only
