@@ -18,6 +18,7 @@ from types import FunctionType, ModuleType
 from typing import cast
 from weakref import ref
 
+from plugline.kinds import is_a
 from plugline.reloading import lines
 from plugline.reloading.classes import adopt, adopt_member, pair_classes, pair_members, resolved, same_shape, stranded
 from plugline.reloading.codes import left_behind, made_before
@@ -113,7 +114,7 @@ class Adoption:
             # Bound methods that somebody holds have the functions themselves.
             for name, value in vars(old).items():
                 after = vars(new).get(name)
-                if isinstance(value, FunctionType) and isinstance(after, FunctionType):
+                if is_a(value, FunctionType) and is_a(after, FunctionType):
                     self._take_held(value, after)
         for before, after in self._members:
             adopt_member(before, after, self._plan)
@@ -148,11 +149,7 @@ class Adoption:
         """Let running calls, which see the old names, go over to the new functions if they last."""
         for name, before in part.names.items():
             after = shadow.new.get(name)
-            if (
-                isinstance(before, FunctionType)
-                and isinstance(after, FunctionType)
-                and before.__globals__ is part.names
-            ):
+            if is_a(before, FunctionType) and is_a(after, FunctionType) and before.__globals__ is part.names:
                 # What somebody holds is the new one by then, and so it is the content that is led to.
                 transition.route_name(part.names, name, before, clone_function(self._content(after)))
 
@@ -184,7 +181,7 @@ class Adoption:
             name
             for name in new
             # Held by the namespace and the call; and by somebody else.
-            if name in old and old[name].__class__ is FunctionType and getrefcount(old[name]) > 2
+            if name in old and type(old[name]) is FunctionType and getrefcount(old[name]) > 2
         ]
         named: list[tuple[str, FunctionType, object]] = []
         for name in held:
@@ -224,7 +221,7 @@ class Adoption:
         named: list[tuple[str, FunctionType, object]] = []
         for name, before in departed(part).items():
             after = shadow.new.get(name)
-            if isinstance(before, FunctionType) and _is_function(after) and id(after) not in self._canonical:
+            if is_a(before, FunctionType) and _is_function(after) and id(after) not in self._canonical:
                 self._news.append(after)
                 self._canonical[id(after)] = before
                 named.append((name, before, after))
@@ -281,8 +278,8 @@ class Adoption:
     def _take_functions(self, part: Part, shadow: Shadow, named: list[tuple[str, FunctionType, object]]) -> None:
         old, new = part.names, shadow.new
         for name, before, after in named:
-            content = clone_function(after) if isinstance(after, FunctionType) else forwarder(after, before)
-            if isinstance(after, FunctionType):
+            content = clone_function(after) if is_a(after, FunctionType) else forwarder(after, before)
+            if is_a(after, FunctionType):
                 new[name] = before
                 self._contents[id(before)] = after
             self._plan.exchange_functions(before, content)
@@ -357,7 +354,7 @@ def _remember_departed(part: Part, shadow: Shadow) -> None:
     gone = {
         name: value
         for name, value in {**departed(part), **old}.items()
-        if name not in new and isinstance(value, (FunctionType, type)) and value.__module__ == part.name
+        if name not in new and is_a(value, (FunctionType, type)) and value.__module__ == part.name
     }
     shadow.trace.departed = {name: ref(value) for name, value in gone.items()}
 
@@ -367,7 +364,7 @@ def _unpaired(classes: list[type], canonical: dict[int, object]) -> list[type]:
 
 
 def _is_function(value: object) -> bool:
-    return value.__class__ is FunctionType
+    return type(value) is FunctionType
 
 
 def _is_own(function: FunctionType, part: Part) -> bool:

@@ -6,11 +6,13 @@ from sys import getrefcount
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import cast
 
+from plugline.kinds import honest, is_a
 from plugline.reloading.memory import STAND_IN, bases_assigned, class_assigned, clone_function
 from plugline.reloading.plan import Plan
 from plugline.reloading.transition import Transition
 
-_OWN = frozenset({"__dict__", "__weakref__", "__mro__"})
+# What a class statement may define, and nobody can assign: to assign __class__ gives the class another metaclass.
+_OWN = frozenset({"__dict__", "__weakref__", "__mro__", "__class__"})
 _MADE_BY_PYTHON = (GetSetDescriptorType, MemberDescriptorType)
 _ABSENT = object()
 
@@ -20,7 +22,7 @@ def pair_classes(old: dict[str, object], new: dict[str, object], module: str) ->
     seen: set[int] = set()
     for name, value in new.items():
         before = old.get(name)
-        if isinstance(value, type) and isinstance(before, type) and before is not value:
+        if is_a(value, type) and is_a(before, type) and before is not value:
             yield from _pair(before, value, module, seen)
 
 
@@ -34,11 +36,7 @@ def _pair(old: type, new: type, module: str, seen: set[int]) -> Iterator[tuple[t
     olds = vars(old)
     for name, value in list(vars(new).items()):
         before = olds.get(name)
-        if (
-            isinstance(value, type)
-            and isinstance(before, type)
-            and value.__qualname__.startswith(f"{new.__qualname__}.")
-        ):
+        if is_a(value, type) and is_a(before, type) and value.__qualname__.startswith(f"{new.__qualname__}."):
             yield from _pair(before, value, module, seen)
 
 
@@ -103,9 +101,9 @@ def adopt(
         plan.add(last, *undo)  # type: ignore[arg-type]
     for name, value in after.items():
         had = before.get(name, _ABSENT)
-        if had is value or name in _OWN or (isinstance(value, _MADE_BY_PYTHON) and had is not _ABSENT):
+        if had is value or name in _OWN or (is_a(value, _MADE_BY_PYTHON) and had is not _ABSENT):
             continue
-        if isinstance(had, FunctionType) and isinstance(value, FunctionType) and take_function(had, value):
+        if is_a(had, FunctionType) and is_a(value, FunctionType) and take_function(had, value):
             continue
         if transition is not None:
             _route(had, value, transition)
@@ -113,7 +111,7 @@ def adopt(
     gone = before.keys() - after.keys() - _OWN
     for name in gone:
         had, inherited = before[name], _inherited(new, name)
-        if isinstance(had, FunctionType) and isinstance(inherited, FunctionType):
+        if is_a(had, FunctionType) and is_a(inherited, FunctionType):
             take_function(had, inherited)  # for who holds it: that is what the name means now
     _delete_names(old, gone, plan, transition)
     if "_abc_impl" in after:
@@ -132,7 +130,7 @@ def resolved(pairs: list[tuple[type, type]]) -> dict[tuple[type, str], FunctionT
         own = vars(old)
         for above in old.__mro__[1:-1]:
             for name, value in vars(above).items():
-                if isinstance(value, FunctionType) and name not in own:
+                if is_a(value, FunctionType) and name not in own:
                     found.setdefault((old, name), value)
     return found
 
@@ -142,7 +140,7 @@ def stranded(before: dict[tuple[type, str], FunctionType]) -> Iterator[str]:
     for (owner, name), was in before.items():
         now = next((vars(one)[name] for one in owner.__mro__ if name in vars(one)), None)
         # Held by the class that it is in, the dict, the loop and the call.
-        if isinstance(now, FunctionType) and now is not was and getrefcount(was) > 4:
+        if is_a(now, FunctionType) and now is not was and getrefcount(was) > 4:
             yield f"{owner.__qualname__}.{name} as others hold it"
 
 
@@ -185,6 +183,7 @@ def _route(old: object, new: object, transition: Transition) -> None:
 
 def _functions(value: object) -> tuple[FunctionType | None, ...]:
     found: tuple[object, ...]
+    value = honest(value)
     match value:
         case property():
             found = (value.fget, value.fset, value.fdel)
@@ -192,7 +191,7 @@ def _functions(value: object) -> tuple[FunctionType | None, ...]:
             found = (value.__func__, None, None)
         case _:
             found = (value, None, None)
-    return tuple(one if isinstance(one, FunctionType) else None for one in found)
+    return tuple(one if is_a(one, FunctionType) else None for one in found)
 
 
 def _forget_answers(owner: type, plan: Plan) -> None:
@@ -204,7 +203,7 @@ def _forget_answers(owner: type, plan: Plan) -> None:
 def pair_members(old: type, new: type) -> Iterator[tuple[object, object]]:
     """Yield old and new object of each member of an enumeration that both versions have."""
     olds, news = vars(old).get("_member_map_"), vars(new).get("_member_map_")
-    if not isinstance(olds, dict) or not isinstance(news, dict):
+    if not is_a(olds, dict) or not is_a(news, dict):
         return
     done: set[int] = set()
     for name, member in news.items():

@@ -72,7 +72,7 @@ def is_function(code: CodeType) -> bool:
 def nested(code: CodeType) -> Iterator[CodeType]:
     """Yield the code objects in a code object, at every depth."""
     for constant in code.co_consts:
-        if constant.__class__ is CodeType:
+        if type(constant) is CodeType:
             yield constant
             yield from nested(constant)
 
@@ -103,8 +103,8 @@ def _compare_constants(old: CodeType, new: CodeType, comparison: Comparison, *, 
     same = len(olds) == len(news) and all(map(_same_value, olds, news))
     if not same and not inside_function:
         comparison.bodies_only = False
-    befores = [one for one in olds if one.__class__ is CodeType]
-    afters = [one for one in news if one.__class__ is CodeType]
+    befores = [one for one in olds if type(one) is CodeType]
+    afters = [one for one in news if type(one) is CodeType]
     if not befores and not afters:
         return same
     matched = _matched(befores, afters)

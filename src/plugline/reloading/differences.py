@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from types import CodeType, FunctionType, ModuleType
 
+from plugline.kinds import is_a
 from plugline.loading.traces import Trace
 from plugline.reloading.codes import Comparison
 
@@ -25,14 +26,14 @@ def _own_names(names: dict[str, object], module: str) -> dict[str, object]:
     """Return what a module defines itself, by name; methods of its classes too, as ``Class.method``."""
     found = {}
     for name, value in names.items():
-        if name.startswith("__") or isinstance(value, ModuleType):
+        if name.startswith("__") or is_a(value, ModuleType):
             continue
-        home = getattr(value, "__module__", None) if isinstance(value, (FunctionType, type)) else None
+        home = getattr(value, "__module__", None) if is_a(value, (FunctionType, type)) else None
         if home is not None and home != module:
             continue
         found[name] = value
-        if isinstance(value, type):
-            found |= {f"{name}.{part}": inner for part, inner in vars(value).items() if isinstance(inner, FunctionType)}
+        if is_a(value, type):
+            found |= {f"{name}.{part}": inner for part, inner in vars(value).items() if is_a(inner, FunctionType)}
     return found
 
 
@@ -67,9 +68,7 @@ class Differences:
     def _is_made(name: str, names: dict[str, object]) -> bool:
         """Whether it is a method that no one wrote, such as those of a dataclass."""
         value = names[name]
-        return (
-            "." in name and isinstance(value, FunctionType) and value.__name__.startswith("__") and _is_generated(value)
-        )
+        return "." in name and is_a(value, FunctionType) and value.__name__.startswith("__") and _is_generated(value)
 
 
 def _is_generated(function: FunctionType) -> bool:
@@ -80,13 +79,13 @@ def _changed(name: str, before: object, after: object, edited: set[str]) -> bool
     if name in edited:
         return True
     if type(before) is not type(after):
-        return not (isinstance(before, type) and isinstance(after, type))
-    if isinstance(before, FunctionType) and isinstance(after, FunctionType):
+        return not (is_a(before, type) and is_a(after, type))
+    if is_a(before, FunctionType) and is_a(after, FunctionType):
         return not (
             _same_data(before.__defaults__, after.__defaults__)
             and _same_data(before.__kwdefaults__, after.__kwdefaults__)
         )
-    return isinstance(before, _DATA) and _is_plain(before) and _is_plain(after) and repr(before) != repr(after)
+    return is_a(before, _DATA) and _is_plain(before) and _is_plain(after) and repr(before) != repr(after)
 
 
 def _same_data(before: object, after: object) -> bool:
@@ -132,7 +131,7 @@ def _lost(old: dict[str, object], new: dict[str, object], trace: Trace, kept: Se
     """Yield the variables whose values had changed since the load and do not go along."""
     is_untouched = trace.untouched()
     for name, value in old.items():
-        if name in kept or name.startswith("__") or isinstance(value, (ModuleType, FunctionType, type)):
+        if name in kept or name.startswith("__") or is_a(value, (ModuleType, FunctionType, type)):
             continue
         untouched = is_untouched(name, value)
         if untouched is None:

@@ -9,6 +9,7 @@ from types import CodeType, FrameType, FunctionType
 from typing import Any
 from weakref import ref
 
+from plugline.kinds import is_a
 from plugline.loading.traces import Trace, forget_code, ran, succeed_code
 from plugline.reloading import lines
 from plugline.reloading.codes import left_behind, made_before
@@ -35,8 +36,8 @@ def _stands_alone(code: CodeType, names: dict[str, object]) -> bool:
     value: object = None
     for name in code.co_qualname.split("."):
         value = names.get(name)
-        names = vars(value) if isinstance(value, type) else {}  # type: ignore[assignment]
-    return isinstance(value, FunctionType) and value.__code__ is code
+        names = vars(value) if is_a(value, type) else {}  # type: ignore[assignment]
+    return is_a(value, FunctionType) and value.__code__ is code
 
 
 def graft(parts: list[Part], done: Done) -> None:
@@ -112,15 +113,15 @@ def forget_answers(values: Iterable[object]) -> None:
         if (type(value) is FunctionType and not value.__closure__ and not value.__dict__) or id(value) in seen:
             continue
         seen.add(id(value))
-        if isinstance(value, type):
-            pending += (one for one in vars(value).values() if isinstance(one, _MAY_CACHE))
-        elif isinstance(value, (staticmethod, classmethod)):
+        if is_a(value, type):
+            pending += (one for one in vars(value).values() if is_a(one, _MAY_CACHE))
+        elif is_a(value, (staticmethod, classmethod)):
             pending.append(value.__func__)
-        elif isinstance(value, _Cached):
+        elif is_a(value, _Cached):
             value.cache_clear()
             pending.append(getattr(value, "__wrapped__", None))
-        elif isinstance(value, FunctionType):
-            pending += (one for one in contents_of(value) if isinstance(one, _MAY_CACHE))
+        elif is_a(value, FunctionType):
+            pending += (one for one in contents_of(value) if is_a(one, _MAY_CACHE))
 
 
 def has_answers(values: Iterable[object]) -> bool:
@@ -157,7 +158,7 @@ def lead_cached(cached: object, target: object) -> None:
     """Let a cached function call another one, and remember nothing of the one before."""
     cached.cache_clear()  # type: ignore[attr-defined]
     # What it calls is not to be seen from Python; ``__wrapped__`` is only what it says that it calls.
-    inside = [one for one in gc.get_referents(cached) if callable(one) and not isinstance(one, type)]
+    inside = [one for one in gc.get_referents(cached) if callable(one) and not is_a(one, type)]
     if callable(target) and inside and replace_words(cached, {id(inside[0]): target}):
         update_wrapper(cached, target)  # type: ignore[arg-type]
 
@@ -216,7 +217,7 @@ def _docstring(code: CodeType) -> str | None:
     if code.co_name[:1] == "<":
         return None  # a comprehension or lambda has none, and may begin with any constant
     first = code.co_consts[0] if code.co_consts else None
-    if not isinstance(first, str):
+    if not is_a(first, str):
         return None
     # Before 3.14 a function without one has None as its first constant.
     return first if sys.version_info < (3, 14) or code.co_flags & _HAS_DOCSTRING else None

@@ -9,6 +9,7 @@ import gc
 from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FunctionType
 
+from plugline.kinds import is_a
 from plugline.reloading.living import classes_in
 from plugline.reloading.parts import Done, Part
 
@@ -34,7 +35,7 @@ def _told(chain: Iterable[CodeType]) -> list[tuple[int, tuple[str, ...]]]:
 
 def _chain(owner: type) -> tuple[CodeType, ...]:
     functions = (vars(one).get("__init__") for one in owner.__mro__)
-    return tuple(one.__code__ for one in functions if isinstance(one, FunctionType))
+    return tuple(one.__code__ for one in functions if is_a(one, FunctionType))
 
 
 def complete_instances(part: Part, names: dict[str, object], done: Done, before: Chains | None) -> None:
@@ -145,7 +146,7 @@ def _is_safe(value: ast.expr) -> bool:
 def _fields(owner: type) -> Iterator[tuple[type, str, Callable[[], object]]]:
     """Yield the fields of a dataclass that have values made for each instance."""
     fields = vars(owner).get("__dataclass_fields__")
-    if not isinstance(fields, dict):
+    if not is_a(fields, dict):
         return
     import dataclasses  # noqa: PLC0415 - whoever has fields has imported it
 
@@ -160,13 +161,13 @@ def _give(wanted: list[tuple[type, str, Callable[[], object]]]) -> None:
         if type(instance) not in owners:
             continue
         for owner, name, make in wanted:
-            if isinstance(instance, owner) and not _has(instance, name):
+            if is_a(instance, owner) and not _has(instance, name):
                 object.__setattr__(instance, name, make())
 
 
 def _has(instance: object, name: str) -> bool:
     attributes = getattr(instance, "__dict__", None)
-    if isinstance(attributes, dict) and name in attributes:
+    if is_a(attributes, dict) and name in attributes:
         return True
     try:
         object.__getattribute__(instance, name)

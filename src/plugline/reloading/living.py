@@ -10,6 +10,7 @@ from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, Functi
 from typing import TypeAlias, cast
 from weakref import ref
 
+from plugline.kinds import honest, is_a
 from plugline.loading.traces import Trace
 
 Running: TypeAlias = (
@@ -41,6 +42,7 @@ _PLAIN = frozenset({str, bytes, int, float, bool, type(None), type, dict, list, 
 
 
 def _inside_other(value: object) -> Iterable[object]:
+    value = honest(value)
     match value:
         case staticmethod() | classmethod() | MethodType():
             return (value.__func__, *getattr(value, "__dict__", {}).values())
@@ -50,7 +52,7 @@ def _inside_other(value: object) -> Iterable[object]:
             return (value.func,)
         case type():
             return ()
-        case _ if value.__class__.__flags__ & _HEAP and value.__class__.__module__ in _WRAPPERS:
+        case _ if type(value).__flags__ & _HEAP and type(value).__module__ in _WRAPPERS:
             return (getattr(value, "__wrapped__", None),)
         case _:
             return ()
@@ -76,6 +78,7 @@ def count_functions(values: Iterable[object]) -> dict[int, tuple[FunctionType, i
 
 def _functions_at(value: object) -> Iterator[FunctionType]:
     """Yield the function that a value is, or that it wraps."""
+    value = honest(value)
     match value:
         case FunctionType():
             yield value
@@ -104,7 +107,7 @@ def contents_of(function: FunctionType) -> Iterator[object]:
 
 
 def _inside_function(function: FunctionType) -> list[object]:
-    return [one for one in contents_of(function) if isinstance(one, _HOLDS_FUNCTIONS)]
+    return [one for one in contents_of(function) if is_a(one, _HOLDS_FUNCTIONS)]
 
 
 _HOLDS_FUNCTIONS = (FunctionType, MethodType, partial, staticmethod, classmethod, type(lru_cache(len)))
@@ -113,9 +116,9 @@ _HOLDS_FUNCTIONS = (FunctionType, MethodType, partial, staticmethod, classmethod
 def classes_in(names: Iterable[object], module: str) -> Iterator[type]:
     """Yield the classes among values that are defined in a module, and those defined in them."""
     for value in names:
-        if isinstance(value, type) and value.__module__ == module:
+        if is_a(value, type) and value.__module__ == module:
             yield value
-            inner = [one for one in vars(value).values() if isinstance(one, type) and one is not value]
+            inner = [one for one in vars(value).values() if is_a(one, type) and one is not value]
             if inner:
                 yield from classes_in([one for one in inner if _is_inner(one, value)], module)
 
@@ -156,7 +159,7 @@ def find_functions(
         left = [code for code in left if getrefcount(code) > 5 + len(found[id(code)]) + counts[id(code)]]
     if left:
         known.update(map(id, elsewhere))
-        elsewhere += [one for one in gc.get_referrers(*left) if one.__class__ is FunctionType and id(one) not in known]
+        elsewhere += [one for one in gc.get_referrers(*left) if type(one) is FunctionType and id(one) not in known]
     for function in elsewhere:
         found[id(function.__code__)].append(function)
     remember_elsewhere(trace, elsewhere)
@@ -239,7 +242,7 @@ def suspended_on(pairs: Iterable[tuple[CodeType, CodeType]], values: Iterable[ob
     return [
         referrer
         for referrer in (gc.get_referrers(*wanted) if wanted else ())
-        if isinstance(referrer, (GeneratorType, CoroutineType, AsyncGeneratorType)) and id(_code_of(referrer)) in keys
+        if is_a(referrer, (GeneratorType, CoroutineType, AsyncGeneratorType)) and id(_code_of(referrer)) in keys
     ]
 
 

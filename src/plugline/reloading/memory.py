@@ -18,6 +18,8 @@ import sys
 from operator import setitem
 from types import FunctionType, ModuleType
 
+from plugline.kinds import is_a
+
 _WORD = ctypes.sizeof(ctypes.c_void_p)
 HEAD_BYTES = object.__basicsize__
 # A function's fields, in words after the head: globals, builtins, name, qualified name, code, defaults, keyword defaults,
@@ -138,10 +140,14 @@ def bases_assigned(owner: type, bases: tuple[type, ...]) -> list[tuple[object, .
     return [(setitem, word, 0, id(STAND_IN)), (type.__setattr__, owner, "__bases__", bases)]
 
 
+# Not by the name: a class may define an attribute __class__ of its own.
+_set_class = object.__dict__["__class__"].__set__
+
+
 def class_assigned(value: object, kind: type) -> list[tuple[object, ...]]:
     """Return the calls of C functions that let an object be of another class: see :func:`assign_class`."""
-    if not (isinstance(value, type) and (type(value) is type or kind is type)):
-        return [(object.__setattr__, value, "__class__", kind)]
+    if not (is_a(value, type) and (type(value) is type or kind is type)):
+        return [(_set_class, value, kind)]
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(kind))
     word = (ctypes.c_size_t * 1).from_address(id(value) + _TYPE)
     return [(setitem, word, 0, id(kind)), (ctypes.pythonapi.PyType_Modified, ctypes.py_object(value))]
@@ -229,7 +235,7 @@ def assign_class(value: object, kind: type) -> None:
         TypeError: Objects of the two classes have another shape in memory.
     """
     try:
-        object.__setattr__(value, "__class__", kind)
+        _set_class(value, kind)
     except TypeError:
         before = type(value)
         if not (issubclass(before, type) and issubclass(kind, type)) or before.__basicsize__ != kind.__basicsize__:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from types import CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
 
+from plugline.kinds import honest, is_a
 from plugline.reloading.registered import Registry
 
 _MOST = 20_000  # objects; beyond it is data, not registries
@@ -87,13 +88,13 @@ class Reach:
     def _follow_words(self, words: Iterable[str], names: dict[str, object]) -> None:
         for word in words:
             value = names.get(word)
-            if isinstance(value, ModuleType):
+            if is_a(value, ModuleType):
                 self._follow_module(value, words)
             elif value is not None:
                 self._pending.append(value)
 
     def _follow_module(self, module: object, words: Iterable[str]) -> None:
-        if not isinstance(module, ModuleType) or _is_closed(module.__name__):
+        if not is_a(module, ModuleType) or _is_closed(module.__name__):
             return
         names = module.__dict__
         if self._belongs(names):
@@ -101,19 +102,19 @@ class Reach:
         if id(names) not in self._seen:
             self._seen.add(id(names))
             self._modules.append((names, dict(names)))
-        self._pending += [names[word] for word in words if word in names and not isinstance(names[word], ModuleType)]
+        self._pending += [names[word] for word in words if word in names and not is_a(names[word], ModuleType)]
 
     def _walk(self) -> None:
         while self._pending and len(self._seen) < _MOST:
-            value = self._pending.pop()
-            kind = value.__class__
+            value = honest(self._pending.pop())
+            kind = type(value)
             if kind in _PLAIN or id(value) in self._seen:
                 continue
             self._seen.add(id(value))
             match value:
                 case dict() | list() | set() | deque() | bytearray():
                     self._copies.append((value, _copied(value)))
-                    self._pending += value.values() if isinstance(value, dict) else value
+                    self._pending += value.values() if is_a(value, dict) else value
                 case tuple() | frozenset():
                     self._pending += value
                 case FunctionType():
@@ -153,11 +154,11 @@ class Reach:
             return
         names = dict(vars(owner))
         self._copies.append((owner, names))
-        self._pending += (value for value in names.values() if value.__class__ not in _PLAIN)
+        self._pending += (value for value in names.values() if type(value) not in _PLAIN)
         self._pending += owner.__mro__[1:-1]
         self._pending.append(type(owner))
         for value in names.values():
-            if isinstance(value, (staticmethod, classmethod, MethodType)):
+            if is_a(value, (staticmethod, classmethod, MethodType)):
                 self._pending.append(value.__func__)
 
     def _follow_instance(self, value: object) -> None:
@@ -189,13 +190,13 @@ class Reach:
                 for one in kind.__mro__
                 if "__slots__" in vars(one)
                 for name, value in vars(one).items()
-                if isinstance(value, MemberDescriptorType)
+                if is_a(value, MemberDescriptorType)
             ]
         return names
 
     def containers(self) -> list[tuple[Registry, Registry]]:
         """Return the containers that could be registries, each with its copy from before."""
-        return [(one, before) for one, before in self._copies if isinstance(one, (dict, list, set, deque))]  # type: ignore[misc]
+        return [(one, before) for one, before in self._copies if is_a(one, (dict, list, set, deque))]  # type: ignore[misc]
 
     @staticmethod
     def containers_in(values: Iterable[object]) -> set[int]:
@@ -204,9 +205,9 @@ class Reach:
         pending = list(values)
         while pending:
             value = pending.pop()
-            if isinstance(value, (dict, list, set, deque, tuple)) and id(value) not in found:
+            if is_a(value, (dict, list, set, deque, tuple)) and id(value) not in found:
                 found.add(id(value))
-                pending += value.values() if isinstance(value, dict) else value
+                pending += value.values() if is_a(value, dict) else value
         return found
 
     def copies(self) -> list[object]:
@@ -254,7 +255,7 @@ def _withdraw(container: object, before: object, marked: object) -> None:
 
 
 def _copied_any(value: object) -> object:
-    return dict(vars(value)) if isinstance(value, type) else _copied(value)
+    return dict(vars(value)) if is_a(value, type) else _copied(value)
 
 
 def _copied(value: object) -> object:
@@ -275,7 +276,7 @@ def _copied(value: object) -> object:
 
 def _is_closed(name: object) -> bool:
     """Whether a module is none that a plugin would register with: the standard library's, or ours."""
-    top = name.partition(".")[0] if isinstance(name, str) else ""
+    top = name.partition(".")[0] if is_a(name, str) else ""
     return top in sys.stdlib_module_names or (top == "plugline" and top != name)
 
 
@@ -286,10 +287,10 @@ def _words(*codes: CodeType) -> set[str]:
         code = pending.pop()
         words.update(code.co_names)
         for constant in code.co_consts:
-            if constant.__class__ is CodeType:
+            if type(constant) is CodeType:
                 pending.append(constant)
-            elif constant.__class__ is tuple:
-                words.update(part for part in constant if part.__class__ is str)
+            elif type(constant) is tuple:
+                words.update(part for part in constant if type(part) is str)
     return words
 
 

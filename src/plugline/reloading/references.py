@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from sys import getrefcount
 from types import CellType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 
+from plugline.kinds import honest, is_a
 from plugline.loading.traces import own_references
 from plugline.reloading.living import reachable_functions
 from plugline.reloading.memory import assign_class, replace_words
@@ -77,8 +78,7 @@ def replace_everywhere(
     left = [
         one
         for one in news
-        if not isinstance(one, type)
-        or getrefcount(one) > 2 + held + known.get(id(one), 0) + own_references(one, cell=False)
+        if not is_a(one, type) or getrefcount(one) > 2 + held + known.get(id(one), 0) + own_references(one, cell=False)
     ]
     if not left:
         return []
@@ -98,8 +98,8 @@ def _held_by_classes(news: list[object]) -> dict[int, int]:
     """Return how often each class among some is in the definition of another one of them, by its ``id``."""
     found: dict[int, int] = {}
     for owner in news:
-        for value in vars(owner).values() if isinstance(owner, type) else ():
-            if isinstance(value, type):
+        for value in vars(owner).values() if is_a(owner, type) else ():
+            if is_a(value, type):
                 found[id(value)] = found.get(id(value), 0) + 1
     return found
 
@@ -122,6 +122,8 @@ def _held_elsewhere(values: list[object]) -> list[object]:
 
 def replace_in(holder: object, wanted: dict[int, object]) -> bool:
     """Let one object hold others instead. Returns whether it held any, and now does not."""
+    instance = holder
+    holder = honest(holder)
     match holder:
         case dict():
             return _replace_in_dict(holder, wanted)
@@ -143,7 +145,7 @@ def replace_in(holder: object, wanted: dict[int, object]) -> bool:
         case GetSetDescriptorType() | MemberDescriptorType() | ModuleType() | FunctionType() | frozenset():
             return False
         case _:
-            return _replace_in_instance(holder, wanted)
+            return _replace_in_instance(instance, wanted)
 
 
 def _replace_in_dict(holder: dict[object, object], wanted: dict[int, object]) -> bool:
@@ -162,7 +164,7 @@ def _replace_in_dict(holder: dict[object, object], wanted: dict[int, object]) ->
 
 
 def _holds(key: object, wanted: dict[int, object]) -> bool:
-    return isinstance(key, tuple) and any(id(part) in wanted or _holds(part, wanted) for part in key)
+    return is_a(key, tuple) and any(id(part) in wanted or _holds(part, wanted) for part in key)
 
 
 def _replaced_key(key: object, wanted: dict[int, object]) -> object:
@@ -197,9 +199,9 @@ def _replace_in_tuple(holder: tuple[object, ...], wanted: dict[int, object]) -> 
         return False
     # As a key it has another hash then: whoever has it as a key is put in order first.
     for owner in gc.get_referrers(holder):
-        if owner.__class__ is dict and _is_in(holder, owner):
+        if type(owner) is dict and _is_in(holder, owner):
             _replace_in_dict(owner, wanted)
-        elif owner.__class__ is set and _is_in(holder, owner):
+        elif type(owner) is set and _is_in(holder, owner):
             _replace_in_set(owner, wanted)
     replace_words(holder, wanted, items=len(holder))
     return True
@@ -214,7 +216,7 @@ def _is_in(key: tuple[object, ...], owner: dict[object, object] | set[object]) -
 
 def _replace_in_instance(holder: object, wanted: dict[int, object]) -> bool:
     kind = wanted.get(id(type(holder)))
-    if isinstance(kind, type):
+    if is_a(kind, type):
         assign_class(holder, kind)
     attributes = attributes_of(holder)
     changed = attributes is not None and _replace_in_dict(attributes, wanted)

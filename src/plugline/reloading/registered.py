@@ -7,6 +7,7 @@ from operator import setitem
 from types import FunctionType, MethodType
 from weakref import ref
 
+from plugline.kinds import honest, is_a
 from plugline.reloading.plan import Plan
 
 Registry = dict[object, object] | list[object] | deque[object] | set[object]
@@ -34,6 +35,8 @@ class Owners:
         """Whether it is theirs."""
         if depth == 0:
             return False
+        kind = type(value)
+        value = honest(value)
         match value:
             case FunctionType():
                 return id(value.__globals__) in self._names or any(
@@ -50,21 +53,22 @@ class Owners:
             case tuple() | list():
                 return len(value) <= _LONG and any(self.owns(one, depth - 1) for one in value)
             case _:
-                return id(type(value)) in self._classes
+                return id(kind) in self._classes
 
     def registered(self, value: object) -> bool:
         """Whether it was their load that put it where it is, and not somebody later, as far as that can be told."""
+        value = honest(value)
         match value:
             case FunctionType() | type():
                 return id(value) in self._held or id(value) not in self._bound
             case tuple() | list():
                 return any(self.registered(one) for one in value if self.owns(one))
             case MethodType():
-                return self.registered(value.__func__) if isinstance(value.__func__, FunctionType) else False
+                return self.registered(value.__func__) if is_a(value.__func__, FunctionType) else False
             case ref():
                 return self.registered(value())
             case _:
-                return isinstance(value, partial)
+                return is_a(value, partial)
 
 
 def _contents(function: FunctionType) -> Iterable[object]:
@@ -107,11 +111,7 @@ class Settling:
         for key, value in before.items():
             if registry.get(key, self) is not value or id(key) in again or not (old.owns(value) or old.owns(key)):
                 continue
-            if (
-                old.registered(value)
-                or old.registered(key)
-                or (changed and not isinstance(value, (FunctionType, type)))
-            ):
+            if old.registered(value) or old.registered(key) or (changed and not is_a(value, (FunctionType, type))):
                 self._gone.append(key)
 
     def _plan_set(self, registry: set[object], before: set[object], old: Owners) -> None:
@@ -119,7 +119,7 @@ class Settling:
         for one in before:
             if one in registry and old.owns(one):
                 if describe(one) in new:
-                    if not isinstance(one, (FunctionType, type)):
+                    if not is_a(one, (FunctionType, type)):
                         self._gone.append(one)
                 elif old.registered(one):
                     self._gone.append(one)
@@ -136,16 +136,16 @@ class Settling:
             match_at = next((place for place, (_, other) in enumerate(new) if other == described), None)
             if match_at is not None:
                 self._moves.append((new.pop(match_at)[0], index))
-            elif old.registered(one) or (new and not isinstance(one, (FunctionType, type))):
+            elif old.registered(one) or (new and not is_a(one, (FunctionType, type))):
                 self._gone.append(index)
 
     def settle(self, plan: Plan) -> None:
         """Plan to let what was registered again stand where it stood, and what was not be gone."""
         registry = self._registry
-        if isinstance(registry, dict):
+        if is_a(registry, dict):
             for key in self._gone:
                 plan.add((registry.pop, key, None), (setitem, registry, key, registry[key]))
-        elif isinstance(registry, set):
+        elif is_a(registry, set):
             plan.add((registry.difference_update, self._gone), (registry.update, self._gone))
         else:
             self._settle_list(registry, plan)
@@ -157,7 +157,7 @@ class Settling:
             after[to] = before[at]
         dropped = {*(at for at, _ in self._moves), *self._gone}
         after = [one for index, one in enumerate(after) if index not in dropped]
-        if isinstance(registry, list):
+        if is_a(registry, list):
             plan.add((setitem, registry, slice(None), after), (setitem, registry, slice(None), before))
         else:
             plan.add((registry.clear,), (registry.extend, before))
@@ -166,6 +166,8 @@ class Settling:
 
 def describe(value: object) -> tuple[object, ...]:
     """Return what an entry and its successor have in common."""
+    kind = type(value)
+    value = honest(value)
     match value:
         case FunctionType():
             return ("function", value.__module__, value.__qualname__)
@@ -182,4 +184,4 @@ def describe(value: object) -> tuple[object, ...]:
         case str() | int() | float() | bytes() | None:
             return ("value", value)
         case _:
-            return ("instance", type(value).__module__, type(value).__qualname__)
+            return ("instance", kind.__module__, kind.__qualname__)

@@ -10,6 +10,7 @@ import sys
 from contextlib import suppress
 from types import FrameType
 
+from plugline.kinds import is_a
 from plugline.reloading.classes import pair_members, slots_of, solid_base
 from plugline.reloading.memory import assign_bases
 from plugline.reloading.references import replace_in
@@ -81,9 +82,9 @@ def _made_anew(instance: object, old: type, new: type) -> object | None:
     try:
         # By the constructor of the part that is written in C: what the class itself says is not to be done again.
         made_of = solid_base(new)
-        arguments = instance.args if isinstance(instance, BaseException) else ()
+        arguments = instance.args if is_a(instance, BaseException) else ()
         successor: object = made_of.__new__(new, *arguments)
-        if isinstance(instance, BaseException) and isinstance(successor, BaseException):
+        if is_a(instance, BaseException) and is_a(successor, BaseException):
             successor.__traceback__, successor.__cause__ = instance.__traceback__, instance.__cause__
             successor.__context__, successor.__suppress_context__ = instance.__context__, instance.__suppress_context__
         elif made_of is not object:

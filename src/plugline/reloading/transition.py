@@ -19,6 +19,7 @@ from time import sleep
 from types import CodeType, FrameType, FunctionType
 
 from plugline.clock import monotonic_seconds
+from plugline.kinds import is_a
 from plugline.reloading.memory import clone_function
 from plugline.reloading.plan import Plan
 
@@ -186,7 +187,7 @@ class Transition:
 _leading_code = next(
     constant
     for constant in Transition._leading.__code__.co_consts  # noqa: SLF001 - it is in this module
-    if isinstance(constant, CodeType) and constant.co_name == "lead"
+    if is_a(constant, CodeType) and constant.co_name == "lead"
 )
 
 
