@@ -1,6 +1,7 @@
 """What holds for every test: it leaves nothing behind."""
 
 import gc
+import signal
 import sys
 import threading
 import time
@@ -10,9 +11,9 @@ from types import ModuleType
 
 import pytest
 
-from tests.interrupts import take_interrupts
-
-take_interrupts()
+# Who starts the tests in the background of a shell script has them ignore Ctrl-C, which is what some of them press.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 collect_ignore = ["plugins", "typing"]  # other people's files, and files for type checkers
 

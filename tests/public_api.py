@@ -24,7 +24,9 @@ def _lines(name: str, value: object) -> Iterator[str]:
     if isinstance(value, type):
         yield f"class {name}"
         for member in sorted(_members(value)):
-            yield f"  {name}.{member}{_parameters(inspect.getattr_static(value, member, None))}"
+            # How it is made may be written when it is first looked at.
+            found = getattr(value, member) if member == "__init__" else inspect.getattr_static(value, member, None)
+            yield f"  {name}.{member}{_parameters(found)}"
     elif isinstance(value, ModuleType) or not callable(value):
         yield name
     else:

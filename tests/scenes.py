@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.interrupts import take_interrupts
-
 GOOD = 'def transform(record):\n    return record\n\n\ndef describe():\n    return "good"\n'
 RECORDS = '{"id": 1, "name": "Ada"}\n{"id": 2, "name": null}\n'
 SOURCE_SINK = '[source]\npath = "in.ndjson"\n\n[sink]\npath = "out.ndjson"\n'
@@ -120,7 +118,10 @@ def until(condition: Callable[[], object], process: "subprocess.Popen[str]") -> 
 
 def start(*words: str, folder: Path) -> "subprocess.Popen[str]":
     """Type a command, and do not wait for its end."""
-    take_interrupts()  # the page is also made where no tests are run
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # the page is also made where no tests are run: see tests/conftest.py
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         [sys.executable, "-m", "plugline", *words],
         cwd=folder,

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from io import TextIOWrapper
 from mmap import mmap
 from struct import Struct
 from types import FrameType
@@ -234,9 +235,7 @@ class _Process:
         return self.orders, self.answers, self._life
 
     def _fork(self, runner: SplitRunner, orders: int, answers: int, life: int, closed: list[int]) -> int:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
+        _flush_talk()
         pid = os.fork()
         if pid:
             return pid
@@ -252,9 +251,7 @@ class _Process:
         except BaseException:  # noqa: BLE001 - nothing of the parent's stack may run here
             sys.excepthook(*sys.exc_info())
         finally:
-            for stream in (sys.stdout, sys.stderr):
-                if stream is not None:
-                    stream.flush()
+            _flush_talk()
             os._exit(status)
 
     def give(self, task: _Task) -> None:
@@ -407,6 +404,14 @@ def _die_with(life: int) -> None:
         os._exit(1)  # it had ended before
 
 
+def _flush_talk() -> None:
+    """Write out what plugins printed."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with suppress(OSError, ValueError):  # closed on the other side, or by a plugin
+                stream.flush()
+
+
 def _pass_over(number: int, frame: FrameType | None) -> None:
     """Do nothing about a signal."""
 
@@ -431,6 +436,11 @@ class _Serving:
         # A function and not SIG_IGN, which programs that a plugin starts would inherit.
         signal.signal(signal.SIGINT, _pass_over)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(
+                    line_buffering=True
+                )  # lines of several processes come one after the other, and whole
         self._note(_NOTHING_NOTED, 0)
         if self._runner is None:
             message = self._receive()
@@ -449,6 +459,7 @@ class _Serving:
                 answer: object = self._packed(part, slot)
             except BaseException as error:  # noqa: BLE001 - it is raised again where the run is
                 answer = _portable(error)
+            _flush_talk()  # before the parent, which may have all that it wants, ends us
             self._send(answer)
 
     def _run(self, runner: SplitRunner, split: Split, killers: Mapping[int, tuple[int, str]], *, careful: bool) -> Part:

@@ -73,7 +73,7 @@ class PlanRunner:
             self._bound = BoundPlan(self._plan)
         return self._bound
 
-    def prepare(self) -> None:
+    def prepare(self, splits: Sequence[Split] = ()) -> None:
         """See :class:`~plugline.records.PreparedRunner`."""
         self.bind()
         findings = []

@@ -732,8 +732,8 @@ def _compressed(raw: io.RawIOBase, suffix: str) -> object:
 
 def standard_writer() -> Callable[[object], int]:
     """Return what writes to standard output, and says how much of it was taken."""
+    sys.stdout.flush()  # its text, too
     buffer = sys.stdout.buffer
-    buffer.flush()
     try:
         descriptor = buffer.fileno()
     except (OSError, ValueError):

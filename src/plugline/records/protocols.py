@@ -311,8 +311,11 @@ class CarefulRunner(SplitRunner, Protocol):
 class PreparedRunner(SplitRunner, Protocol):
     """A runner that can find out on a worker, before the first record, whether it will be able to work there."""
 
-    def prepare(self) -> None:
+    def prepare(self, splits: Sequence[Split] = ()) -> None:
         """Load what there is to load, and look for inputs and for the folder of the output.
+
+        Args:
+            splits: Not needed: a runner knows its inputs. Engines may give what they have.
 
         Raises:
             ConfigurationError: Something is missing on this worker; carries all findings.

@@ -91,6 +91,8 @@ def test_help_imports_no_command_and_nothing_costly() -> None:
         "plugline.cli.guard",
         "plugline.cli.render",
         "plugline.findings",
+        "plugline.names",
+        "plugline.typed",
         "plugline.values",
     }
     assert not {"orjson", "rich", "difflib", "tomllib"} & set(done.stderr.split())

@@ -29,11 +29,11 @@ slow = pytest.mark.slow
 any_number = pytest.mark.parametrize("run", ["processes = 1", "processes = 2", "processes = 3\nordered = false"])
 
 
-def job(folder: Path, *, steps: tuple[str, ...] = ("upper",), **more: str | bytes) -> Pipeline:
+def job(folder: Path, *, steps: tuple[str, ...] = ("upper",), **more: object) -> Pipeline:
     folder.mkdir(exist_ok=True)
     plugins = {"upper.py": UPPER, "kill.py": KILL, "fail.py": FAIL}
-    options = {"source": SOURCE, **more}
-    return pipeline(folder, plugins=plugins, steps=steps, **options)  # type: ignore[arg-type]
+    options = {"plugins": plugins, "source": SOURCE, **more}
+    return pipeline(folder, steps=steps, **options)  # type: ignore[arg-type]
 
 
 def ids(made: Pipeline) -> list[int]:
@@ -172,6 +172,27 @@ def test_beside_other_threads_each_process_is_an_interpreter_of_its_own(tmp_path
         until.set()
         thread.join()
     assert (report.records_in, report.failed) == (30_000, 33)
+
+
+@slow
+@pytest.mark.parametrize("thread", ["", "threading.Thread(target=threading.Event().wait, daemon=True).start()"])
+def test_what_plugins_print_in_split_processes_arrives(tmp_path: Path, thread: str) -> None:
+    talk = processor("print('said', record['id'])\nreturn record")
+    job(tmp_path, steps=("talk",), plugins={"talk.py": talk}, run="processes = 2")
+    program = f"import sys, threading; from plugline.cli import main; {thread or 'pass'}; sys.exit(main(['run', '-q']))"
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=buffered,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+    said = [line for line in done.stdout.splitlines() if line.startswith("said")]
+    assert sorted(said) == sorted(f"said {record['id']}" for record in RECORDS)
 
 
 @slow
