@@ -114,7 +114,7 @@ class Adoption:
             # Bound methods that somebody holds have the functions themselves.
             for name, value in vars(old).items():
                 after = vars(new).get(name)
-                if is_a(value, FunctionType) and is_a(after, FunctionType):
+                if type(value) is FunctionType and type(after) is FunctionType:
                     self._take_held(value, after)
         for before, after in self._members:
             adopt_member(before, after, self._plan)
@@ -149,7 +149,7 @@ class Adoption:
         """Let running calls, which see the old names, go over to the new functions if they last."""
         for name, before in part.names.items():
             after = shadow.new.get(name)
-            if is_a(before, FunctionType) and is_a(after, FunctionType) and before.__globals__ is part.names:
+            if type(before) is FunctionType and type(after) is FunctionType and before.__globals__ is part.names:
                 # What somebody holds is the new one by then, and so it is the content that is led to.
                 transition.route_name(part.names, name, before, clone_function(self._content(after)))
 
@@ -221,7 +221,7 @@ class Adoption:
         named: list[tuple[str, FunctionType, object]] = []
         for name, before in departed(part).items():
             after = shadow.new.get(name)
-            if is_a(before, FunctionType) and _is_function(after) and id(after) not in self._canonical:
+            if type(before) is FunctionType and _is_function(after) and id(after) not in self._canonical:
                 self._news.append(after)
                 self._canonical[id(after)] = before
                 named.append((name, before, after))
@@ -278,8 +278,8 @@ class Adoption:
     def _take_functions(self, part: Part, shadow: Shadow, named: list[tuple[str, FunctionType, object]]) -> None:
         old, new = part.names, shadow.new
         for name, before, after in named:
-            content = clone_function(after) if is_a(after, FunctionType) else forwarder(after, before)
-            if is_a(after, FunctionType):
+            content = clone_function(after) if type(after) is FunctionType else forwarder(after, before)
+            if type(after) is FunctionType:
                 new[name] = before
                 self._contents[id(before)] = after
             self._plan.exchange_functions(before, content)

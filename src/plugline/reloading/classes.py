@@ -103,7 +103,7 @@ def adopt(
         had = before.get(name, _ABSENT)
         if had is value or name in _OWN or (is_a(value, _MADE_BY_PYTHON) and had is not _ABSENT):
             continue
-        if is_a(had, FunctionType) and is_a(value, FunctionType) and take_function(had, value):
+        if type(had) is FunctionType and type(value) is FunctionType and take_function(had, value):
             continue
         if transition is not None:
             _route(had, value, transition)
@@ -111,7 +111,7 @@ def adopt(
     gone = before.keys() - after.keys() - _OWN
     for name in gone:
         had, inherited = before[name], _inherited(new, name)
-        if is_a(had, FunctionType) and is_a(inherited, FunctionType):
+        if type(had) is FunctionType and type(inherited) is FunctionType:
             take_function(had, inherited)  # for who holds it: that is what the name means now
     _delete_names(old, gone, plan, transition)
     if "_abc_impl" in after:
@@ -130,7 +130,7 @@ def resolved(pairs: list[tuple[type, type]]) -> dict[tuple[type, str], FunctionT
         own = vars(old)
         for above in old.__mro__[1:-1]:
             for name, value in vars(above).items():
-                if is_a(value, FunctionType) and name not in own:
+                if type(value) is FunctionType and name not in own:
                     found.setdefault((old, name), value)
     return found
 
@@ -140,7 +140,7 @@ def stranded(before: dict[tuple[type, str], FunctionType]) -> Iterator[str]:
     for (owner, name), was in before.items():
         now = next((vars(one)[name] for one in owner.__mro__ if name in vars(one)), None)
         # Held by the class that it is in, the dict, the loop and the call.
-        if is_a(now, FunctionType) and now is not was and getrefcount(was) > 4:
+        if type(now) is FunctionType and now is not was and getrefcount(was) > 4:
             yield f"{owner.__qualname__}.{name} as others hold it"
 
 
@@ -191,7 +191,7 @@ def _functions(value: object) -> tuple[FunctionType | None, ...]:
             found = (value.__func__, None, None)
         case _:
             found = (value, None, None)
-    return tuple(one if is_a(one, FunctionType) else None for one in found)
+    return tuple(one if type(one) is FunctionType else None for one in found)
 
 
 def _forget_answers(owner: type, plan: Plan) -> None:

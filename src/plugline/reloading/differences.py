@@ -24,16 +24,21 @@ def _shown(code: CodeType) -> str:
 
 def _own_names(names: dict[str, object], module: str) -> dict[str, object]:
     """Return what a module defines itself, by name; methods of its classes too, as ``Class.method``."""
-    found = {}
+    found: dict[str, object] = {}
     for name, value in names.items():
-        if name.startswith("__") or is_a(value, ModuleType):
+        if name.startswith("__"):
             continue
-        home = getattr(value, "__module__", None) if is_a(value, (FunctionType, type)) else None
-        if home is not None and home != module:
+        if type(value) is FunctionType:
+            if value.__module__ in (None, module):
+                found[name] = value
             continue
-        found[name] = value
-        if is_a(value, type):
-            found |= {f"{name}.{part}": inner for part, inner in vars(value).items() if is_a(inner, FunctionType)}
+        if is_a(value, ModuleType):
+            continue
+        if not is_a(value, type):
+            found[name] = value
+        elif getattr(value, "__module__", None) in (None, module):
+            found[name] = value
+            found |= {f"{name}.{part}": inner for part, inner in vars(value).items() if type(inner) is FunctionType}
     return found
 
 
@@ -68,7 +73,7 @@ class Differences:
     def _is_made(name: str, names: dict[str, object]) -> bool:
         """Whether it is a method that no one wrote, such as those of a dataclass."""
         value = names[name]
-        return "." in name and is_a(value, FunctionType) and value.__name__.startswith("__") and _is_generated(value)
+        return "." in name and type(value) is FunctionType and value.__name__.startswith("__") and _is_generated(value)
 
 
 def _is_generated(function: FunctionType) -> bool:
@@ -80,7 +85,7 @@ def _changed(name: str, before: object, after: object, edited: set[str]) -> bool
         return True
     if type(before) is not type(after):
         return not (is_a(before, type) and is_a(after, type))
-    if is_a(before, FunctionType) and is_a(after, FunctionType):
+    if type(before) is FunctionType and type(after) is FunctionType:
         return not (
             _same_data(before.__defaults__, after.__defaults__)
             and _same_data(before.__kwdefaults__, after.__kwdefaults__)

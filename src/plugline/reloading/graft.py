@@ -37,7 +37,7 @@ def _stands_alone(code: CodeType, names: dict[str, object]) -> bool:
     for name in code.co_qualname.split("."):
         value = names.get(name)
         names = vars(value) if is_a(value, type) else {}  # type: ignore[assignment]
-    return is_a(value, FunctionType) and value.__code__ is code
+    return type(value) is FunctionType and value.__code__ is code
 
 
 def graft(parts: list[Part], done: Done) -> None:
@@ -120,7 +120,7 @@ def forget_answers(values: Iterable[object]) -> None:
         elif is_a(value, _Cached):
             value.cache_clear()
             pending.append(getattr(value, "__wrapped__", None))
-        elif is_a(value, FunctionType):
+        elif type(value) is FunctionType:
             pending += (one for one in contents_of(value) if is_a(one, _MAY_CACHE))
 
 

@@ -35,7 +35,7 @@ def _told(chain: Iterable[CodeType]) -> list[tuple[int, tuple[str, ...]]]:
 
 def _chain(owner: type) -> tuple[CodeType, ...]:
     functions = (vars(one).get("__init__") for one in owner.__mro__)
-    return tuple(one.__code__ for one in functions if is_a(one, FunctionType))
+    return tuple(one.__code__ for one in functions if type(one) is FunctionType)
 
 
 def complete_instances(part: Part, names: dict[str, object], done: Done, before: Chains | None) -> None:

@@ -113,12 +113,19 @@ def _inside_function(function: FunctionType) -> list[object]:
 _HOLDS_FUNCTIONS = (FunctionType, MethodType, partial, staticmethod, classmethod, type(lru_cache(len)))
 
 
+# What most of a module's and a class's values are.
+_NO_CLASSES = frozenset(
+    {str, int, bool, float, tuple, dict, type(None), FunctionType, property, staticmethod, classmethod}
+)
+
+
 def classes_in(names: Iterable[object], module: str) -> Iterator[type]:
     """Yield the classes among values that are defined in a module, and those defined in them."""
     for value in names:
-        if is_a(value, type) and value.__module__ == module:
+        if type(value) not in _NO_CLASSES and is_a(value, type) and value.__module__ == module:
             yield value
-            inner = [one for one in vars(value).values() if is_a(one, type) and one is not value]
+            within = vars(value).values()
+            inner = [one for one in within if type(one) not in _NO_CLASSES and is_a(one, type) and one is not value]
             if inner:
                 yield from classes_in([one for one in inner if _is_inner(one, value)], module)
 

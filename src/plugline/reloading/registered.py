@@ -64,7 +64,7 @@ class Owners:
             case tuple() | list():
                 return any(self.registered(one) for one in value if self.owns(one))
             case MethodType():
-                return self.registered(value.__func__) if is_a(value.__func__, FunctionType) else False
+                return self.registered(value.__func__) if type(value.__func__) is FunctionType else False
             case ref():
                 return self.registered(value())
             case _:
