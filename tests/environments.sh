@@ -11,6 +11,8 @@ make_uv() {
 install_into() {
     local into=$1
     shift
-    # pip may have been told of certificates and indexes that uv knows nothing of.
-    "$uv" pip install --quiet --python "$into" "$@" 2>/dev/null || "$into" -m pip install --quiet --disable-pip-version-check "$@"
+    # pip may have been told of certificates and indexes that uv knows nothing of. Neither writes bytecode: some of what is
+    # installed is copied as plugins, in which it is looked for.
+    "$uv" pip install --quiet --python "$into" "$@" 2>/dev/null ||
+        "$into" -m pip install --quiet --disable-pip-version-check --no-compile "$@"
 }
