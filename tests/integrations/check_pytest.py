@@ -56,7 +56,10 @@ def project(tmp_path: Path) -> Path:
     folder.mkdir()
     for name in DROPPED:
         source = Path(found.stdout.strip()) / name
-        shutil.copytree(source, folder / name) if source.is_dir() else shutil.copy(source, folder / name)
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
     (tmp_path / "test_all.py").write_text(TESTS)
     (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     return tmp_path
