@@ -106,6 +106,7 @@ class Spark:
     @contextmanager
     def _connected(self) -> Iterator[Any]:
         import os  # noqa: PLC0415
+        import signal  # noqa: PLC0415
         import sys  # noqa: PLC0415
 
         import pyspark  # noqa: PLC0415 - a second, and not installed with the tool
@@ -130,7 +131,11 @@ class Spark:
             os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
             settings = settings.set("spark.driver.host", "127.0.0.1").set("spark.ui.port", "0")
             settings = settings.set("spark.ui.enabled", "true" if self.dashboard else "false")
+        handler = signal.getsignal(signal.SIGINT)
         context = pyspark.SparkContext(conf=settings)
+        with suppress(ValueError, TypeError):  # not in the main thread, where Spark has not set its own either
+            # Spark's talks to Java in the middle of whatever is being said to Java.
+            signal.signal(signal.SIGINT, handler)
         try:
             yield context
         finally:
