@@ -1,4 +1,4 @@
-"""Aim, missed so far: a start of pytest with ten plugins from a folder takes at most 1.10 of one with the same ten installed.
+"""Claim: a start of pytest with ten plugins from a folder takes at most 1.10 of one with the same ten installed.
 
 Whole processes that run one test; installed means a distribution each, with an entry point and bytecode, as an installer leaves them. Both
 sides have run before, so that what is kept from run to run is kept. Each plugin has an option, a fixture, a report section and assertions.
