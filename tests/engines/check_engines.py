@@ -297,6 +297,29 @@ def test_ctrl_c_ends_the_run_with_its_cluster_and_another_engine_goes_on(folder:
 
 
 @every_engine
+def test_ctrl_c_while_the_cluster_is_shut_down_comes_too_late(folder: Path, engine: str) -> None:
+    ended(job(folder, "local", steps="tidy"), folder, 1)
+    command = [word for word in job(folder, engine, steps="tidy") if word != "-q"]
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not (folder / engine / "out.ndjson").exists() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+        _, said = process.communicate(timeout=60)
+        deadline = time.monotonic() + 20
+        while (left := session(process.pid)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    assert process.returncode == 1, said
+    assert "20,0" in said
+    assert "interrupted" not in said
+    assert "Traceback" not in said
+    assert not left
+    same_files(folder, engine)
+
+
+@every_engine
 def test_a_scheduler_that_goes_away_ends_the_run_and_it_is_gone_on_with(folder: Path, engine: str) -> None:
     more = "split_bytes = 16384"  # so that there is something left to do
     ended(job(folder, "local", steps="tidy slow", run=more), folder, 1)

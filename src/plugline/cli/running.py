@@ -24,6 +24,7 @@ from plugline.pipeline.plan import Plan, make_plan
 from plugline.pipeline.report import RunReport
 from plugline.pipeline.run import run_plan
 from plugline.pipeline.swapping import Watch
+from plugline.pipeline.unhurried import unhurried
 
 _STANDARD = "-"
 _QUIET = frozenset({"-q", "--quiet"})
@@ -118,22 +119,23 @@ def run_configured(
         else:
             render.say_findings(error.findings)
         return MISUSED
-    _log("run ended" if stop is None else "run stopped", report)
-    written = seeing.write_page(report)
-    if as_json:
-        findings = [render.finding_data(stop.finding)] if stop is not None else []
-        render.tell_json({**report_data(report), "findings": findings, **seeing.data(report)}, talk=to_stdout)
-    else:
-        if stop is not None:
-            render.say_findings([stop.finding])
-        if not quiet or report.failed or stop is not None:
-            render.say(summary(report))
-        seeing.say(report)
-        if invocation.verbose:
-            _say_tracebacks(report)
-    if stop is not None or follow:
-        return _stop_code(stop, invocation)
-    return FAULTS if report.failed or not written else OK
+    with unhurried():
+        _log("run ended" if stop is None else "run stopped", report)
+        written = seeing.write_page(report)
+        if as_json:
+            findings = [render.finding_data(stop.finding)] if stop is not None else []
+            render.tell_json({**report_data(report), "findings": findings, **seeing.data(report)}, talk=to_stdout)
+        else:
+            if stop is not None:
+                render.say_findings([stop.finding])
+            if not quiet or report.failed or stop is not None:
+                render.say(summary(report))
+            seeing.say(report)
+            if invocation.verbose:
+                _say_tracebacks(report)
+        if stop is not None or follow:
+            return _stop_code(stop, invocation)
+        return FAULTS if report.failed or not written else OK
 
 
 @contextmanager

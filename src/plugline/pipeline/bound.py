@@ -221,6 +221,19 @@ def bound_engine(plan: Plan) -> Iterator[Engine]:
         try:
             yield engine
         finally:
-            close = getattr(engine, "close", None)
-            if close is not None:
-                close()
+            _close(engine, use.name)
+
+
+def _close(engine: Engine, name: str) -> None:
+    """Close an engine where it has something to close. What the run became is as it is, whatever that raises."""
+    close = getattr(engine, "close", None)
+    if close is None:
+        return
+    try:
+        close()
+    except BaseException as error:
+        if users_own_interrupt(error):
+            raise
+        import logging  # noqa: PLC0415 - costly, and only for what should not happen
+
+        logging.getLogger(__name__).warning("the engine %r could not be closed: %s", name, describe_error(error))

@@ -1,7 +1,6 @@
 """A plan to a run that goes on until it is told to end."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
 
 from plugline.discovery.source import ParsedOnce
 from plugline.errors import ConfigurationError
@@ -14,6 +13,7 @@ from plugline.pipeline.remote import has_scheme
 from plugline.pipeline.report import RunReport
 from plugline.pipeline.run import OneByOne, PlanRun, PlanRunner, entered, identity_of_use
 from plugline.pipeline.split import ProgressCall
+from plugline.pipeline.unhurried import UnhurriedStack
 from plugline.records import Engine
 
 
@@ -43,7 +43,7 @@ def follow_plan(
     refuse_following(plan)
     while True:
         following = _Follow(plan, changed)
-        with ExitStack() as stack:
+        with UnhurriedStack() as stack:
             runner = PlanRunner(plan)
             with ParsedOnce() as parsed:
                 bound = stack.enter_context(runner.bind())

@@ -21,6 +21,7 @@ from plugline.pipeline.report import RunReport, added, tallied
 from plugline.pipeline.split import Progress, ProgressCall, SplitWork
 from plugline.pipeline.streams import size_of
 from plugline.pipeline.swapping import Swapping, Watch
+from plugline.pipeline.unhurried import UnhurriedStack, unhurried
 from plugline.records import Engine, Part, Split, SplitRunner
 
 _INTERRUPTED = "R110"
@@ -123,26 +124,53 @@ def run_plan(
         RunStopped: It ended before its end; ``report`` says what had been done. The output is not in place; dead
             letters are, unless the user interrupted it.
     """
-    with ExitStack() as stack:
-        runner = PlanRunner(plan)
-        with ParsedOnce() as parsed:
-            bound = stack.enter_context(runner.bind())
-            stack.callback(runner.close)
-            engine = stack.enter_context(bound_engine(plan)) if not bound.stateful else OneByOne()
-            parsed.forget()
-        source = Input(plan, bound.reader, streaming=getattr(engine, "streaming", False))
-        runner.looks_for(source.files_of_workers())
-        ordered = plan.config.run.ordered or bool(bound.stateful)
-        # What a stateful step has seen is gone with its process, so such a run begins anew.
-        go_on = resume and not bound.stateful
-        if watch is not None:
-            Swapping.refuse(plan, engine, bound)
-        committer = Committer(plan, bound, identity_of(plan, source), resume=go_on, ordered=ordered)
-        entered(stack, committer, plan)
-        run = PlanRun(plan, engine, runner, source, committer, progress, tell_dashboard)
-        if watch is not None:
-            run.watch(watch, stack)
-        return run.run()
+    ended: RunReport | RunStopped | None = None
+    try:
+        with UnhurriedStack() as stack:
+            run = _opened(plan, stack, progress=progress, resume=resume, tell_dashboard=tell_dashboard, watch=watch)
+            try:
+                ended = run.run()
+            except RunStopped as stop:
+                ended = stop
+                raise
+    except KeyboardInterrupt:
+        # It came, not for the first time, while what the run had opened was closed.
+        if ended is None:
+            raise
+    if isinstance(ended, RunStopped):
+        raise ended from ended.__cause__
+    return ended
+
+
+def _opened(
+    plan: Plan,
+    stack: ExitStack,
+    *,
+    progress: ProgressCall | None,
+    resume: bool,
+    tell_dashboard: Callable[[str], None] | None,
+    watch: Watch | None,
+) -> "PlanRun":
+    """Return a run that is ready to begin; ``stack`` closes what it has opened."""
+    runner = PlanRunner(plan)
+    with ParsedOnce() as parsed:
+        bound = stack.enter_context(runner.bind())
+        stack.callback(runner.close)
+        engine = stack.enter_context(bound_engine(plan)) if not bound.stateful else OneByOne()
+        parsed.forget()
+    source = Input(plan, bound.reader, streaming=getattr(engine, "streaming", False))
+    runner.looks_for(source.files_of_workers())
+    ordered = plan.config.run.ordered or bool(bound.stateful)
+    # What a stateful step has seen is gone with its process, so such a run begins anew.
+    go_on = resume and not bound.stateful
+    if watch is not None:
+        Swapping.refuse(plan, engine, bound)
+    committer = Committer(plan, bound, identity_of(plan, source), resume=go_on, ordered=ordered)
+    entered(stack, committer, plan)
+    run = PlanRun(plan, engine, runner, source, committer, progress, tell_dashboard)
+    if watch is not None:
+        run.watch(watch, stack)
+    return run
 
 
 def entered(stack: ExitStack, committer: Committer, plan: Plan) -> None:
@@ -267,8 +295,9 @@ class PlanRun:
             if not report.balanced:
                 message = f"the counts of the run do not add up, which is a bug in plugline: {report.counts}"
                 raise AssertionError(message)
-            removed = committer.commit()
-            return replace(report, removed=removed, parts=committer.parts_written)
+            with unhurried():
+                removed = committer.commit()
+                return replace(report, removed=removed, parts=committer.parts_written)
         except KeyboardInterrupt:
             finding = Finding(_INTERRUPTED, "interrupted", Place(self._path_in_hand()))
             raise self._stop(RunStopped(finding, interrupted=True)) from None
