@@ -122,7 +122,7 @@ def _is_interrupt_handler(frame: FrameType | None) -> bool:
     return False
 
 
-def describe_error(error: BaseException, file: str | None = None) -> ErrorText:
+def describe_error(error: BaseException, file: str | None = None, shown: str | None = None) -> ErrorText:
     """Put into strings what ``error`` says and where it was raised.
 
     Never raises because of what ``error`` does when it is asked (its ``__str__`` is foreign code), and keeps no
@@ -132,10 +132,14 @@ def describe_error(error: BaseException, file: str | None = None) -> ErrorText:
         error: An exception that was caught where foreign code was called.
         file: Whose failure it is. The deepest line reached in this file is the one to look at, even where
             the file called somebody else's code with a wrong argument.
+        shown: What to call that file, where that is not its path.
     """
     if _was_raised_elsewhere(error):
-        return ErrorText(error.kind, error.message, error.path, error.line)  # raised elsewhere, and told in full
+        path, line = error.path, error.line
+        return ErrorText(error.kind, error.message, shown if shown is not None and path == file else path, line)
     path, line = _place(error, file)
+    if shown is not None and path == file:
+        path = shown
     return ErrorText(_kind(error), _message(error), path, line)
 
 
@@ -171,17 +175,18 @@ def _message(error: BaseException) -> str:
 
 
 def _place(error: BaseException, file: str | None) -> tuple[str | None, int | None]:
-    deepest: TracebackType | None = None
-    in_file: TracebackType | None = None
-    entry = traceback_of(error)
+    first = entry = traceback_of(error)
+    found: TracebackType | None = None
     while entry is not None:
-        frame = entry.tb_frame
-        if not _is_ours(frame):
-            deepest = entry
-            if frame.f_code.co_filename == file:
-                in_file = entry
+        if entry.tb_frame.f_code.co_filename == file:
+            found = entry
         entry = entry.tb_next
-    found = in_file or deepest
+    if found is not None:
+        return file, found.tb_lineno
+    while first is not None:
+        if not _is_ours(first.tb_frame):
+            found = first
+        first = first.tb_next
     if found is None:
         return file, None
     return found.tb_frame.f_code.co_filename, found.tb_lineno

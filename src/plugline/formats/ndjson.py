@@ -58,7 +58,8 @@ class _Batch:
             # The same objects, so that finding the index-th record means finding the index-th line that is not blank.
             before = [at for at, line in enumerate(self._lines) if line and not line.isspace()][index]
         line, offset = self._counted if self._counted[0] <= before else (0, self._offset)
-        offset += sum(map(len, self._lines[line:before]))
+        # Half of what it takes to add up how long each of them is.
+        offset += len(b"".join(self._lines[line:before]))
         self._counted = (before, offset)
         return Position(line=self._line + before, offset=offset, row=self._row + index)
 
@@ -74,42 +75,44 @@ class _Reader:
         # read1 hands on what a pipe has; read would wait until 256 KiB are there.
         read = cast("Callable[[int], bytes]", getattr(stream, "read1", stream.read))
         line, offset, row = 1, 0, 1
-        begun = False
-        for lines in _lines(read):
-            if not begun and lines[0].startswith(_BYTE_ORDER_MARK):
-                lines[0] = lines[0][len(_BYTE_ORDER_MARK) :]
-                offset = len(_BYTE_ORDER_MARK)
-            begun = True
+        for lines, count in _lines(read):
+            mark = 0
+            if not offset and lines[0].startswith(_BYTE_ORDER_MARK):
+                mark = len(_BYTE_ORDER_MARK)
+                lines[0] = lines[0][mark:]
             raws = cast("list[object]", lines)
             # The smallest line begins with white space if any does: one pass in C finds blank lines of every kind.
             if min(lines) < b"!":
                 raws = [one for one in lines if one and not one.isspace()]
             if raws:
-                yield _Batch(raws, lines, line, offset, row)
+                yield _Batch(raws, lines, line, offset + mark, row)
             line += len(lines)
             self.lines = line - 1
-            offset += sum(map(len, lines))
+            offset += count
             row += len(raws)
 
 
-def _lines(read: Callable[[int], bytes]) -> Iterator[list[bytes]]:
-    """Yield lists of whole lines with their newlines, never an empty list."""
+def _lines(read: Callable[[int], bytes]) -> Iterator[tuple[list[bytes], int]]:
+    """Yield lists of whole lines with their newlines, never an empty list, and how many bytes they are."""
     # The pieces of a line that is longer than a chunk: joined once, so that its cost is not the square of its length.
     pieces: list[bytes] = []
     while chunk := read(_CHUNK_BYTES):
         # BytesIO finds line ends with memchr and shares the chunk's memory; split(b"\n") takes three times as long.
         lines = BytesIO(chunk).readlines()
         rest = b"" if chunk.endswith(b"\n") else lines.pop()
+        count = len(chunk) - len(rest)
         if lines and pieces:
+            count += sum(map(len, pieces))
             pieces.append(lines[0])
             lines[0] = b"".join(pieces)
             pieces.clear()
         if rest:
             pieces.append(rest)
         if lines:
-            yield lines
+            yield lines, count
     if pieces:
-        yield [b"".join(pieces)]
+        last = b"".join(pieces)
+        yield [last], len(last)
 
 
 class _Writer:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 # The tool's own format for faults is NDJSON; orjson comes with plugline[tool].
 import orjson
@@ -25,72 +26,64 @@ class DeadLetters:
 
     def __init__(self, plan: Plan, split: Split) -> None:
         self.count = 0
-        self.tracebacks: dict[str, int] = {}
+        self._tracebacks: dict[str, list[int]] = {}  # of each the dead letters that were told it, in order
         self._plan = plan
-        self._split = split
-        self._shown_path = without_secret(split.path)
         # What the header of a table, which a split of it begins with, adds to where its records stand.
         self._before = split.start - len(split.head)
         self._lines_before = lines_in(split.head)
-        self._steps: dict[int, Mapping[str, object]] = {}
+        # What is the same for each failure of a kind is made once: one in ten records may fail.
+        self._middles: dict[tuple[int, str, str | None, int | None], tuple[bytes, bytes]] = {}
+        self._place = _json({"path": without_secret(split.path), "split": split.index})[:-1]
 
     def lines(self, batch: RawBatch, failures: Sequence[Failure], reader: Reader) -> bytes:
         """Return the dead letters of the records of a batch that failed, as they came in."""
-        lines = []
+        pieces: list[bytes] = []
+        in_json = reader.decode is orjson.loads
         for failure in failures:
+            error = failure.error
             if failure.traceback is not None:
-                self.tracebacks[failure.traceback] = self.count
-            lines.append(_line(self._letter(batch, failure, reader)))
+                self._tracebacks.setdefault(failure.traceback, []).append(self.count)
+            kind = failure.stage, error.kind, error.path, error.line
+            before, after = self._middles.get(kind) or self._middle(failure, kind)
+            if failure.record is not None:
+                record, raw, counts = _json(failure.record), b"null", b""
+            else:
+                came = batch.raws[failure.index]
+                both = _json_as_it_came(came) if in_json and failure.stage else None
+                record, raw = both or _decoded_again(came, reader if failure.stage else None)
+                counts = _counts(self._counted(_position(batch, failure.index)))
+            # The position last, and its counts the last in it: see placed().
+            pieces += (b'{"record":', record, b',"raw":', raw, before, _json(error.message), after, counts, b"}}\n")
             self.count += 1
-        return b"\n".join([*lines, b""])
+        return b"".join(pieces)
 
-    def _letter(self, batch: RawBatch, failure: Failure, reader: Reader) -> Mapping[str, object]:
-        raw = batch.raws[failure.index] if failure.record is None else None
-        text = raw.raw if isinstance(raw, Broken) else raw
-        record: object = failure.record
-        if record is None and failure.stage != 0:
-            record = _decoded_again(reader, raw)
-        step = self._steps.get(failure.stage)
-        if step is None:
-            step = self._steps[failure.stage] = self._step(failure)
-        letter = {
-            "record": record,
-            "raw": _as_text(text),
-            "step": step,
-            "error": {
-                "type": failure.error.kind,
-                "message": failure.error.message,
-                "file": failure.error.path,
-                "line": failure.error.line,
-                "traceback": None,  # given to the first with this error in the run, when it is known which that is
-            },
-        }
-        if isinstance(letter["raw"], str) and isinstance(text, bytes) and "�" in letter["raw"]:
-            # Bytes that are no text cannot stand in JSON; these can be had back exactly.
-            import base64  # noqa: PLC0415 - for such bytes only
+    def number_of(self, traceback: str) -> int:
+        """Return the number of the dead letter that is to be told a traceback, the next one each time; -1 for none."""
+        told = self._tracebacks.get(traceback)
+        return told.pop(0) if told else -1
 
-            letter["raw_base64"] = base64.b64encode(text).decode("ascii")
-        # Last, and its counts the last in it: see placed().
-        letter["position"] = self._position(batch, failure)
-        return letter
-
-    def _position(self, batch: RawBatch, failure: Failure) -> Mapping[str, object]:
-        if failure.record is not None:
-            return _told(self._shown_path, self._split.index, None, None, None)
-        return _told(self._shown_path, self._split.index, *self._counts(batch, failure.index))
+    def _middle(self, failure: Failure, kind: tuple[int, str, str | None, int | None]) -> tuple[bytes, bytes]:
+        """Return what stands before the message of an error in a line, and after it up to where the record stood."""
+        error = failure.error
+        before = b',"step":%b,"error":{"type":%b,"message":' % (_json(self._step(failure)), _json(error.kind))
+        # The traceback is given to the first with this error in the run, when it is known which that is.
+        after = b',"file":%b,"line":%b%b,"position":%b' % (_json(error.path), _json(error.line), _UNTOLD, self._place)
+        if len(self._middles) < _MOST_KINDS:
+            self._middles[kind] = before, after
+        return before, after
 
     def position(self, batch: RawBatch, index: int) -> Position:
         """Return where a record of a batch stands in the split; its offset is that in the input."""
-        line, offset, row = self._counts(batch, index)
-        return Position(line=line, offset=offset, row=row)
+        return self._counted(_position(batch, index))
 
-    def _counts(self, batch: RawBatch, index: int) -> tuple[int | None, int | None, int | None]:
-        position = _position(batch, index)
-        line, offset = position.line, position.offset
-        return (
-            None if line is None else line - self._lines_before,
-            None if offset is None else offset + self._before,
-            position.row,
+    def _counted(self, there: Position) -> Position:
+        """Make the position in a split of that in the stream, which has the header before it."""
+        if not self._before and not self._lines_before:
+            return there
+        return Position(
+            line=None if there.line is None else there.line - self._lines_before,
+            offset=None if there.offset is None else there.offset + self._before,
+            row=there.row,
         )
 
     def _step(self, failure: Failure) -> Mapping[str, object]:
@@ -109,16 +102,47 @@ class DeadLetters:
         }
 
 
+_MOST_KINDS = 1_000  # that are remembered: a step can make up kinds and files without end
+_UNTOLD = b',"traceback":null}'
+
+
 def lines_in(head: bytes) -> int:
     """Return how many lines a header has."""
     return head.count(b"\n") or head.count(b"\r")
 
 
-def _line(letter: Mapping[str, object]) -> bytes:
+def _json(value: object) -> bytes:
     try:
-        return orjson.dumps(letter, default=str)
+        return orjson.dumps(value, default=str)
     except TypeError:  # which orjson's own error is
-        return orjson.dumps(_plain(letter))
+        return orjson.dumps(_plain(value))
+
+
+def _json_as_it_came(raw: object) -> tuple[bytes, bytes] | None:
+    """Return a record, and its text, where they came as JSON; ``None`` where that stands in more than one line."""
+    if type(raw) is not bytes:
+        return None
+    record = raw.strip()
+    return None if b"\r" in record or b"\n" in record else (record, orjson.dumps(raw.decode()))
+
+
+def _decoded_again(raw: object, reader: Reader | None) -> tuple[bytes, bytes]:
+    """Return a record, decoded by ``reader``, and what it came in as."""
+    # Decoded again and not kept: a step that failed may have changed the dict that it was given.
+    record: object = None
+    if reader is not None:
+        # It was decoded once; what a reader of a stranger's does now is no reason to stop.
+        with suppress(Exception):
+            record = reader.decode(raw)
+    came = raw.raw if isinstance(raw, Broken) else raw
+    text = _as_text(came)
+    told = _json(text)
+    if isinstance(text, str) and isinstance(came, bytes) and "�" in text:
+        # Bytes that are no text cannot stand in JSON; these can be had back exactly.
+        import base64  # noqa: PLC0415 - for such bytes only
+
+        told += b',"raw_base64":"%b"' % base64.b64encode(came)
+    return _json(record), told
 
 
 def _plain(value: object) -> object:
@@ -145,14 +169,6 @@ def _position(batch: RawBatch, index: int) -> Position:
         return batch.position(index)
     except Exception:  # noqa: BLE001 - as below: where a record stood is worth less than the record
         return Position()
-
-
-def _decoded_again(reader: Reader, raw: object) -> object:
-    # Decoded again and not kept: a step that failed may have changed the dict that it was given.
-    try:
-        return reader.decode(raw)
-    except Exception:  # noqa: BLE001 - it was decoded once; what a reader of a stranger's does now is no reason to stop
-        return None
 
 
 def _as_text(raw: object) -> object:
@@ -198,26 +214,36 @@ def counted_on(letters: bytes, lines: int | None, rows: int) -> bytes:
         lines: How many lines of the file come before the split, ``None`` where nobody knows.
         rows: How many records do.
     """
-    counts = re.compile(_COUNTS).match
+    counts, move = re.compile(_COUNTS).match, moved_on(lines, rows)
     made: list[bytes] = []
-    for letter in letters.split(b"\n")[:-1]:
-        found = counts(letter, letter.rfind(_SPLIT))
-        assert found is not None  # noqa: S101 - every letter ends so
-        line, row = found[2], found[4]
-        at = found.end(1)
-        if line is not None:
-            made.append(letter[:at] if lines is None else b'%b,"line":%d' % (letter[:at], int(line) + lines))
-            at = found.end(2)
+    begin = 0
+    while (end := letters.find(b"\n", begin)) >= 0:
+        at = letters.rfind(_SPLIT, begin, end)
+        told = letters[at : end - 2].split(b",")
+        if len(told) == _ALL_TOLD and lines is not None:
+            split, line, offset, row = told
+            # The offset is that in the input as it is.
+            added = int(line[len(_LINE) :]) + lines, int(row[len(_ROW) :]) + rows
+            made += (letters[begin:at], b'%b,"line":%d,%b,"row":%d}}\n' % (split, added[0], offset, added[1]))
         else:
-            made.append(letter[:at])
-        # The offset is that in the input as it is.
-        made.append(letter[at:] if row is None else b"%b%d}}" % (letter[at : found.start(4)], int(row) + rows))
-        made.append(b"\n")
+            made.append(_placed(letters[begin:end], move, counts) + b"\n")
+        begin = end + 1
     return b"".join(made)
 
 
+def moved_on(lines: int | None, rows: int) -> Callable[[Position], Position]:
+    """Return what makes of a position in a split that in its file, before whose split so many lines and records come."""
+
+    def moved(there: Position) -> Position:
+        line = None if there.line is None or lines is None else there.line + lines
+        return Position(line=line, offset=there.offset, row=None if there.row is None else there.row + rows)
+
+    return moved
+
+
 # The counts stand at the end of the position, which stands at the end of the line: so the record need not be decoded.
-_SPLIT = b'"split":'
+_SPLIT, _LINE, _ROW = b'"split":', b'"line":', b'"row":'
+_ALL_TOLD = 4  # the split, and three counts
 _COUNTS = rb'"split":(\d+)(?:,"line":(\d+))?(?:,"offset":(\d+))?(?:,"row":(\d+))?\}\}$'
 
 
@@ -235,6 +261,8 @@ def _number(digits: bytes | None) -> int | None:
 
 
 def _counts(position: Position) -> bytes:
+    if position.line is not None and position.offset is not None and position.row is not None:
+        return b',"line":%d,"offset":%d,"row":%d' % (position.line, position.offset, position.row)
     counts = b"" if position.line is None else b',"line":%d' % position.line
     if position.offset is not None:
         counts += b',"offset":%d' % position.offset
@@ -244,7 +272,6 @@ def _counts(position: Position) -> bytes:
 def with_traceback(letters: bytes, number: int, traceback: str) -> bytes:
     """Give a traceback to one of the dead letters."""
     lines = letters.split(b"\n")
-    letter = orjson.loads(lines[number])
-    letter["error"]["traceback"] = traceback
-    lines[number] = orjson.dumps(letter)
+    before, _, after = lines[number].rpartition(_UNTOLD)
+    lines[number] = b'%b,"traceback":%b}%b' % (before, orjson.dumps(traceback), after)
     return b"\n".join(lines)

@@ -22,7 +22,7 @@ from plugline.frozen import frozen
 from plugline.pipeline.aside import Aside
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.cutting import Cut, Followed, Mark
-from plugline.pipeline.faults import counted_on, placed, with_traceback
+from plugline.pipeline.faults import counted_on, moved_on, placed, with_traceback
 from plugline.pipeline.journal import Journal, JournalTaken, machine_start
 from plugline.pipeline.plan import Plan, digest_of, goes_straight
 from plugline.pipeline.remote import has_scheme, without_secret
@@ -530,13 +530,7 @@ class Committer:
 
     def _place(self, cut: Cut) -> Callable[[Position], Position]:
         """Return what says where something that stands in a split stands in its file."""
-        lines, rows = self._before(cut)
-
-        def moved_on(there: Position) -> Position:
-            line = None if there.line is None or lines is None else there.line + lines
-            return Position(line=line, offset=there.offset, row=None if there.row is None else there.row + rows)
-
-        return cut.position or moved_on
+        return cut.position or moved_on(*self._before(cut))
 
     def _take_slowest(self, cut: Cut, part: Part) -> None:
         if not part.slowest:

@@ -265,11 +265,11 @@ class _Running:
         self._in_files = not most_bytes
         self._keeps_empty = keeps_empty
         self._letters = DeadLetters(plan, split)
-        self._letter_lines = _Output(_folder_aside(plan, plan.dead_letters), most_bytes)
+        self._letter_lines = _Output(partial(_folder_aside, plan, plan.dead_letters), most_bytes)
         if tools.part_folder is not None and tools.assemble is None:
             self._output: _Output = _PartOutput(tools.part_folder, split.index)
         else:
-            self._output = _Output(_folder_aside(plan, plan.sink), most_bytes)
+            self._output = _Output(partial(_folder_aside, plan, plan.sink), most_bytes)
         self._records = 0
         self._written = 0
 
@@ -314,7 +314,6 @@ class _Running:
     def _part(self, stop: Finding | None) -> Part:
         content, path = self._output.hand_over()
         letters, letters_path = self._letter_lines.hand_over()
-        numbers = self._letters.tracebacks
         lines = getattr(self._reader, "lines", None)
         return Part(
             split=replace(self._split, content=None, raws=None),
@@ -327,7 +326,7 @@ class _Running:
             counts=self._loop.counts(),
             columns=self._writer.columns,
             errors=self._loop.errors,
-            tracebacks={key: (numbers.get(text, -1), text) for key, text in self._loop.tracebacks.items()},
+            tracebacks={key: (self._letters.number_of(text), text) for key, text in self._loop.tracebacks.items()},
             lines=lines - lines_in(self._split.head) if isinstance(lines, int) else None,
             stop=stop,
             slowest=self._slowest.take() if self._slowest is not None else (),
@@ -540,12 +539,12 @@ def _folder_aside(plan: Plan, path: str) -> str | None:
 
 
 class _Output:
-    """What a part consists of: pieces in memory, and a file in ``folder`` when they are too many."""
+    """What a part consists of: pieces in memory, and a file when they are too many, in the folder that is told then."""
 
     digest = ""
     bytes_on_disk = 0
 
-    def __init__(self, folder: str | None, most_bytes: int) -> None:
+    def __init__(self, folder: Callable[[], str | None], most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._folder = folder
         self._pieces: list[bytes] = []
@@ -574,7 +573,7 @@ class _Output:
     def _new_file(self) -> tuple[int, str]:
         from tempfile import mkstemp  # noqa: PLC0415 - it brings random, shutil and all codecs
 
-        return mkstemp(prefix=".plugline-", suffix=".tmp", dir=self._folder)
+        return mkstemp(prefix=".plugline-", suffix=".tmp", dir=self._folder())
 
     def stored(self) -> BinaryIO:
         """Return all of it, to be read."""
@@ -608,7 +607,7 @@ class _PartOutput(_Output):
     def __init__(self, folder: str, index: int) -> None:
         from hashlib import sha256  # noqa: PLC0415 - a small run has no use for it
 
-        super().__init__(folder, _MOST_PART_BYTES_IN_MEMORY)
+        super().__init__(lambda: folder, _MOST_PART_BYTES_IN_MEMORY)
         self._index = index
         self._hash = sha256()
 
@@ -624,7 +623,7 @@ class _PartOutput(_Output):
 
     def _new_file(self) -> tuple[int, str]:
         # A name that nobody else has: an engine may run one split in two places at the same time.
-        path = os.path.join(cast("str", self._folder), f".part-{self._index}.{os.urandom(16).hex()}.tmp")
+        path = os.path.join(cast("str", self._folder()), f".part-{self._index}.{os.urandom(16).hex()}.tmp")
         # 0o666 less the umask, which the kernel sees to: what open() would give.
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), path
 

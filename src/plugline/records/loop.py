@@ -552,12 +552,12 @@ class RecordLoop:
     def _note(self, stage: int, error: BaseException) -> tuple[ErrorText, str | None]:
         """Turn ``error`` into strings. Returns its traceback too if it is one of the first kinds."""
         step = self._steps[stage - 1] if 0 < stage < self._sink else None
-        text = describe_error(error, step.file if step is not None else None)
-        if step is not None and step.shown is not None and text.path == step.file:
-            text = ErrorText(text.kind, text.message, step.shown, text.line)
-        if (stage, text.kind, text.path, text.line) in self._error_keys:
-            return self._note_text(stage, text, None)
-        return self._note_text(stage, text, lambda: traceback_text(error))
+        text = describe_error(error) if step is None else describe_error(error, step.file, step.shown)
+        key = self._error_keys.get((stage, text.kind, text.path, text.line))
+        if key is None:
+            return self._note_text(stage, text, lambda: traceback_text(error))
+        self.errors[key] += 1
+        return text, None
 
     def _note_text(
         self, stage: int, text: ErrorText, traceback: str | Callable[[], str] | None

@@ -103,6 +103,36 @@ def test_a_position_says_what_its_format_knows() -> None:
     assert position_of(split, Position(row=7, offset=0)) == {"path": "a.csv", "split": 2, "offset": 0, "row": 7}
 
 
+def test_a_record_that_came_as_json_is_told_as_it_stood_there(tmp_path: Path) -> None:
+    line = b' {"big": 123456789012345678901234567890, "a": 1.50, "a": "\\u00e9\xc3\xa9"}\r\n'
+    plugins = {"fail.py": processor("record.clear()\nraise ValueError")}
+    job = pipeline(tmp_path, plugins=plugins, source=line, steps=["fail"])
+    job.run()
+    letters = (tmp_path / "out.errors.ndjson").read_bytes()
+    assert letters.startswith(b'{"record":' + line.strip() + b',"raw":')
+    (found,) = job.dead_letters
+    assert found["raw"] == line.decode()
+
+
+def test_json_that_stands_in_more_than_one_line_is_told_in_one(tmp_path: Path) -> None:
+    plugins = {"fail.py": processor("raise ValueError")}
+    job = pipeline(tmp_path, plugins=plugins, source=b'{"a":\r1}\n', steps=["fail"])
+    job.run()
+    (line,) = (tmp_path / "out.errors.ndjson").read_bytes().splitlines()
+    assert json.loads(line)["record"] == {"a": 1}
+
+
+def test_two_steps_that_fail_in_the_same_words_each_have_their_traceback(tmp_path: Path) -> None:
+    plugins = {"fail.py": processor("record['n'] += 1\nif record['n'] == 2: raise ValueError\nreturn record")}
+    source = ndjson({"n": 0}, {"n": 1}, {"n": 0})
+    steps = ['use = "fail"\nname = "one"', 'use = "fail"\nname = "two"']
+    job = pipeline(tmp_path, plugins=plugins, source=source, steps=steps)
+    job.run()
+    errors = [cast("dict[str, object]", one["error"])["traceback"] for one in job.dead_letters]
+    assert errors[0] == errors[1] is not None
+    assert errors[2] is None
+
+
 def two_letters(tmp_path: Path) -> bytes:
     plan = pipeline(tmp_path, source=b"").plan()
     split = Split(index=3, path='odd "position": {"line":9}}.ndjson', start=100)
