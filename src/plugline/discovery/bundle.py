@@ -2,8 +2,9 @@
 
 Invariants:
     1. Code comes out only under the BLAKE2b-256 digest of the source that it was compiled from.
-    2. Nothing is unmarshalled whose own digest differs from what was written beside it: a torn or changed entry
-       is as good as none.
+    2. Nothing is unmarshalled whose check differs from what was written beside it: a torn or changed entry is as good
+       as none. The check shows accidents, as others cannot write here, and is keyed with the source's digest, so that
+       the code of one source cannot stand under that of another.
     3. An entry is one ``write`` with ``O_APPEND``, and its place is known from the descriptor's position after it. So
        several processes may append at once.
 
@@ -23,7 +24,7 @@ from plugline.typed import TYPE_CHECKING, CodeType
 if TYPE_CHECKING:
     from plugline.discovery.inert import Needs
 
-_LENGTHS_AT = 2 * DIGEST_BYTES
+_LENGTHS_AT = DIGEST_BYTES + 8
 _HEAD_BYTES = _LENGTHS_AT + 8
 
 Where = tuple[int, int]
@@ -39,11 +40,26 @@ class Bundle:
     Threads: reading is safe from several at once; appending is done by one.
     """
 
-    __slots__ = ("_whole", "path")
+    __slots__ = ("_held", "_whole", "path")
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._whole = memoryview(b"")
+        self._held: int | None = None
+
+    def __del__(self) -> None:
+        self.let_go()
+
+    def hold(self) -> None:
+        """Keep the file as it is at hand: what is in it now can be found later, also where others replace or delete it."""
+        if self._held is None:
+            self._held = open_ours(self.path)
+
+    def let_go(self) -> None:
+        """Close what :meth:`hold` keeps."""
+        held, self._held = self._held, None
+        if held is not None:
+            os.close(held)
 
     def read_all(self) -> None:
         """Read the file at once, for those who are going to want most of it; :meth:`forget` lets go of it."""
@@ -130,17 +146,12 @@ class Bundle:
     def _checked(self, digest: bytes, where: Where) -> tuple[memoryview, memoryview, memoryview] | None:
         """Return outline, code and source of an entry, ``None`` on any doubt about the first two."""
         offset, length = where
-        entry = self._whole[offset : offset + length]
-        if len(entry) != length:
-            entry = memoryview(self._read(offset, length))
-        if len(entry) != length or length < _HEAD_BYTES or entry[:DIGEST_BYTES] != digest:
-            return None
-        lengths = int.from_bytes(entry[_LENGTHS_AT:_HEAD_BYTES], "little")
-        middle = _HEAD_BYTES + (lengths & 0xFFFFFFFF)
-        end = middle + (lengths >> 32)
-        if digest_of(entry[_LENGTHS_AT:end], digest) != entry[DIGEST_BYTES:_LENGTHS_AT]:
-            return None
-        return entry[_HEAD_BYTES:middle], entry[middle:end], entry[end:]
+        parts = _parts(self._whole[offset : offset + length], digest, length)
+        if parts is None:
+            parts = _parts(memoryview(self._read(offset, length)), digest, length)
+        if parts is None and self._held is not None:
+            parts = _parts(memoryview(read_at(self._held, offset, length)), digest, length)
+        return parts
 
     def _read(self, offset: int, length: int | None) -> bytes:
         descriptor = open_ours(self.path)
@@ -161,8 +172,22 @@ def entry_of(digest: bytes, outline: tuple[object, ...], code: CodeType, source:
     except ValueError:
         return None  # marshal goes half as deep as the compiler
     payload = b"".join((*(len(part).to_bytes(4, "little") for part in marshalled), *marshalled))
-    # Keyed with the source's digest: the code of one source cannot stand under that of another.
-    return b"".join((digest, digest_of(payload, digest), payload, source))
+    return b"".join((digest, _check(payload, digest), payload, source))
+
+
+def _check(payload: bytes | memoryview, digest: bytes) -> bytes:
+    return _imp.source_hash(int.from_bytes(digest[:8], "little", signed=True), payload)
+
+
+def _parts(entry: memoryview, digest: bytes, length: int) -> tuple[memoryview, memoryview, memoryview] | None:
+    if len(entry) != length or length < _HEAD_BYTES or entry[:DIGEST_BYTES] != digest:
+        return None
+    lengths = int.from_bytes(entry[_LENGTHS_AT:_HEAD_BYTES], "little")
+    middle = _HEAD_BYTES + (lengths & 0xFFFFFFFF)
+    end = middle + (lengths >> 32)
+    if _check(entry[_LENGTHS_AT:end], digest) != entry[DIGEST_BYTES:_LENGTHS_AT]:
+        return None
+    return entry[_HEAD_BYTES:middle], entry[middle:end], entry[end:]
 
 
 def _unmarshal(content: memoryview) -> object:

@@ -126,7 +126,7 @@ class Rest:
         """
         front = (self.name, self.module, self.digest, self.where)
         spec = (self.api, self.python, self.dependencies, self.settings, self.order)
-        return marshal.dumps((*front, *spec, self.findings, self.owners, self.verdicts), MARSHAL_VERSION)
+        return marshal.dumps((*front, *spec, self.findings, self.owners, self.verdicts))
 
 
 def rest_of(row: Row) -> Rest:

@@ -27,22 +27,12 @@ class Entry(Value):
         warnings: What is to be told of it, and does not reject it.
     """
 
-    __slots__ = ("candidate", "finder", "findings", "spec", "warnings")
+    __slots__ = ()
     candidate: "Candidate | None"
     spec: "PluginSpec | None"
     findings: "tuple[Finding, ...]"
     finder: int
     warnings: "tuple[Finding, ...]"
-
-    def __init__(
-        self,
-        candidate: "Candidate | None",
-        spec: "PluginSpec | None",
-        findings: "tuple[Finding, ...]",
-        finder: int,
-        warnings: "tuple[Finding, ...]" = (),
-    ) -> None:
-        self._set(candidate=candidate, spec=spec, findings=findings, finder=finder, warnings=warnings)
 
     @property
     def place(self) -> "Place":
@@ -99,6 +89,22 @@ class Entry(Value):
         return self.spec is not None and self.spec.binds(name)
 
 
+class ReadEntry(Entry):
+    """One of which all is known."""
+
+    __slots__ = ("candidate", "finder", "findings", "spec", "warnings")
+
+    def __init__(
+        self,
+        candidate: "Candidate | None",
+        spec: "PluginSpec | None",
+        findings: "tuple[Finding, ...]",
+        finder: int,
+        warnings: "tuple[Finding, ...]" = (),
+    ) -> None:
+        self._set(candidate=candidate, spec=spec, findings=findings, finder=finder, warnings=warnings)
+
+
 class Memory:
     """What is remembered of the plugins of one folder.
 
@@ -136,6 +142,11 @@ class Memory:
             self._index.flush()
         elif self._bundle is not None:
             self._bundle.forget()
+
+    def close(self) -> None:
+        """Let go of the files that are open."""
+        if self._bundle is not None:
+            self._bundle.let_go()
 
     @property
     def index(self) -> "FolderIndex":
@@ -291,7 +302,7 @@ class RememberedEntry(Entry):
         return {**fields, "warnings": self.warnings}
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Entry, (self.candidate, self.spec, (), self.finder, self.warnings)
+        return ReadEntry, (self.candidate, self.spec, (), self.finder, self.warnings)
 
 
 class Inspection(Value):

@@ -4,7 +4,7 @@ import os
 import sys
 from _weakref import ref
 
-from plugline.clock import monotonic_seconds
+from plugline.clock import monotonic_seconds, unix_seconds
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.finders import Finder
 from plugline.discovery.recall import ENTRY, Row, running_part
@@ -12,11 +12,12 @@ from plugline.discovery.trees import DiskTree, real_path
 from plugline.files import SourceFile, digest_of, read_plain
 from plugline.findings import Finding, Place
 from plugline.host.circumstances import Circumstances
-from plugline.host.entries import Entry, Inspection, Memory, RememberedEntry
+from plugline.host.entries import Entry, Inspection, Memory, ReadEntry, RememberedEntry
 from plugline.loading.locks import COLLISIONS, LoadLock, without_collisions
 from plugline.loading.modules import Undo, forget_modules
 from plugline.loading.namespace import (
     Compiler,
+    InertLoader,
     Namespace,
     PrivateLoader,
     TopNamespace,
@@ -28,7 +29,7 @@ from plugline.loading.namespace import (
     stand_first,
 )
 from plugline.loading.target import Declined, Faulty, Target, Vanished, quick_target
-from plugline.loading.traces import InertTrace, Trace, trace_of
+from plugline.loading.traces import Trace, trace_of
 from plugline.loading.watching import Told, Watch
 from plugline.typed import (
     TYPE_CHECKING,
@@ -127,10 +128,12 @@ class _Staged:
 class _Ready:
     """What is run as it is: the code of bytes that were read and hashed just now, admitted when they were listed."""
 
-    __slots__ = ("loader", "name", "namespace", "needs", "path", "trace")
+    __slots__ = ("code", "content", "name", "namespace", "needs", "path")
 
-    def __init__(self, trace: Trace, loader: PrivateLoader, namespace: Namespace, needs: "Needs | None") -> None:
-        self.name, self.path, self.trace, self.loader, self.namespace = trace.name, trace.path, trace, loader, namespace
+    def __init__(
+        self, name: str, path: str, content: bytes, code: CodeType, namespace: Namespace, needs: "Needs | None"
+    ) -> None:
+        self.name, self.path, self.content, self.code, self.namespace = name, path, content, code, namespace
         self.needs = needs  # what it imports, where it is inert
 
 
@@ -182,6 +185,7 @@ class Loader:
         self._depth = 0  # of loads within loads, and of batches
         self._batches = 0
         self._known_modules = 0  # before the batch
+        self._began = 0.0  # the batch, in seconds since 1970
         self._texts: dict[int, str | None] = {}  # the circumstances at the beginning of the batch, by finder
         self._staged: dict[tuple[str, str], _Staged] = {}
         self._at_hand: tuple[Entry, _Ready | None] | None = None  # what was read for the next load
@@ -242,6 +246,8 @@ class Loader:
         for namespace in self._namespaces.values():
             release(namespace)
         self._namespaces.clear()
+        for memory in self._memories.values():
+            memory.close()
 
     def serves(self, namespace: Namespace) -> bool:
         """Whether a private package is one of this host's."""
@@ -310,7 +316,7 @@ class Loader:
                 if whose is not None:
                     message = f"cannot be the top-level module {entry.candidate.module!r}: {whose}"
                     finding = Finding("P400", message, entry.place, hint="rename its file or folder")
-                    refused[name] = Entry(entry.candidate, entry.spec, (finding,), entry.finder)
+                    refused[name] = ReadEntry(entry.candidate, entry.spec, (finding,), entry.finder)
         if not refused:
             return inspection
         accepted = {name: entry for name, entry in inspection.accepted.items() if name not in refused}
@@ -370,6 +376,14 @@ class Loader:
             return found.content
         return index.find_source(digest, relative, where)
 
+    def recall(self, namespace: Namespace, relative: str, ran: object) -> CodeType | None:
+        """See :class:`plugline.loading.namespace.Provider`: what was run is known by its row."""
+        index = self._index_of(namespace)
+        if index is None or not isinstance(ran, tuple):
+            return None
+        digest, where = running_part(ran)[1:3]
+        return index.code_at(digest, where, real_path(namespace.tree, relative))
+
     def _index_of(self, namespace: Namespace) -> "FolderIndex | None":
         for number, memory in self._memories.items():
             if self._namespaces.get(number) is namespace:
@@ -380,6 +394,7 @@ class Loader:
         """Begin to load many."""
         if self._depth == 0:
             self._known_modules = len(sys.modules)
+            self._began = unix_seconds()
             self._texts = {finder: self._around.text(memory.recall.real) for finder, memory in self._memories.items()}
         self._depth += 1
         self._batches += 1
@@ -514,15 +529,18 @@ class Loader:
         if namespace.name and namespace.name not in sys.modules:
             __import__(namespace.name)
         inert = needs is not None and not self.injected and _NEVER_INERT.isdisjoint(code.co_names)
-        trace = (InertTrace if inert else Trace)(name, path, content, code)
-        return _Ready(trace, PrivateLoader(namespace, relative, entry.row), namespace, needs if inert else None)
+        # Its code has the path already: one text for all who name it.
+        return _Ready(name, code.co_filename, content, code, namespace, needs if inert else None)
 
     def _running(
         self, bundle: "Bundle | None", content: bytes, path: str, digest: bytes, where: tuple[int, int]
     ) -> "tuple[CodeType, Needs | None] | None":
         """Return the code of a source, and what it needs where it is inert; ``None`` where it is to be compiled."""
         if self.compiler is None:
-            return bundle.find_running(path, digest, where) if bundle is not None else None
+            if bundle is None:
+                return None
+            bundle.hold()  # for who wants to see later what was run
+            return bundle.find_running(path, digest, where)
         try:
             return self.compiler(content, path), None
         except Exception:  # noqa: BLE001 - whoever compiles it next is told
@@ -537,12 +555,13 @@ class Loader:
             return None
         ready = self._ready(entry)
         self._at_hand = (entry, ready)
-        if ready is None or not isinstance(ready.trace, InertTrace) or not are_there(ready.needs or ()):
+        if ready is None or ready.needs is None or not are_there(ready.needs):
             return None
         from plugline.loading.making import define_module  # noqa: PLC0415 - a listing does without
 
         start = monotonic_seconds()
-        module = define_module(ready.loader, ready.trace)
+        loader = InertLoader(ready.namespace, entry.row[ENTRY], entry.row, ready.name)
+        module = define_module(loader, ready.path, ready.code, self._began if self._batches else unix_seconds())
         seconds = monotonic_seconds() - start
         if module is None:
             return None
@@ -596,7 +615,8 @@ class Loader:
         undo = Undo(self._owner_of_unloaded(ready.namespace), snapshot.modules)
         collisions = COLLISIONS.count
         try:
-            module = make_module(ready.loader, ready.trace, self.injected)
+            loader = PrivateLoader(ready.namespace, entry.row[ENTRY], entry.row)
+            module = make_module(loader, Trace(ready.name, ready.path, ready.content, ready.code), self.injected)
         except BaseException as error:  # noqa: BLE001 - whatever a plugin raises is its own; Ctrl-C passes there
             snapshot.put_back_builtins()
             undo()  # first of all: a plugin may have emptied sys.modules, and the next line imports something
@@ -704,7 +724,7 @@ class Loader:
                 return entry
             parts = split_entry(entry, self._around.interfaces)
             # The class may be gone from it, or have another name now; that shows once the file was run.
-            named = Entry(candidate, entry.spec, (), entry.finder)
+            named = ReadEntry(candidate, entry.spec, (), entry.finder)
             entry = next((one for one in parts if one.candidate == candidate), named)
         return self.readmit(entry, source)
 
@@ -931,7 +951,7 @@ class Loader:
         for name, other in family.items():
             if other is not found:
                 self.appeared.append(
-                    Entry(of_class(entry.candidate, name), spec_of_class(spec, name), (), entry.finder)
+                    ReadEntry(of_class(entry.candidate, name), spec_of_class(spec, name), (), entry.finder)
                 )
         return Faulty(found) if isinstance(found, tuple) and len(family) > 1 else found
 

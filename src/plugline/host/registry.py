@@ -12,7 +12,7 @@ from plugline.discovery.trees import shown_path
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place
 from plugline.host.circumstances import Circumstances
-from plugline.host.entries import Entry, Inspection, Listed, Memory, RememberedEntry
+from plugline.host.entries import Entry, Inspection, Listed, Memory, ReadEntry, RememberedEntry
 from plugline.typed import TYPE_CHECKING, Mapping, Sequence
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def inspect_places(
         else:
             entries, found = _read_now(finder, around, number)
         findings += found.findings
-        rejected += [(name, Entry(None, None, (finding,), number)) for name, finding in found.refused]
+        rejected += [(name, ReadEntry(None, None, (finding,), number)) for name, finding in found.refused]
         for entry in entries:
             if entry.findings:
                 rejected.append((_name_of(entry), entry))
@@ -42,7 +42,7 @@ def inspect_places(
             name = entry.name
             if name in accepted:
                 clash = _clash(name, entry, accepted[name])
-                rejected.append((name, Entry(entry.candidate, entry.spec, (clash,), number)))
+                rejected.append((name, ReadEntry(entry.candidate, entry.spec, (clash,), number)))
             else:
                 accepted[name] = entry
     in_order = {name: accepted[name] for name in sorted(accepted)}
@@ -91,9 +91,9 @@ def _entries_of(row: Row, verdict: Verdict, memory: Memory, finder: int) -> list
     index = memory.index
     spec = index.read_of(row).spec
     if spec is None or verdict.findings:
-        return [Entry(index.candidate(row), spec, verdict.findings, finder, verdict.warnings)]
+        return [ReadEntry(index.candidate(row), spec, verdict.findings, finder, verdict.warnings)]
     return [
-        Entry(
+        ReadEntry(
             index.candidate(row, class_name),
             spec if name is None else spec.replaced(name=name, summary=summary),
             (),
@@ -131,7 +131,7 @@ def split_entry(entry: Entry, interfaces: Sequence[Interface]) -> list[Entry]:
     from plugline.discovery.classes import split_by_class  # noqa: PLC0415
 
     return [
-        Entry(candidate, spec, (), entry.finder, entry.warnings)
+        ReadEntry(candidate, spec, (), entry.finder, entry.warnings)
         for candidate, spec in split_by_class(entry.candidate, entry.spec, interfaces)
     ]
 
@@ -166,7 +166,7 @@ def admitted(entry: Entry, source: SourceFile, gate: "Gate") -> Entry:
     warnings = tuple(finding for finding in found if not finding.is_error)
     if not errors and warnings == entry.warnings:
         return entry
-    return Entry(entry.candidate, entry.spec, (*entry.findings, *errors), entry.finder, warnings)
+    return ReadEntry(entry.candidate, entry.spec, (*entry.findings, *errors), entry.finder, warnings)
 
 
 def _spec_of_file(spec: PluginSpec) -> PluginSpec:
@@ -181,7 +181,7 @@ def check_read(candidate: Candidate, read: Read, around: Circumstances, finder: 
     """Hold what was read against the host's interface and API version; all findings at once."""
     spec = read.spec
     if spec is None:
-        return Entry(candidate, None, read.findings, finder)
+        return ReadEntry(candidate, None, read.findings, finder)
     findings = list(read.findings)
     if spec.api is not None and around.api_version is not None:
         findings += _api_findings(spec, around, around.api_version)
@@ -195,7 +195,7 @@ def check_read(candidate: Candidate, read: Read, around: Circumstances, finder: 
 
         own_only = isinstance(candidate, FileCandidate)
         findings += source_findings(interfaces, spec.facts, spec.place.path, own_only=own_only)
-    return Entry(candidate, spec, tuple(findings), finder)
+    return ReadEntry(candidate, spec, tuple(findings), finder)
 
 
 def _api_findings(spec: PluginSpec, around: Circumstances, api_version: str) -> list[Finding]:

@@ -18,7 +18,7 @@ from plugline.discovery.trees import Tree, shown_path
 from plugline.errors import LoadError, PluginDeclined, PluginRejected
 from plugline.files import SourceFile, digest_of
 from plugline.findings import Finding, Place
-from plugline.host.entries import Entry
+from plugline.host.entries import Entry, ReadEntry
 from plugline.host.loader import Loaded, Loader
 from plugline.host.plugin import Plugin
 from plugline.loading.modules import Undo
@@ -351,7 +351,7 @@ class _Reload:
             # What the source says of itself, and how the interface is met, is not said in bodies of functions.
             edited = edited_spec(spec, candidate, part.trace.content, source, digest)
             if edited is not None:
-                return self._loader.readmit(Entry(candidate, edited, (), known.finder), source)
+                return self._loader.readmit(ReadEntry(candidate, edited, (), known.finder), source)
         return self._loader.recheck(known, candidate, source, digest, part.code)
 
     def _compile(self, name: str, source: SourceFile) -> CodeType | tuple[Finding, ...]:

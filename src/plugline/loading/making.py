@@ -7,9 +7,9 @@ imports the same module meanwhile waits, and the module may put something else i
 import sys
 from _frozen_importlib import ModuleSpec, _ModuleLockManager  # type: ignore[attr-defined]
 
-from plugline.loading.namespace import PrivateLoader
-from plugline.loading.traces import InertTrace, Trace, run_traced
-from plugline.typed import Mapping, ModuleType
+from plugline.loading.namespace import InertLoader, PrivateLoader
+from plugline.loading.traces import Trace, outer_functions, run_inert, run_traced
+from plugline.typed import CodeType, Mapping, ModuleType, Sequence
 
 
 def make_module(loader: PrivateLoader, trace: Trace, injected: Mapping[str, object]) -> ModuleType:
@@ -46,30 +46,49 @@ def make_module(loader: PrivateLoader, trace: Trace, injected: Mapping[str, obje
     return module
 
 
+class _FileSpec(ModuleSpec):
+    """The import specification of a module that is one file: what is the same for all of these is said once, for memory's sake."""
+
+    loader_state = None
+    submodule_search_locations = None
+    _set_fileattr = True
+    _cached = None
+    _initializing = True  # who imports it meanwhile waits
+    _uninitialized_submodules: Sequence[str] = ()
+
+    def __init__(self, name: str, loader: PrivateLoader, origin: str) -> None:
+        self.name, self.loader, self.origin = name, loader, origin  # type: ignore[assignment]  # the import system asks the loader for nothing
+
+
 def _new_module(loader: PrivateLoader, name: str, path: str, parent: str) -> tuple[ModuleType, ModuleSpec]:
-    spec = ModuleSpec(name, loader, origin=path)  # type: ignore[arg-type]  # the import system asks it for nothing
-    spec.has_location = True
+    spec = _FileSpec(name, loader, path)
     module = ModuleType(name)
     attributes = module.__dict__
     attributes["__file__"] = path
     attributes["__loader__"] = loader
     attributes["__package__"] = parent
     attributes["__spec__"] = spec
-    spec._initializing = True  # type: ignore[attr-defined]  # noqa: SLF001 - who imports it meanwhile waits
     return module, spec
 
 
-def define_module(loader: PrivateLoader, trace: InertTrace) -> ModuleType | None:
-    """Run an inert module, as :func:`make_module` does any; ``None`` where it raises, or is there already."""
-    name = trace.name
+def define_module(loader: InertLoader, path: str, code: CodeType, began: float) -> ModuleType | None:
+    """Run an inert module, as :func:`make_module` does any; ``None`` where it raises, or is there already.
+
+    Args:
+        loader: Who tells of it later.
+        path: Its file.
+        code: What is run.
+        began: When that, or the batch that it is one of, began: in seconds since 1970.
+    """
+    name = loader.name
     parent, _, part = name.rpartition(".")
     with _ModuleLockManager(name):
         if name in sys.modules:
             return None
-        module, spec = _new_module(loader, name, trace.path, parent)
+        module, spec = _new_module(loader, name, path, parent)
         sys.modules[name] = module
         try:
-            trace.run(module.__dict__)
+            run_inert(path, code, module.__dict__)
         except BaseException as error:
             del sys.modules[name]
             if not isinstance(error, Exception):
@@ -77,7 +96,7 @@ def define_module(loader: PrivateLoader, trace: InertTrace) -> ModuleType | None
             return None  # it is told by who runs it with everything around
         finally:
             spec._initializing = False  # type: ignore[attr-defined]  # noqa: SLF001 - as above
-        loader.trace = trace
+        loader.began, loader.functions = began, outer_functions(code)
     if parent:
         setattr(sys.modules[parent], part, module)
     return module

@@ -26,7 +26,7 @@ from plugline.files import SourceFile
 from plugline.findings import Finding
 from plugline.loading.meta import FINDER
 from plugline.loading.modules import forget_modules
-from plugline.loading.traces import Trace, run_traced
+from plugline.loading.traces import InertTrace, Trace, forget_functions, run_traced, with_functions
 from plugline.lookup import find_module
 from plugline.typed import Callable, CodeType, Mapping, ModuleType, Protocol, Sequence
 
@@ -55,6 +55,9 @@ class Provider(Protocol):
 
     def text(self, namespace: "Namespace", relative: str, ran: object) -> bytes | None:
         """Return the bytes that a file had when it was run, where they are remembered or still there."""
+
+    def recall(self, namespace: "Namespace", relative: str, ran: object) -> CodeType | None:
+        """Return a copy of the code that was run, where that is remembered."""
 
 
 class Namespace:
@@ -187,6 +190,11 @@ class Namespace:
         provider = self._provider()
         return provider.text(self, relative, ran) if provider is not None else None
 
+    def recall(self, relative: str, ran: object) -> CodeType | None:
+        """Return a copy of the code of a file that was run, which the host knows by ``ran``."""
+        provider = self._provider()
+        return provider.recall(self, relative, ran) if provider is not None else None
+
 
 class _RootLoader:
     """Makes the private package itself, which has no file."""
@@ -206,16 +214,29 @@ class PrivateLoader:
     Attributes:
         namespace: The private package that the module belongs to.
         relative: Its file, in the tree of that package.
-        trace: What running it did; ``None`` before that.
     """
 
-    __slots__ = ("__weakref__", "_ran", "namespace", "relative", "trace")
+    __slots__ = ("__weakref__", "_ran", "_trace", "namespace", "relative")
 
     def __init__(self, namespace: Namespace, relative: str, ran: object = None) -> None:
         self.namespace = namespace
         self.relative = relative
-        self.trace: Trace | None = None
+        self._trace: Trace | None = None
         self._ran = ran
+
+    @property
+    def trace(self) -> Trace | None:
+        """What running it did; ``None`` before that."""
+        if self._trace is None:
+            self._trace = self._find_trace()
+        return self._trace
+
+    @trace.setter
+    def trace(self, trace: Trace) -> None:
+        self._trace = trace
+
+    def _find_trace(self) -> Trace | None:
+        return None
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Leave it to the import system."""
@@ -238,13 +259,16 @@ class PrivateLoader:
         """Return the text of the module as it was run, for ``linecache``; ``None`` where that is not known."""
         from importlib.util import decode_source  # noqa: PLC0415 - for tracebacks and people only
 
-        found = self.trace.content if self.trace is not None else self.namespace.text(self.relative, self._ran)
+        found = self._content()
         if found is None:
             return None
         try:
             return decode_source(found)
         except (SyntaxError, UnicodeDecodeError):
             return found.decode("utf-8", "replace")
+
+    def _content(self) -> bytes | None:
+        return self._trace.content if self._trace is not None else self.namespace.text(self.relative, self._ran)
 
     def get_resource_reader(self, fullname: str) -> object:
         """Return what ``importlib.resources`` reads a package plugin's data files with."""
@@ -263,6 +287,46 @@ class PrivateLoader:
     def is_package(self, fullname: str) -> bool:
         """Whether the module is a package, for ``runpy`` and ``pkgutil``."""
         return self.relative.endswith("__init__.py")
+
+
+class InertLoader(PrivateLoader):
+    """Tells of one inert module that was run, of which neither text nor code was kept: both are remembered on disk.
+
+    What running it did is put together when it is first asked for, which few programs ever do.
+
+    Attributes:
+        name: The module's full name.
+        began: When it began to run, in seconds since 1970.
+        functions: The code of its functions, as :func:`~plugline.loading.traces.outer_functions` returns it.
+    """
+
+    __slots__ = ("began", "functions", "name")
+
+    def __init__(self, namespace: Namespace, relative: str, ran: object, name: str) -> None:
+        self.namespace, self.relative, self._ran, self.name = namespace, relative, ran, name
+        self.began = 0.0  # it has not run yet
+        self.functions: tuple[CodeType, ...] = ()
+        self._trace: Trace | None = None
+
+    def __del__(self) -> None:
+        forget_functions(self.functions)
+
+    def _find_trace(self) -> Trace | None:
+        if not self.began:
+            return None
+        trace = InertTrace(self.name, self.path, self._content() or b"", self._code())
+        trace.began = self.began
+        self.functions = ()  # they are its own now
+        return trace
+
+    def _code(self) -> CodeType:
+        """Return the code that was run, in which its living functions have the places of their own."""
+        remembered = self.namespace.recall(self.relative, self._ran)
+        if remembered is None:
+            # The disk has lost it: then all of the next version is new.
+            remembered = compile("...", self.path, "exec")
+            return remembered.replace(co_consts=self.functions)
+        return with_functions(remembered, iter(self.functions))
 
 
 class _PrivateFinder:

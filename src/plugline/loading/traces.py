@@ -107,7 +107,7 @@ class Trace:
         self.cached = _NO_CACHED
 
     def __del__(self) -> None:
-        forget_code(self.code)
+        forget_functions(functions_in(self.code))
 
     def left_names(self) -> tuple[str, ...]:
         """Return the names that it had when the load ended."""
@@ -137,13 +137,6 @@ class InertTrace(Trace):
 
     __slots__ = ("_variables",)
     _variables: list[str]
-
-    def run(self, names: dict[str, object]) -> None:
-        """Run it for good; what it raises passes."""
-        _paths.add(self.path)
-        if get_ident() in _depth:
-            _expect_calls(self.code)  # as for any other
-        exec(self.code, names)  # noqa: S102 - this is where a plugin is run
 
     def _left(self) -> dict[str, object]:
         """Return what running it leaves."""
@@ -224,8 +217,13 @@ def succeed_code(pairs: Iterable[tuple[CodeType, CodeType]]) -> None:
 
 def forget_code(code: CodeType) -> None:
     """Let go of what is known of a module's code that is in use no more."""
+    forget_functions(functions_in(code))
+
+
+def forget_functions(functions: Iterable[CodeType]) -> None:
+    """Let go of what is known of functions that are in use no more."""
     if _ran:
-        _ran.difference_update(map(id, functions_in(code)))
+        _ran.difference_update(map(id, functions))
 
 
 def functions_in(code: CodeType) -> Iterator[CodeType]:
@@ -237,6 +235,31 @@ def functions_in(code: CodeType) -> Iterator[CodeType]:
             yield from functions_in(constant)
 
 
+def outer_functions(code: CodeType) -> tuple[CodeType, ...]:
+    """Return the code of the functions of a module and of its classes, without those that are in other functions."""
+    found: list[CodeType] = []
+    for constant in code.co_consts:
+        if constant.__class__ is CodeType:
+            if constant.co_flags & _OPTIMIZED == _OPTIMIZED:
+                found.append(constant)
+            else:
+                found += outer_functions(constant)
+    return tuple(found)
+
+
+def with_functions(code: CodeType, functions: Iterator[CodeType]) -> CodeType:
+    """Return a module's code that has these functions, as :func:`outer_functions` returned them for an equal one."""
+    constants = []
+    for constant in code.co_consts:
+        if constant.__class__ is not CodeType:
+            constants.append(constant)
+        elif constant.co_flags & _OPTIMIZED == _OPTIMIZED:
+            constants.append(next(functions))
+        else:
+            constants.append(with_functions(constant, functions))
+    return code.replace(co_consts=tuple(constants))
+
+
 def succeed_effects(new: Trace, old: Trace) -> None:
     """Undo what an older run left and a newer one did not leave again."""
     if old.effects is None:
@@ -245,6 +268,14 @@ def succeed_effects(new: Trace, old: Trace) -> None:
         old.effects.undo()
     else:
         new.effects.succeed(old.effects)
+
+
+def run_inert(path: str, code: CodeType, names: dict[str, object]) -> None:
+    """Run the code of an inert module, of which there is nothing to keep; what it raises passes."""
+    _paths.add(path)
+    if get_ident() in _depth:
+        _expect_calls(code)  # as for any other
+    exec(code, names)  # noqa: S102 - this is where a plugin is run
 
 
 def run_traced(trace: Trace, names: dict[str, object]) -> None:

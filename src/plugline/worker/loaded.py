@@ -106,6 +106,9 @@ class _Carried:
         """See :class:`plugline.loading.namespace.Provider`."""
         return self._sent.files.get(relative)
 
+    def recall(self, namespace: Namespace, relative: str, ran: object) -> None:
+        """See :class:`plugline.loading.namespace.Provider`: nothing is remembered here."""
+
 
 class Bound(Value):
     """A plugin that was run and provides an interface.

@@ -499,6 +499,53 @@ def test_a_plugin_that_only_defines_is_reloaded_as_any_other(folder: Path) -> No
         assert function(None) == 3
 
 
+def lose_by_deleting(bundle: Path) -> None:
+    bundle.unlink()
+
+
+def lose_by_writing_anew(bundle: Path) -> None:
+    other = bundle.with_name("other")
+    other.write_bytes(b"what somebody else remembers")
+    other.replace(bundle)
+
+
+def lose_by_damage(bundle: Path) -> None:
+    os.truncate(bundle, 0)
+
+
+HELD = "def transform(record):\n    return 1\nHELD = [transform]\nclass Odd:\n    def of(self):\n        return 1\ndef transform(record):\n    return 1\n"
+
+
+@pytest.mark.parametrize("lose", [lose_by_deleting, lose_by_writing_anew, lose_by_damage])
+def test_whatever_becomes_of_the_cache_a_plugin_that_only_defines_is_reloaded_where_it_is_held(
+    folder: Path, tmp_path: Path, lose: Callable[[Path], None]
+) -> None:
+    (folder / "p0.py").write_text(HELD)
+    list(Host(folder, interface=INTERFACE))
+    with Host(folder, interface=INTERFACE) as host:
+        plugin: Any = host["p0"].load()
+        assert type(plugin.__loader__).__name__ == "InertLoader"
+        named, unnamed, method = plugin.transform, plugin.HELD[0], plugin.Odd().of
+        for bundle in (tmp_path / "cache").glob("*.bundle"):
+            lose(bundle)
+        (folder / "p0.py").write_text(HELD.replace("return 1", "return 2"))
+        report = host.reload("p0")
+        assert report.ok
+        assert (named({}), plugin.transform({}), method(), plugin.Odd().of()) == (2, 2, 2, 2)
+        if lose is not lose_by_damage:
+            assert (report.how, unnamed({})) == ("grafted", 2)
+
+
+def test_a_plugin_that_only_defines_and_has_no_function_is_reloaded_too(folder: Path) -> None:
+    (folder / "p0.py").write_text("NUMBER = 1\n")
+    list(Host(folder))
+    with Host(folder) as host:
+        plugin: Any = host["p0"].load()
+        (folder / "p0.py").write_text("NUMBER = 2\n")
+        assert host.reload("p0").ok
+        assert plugin.NUMBER == 2
+
+
 def test_what_a_plugin_that_only_defines_has_changed_since_is_told_as_lost(folder: Path) -> None:
     remembered(folder, INERT)
     with Host(folder, interface=INTERFACE) as host:
