@@ -1,4 +1,4 @@
-"""Aim, missed so far: three apps dropped into a folder add at most a tenth to ``manage.py check``, against the same three on ``sys.path`` and in ``INSTALLED_APPS``.
+"""Claim: three apps dropped into a folder add at most a tenth to ``manage.py check``, against the same three on ``sys.path`` and in ``INSTALLED_APPS``.
 
 Whole processes, with the bytecode of Django and of the installed apps written before, and the folder remembered. Each app has a model, a
 migration, an admin, URLs and views. Printed beside it, without a claim: the same site without the three. Needs ``pip install plugline[django]``.

@@ -357,21 +357,12 @@ class Plugin(Generic[T_co]):
 
     def _tell_slow(self, seconds: float, thread: int) -> None:
         """Take note, in another thread, that it has been loading for so long."""
-        import logging  # noqa: PLC0415 - needed only when something went wrong
-        from threading import Thread  # noqa: PLC0415 - likewise
+        from plugline.loading.watching import log_slow, slow_finding  # noqa: PLC0415 - the loader has imported it
 
-        from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
-        from plugline.loading.watching import line_of  # noqa: PLC0415 - likewise
-
-        message = f"has been loading for more than {seconds:g} seconds, and may hang"
-        hint = "do at the first call what takes long, and give what waits for others a timeout"
-        place = Place(self.place.path, line_of(thread, self.path))
-        finding = Finding("P307", message, place, hint, severity="warning")
+        finding = slow_finding(self.place.path, self.path, seconds, thread)
         assert self._history is not None  # noqa: S101 - it is being loaded
         self._history.warnings = (finding,)
-        # By a thread of the threading module's: logging asks that for the thread it is in, and it never forgets another.
-        log = logging.getLogger(__name__).warning
-        Thread(target=log, args=("plugin %r:\n%s", self.name, finding), daemon=True).start()
+        log_slow(self.name, finding)
 
     def _load_needs(self) -> "tuple[Finding, ...]":
         """Load what it requires, and return what keeps it from being loaded itself."""

@@ -16,7 +16,7 @@ be imported stays installed, without models; what runs in its ``ready()`` before
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -27,10 +27,8 @@ from django.conf import settings
 from django.core import checks
 from django.urls import URLPattern, URLResolver, include, path
 
-from plugline.blame import describe_error, users_own_interrupt
-from plugline.errors import PluglineError
 from plugline.findings import Finding, Place
-from plugline.host import Host, Plugin
+from plugline.integrations.top_level import TopLevel
 from plugline.lookup import find_module
 
 _NAME = "plugline.integrations.django"
@@ -40,59 +38,57 @@ class _Site:
     """The apps of all folders.
 
     Attributes:
-        hosts: By the folder's path; kept for as long as the process runs.
-        plugins: The apps that are installed, by the name under which Django imports them.
-        findings: What is wrong with those that are not, or only in part.
+        folders: By path; kept for as long as the process runs.
+        files: The apps that are installed, each with its file, by the name under which Django imports them.
         broken: Names of installed apps that failed after Django had taken them in.
     """
 
     def __init__(self) -> None:
-        self.hosts: dict[str, Host[object]] = {}
-        self.plugins: dict[str, Plugin[object]] = {}
-        self.findings: list[Finding] = []
+        self.folders: dict[str, TopLevel] = {}
+        self.files: dict[str, str] = {}
         self.broken: set[str] = set()
+        self._findings: list[Finding] = []
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wrong with apps that are not installed, or only in part."""
+        return [*self._findings, *(finding for folder in self.folders.values() for finding in folder.findings)]
 
     def add(self, folder: str, labels: set[str]) -> list[str]:
-        host = self.hosts[folder] = Host(folder, namespace="")
+        packages = self.folders[folder] = TopLevel(folder)
         added = []
-        with host._loading_many():  # noqa: SLF001 - between two of them an AppConfig is made
-            for plugin in list(host):
-                try:
-                    plugin.load()
-                except PluglineError:
-                    continue  # the host keeps why
-                name = plugin.spec.module
-                made: list[AppConfig] = []
-                if not self._try(plugin, name, "as it was made an app", lambda: made.append(AppConfig.create(name))):  # noqa: B023 - called at once
-                    continue
-                if made[0].label in labels:
-                    message = f"has the label {made[0].label!r}, as has another app of INSTALLED_APPS"
-                    hint = "give its AppConfig another label"
-                    self.findings.append(Finding("P402", message, plugin.place, hint=hint))
-                    continue
-                labels.add(made[0].label)
-                self.plugins[name] = plugin
-                added.append(name)
-        self.findings += [*host.findings, *(finding for one in host.rejected for finding in one.findings)]
+        for name, file in packages.run():
+            made: list[AppConfig] = []
+            if not self._try(file, name, "as it was made an app", lambda: made.append(AppConfig.create(name))):  # noqa: B023 - called at once
+                continue
+            if made[0].label in labels:
+                message = f"has the label {made[0].label!r}, as has another app of INSTALLED_APPS"
+                self._findings.append(Finding("P402", message, Place(file), hint="give its AppConfig another label"))
+                continue
+            labels.add(made[0].label)
+            self.files[name] = file
+            added.append(name)
         return added
 
     def attempt(self, name: str, when: str, action: Callable[[], object]) -> bool:
         """Do something that runs an app's code, and tell whether it could be done."""
-        if self._try(self.plugins[name], name, when, action):
+        if self._try(self.files[name], name, when, action):
             return True
         self.broken.add(name)
         return False
 
-    def _try(self, plugin: Plugin[object], name: str, when: str, action: Callable[[], object]) -> bool:
+    def _try(self, file: str, name: str, when: str, action: Callable[[], object]) -> bool:
         try:
             action()
         except BaseException as error:
+            from plugline.blame import describe_error, users_own_interrupt  # noqa: PLC0415 - few apps fail
+
             if users_own_interrupt(error):
                 raise
-            text = describe_error(error, os.path.dirname(plugin.place.path))
-            shown = Place(text.path or plugin.place.path, text.line)
+            text = describe_error(error, os.path.dirname(file))
+            shown = Place(text.path or file, text.line)
             message = f"app {name!r} raised {text.said} {when}"
-            self.findings.append(Finding("P402", message, shown))
+            self._findings.append(Finding("P402", message, shown))
             return False
         return True
 
@@ -108,9 +104,9 @@ def apps(folder: str | os.PathLike[str]) -> list[str]:
     """
     listed = sys._getframe(1).f_globals.get("INSTALLED_APPS", ())  # noqa: SLF001 - the settings that are being made
     path_of_folder = os.path.abspath(folder)
-    if path_of_folder in _site.hosts:
+    if path_of_folder in _site.folders:
         return []
-    first = not _site.hosts
+    first = not _site.folders
     names = _site.add(path_of_folder, {_label_of(str(entry)) for entry in listed})
     # Ours comes first, so that it can stand by the others when their turn comes.
     return [f"{_NAME}.DroppedApps", *names] if first else names
@@ -135,7 +131,7 @@ class DroppedApps(AppConfig):
     def import_models(self) -> None:
         """Import the models of all dropped apps, so that one that fails is known before Django gets to it."""
         super().import_models()
-        for name in _site.plugins:
+        for name in _site.files:
             config = _config_of(name)
             if config is not None and not _site.attempt(name, "while its models were imported", config.import_models):
                 _empty(config)
@@ -143,7 +139,7 @@ class DroppedApps(AppConfig):
     def ready(self) -> None:
         """Let every app get ready; one that raises is told, and the others go on."""
         checks.register(_check)
-        for name in _site.plugins:
+        for name in _site.files:
             config = _config_of(name)
             if config is None or name in _site.broken:
                 continue
@@ -180,7 +176,7 @@ def urlpatterns() -> list[URLPattern | URLResolver]:
     One whose ``urls`` cannot be imported is told by ``manage.py check`` and left out.
     """
     patterns: list[URLPattern | URLResolver] = []
-    for name in _site.plugins:
+    for name in _site.files:
         config = _config_of(name)
         if config is None or name in _site.broken or not _has(name, "urls"):
             continue
@@ -199,11 +195,11 @@ def _has(name: str, module: str) -> bool:
 
 def _check(app_configs: Sequence[AppConfig] | None, **keywords: object) -> list[checks.CheckMessage]:
     """Say what is wrong with dropped apps. Looks at their migrations too, before Django does."""
-    for name in _site.plugins:
+    for name in _site.files:
         config = _config_of(name)
         if config is not None and name not in _site.broken and not _has_good_migrations(name):
             _without_migrations(config)
-    return [_warning(finding) for finding in dict.fromkeys(_findings())]
+    return [_warning(finding) for finding in dict.fromkeys(_site.findings)]
 
 
 def _has_good_migrations(name: str) -> bool:
@@ -216,10 +212,6 @@ def _has_good_migrations(name: str) -> bool:
             import_module(f"{name}.migrations.{found.name}")
 
     return _site.attempt(name, "while its migrations were imported", import_all)
-
-
-def _findings() -> Iterable[Finding]:
-    yield from _site.findings
 
 
 def _warning(finding: Finding) -> checks.CheckMessage:

@@ -62,7 +62,7 @@ class MetaFinder:
             one = waiting()
             # Where several want one name, the later ones have a number after it.
             if one is not None and any(top == name or (name and top.startswith(f"{name}_")) for name in one.wanted):
-                _without_import_lock(one.make)
+                without_import_lock(one.make)
 
     def stand_first(self) -> None:
         """Make sure that imports ask here, which a plugin or a test may have undone."""
@@ -75,7 +75,7 @@ class MetaFinder:
             sys.meta_path.remove(self)
 
 
-def _without_import_lock(make: Callable[[], object]) -> None:
+def without_import_lock(make: Callable[[], object]) -> None:
     """Call what imports something, without the lock that Python asks its finders under.
 
     That lock guards the list of finders and is everybody's: who waits under it for a module that another thread is importing

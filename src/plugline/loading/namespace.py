@@ -196,7 +196,7 @@ class Namespace:
         return provider.recall(self, relative, ran) if provider is not None else None
 
 
-class _RootLoader:
+class RootLoader:
     """Makes the private package itself, which has no file."""
 
     def create_module(self, spec: ModuleSpec) -> None:
@@ -279,6 +279,11 @@ class PrivateLoader:
 
         return FileReader(self)  # type: ignore[arg-type]  # its path is all that is asked for
 
+    def get_data(self, path: str) -> bytes:
+        """Return the content of a data file beside the module, for :func:`pkgutil.get_data`."""
+        with open(path, "rb") as file:
+            return file.read()
+
     @property
     def path(self) -> str:
         """The file, for :meth:`get_resource_reader`."""
@@ -342,7 +347,7 @@ class _PrivateFinder:
     ) -> ModuleSpec | None:
         for name, namespace in self.namespaces.items():
             if fullname == name:
-                return ModuleSpec(fullname, _RootLoader(), is_package=True)  # type: ignore[arg-type]
+                return ModuleSpec(fullname, RootLoader(), is_package=True)  # type: ignore[arg-type]
             if fullname.startswith(f"{name}."):
                 return spec_below(namespace, fullname)
         for shared in self.shared:
@@ -362,7 +367,7 @@ def spec_below(namespace: Namespace, fullname: str) -> ModuleSpec | None:
     located = namespace.locate(parts)
     if located is None:
         if namespace.has_folder(parts):
-            return ModuleSpec(fullname, _RootLoader(), is_package=True)  # type: ignore[arg-type]
+            return ModuleSpec(fullname, RootLoader(), is_package=True)  # type: ignore[arg-type]
         compiled = namespace.find_compiled(parts)
         if compiled is not None:
             message = (

@@ -8,7 +8,10 @@ import sys
 from _thread import LockType, allocate_lock, get_ident, start_new_thread
 
 from plugline.clock import monotonic_seconds
-from plugline.typed import Callable
+from plugline.typed import TYPE_CHECKING, Callable
+
+if TYPE_CHECKING:
+    from plugline.findings import Finding
 
 Told = Callable[[float, int], None]
 """Gets the seconds that were allowed, and the thread that is loading."""
@@ -84,3 +87,29 @@ def line_of(thread: int, path: str | None) -> int | None:
     while frame is not None and frame.f_code.co_filename != path:
         frame = frame.f_back
     return frame.f_lineno if frame is not None else None
+
+
+def slow_finding(shown: str, path: str | None, seconds: float, thread: int) -> "Finding":
+    """Return the warning about a plugin that has been loading for so long.
+
+    Args:
+        shown: Its file as messages show it.
+        path: Its file as tracebacks name it.
+        seconds: How long it was allowed.
+        thread: The one that is loading it, which is not this one.
+    """
+    from plugline.findings import Finding, Place  # noqa: PLC0415 - needed only when something went wrong
+
+    message = f"has been loading for more than {seconds:g} seconds, and may hang"
+    hint = "do at the first call what takes long, and give what waits for others a timeout"
+    return Finding("P307", message, Place(shown, line_of(thread, path)), hint, severity="warning")
+
+
+def log_slow(name: str, finding: "Finding") -> None:
+    """Log it."""
+    import logging  # noqa: PLC0415 - needed only when something went wrong
+    from threading import Thread  # noqa: PLC0415 - likewise
+
+    # By a thread of the threading module's: logging asks that for the thread it is in, and it never forgets another.
+    log = logging.getLogger(__name__).warning
+    Thread(target=log, args=("plugin %r:\n%s", name, finding), daemon=True).start()

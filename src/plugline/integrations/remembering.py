@@ -1,0 +1,104 @@
+"""What has run of a folder of packages to what is remembered of it."""
+
+import marshal
+import os
+import sys
+
+from plugline.discovery.cache import remove, write_whole
+from plugline.discovery.candidates import FileCandidate
+from plugline.discovery.index import settled
+from plugline.discovery.recall import UNSETTLED, Status, check_of
+from plugline.files import digest_of
+from plugline.host import Host, Plugin
+from plugline.integrations.remembered import (
+    ASKED_NAMES,
+    MAGIC,
+    Record,
+    Row,
+    folder_at,
+    is_alone,
+    path_of_record,
+)
+from plugline.integrations.top_level import RememberedLoader, TopLevel
+from plugline.loading.namespace import PrivateLoader, RootLoader
+from plugline.typed import ModuleType
+
+
+def remember(packages: TopLevel) -> None:
+    """Write down what has run, for the next process; where there is anything to tell, see that nothing is remembered."""
+    path, host = path_of_record(packages.folder), packages.host
+    if path is None or host is None:
+        return
+    record = _record_of(packages, host)
+    if record is None:
+        remove(path)
+        return
+    body = marshal.dumps((packages.folder, record))
+    write_whole(path, b"".join((MAGIC, check_of(body), body)))
+
+
+def _record_of(packages: TopLevel, host: Host[object]) -> Record | None:
+    """Return what is to be remembered; ``None`` where the next process may see something else, or has something to tell."""
+    plugins = list(host)
+    set_aside = packages.findings or host.disabled or host.declined
+    if set_aside or not is_alone(packages.folder) or not all(map(_is_plain, plugins)):
+        return None
+    names = [plugin.spec.module for plugin in plugins]
+    rows = dict(packages.recalled.rows) if packages.recalled is not None else {}
+    for name, module in list(sys.modules.items()):
+        row = _row_of(name, module, packages.folder) if name.partition(".")[0] in names else None
+        if row is not None:
+            rows[name] = row
+    folders = _folders_of(packages, rows)
+    return (folders, tuple(names), rows) if folders is not None and set(names) <= rows.keys() else None
+
+
+def _is_plain(plugin: Plugin[object]) -> bool:
+    """Whether a plugin has run, and a host would do nothing with it but run it."""
+    module = sys.modules.get(plugin.spec.module)
+    return (
+        module is not None
+        and (plugin.generation > 0 or isinstance(_loader_of(module), RememberedLoader))
+        and ASKED_NAMES.isdisjoint(module.__dict__)
+        and isinstance(plugin.candidate, FileCandidate)
+        and not plugin.spec.dependencies
+        and plugin.spec.requires_python is None
+    )
+
+
+def _loader_of(module: ModuleType) -> object:
+    return getattr(getattr(module, "__spec__", None), "loader", None)
+
+
+def _row_of(name: str, module: ModuleType, folder: str) -> Row | None:
+    loader = _loader_of(module)
+    if isinstance(loader, RememberedLoader):
+        return loader.row
+    if isinstance(loader, RootLoader):
+        relative = name.replace(".", "/")
+        return (relative, True, b"", b"") if os.path.isdir(f"{folder}/{relative}") else None
+    if not isinstance(loader, PrivateLoader) or loader.trace is None:
+        return None
+    try:
+        marshalled = marshal.dumps(loader.trace.code)
+    except ValueError:
+        return None  # marshal goes half as deep as the compiler
+    return loader.relative, loader.is_package(name), digest_of(loader.trace.content), marshalled
+
+
+def _folders_of(packages: TopLevel, rows: dict[str, Row]) -> dict[str, Status] | None:
+    """Return the status of each folder that a module is in, and of those above; ``None`` where one may have changed."""
+    wanted = {""}
+    for relative, _, digest, _ in rows.values():
+        folder = os.path.dirname(relative) if digest else relative
+        while folder:
+            wanted.add(folder)
+            folder = os.path.dirname(folder)
+    statuses = {}
+    for folder in wanted:
+        found = folder_at(f"{packages.folder}/{folder}" if folder else packages.folder)
+        status = settled(found[0], packages.began) if found is not None else UNSETTLED
+        if status == UNSETTLED:
+            return None
+        statuses[folder] = status
+    return statuses

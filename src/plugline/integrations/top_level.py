@@ -1,0 +1,297 @@
+"""A folder of packages at the top level of imports, run by a host; or without one, where all is as it was the last time.
+
+A host finds, judges and watches plugins, and to import what does that costs more than to run a few packages. So what ran is
+written down when the process ends, if there was nothing to tell of it. The next process holds the folder against that, and where
+nothing has changed it only runs what is there.
+
+Invariants:
+    1. What is run was read and hashed just now, and its code is remembered under that digest.
+    2. Only a folder of which there was nothing to tell is remembered. It is recalled only where there can be nothing to tell
+       now: the entries of it and of the folders below are as they were, nobody else may write to anything on the way, no lock
+       file and no list of disabled plugins is beside it, and the names are free.
+    3. Where anything else is the case, be it in the middle, a host takes over: it looks at the folder as it is, keeps what
+       was run, and answers for every import from then on.
+
+Threads: what is in the packages may be imported from any.
+"""
+
+import atexit
+import marshal
+import os
+import sys
+from _frozen_importlib import ModuleSpec
+from _thread import RLock
+
+from plugline.clock import unix_nanoseconds
+from plugline.files import digest_of, read_plain
+from plugline.findings import Finding, Place
+from plugline.integrations.remembered import ASKED_NAMES, Record, Row, is_alone, is_as_it_was, is_sound, read_record
+from plugline.loading.effects import Effects
+from plugline.loading.effects import Watch as EffectsWatch
+from plugline.loading.meta import FINDER, without_import_lock
+from plugline.loading.modules import Undo
+from plugline.loading.patches import Snapshot, run_keeping_builtins
+from plugline.loading.watching import Told, Watch, log_slow, slow_finding
+from plugline.typed import TYPE_CHECKING, CodeType, Iterator, ModuleType, Sequence
+
+if TYPE_CHECKING:
+    # Where nothing has changed there is none.
+    from plugline.host import Host
+
+_SLOW_LOAD_SECONDS = 10.0  # as for a host
+
+
+class TopLevel:
+    """The packages of one folder, each at the top level of imports under its own name.
+
+    Args:
+        folder: Its absolute path.
+
+    Attributes:
+        host: Who has found and judged them; ``None`` where nobody needed to.
+        recalled: What was remembered of them and is as it was, ``None`` where nothing is.
+        began: When somebody first looked, in nanoseconds since 1970.
+        alone: Whether nothing that says what may be run was beside the folder then.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.host: Host[object] | None = None
+        self.recalled: Recalled | None = None
+        self.began = unix_nanoseconds()
+        self.alone = is_alone(folder)
+        self._process = os.getpid()
+        self._told: list[Finding] = []
+        self._lock = RLock()
+        # Before anything of theirs is run: what they register themselves has an owner.
+        atexit.register(self._remember)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wrong with those that cannot be run, and what is to be told of the others."""
+        if self.host is None:
+            return self._told
+        host = self.host
+        rejected = [finding for one in host.rejected for finding in one.findings]
+        return [*self._told, *host.findings, *rejected, *(finding for one in host for finding in one.warnings)]
+
+    def run(self) -> Iterator[tuple[str, str]]:
+        """Run one package after the other; yields the name of each that could be, and its file as messages show it."""
+        done: set[str] = set()
+        record = read_record(self.folder) if self.alone else None
+        if record is not None and is_as_it_was(self.folder, record):
+            self.recalled = Recalled(self, record)
+            for name, path in self.recalled.run():
+                done.add(name)
+                yield name, path
+            if self.host is None and len(done) == len(record[1]):
+                return
+        host = self.take_over()
+        from plugline.errors import PluglineError  # noqa: PLC0415 - the host has imported it
+
+        with host._loading_many():  # noqa: SLF001 - between two of them something is made of the first
+            for plugin in list(host):
+                try:
+                    plugin.load()
+                except PluglineError:
+                    continue  # the host keeps why
+                if plugin.spec.module not in done:
+                    yield plugin.spec.module, plugin.place.path
+
+    def take_over(self) -> "Host[object]":
+        """Return the host, which looks at the folder as it is now, and answers for the imports from now on."""
+        # Not to be waited for under it either: who opens the host imports what it is made of.
+        without_import_lock(self._open)
+        assert self.host is not None  # noqa: S101 - it was opened just now, or before
+        return self.host
+
+    def _open(self) -> None:
+        with self._lock:
+            if self.host is not None:
+                return
+            from plugline.host import Host  # noqa: PLC0415 - where nothing has changed there is none
+
+            host: Host[object] = Host(self.folder, namespace="")
+            list(host)  # it takes the names
+            self.host = host
+
+    def tell(self, findings: Sequence[Finding]) -> None:
+        """Take note of what is to be told of a package that was run without the host."""
+        self._told += findings
+
+    def _remember(self) -> None:
+        if self.host is None or not self.alone or os.getpid() != self._process:
+            return
+        from plugline.integrations.remembering import remember  # noqa: PLC0415 - where something has changed
+
+        remember(self)
+
+
+class Recalled:
+    """Runs packages as they are remembered, and their modules when they are imported; stands in ``sys.meta_path``."""
+
+    def __init__(self, whose: TopLevel, record: Record) -> None:
+        self._whose = whose
+        self._packages = record[1]
+        self._names = frozenset(record[1])
+        self.rows = record[2]
+
+    def run(self) -> Iterator[tuple[str, str]]:
+        """Run one package after the other; ends early where there is something that a host has to see."""
+        sys.meta_path.insert(0, self)
+        watch = Watch(_SLOW_LOAD_SECONDS)
+        watch.open()
+        try:
+            for name in self._packages:
+                path = f"{self._whose.folder}/{self.rows[name][0]}"
+                watch.begin(self._slow(name, path))
+                try:
+                    is_whole = self._run_one(name, Place(path))
+                finally:
+                    watch.end()
+                if not is_whole:
+                    return
+                yield name, path
+        finally:
+            watch.close()
+
+    def _slow(self, name: str, path: str) -> Told:
+        def tell(seconds: float, thread: int) -> None:
+            finding = slow_finding(path, path, seconds, thread)
+            self._whose.tell([finding])
+            log_slow(name, finding)
+
+        return tell
+
+    def _run_one(self, name: str, place: Place) -> bool:
+        """Whether it could be run, and has nothing that a host would ask."""
+        snapshot = Snapshot()
+        undo = Undo(self._owns, snapshot.modules)
+        intact = False
+        try:
+            __import__(name)
+            intact = snapshot.put_back_builtins() and snapshot.is_intact(len(snapshot.modules))
+        except BaseException as error:
+            snapshot.put_back_builtins()
+            undo()
+            from plugline.blame import users_own_interrupt  # noqa: PLC0415 - few packages fail
+
+            if users_own_interrupt(error):
+                raise
+            return False
+        finally:
+            if not intact:
+                self._whose.tell(snapshot.undo(name, place))
+        return self._whose.host is None and ASKED_NAMES.isdisjoint(sys.modules[name].__dict__)
+
+    def _owns(self, name: str) -> bool:
+        return name.partition(".")[0] in self._names
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """See :class:`importlib.abc.MetaPathFinder`."""
+        if self._whose.host is not None or not self._owns(fullname):
+            return None
+        row = self.rows.get(fullname)
+        if row is not None:
+            return self._spec(fullname, row)
+        if not self._may_be(fullname):
+            return None
+        self._whose.take_over()
+        return FINDER.find_spec(fullname, path, target)
+
+    def _may_be(self, fullname: str) -> bool:
+        """Whether there is anything that a host could make a module of."""
+        wanted = f"{self._whose.folder}/{fullname.replace('.', '/')}"
+        return any(os.path.lexists(f"{wanted}{suffix}") for suffix in ("", ".py", ".pyc"))
+
+    def _spec(self, fullname: str, row: Row) -> ModuleSpec:
+        relative, is_package, digest, _ = row
+        path = f"{self._whose.folder}/{relative}"
+        loader = RememberedLoader(self, row, path)
+        if not digest:
+            return ModuleSpec(fullname, loader, is_package=True)  # type: ignore[arg-type]  # it has all that is asked of it
+        spec = ModuleSpec(fullname, loader, origin=path, is_package=is_package)  # type: ignore[arg-type]  # likewise
+        spec.has_location = True
+        if is_package:
+            spec.submodule_search_locations = [os.path.dirname(path)]
+        return spec
+
+    def exec(self, module: ModuleType, loader: "RememberedLoader") -> None:
+        """Run the bytes that a file has now; what they raise passes, and then they have left nothing."""
+        _, _, digest, marshalled = loader.row
+        if not digest:
+            return
+        found = read_plain(loader.path) if self._whose.host is None else None
+        if found is None or digest_of(found[0]) != digest or not is_sound(loader.path, found[1]):
+            self._exec_other(module)
+            return
+        code: CodeType = marshal.loads(marshalled)  # noqa: S302 - from a file that only we can write, with its digest checked
+        loader.content = found[0]
+        effects, watch = Effects(), EffectsWatch(code, found[0])
+        try:
+            try:
+                run_keeping_builtins(lambda one: exec(one, module.__dict__), code)  # noqa: S102 - this is where a package is run
+            finally:
+                watch.end(effects, module.__name__)
+        except BaseException:
+            effects.undo()
+            raise
+
+    def _exec_other(self, module: ModuleType) -> None:
+        """Run what the host makes of a module whose file is not as it was."""
+        self._whose.take_over()
+        name = module.__name__
+        spec, found = module.__spec__, FINDER.find_spec(name)
+        if spec is None or found is None or found.loader is None:
+            message = f"No module named {name!r}"
+            raise ModuleNotFoundError(message, name=name)
+        spec.loader = module.__loader__ = found.loader
+        found.loader.exec_module(module)
+
+
+class RememberedLoader:
+    """Runs one module as it is remembered.
+
+    Attributes:
+        row: What is remembered of it.
+        path: Its file.
+        content: The bytes that were run, ``None`` before that.
+    """
+
+    __slots__ = ("__weakref__", "_recalled", "content", "path", "row")
+
+    def __init__(self, recalled: Recalled, row: Row, path: str) -> None:
+        self._recalled = recalled
+        self.row = row
+        self.path = path
+        self.content: bytes | None = None
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave it to the import system."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run it."""
+        self._recalled.exec(module, self)
+
+    def get_source(self, fullname: str) -> str | None:
+        """Return the text of the module as it was run, for ``linecache``."""
+        from importlib.util import decode_source  # noqa: PLC0415 - for tracebacks and people only
+
+        return decode_source(self.content) if self.content is not None else None
+
+    def get_resource_reader(self, fullname: str) -> object:
+        """Return what ``importlib.resources`` reads a package's data files with."""
+        from importlib.readers import FileReader  # noqa: PLC0415 - seldom wanted
+
+        return FileReader(self)  # type: ignore[arg-type]  # its path is all that is asked for
+
+    def get_data(self, path: str) -> bytes:
+        """Return the content of a data file, for :func:`pkgutil.get_data`."""
+        with open(path, "rb") as file:
+            return file.read()
+
+    def is_package(self, fullname: str) -> bool:
+        """Whether the module is a package, for ``runpy`` and ``pkgutil``."""
+        return self.row[1]
