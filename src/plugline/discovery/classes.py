@@ -48,25 +48,27 @@ def of_class(candidate: Candidate, name: str) -> Candidate:
             )
 
 
-def spec_of_class(spec: PluginSpec, class_name: str) -> PluginSpec:
-    """Return the spec of a class that has not the file's name for itself; ``spec`` is the file's or another class's."""
+def spec_of_class(spec: PluginSpec, class_name: str, beside: str = "") -> PluginSpec:
+    """Return the spec of a class that has not the file's name for itself.
+
+    Args:
+        spec: The file's, or that of another class in it.
+        class_name: The class.
+        beside: That other class.
+    """
     classes = spec.facts.classes if spec.facts is not None else ()
     said = next((one.summary for one in classes if one.name == class_name), "")
-    return spec.replaced(name=f"{file_name_of(spec.name, classes)}:{class_name}", summary=said or spec.summary)
+    return spec.replaced(name=f"{_file_name_of(spec.name, beside)}:{class_name}", summary=said or spec.summary)
 
 
-def spec_of_file(spec: PluginSpec) -> PluginSpec:
+def spec_of_file(spec: PluginSpec, class_name: str) -> PluginSpec:
     """Return the spec of the file that a class is in; ``spec`` itself where it is the file's."""
-    if ":" not in spec.name:
-        return spec
-    name = file_name_of(spec.name, spec.facts.classes if spec.facts is not None else ())
+    name = _file_name_of(spec.name, class_name)
     return spec if name == spec.name else spec.replaced(name=name)
 
 
-def file_name_of(name: str, classes: Sequence[ClassFacts]) -> str:
-    """Return what a file's plugins are called before the colon."""
-    before, _, last = name.rpartition(":")
-    return before if before and any(one.name == last for one in classes) else name
+def _file_name_of(name: str, class_name: str) -> str:
+    return name.removesuffix(f":{class_name}") if class_name else name
 
 
 def derivation(bases: Sequence[type], facts: SourceFacts, path: str) -> list[tuple[ClassFacts, int]]:

@@ -27,9 +27,9 @@ Outline = tuple[Said | None, tuple[FunctionOutline, ...], tuple[ClassOutline, ..
 
 
 class Unread:
-    """Source whose syntax tree nobody has asked for yet."""
+    """Source whose syntax tree is read when it is first asked for, once for all classes of the file."""
 
-    __slots__ = ("_candidate", "_outline", "block_line")
+    __slots__ = ("_candidate", "_facts", "_outline", "block_line")
 
     def __init__(self, candidate: FileCandidate, outline: object, block_line: int | None = None) -> None:
         """Note where it is.
@@ -40,6 +40,7 @@ class Unread:
             block_line: The line of its PEP 723 block, where that is known and there is one.
         """
         self._candidate = candidate
+        self._facts: SourceFacts | None = None
         self._outline = outline
         self.block_line = block_line
 
@@ -52,6 +53,11 @@ class Unread:
 
     def read(self) -> "SourceFacts | None":
         """Return what the source shows, ``None`` where it is gone or broken by now."""
+        if self._facts is None:
+            self._facts = self._read()
+        return self._facts
+
+    def _read(self) -> "SourceFacts | None":
         # The parser of syntax trees, for those who ask for more than a listing.
         from plugline.discovery.source import parse_source, read_facts  # noqa: PLC0415
 

@@ -234,6 +234,7 @@ class Host(Generic[T_co]):
         self._first: dict[str, FirstFunction] = {}
         self._registry: _Registry | None = None
         self._early: dict[str, Plugin[T_co]] = {}  # asked for by name before anything was listed
+        self._appeared: set[str] = set()  # names of classes that only running their files has shown
 
     def __enter__(self) -> Self:
         return self
@@ -289,7 +290,7 @@ class Host(Generic[T_co]):
                 plugins[name] = old[name]  # an editor is about to put it back
             elif (old[name]._finder, old[name].place.path) not in files:  # noqa: SLF001 - a host owns its handles
                 old[name]._forget()  # noqa: SLF001 - likewise
-            elif old[name]._appeared:  # noqa: SLF001 - likewise
+            elif name in self._appeared:
                 plugins[name] = old[name]
         for name, entry in inspection.accepted.items():
             known = old.get(name)
@@ -392,13 +393,18 @@ class Host(Generic[T_co]):
         }
         plugins = dict(registry.plugins)
         while self._loader.appeared:
-            entry = self._loader.appeared.pop()
-            assert entry.spec is not None  # noqa: S101 - the loader gave it one
-            where = (entry.finder, entry.place.path, entry.class_name)
-            if where not in known and entry.spec.name not in plugins:
-                known.add(where)
-                plugins[entry.spec.name] = Plugin(entry, self._loader)
-        return self._settled(registry.inspection, plugins)
+            beside, class_name = self._loader.appeared.pop()
+            where = (beside.finder, beside.place.path, class_name)
+            if where in known:
+                continue
+            known.add(where)
+            from plugline.host.registry import entry_beside  # noqa: PLC0415 - what a file's text shows is known already
+
+            entry = entry_beside(beside, class_name)
+            if entry.name not in plugins:
+                plugins[entry.name] = Plugin(entry, self._loader)
+                self._appeared.add(entry.name)
+        return self._settled(registry.inspection, plugins) if len(plugins) > len(registry.plugins) else registry
 
     def reload(self, name: str) -> "ReloadReport":
         """Take the files of a plugin as they are now: its own, and those of the same folder that it imports.
@@ -873,7 +879,6 @@ def _rejected(name: str, entry: "Entry") -> Rejected:
 
 
 def _log_left_out(error: "LoadError") -> None:
-    # logging costs 1.7 interpreter starts to import, and is needed only when something went wrong.
-    import logging  # noqa: PLC0415
+    from plugline.logged import log_warning  # noqa: PLC0415 - few plugins fail
 
-    logging.getLogger(__name__).warning("plugin %r is left out:\n%s", error.plugin, error)
+    log_warning(__name__, "plugin %r is left out:\n%s", error.plugin, error)

@@ -199,7 +199,9 @@ class Loader:
         ] = {}  # of plugins that are loaded, by their ids: hashing one costs more than that
         self._quarantine_after = quarantine_after
         self._dispatching: Dispatching | None = None
-        self.appeared: list[Entry] = []  # classes that only running their file showed; a host takes them from here
+        self.appeared: list[
+            tuple[Entry, str]
+        ] = []  # a plugin, and another class that running its file showed; for the host
         for index, finder in enumerate(finders):
             wanted = namespace or finder.namespace
             if package is not None and finder.tree is not None:
@@ -584,6 +586,7 @@ class Loader:
         from plugline.loading.patches import Snapshot  # noqa: PLC0415 - a listing does without
 
         stand_first()
+        ready.namespace.prepare()
         snapshot = Snapshot()
         known = self._known_modules if self._batches else len(snapshot.modules)
         place = Place(entry.place.path)
@@ -645,6 +648,9 @@ class Loader:
             return self._load(entry)
         from plugline.loading.patches import Snapshot  # noqa: PLC0415 - a listing does without
 
+        namespace = self._namespaces.get(entry.finder)
+        if namespace is not None:
+            namespace.prepare()
         snapshot = Snapshot()
         patched: tuple[Finding, ...] = ()
         try:
@@ -913,7 +919,7 @@ class Loader:
             if not wanted and self._takes_classes(entry):
                 from plugline.loading.families import find_family  # noqa: PLC0415 - for hosts that take classes
 
-                family = find_family(module, self._around.interfaces, place, _imported(entry))
+                family = find_family(module, self._around.interfaces, place, lambda: _imported(entry))
                 if family:
                     return self._choose(entry, family)
             defined: Container[str] | None = _Bound(entry) if private else None
@@ -941,18 +947,10 @@ class Loader:
         return import_object(name)
 
     def _choose(self, entry: Entry, family: "Family") -> Target | Vanished | Faulty | tuple[Finding, ...]:
-        from plugline.discovery.classes import of_class, spec_of_class  # noqa: PLC0415 - as for the family
-        from plugline.loading.families import choose  # noqa: PLC0415 - likewise
+        from plugline.loading.families import choose  # noqa: PLC0415 - as for the family
 
-        assert entry.spec is not None  # noqa: S101 - only what has a spec is loaded
-        assert entry.candidate is not None  # noqa: S101 - likewise
         found = choose(family, entry.class_name, entry.name, entry.place.path, self._around.interfaces)
-        spec = entry.spec
-        for name, other in family.items():
-            if other is not found:
-                self.appeared.append(
-                    ReadEntry(of_class(entry.candidate, name), spec_of_class(spec, name), (), entry.finder)
-                )
+        self.appeared += [(entry, name) for name, other in family.items() if other is not found]
         return Faulty(found) if isinstance(found, tuple) and len(family) > 1 else found
 
     def forget(self, entry: Entry) -> None:

@@ -488,10 +488,9 @@ class Plugin(Generic[T_co]):
         if self._history is not None:
             self._history.quarantine = Aside("quarantined", (finding,))
         self._loader.dispatching.renew(self.name)
-        # logging costs 1.7 interpreter starts to import, and is needed only when something went wrong.
-        import logging  # noqa: PLC0415
+        from plugline.logged import log_warning  # noqa: PLC0415 - few plugins fail
 
-        logging.getLogger(__name__).warning("plugin %r is set aside:\n%s", self.name, finding)
+        log_warning(__name__, "plugin %r is set aside:\n%s", self.name, finding)
 
     def _call_anew(self) -> None:
         """Let the functions that call it call what is in force now, and forget what it failed with before."""
@@ -606,12 +605,6 @@ class Plugin(Generic[T_co]):
 
         outcome = self._outcome
         return outcome.findings if isinstance(outcome, Vanished) and outcome.whole_file else ()
-
-    @property
-    def _appeared(self) -> bool:
-        """Whether it is a class that only running its file has shown."""
-        name, facts = self.candidate.class_name, self.spec.facts
-        return name != "" and facts is not None and all(one.name != name for one in facts.classes)
 
     @property
     def _is_touched(self) -> bool:

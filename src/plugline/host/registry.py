@@ -161,7 +161,7 @@ def admitted(entry: Entry, source: SourceFile, gate: "Gate") -> Entry:
     if entry.spec is None:
         return entry
     # A file is trusted as a whole, whichever of its classes is meant.
-    found = gate.admit(entry.candidate, _spec_of_file(entry.spec), source)
+    found = gate.admit(entry.candidate, _spec_of_file(entry), source)
     errors = tuple(finding for finding in found if finding.is_error)
     warnings = tuple(finding for finding in found if not finding.is_error)
     if not errors and warnings == entry.warnings:
@@ -169,12 +169,28 @@ def admitted(entry: Entry, source: SourceFile, gate: "Gate") -> Entry:
     return ReadEntry(entry.candidate, entry.spec, (*entry.findings, *errors), entry.finder, warnings)
 
 
-def _spec_of_file(spec: PluginSpec) -> PluginSpec:
-    if ":" not in spec.name:
-        return spec
+def entry_beside(beside: Entry, class_name: str) -> Entry:
+    """Return the entry of a class that only running its file showed.
+
+    Args:
+        beside: The file's, or that of another class in it.
+        class_name: The class.
+    """
+    from plugline.discovery.classes import of_class, spec_of_class  # noqa: PLC0415 - as below
+
+    assert beside.spec is not None  # noqa: S101 - it was loaded
+    assert beside.candidate is not None  # noqa: S101 - likewise
+    spec = spec_of_class(beside.spec, class_name, beside.class_name)
+    return ReadEntry(of_class(beside.candidate, class_name), spec, (), beside.finder)
+
+
+def _spec_of_file(entry: Entry) -> PluginSpec:
+    assert entry.spec is not None  # noqa: S101 - the caller asked
+    if not entry.class_name:
+        return entry.spec
     from plugline.discovery.classes import spec_of_file  # noqa: PLC0415 - few plugins are one of several in a file
 
-    return spec_of_file(spec)
+    return spec_of_file(entry.spec, entry.class_name)
 
 
 def check_read(candidate: Candidate, read: Read, around: Circumstances, finder: int) -> Entry:

@@ -550,9 +550,9 @@ class _Reload:
 
 
 def _log(message: str) -> None:
-    import logging  # noqa: PLC0415 - see host
+    from plugline.logged import log_warning  # noqa: PLC0415 - see host
 
-    logging.getLogger(__name__).warning(message, exc_info=sys.exc_info())
+    log_warning(__name__, message, exc_info=True)
 
 
 def _restart(part: Part, reload: _Reload) -> Finding:

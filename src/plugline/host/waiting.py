@@ -72,7 +72,7 @@ class LazyLoader:
             ValueError: ``namespace`` is taken, or ``package`` is none.
         """
         self.lock = LoadLock()
-        self.appeared: list[Entry] = []  # classes that only running their file showed; a host takes them from here
+        self.appeared: list[tuple[Entry, str]] = []  # see Loader
         self._places = (finders, around, namespace)
         self._options: dict[str, object] = {"memories": memories, "package": package, **options}
         self._made: Loader | None = None

@@ -5,7 +5,7 @@ from plugline.contract.shape import shape_of, shape_problems
 from plugline.discovery.fit import missing_message, missing_part, nearest_attempt, not_callable, shape_findings
 from plugline.findings import Finding, Place
 from plugline.loading.target import Declined, Target
-from plugline.typed import Container, ModuleType, Sequence, TypeGuard
+from plugline.typed import Callable, CodeType, Container, FunctionType, ModuleType, Sequence, TypeGuard
 
 
 def find_target(
@@ -73,6 +73,15 @@ def _abstract(value: type) -> set[str]:
 
 _flags_of = type.__dict__["__flags__"].__get__
 _abstract_methods_of = type.__dict__["__abstractmethods__"].__get__
+
+
+def _wants_arguments(function: Callable[..., object]) -> bool:
+    code = getattr(function, "__code__", None)
+    if type(function) is not FunctionType or not isinstance(code, CodeType):
+        return False  # it shows when it is called
+    given = function.__kwdefaults__ or {}
+    names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    return code.co_argcount > len(function.__defaults__ or ()) or any(name not in given for name in names)
 
 
 def _has_attribute(owner: type, name: str) -> bool:
@@ -205,10 +214,11 @@ def _def_place(function: object, place: Place) -> Place:
 def ask_available(module: object, path: str, place: Place) -> Declined | Finding | None:
     """Ask a plugin's ``available()``, where it has one, whether it applies here.
 
-    ``True`` (or ``None``) says yes; ``False`` and any text say no, the text being the reason.
+    ``True`` (or ``None``) says yes; ``False`` and any text say no, the text being the reason. A function of this name that
+    cannot be called without arguments is another one.
     """
     available = getattr(module, "available", None)
-    if not callable(available) or is_class(available):
+    if not callable(available) or is_class(available) or _wants_arguments(available):
         return None
     try:
         answer = available()

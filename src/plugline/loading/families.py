@@ -6,20 +6,23 @@ from plugline.contract.interface import Interface
 from plugline.findings import Finding, Place
 from plugline.loading.binding import class_target, is_class, own_classes
 from plugline.loading.target import Target, Vanished
-from plugline.typed import Collection, ModuleType, Sequence
+from plugline.typed import Callable, Collection, ModuleType, Sequence
 
 Family = dict[str, Target | tuple[Finding, ...]]
 """By the name of a class: that it provides the interface, or what is wrong with how it does."""
 
 
-def find_family(module: object, interfaces: Sequence[Interface], place: Place, imported: Collection[str]) -> Family:
+def find_family(
+    module: object, interfaces: Sequence[Interface], place: Place, imported: Callable[[], Collection[str]]
+) -> Family:
     """Return the concrete classes defined in a module that derive from a base class, in the order of their definition.
 
     Args:
         module: What was run.
         interfaces: Of these only base classes count.
         place: For the findings.
-        imported: Names that its source imports, which are never its own unless their module is.
+        imported: Returns the names that its source imports, which are never its own unless their module is. It is
+            asked where that is in doubt.
     """
     family: Family = {}
     if not isinstance(module, ModuleType):
@@ -33,7 +36,7 @@ def find_family(module: object, interfaces: Sequence[Interface], place: Place, i
     return family
 
 
-def _homeless_classes(module: ModuleType, imported: Collection[str]) -> list[type]:
+def _homeless_classes(module: ModuleType, imported: Callable[[], Collection[str]]) -> list[type]:
     """Return the classes that a function made, and that say they are from where that function is.
 
     ``type("Made", (Base,), {})`` with an abstract base makes a class of the module ``abc``.
@@ -44,9 +47,9 @@ def _homeless_classes(module: ModuleType, imported: Collection[str]) -> list[typ
         if is_class(value)
         and name == value.__name__
         and not name.startswith("_")
-        and name not in imported
         and f"{value.__module__}.".partition(f"{module.__name__}.")[0]
         and getattr(sys.modules.get(value.__module__), name, None) is not value
+        and name not in imported()
     ]
 
 

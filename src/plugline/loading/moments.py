@@ -43,9 +43,9 @@ def end_quietly(names: Mapping[str, object], name: str) -> None:
 
         if users_own_interrupt(error):
             raise
-        import logging  # noqa: PLC0415 - likewise
+        from plugline.logged import log_warning  # noqa: PLC0415 - likewise
 
-        logging.getLogger(__name__).warning("on_unload() of %s failed", name, exc_info=True)
+        log_warning(__name__, "on_unload() of %s failed", name, exc_info=True)
 
 
 def call_with(function: object, *arguments: object) -> None:

@@ -95,6 +95,9 @@ class Namespace:
     def made(self, name: str) -> None:
         """Take note that a module of this name was made here."""
 
+    def prepare(self) -> None:
+        """Do what has to be done before any of its modules is run."""
+
     def locate(self, parts: Sequence[str]) -> tuple[str, bool] | None:
         """Return the file for a module's name below the package, with whether it is a package itself."""
         for length in range(len(parts), 0, -1):
@@ -453,6 +456,14 @@ class SharedNamespace(Namespace):
     def made(self, name: str) -> None:
         """See :class:`Namespace`."""
         self._made.add(name)
+
+    def prepare(self) -> None:
+        """See :class:`Namespace`: import the package, whose doing is none of its plugins'."""
+        if self.name not in sys.modules:
+            try:
+                __import__(self.name)
+            except (Exception, SystemExit):  # noqa: BLE001 - it will fail for the plugin again, and be told as its failure
+                return
 
     def find_compiled(self, parts: Sequence[str]) -> str | None:
         """See :class:`Namespace`; what a real package has is its own affair."""

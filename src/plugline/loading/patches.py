@@ -122,12 +122,20 @@ class Snapshot:
         added = [key for key in now if key not in self._builtins]
         # "_" is what the interactive interpreter and gettext set.
         own = [key for key in added if key != "_" and not _is_of_library(now[key], name)]
+        own = [key for key in own if not self._is_set_by_library(key, name)]
         for key in own:
             del self._living[key]
         found = [(f"changed builtins: {_listed(replaced)}", "undone")] if replaced else []
         if own:
             found.append((f"added to builtins: {_listed(own)}", "taken out again"))
         return found
+
+    def _is_set_by_library(self, key: str, name: str) -> bool:
+        """Whether an installed module that was imported meanwhile speaks of ``builtins`` and of this name (Salt's own do)."""
+        return any(
+            b"builtins" in content and key.encode("utf-8", "replace") in content
+            for content in map(_library_source, _added(self.modules, name))
+        )
 
     def _undo_path(self) -> list[tuple[str, str]]:
         if sys.path is self._path_list and tuple(self._path_list) == self._path:
@@ -189,6 +197,26 @@ class Snapshot:
         for key in changed:
             sys.modules[key] = self.modules[key]
         return [*found, (f"replaced in sys.modules: {_listed(changed)}", "put back")] if changed else found
+
+
+def _added(before: dict[str, ModuleType], name: str) -> list[ModuleType]:
+    """Return the modules that are there since, but for those of the plugin."""
+    return [
+        module
+        for key, module in list(sys.modules.items())
+        if key not in before and key != name and not key.startswith(f"{name}.") and type(module) is ModuleType
+    ]
+
+
+def _library_source(module: ModuleType) -> bytes:
+    path = module.__dict__.get("__file__")
+    if not isinstance(path, str) or not path.endswith(".py") or not _is_library_folder(path):
+        return b""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except OSError:
+        return b""
 
 
 def _is_of_plugin(value: object, name: str) -> bool:

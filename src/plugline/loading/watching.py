@@ -107,9 +107,9 @@ def slow_finding(shown: str, path: str | None, seconds: float, thread: int) -> "
 
 def log_slow(name: str, finding: "Finding") -> None:
     """Log it."""
-    import logging  # noqa: PLC0415 - needed only when something went wrong
-    from threading import Thread  # noqa: PLC0415 - likewise
+    from threading import Thread  # noqa: PLC0415 - needed only when something went wrong
+
+    from plugline.logged import log_warning  # noqa: PLC0415 - likewise
 
     # By a thread of the threading module's: logging asks that for the thread it is in, and it never forgets another.
-    log = logging.getLogger(__name__).warning
-    Thread(target=log, args=("plugin %r:\n%s", name, finding), daemon=True).start()
+    Thread(target=log_warning, args=(__name__, "plugin %r:\n%s", name, finding), daemon=True).start()

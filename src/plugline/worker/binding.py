@@ -58,7 +58,7 @@ def bind(sent: Sent, module: object, place: Place) -> Outcome:
         return Declines(answer.reason)
     found: object = None
     if not sent.attribute and (sent.class_name or all(interface.base is not None for interface in interfaces)):
-        family = find_family(module, interfaces, place, sent.imported)
+        family = find_family(module, interfaces, place, lambda: sent.imported)
         if family:
             chosen = choose(family, sent.class_name, sent.name, place.path, interfaces)
             found = chosen if isinstance(chosen, (Target, tuple)) else chosen.findings

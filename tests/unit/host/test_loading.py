@@ -4,6 +4,7 @@ import contextlib
 import importlib.resources
 import inspect
 import json
+import logging
 import os
 import pickle
 import signal
@@ -448,6 +449,15 @@ def test_a_plugin_that_declines_is_no_failure(tmp_path: Path) -> None:
         assert "plugins.a" not in sys.modules
 
 
+@pytest.mark.parametrize("parameters", ["name", "*, name", "first, second=2", "*names"])
+def test_a_function_that_is_called_available_and_needs_arguments_is_not_asked(tmp_path: Path, parameters: str) -> None:
+    # Salt's modules of services have such ones.
+    text = f"def available({parameters}): return False\n"
+    with opened(tmp_path, {"a.py": text + GOOD}) as host:
+        assert [plugin.name for plugin in host.load_all()] == ([] if parameters == "*names" else ["a"])
+        assert host.declined == ({"a": "its available() returned False"} if parameters == "*names" else {})
+
+
 def test_a_class_gets_its_settings_and_its_instance_is_checked(tmp_path: Path) -> None:
     text = """
         class A:
@@ -541,3 +551,20 @@ def test_a_path_that_is_no_plugin_raises_and_leaves_nothing(
     with pytest.raises(kind):
         load_path(tmp_path / "a.py", interface=WANTED)
     assert private() == []
+
+
+def test_a_logging_that_raises_takes_no_plugin_down(tmp_path: Path) -> None:
+    # Limnoria's class of loggers fails at any message with arguments.
+    class Failing(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            raise TypeError(record)
+
+    failing = Failing()
+    logger = logging.getLogger("plugline.host.host")
+    logger.addFilter(failing)
+    try:
+        with Host(write(tmp_path / "plugins", {"bad.py": "1 / 0\n", "good.py": "def f(): ...\n"})) as host:
+            assert [plugin.name for plugin in host.load_all()] == ["good"]
+            assert [one.name for one in host.rejected] == ["bad"]
+    finally:
+        logger.removeFilter(failing)

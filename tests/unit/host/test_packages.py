@@ -1,5 +1,6 @@
 """Plugins of a folder that stand in the host's own package."""
 
+import builtins
 import contextlib
 import importlib
 import sys
@@ -158,3 +159,29 @@ def test_a_host_that_is_dropped_without_being_closed_leaves_nothing(tmp_path: Pa
     host = None
     with Host(tmp_path / "more", package="plugline_app.plugins") as again:
         assert vars(again["a"].load())["__name__"] == "plugline_app.plugins.a"
+
+
+def test_what_the_hosts_own_package_does_when_it_is_imported_is_not_the_plugins(tmp_path: Path) -> None:
+    # Limnoria's replaces format(), and its plugins count on it.
+    write(tmp_path, {"plugline_app/__init__.py": "import builtins\nbuiltins.format = lambda *given: 'ours'\n"})
+    before = format
+    folder = write(tmp_path / "more", {"a.py": "text = format(1, [])\ndef f(): return format(1, [])\n"})
+    try:
+        with Host(folder, package="plugline_app.plugins") as host:
+            plugin = vars(host["a"].load())
+            assert (plugin["text"], plugin["f"](), host["a"].warnings) == ("ours", "ours", ())
+    finally:
+        builtins.format = before
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("raise OSError('no display')\n", "P301"), ("import sys; sys.exit(3)\n", "P302")]
+)
+def test_a_package_that_cannot_be_imported_is_told_as_the_failure_of_each_plugin(
+    tmp_path: Path, text: str, code: str
+) -> None:
+    write(tmp_path, {"plugline_app/__init__.py": text})
+    folder = write(tmp_path / "more", {"a.py": PLUGIN, "b.py": PLUGIN})
+    with Host(folder, package="plugline_app.plugins") as host:
+        assert host.load_all() == []
+        assert [[finding.code for finding in one.findings] for one in host.rejected] == [[code], [code]]

@@ -8,6 +8,7 @@ import linecache
 import os
 import pickle
 import py_compile
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -235,6 +236,29 @@ def test_several_classes_of_a_file_are_remembered_each(folder: Path, monkeypatch
         assert type(host["one"].load()).__name__ == "Only"
     with Host(folder, interface=Step) as host:
         assert type(host["one:Only"].load()).__name__ == "Only"
+
+
+COMPILED = """
+import sys
+compiled = []
+sys.addaudithook(lambda event, arguments: compiled.append(arguments[1]) if event == "compile" else None)
+import plugline
+from plugline import Host
+from tests.unit.host.test_remembered import Step
+del compiled[:]
+with Host(sys.argv[1], interface=Step) as host:
+    print(sorted(plugin.load_type().__name__ for plugin in host.load_all(instances=False)),
+          [path for path in compiled if path and not str(path).startswith(plugline.__path__[0])])
+"""
+
+
+def test_loading_the_remembered_classes_of_a_file_reads_no_syntax_tree(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+    (folder / "two.py").write_text(CLASSES.format(first="Up", second="Down"))
+    shown(folder)
+    done = subprocess.run([sys.executable, "-c", COMPILED, folder], capture_output=True, text=True, check=True)
+    assert done.stdout == "['Down', 'Up'] []\n"
 
 
 def test_a_folder_is_remembered_apart_with_and_without_what_is_nested_in_it(folder: Path) -> None:

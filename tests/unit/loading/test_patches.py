@@ -64,3 +64,29 @@ def test_a_plugin_that_changes_nothing_has_no_warnings(tmp_path: Path) -> None:
     with Host(tmp_path) as host:
         host["x"].load()
         assert host["x"].warnings == ()
+
+
+def test_what_an_installed_library_adds_to_builtins_for_itself_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As Salt does, with a value that does not show whose it is.
+    library = tmp_path / "site-packages" / "salty_of_tests"
+    library.mkdir(parents=True)
+    (library / "__init__.py").write_text("import builtins\nsetattr(builtins, '__salty_encoding__', 'utf-8')\n")
+    (library / "later.py").write_text("def encode(text):\n    return text.encode(__salty_encoding__)\n")
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "x.py").write_text("import builtins\nimport salty_of_tests\nbuiltins.mine_of_tests = 1\n" + GOOD)
+    (folder / "y.py").write_text("from salty_of_tests.later import encode\ntransform = encode\n")
+    monkeypatch.syspath_prepend(tmp_path / "site-packages")
+    with Host(folder) as host:
+        try:
+            host["x"].load()
+            assert [one.message for one in host["x"].warnings] == [
+                "added to builtins: 'mine_of_tests' while it was loaded; taken out again"
+            ]
+            assert vars(host["y"].load())["transform"]("a") == b"a"
+        finally:
+            vars(builtins).pop("__salty_encoding__", None)
+            for name in [name for name in sys.modules if name.startswith("salty_of_tests")]:
+                del sys.modules[name]
