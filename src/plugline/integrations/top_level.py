@@ -211,7 +211,9 @@ class Recalled:
         path = f"{self._whose.folder}/{relative}"
         loader = RememberedLoader(self, row, path)
         if not digest:
-            return ModuleSpec(fullname, loader, is_package=True)  # type: ignore[arg-type]  # it has all that is asked of it
+            spec = ModuleSpec(fullname, loader, is_package=True)  # type: ignore[arg-type]  # it has all that is asked of it
+            spec.submodule_search_locations = [path]
+            return spec
         spec = ModuleSpec(fullname, loader, origin=path, is_package=is_package)  # type: ignore[arg-type]  # likewise
         spec.has_location = True
         if is_package:

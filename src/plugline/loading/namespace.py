@@ -132,6 +132,10 @@ class Namespace:
         names = self.tree.names(self._folder(parts))
         return not isinstance(names, Finding) and bool(names)
 
+    def real_folder(self, parts: Sequence[str]) -> str:
+        """Return the absolute path of the folder for a dotted name."""
+        return real_path(self.tree, self._folder(parts))
+
     def _folder(self, parts: Sequence[str]) -> str:
         """Return the folder for a dotted name: that of a plugin in it which is known, else the one of that very name."""
         before = ".".join([*parts, ""])
@@ -370,7 +374,10 @@ def spec_below(namespace: Namespace, fullname: str) -> ModuleSpec | None:
     located = namespace.locate(parts)
     if located is None:
         if namespace.has_folder(parts):
-            return ModuleSpec(fullname, RootLoader(), is_package=True)  # type: ignore[arg-type]
+            spec = ModuleSpec(fullname, RootLoader(), is_package=True)  # type: ignore[arg-type]
+            # As for a package, and as Python has it: who looks for what is in it looks there.
+            spec.submodule_search_locations = [namespace.real_folder(parts)]
+            return spec
         compiled = namespace.find_compiled(parts)
         if compiled is not None:
             message = (

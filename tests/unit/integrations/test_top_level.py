@@ -241,6 +241,8 @@ seen['file'] = pl_shop.models.__file__
 seen['resource'] = importlib.resources.files('pl_shop').joinpath('data.txt').read_text()
 seen['data'] = pkgutil.get_data('pl_shop', 'data.txt').decode()
 seen['same'] = pickle.loads(pickle.dumps(pl_shop.models.Thing)) is pl_shop.inner.deep.Thing
+import pl_shop.bare
+seen['leaves'] = [found.name for found in pkgutil.iter_modules(pl_shop.bare.__path__)]
 seen['names'] = [found.name for found in pkgutil.iter_modules(pl_shop.__path__)]
 os.unlink(pl_shop.models.__file__)
 linecache.clearcache()
@@ -260,6 +262,7 @@ def test_modules_answer_for_themselves_as_imported_ones_do(site: Path) -> None:
     assert found["seen"]["data"] == found["seen"]["resource"] == "the data"
     assert found["seen"]["source"] == found["seen"]["gone"]
     assert found["seen"]["same"] is True
+    assert found["seen"]["leaves"] == ["leaf"]
 
 
 THREADS = """
