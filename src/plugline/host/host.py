@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from plugline.host.dispatching import Called
     from plugline.host.entries import Entry, Inspection
     from plugline.host.isolating import Isolator
-    from plugline.host.loader import Loader
+    from plugline.host.loader import Judging, Loader
     from plugline.host.store import Kept, Store
     from plugline.isolation.levels import Isolation
     from plugline.reloading.notify import Method
@@ -439,19 +439,25 @@ class Host(Generic[T_co]):
                 return self._not_reloaded(name)
             return reload_plugins(self._loader, [plugin])[0]
 
-    def follow(self, follower: Callable[[], object]) -> Callable[[], None]:
+    def follow(self, follower: Callable[[], object], *, judge: "Judging | None" = None) -> Callable[[], None]:
         """Have a function called whenever plugins came, went, were reloaded, enabled or disabled; return what ends that.
 
         For programs that hand plugins on to a dispatch of their own. It is called in the thread that made the change, after
         it, while other changes wait; what it raises passes to who made the change.
+
+        Args:
+            follower: The function.
+            judge: Asked before a version of a plugin that ran anew is put in force: gets the plugin, and the module or class
+                that is to provide the interface, and returns the findings that speak against it. With any, the reload is
+                refused and all is as it was; what it raises refuses it too. It keeps nothing of what it gets.
         """
         with self._loader.lock:
             self._is_followed = True
-            self._loader.follow(follower)
+            self._loader.follow(follower, judge)
 
         def stop() -> None:
             with self._loader.lock:
-                self._loader.unfollow(follower)
+                self._loader.unfollow(follower, judge)
 
         return stop
 

@@ -89,6 +89,9 @@ class Loaded(Value):
 _BLOCK = b"/// script"
 _NEVER_INERT = frozenset(("available", "on_load", "__getattr__"))  # what is called, or asked, while a plugin is loaded
 
+Judging = Callable[["Plugin[object]", object], Sequence[Finding]]
+"""What says of a plugin's new version, by its handle and what provides the interface, what speaks against it."""
+
 Outcome = Loaded | Declined | Vanished | tuple[Finding, ...]
 
 
@@ -177,6 +180,7 @@ class Loader:
         self.injected = dict(injected or {})
         self.compiler = compiler
         self.followers: tuple[Callable[[], object], ...] = ()  # who is told that plugins came, went or are new
+        self.judges: tuple[Judging, ...] = ()  # who is asked before a version takes the place of another
         self.lock: LoadLock = LoadLock()
         self._watch = Watch(slow_load_seconds)
         self.isolator = isolator  # of a host that has plugins run elsewhere
@@ -226,13 +230,16 @@ class Loader:
             self._dispatching = Dispatching(self._quarantine_after)
         return self._dispatching
 
-    def follow(self, follower: Callable[[], object]) -> None:
+    def follow(self, follower: Callable[[], object], judge: "Judging | None") -> None:
         """See :meth:`plugline.Host.follow`."""
         self.followers = (*self.followers, follower)
+        if judge is not None:
+            self.judges = (*self.judges, judge)
 
-    def unfollow(self, follower: Callable[[], object]) -> None:
-        """Tell somebody no more."""
+    def unfollow(self, follower: Callable[[], object], judge: "Judging | None") -> None:
+        """Tell somebody no more, and ask no more."""
         self.followers = tuple(one for one in self.followers if one is not follower)
+        self.judges = tuple(one for one in self.judges if one is not judge)
 
     def tell(self) -> None:
         """Tell those who follow that plugins came, went or are new."""

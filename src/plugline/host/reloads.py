@@ -33,6 +33,7 @@ from plugline.reloading.graft import can_graft, forget_answers, has_answers
 from plugline.reloading.memory import POSSIBLE
 from plugline.reloading.parts import Done, Part
 from plugline.reloading.report import How, ReloadReport
+from plugline.reloading.shadow import looking_at_what_is_in_force, trial_of_this_thread
 from plugline.reloading.transaction import Transaction, all_grafts, put_bodies
 from plugline.reloading.transition import end_all, end_those_that_are_done
 
@@ -458,7 +459,8 @@ class _Reload:
         outcome = self._loader.bind(entry, part.module, "", part.trace.path, Undo(None), private=True)
         match outcome:
             case Target():
-                return Loaded(entry, outcome, monotonic_seconds() - start, entry.warnings)
+                refused = self._judged_elsewhere(plugin, outcome.value)
+                return refused or Loaded(entry, outcome, monotonic_seconds() - start, entry.warnings)
             case Declined():
                 return (Finding("P330", f"declined: {outcome.reason}", entry.place),)
             case Faulty() | Vanished():
@@ -466,10 +468,17 @@ class _Reload:
             case _:
                 return outcome
 
+    def _judged_elsewhere(self, plugin: Handle, value: object) -> tuple[Finding, ...]:
+        """Return what those who follow the host have against a new version."""
+        if not self._loader.judges:
+            return ()
+        # Its own module, since they may look at it in ways that see what is in force, as inspect.getattr_static does.
+        shadow = trial_of_this_thread().get(id(value))
+        new = shadow.beside if shadow is not None else value
+        return tuple(finding for judge in self._loader.judges for finding in judge(plugin, new))
+
     def hand_over(self) -> None:
         """See :class:`plugline.reloading.transaction.Judge`."""
-        from plugline.reloading.shadow import looking_at_what_is_in_force  # noqa: PLC0415
-
         at_work = [part for part in self._parts if part.name in self._loader.begun]
         for part in at_work:
             # Through the module, so that it is the new version that is seen.

@@ -5,8 +5,9 @@
     attachment = plugline.integrations.pluggy.attach(host, plugin_manager)
 
 Plugins are validated against the program's hook specifications before anything of them is registered: a plugin is registered with all
-of its hooks, or refused with a finding. After a reload its hooks are the new ones, in the place in the order of calls that
-the old ones had; what is gone is unregistered.
+of its hooks, or refused with a finding. A new version that they refuse is not put in force: the reload is refused, and the old
+version goes on. After a reload a plugin's hooks are the new ones, in the place in the order of calls that the old ones had; what is
+gone is unregistered.
 """
 
 import contextlib
@@ -18,7 +19,8 @@ from pluggy import HookCaller, HookImpl, PluginManager
 from plugline.blame import describe_error
 from plugline.errors import PluglineError
 from plugline.findings import Finding, Place
-from plugline.host import Host
+from plugline.host import Host, Plugin
+from plugline.host.waiting import made
 from plugline.names import did_you_mean
 
 
@@ -52,8 +54,8 @@ class Attachment:
     """The plugins of one host in one plugin manager.
 
     Attributes:
-        findings: Why plugins of the host are not registered, as of the last :meth:`sync`. What the host itself rejected is
-            in :attr:`plugline.Host.rejected`.
+        findings: Why plugins of the host are not registered, or not in the version that their files have now, as of the last
+            :meth:`sync`. What the host itself rejected is in :attr:`plugline.Host.rejected`.
     """
 
     def __init__(self, host: Host[Any], manager: PluginManager) -> None:
@@ -61,6 +63,7 @@ class Attachment:
         self._host = host
         self._manager = manager
         self._registered: dict[str, object] = {}
+        self._refused: dict[str, tuple[Finding, frozenset[str] | None]] = {}  # with the modules that were edited
         self._stop: Callable[[], None] | None = None
 
     @property
@@ -90,30 +93,70 @@ class Attachment:
             if finding is not None:
                 findings.append(finding)
                 if name in self._registered:
-                    # Its module is the new one already: hooks of the old one would be called with what that does not take.
+                    # The specifications are others than when it was registered, or it is another module.
                     self._manager.unregister(self._registered.pop(name))
-        self.findings = tuple(findings)
+        self._settle_refused()
+        self.findings = (*findings, *(finding for finding, _ in self._refused.values()))
         return self
 
+    def judge(self, plugin: Plugin[Any], value: object) -> tuple[Finding, ...]:
+        """Return what the specifications have against a new version of a plugin that is registered; see :meth:`plugline.Host.follow`."""
+        self._refused.pop(plugin.name, None)
+        if plugin.name not in self._registered:
+            return ()
+        tried = self._try(plugin.name, value, plugin.place)
+        if isinstance(tried, _Trial):
+            return ()
+        finding = Finding(tried.code, tried.message, tried.place, hint="mend it; the version before it goes on")
+        self._refused[plugin.name] = finding, None
+        return (finding,)
+
+    def _settle_refused(self) -> None:
+        """Forget refusals of versions that nobody's files have any more."""
+        edited = self._edited() if self._refused else frozenset()
+        for name, (finding, modules) in list(self._refused.items()):
+            if name not in self._registered or (modules is not None and modules.isdisjoint(edited)):
+                del self._refused[name]
+            elif modules is None:
+                self._refused[name] = finding, edited
+
+    def _edited(self) -> frozenset[str]:
+        """Return the host's modules whose files are not what runs."""
+        from plugline.host.reloads import private_modules  # noqa: PLC0415 - a reload has imported it
+
+        found = []
+        for name, module in private_modules(made(self._host._loader)).items():  # noqa: SLF001 - as a host does
+            loader = module.__dict__["__loader__"]
+            source = loader.namespace.tree.read(loader.relative)
+            if isinstance(source, Finding) or source.content != loader.trace.content:
+                found.append(name)
+        return frozenset(found)
+
     def _take(self, name: str, plugin: object, place: Place) -> Finding | None:
-        trial = _Trial(self._manager)
         known = name in self._registered
         if not known and self._manager.has_plugin(name):
             message = f"is named {name!r}, as is a plugin that the program has already"
             return Finding("P404", message, place, hint="rename its file, or remove the other one")
+        tried = self._try(name, plugin, place)
+        if isinstance(tried, Finding):
+            return tried
+        if known:
+            self._exchange(plugin, tried)
+        else:
+            self._manager.register(plugin, name)
+            self._registered[name] = plugin
+        return None
+
+    def _try(self, name: str, plugin: object, place: Place) -> _Trial | Finding:
+        """Register a plugin where that costs nothing; returns where, or why it cannot be registered."""
+        trial = _Trial(self._manager)
         try:
             trial.register(plugin, name)
             self._check_known(trial)
         except Exception as error:  # noqa: BLE001 - whatever pluggy says of it, or the plugin's own attributes raise
             text = describe_error(error, place.path)
-            hint = "it is registered no more until that is mended" if known else None
-            return Finding("P404", f"is refused by pluggy: {text.message}", place, hint=hint)
-        if known:
-            self._exchange(plugin, trial)
-        else:
-            self._manager.register(plugin, name)
-            self._registered[name] = plugin
-        return None
+            return Finding("P404", f"is refused by pluggy: {text.message}", place)
+        return trial
 
     def _check_known(self, trial: _Trial) -> None:
         """Refuse a hook that the program does not have, as pluggy's own ``check_pending`` does; say which is near."""
@@ -171,5 +214,5 @@ def attach(host: Host[Any], plugin_manager: PluginManager) -> Attachment:
         What is registered, and what is refused and why.
     """
     attachment = Attachment(host, plugin_manager).sync()
-    attachment._stop = host.follow(attachment.sync)  # noqa: SLF001 - made here
+    attachment._stop = host.follow(attachment.sync, judge=attachment.judge)  # noqa: SLF001 - made here
     return attachment

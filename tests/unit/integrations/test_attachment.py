@@ -1,0 +1,133 @@
+"""Plugins in a plugin manager of pluggy's, whose hook specifications have a say in every reload."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pluggy
+import pytest
+
+from plugline import Host
+from plugline.integrations.pluggy import Attachment, attach
+
+SPEC = pluggy.HookspecMarker("program")
+PLUGIN = """
+import pluggy
+
+hook = pluggy.HookimplMarker("program")
+
+@hook
+def called(word):
+    return "{said} " + word
+"""
+REFUSED = {
+    "an argument that there is not": "\n@hook\ndef asked(word, nonsense):\n    pass\n",
+    "a hook that there is not": "\n@hook\ndef aksed(word):\n    pass\n",
+}
+
+
+class Specifications:
+    @SPEC
+    def called(self, word: str) -> None: ...
+
+    @SPEC(firstresult=True)
+    def asked(self, word: str) -> None: ...
+
+
+@pytest.fixture
+def manager() -> pluggy.PluginManager:
+    made = pluggy.PluginManager("program")
+    made.add_hookspecs(Specifications)
+    return made
+
+
+@pytest.fixture
+def attached(tmp_path: Path, manager: pluggy.PluginManager) -> Iterator[tuple[Host[Any], Attachment]]:
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.py").write_text(PLUGIN.format(said=name))
+    with Host(tmp_path) as host:
+        attachment = attach(host, manager)
+        yield host, attachment
+        attachment.detach()
+
+
+@pytest.mark.parametrize("more", REFUSED.values(), ids=REFUSED)
+def test_a_version_that_the_specifications_refuse_leaves_the_old_one_in_force(
+    tmp_path: Path, manager: pluggy.PluginManager, attached: tuple[Host[Any], Attachment], more: str
+) -> None:
+    host, attachment = attached
+    (tmp_path / "b.py").write_text(PLUGIN.format(said="new") + more)
+    report = host.reload("b")
+    assert (report.how, report.generation) == ("refused", 1)
+    assert [finding.code for finding in report.refused] == ["P404"]
+    assert list(attachment.findings) == list(report.refused)
+    assert manager.hook.called(word="x") == ["c x", "b x", "a x"]
+    assert host["b"].load().called("x") == "b x"
+    # Others go on, and do not let it be forgotten.
+    (tmp_path / "a.py").write_text(PLUGIN.format(said="A"))
+    assert host.reload("a").how == "grafted"
+    assert list(attachment.findings) == list(report.refused)
+    assert manager.hook.called(word="x") == ["c x", "b x", "A x"]
+    # Mended, it is the new one, where the old one was.
+    (tmp_path / "b.py").write_text(PLUGIN.format(said="new") + "\nX = 1\n")
+    assert host.reload("b").how == "adopted"
+    assert not attachment.findings
+    assert manager.hook.called(word="x") == ["c x", "new x", "A x"]
+
+
+def test_a_refused_edit_that_is_taken_back_is_told_no_more(
+    tmp_path: Path, manager: pluggy.PluginManager, attached: tuple[Host[Any], Attachment]
+) -> None:
+    host, attachment = attached
+    (tmp_path / "b.py").write_text(PLUGIN.format(said="new") + REFUSED["a hook that there is not"])
+    host.reload("b")
+    assert [finding.code for finding in attachment.findings] == ["P404"]
+    (tmp_path / "b.py").write_text(PLUGIN.format(said="b"))
+    assert host.reload("b").how == "unchanged"
+    assert not attachment.findings
+    assert manager.hook.called(word="x") == ["c x", "b x", "a x"]
+
+
+def test_a_module_of_a_package_is_held_against_the_specifications_with_it(
+    tmp_path: Path, manager: pluggy.PluginManager
+) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "__init__.py").write_text("from .hooks import *\n")
+    (tmp_path / "p" / "hooks.py").write_text(PLUGIN.format(said="p"))
+    with Host(tmp_path) as host:
+        attachment = attach(host, manager)
+        (tmp_path / "p" / "hooks.py").write_text(PLUGIN.format(said="new") + REFUSED["an argument that there is not"])
+        assert host.reload("p").how == "refused"
+        assert [finding.code for finding in attachment.findings] == ["P404"]
+        assert manager.hook.called(word="x") == ["p x"]
+        assert manager.hook.asked(word="x") is None
+        (tmp_path / "p" / "hooks.py").write_text(PLUGIN.format(said="new") + "X = 1\n")
+        assert host.reload("p").how == "adopted"
+        assert not attachment.findings
+        assert manager.hook.called(word="x") == ["new x"]
+        attachment.detach()
+
+
+def test_what_is_not_registered_may_be_reloaded_into_whatever_it_likes(
+    tmp_path: Path, manager: pluggy.PluginManager
+) -> None:
+    (tmp_path / "a.py").write_text(PLUGIN.format(said="a") + REFUSED["a hook that there is not"])
+    with Host(tmp_path) as host:
+        attachment = attach(host, manager)
+        assert not attachment.names
+        (tmp_path / "a.py").write_text(PLUGIN.format(said="b") + REFUSED["an argument that there is not"])
+        assert host.reload("a").generation == 2
+        assert [finding.code for finding in attachment.findings] == ["P404"]
+        (tmp_path / "a.py").write_text(PLUGIN.format(said="c"))
+        assert host.reload("a").generation == 3
+        assert manager.hook.called(word="x") == ["c x"]
+        attachment.detach()
+
+
+def test_who_has_detached_has_no_say_in_reloads_any_more(
+    tmp_path: Path, attached: tuple[Host[Any], Attachment]
+) -> None:
+    host, attachment = attached
+    attachment.detach()
+    (tmp_path / "b.py").write_text(PLUGIN.format(said="new") + REFUSED["a hook that there is not"])
+    assert host.reload("b").how == "adopted"
