@@ -4,13 +4,14 @@ Every byte is taken for hostile. A length is bounded before it is read, what a m
 decoded, and its types while it is.
 """
 
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Union
 
 import msgspec
 from msgspec import Meta
 
 from plugline.worker.codec import ext_hook
-from plugline.worker.packing import Malformed
+from plugline.worker.packing import FROZENSET, PAIRS, SET, TUPLE, Malformed
 
 _Short = Annotated[str, Meta(max_length=1_000)]
 _Text = Annotated[str, Meta(max_length=30_000)]
@@ -102,33 +103,76 @@ Answer = Ready | Refused | Loaded | Declined | Failed | Made | Done | Raised | B
 
 _decoder = msgspec.msgpack.Decoder(Answer, ext_hook=ext_hook)
 
+_SURELY_HARMLESS_BYTES = 2**12  # of these no dict can be made whose keys take noticeable time to tell apart
 _FREELY_DECODED_BYTES = 2**20  # of these, at most 80 times as much can become
-_MAX_ITEMS = 4_000_000
+_MAX_CONTAINERS = 1_000_000
+_MAX_WALKED = 4_000_000  # values of one answer that are looked at one by one: half a second
 _CONTAINERS = bytes(range(0x80, 0xA0)) + bytes(range(0xDC, 0xE0))
+_REFUSALS = (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError)
+_PLAIN_DEPTH = 5  # each level doubles the time to make the decoder, 1.3 ms here; GeoJSON's polygons take all of them
 
 
 def decode_answer(content: "bytes | bytearray | memoryview") -> Answer:
-    """Return the message.
+    """Return the message; nothing of it is part of ``content``.
 
     Raises:
-        Malformed: It is none of ours, or would take far more memory than it is long.
+        Malformed: It is none of ours, or would take far more memory or time than it is long.
     """
-    if len(content) > _FREELY_DECODED_BYTES:
+    length = len(content)
+    if length <= _SURELY_HARMLESS_BYTES:
+        return _decode(_decoder, content)
+    if length > _FREELY_DECODED_BYTES:
         _check_amplification(bytes(content))
     try:
-        return _decoder.decode(content)  # type: ignore[no-any-return]  # msgspec has no types for unions
+        return _plain_decoder().decode(content)
+    except _REFUSALS:
+        # It has what the wire knows and JSON does not, or it is wrong: then the other decoder says how.
+        _check_keys(bytes(content))
+        return _decode(_decoder, content)
+
+
+def _decode(decoder: "msgspec.msgpack.Decoder[Answer]", content: "bytes | bytearray | memoryview") -> Answer:
+    try:
+        return decoder.decode(content)
     except RecursionError:
         raise Malformed("is nested too deep") from None
-    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError) as error:
+    except _REFUSALS as error:
         raise Malformed(f"sent what is no answer: {str(error)[:200]}") from None
+
+
+@cache
+def _plain_decoder() -> "msgspec.msgpack.Decoder[Answer]":
+    """Return what decodes answers whose values JSON could hold, and no others: at msgspec's speed, and all keys are text.
+
+    msgspec by itself takes any value for a key. Lists of -1 and -2, say, which become tuples there, have the same hash by
+    the thousand, and a dict of 50,000 such keys, a message of a megabyte, takes two minutes of which nobody can stop one.
+    """
+    value: object = bool | int | float | str | None
+    for _ in range(_PLAIN_DEPTH):
+        value = Union[bool, int, float, str, None, list[value], dict[str, value]]  # type: ignore[valid-type]  # noqa: UP007 - made step by step
+
+    plain_done = msgspec.defstruct(
+        "Done", [("value", value)], bases=(Done,), tag="done", array_like=True, frozen=True, forbid_unknown_fields=True
+    )
+    plain_batched = msgspec.defstruct(
+        "Batched",
+        [("results", list[value])],  # type: ignore[valid-type]  # as above
+        bases=(Batched,),
+        tag="batched",
+        array_like=True,
+        frozen=True,
+        forbid_unknown_fields=True,
+    )
+    kinds = Union[Ready, Refused, Loaded, Declined, Failed, Made, plain_done, Raised, plain_batched]  # type: ignore[valid-type]  # noqa: UP007 - likewise
+    return msgspec.msgpack.Decoder(kinds)
 
 
 def _check_amplification(content: bytes) -> None:
     """Refuse bytes that decode to very many objects: an empty dict is one byte here, and 64 in memory."""
     # One pass in C counts too many (text in other scripts has such bytes), and so often is enough.
     most = len(content) - len(content.translate(None, _CONTAINERS))
-    if most > _MAX_ITEMS // 4 and count_containers(content, _MAX_ITEMS // 4) >= _MAX_ITEMS // 4:
-        raise Malformed(f"sent {len(content):,} bytes that hold more than {_MAX_ITEMS // 4:,} lists and dicts")
+    if most > _MAX_CONTAINERS and count_containers(content, _MAX_CONTAINERS) >= _MAX_CONTAINERS:
+        raise Malformed(f"sent {len(content):,} bytes that hold more than {_MAX_CONTAINERS:,} lists and dicts")
 
 
 def count_containers(content: bytes, enough: int) -> int:
@@ -168,3 +212,65 @@ _LENGTHS = {
     0xC4: (1, 0), 0xC5: (2, 0), 0xC6: (4, 0), 0xC7: (1, 1), 0xC8: (2, 1), 0xC9: (4, 1),
     0xD9: (1, 0), 0xDA: (2, 0), 0xDB: (4, 0),
 }  # fmt: skip
+
+
+def _check_keys(content: bytes) -> None:
+    """Refuse a message that has a map with a key that is no text, or more values than can be looked at."""
+    at, end, inside = 0, len(content), 0
+    left, is_map = 1, False  # values that are to come where it is, and whether every second of them is a key
+    outer: list[tuple[int, bool]] = []
+    for _ in range(_MAX_WALKED):
+        while not left:
+            if not outer:
+                return
+            left, is_map = outer.pop()
+        if at >= end:
+            return  # it is cut off, and so no message either
+        code = content[at]
+        if is_map and not left & 1 and not (0xA0 <= code < 0xC0 or 0xD9 <= code <= 0xDB):
+            raise Malformed("sent a map whose keys are no text")
+        left -= 1
+        width = _WIDTHS[code]
+        if width:
+            at += width
+            continue
+        before = at
+        items, at = _enter(content, at)
+        if (
+            code in _EXTENSIONS
+            and content[before + _EXTENSIONS[code] : before + _EXTENSIONS[code] + 1] in _HOLDING_OTHERS
+        ):
+            inside += at - before
+            if inside > _MAX_WALKED:
+                break
+        if items:
+            outer.append((left, is_map))
+            is_map = code < 0x90 or code >= 0xDE
+            left = 2 * items if is_map else items
+    raise Malformed(f"sent more than {_MAX_WALKED:,} values with others among them than JSON knows")
+
+
+# Where the kind of an extension stands behind its first byte; and the kinds that hold values, of a byte or more.
+_EXTENSIONS = {0xC7: 2, 0xC8: 3, 0xC9: 5}
+_HOLDING_OTHERS = {bytes((kind,)) for kind in (TUPLE, SET, FROZENSET, PAIRS)}
+
+
+def _enter(content: bytes, at: int) -> tuple[int, int]:
+    """Return how many items, or pairs, begin where something of no fixed length stands, and where that goes on."""
+    code = content[at]
+    if code < 0xA0:
+        return code & 0x0F, at + 1
+    if code >= 0xDC:
+        width = 2 if code in (0xDC, 0xDE) else 4
+        return int.from_bytes(content[at + 1 : at + 1 + width], "big"), at + 1 + width
+    width, more = _LENGTHS[code]
+    return 0, at + 1 + width + more + int.from_bytes(content[at + 1 : at + 1 + width], "big")
+
+
+# How many bytes a value takes that begins with a byte; 0 where other bytes say it, or others follow.
+_WIDTHS = bytes(
+    0 if 0x80 <= code < 0xA0 or code in _LENGTHS or 0xDC <= code < 0xE0
+    else 1 + (code & 0x1F) if 0xA0 <= code < 0xC0
+    else 1 + _SKIPS.get(code, 0)
+    for code in range(256)
+)  # fmt: skip

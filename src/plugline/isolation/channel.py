@@ -16,7 +16,7 @@ from plugline.isolation.talk import Talk
 from plugline.worker.frames import HEADER_BYTES, answer_cap
 from plugline.worker.packing import Malformed
 
-_READ_BYTES = 2**18
+_MEMORY_BYTES = 2**18  # what answers are read into: two batches of a thousand records of eight fields
 
 
 class Ended(Exception):
@@ -66,8 +66,10 @@ class Channel:
         self._talk = talk
         self._outgoing: deque[memoryview] = deque()
         self._caps: deque[int] = deque()  # of the answers that are waited for
-        self._buffer = bytearray()
-        self._body: bytearray | None = None
+        self._memory = bytearray(_MEMORY_BYTES)
+        self._view = memoryview(self._memory)
+        self._start = self._end = 0  # what has come and was not looked at
+        self._body: memoryview | None = None  # of an answer for which that memory is too small
         self._have = 0
         self._has_ended = False
         self._poll = select.poll()
@@ -151,39 +153,63 @@ class Channel:
     def _read_answers(self) -> Answer | None:
         """Return an answer if all of it has come."""
         while True:
-            if self._body is None and len(self._buffer) >= HEADER_BYTES:
-                self._begin_body()
-            if self._body is not None and self._have == len(self._body):
-                content, self._body = self._body, None
+            content = self._whole_answer()
+            if content is not None:
                 return decode_answer(content)
             if not self._read_some():
                 return None
 
-    def _begin_body(self) -> None:
-        length = int.from_bytes(self._buffer[:HEADER_BYTES], "little")
+    def _whole_answer(self) -> memoryview | None:
+        """Return the bytes of the next answer, if all of them are there."""
+        if self._body is None:
+            begin = self._start + HEADER_BYTES
+            if self._end < begin:
+                return None
+            length = self._announced(begin)
+            if begin + length <= self._end:
+                self._start = begin + length
+                return self._view[begin : self._start]
+            if HEADER_BYTES + length <= _MEMORY_BYTES:
+                return None
+            self._body = memoryview(bytearray(length))
+            self._have = self._end - begin
+            self._body[: self._have] = self._view[begin : self._end]
+            self._start = self._end = 0
+        if self._have < len(self._body):
+            return None
+        content, self._body = self._body, None
+        return content
+
+    def _announced(self, begin: int) -> int:
+        length = int.from_bytes(self._view[self._start : begin], "little")
         cap = self._caps[0] if self._caps else 0
         if length > cap:
             told = f"announced an answer of {length:,} bytes, at most {cap:,} were expected"
             raise Malformed(told if self._caps else "sent something that nobody had asked for")
-        self._body = bytearray(length)
-        self._have = min(length, len(self._buffer) - HEADER_BYTES)
-        self._body[: self._have] = self._buffer[HEADER_BYTES : HEADER_BYTES + self._have]
-        del self._buffer[: HEADER_BYTES + self._have]
+        return length
 
     def _read_some(self) -> bool:
+        """Read what there is, as far as there is room for it. Returns whether it was anything."""
         try:
             if self._body is not None:
-                got = os.readv(self._pipes.answers, [memoryview(self._body)[self._have :]])
+                got = os.readv(self._pipes.answers, [self._body[self._have :]])
                 self._have += got
             else:
-                piece = os.read(self._pipes.answers, _READ_BYTES)
-                got = len(piece)
-                self._buffer += piece
+                self._make_room()
+                got = os.readv(self._pipes.answers, [self._view[self._end :]])
+                self._end += got
         except BlockingIOError:
             return False
         if not got:
             self._has_ended = True
         return got > 0
+
+    def _make_room(self) -> None:
+        """Put what is left of the memory's content to its beginning: then any answer that is to fit into it does."""
+        if self._start:
+            left = self._end - self._start
+            self._view[:left] = bytes(self._view[self._start : self._end])
+            self._start, self._end = 0, left
 
     def drain(self) -> None:
         """Take what the plugin has printed last."""

@@ -113,8 +113,8 @@ class TableLoop(RecordLoop):
             self._add_staged(stage, monotonic_seconds() - began, passing)
             self._stop_if_asked(stage, passing)
         passing.settle(self._created, self._dropped, self._failed)
-        out.extend(encoded for _, encoded in passing.alive)
-        self._written += len(passing.alive)
+        out += passing.values
+        self._written += len(passing.values)
         if frame is not None:
             out.append(frame.table)
             self._written += len(frame.origins)
@@ -122,7 +122,7 @@ class TableLoop(RecordLoop):
         failures += sorted(passing.failures, key=lambda one: one.index)
 
     def _pass(self, stage: int, frame: _Frame | None, passing: StagedBatch) -> _Frame | None:
-        """Pass a batch through one stage. Returns what is in column form behind it; all else is ``alive``."""
+        """Pass a batch through one stage. Returns what is in column form behind it; all else is alive as rows."""
         step = self._steps[stage - 1] if 0 < stage < self._sink else None
         if stage == 0 and frame is not None:
             return frame
@@ -136,12 +136,10 @@ class TableLoop(RecordLoop):
                 pass
         if frame is not None:
             self._make_rows(stage, frame, passing)
-        before = [one for one in passing.alive if one[0] not in passing.lost]
-        passing.alive = []
         if step is None or step.batch is None:
-            self._pass_stage(stage, before, passing)
-        elif before:
-            self._pass_batch_step(stage, step, before, passing)
+            self._pass_stage(stage, passing)
+        else:
+            self._pass_batch_step(stage, step, passing)
         return None
 
     def _stop_if_asked(self, stage: int, passing: StagedBatch) -> None:
@@ -160,14 +158,13 @@ class TableLoop(RecordLoop):
         """Make a table of what is alive; records that do not fit into one fail at the step that wants it."""
         maker = self._makers.setdefault(stage, TableMaker())
         kept: list[tuple[int, Record]] = []
-        for origin, record in passing.alive:
+        for origin, record in zip(*passing.take_out(), strict=True):
             if origin in passing.lost:
                 continue
             try:
                 kept.append((origin, maker.accept(cast("Record", record))))
             except (ValueError, TypeError) as error:
                 self._fail_staged(stage, origin, record, self._note(stage, error), passing)
-        passing.alive = []
         kept = [one for one in kept if one[0] not in passing.lost]
         try:
             batch = maker.batch([record for _, record in kept])
@@ -194,7 +191,7 @@ class TableLoop(RecordLoop):
             if at in wrong:
                 self._fail_staged(stage, origin, record, self._note(stage, ValueError(wrong[at])), passing)
             else:
-                passing.alive.append((origin, record))
+                passing.go_on(origin, record)
 
     # ------------------------------------------------------------------------- a step that takes tables
 

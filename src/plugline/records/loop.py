@@ -246,8 +246,8 @@ class RecordLoop:
         self._pass_stages(passing, ahead=False)
         stopped = passing.stopped
         passing.settle(self._created, self._dropped, self._failed)
-        out.extend(encoded for _, encoded in passing.alive)
-        self._written += len(passing.alive)
+        out += passing.values
+        self._written += len(passing.values)
         self._entered += len(passing.raws) if stopped is None or stopped.index < 0 else stopped.index + 1
         failures += sorted((one for one in passing.failures if one is not stopped), key=lambda one: one.index)
         if stopped is not None:
@@ -264,17 +264,15 @@ class RecordLoop:
         for stage in range(passing.stage, self._sink + 1):
             began = monotonic_seconds()
             step = self._steps[stage - 1] if 0 < stage < self._sink else None
-            if ahead and step is not None and hasattr(step.batch, "begin") and passing.left():
+            if ahead and step is not None and hasattr(step.batch, "begin"):
                 self._begin_step(step, passing)
                 passing.stage = stage
                 self._add_staged(stage, monotonic_seconds() - began, passing)
                 return
-            before = passing.left()
-            passing.alive = []
             if step is None or step.batch is None:
-                self._pass_stage(stage, before, passing)
-            elif before or passing.begun is not None:
-                self._pass_batch_step(stage, step, before, passing)
+                self._pass_stage(stage, passing)
+            else:
+                self._pass_batch_step(stage, step, passing)
             self._add_staged(stage, monotonic_seconds() - began, passing)
             if step is not None and step.on_error == "stop":
                 found = [one for one in passing.failures if one.stage == stage]
@@ -290,25 +288,27 @@ class RecordLoop:
         self.batch_seconds = passing.seconds
 
     def _begin_step(self, step: StepCall, passing: StagedBatch) -> None:
-        before = passing.left()
+        origins, before = passing.take_out()
         try:
-            waiting = cast("BeginsBatches", step.batch).begin([cast("Record", record) for _, record in before])
+            waiting = cast("BeginsBatches", step.batch).begin(cast("list[Record]", list(before))) if before else None
         except BaseException as error:
             if users_own_interrupt(error):
                 raise
-            return  # it is called when the batch is finished, and raises that once more
-        passing.alive = []
-        passing.begun = before, waiting
+            waiting = None  # it is called when the batch is finished, and raises that once more
+        if waiting is None:
+            passing.origins, passing.values = origins, before
+        else:
+            passing.begun = origins, before, waiting
 
-    def _pass_stage(self, stage: int, before: list[tuple[int, object]], passing: StagedBatch) -> None:
+    def _pass_stage(self, stage: int, passing: StagedBatch) -> None:
         """Pass records through one stage that sees one after the other."""
         made_by: Callable[..., object] = self._decode
         if stage:
             made_by = self._encode if stage == self._sink else self._calls[stage - 1]
         if not passing.has_fanned_out and stage in (0, self._sink):
-            self._pass_in_bulk(stage, made_by, before, passing)
+            self._pass_in_bulk(stage, made_by, passing)
             return
-        for origin, value in before:
+        for origin, value in zip(*passing.take_out(), strict=True):
             if origin in passing.lost:
                 continue
             try:
@@ -316,72 +316,77 @@ class RecordLoop:
                 if 0 < stage < self._sink:
                     passing.take(stage, origin, made)
                 else:
-                    passing.alive.append((origin, made if stage else checked_decoded(made)))
+                    passing.go_on(origin, made if stage else checked_decoded(made))
             except BaseException as error:
                 if users_own_interrupt(error):
                     raise
                 self._fail_staged(stage, origin, value, self._note(stage, error), passing)
 
-    def _pass_in_bulk(
-        self, stage: int, made_by: Callable[..., object], before: list[tuple[int, object]], passing: StagedBatch
-    ) -> None:
+    def _pass_in_bulk(self, stage: int, made_by: Callable[..., object], passing: StagedBatch) -> None:
         """Decode or encode records that each stand for themselves: in a loop that runs in C, from one failure to the next.
 
         Steps are called one after the other: what one returns may be a generator, which has to have run before the next.
         """
+        origins, before = passing.take_out()
         made: list[object] = []
-        values = iter([value for _, value in before])
+        values = iter(before)
         while len(made) < len(before):
             try:
                 made.extend(map(made_by, values))  # what came before an exception stays in it
             except BaseException as error:
                 if users_own_interrupt(error):
                     raise
-                origin, value = before[len(made)]
-                self._fail_staged(stage, origin, value, self._note(stage, error), passing)
+                at = len(made)
+                self._fail_staged(stage, origins[at], before[at], self._note(stage, error), passing)
                 made.append(_LOST)
+        passing.origins, passing.values = origins, made
         if stage == self._sink or set(map(type, made)) == _DICT:
-            passing.alive = [(origin, one) for (origin, _), one in zip(before, made, strict=True) if one is not _LOST]
-            return
-        for (origin, value), one in zip(before, made, strict=True):
+            return  # what failed is lost, and with it what stands for it
+        passing.origins, passing.values = [], []
+        for origin, value, one in zip(origins, before, made, strict=True):
             if one is _LOST:
                 continue
             try:
-                passing.alive.append((origin, checked_decoded(one)))
+                passing.go_on(origin, checked_decoded(one))
             except ValueError as error:
                 self._fail_staged(stage, origin, value, self._note(stage, error), passing)
 
-    def _pass_batch_step(
-        self, stage: int, step: StepCall, before: list[tuple[int, object]], passing: StagedBatch
-    ) -> None:
-        if passing.begun is None:
-            waiting: Waiting = partial(cast("BatchCall", step.batch), [cast("Record", record) for _, record in before])
+    def _pass_batch_step(self, stage: int, step: StepCall, passing: StagedBatch) -> None:
+        if passing.begun is not None:
+            (origins, before, waiting), passing.begun = passing.begun, None
         else:
-            (before, waiting), passing.begun = passing.begun, None
+            origins, before = passing.take_out()
+            if not before:
+                return
+            waiting = partial(cast("BatchCall", step.batch), cast("list[Record]", list(before)))
         outcomes = self._outcomes(step, len(before), waiting)
         if isinstance(outcomes, Regrouped):
-            passing.regroup(stage, [origin for origin, _ in before], outcomes.records)
-            return
-        if not passing.lost and set(map(type, outcomes)) == _DICT:
-            passing.alive = [(origin, outcome) for (origin, _), outcome in zip(before, outcomes, strict=True)]
-            return
-        for (origin, record), outcome in zip(before, outcomes, strict=True):
-            if origin in passing.lost:
-                continue
-            if isinstance(outcome, Failed):
-                noted = self._note_text(stage, outcome.error, outcome.traceback)
+            passing.regroup(stage, list(origins), outcomes.records)
+        elif not passing.lost and set(map(type, outcomes)) == _DICT:
+            passing.origins, passing.values = origins, list(outcomes)
+        else:
+            for origin, record, outcome in zip(origins, before, outcomes, strict=True):
+                if origin not in passing.lost:
+                    self._take_outcome(stage, step, origin, record, outcome, passing)
+
+    def _take_outcome(
+        self, stage: int, step: StepCall, origin: int, record: object, outcome: object, passing: StagedBatch
+    ) -> None:
+        if isinstance(outcome, Failed):
+            noted = self._note_text(stage, outcome.error, outcome.traceback)
+        else:
+            try:
+                passing.take(stage, origin, outcome)
+            except Exception as error:  # noqa: BLE001 - it is no record, or iterating it raised
+                noted = self._note(stage, error)
             else:
-                try:
-                    passing.take(stage, origin, outcome)
-                    continue
-                except Exception as error:  # noqa: BLE001 - it is no record, or iterating it raised
-                    noted = self._note(stage, error)
-            if step.on_error == "pass":
-                passing.alive.append((origin, record))
-            elif step.on_error == "drop":
-                passing.drop(stage, origin)
-            else:
-                self._fail_staged(stage, origin, record, noted, passing)
+                return
+        if step.on_error == "pass":
+            passing.go_on(origin, record)
+        elif step.on_error == "drop":
+            passing.drop(stage, origin)
+        else:
+            self._fail_staged(stage, origin, record, noted, passing)
 
     def _outcomes(self, step: StepCall, count: int, waiting: Waiting) -> "Sequence[object] | Regrouped":
         try:

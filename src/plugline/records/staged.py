@@ -41,6 +41,9 @@ class StagedBatch:
     An origin is the place in the batch of the record that something was made of. Counts of origins that fanned out
     are held back until all of the batch is done: where one of their descendants fails, they passed singly.
 
+    Origins and what they have become are two sequences side by side: as long as every record goes on as one, the first
+    is a range, and a stage costs no object a record but what it makes.
+
     Args:
         raws: What comes in.
         stages: How many there are.
@@ -50,7 +53,8 @@ class StagedBatch:
         stage: The next that is to be passed.
         begun: Where that was begun: what goes into it, and what waits for its outcomes.
         stopped: The failure that ends the run.
-        alive: Each origin with what is made of it so far.
+        origins: Of what is alive.
+        values: What is made of them so far.
         failures: In the order in which they were found.
         lost: The origins that failed; what else was made of them is not to go on.
         seconds: How long each stage took so far.
@@ -59,9 +63,10 @@ class StagedBatch:
     def __init__(self, raws: Sequence[object], stages: int) -> None:
         self.raws = raws
         self.stage = 0
-        self.begun: tuple[list[tuple[int, object]], Waiting] | None = None
+        self.begun: tuple[Sequence[int], list[object], Waiting] | None = None
         self.stopped: Failure | None = None
-        self.alive: list[tuple[int, object]] = list(enumerate(raws))
+        self.origins: Sequence[int] = range(len(raws)) if raws else []
+        self.values: list[object] = list(raws)
         self.failures: list[Failure] = []
         self.lost: set[int] = set()
         self.seconds = [0.0] * stages
@@ -75,21 +80,38 @@ class StagedBatch:
         """Whether several may have come of one origin, so that one that fails takes others along."""
         return bool(self._fanned)
 
-    def left(self) -> list[tuple[int, object]]:
-        """Return what is alive of origins that did not fail."""
-        return [one for one in self.alive if one[0] not in self.lost] if self.lost else self.alive
+    def take_out(self) -> tuple[Sequence[int], list[object]]:
+        """Return what is alive of origins that did not fail, with these; nothing is, until it was passed through a stage."""
+        self._forget_lost()
+        taken = self.origins, self.values
+        self.origins, self.values = [], []
+        return taken
+
+    def _forget_lost(self) -> None:
+        if self.lost:
+            self._keep(lambda origin: origin not in self.lost)
+
+    def _keep(self, keeps: Callable[[int], bool]) -> None:
+        kept = [(origin, value) for origin, value in zip(self.origins, self.values, strict=True) if keeps(origin)]
+        self.origins, self.values = [origin for origin, _ in kept], [value for _, value in kept]
+
+    def go_on(self, origin: int, value: object) -> None:
+        """Take what goes on of ``origin``, since all was taken out."""
+        self.origins.append(origin)  # type: ignore[attr-defined]  # a list since then
+        self.values.append(value)
 
     def take(self, stage: int, origin: int, value: object) -> None:
         """Take what a step returned for a record of ``origin``."""
         if isinstance(value, dict):
-            self.alive.append((origin, value))
+            self.go_on(origin, value)
             return
         records = records_of(value) if value is not None else []
         if not records:
             self.drop(stage, origin)
             return
         self._fanned.setdefault(origin, [0] * self._stages)[stage] += len(records) - 1
-        self.alive += [(origin, record) for record in records]
+        for record in records:
+            self.go_on(origin, record)
 
     def drop(self, stage: int, origin: int, count: int = 1) -> None:
         """Take that something of ``origin`` goes no further."""
@@ -107,7 +129,7 @@ class StagedBatch:
         checked = [checked_record(index, record) for index, record in enumerate(records)]
         self.recount(stage, len(origins), len(checked))
         first = ORPHANS * (stage + 1)
-        self.alive = [(first + index, record) for index, record in enumerate(checked)]
+        self.origins, self.values = range(first, first + len(checked)), list(checked)
 
     def recount(self, stage: int, before: int, after: int) -> None:
         """Take that so many records became so many others, none of which comes from a certain one of them."""
@@ -118,14 +140,14 @@ class StagedBatch:
 
     def cut_after(self, last: int) -> None:
         """Forget all origins after ``last``: they were not looked at."""
-        self.alive = [one for one in self.alive if one[0] <= last]
+        self._keep(lambda origin: origin <= last)
         self.failures = [one for one in self.failures if one.index <= last]
         self._dropped = [one for one in self._dropped if one[0] <= last]
         self._fanned = {origin: created for origin, created in self._fanned.items() if origin <= last}
 
     def settle(self, created: list[int], dropped: list[int], failed: list[int]) -> None:
         """Add to the counts what is certain now."""
-        self.alive = self.left()
+        self._forget_lost()
         self._settle_fanned()
         for stage, count in enumerate(self._created):
             created[stage] += count

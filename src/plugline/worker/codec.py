@@ -4,6 +4,7 @@ msgspec writes a Decimal or a datetime as text, which would come out as text. So
 first, in loops that run in C: 0.02 microseconds a value. What is not plain goes as an extension.
 """
 
+from gc import get_referents
 from itertools import chain
 
 import msgspec
@@ -64,11 +65,23 @@ def is_plain(values: Iterable[object]) -> bool:
 
 
 def are_plain_records(records: "list[dict[str, object]]") -> bool:
-    """Say the same of dicts in a row: the common case, in half the time."""
+    """Say the same of dicts in a row: the common case, in a third of the time."""
+    if not set(map(type, records)) <= _DICT:
+        return False
+    # Of a dict whose keys are all text, the collector of garbage sees the values; of another one, the keys as well.
+    values = get_referents(*records)
+    if len(values) != sum(map(len, records)):
+        return _are_plain_slowly(records)
+    kinds = list(map(type, values))
+    # Records in a row are alike as a rule, and comparing is cheaper than a set of all kinds.
+    first = kinds[: len(records[0])] if records else []
+    return _LEAVES.issuperset(first if first * len(records) == kinds else kinds)
+
+
+def _are_plain_slowly(records: "list[dict[str, object]]") -> bool:
     return (
-        set(map(type, records)) <= _DICT
         # Of keys that are equal one is looked at: a class derived from str that is equal to a key seen before is text, too.
-        and set(map(type, set().union(*records))) <= _TEXT
+        set(map(type, set().union(*records))) <= _TEXT
         and set(map(type, chain.from_iterable(map(dict.values, records)))) <= _LEAVES
     )
 
@@ -145,6 +158,5 @@ def _decode(decoder: "msgspec.msgpack.Decoder[object]", content: "bytes | bytear
 def are_plain_results(results: "list[object]") -> bool:
     """Say whether what a step returned for records in a row arrives as it is when msgspec writes it."""
     kinds = set(map(type, results))
-    if kinds == {dict} and are_plain_records(results):  # type: ignore[arg-type]
-        return True
-    return is_plain(results)
+    records = [result for result in results if result is not None] if type(None) in kinds else results
+    return (dict in kinds and are_plain_records(records)) or is_plain(results)  # type: ignore[arg-type]

@@ -8,10 +8,11 @@ What MessagePack has no type for travels as an extension, so that it arrives as 
 from struct import Struct, unpack_from
 from struct import error as _StructError  # noqa: N812 - its own name says nothing
 
-from plugline.typed import Callable
+from plugline.typed import Callable, Iterable
 
 MAX_DEPTH = 100  # of values within values; json's own limit is 1,000, and nobody's records come near either
 MAX_ODD_ITEMS = 10_000  # of sets, and of dicts whose keys are not strings: their hashes can be made to collide
+MAX_OF_ONE_HASH = 64  # -1 and -2 have one hash: of tuples of n of them there are two to the n
 
 (
     BIG_INTEGER,
@@ -232,8 +233,11 @@ def _short(key: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+_ODD_DICT = "a dict whose keys are not all strings"
+
+
 def _pairs(value: "dict[object, object]", depth: int) -> bytes:
-    _check_size(value, "a dict whose keys are not all strings")
+    _check_size(value, _ODD_DICT)
     pieces: list[bytes] = [array_head(2 * len(value))]
     for key, item in value.items():
         if isinstance(key, (str, int, float)) and type(key) not in (str, int, float, bool):
@@ -243,12 +247,30 @@ def _pairs(value: "dict[object, object]", depth: int) -> bytes:
             _pack(item, pieces.append, depth - 1)
         except Unsendable as error:
             raise Unsendable(f"[{_short(key)}]{error.where}", error.said) from None
+    _check_hashes(value, _ODD_DICT)
     return b"".join(pieces)
 
 
 def _check_size(value: "dict[object, object] | set[object] | frozenset[object]", what: str) -> None:
     if len(value) > MAX_ODD_ITEMS:
         raise Unsendable("", f"is {what} with {len(value):,} items, at most {MAX_ODD_ITEMS:,} cross")
+
+
+def _check_hashes(keys: Iterable[object], what: str) -> None:
+    """Refuse what would be refused where it arrives. All keys are known to be of types that cross."""
+    if _collide(keys):
+        raise Unsendable("", f"is {what} with more than {MAX_OF_ONE_HASH} items of one hash, which cannot cross")
+
+
+def _collide(keys: Iterable[object]) -> bool:
+    """Say whether keys take long to tell apart: of n that have one hash, each is compared with all before it."""
+    found: dict[int, int] = {}
+    for key in keys:
+        number = hash(key)
+        found[number] = among = found.get(number, 0) + 1
+        if among > MAX_OF_ONE_HASH:
+            return True
+    return False
 
 
 def _items(values: "tuple[object, ...]", depth: int) -> bytes:
@@ -270,7 +292,9 @@ def extension_of(value: object, depth: int = MAX_DEPTH) -> tuple[int, bytes]:
         return TUPLE, _items(value, depth)  # type: ignore[arg-type]
     if kind is set or kind is frozenset:
         _check_size(value, f"a {kind.__name__}")  # type: ignore[arg-type]
-        return SET if kind is set else FROZENSET, _items(tuple(value), depth)  # type: ignore[arg-type]
+        content = _items(tuple(value), depth)  # type: ignore[arg-type]
+        _check_hashes(value, f"a {kind.__name__}")  # type: ignore[arg-type]
+        return SET if kind is set else FROZENSET, content
     if kind is bytearray:
         return BYTEARRAY, bytes(value)  # type: ignore[call-overload]
     if kind is complex:
@@ -491,16 +515,23 @@ def _read_items(content: bytes, depth: int) -> "list[object]":
     return value
 
 
-def _few(content: bytes, depth: int) -> "list[object]":
+def _read_set(content: bytes, depth: int) -> "list[object]":
     values = _read_items(content, depth)
-    if len(values) > 2 * MAX_ODD_ITEMS:
-        raise Malformed(f"has a set or an odd dict of {len(values):,} items")
+    _check_keys(values)
     return values
 
 
 def _read_pairs(content: bytes, depth: int) -> "dict[object, object]":
-    values = _few(content, depth)
+    values = _read_items(content, depth)
+    _check_keys(values[::2])
     return dict(zip(values[::2], values[1::2], strict=True))
+
+
+def _check_keys(keys: "list[object]") -> None:
+    if len(keys) > MAX_ODD_ITEMS:
+        raise Malformed(f"has a set or an odd dict of {len(keys):,} items")
+    if _collide(keys):
+        raise Malformed(f"has a set or an odd dict with more than {MAX_OF_ONE_HASH} items of one hash")
 
 
 def _read_big(content: bytes, _depth: int) -> int:
@@ -591,8 +622,8 @@ _EXTENSIONS: dict[int, Callable[[bytes, int], object]] = {
     BIG_INTEGER: _read_big,
     ODD_TEXT: lambda content, _: content.decode("utf-8", "surrogatepass"),
     TUPLE: lambda content, depth: tuple(_read_items(content, depth)),
-    SET: lambda content, depth: set(_few(content, depth)),
-    FROZENSET: lambda content, depth: frozenset(_few(content, depth)),
+    SET: lambda content, depth: set(_read_set(content, depth)),
+    FROZENSET: lambda content, depth: frozenset(_read_set(content, depth)),
     BYTEARRAY: lambda content, _: bytearray(content),
     COMPLEX: _read_complex,
     DATETIME: _read_datetime,

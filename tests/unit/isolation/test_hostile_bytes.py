@@ -1,5 +1,7 @@
 """Whatever a worker sends, or does not, is an answer or the end of that worker, and never the host's trouble."""
 
+import datetime
+import itertools
 import logging
 import time
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from plugline.errors import PluginError, WorkerFailed
-from plugline.isolation.answers import count_containers, decode_answer
+from plugline.isolation.answers import Batched, count_containers, decode_answer
 from plugline.isolation.levels import Level
 from plugline.worker.packing import Malformed, pack
 from tests.soaks.fuzz_wire import fuzz, seeds
@@ -153,6 +155,48 @@ def test_a_frame_that_would_take_far_more_memory_than_it_is_long_is_refused_befo
     ones = b"\x81\xa0\xc0" * 1_500_000
     with pytest.raises(Malformed, match="lists and dicts"):
         decode_answer(b"\x93\xa4done\x02\xdd" + (1_500_000).to_bytes(4, "big") + ones)
+
+
+def _of_one_hash(count: int) -> bytes:
+    """Return keys and values for a map: lists of -1 and -2, which become tuples that all have one hash."""
+    keys = itertools.islice(itertools.product(b"\xff\xfe", repeat=16), count)
+    return b"".join(b"\xdc\x00\x10" + bytes(key) + b"\x01" for key in keys)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", [b"", b"\xc4\x01x", b"\x91\x81\xa1a\x81\xa1b\xc7\x01\x03\x90"])
+def test_a_map_whose_keys_take_minutes_to_tell_apart_is_refused_before_it_is_decoded(before: bytes) -> None:
+    evil = b"\xde" + (50_000).to_bytes(2, "big") + _of_one_hash(50_000)
+    values = b"\x92" + before + evil if before else b"\x91" + evil
+    began = time.process_time()
+    with pytest.raises(Malformed, match="a map whose keys are no text"):
+        decode_answer(b"\x93\xa4done\x02" + values)
+    with pytest.raises(Malformed, match="a map whose keys are no text"):
+        decode_answer(b"\x96\xa7batched\x02\x00" + values + b"\x90\xc3")
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("depth", [1, 4, 5, 40])
+@pytest.mark.parametrize("leaf", [1, datetime.date(2020, 1, 1), b"x", {1: 2}, (1, 2)], ids=repr)
+def test_an_answer_of_some_length_is_decoded_as_a_short_one_is(depth: int, leaf: object) -> None:
+    value = leaf
+    for _ in range(depth):
+        value = {"a": [value]}
+    for count in (1, 300):
+        answer = decode_answer(pack(["done", 2, [value] * count]))
+        assert answer.value == [value] * count  # type: ignore[union-attr]
+        answer = decode_answer(pack(["batched", 2, 0, [value] * count, [], True]))
+        assert answer.results == [value] * count  # type: ignore[union-attr]
+        assert isinstance(answer, Batched)
+
+
+@pytest.mark.slow
+def test_more_values_than_can_be_looked_at_are_refused_where_they_would_have_to_be() -> None:
+    many = b"\xc0" * 4_000_000
+    with pytest.raises(Malformed, match="more than 4,000,000 values"):
+        decode_answer(b"\x93\xa4done\x02\x92\xc4\x01x\xdd" + len(many).to_bytes(4, "big") + many)
+    answer = decode_answer(b"\x93\xa4done\x02\x92\xc0\xdd" + len(many).to_bytes(4, "big") + many)
+    assert len(answer.value[1]) == len(many)  # type: ignore[union-attr, index]
 
 
 def test_text_in_other_scripts_is_not_taken_for_dicts() -> None:

@@ -4,6 +4,8 @@ import collections
 import datetime
 import decimal
 import enum
+import gc
+import itertools
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -97,6 +99,10 @@ class Text(str):
     __slots__ = ()
 
 
+# hash(-1) == hash(-2), and so it is with tuples of them.
+OF_ONE_HASH = list(itertools.islice(itertools.product((-1, -2), repeat=7), 65))
+
+
 @pytest.mark.parametrize("to_bytes", [pack, encode])
 @pytest.mark.parametrize(
     ("value", "said"),
@@ -109,9 +115,11 @@ class Text(str):
         (2**40_000, "an integer of 40,001 bits, too long to cross"),
         ({1: object()}, "which cannot cross"),
         (set(range(MAX_ODD_ITEMS + 1)), "is a set with 10,001 items, at most 10,000 cross"),
+        (set(OF_ONE_HASH), "is a set with more than 64 items of one hash, which cannot cross"),
+        (dict.fromkeys(OF_ONE_HASH), "whose keys are not all strings with more than 64 items of one hash"),
         (datetime.datetime(2020, 1, 1, tzinfo=type("Zone", (datetime.tzinfo,), {"utcoffset": lambda *_: datetime.timedelta(0)})()), "time zone of type"),
     ],
-    ids=["text", "enum", "ordered", "path", "object", "long", "key", "set", "zone"],
+    ids=["text", "enum", "ordered", "path", "object", "long", "key", "set", "collide", "odd", "zone"],
 )  # fmt: skip
 def test_what_would_not_arrive_as_it_is_does_not_cross(to_bytes: Encode, value: object, said: str) -> None:
     with pytest.raises(Unsendable) as caught:
@@ -128,6 +136,9 @@ def test_what_holds_itself_does_not_cross_and_ends(to_bytes: Encode) -> None:
     holder.append(holder)
     with pytest.raises(Unsendable, match=f"nested more than {MAX_DEPTH} deep, or holds itself"):
         to_bytes(holder)
+
+
+COLLIDING = b"\xc8\x00\x00" + pack(OF_ONE_HASH)  # to be the content of a set
 
 
 @pytest.mark.parametrize("read", [unpack, codec.decode])
@@ -147,6 +158,7 @@ def test_what_holds_itself_does_not_cross_and_ends(to_bytes: Encode) -> None:
         b"\xc7\x09\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff",
         pack({1: 2})[:-1],
         b"\xa2\xff\xfe",
+        b"\xc8" + (len(COLLIDING) - 3).to_bytes(2, "big") + b"\x04" + COLLIDING[3:],
     ],
     ids=lambda content: content[:12].hex(),
 )
@@ -166,3 +178,59 @@ def test_an_identifier_of_a_class_that_only_bears_a_known_name_does_not_cross() 
         pack(impostor())
     assert unpack(pack(uuid.UUID(int=1))) == uuid.UUID(int=1)
     assert unpack(pack(decimal.Decimal("NaN"))) != 0
+
+
+def test_tuples_that_share_a_hash_with_some_others_cross() -> None:
+    few = set(OF_ONE_HASH[:64])
+    assert unpack(pack(few)) == few
+    assert codec.decode(encode(few)) == [few]
+
+
+class _Instance:
+    def __init__(self) -> None:
+        self.a = 1
+        self.b = "x"
+
+
+ROW = {"a": 1, "b": "x", "c": None}
+
+
+def _once_odd() -> dict[object, object]:
+    row: dict[object, object] = {1: 2}
+    row.update(ROW)
+    del row[1]
+    return row
+
+
+@pytest.mark.parametrize(
+    ("rows", "plain"),
+    [
+        ([], True),
+        ([ROW] * 3, True),
+        ([{}, ROW, {}], True),
+        ([ROW, {"a": 1.5, "b": b"x"}, {"d": True}], True),
+        ([vars(_Instance()), vars(_Instance())], True),
+        ([ROW, _once_odd()], True),
+        ([ROW, {1: 2}], False),
+        ([{1: 2, 3: 4}, {}], False),
+        ([ROW, {Text("z"): 1}], False),
+        ([ROW, {**ROW, "c": datetime.date(2020, 1, 1)}], False),
+        ([{**ROW, "c": Kind.ONE}] * 2, False),
+        ([{**ROW, "c": Text("x")}] * 2, False),
+        ([{**ROW, "c": decimal.Decimal(1)}] * 2, False),
+        ([ROW, {**ROW, "c": []}], False),
+        ([ROW, collections.OrderedDict(ROW)], False),
+        ([ROW, None], False),
+    ],
+)
+def test_records_are_plain_if_all_their_keys_are_text_and_their_values_leaves(
+    rows: list[dict[str, object]], plain: object
+) -> None:
+    assert codec.are_plain_records(rows) is plain
+
+
+def test_the_collector_of_garbage_sees_the_values_of_dicts_with_text_as_keys_and_the_keys_too_of_others() -> None:
+    """What makes :func:`plugline.worker.codec.are_plain_records` quick; where it did not hold it would be right, and slow."""
+    value = object()
+    assert gc.get_referents({"a": value}) == [value]
+    assert len(gc.get_referents({1: value})) == 2
