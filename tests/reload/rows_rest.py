@@ -142,6 +142,20 @@ row(IN_FLIGHT, "a method in another thread ends on the code that it began with, 
 row(IN_FLIGHT, "the report names calls on the old version", THREAD, "A = 1\n" + swap(THREAD, ("'old'", "'new'")), THREAD_HOLD, "go.set(); t.join(10); assert report.in_flight == ('f',)", only="plugline")
 row(IN_FLIGHT, "a plugin that reloads itself goes on with the code that it began with", "import app\ndef f():\n    app.again()\n    return h()\ndef h():\n    return 'old'\n", "import app\nA = 1\ndef f():\n    app.again()\n    return h()\ndef h():\n    return 'new'\n", "", "assert x.f() == 'new'")
 
+# What nobody but the collector could find is gone, and other objects are where it was.
+COLLECT = "import gc; gc.collect(); junk = [{str(i): i for i in range(9)} for _ in range(200)]\n"
+STATEFUL = "K = ['old']\ndef h():\n    return 'old'\ndef g():\n    yield 1\n    yield K, h()\ndef fail():\n    raise ValueError(K)\nclass C:\n    def g(self):\n        yield 1\n        yield K, h()\nasync def co(e):\n    await e()\n    return K, h()\ndef loop(begun, go):\n    begun.set()\n    go.wait(10)\n    return K[0]\n"
+STATEFUL_2 = "A = 1\n" + swap(STATEFUL, ("'old'", "'new'"))
+row(IN_FLIGHT, "a generator has its own variables after the collector came", STATEFUL, STATEFUL_2, "g = x.g; it = g(); next(it)", COLLECT + "assert next(it) == (['old'], 'old')")
+row(IN_FLIGHT, "a generator has its own variables after two reloads", STATEFUL, STATEFUL_2, "g = x.g; it = g(); next(it)", COLLECT + "assert next(it) == (['old'], 'old')", edits=("B = 2\n" + STATEFUL_2,))
+row(IN_FLIGHT, "a method's generator has its own variables after the collector came", STATEFUL, STATEFUL_2, "m = x.C.g; it = m(x.C()); next(it)", COLLECT + "assert next(it) == (['old'], 'old')")
+row(IN_FLIGHT, "a coroutine has its own variables after the collector came", STATEFUL, STATEFUL_2, "import types\n@types.coroutine\ndef e():\n    yield\nf = x.co; c = f(e); c.send(None)", COLLECT + "try:\n    c.send(None)\nexcept StopIteration as stop:\n    assert stop.value == (['old'], 'old')")
+row(IN_FLIGHT, "a call in another thread has its own variables after the collector came", STATEFUL, STATEFUL_2, "import threading\nbegun, go, out = threading.Event(), threading.Event(), []\nloop = x.loop\nt = threading.Thread(target=lambda: out.append(loop(begun, go))); t.start(); begun.wait(10)", COLLECT + "go.set(); t.join(10); assert out == ['old'], out")
+row(IN_FLIGHT, "a call that is over and is held by its exception has its own variables", STATEFUL, STATEFUL_2, "f = x.fail\ntry:\n    f()\nexcept ValueError as e:\n    error = e", COLLECT + "frame = error.__traceback__.tb_next.tb_frame\nassert frame.f_globals['K'] == ['old']\nimport traceback\nassert 'raise ValueError(K)' in ''.join(traceback.format_exception(error))")
+for how, after in (("a body edit", swap(STATEFUL, ("return 'old'", "k = 1\n    return 'new'"))), ("an edit at the top", STATEFUL_2)):
+    row(TOOLING, f"an old generator shows its own lines for as long as it lives, after {how}", STATEFUL, after, "g = x.g; it = g(); next(it)", COLLECT + "import inspect\nassert inspect.getsource(it.gi_code) == \"def g():\\n    yield 1\\n    yield K, h()\\n\"\nimport traceback\ntry:\n    it.throw(KeyError('now'))\nexcept KeyError:\n    text = traceback.format_exc()\nassert '    yield 1\\n' in text, text")
+row(TOOLING, "a form feed in the source ends no line", "def f():\n    return 'old'\n\f\ndef g():\n    raise ValueError('old line')\n", "def f(:\n", "", "import traceback\ntry:\n    x.g()\nexcept ValueError:\n    text = traceback.format_exc()\nassert \"raise ValueError('old line')\" in text, text", refused=True)
+
 # ------------------------------------------------------------------ tooling
 
 RAISES = "def f():\n    raise ValueError('old line')\n"

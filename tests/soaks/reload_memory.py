@@ -45,7 +45,7 @@ class Grown:
     Attributes:
         objects: How many objects there are more.
         bytes_each: How much more memory the process has, for each reload.
-        versions: How many versions were alive at most, nothing being held, after the collector had run: a version is a circle.
+        versions: How many versions were alive at most, nothing being held; the collector is not let in.
         seconds: How long a reload took.
     """
 
@@ -79,12 +79,14 @@ def soak(folder: Path, reloads: int, *, bodies: bool = False, before_counting: i
             code = module.function_1.__code__  # type: ignore[attr-defined]
             versions = [one for one in versions if one() is not None] + [ref(code)]
             del code
-            if number > before_counting and number % 100 == 0:
-                gc.collect()
-                most = max(most, sum(one() is not None for one in versions))
+            if number > before_counting:
+                most = max(most, len(versions))
             if number == before_counting:
                 gc.collect()
                 before, memory, start = len(gc.get_objects()), _memory(), time.perf_counter()
+                gc.disable()
+        gc.enable()
+        gc.collect()
         gc.collect()
         return Grown(
             objects=len(gc.get_objects()) - before,

@@ -282,6 +282,8 @@ class _Reload:
                 return self._refused(findings, sources)
             new = {name: part for name, part in judged.items() if isinstance(part, Part)}
             parts |= new
+            if self._graph.modules.keys() <= looked_at:
+                break
             # What a new version imports, and the old one did not, was not looked at yet.
             names = {one for part in new.values() for one in self._imports_of_edited(part)}
         if not parts:

@@ -72,6 +72,7 @@ class Trace:
         elsewhere: Functions with code of its own that its names do not lead to, as far as a reload has met them.
         dismissed: Classes that gave their definitions to older ones and that nobody but the collector has to do with.
         cached: Cached functions of older versions that somebody may hold, by name: who has them calls what has that name.
+        words: The names in its code, once a reload has asked for them.
     """
 
     __slots__ = (
@@ -89,6 +90,7 @@ class Trace:
         "name",
         "path",
         "state",
+        "words",
     )
 
     def __init__(self, name: str, path: str, content: bytes, code: CodeType) -> None:
@@ -105,6 +107,7 @@ class Trace:
         self.elsewhere: tuple[ref[FunctionType], ...] = ()
         self.dismissed: tuple[ref[type], ...] = ()
         self.cached = _NO_CACHED
+        self.words: frozenset[str] | None = None
 
     def __del__(self) -> None:
         forget_functions(functions_in(self.code))
@@ -340,6 +343,8 @@ def _held(namespace: dict[str, object]) -> Iterator[int]:
                 yield id(value)
         elif (
             issubclass(type(value), type)
+            # A class has one reference to itself at least.
+            and getrefcount(value) > 4
             and _flags_of(value) & _HEAP
             and getrefcount(value) > 3 + own_references(cast(type, value))
         ):

@@ -33,6 +33,7 @@ from plugline.reloading.graft import (
     with_code,
 )
 from plugline.reloading.living import (
+    calls_of,
     classes_in,
     count_functions,
     functions_elsewhere,
@@ -40,7 +41,7 @@ from plugline.reloading.living import (
     suspended_on,
     threads_in,
 )
-from plugline.reloading.memory import assign_bases, clone_function, hide_stand_in
+from plugline.reloading.memory import assign_bases, clone_function, hide_stand_in, replace_called
 from plugline.reloading.parts import Done, Part
 from plugline.reloading.plan import Plan
 from plugline.reloading.reach import Reach
@@ -63,6 +64,7 @@ class Adoption:
         self._canonical: dict[int, object] = {}
         self._news: list[object] = []
         self._classes: list[tuple[type, type]] = []
+        self._alike: set[tuple[int, int]] = set()
         self._members: list[tuple[object, object]] = []
         self._successors: list[tuple[type, type]] = []
         self._transition: Transition | None = None
@@ -124,8 +126,15 @@ class Adoption:
         done.lost += dict.fromkeys(
             (*self._lost, *(one for part, _ in self._pairs for one in left_behind(part.comparison)))
         )
+        retired = {id(shadow.new) for _, shadow in self._pairs}  # each module has the names of the other by now
+        displaced = {key: one for key, one in self._plan.displaced.items() if id(one.__globals__) in retired}
         frames = self._transition.begin() if self._transition is not None else []
         self._plan.drop()
+        if displaced:
+            self._young.end()
+            # Calls that go on with the old version hold it: it is in other functions than those that they have called.
+            for frame in calls_of(displaced.values()):
+                replace_called(frame, displaced)
         done.in_flight += map(told_frame, frames)
         for before, after in self._cached:
             lead_cached(before, getattr(after, "__wrapped__", None))
@@ -161,9 +170,10 @@ class Adoption:
 
     def _pair_classes(self, part: Part, shadow: Shadow) -> None:
         for old, new in pair_classes({**departed(part), **part.names}, shadow.new, part.name):
-            if not same_shape(old, new):
+            if not same_shape(old, new, self._alike):
                 self._successors.append((old, new))
                 continue
+            self._alike.add((id(old), id(new)))
             self._classes.append((old, new))
             self._put(old, new)
             for before, after in pair_members(old, new):
@@ -305,7 +315,7 @@ class Adoption:
             values += vars(owner).values()
         living = count_functions(values)
         direct = {id(value) for value in values}
-        counts = Counter(id(function.__code__) for function, _ in living.values())
+        counts = Counter([id(function.__code__) for function, _ in living.values()])
         # A wrapped one that somebody has besides what wraps it. Held by ``living``, the loop and the call, too.
         taken = [
             function
@@ -313,7 +323,7 @@ class Adoption:
             if key not in direct and id(function.__code__) in follows and getrefcount(function) > times + 3
         ]
         elsewhere = functions_elsewhere(part.trace, follows, living)
-        counts.update(id(function.__code__) for function in elsewhere)
+        counts.update([id(function.__code__) for function in elsewhere])
         # Held by what it stands in, the pair, the loop and the call.
         left = [before for before, _ in pairs if getrefcount(before) > 4 + counts[id(before)]]
         if left:
@@ -335,10 +345,8 @@ class Adoption:
                     self._plan.exchange_functions(function, after)
 
     def _retire(self, part: Part, shadow: Shadow) -> list[str]:
-        code = part.trace.code
         self._young.end()
         running = suspended_on(part.comparison.pairs, shadow.new.values())
-        lines.retire(code, part.trace.content, part.generation)
         lines.follow(part.trace.path)
         return [*map(told_running, running)]
 

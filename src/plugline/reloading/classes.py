@@ -1,12 +1,13 @@
 """A class that everybody holds, and its new definition, to one class: the old object with the new content."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from functools import partial
 from sys import getrefcount
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import cast
 
 from plugline.kinds import honest, is_a
+from plugline.reloading.living import NO_CLASSES
 from plugline.reloading.memory import STAND_IN, bases_assigned, class_assigned, clone_function
 from plugline.reloading.plan import Plan
 from plugline.reloading.transition import Transition
@@ -22,7 +23,7 @@ def pair_classes(old: dict[str, object], new: dict[str, object], module: str) ->
     seen: set[int] = set()
     for name, value in new.items():
         before = old.get(name)
-        if is_a(value, type) and is_a(before, type) and before is not value:
+        if type(value) not in NO_CLASSES and is_a(value, type) and is_a(before, type) and before is not value:
             yield from _pair(before, value, module, seen)
 
 
@@ -35,13 +36,30 @@ def _pair(old: type, new: type, module: str, seen: set[int]) -> Iterator[tuple[t
     yield old, new
     olds = vars(old)
     for name, value in list(vars(new).items()):
+        if type(value) in NO_CLASSES:
+            continue
         before = olds.get(name)
         if is_a(value, type) and is_a(before, type) and value.__qualname__.startswith(f"{new.__qualname__}."):
             yield from _pair(before, value, module, seen)
 
 
-def same_shape(old: type, new: type) -> bool:
-    """Whether instances of two classes have the same shape in memory, so that those of the one can be of the other."""
+def same_shape(old: type, new: type, alike: Container[tuple[int, int]]) -> bool:
+    """Whether instances of two classes have the same shape in memory, so that those of the one can be of the other.
+
+    Args:
+        old: The one.
+        new: The other.
+        alike: The ``id`` of both of each two classes that have.
+    """
+    pairs = zip(old.__bases__, new.__bases__, strict=False)
+    if (
+        type(old) is type(new)
+        and len(old.__bases__) == len(new.__bases__)
+        and all(one is other or (id(one), id(other)) in alike for one, other in pairs)
+        and "__slots__" not in vars(old)
+        and "__slots__" not in vars(new)
+    ):
+        return True
     return (
         old.__basicsize__ == new.__basicsize__
         and old.__itemsize__ == new.__itemsize__
@@ -58,7 +76,7 @@ def slots_of(owner: type) -> list[str]:
     return sorted(
         name
         for ancestor in owner.__mro__
-        if ancestor.__flags__ & _HEAP
+        if ancestor.__flags__ & _HEAP and "__slots__" in vars(ancestor)
         for name, value in vars(ancestor).items()
         if type(value) is MemberDescriptorType and value.__objclass__.__flags__ & _HEAP
     )

@@ -69,19 +69,43 @@ def is_function(code: CodeType) -> bool:
     return code.co_flags & _OPTIMIZED == _OPTIMIZED
 
 
-def nested(code: CodeType) -> Iterator[CodeType]:
-    """Yield the code objects in a code object, at every depth."""
-    for constant in code.co_consts:
-        if type(constant) is CodeType:
-            yield constant
-            yield from nested(constant)
+def words_in(code: CodeType) -> frozenset[str]:
+    """Return the names that some code mentions, and the code in it."""
+    words: set[str] = set()
+    pending = [code]
+    for one in pending:
+        words.update(one.co_names)
+        constants = one.co_consts
+        kinds = {*map(type, constants)}
+        if tuple in kinds:
+            tuples = [constant for constant in constants if type(constant) is tuple]
+            words.update([part for one in tuples for part in one if type(part) is str])
+        if CodeType in kinds:
+            pending += [constant for constant in constants if type(constant) is CodeType]
+    return frozenset(words)
 
 
 def _compare_bodies(old: CodeType, new: CodeType, comparison: Comparison) -> None:
     """Compare what runs on load: a module, or a class in one."""
+    if old == new and _pair_alike(old, new, comparison):
+        return
     if old.co_code != new.co_code or not _same_frame(old, new) or old.co_exceptiontable != new.co_exceptiontable:
         comparison.bodies_only = False
     _compare_constants(old, new, comparison, inside_function=False)
+
+
+def _pair_alike(old: CodeType, new: CodeType, comparison: Comparison) -> bool:
+    """Pair the functions in code that the interpreter's own comparison shows to be the same. Returns whether it is."""
+    pending = [(old, new)]
+    for one, other in pending:
+        # These two are not compared by every version.
+        if one.co_exceptiontable != other.co_exceptiontable or one.co_qualname != other.co_qualname:
+            return False
+        if CodeType in map(type, one.co_consts):
+            inside = zip(one.co_consts, other.co_consts, strict=True)
+            pending += [pair for pair in inside if type(pair[0]) is CodeType]
+    comparison.pairs += [pair for pair in pending if is_function(pair[0])]
+    return True
 
 
 def _same_frame(old: CodeType, new: CodeType) -> bool:

@@ -26,19 +26,19 @@ def _own_names(names: dict[str, object], module: str) -> dict[str, object]:
     """Return what a module defines itself, by name; methods of its classes too, as ``Class.method``."""
     found: dict[str, object] = {}
     for name, value in names.items():
-        if name.startswith("__"):
+        kind = type(value)
+        if name[:2] == "__":
             continue
-        if type(value) is FunctionType:
+        if kind is FunctionType:
             if value.__module__ in (None, module):
                 found[name] = value
-            continue
-        if is_a(value, ModuleType):
-            continue
-        if not is_a(value, type):
+        elif issubclass(kind, type):
+            if getattr(value, "__module__", None) in (None, module):
+                found[name] = value
+                inside = vars(value).items()
+                found.update([(f"{name}.{part}", inner) for part, inner in inside if type(inner) is FunctionType])
+        elif not issubclass(kind, ModuleType):
             found[name] = value
-        elif getattr(value, "__module__", None) in (None, module):
-            found[name] = value
-            found |= {f"{name}.{part}": inner for part, inner in vars(value).items() if type(inner) is FunctionType}
     return found
 
 
@@ -59,13 +59,13 @@ class Differences:
             name for name in befores if name not in afters and name in known and not self._is_made(name, befores)
         )
         lost = tuple(_lost(old, new, trace, kept))
+        aside = {*lost, *kept}
         self.changed = tuple(
-            name
-            for name, value in afters.items()
-            if name in befores
-            and name not in lost
-            and name not in kept
-            and _changed(name, befores[name], value, edited)
+            [
+                name
+                for name, value in afters.items()
+                if name in befores and (name in edited or _changed(befores[name], value)) and name not in aside
+            ]
         )
         self.lost = lost
 
@@ -80,12 +80,12 @@ def _is_generated(function: FunctionType) -> bool:
     return function.__code__.co_filename.startswith("<")
 
 
-def _changed(name: str, before: object, after: object, edited: set[str]) -> bool:
-    if name in edited:
-        return True
+def _changed(before: object, after: object) -> bool:
     if type(before) is not type(after):
         return not (is_a(before, type) and is_a(after, type))
     if type(before) is FunctionType and type(after) is FunctionType:
+        if not (before.__defaults__ or after.__defaults__ or before.__kwdefaults__ or after.__kwdefaults__):
+            return False
         return not (
             _same_data(before.__defaults__, after.__defaults__)
             and _same_data(before.__kwdefaults__, after.__kwdefaults__)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import lru_cache, update_wrapper
 from sys import getrefcount
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FrameType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any
 from weakref import ref
 
@@ -91,7 +91,7 @@ def _retire(part: Part, *, running: bool) -> list[str]:
     """Let go of the old code, and give what still runs of it a name and lines of its own."""
     pairs, trace = part.comparison.pairs, part.trace
     old_code, old_content = trace.code, trace.content
-    trace.code, trace.content = part.code, part.content
+    trace.code, trace.content, trace.words = part.code, part.content, None
     succeed_code(pairs)
     forget_code(old_code)
     suspended = suspended_on(pairs)
@@ -107,14 +107,15 @@ def _retire(part: Part, *, running: bool) -> list[str]:
 def forget_answers(values: Iterable[object]) -> None:
     """Let cached functions forget what the old version has answered, those inside of decorators and classes too."""
     seen: set[int] = set()
-    pending = list(values)
+    pending = [value for value in values if type(value) not in _NO_ANSWERS]
     while pending:
         value = pending.pop()
         if (type(value) is FunctionType and not value.__closure__ and not value.__dict__) or id(value) in seen:
             continue
         seen.add(id(value))
         if is_a(value, type):
-            pending += (one for one in vars(value).values() if is_a(one, _MAY_CACHE))
+            inside = [one for one in vars(value).values() if type(one) not in _NO_ANSWERS]
+            pending += (one for one in inside if type(one) is FunctionType or is_a(one, _MAY_CACHE))
         elif is_a(value, (staticmethod, classmethod)):
             pending.append(value.__func__)
         elif is_a(value, _Cached):
@@ -177,6 +178,11 @@ def is_cached(value: object) -> bool:
 
 _Cached = type(lru_cache(len))
 _MAY_CACHE = (_Cached, FunctionType, staticmethod, classmethod)
+# What most of a module's and a class's values are.
+_NO_ANSWERS = frozenset(
+    {str, bytes, int, float, bool, type(None), dict, list, tuple, property, ModuleType}
+    | {GetSetDescriptorType, MemberDescriptorType}
+)
 
 
 def told_frame(frame: FrameType) -> str:

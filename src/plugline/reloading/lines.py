@@ -7,18 +7,24 @@ own lines under that name for as long as it lives.
 
 import linecache
 from _imp import _fix_co_filename  # type: ignore[attr-defined]  # as importlib does for code from a moved file
+from functools import partial
 from importlib.util import decode_source
+from io import StringIO
 from types import CodeType
 from weakref import ref
+
+from plugline.loading.traces import functions_in
 
 
 def lines_of(content: bytes) -> list[str]:
     """Return the lines of a source, as the compiler counts them, each with its end."""
     try:
-        text = decode_source(content)
+        # Nearly all are plain, and this is a tenth of what it costs to find that out.
+        text = content.decode("ascii") if content.isascii() and b"coding" not in content else decode_source(content)
     except (SyntaxError, UnicodeDecodeError):
         text = content.decode("utf-8", "replace")
-    return text.splitlines(keepends=True) or [""]
+    # Not str.splitlines, which takes form feeds, and seven more, for ends of lines.
+    return [*StringIO(text, newline=None if "\r" in text else "\n")] or [""]
 
 
 def retire(code: CodeType, content: bytes, generation: int) -> None:
@@ -28,17 +34,22 @@ def retire(code: CodeType, content: bytes, generation: int) -> None:
     _fix_co_filename(code, name)
     # Decoded when somebody asks, as linecache has it for modules whose loaders have their sources.
     linecache.cache[name] = (lambda: "".join(lines_of(content)),)
-    # Not weakref.finalize, which leaves a function to be called at exit.
-    key = id(code)
-    _retired[key] = ref(code, lambda _: _forget(key, name))
+    left: dict[int, object] = {}
+
+    def forget(key: int, _: object) -> None:
+        left.pop(key, None)
+        if not left and _retired.get(name) is left:
+            del _retired[name]
+            linecache.cache.pop(name, None)
+
+    # Of each function: it may be run by somebody who has nothing else of the module. Not weakref.finalize, which leaves a
+    # function to be called at exit.
+    for one in (code, *functions_in(code)):
+        left[id(one)] = ref(one, partial(forget, id(one)))
+    _retired[name] = left
 
 
-_retired: dict[int, object] = {}  # by the id of the code
-
-
-def _forget(key: int, name: str) -> None:
-    _retired.pop(key, None)
-    linecache.cache.pop(name, None)
+_retired: dict[str, dict[int, object]] = {}  # by the name of the file
 
 
 def hold(path: str, content: bytes) -> None:

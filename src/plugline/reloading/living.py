@@ -65,13 +65,15 @@ _WRAPPERS = frozenset({"functools"})
 def count_functions(values: Iterable[object]) -> dict[int, tuple[FunctionType, int]]:
     """Return the functions as :func:`reachable_functions`, each with how often it was met: by so many it is held there."""
     found: dict[int, tuple[FunctionType, int]] = {}
-    pending = list(values)
-    while pending:
-        value = pending.pop()
+    pending = [value for value in values if type(value) not in _PLAIN]
+    for value in pending:  # it grows
         for function in (value,) if type(value) is FunctionType else _functions_at(value):
-            _, times = found.get(id(function), (function, 0))
-            found[id(function)] = (function, times + 1)
-            if not times and (function.__closure__ or function.__dict__):
+            key = id(function)
+            if key in found:
+                found[key] = (function, found[key][1] + 1)
+                continue
+            found[key] = (function, 1)
+            if function.__closure__ or function.__dict__:
                 pending += _inside_function(function)
     return found
 
@@ -114,7 +116,7 @@ _HOLDS_FUNCTIONS = (FunctionType, MethodType, partial, staticmethod, classmethod
 
 
 # What most of a module's and a class's values are.
-_NO_CLASSES = frozenset(
+NO_CLASSES = frozenset(
     {str, int, bool, float, tuple, dict, type(None), FunctionType, property, staticmethod, classmethod}
 )
 
@@ -122,10 +124,10 @@ _NO_CLASSES = frozenset(
 def classes_in(names: Iterable[object], module: str) -> Iterator[type]:
     """Yield the classes among values that are defined in a module, and those defined in them."""
     for value in names:
-        if type(value) not in _NO_CLASSES and is_a(value, type) and value.__module__ == module:
+        if type(value) not in NO_CLASSES and is_a(value, type) and value.__module__ == module:
             yield value
             within = vars(value).values()
-            inner = [one for one in within if type(one) not in _NO_CLASSES and is_a(one, type) and one is not value]
+            inner = [one for one in within if type(one) not in NO_CLASSES and is_a(one, type) and one is not value]
             if inner:
                 yield from classes_in([one for one in inner if _is_inner(one, value)], module)
 
@@ -251,6 +253,44 @@ def suspended_on(pairs: Iterable[tuple[CodeType, CodeType]], values: Iterable[ob
         for referrer in (gc.get_referrers(*wanted) if wanted else ())
         if is_a(referrer, (GeneratorType, CoroutineType, AsyncGeneratorType)) and id(_code_of(referrer)) in keys
     ]
+
+
+def calls_of(functions: Iterable[FunctionType]) -> list[FrameType]:
+    """Return the calls, running, suspended or over, of the code of some functions that is in use no more.
+
+    Args:
+        functions: Each one's code is held by it, by the code that it stands in, and by one more.
+    """
+    found = [function.__code__ for function in functions]
+    counts = Counter(map(id, found))
+    codes = {id(code): code for code in found}
+    found.clear()
+    running = []
+    for top in sys._current_frames().values():  # noqa: SLF001 - documented, for looking at other threads
+        frame: FrameType | None = top
+        while frame is not None:
+            if id(frame.f_code) in codes:
+                running.append(frame)
+            frame = frame.f_back
+    del top  # one of them is this call's own frame, which is not to hold itself, and all that its callers have
+    # By the dict, the loop and the call as well.
+    left = [code for code in codes.values() if getrefcount(code) > 5 + counts[id(code)]]
+    for referrer in gc.get_referrers(*left) if left else ():
+        if type(referrer) is FrameType:
+            running.append(referrer)
+        elif is_a(referrer, (GeneratorType, CoroutineType, AsyncGeneratorType)):
+            running += [one for one in (_frame_of(referrer),) if one is not None]
+    return running
+
+
+def _frame_of(running: Running) -> FrameType | None:
+    match running:
+        case GeneratorType():
+            return running.gi_frame
+        case CoroutineType():
+            return running.cr_frame
+        case _:
+            return running.ag_frame
 
 
 _SUSPENDS = 0x20 | 0x80 | 0x100 | 0x200  # generator, coroutine, iterable coroutine, asynchronous generator

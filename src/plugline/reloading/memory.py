@@ -16,7 +16,7 @@ import ctypes
 import gc
 import sys
 from operator import setitem
-from types import FunctionType, ModuleType
+from types import FrameType, FunctionType, ModuleType
 
 from plugline.kinds import is_a
 
@@ -58,7 +58,20 @@ def _probe() -> bool:
         and _offset_in_type("__base__") > 0
         and _offset_in_type("__bases__") > 0
         and _offset_in_type("__mro__") > 0
+        and _place_in_frame() >= 0
     )
+
+
+def _place_in_frame() -> int:
+    """Return where a call keeps the function that is called, in words; -1 where it is not found."""
+
+    def sample() -> FrameType:
+        return sys._getframe()  # noqa: SLF001 - documented, for looking at calls
+
+    frame = sample()
+    inside = _read(id(frame) + HEAD_BYTES + _WORD)
+    found = [index for index in range(4) if inside and _read(inside + index * _WORD) == id(sample)]
+    return found[0] if found else -1
 
 
 _SIZE_OF_TYPE: int = vars(type)["__basicsize__"].__get__(type)
@@ -80,6 +93,7 @@ def _offset_in_type(name: str) -> int:
 
 
 POSSIBLE = _probe()
+_CALLED = _place_in_frame() if POSSIBLE else -1
 _BASE, _BASES, _MRO = map(_offset_in_type, ("__base__", "__bases__", "__mro__")) if POSSIBLE else (0, 0, 0)
 
 
@@ -99,6 +113,26 @@ def clone_function(function: FunctionType) -> FunctionType:
     if parameters:
         clone.__type_params__ = parameters  # type: ignore[attr-defined]
     return clone
+
+
+def replace_called(frame: FrameType, displaced: dict[int, FunctionType]) -> None:
+    """Let a call that began before hold the function that it is a call of by now.
+
+    A call holds its function, and counts on that for its globals. When the function has become another one, what it was is
+    in another place, and so may be its globals.
+
+    Args:
+        frame: The call, be it running, suspended or over.
+        displaced: Where the content of a function is now, by the ``id`` of the function.
+    """
+    place = _read(id(frame) + HEAD_BYTES + _WORD) + _CALLED * _WORD
+    before = _read(place)
+    after = displaced.get(before)
+    if after is None or after.__globals__ is not frame.f_globals:
+        return
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(after))
+    _write(place, id(after))
+    ctypes.pythonapi.Py_DecRef(ctypes.cast(before, ctypes.py_object))
 
 
 def replace_words(holder: object, wanted: dict[int, object], *, items: int = 0) -> int:
@@ -226,6 +260,13 @@ def _hold(owner: type, offset: int, value: object) -> None:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
     _write(id(owner) + offset, id(value))
     ctypes.pythonapi.Py_DecRef(before)
+
+
+def clear_class(owner: type) -> None:
+    """Let go of what a class holds, as the collector does with one that nobody has, so that it does not hold itself."""
+    forget_lookups(owner)
+    _names_of(owner).clear()
+    _hold(owner, _MRO, ())
 
 
 def assign_class(value: object, kind: type) -> None:

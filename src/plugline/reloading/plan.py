@@ -41,6 +41,7 @@ class Plan:
         self._undos: list[tuple[Operation, ...]] = [()]
         self._done: list[object] = []
         self._touched: set[int] = set()
+        self._exchanged: list[tuple[FunctionType, FunctionType]] = []
 
     @property
     def tops(self) -> dict[int, FrameType] | None:
@@ -69,6 +70,7 @@ class Plan:
 
     def exchange_functions(self, one: FunctionType, other: FunctionType) -> None:
         """Let each of two functions be what the other is by then."""
+        self._exchanged.append((one, other))
         for function in (one, other):
             if id(function) not in self._touched:
                 self._touched.add(id(function))
@@ -97,6 +99,11 @@ class Plan:
             self.add(moves[1])
             self.add(moves[2], *moves)
 
+    @property
+    def displaced(self) -> dict[int, FunctionType]:
+        """Where the content of each function is that was exchanged, by the ``id`` of the function, until :meth:`drop`."""
+        return {id(one): other for one, other in self._exchanged}
+
     def run(self) -> None:
         """Do all of it; what one of the calls raises passes, and then none was made."""
         collects = gc.isenabled()
@@ -120,5 +127,6 @@ class Plan:
         circle that only the collector breaks would be found, and followed, by the next reload.
         """
         self._operations.clear()
+        self._exchanged.clear()
         self._undos.clear()
         self._done.clear()

@@ -11,9 +11,10 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from types import CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
+from types import FunctionType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
 
 from plugline.kinds import honest, is_a
+from plugline.reloading.codes import words_in
 from plugline.reloading.registered import Registry
 
 _MOST = 20_000  # objects; beyond it is data, not registries
@@ -66,10 +67,10 @@ class Reach:
         self._slots: dict[type, list[str]] = {}
         self._marked: dict[int, object] | None = None
 
-    def look(self, codes: Iterable[CodeType], names: dict[str, object]) -> None:
-        """Follow what some code of a module with these names mentions."""
-        words = _words(*codes)
-        self._follow_words(words, names)
+    def look(self, words: frozenset[str], names: dict[str, object]) -> None:
+        """Follow what some code of a module with these names mentions: see :func:`plugline.reloading.codes.words_in`."""
+        # A new version has functions of its own by these names; an old one that it can get at is met where that is.
+        self._follow_words([word for word in words if not _is_of(names, names.get(word))], names)
         for word in words:
             module = sys.modules.get(word)
             if module is not None:
@@ -143,7 +144,7 @@ class Reach:
         names = function.__globals__
         if _is_closed(names.get("__name__")):
             return
-        words = _words(function.__code__)
+        words = words_in(function.__code__)
         if not self._belongs(names) and id(names) not in self._seen:
             self._seen.add(id(names))
             self._modules.append((names, dict(names)))
@@ -280,18 +281,8 @@ def _is_closed(name: object) -> bool:
     return top in sys.stdlib_module_names or (top == "plugline" and top != name)
 
 
-def _words(*codes: CodeType) -> set[str]:
-    words: set[str] = set()
-    pending = [*codes]
-    while pending:
-        code = pending.pop()
-        words.update(code.co_names)
-        for constant in code.co_consts:
-            if type(constant) is CodeType:
-                pending.append(constant)
-            elif type(constant) is tuple:
-                words.update(part for part in constant if type(part) is str)
-    return words
+def _is_of(names: dict[str, object], value: object) -> bool:
+    return type(value) is FunctionType and value.__globals__ is names
 
 
 def _same(one: object, before: object) -> bool:

@@ -12,12 +12,14 @@ from plugline.loading.running import failure
 from plugline.loading.traces import fingerprint, succeed_effects
 from plugline.reloading import lines
 from plugline.reloading.adoption import Adoption
+from plugline.reloading.codes import words_in
 from plugline.reloading.differences import Differences
 from plugline.reloading.graft import can_graft, graft
 from plugline.reloading.instances import complete_instances, constructors_of
 from plugline.reloading.parts import Done, Part, nothing_done
 from plugline.reloading.reach import Reach
 from plugline.reloading.references import Young
+from plugline.reloading.release import release_versions
 from plugline.reloading.shadow import Shadow, Trial
 
 
@@ -81,6 +83,7 @@ class Transaction:
         self._judge = judge
         own = {id(part.names) for part in parts}
         self._reach = Reach(lambda names: id(names) in own, frozenset(part.name for part in parts))
+        self._words: dict[str, frozenset[str]] = {}
         self._young = Young()
         self._handing_over = False
 
@@ -92,6 +95,7 @@ class Transaction:
             shadows = []
             for part in self._parts:
                 shadows.append(Shadow(part.module, part.loader, part.new_trace()))
+                shadows[-1].trace.words = self._words[part.name]
                 if part.changed:
                     lines.hold(part.trace.path, part.content)
             result = self._try(Trial(shadows))
@@ -102,6 +106,8 @@ class Transaction:
                 gc.collect()
         finally:
             self._young.end()
+        if isinstance(result, Done):
+            self._release(shadows)
         if not isinstance(result, Done) and self._handing_over:
             for part in self._parts:
                 if part.changed:
@@ -110,9 +116,20 @@ class Transaction:
             self._judge.take_back()
         return result
 
+    def _release(self, shadows: list[Shadow]) -> None:
+        """Let go of the old version, or, where somebody has something of it, let it have its own lines."""
+        retired = [(shadow.new, shadow.old) for shadow in shadows]  # each module has the names of the other by now
+        classes = [held for shadow in shadows for held in shadow.trace.dismissed]
+        shadows.clear()
+        for part, released in zip(self._parts, release_versions(retired, classes), strict=True):
+            if not released:
+                lines.retire(part.trace.code, part.trace.content, part.generation)
+
     def _look_around(self) -> None:
         for part in self._parts:
-            self._reach.look([part.trace.code, part.code] if part.changed else [part.code], part.names)
+            new = self._words[part.name] = words_in(part.code)
+            old = part.trace.words if part.trace.words is not None else words_in(part.trace.code)
+            self._reach.look(new | old if part.changed else new, part.names)
             for constant in part.code.co_consts:
                 if constant.__class__ is str and constant in part.names:  # what may be the name of something kept
                     self._reach.look_at(part.names[constant])
