@@ -6,6 +6,7 @@ makes an instance of half of them.
 
 from collections.abc import Callable
 from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
+from functools import partial
 from typing import Any, TypeVar, cast, dataclass_transform
 
 T = TypeVar("T")
@@ -37,17 +38,47 @@ def frozen(*, kw_only: bool = False) -> Callable[[type[T]], type[T]]:
     return decorate
 
 
+_FEW = 3  # instances: most classes of a short run have no more, and writing a method takes as long as making a dozen
+
+
 class _Unwritten:
-    """Stands for the ``__init__`` of a class until somebody looks at it."""
+    """Stands for the ``__init__`` of a class until somebody looks at it, or more than a few instances are made."""
 
     def __init__(self, kind: Any) -> None:
         self._kind = kind
+        self._made = 0
 
     def __get__(self, instance: object, owner: type) -> object:
         kind = self._kind
-        if vars(kind).get("__init__") is self:
-            kind.__init__ = _written_init(kind)
-        return kind.__init__.__get__(instance, owner)
+        if instance is not None and self._made < _FEW:
+            self._made += 1
+            return partial(_init_unwritten, kind, instance)
+        return _init_of(kind).__get__(instance, owner)
+
+
+def _init_of(kind: Any) -> Any:
+    if vars(kind).get("__init__").__class__ is _Unwritten:
+        kind.__init__ = _written_init(kind)
+    return kind.__init__
+
+
+def _init_unwritten(kind: Any, instance: object, /, *positional: object, **named: object) -> None:
+    """Do what the method would do that is not written."""
+    own = cast("tuple[Field[object], ...]", fields(kind))
+    given = dict(zip((one.name for one in own if not one.kw_only), positional, strict=False))
+    plain = len(given) == len(positional) and given.keys().isdisjoint(named) and all(one.init for one in own)
+    given |= named
+    for one in own:
+        if one.name in given:
+            _set(instance, one.name, given.pop(one.name))
+        elif one.default is not MISSING:
+            _set(instance, one.name, one.default)
+        elif one.default_factory is not MISSING:
+            _set(instance, one.name, one.default_factory())
+        else:
+            plain = False
+    if given or not plain:
+        _init_of(kind)(instance, *positional, **named)  # which says what is wrong as any function does
 
 
 def _written_init(kind: Any) -> Callable[..., None]:

@@ -9,6 +9,7 @@ from typing import Literal, Self, cast
 import plugline
 from plugline.admission.policy import Facts
 from plugline.contract.interface import interfaces_of
+from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.finders import EntryPoints, Folder, Modules, Package, finder_for
 from plugline.discovery.fit import source_findings
 from plugline.discovery.installed import declared_groups
@@ -100,6 +101,7 @@ class Catalogue:
         self._declared: set[str] | None = _NOT_LOOKED
         self._alone: dict[tuple[Kind, str], Host[object]] = {}
         self._installed: dict[Kind, Host[object]] = {}
+        self._named: dict[tuple[str, str], Plugin[object] | None] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -303,7 +305,15 @@ class Catalogue:
         return self._format_that_names("SCHEMES", scheme, scheme)
 
     def _format_that_names(self, constant: str, wanted: str, likely: str) -> Plugin[object] | None:
-        own = (plugin for plugin in self._own if isinstance(self._of_kind(plugin, "format"), Plugin))
+        # Asked for the source and the sink, which often have the same.
+        key = constant, wanted
+        if key not in self._named:
+            self._named[key] = self._look_for_format(constant, wanted, likely)
+        return self._named[key]
+
+    def _look_for_format(self, constant: str, wanted: str, likely: str) -> Plugin[object] | None:
+        mentioning = (plugin for plugin in self._own if _mentions(plugin, constant.encode()))
+        own = (plugin for plugin in mentioning if isinstance(self._of_kind(plugin, "format"), Plugin))
         for plugin in chain(own, chain.from_iterable(self._formats(likely))):
             named = plugin.spec.constants.get(constant, ())
             if isinstance(named, (list, tuple)) and wanted in named:
@@ -314,3 +324,10 @@ class Catalogue:
         yield self._shipped_alone("format", likely)  # most suffixes are the very name of their format
         yield self._shipped["format"]
         yield self._entry_points("format")
+
+
+def _mentions(plugin: Plugin[object], word: bytes) -> bool:
+    """Whether a word may stand in a plugin's own file: most hold no format, and need no look at what they define."""
+    candidate = plugin.candidate
+    source = candidate.tree.read(candidate.entry) if isinstance(candidate, FileCandidate) else None
+    return not isinstance(source, SourceFile) or word in source.content

@@ -17,7 +17,7 @@ VariableType = Literal["string", "integer", "number", "boolean"]
 
 # Records of tests are data; what declares variables holds none.
 _WITHOUT_VARIABLES = ("env", "tests")
-_REFERENCE = re.compile(r"(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_REFERENCE = r"(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)\}"
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -101,7 +101,9 @@ class _Substitution:
         return value
 
     def _text(self, text: str, path: KeyPath) -> object:
-        whole = _REFERENCE.fullmatch(text)
+        if "${" not in text:  # nearly always, and then the expression need not be compiled
+            return text
+        whole = re.fullmatch(_REFERENCE, text)
         if whole is not None and not whole[1]:
             self.written[path] = text
             return self._variable(whole[2], path, text)
@@ -113,7 +115,7 @@ class _Substitution:
             value = self._variable(match[2], path, match[0])
             return str(value).lower() if isinstance(value, bool) else str(value)
 
-        return _REFERENCE.sub(found, text)
+        return re.sub(_REFERENCE, found, text)
 
     def _variable(self, name: str, path: KeyPath, text: str) -> object:
         """Return what a variable is; where that can't be known, what stands in the file, for which a problem is told."""
