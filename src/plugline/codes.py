@@ -271,7 +271,7 @@ CODES = {
     "P404": Code(
         "pluggy refuses a plugin",
         "It was loaded, and does not fit the program's hook specifications: a hook or an argument that there is not, or the "
-        "name of a plugin that the program has already. Nothing of it is registered.",
+        "name of a plugin that the program has already. Nothing of it is registered; after a reload the version before goes on.",
         "Mend the hook that the message names, and reload it.",
     ),
     # ------------------------------------------------------------------ C: configuration

@@ -243,7 +243,7 @@ class TableLoop(RecordLoop):
     def _by_halves(self, stage: int, step: StepCall, table: Any, start: int) -> list[Any]:
         """Return what a step makes of a table, in pieces, with a :class:`_Bad` for each row that it raises for."""
         try:
-            return [_result(cast("Callable[[Any], object]", step.table)(table))]
+            return [table_of(cast("Callable[[Any], object]", step.table)(table))]
         except BaseException as error:
             if users_own_interrupt(error):
                 raise
@@ -270,7 +270,7 @@ def _together(tables: Sequence[Any]) -> Any:
     return pyarrow.concat_tables(tables, promote_options="permissive")
 
 
-def _result(value: object) -> Any:
+def table_of(value: object) -> Any:
     """Return as an Arrow table what a step returned.
 
     Raises:

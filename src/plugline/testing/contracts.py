@@ -2,12 +2,14 @@
 
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, Any, cast
 
 from plugline.blame import describe_error
-from plugline.records import Broken, Format, Processor, Record
+from plugline.records import Broken, Format, Processor, Record, TableProcessor
+from plugline.records.columns import table_of
 from plugline.records.outcomes import records_of
 from plugline.testing.strategies import records as any_records
 
@@ -43,7 +45,8 @@ def check_format(
     """
     from hypothesis import HealthCheck, given, settings, strategies  # noqa: PLC0415 - see plugline.testing.strategies
 
-    made: Any = form() if isinstance(form, type) or not hasattr(form, "reader") else form
+    made: Any = form() if isinstance(form, type) or (callable(form) and not hasattr(form, "reader")) else form
+    _check_there(made, "reader", "writer")
     one = any_records() if records is None else records
     many = strategies.lists(one, max_size=6)
     quietly = settings(
@@ -108,13 +111,13 @@ def _check_refusal(form: Format, wrong: Record) -> None:
 
 
 def check_processor(
-    processor: Processor, records: "SearchStrategy[Record] | None" = None, *, examples: int = 100
+    processor: Processor | TableProcessor, records: "SearchStrategy[Record] | None" = None, *, examples: int = 100
 ) -> None:
     """Hold a processor against the contract that all processors keep.
 
     1. ``describe()`` returns a line of text.
     2. ``transform`` returns a record, ``None``, or an iterable of records, for whatever record; or it raises an ``Exception``,
-       which costs that record and nothing else.
+       which costs that record and nothing else. ``transform_batch``, of a processor that has only that, returns a table.
     3. It leaves no trace of a record in the next one: the same record gives the same again.
 
     The third law is not for processors that say ``STATEFUL = True``, or whose result depends on chance.
@@ -129,6 +132,7 @@ def check_processor(
     """
     from hypothesis import HealthCheck, given, settings  # noqa: PLC0415 - see plugline.testing.strategies
 
+    _check_there(processor, "transform", "describe", instead={"transform": "transform_batch"})
     said = processor.describe()
     assert isinstance(said, str), f"describe() returned {said!r}, a line of text was expected"
     assert said.strip(), "describe() returned nothing, a line of text was expected"
@@ -145,16 +149,41 @@ def check_processor(
     law()
 
 
-def _outcome(processor: Processor, record: Record) -> object:
+def _outcome(processor: Processor | TableProcessor, record: Record) -> object:
     from copy import deepcopy  # noqa: PLC0415 - for tests only
 
     try:
-        made = processor.transform(deepcopy(record))
+        if not hasattr(processor, "transform"):
+            return _table_outcome(processor, record)
+        made = cast(Processor, processor).transform(deepcopy(record))
         return made if made is None or isinstance(made, dict) else records_of(made)
     except Exception as error:  # noqa: BLE001 - whatever it raises is this record's failure, as in a run
         said = describe_error(error)
         assert not (said.kind == "TypeError" and said.message.startswith("returned ")), f"{record!r}: {said.message}"
         return said.kind
+
+
+def _table_outcome(processor: TableProcessor, record: Record) -> object:
+    """Return what a processor of tables made of a table of one record; nothing of a record that no table can hold."""
+    import pyarrow  # noqa: PLC0415 - for processors of tables
+
+    try:
+        table = pyarrow.Table.from_pylist([record])
+    except (pyarrow.ArrowException, OverflowError):
+        return None
+    made = table_of(processor.transform_batch(table))
+    return made.to_pylist() if made is not None else None
+
+
+def _check_there(value: object, *names: str, instead: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Say all that is missing at once."""
+    missing = [
+        f"no {name}()" + (f" (nor {instead[name]}())" if name in instead else "")
+        for name in names
+        if not callable(getattr(value, name, None)) and not callable(getattr(value, instead.get(name, name), None))
+    ]
+    owner = value.__name__ if isinstance(value, ModuleType) else type(value).__name__
+    assert not missing, f"{owner} has {' and '.join(missing)}"
 
 
 class _InPieces(io.BytesIO):

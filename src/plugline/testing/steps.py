@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from plugline.dispatch.copies import structural_copy
 from plugline.errors import ConfigurationError
-from plugline.findings import Place
+from plugline.findings import Finding, Place
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.cases import WITHOUT_FILES
 from plugline.pipeline.config import Override, read_config
@@ -55,8 +55,13 @@ def run_plugin(
         StepRefused: The plugin or its settings are refused.
     """
     file = os.path.abspath(path)
+    if os.path.basename(file) == "__init__.py":
+        file = os.path.dirname(file)
     folder, name = os.path.split(file)
     own = os.path.exists(file)
+    if not own and (not isinstance(path, str) or path.endswith(".py") or os.path.dirname(path)):
+        hint = f"a path is relative to the working folder, which is {os.getcwd()}"
+        raise StepRefused((Finding("P101", "cannot be read: there is no such file", Place(os.fspath(path)), hint),))
     step: dict[str, object] = {"use": name.removesuffix(".py") if own else os.fspath(path), "on_error": on_error}
     if settings:
         step["with"] = dict(settings)

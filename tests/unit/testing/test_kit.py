@@ -224,3 +224,54 @@ def test_the_clock_is_the_real_one_again_afterwards() -> None:
 
 def test_all_that_the_kit_promises_is_there() -> None:
     assert all(hasattr(testing, name) for name in testing.__all__)
+
+
+class Empty:
+    """Neither a format nor a processor."""
+
+
+def test_what_is_no_format_and_no_processor_is_told_what_it_lacks() -> None:
+    with pytest.raises(AssertionError, match=r"Empty has no reader\(\) and no writer\(\)"):
+        check_format(Empty)  # type: ignore[arg-type]
+    with pytest.raises(AssertionError, match=r"Empty has no transform\(\) .* and no describe\(\)"):
+        check_processor(Empty())  # type: ignore[arg-type]
+
+
+class Tables:
+    """Adds a column to tables."""
+
+    def describe(self) -> str:
+        return "adds a column"
+
+    def transform_batch(self, table: Any) -> Any:
+        return table.append_column("more", [[1] * table.num_rows])
+
+
+class NoTables(Tables):
+    """Returns what is no table."""
+
+    def transform_batch(self, table: Any) -> Any:
+        return "no table"
+
+
+def test_a_processor_of_tables_is_held_against_the_contract_too() -> None:
+    columns = records({"a": strategies.integers(0, 9)}, nested=False).map(lambda record: {"a": record["a"]})
+    check_processor(Tables(), columns)
+    with pytest.raises(AssertionError, match="returned an object of type 'str', expected a table"):
+        check_processor(NoTables(), columns)
+
+
+def test_a_package_may_be_named_by_its_own_file(tmp_path: Path) -> None:
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "__init__.py").write_text(
+        "from .inner import transform\n\ndef describe():\n    return 'twice'\n"
+    )
+    (tmp_path / "pack" / "inner.py").write_text("def transform(record):\n    return [record, record]\n")
+    for path in (tmp_path / "pack", tmp_path / "pack" / "__init__.py"):
+        assert run_plugin(path, [{"a": 1}]).created == 1
+
+
+def test_a_file_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
+    for path in (tmp_path / "nowhere.py", "nowhere/at_all.py", "nowhere.py"):
+        with pytest.raises(StepRefused, match=r"P101.*nowhere.*there is no such file"):
+            run_plugin(path, [{"a": 1}])
