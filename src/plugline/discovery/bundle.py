@@ -9,7 +9,8 @@ Invariants:
        several processes may append at once.
 
 An entry is the source's digest, the check of what comes between it and the source, the lengths of outline and code, then the
-outline (see :mod:`plugline.discovery.outline`), and the code with what it imports where it is inert, both marshalled, and the source itself. The source is for
+outline (see :mod:`plugline.discovery.outline`), and the code with what it imports and its functions where it is inert, both
+marshalled, and the source itself. The source is for
 people: when a plugin's file is gone, tracebacks and ``inspect.getsource`` go on to show what is running.
 """
 
@@ -23,6 +24,8 @@ from plugline.typed import TYPE_CHECKING, CodeType
 
 if TYPE_CHECKING:
     from plugline.discovery.inert import Needs
+
+    Running = tuple[CodeType, Needs | None, tuple[CodeType, ...]]
 
 _LENGTHS_AT = DIGEST_BYTES + 8
 _HEAD_BYTES = _LENGTHS_AT + 8
@@ -74,7 +77,7 @@ class Bundle:
         found = self._find(digest, where)
         return found[0] if found is not None else None
 
-    def _find(self, digest: bytes, where: Where) -> "tuple[CodeType, Needs | None] | None":
+    def _find(self, digest: bytes, where: Where) -> "Running | None":
         parts = self._checked(digest, where)
         found = _unmarshal(parts[1]) if parts is not None else None
         return found if isinstance(found, tuple) else None
@@ -84,8 +87,8 @@ class Bundle:
         found = self.find_running(path, digest, where)
         return found[0] if found is not None else None
 
-    def find_running(self, path: str, digest: bytes, where: Where) -> "tuple[CodeType, Needs | None] | None":
-        """Return the same, and what it imports where it is inert (:mod:`plugline.discovery.inert`)."""
+    def find_running(self, path: str, digest: bytes, where: Where) -> "Running | None":
+        """Return the same, with what it imports and its functions where it is inert (:mod:`plugline.discovery.inert`)."""
         found = self._find(digest, where) if where[1] else None
         if found is not None and found[0].co_filename != path:
             # As importlib does: the folder is reached by another path than it was then.
@@ -165,10 +168,13 @@ class Bundle:
 
 def entry_of(digest: bytes, outline: tuple[object, ...], code: CodeType, source: bytes) -> bytes | None:
     """Return what :meth:`Bundle.append` writes; ``None`` for code that is nested too deeply to be written."""
-    from plugline.discovery.inert import inert_needs  # noqa: PLC0415 - for who writes
+    from plugline.discovery.inert import inert_needs, outer_functions  # noqa: PLC0415 - for who writes
 
+    needs = inert_needs(code)
+    # marshal refers to what it has written before: these are the very functions of the code, also when it is read.
+    functions = outer_functions(code) if needs is not None else ()
     try:
-        marshalled = marshal.dumps(outline), marshal.dumps((code, inert_needs(code)))  # type: ignore[arg-type]  # tuples, strings, numbers
+        marshalled = marshal.dumps(outline), marshal.dumps((code, needs, functions))  # type: ignore[arg-type]  # tuples, strings, numbers
     except ValueError:
         return None  # marshal goes half as deep as the compiler
     payload = b"".join((*(len(part).to_bytes(4, "little") for part in marshalled), *marshalled))
@@ -180,12 +186,13 @@ def _check(payload: bytes | memoryview, digest: bytes) -> bytes:
 
 
 def _parts(entry: memoryview, digest: bytes, length: int) -> tuple[memoryview, memoryview, memoryview] | None:
-    if len(entry) != length or length < _HEAD_BYTES or entry[:DIGEST_BYTES] != digest:
+    # As bytes: memoryviews are compared item by item.
+    if len(entry) != length or length < _HEAD_BYTES or entry[:DIGEST_BYTES].tobytes() != digest:
         return None
     lengths = int.from_bytes(entry[_LENGTHS_AT:_HEAD_BYTES], "little")
     middle = _HEAD_BYTES + (lengths & 0xFFFFFFFF)
     end = middle + (lengths >> 32)
-    if _check(entry[_LENGTHS_AT:end], digest) != entry[DIGEST_BYTES:_LENGTHS_AT]:
+    if _check(entry[_LENGTHS_AT:end], digest) != entry[DIGEST_BYTES:_LENGTHS_AT].tobytes():
         return None
     return entry[_HEAD_BYTES:middle], entry[middle:end], entry[end:]
 

@@ -100,6 +100,21 @@ def inert_needs(code: CodeType) -> Needs | None:
     return tuple(needs)
 
 
+def outer_functions(code: CodeType) -> tuple[CodeType, ...]:
+    """Return the code of the functions of a module and of its classes, without those that are in other functions."""
+    found: list[CodeType] = []
+    for constant in code.co_consts:
+        if constant.__class__ is CodeType:
+            if constant.co_flags & _OPTIMIZED == _OPTIMIZED:
+                found.append(constant)
+            else:
+                found += outer_functions(constant)
+    return tuple(found)
+
+
+_OPTIMIZED = 0x01 | 0x02  # inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS: a function, and no module or class body
+
+
 class _Walk:
     """One body, of the module or of a class in it."""
 

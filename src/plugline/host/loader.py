@@ -47,7 +47,7 @@ from plugline.values import Value
 if TYPE_CHECKING:
     # What runs and binds plugins is imported where one is run.
     from plugline.contract.permissions import Permissions
-    from plugline.discovery.bundle import Bundle
+    from plugline.discovery.bundle import Bundle, Running
     from plugline.discovery.index import FolderIndex
     from plugline.discovery.inert import Needs
     from plugline.discovery.known import PluginSpec
@@ -131,13 +131,20 @@ class _Staged:
 class _Ready:
     """What is run as it is: the code of bytes that were read and hashed just now, admitted when they were listed."""
 
-    __slots__ = ("code", "content", "name", "namespace", "needs", "path")
+    __slots__ = ("code", "content", "functions", "name", "namespace", "needs", "path")
 
     def __init__(
-        self, name: str, path: str, content: bytes, code: CodeType, namespace: Namespace, needs: "Needs | None"
+        self,
+        name: str,
+        path: str,
+        content: bytes,
+        code: CodeType,
+        namespace: Namespace,
+        needs: "Needs | None",
+        functions: tuple[CodeType, ...],
     ) -> None:
         self.name, self.path, self.content, self.code, self.namespace = name, path, content, code, namespace
-        self.needs = needs  # what it imports, where it is inert
+        self.needs, self.functions = needs, functions  # what it imports, and has in it, where it is inert
 
 
 class _Bound:
@@ -534,24 +541,24 @@ class Loader:
         running = self._running(listed.memory.bundle, content, path, digest, where)
         if running is None:
             return None
-        code, needs = running
+        code, needs, functions = running
         if namespace.name and namespace.name not in sys.modules:
             __import__(namespace.name)
         inert = needs is not None and not self.injected and _NEVER_INERT.isdisjoint(code.co_names)
         # Its code has the path already: one text for all who name it.
-        return _Ready(name, code.co_filename, content, code, namespace, needs if inert else None)
+        return _Ready(name, code.co_filename, content, code, namespace, needs if inert else None, functions)
 
     def _running(
         self, bundle: "Bundle | None", content: bytes, path: str, digest: bytes, where: tuple[int, int]
-    ) -> "tuple[CodeType, Needs | None] | None":
-        """Return the code of a source, and what it needs where it is inert; ``None`` where it is to be compiled."""
+    ) -> "Running | None":
+        """Return the code of a source, and more where it is inert; ``None`` where it is to be compiled."""
         if self.compiler is None:
             if bundle is None:
                 return None
             bundle.hold()  # for who wants to see later what was run
             return bundle.find_running(path, digest, where)
         try:
-            return self.compiler(content, path), None
+            return self.compiler(content, path), None, ()
         except Exception:  # noqa: BLE001 - whoever compiles it next is told
             return None
 
@@ -570,7 +577,8 @@ class Loader:
 
         start = monotonic_seconds()
         loader = InertLoader(ready.namespace, entry.row[ENTRY], entry.row, ready.name)
-        module = define_module(loader, ready.path, ready.code, self._began if self._batches else unix_seconds())
+        began = self._began if self._batches else unix_seconds()
+        module = define_module(loader, ready.path, ready.code, ready.functions, began)
         seconds = monotonic_seconds() - start
         if module is None:
             return None

@@ -130,13 +130,17 @@ class LazyLoader:
     def _make(self) -> None:
         if self._made is not None:
             return
-        from plugline.host.loader import Loader  # noqa: PLC0415 - that it is not imported before is what this is for
+        from plugline.discovery.paused import PausedCollector  # noqa: PLC0415 - for who loads
 
-        FINDER.maker = get_ident()
-        try:
-            loader = Loader(*self._places, **self._options)  # type: ignore[arg-type]  # as they were given
-        finally:
-            FINDER.maker = None
+        with PausedCollector():
+            # That it is not imported before is what this is for.
+            from plugline.host.loader import Loader  # noqa: PLC0415
+
+            FINDER.maker = get_ident()
+            try:
+                loader = Loader(*self._places, **self._options)  # type: ignore[arg-type]  # as they were given
+            finally:
+                FINDER.maker = None
         loader.lock, loader.appeared = self.lock, self.appeared
         if self._expected is not None:
             loader.expect(self._expected)

@@ -5,10 +5,10 @@ imports the same module meanwhile waits, and the module may put something else i
 """
 
 import sys
-from _frozen_importlib import ModuleSpec, _ModuleLockManager  # type: ignore[attr-defined]
+from _frozen_importlib import ModuleSpec, _module_locks, _ModuleLockManager  # type: ignore[attr-defined]
 
 from plugline.loading.namespace import InertLoader, PrivateLoader
-from plugline.loading.traces import Trace, outer_functions, run_inert, run_traced
+from plugline.loading.traces import Trace, run_inert, run_traced
 from plugline.typed import CodeType, Mapping, ModuleType, Sequence
 
 
@@ -71,32 +71,37 @@ def _new_module(loader: PrivateLoader, name: str, path: str, parent: str) -> tup
     return module, spec
 
 
-def define_module(loader: InertLoader, path: str, code: CodeType, began: float) -> ModuleType | None:
+def define_module(
+    loader: InertLoader, path: str, code: CodeType, functions: tuple[CodeType, ...], began: float
+) -> ModuleType | None:
     """Run an inert module, as :func:`make_module` does any; ``None`` where it raises, or is there already.
 
     Args:
         loader: Who tells of it later.
         path: Its file.
         code: What is run.
+        functions: Those in it.
         began: When that, or the batch that it is one of, began: in seconds since 1970.
     """
     name = loader.name
     parent, _, part = name.rpartition(".")
-    with _ModuleLockManager(name):
-        if name in sys.modules:
-            return None
-        module, spec = _new_module(loader, name, path, parent)
-        sys.modules[name] = module
-        try:
-            run_inert(path, code, module.__dict__)
-        except BaseException as error:
-            del sys.modules[name]
-            if not isinstance(error, Exception):
-                raise
-            return None  # it is told by who runs it with everything around
-        finally:
-            spec._initializing = False  # type: ignore[attr-defined]  # noqa: SLF001 - as above
-        loader.began, loader.functions = began, outer_functions(code)
+    if name in sys.modules:
+        return None
+    module, spec = _new_module(loader, name, path, parent)
+    try:
+        run_inert(path, code, module.__dict__)
+    except Exception:  # noqa: BLE001 - it is told by who runs it with everything around
+        return None
+    spec._initializing = False  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+    # Nothing that an inert module does asks for itself. So it is run first, nobody ever meets it half done, and the lock,
+    # which costs as much as a third of running it, is taken only where somebody else has it.
+    if sys.modules.setdefault(name, module) is not module:
+        return None
+    if name in _module_locks:
+        with _ModuleLockManager(name):
+            if sys.modules.get(name) is not module:
+                return None
+    loader.began, loader.functions = began, functions
     if parent:
         setattr(sys.modules[parent], part, module)
     return module

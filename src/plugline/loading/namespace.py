@@ -21,7 +21,6 @@ from _weakref import ref
 from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.finders import find_in_tree
 from plugline.discovery.trees import Tree, real_path
-from plugline.errors import PluginRejected
 from plugline.files import SourceFile
 from plugline.findings import Finding
 from plugline.loading.meta import FINDER
@@ -170,6 +169,8 @@ class Namespace:
             raise ImportError(message)
         found = provider.provide(self, relative)
         if isinstance(found, Finding):
+            from plugline.errors import PluginRejected  # noqa: PLC0415 - twenty classes, and few plugins are refused so late
+
             raise PluginRejected(relative, (found,))
         return found
 
@@ -309,7 +310,7 @@ class InertLoader(PrivateLoader):
     Attributes:
         name: The module's full name.
         began: When it began to run, in seconds since 1970.
-        functions: The code of its functions, as :func:`~plugline.loading.traces.outer_functions` returns it.
+        functions: The code of its functions, as :func:`~plugline.discovery.inert.outer_functions` returns it.
     """
 
     __slots__ = ("began", "functions", "name")

@@ -238,20 +238,8 @@ def functions_in(code: CodeType) -> Iterator[CodeType]:
             yield from functions_in(constant)
 
 
-def outer_functions(code: CodeType) -> tuple[CodeType, ...]:
-    """Return the code of the functions of a module and of its classes, without those that are in other functions."""
-    found: list[CodeType] = []
-    for constant in code.co_consts:
-        if constant.__class__ is CodeType:
-            if constant.co_flags & _OPTIMIZED == _OPTIMIZED:
-                found.append(constant)
-            else:
-                found += outer_functions(constant)
-    return tuple(found)
-
-
 def with_functions(code: CodeType, functions: Iterator[CodeType]) -> CodeType:
-    """Return a module's code that has these functions, as :func:`outer_functions` returned them for an equal one."""
+    """Return a module's code that has these functions, as :func:`plugline.discovery.inert.outer_functions` returned them for an equal one."""
     constants = []
     for constant in code.co_consts:
         if constant.__class__ is not CodeType:

@@ -540,6 +540,22 @@ def lose_by_damage(bundle: Path) -> None:
 HELD = "def transform(record):\n    return 1\nHELD = [transform]\nclass Odd:\n    def of(self):\n        return 1\ndef transform(record):\n    return 1\n"
 
 
+def test_a_plugin_that_only_defines_is_one_module_for_who_loads_it_and_who_imports_it_meanwhile(folder: Path) -> None:
+    names = [f"q{number:02d}" for number in range(60)]
+    for name in names:
+        (folder / f"{name}.py").write_text("class A:\n    x = 1\n" * 20 + PLUGIN.format(n=1))
+    list(Host(folder, interface=INTERFACE))
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with Host(folder, interface=INTERFACE) as host, ThreadPoolExecutor(2) as threads:
+            imported = threads.submit(lambda: [importlib.import_module(f"plugins.{name}") for name in names])
+            loaded = threads.submit(lambda: [host[name].load() for name in names])
+            assert imported.result() == loaded.result() == [sys.modules[f"plugins.{name}"] for name in names]
+    finally:
+        sys.setswitchinterval(interval)
+
+
 @pytest.mark.parametrize("lose", [lose_by_deleting, lose_by_writing_anew, lose_by_damage])
 def test_whatever_becomes_of_the_cache_a_plugin_that_only_defines_is_reloaded_where_it_is_held(
     folder: Path, tmp_path: Path, lose: Callable[[Path], None]
