@@ -48,6 +48,14 @@ def is_plugin_file_name(name: str) -> bool:
     return not name.startswith(("_", "."))
 
 
+def is_public(name: str) -> bool:
+    """Whether a class of this name may be a plugin: one that begins with ``_`` is for its file alone.
+
+    ``_4chan`` is not meant so: an identifier cannot begin with a digit.
+    """
+    return not name.startswith("_") or name[1:2].isdigit()
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most like ``name``, or ``None`` when none is like it."""
     # difflib costs as much to import as listing a folder, and is needed only for a message.

@@ -1,4 +1,4 @@
-"""All plugins of three programs that were written for other loaders: each that the program loads, and nothing else.
+"""All plugins of five programs that were written for other loaders: each that the program loads, and nothing else.
 
 Not part of the tests' usual run, since the programs are installed for it: ``tests/hosts/run``.
 """
@@ -68,4 +68,23 @@ def test_sopel(tmp_path: Path) -> None:
     assert len(theirs["loaded"]) > 20
     assert sum(map(len, theirs["loaded"].values())) > 50
     assert ours["rejected"] == []
+    assert ours["replaced"] == []
+
+
+def test_gallery_dl(tmp_path: Path) -> None:
+    ours, theirs = (loaded(whose, "gallery-dl", tmp_path) for whose in ("ours", "theirs"))
+    assert ours["classes"] == theirs["classes"]
+    assert len(ours["names"]) > 1000
+    taken = {f"{module} {name}" for module, classes in ours["classes"].items() for name in classes}
+    assert taken >= set(theirs["listed"])
+    assert {code for _, code, _ in ours["rejected"]} == {"P201"}
+    assert ours["replaced"] == []
+
+
+def test_limnoria(tmp_path: Path) -> None:
+    ours, theirs = (loaded(whose, "limnoria", tmp_path) for whose in ("ours", "theirs"))
+    assert ours["loaded"] == theirs["loaded"]
+    assert len(ours["loaded"]) > 60
+    assert sorted(ours["failed"]) == theirs["failed"]
+    assert ours["warned"] == []
     assert ours["replaced"] == []

@@ -4,6 +4,7 @@
 finds what the other has imported.
 """
 
+import importlib.util
 import inspect
 import json
 import os
@@ -110,6 +111,61 @@ def sopel_callables(module: object) -> list[str]:
     return sorted(one.__name__ for part in parts for one in part)
 
 
+# ---- gallery-dl: a dozen classes a module, and modules with names that no import statement takes
+
+
+def ours_of_gallery_dl() -> Found:
+    return classes_by_plugline(import_module("gallery_dl.extractor.common").Extractor, "gallery_dl.extractor")
+
+
+def theirs_of_gallery_dl() -> Found:
+    """Return the classes that gallery-dl lists by itself, and all that are in its modules."""
+    base = import_module("gallery_dl.extractor.common").Extractor
+    modules = [one for one in imported("gallery_dl.extractor") if isinstance(one, ModuleType)]
+    found = {one.__name__: sorted(own.__name__ for own in own_classes(one, base)) for one in modules}
+    listed = list(import_module("gallery_dl.extractor").extractors())
+    return {
+        "listed": sorted({f"{one.__module__} {one.__name__}" for one in listed}),
+        "classes": {name: classes for name, classes in found.items() if classes},
+    }
+
+
+# ---- Limnoria: packages, whose program replaces a builtin, and what logs messages
+
+
+def ours_of_limnoria() -> Found:
+    before = dict(sys.modules)
+    with Host(package_folder("supybot.plugins"), package="supybot.plugins") as host:
+        loaded = {plugin.name: described(plugin.load()) for plugin in host.load_all()}
+        warned = sorted(plugin.name for plugin in host if plugin.warnings)
+        failed = {one.name: one.findings[0].code for one in host.rejected}
+    return {"loaded": loaded, "failed": failed, "warned": warned, "replaced": replaced(before)}
+
+
+def theirs_of_limnoria() -> Found:
+    loaded, failed = {}, []
+    for one in imported("supybot.plugins"):
+        if isinstance(one, ModuleType):
+            loaded[one.__name__.rpartition(".")[2]] = described(one)
+        else:
+            failed.append(one[0])
+    return {"loaded": loaded, "failed": failed}
+
+
+def described(module: object) -> list[str | None]:
+    """Return what Limnoria takes of a plugin's module, and where its class is from."""
+    taken = getattr(module, "Class", None)
+    return [getattr(taken, "__name__", None), getattr(taken, "__module__", None)]
+
+
+def package_folder(package: str) -> str:
+    """Return where a package is, without importing it: a host that has nothing else of it does not."""
+    spec = importlib.util.find_spec(package.partition(".")[0])
+    assert spec is not None
+    assert spec.submodule_search_locations
+    return str(Path(spec.submodule_search_locations[0], *package.split(".")[1:]))
+
+
 # ---- what they share
 
 
@@ -165,7 +221,7 @@ def own_classes(module: ModuleType, base: type) -> list[type]:
         and not inspect.isabstract(one)
         and f"{one.__module__}.".startswith(f"{module.__name__}.")
         and name == one.__name__
-        and not name.startswith("_")
+        and (not name.startswith("_") or name[1:2].isdigit())
     ]
 
 
@@ -176,6 +232,10 @@ LOADERS: dict[str, Callable[[], Found]] = {
     "theirs beets": theirs_of_beets,
     "ours sopel": ours_of_sopel,
     "theirs sopel": theirs_of_sopel,
+    "ours gallery-dl": ours_of_gallery_dl,
+    "theirs gallery-dl": theirs_of_gallery_dl,
+    "ours limnoria": ours_of_limnoria,
+    "theirs limnoria": theirs_of_limnoria,
 }
 
 if __name__ == "__main__":

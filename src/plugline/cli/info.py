@@ -16,7 +16,7 @@ from plugline.discovery.source import parse_source
 from plugline.findings import Finding
 from plugline.host.host import Host
 from plugline.host.plugin import Plugin
-from plugline.names import did_you_mean
+from plugline.names import did_you_mean, is_public
 from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION, INTERFACES, Catalogue, Kind
 from plugline.pipeline.plan import source_of
 from plugline.pipeline.shown import settings_class
@@ -121,7 +121,7 @@ def _functions(plugin: Plugin[object]) -> list[str]:
     functions = [one for one in facts.functions if not one.name.startswith("_")]
     told = [f"{one.name}{one.shape if one.shape is not None else '(...)'}" for one in functions]
     for kind in facts.classes:
-        if kind.name.startswith("_"):
+        if not is_public(kind.name):
             continue
         methods = [one for one in kind.methods if not one.name.startswith("_")]
         told += [f"{kind.name}.{one.name}{one.shape if one.shape is not None else '(...)'}" for one in methods]

@@ -8,6 +8,7 @@ from plugline.contract.interface import Interface
 from plugline.discovery.candidates import Candidate, FileCandidate, ModuleCandidate
 from plugline.discovery.facts import ClassFacts, SourceFacts
 from plugline.discovery.known import PluginSpec
+from plugline.names import is_public
 from plugline.typed import Sequence
 
 # How surely a class derives from the base, as far as its own file shows it.
@@ -100,7 +101,7 @@ def public_classes(facts: SourceFacts) -> list[ClassFacts]:
     """Return the classes that a module offers: those in ``__all__``, else those that do not begin with ``_``."""
     exported = facts.constants.get("__all__")
     names = exported if isinstance(exported, (list, tuple)) else None
-    return [c for c in facts.classes if (c.name in names if names is not None else not c.name.startswith("_"))]
+    return [c for c in facts.classes if (c.name in names if names is not None else is_public(c.name))]
 
 
 class _Source:

@@ -19,6 +19,7 @@ from plugline.contract.interface import Interface, Member
 from plugline.contract.shape import ASYNC, Shape, shape_problems
 from plugline.discovery.known import ClassOutline, FunctionOutline, Outline, Parameters, Said
 from plugline.findings import first_line
+from plugline.names import is_public
 from plugline.typed import CodeType, Sequence
 
 # What is known of the instructions of later versions is nothing: there, syntax trees are read, which is slower.
@@ -310,7 +311,7 @@ def _class(body: _Body, at: int) -> ClassOutline | None:
     name = body.constant(at)
     at = body.after(at)
     end = body.operations.find(_STORE_NAME, at)
-    if not isinstance(name, str) or name.startswith("_") or end < 0:
+    if not isinstance(name, str) or not is_public(name) or end < 0:
         return None
     inner = _Body(code)
     return name, tuple(_functions(inner, inner.stores(), method=True))

@@ -10,6 +10,7 @@ from plugline.discovery.block import read_block
 from plugline.discovery.facts import ClassFacts, FunctionFacts, ImportFacts, SourceFacts
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place, first_line
+from plugline.names import is_public
 from plugline.typed import Iterator, cast
 
 _DYNAMIC_CALLS = frozenset({"globals", "exec", "vars", "locals", "setattr", "__import__"})
@@ -179,7 +180,7 @@ class _Collector:
         self.dynamic = False
 
     def facts(self, docstring: str, block: dict[str, object], block_line: int | None) -> SourceFacts:
-        methods = (method for one in self.classes if not one.name.startswith("_") for method in one.methods)
+        methods = (method for one in self.classes if is_public(one.name) for method in one.methods)
         said = (one.returns for one in (*self.functions, *methods) if one.name == "describe" and one.returns)
         return SourceFacts(
             first_line(docstring or next(said, "")),

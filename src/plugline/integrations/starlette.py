@@ -42,6 +42,7 @@ from plugline.errors import PluglineError
 from plugline.findings import Finding, Place
 from plugline.host import Host, Plugin
 from plugline.integrations.changes import Changes
+from plugline.names import is_public
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -311,7 +312,7 @@ def _classes_of(plugin: Plugin[object]) -> list[Callable[..., App]]:
 def _middleware_in(module: object) -> Iterator[Callable[..., App]]:
     for name, value in list(vars(module).items()):
         own = isinstance(value, type) and value.__module__ == getattr(module, "__name__", None)
-        if own and not name.startswith("_") and any("__call__" in vars(base) for base in value.__mro__):
+        if own and is_public(name) and any("__call__" in vars(base) for base in value.__mro__):
             yield value
 
 

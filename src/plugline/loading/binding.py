@@ -5,6 +5,7 @@ from plugline.contract.shape import shape_of, shape_problems
 from plugline.discovery.fit import missing_message, missing_part, nearest_attempt, not_callable, shape_findings
 from plugline.findings import Finding, Place
 from plugline.loading.target import Declined, Target
+from plugline.names import is_public
 from plugline.typed import Callable, CodeType, Container, FunctionType, ModuleType, Sequence, TypeGuard
 
 
@@ -96,7 +97,7 @@ def own_classes(module: ModuleType) -> list[type]:
         value
         for name, value in vars(module).items()
         if is_class(value)
-        and (name in exported if exported is not None else not name.startswith("_"))
+        and (name in exported if exported is not None else is_public(name))
         and f"{value.__module__}.".startswith(f"{module.__name__}.")
         and name == value.__name__
     ]

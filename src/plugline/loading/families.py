@@ -6,6 +6,7 @@ from plugline.contract.interface import Interface
 from plugline.findings import Finding, Place
 from plugline.loading.binding import class_target, is_class, own_classes
 from plugline.loading.target import Target, Vanished
+from plugline.names import is_public
 from plugline.typed import Callable, Collection, ModuleType, Sequence
 
 Family = dict[str, Target | tuple[Finding, ...]]
@@ -46,7 +47,7 @@ def _homeless_classes(module: ModuleType, imported: Callable[[], Collection[str]
         for name, value in vars(module).items()
         if is_class(value)
         and name == value.__name__
-        and not name.startswith("_")
+        and is_public(name)
         and f"{value.__module__}.".partition(f"{module.__name__}.")[0]
         and getattr(sys.modules.get(value.__module__), name, None) is not value
         and name not in imported()

@@ -4,6 +4,7 @@ import ast
 
 from plugline.contract.interface import interfaces_of
 from plugline.discovery.facts import ClassFacts, SourceFacts
+from plugline.names import is_public
 from plugline.pipeline.catalogue import INTERFACES, Kind
 
 
@@ -16,11 +17,11 @@ def settings_class(tree: ast.Module, facts: SourceFacts | None, kind: Kind) -> a
         return None
     found = [candidate for candidate in facts.classes if any(_provides(candidate, members) for members in ways)]
     if not found:
-        found = [candidate for candidate in facts.classes if candidate.bases and not candidate.name.startswith("_")]
+        found = [candidate for candidate in facts.classes if candidate.bases and is_public(candidate.name)]
     names = {candidate.name for candidate in found[:1]}
     return next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name in names), None)
 
 
 def _provides(candidate: ClassFacts, members: list[str]) -> bool:
     have = {*(method.name for method in candidate.methods), *candidate.attributes}
-    return not candidate.name.startswith("_") and all(name in have for name in members)
+    return is_public(candidate.name) and all(name in have for name in members)

@@ -271,3 +271,11 @@ def test_a_plugin_may_have_a_metaclass_of_its_own(tmp_path: Path) -> None:
     text = "class Meta(type):\n    x: int = 3\n\nclass A(metaclass=Meta):\n    def run(self): return type(self).x\n"
     with Host(write(tmp_path / "plugins", {"a.py": text}), interface=["run"]) as host:
         assert host["a"].call("run") == 3
+
+
+def test_a_class_whose_name_begins_with_a_digit_as_well_as_it_can_is_a_plugin(tmp_path: Path) -> None:
+    text = IMPORT + "class _4chan(Command):\n    def run(self, text): return '4'\n"
+    text += "class _Base(Command):\n    def run(self, text): return '_'\n"
+    with opened(tmp_path, {"4chan.py": text, "more.py": text + text.replace("4chan", "8chan")}) as host:
+        assert names(host) == ["4chan", "more:_4chan", "more:_8chan"]
+        assert [plugin.load().run("") for plugin in host] == ["4", "4", "4"]
