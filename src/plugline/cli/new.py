@@ -116,7 +116,7 @@ pip install {distribution}
 plugline list
 ```
 
-`src/{module}.py` works as it is in a plugin folder, too: copy it there, and `use = "{module}"`.
+`src/{module}.py` works as it is in a plugin folder, too: copy it there. Installed or dropped, it is `use = "{shown}"`.
 """
 
 _WORKFLOW = """name: test
@@ -197,12 +197,13 @@ def _package(name: str, *, as_class: bool, as_json: bool) -> int:
         "distribution": distribution,
         "target": f"{module}:{_class_name(name)}" if as_class else module,
     }
-    tests = (_TEST + _TEST_OF_SETTINGS if as_class else _TEST).replace('host["{shown}"]', 'host["{module}"]')
+    # A dropped file has its own name, which is another than that under which it is installed.
+    text = (_CLASS if as_class else _FUNCTION).replace("\nVERSION", '\nPLUGIN_NAME = "{shown}"\nVERSION')
     texts = {
         "pyproject.toml": _PROJECT,
         "README.md": _README,
-        f"src/{module}.py": _CLASS if as_class else _FUNCTION,
-        f"tests/test_{_identifier(name)}.py": tests,
+        f"src/{module}.py": text,
+        f"tests/test_{_identifier(name)}.py": _TEST + _TEST_OF_SETTINGS if as_class else _TEST,
         ".github/workflows/test.yml": _WORKFLOW,
     }
     files = {os.path.join(distribution, path): text.format(**words) for path, text in texts.items()}

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from plugline import Host
 from plugline.cli import main
+from plugline.records import Processor
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +76,9 @@ def test_a_distribution_passes_its_own_test_and_its_file_works_dropped(
     assert entry[1].partition(":")[0] == plugin.stem
     assert re.search(project["tool"]["hatch"]["version"]["pattern"], plugin.read_text(encoding="utf-8"))
     assert main(["check", str(plugin)]) == 0
+    # Dropped it has the name that it has installed: a pipeline is the same for both.
+    with Host(plugin, interface=Processor) as host:
+        assert host.names == (words[0],)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)],
         capture_output=True,
