@@ -89,7 +89,8 @@ def _last_even(data: bytes, quote: bytes) -> int:
     end = data.rfind(b"\n") + 1
     count = data.count(quote, 0, end)
     while end and count % 2:
-        before = data.rfind(b"\n", 0, end - 1) + 1
+        # All that follows the last quote is inside of a field, however many lines that are.
+        before = data.rfind(b"\n", 0, data.rfind(quote, 0, end)) + 1
         count -= data.count(quote, before, end)
         end = before
     return end

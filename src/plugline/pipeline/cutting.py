@@ -32,6 +32,7 @@ _SLACK_BYTES = 16 * 1024  # more than most records are long
 _FEWEST_SPLITS = 16  # of a file, so that several processes have something to do
 
 _SEARCHED_BYTES = 64 * 1024
+_MOST_LIMITS = 2  # that much of a record that is too long is held to find its end, where that takes parsing
 _FEWEST_RECORDS = 2000  # of a split that a reader cuts
 _IDLE_SECONDS = 0.05  # a pipe that has nothing for so long hands on what it has
 
@@ -384,16 +385,32 @@ def _after(descriptor: int, delimiter: bytes, at: int, size: int) -> int:
 
 
 def _record_end(descriptor: int, cuts: ByteCuts, start: int, size: int, wanted: int, limit: int) -> int:
+    before = 0
     while True:
         data = os.pread(descriptor, wanted, start)
         end = cuts.end_of(data, len(data))
+        if end > limit:
+            end = _first_end(data, cuts, before, end)
         if end > 0:
             return start + end
         if start + wanted >= size:
             return size
-        if wanted > limit:
+        if wanted > _MOST_LIMITS * limit:
             raise ValueError(_too_long_message(start, wanted, limit))
+        before = wanted
         wanted *= 2
+
+
+def _first_end(data: bytes, cuts: ByteCuts, low: int, high: int) -> int:
+    """Return where the first record ends: not in the first ``low`` bytes, but in the first ``high``.
+
+    A record that is longer than records may be is set aside alone, and not with those behind it.
+    """
+    while high - low > 1:
+        middle = (low + high) // 2
+        end = cuts.end_of(data, middle)
+        low, high = (low, end) if end else (middle, high)
+    return high
 
 
 def _too_long_message(start: int, size: int, limit: int) -> str:
@@ -456,7 +473,9 @@ def _end_in(window: "_Ahead", cuts: ByteCuts, limit: int, wanted: int) -> int:
             return len(data)
         # Where it is cut depends on where the piece begins, and not on how the stream was read.
         end = cuts.end_of(data, wanted)
-        if end:
+        if end > limit:
+            end = _first_end(data, cuts, wanted // 2, end)
+        if 0 < end <= limit:
             return end
         if len(data) > limit:
             return -1
@@ -468,11 +487,29 @@ def _end_in(window: "_Ahead", cuts: ByteCuts, limit: int, wanted: int) -> int:
 def _too_long_piece(window: "_Ahead", cuts: ByteCuts, limit: int) -> _Piece:
     first = window.at
     begin = window.fill(1)[:_SEARCHED_BYTES]
-    if not cuts.delimiter:
-        raise ValueError(_too_long_message(first, window.held, limit))
-    window.skip_past(cuts.delimiter)
+    if cuts.delimiter:
+        window.skip_past(cuts.delimiter)
+    else:
+        window.take(_end_beyond(window, cuts, limit))
     split = Split(index=0, path="", start=first, end=window.at, content=begin, too_long=True)
     return _Piece(split, window.at, bytes_read(window.stream))
+
+
+def _end_beyond(window: "_Ahead", cuts: ByteCuts, limit: int) -> int:
+    """Return where a record ends that is longer than records may be, and that no bytes end of which it is known."""
+    before = limit
+    while True:
+        data = window.fill(2 * before)
+        end = cuts.end_of(data, len(data))
+        if end:
+            return _first_end(data, cuts, before, end)
+        if window.ended and window.fault is None:
+            return len(data)
+        if window.fault is not None:
+            raise window.fault
+        if before > _MOST_LIMITS * limit:
+            raise ValueError(_too_long_message(window.at, window.held, limit))
+        before = len(data)
 
 
 def _stream_header(window: "_Ahead", cuts: ByteCuts) -> bytes:

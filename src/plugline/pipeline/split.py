@@ -163,7 +163,8 @@ class SplitWork:
         if self._part_folder is not None and hasattr(self._bound.writer, "assemble"):
             assemble = cast("Assembles", self._bound.writer).assemble
         alone = self._part_folder is not None or writes_alone(self._bound.writer)
-        return _Tools(reader, writer, loop, self._open, alone, self._most_bytes, self._part_folder, assemble)
+        in_lines = getattr(self._bound.reader, "record_delimiter", b"") == b"\n"
+        return _Tools(reader, writer, loop, self._open, alone, in_lines, self._most_bytes, self._part_folder, assemble)
 
     def _reader(self, split: Split) -> Reader:
         if split.end is not None and cuts_pieces(self._bound.reader):
@@ -197,6 +198,7 @@ class _Tools:
         loop: Between them.
         open: Gives the stream of a split.
         alone: Whether the part stands for itself.
+        in_lines: Whether a record is a line.
         most_bytes: Parts that are larger go to a file.
         part_folder: Where a part is written that is one of an output in parts.
         assemble: Makes such a part of what its writer wrote, where that is not done by itself.
@@ -207,6 +209,7 @@ class _Tools:
     loop: RecordLoop
     open: Callable[[Split, ExitStack], BinaryIO]
     alone: bool
+    in_lines: bool
     most_bytes: int
     part_folder: str | None
     assemble: Callable[..., None] | None
@@ -315,6 +318,8 @@ class _Running:
         content, path = self._output.hand_over()
         letters, letters_path = self._letter_lines.hand_over()
         lines = getattr(self._reader, "lines", None)
+        if self._split.too_long:  # which nobody has read
+            lines = 1 + lines_in(self._split.head) if self._tools.in_lines else None
         return Part(
             split=replace(self._split, content=None, raws=None),
             content=content,
@@ -459,7 +464,9 @@ class _Running:
     def _set_too_long_aside(self, stack: ExitStack) -> None:
         split = self._split
         try:
-            begin = split.content if split.content is not None else self._open(split, stack).read(_SHOWN_BYTES)
+            begin = split.content
+            if begin is None:
+                begin = self._open(split, stack).read(len(split.head) + _SHOWN_BYTES)[len(split.head) :]
         except OSError as error:
             raise _Stopped(self._source_finding(error)) from None
         size = (split.end or split.start) - split.start

@@ -277,6 +277,31 @@ def test_a_record_that_is_too_long_is_a_dead_letter_and_the_others_go_on(tmp_pat
         assert report.balanced
 
 
+def test_lines_are_counted_on_after_a_record_that_is_too_long(tmp_path: Path) -> None:
+    source = ndjson({"id": 0, "name": "a"}, b"x" * 3_000_000, b"broken")
+    made = job(tmp_path, source=source, run="max_record_bytes = 1048576\nprocesses = 1")
+    made.run()
+    assert [letter["position"]["line"] for letter in made.dead_letters[1:]] == [3]  # type: ignore[index]
+
+
+@slow
+@pytest.mark.parametrize("long", [b"x" * 3_000_000, b'"' + b"xxxxxxxxx\n" * 300_000 + b'"'], ids=["plain", "quoted"])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_of_a_table_too_only_the_row_is_set_aside_that_is_too_long(long: bytes, suffix: str, tmp_path: Path) -> None:
+    before, after = b"id,name\n0,a\n", b"2,b\n3,c\n"
+    source = before + b"1," + long + b"\n" + after
+    path = f"in.csv{suffix}"
+    content = gzip.compress(source, 1) if suffix else source
+    made = job(tmp_path, source=content, source_path=path, run="max_record_bytes = 1048576\nprocesses = 1")
+    report = made.run()
+    assert [record["id"] for record in made.records] == ["0", "2", "3"]  # type: ignore[index]
+    (letter,) = made.dead_letters
+    assert letter["error"]["type"] == "RecordTooLong"  # type: ignore[index]
+    assert letter["raw"] == (b"1," + long)[:1000].decode()
+    assert letter["position"]["offset"] == len(before)  # type: ignore[index]
+    assert report.balanced
+
+
 @slow
 def test_an_input_that_is_replaced_while_it_is_read_is_named(tmp_path: Path) -> None:
     path = tmp_path / "in.ndjson"
