@@ -399,8 +399,8 @@ CODES = {
     ),
     "R106": Code(
         "an engine failed",
-        "It raised, or did not give back the part of every split in order. The run stopped; its output is not in place.",
-        "Tell the engine's author, or choose another engine in [run] (--engine).",
+        "It raised, or did not give back the part of every split in order; or its cluster went away. The run stopped; its output is not in place.",
+        "Go on with --resume, on the same engine once it is well, or on another one (--engine). Tell the engine's author if it is to blame.",
     ),
     "R110": Code(
         "a run was interrupted",

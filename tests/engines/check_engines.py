@@ -25,6 +25,14 @@ ROOT = Path(__file__).parents[2]
 MODULES = {"dask": "distributed", "ray": "ray", "spark": "pyspark"}
 pytestmark = [pytest.mark.timeout(400)]
 dask_only = pytest.mark.skipif(not find_spec("distributed"), reason="not installed")
+PAGES = {"dask": "bokeh", "ray": "aiohttp_cors", "spark": "pyspark"}  # what their dashboards need
+# What gives out tasks: of Ray the one of the machine, and the one of the whole cluster.
+SCHEDULERS = [
+    ("dask", "scheduler"),
+    ("ray", "raylet"),
+    ("ray", "gcs_server"),
+    ("spark", "org.apache.spark.deploy.SparkSubmit"),
+]
 every_engine = pytest.mark.parametrize("engine", [name for name, module in MODULES.items() if find_spec(module)])
 
 IN_PARTS = 'path = "{engine}/out.parquet"\nparts = true'
@@ -72,12 +80,24 @@ PLUGINS = {
         import time
 
         def transform(record):
-            if record["n"] % 500 == 0:
+            if record["n"] % 200 == 0:
                 time.sleep(0.02)
             return record
 
         def describe():
             return "takes its time"
+        """,
+    "gate.py": """
+        import os, time
+
+        def transform(record):
+            end = time.monotonic() + 150
+            while record["n"] == 15_000 and not os.path.exists(__file__ + ".open") and time.monotonic() < end:
+                time.sleep(0.05)
+            return record
+
+        def describe():
+            return "waits to be opened"
         """,
     "driver_only.py": """
         import os
@@ -319,37 +339,48 @@ def test_ctrl_c_while_the_cluster_is_shut_down_comes_too_late(folder: Path, engi
     same_files(folder, engine)
 
 
-@every_engine
-def test_a_scheduler_that_goes_away_ends_the_run_and_it_is_gone_on_with(folder: Path, engine: str) -> None:
+@pytest.mark.parametrize(
+    ("engine", "scheduler"),
+    [pair for pair in SCHEDULERS if find_spec(MODULES[pair[0]])],
+    ids=lambda value: value.rpartition(".")[2],
+)
+def test_a_scheduler_that_goes_away_ends_the_run_and_it_is_gone_on_with(
+    folder: Path, engine: str, scheduler: str
+) -> None:
     more = "split_bytes = 16384"  # so that there is something left to do
-    ended(job(folder, "local", steps="tidy slow", run=more), folder, 1)
+    opened = folder / "plugins" / "gate.py.open"
+    opened.touch()
+    ended(job(folder, "local", steps="tidy gate", run=more), folder, 1)
+    opened.unlink()
     with contextlib.ExitStack() as stack:
-        run, scheduler = more, None
+        run, started = more, None
         if engine == "dask":
-            address, scheduler = stack.enter_context(dask_scheduler(folder))
+            address, started = stack.enter_context(dask_scheduler(folder))
             stack.enter_context(dask_worker(address, folder))
             run = f'{more}\noptions = {{ address = "{address}", patience_seconds = 5 }}'
-        command = job(folder, engine, steps="tidy slow", run=run)
+        command = job(folder, engine, steps="tidy gate", run=run)
         with begun(command, folder, engine) as process:
-            os.kill(scheduler.pid if scheduler else scheduler_below(process.pid), signal.SIGKILL)
+            os.kill(started.pid if started else process_below(process.pid, scheduler), signal.SIGKILL)
             _, said = process.communicate(timeout=150)
-    # Ray ends the program that drives the run itself, as its client is made.
-    assert process.returncode == 4 or (engine == "ray" and process.returncode == 1), said
-    assert engine == "ray" or "error[R106]" in said
+    assert process.returncode == 4, said
+    assert "error[R106]" in said
+    assert engine == "spark" or "went away" in said
+    assert "--resume" in said
     assert not (folder / engine / "out.ndjson").exists()
     assert engine == "spark" or "Traceback" not in said  # whose client tells of each thread that found Java gone
-    command = job(folder, engine, steps="tidy slow", run=more)
+    opened.touch()
+    command = job(folder, engine, steps="tidy gate", run=more)
     ended([*command, "--resume", "--engine", "local"], folder, 1)
     same_files(folder, engine)
 
 
-def scheduler_below(pid: int) -> int:
-    """Return the process of a local cluster that gives out its tasks: Spark's Java, Ray's raylet."""
+def process_below(pid: int, name: str) -> int:
+    """Return the process of a session whose program, or Java class, has a name."""
     for one in session(pid):
-        command = (Path("/proc") / str(one) / "cmdline").read_bytes()
-        if command.partition(b"\0")[0].endswith(b"raylet") or b"org.apache.spark.deploy.SparkSubmit" in command:
+        words = (Path("/proc") / str(one) / "cmdline").read_bytes().split(b"\0")
+        if words[0].endswith(name.encode()) or name.encode() in words:
             return one
-    raise AssertionError("there is no scheduler")
+    raise AssertionError(f"there is no {name}")
 
 
 # A plugin of the folder that takes the folder away once it is loaded where the run is driven: nothing of it is left for workers.
@@ -396,7 +427,7 @@ def test_zip_files_packages_and_helpers_travel_and_a_slow_pipe_is_read_to_its_en
         lines = (folder / "in.ndjson").read_bytes().splitlines(keepends=True)
         process.stdin.writelines(lines[:3000])
         process.stdin.flush()
-        if engine == "spark" or (engine == "dask" and find_spec("bokeh")):  # Ray's needs ray[default]
+        if find_spec(PAGES[engine]):
             said = next(line for line in process.stderr if line.startswith(b"dashboard: "))
             with urlopen(said.split()[1].decode(), timeout=20) as page:  # noqa: S310 - of this machine
                 assert page.status == 200

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import plugline
-from plugline.cli import render
+from plugline.cli import process, render
 from plugline.cli.exits import INTERRUPTED, OK, OUR_BUG, STOPPED
 
 TYPE_CHECKING = False
@@ -44,6 +44,27 @@ def guarded(command: Callable[[], int], invocation: Invocation) -> int:
         _tell_bug(error, verbose=invocation.verbose)
         return OUR_BUG
     return code
+
+
+def settled(*, warns: bool = True) -> "Settings | None":
+    """Return the settings of the tool, or say what is wrong with them: then the use was wrong.
+
+    Args:
+        warns: Whether to say what is wrong with them and does not keep the command from its work.
+    """
+    # Each command needs them, and imports them here: what only asks for an exit code does not.
+    from plugline.cli.settings import Settings  # noqa: PLC0415
+    from plugline.errors import ConfigurationError  # noqa: PLC0415
+
+    try:
+        settings = Settings.load()
+    except ConfigurationError as error:
+        render.say_findings(error.findings)
+        return None
+    process.begun()
+    if warns:
+        settings.warn()
+    return settings
 
 
 @contextmanager

@@ -7,10 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
-from plugline.cli import process, render
+from plugline.cli import render
 from plugline.cli.app import MISUSED
-from plugline.cli.guard import Invocation, applied
-from plugline.cli.settings import Settings
+from plugline.cli.guard import Invocation, applied, settled
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,17 +41,10 @@ def _with_settings(function: F) -> F:
 
     @wraps(function)
     def command(*arguments: object, **options: object) -> object:
-        # Imported by the errors of every command, so it costs nothing here.
-        from plugline.errors import ConfigurationError  # noqa: PLC0415
-
-        try:
-            settings = Settings.load()
-        except ConfigurationError as error:
-            render.say_findings(error.findings)
+        told_elsewhere = options.get("as_json") or function.__module__.rpartition(".")[2] in _TELL_OF_SETTINGS
+        settings = settled(warns=not told_elsewhere)
+        if settings is None:
             return MISUSED
-        process.begun()
-        if not options.get("as_json") and function.__module__.rpartition(".")[2] not in _TELL_OF_SETTINGS:
-            settings.warn()
         with applied(settings), _tracebacks():
             return function(*arguments, **options)
 

@@ -8,13 +8,12 @@ from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from types import FrameType
 
-from plugline.cli import process, render
+from plugline.cli import render
 from plugline.cli.exits import FAULTS, INTERRUPTED, MISUSED, OK, STOPPED
-from plugline.cli.guard import Invocation, applied, guarded
+from plugline.cli.guard import Invocation, applied, guarded, settled
 from plugline.cli.pipeline_files import load_config
 from plugline.cli.progress import ProgressLine
 from plugline.cli.seeing import Seeing
-from plugline.cli.settings import Settings
 from plugline.cli.summary import report_data, summary
 from plugline.discovery.source import ParsedOnce
 from plugline.errors import ConfigurationError, RunStopped
@@ -43,13 +42,9 @@ def quick_run(words: Sequence[str]) -> int | None:
     invocation = Invocation()
 
     def command() -> int:
-        try:
-            settings = Settings.load()
-        except ConfigurationError as error:
-            render.say_findings(error.findings)
+        settings = settled()
+        if settings is None:
             return MISUSED
-        process.begun()
-        settings.warn()
         with applied(settings):
             return run_configured(
                 lambda: (load_config(path, list(settings.overrides())), os.path.dirname(path)),

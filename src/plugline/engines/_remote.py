@@ -8,11 +8,14 @@ import hashlib
 import os
 import pickle
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
+from plugline.engines._desk import Desk, Handed, hand_over
 from plugline.records import Part, Split, SplitRunner
 
 T = TypeVar("T")
@@ -27,10 +30,12 @@ class Shipped:
     Attributes:
         digest: Of the rest; a process that has met it before need not make the runner again.
         content: The pickled runner.
+        desk: Where parts are handed over on the machine that drives the run.
     """
 
     digest: str
     content: bytes
+    desk: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +55,26 @@ class Raised:
         return error
 
 
-def ship(runner: SplitRunner) -> Shipped:
+Outcome: TypeAlias = Part | Handed | Raised
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a task became.
+
+    Attributes:
+        outcomes: Of its splits, up to one that ends the run.
+        seconds: How long it took; 0 where that is not known.
+    """
+
+    outcomes: Iterable[Outcome]
+    seconds: float = 0.0
+
+
+def ship(runner: SplitRunner, desk: Desk) -> Shipped:
     """Pack a runner, once a run."""
     content = pickle.dumps(runner, protocol=pickle.HIGHEST_PROTOCOL)
-    return Shipped(hashlib.blake2b(content, digest_size=16).hexdigest(), content)
+    return Shipped(hashlib.blake2b(content, digest_size=16).hexdigest(), content, desk.address)
 
 
 # ----------------------------------------------------------------------------- on workers
@@ -82,44 +103,50 @@ def prepare(shipped: Shipped) -> Raised | None:
         if ready is not None:
             ready()
     except BaseException as error:  # noqa: BLE001 - it is raised where the run is driven
-        return _raised(error)
+        return raised(error)
     return None
 
 
-def run(shipped: Shipped, split: Split) -> Part | Raised:
+def run(shipped: Shipped, split: Split) -> Outcome:
     """Run one split."""
     try:
-        return travelling(_runner(shipped)(split))
+        return _travelling(_runner(shipped)(split), shipped)
     except BaseException as error:  # noqa: BLE001 - likewise
-        return _raised(error)
+        return raised(error)
 
 
-def run_all(shipped: Shipped, splits: Sequence[Split]) -> list[Part | Raised]:
+def run_all(shipped: Shipped, splits: Sequence[Split]) -> Done:
     """Run some splits, up to one that ends the run."""
-    outcomes: list[Part | Raised] = []
+    began = time.monotonic()
+    outcomes: list[Outcome] = []
     for split in splits:
-        outcomes.append(run(shipped, split))
-        if isinstance(outcomes[-1], Raised) or outcomes[-1].stop is not None:
+        outcome = run(shipped, split)
+        outcomes.append(outcome)
+        if isinstance(outcome, Raised) or (isinstance(outcome, Part) and outcome.stop is not None):
             break
-    return outcomes
+    return Done(outcomes, time.monotonic() - began)
 
 
-def run_watched(shipped: Shipped, split: Split) -> Part | Raised:
+def run_watched(shipped: Shipped, split: Split) -> Outcome:
     """Run one split of which workers died: in a process of its own, so that the record which kills it is found."""
     from plugline.engines._crew import Crew  # noqa: PLC0415 - only where something died
 
     try:
         crew = Crew(_runner(shipped), 1)
         try:
-            (part,) = (travelling(part) for part in crew.parts(iter([split]), ordered=True))
+            (outcome,) = (_travelling(part, shipped) for part in crew.parts(iter([split]), ordered=True))
         finally:
             crew.close()
     except BaseException as error:  # noqa: BLE001 - likewise
-        return _raised(error)
-    return part
+        return raised(error)
+    return outcome
 
 
-def travelling(part: Part) -> Part:
+def _travelling(part: Part, shipped: Shipped) -> Part | Handed:
+    return hand_over(shipped.desk, part) or carried(part)
+
+
+def carried(part: Part) -> Part:
     """Return a part that holds all that it is made of; its files are of this machine, and go.
 
     The file of an output in parts stays: it lies in a folder that all workers share.
@@ -141,7 +168,8 @@ def _taken(path: str) -> bytes:
     return content
 
 
-def _raised(error: BaseException) -> Raised:
+def raised(error: BaseException) -> Raised:
+    """Return what travels in place of an exception."""
     try:
         content = pickle.dumps(error.with_traceback(None))
         pickle.loads(content)  # noqa: S301 - made in the line before; not every exception that pickles comes back
@@ -153,12 +181,16 @@ def _raised(error: BaseException) -> Raised:
 # ----------------------------------------------------------------------------- where the run is driven
 
 
-def taken(outcome: Part | Raised | None) -> Part:
-    """Return a part, or raise what there is in its place."""
+@contextmanager
+def taken(outcome: Outcome, desk: Desk) -> Iterator[Part]:
+    """Give a part as long as the block runs, or raise what there is in its place."""
     if isinstance(outcome, Raised):
         raise outcome.error()
-    assert outcome is not None  # noqa: S101 - only a preparation has none
-    return outcome
+    if isinstance(outcome, Part):
+        yield outcome
+        return
+    with desk.taken(outcome) as part:
+        yield part
 
 
 def check_prepared(raised: Raised | None, where: str = "") -> None:
@@ -175,25 +207,51 @@ class Splits:
 
     Attributes:
         more: Whether there may be another one.
+
+    Args:
+        splits: In order.
+        width: How many tasks there are at the same time.
     """
 
-    def __init__(self, splits: Iterable[Split | None]) -> None:
+    def __init__(self, splits: Iterable[Split | None], width: int) -> None:
         self._splits = iter(splits)
-        self.more = True
+        self._width = width
+        self._ahead: deque[Split] = deque()
+        self._ended = False
+        self._taken = 0
+        self.grouping = Grouping()
 
-    def take(self, most: int) -> list[Split]:
-        """Return up to ``most`` splits: fewer at the end, where they are large, and where there is nothing for the moment."""
+    @property
+    def more(self) -> bool:
+        return bool(self._ahead) or not self._ended
+
+    def take(self) -> list[Split]:
+        """Return the splits of the next task: none at the end, and where there is nothing for the moment."""
+        most = min(self.grouping.most, 1 + (self._taken // self._width) ** 2)
+        self._look_ahead(most * self._width)
+        if self._ended:
+            # So that all of them end at the same time, each that is left is given half of what would be its share.
+            most = min(most, 1 + len(self._ahead) // (2 * self._width))
         taken: list[Split] = []
         size = 0
-        while len(taken) < most and size < _MOST_TASK_BYTES:
-            split = next(self._splits, _END)
-            if isinstance(split, _End):
-                self.more = False
-            if not isinstance(split, Split):
-                break
+        while self._ahead and len(taken) < most and size < _MOST_TASK_BYTES:
+            split = self._ahead.popleft()
             taken.append(split)
             size += split.end - split.start if split.end is not None else _MOST_TASK_BYTES
+        self._taken += bool(taken)
         return taken
+
+    def _look_ahead(self, count: int) -> None:
+        """Have so many splits at hand, fewer where they bring their content or there is nothing for the moment."""
+        while not self._ended and len(self._ahead) < count:
+            split = next(self._splits, _END)
+            if isinstance(split, _End):
+                self._ended = True
+            if not isinstance(split, Split):
+                return
+            self._ahead.append(split)
+            if split.content is not None or split.raws is not None:
+                return
 
 
 class _End:
@@ -212,44 +270,68 @@ class Tasks(Protocol[T]):
     def first_done(self, tasks: list[T], /) -> int:
         """Wait until one of some is done, and return which."""
 
-    def outcomes(self, task: T, splits: list[Split], /) -> Iterable[Part | Raised]:
-        """Wait for one, and give what its splits became, those in which a worker died as well."""
+    def done(self, task: T, splits: list[Split], /) -> Done:
+        """Wait for one, and return what its splits became, those in which a worker died as well."""
 
     def cancel(self, tasks: list[T], /) -> None:
         """Nobody waits for these any more."""
 
 
-def parts(tasks: Tasks[T], splits: Iterable[Split | None], *, width: int, ordered: bool) -> Iterator[Part]:
+class Grouping:
+    """How many splits a task has: so many that what it costs its engine, some milliseconds, is little beside them.
+
+    Attributes:
+        most: At most so many.
+    """
+
+    def __init__(self) -> None:
+        self.most = _MOST_SPLITS_UNKNOWN
+        self._splits = 0.0
+        self._seconds = 0.0
+
+    def took(self, splits: int, seconds: float) -> None:
+        """Take note of how long a task was."""
+        if splits and seconds:
+            # What was long ago counts less and less.
+            self._splits = splits + self._splits / 2
+            self._seconds = seconds + self._seconds / 2
+            self.most = max(1, min(_MOST_SPLITS_A_TASK, int(_TASK_SECONDS * self._splits / self._seconds)))
+
+
+def parts(tasks: Tasks[T], splits: Iterable[Split | None], desk: Desk, *, width: int, ordered: bool) -> Iterator[Part]:
     """Yield the parts of all splits.
 
     Args:
         tasks: Does the work.
         splits: In order.
+        desk: Has what was handed over.
         width: How many tasks there are at the same time.
         ordered: Whether the parts come in the order of the splits.
     """
-    left = Splits(splits)
+    left = Splits(splits, width)
     waiting: deque[tuple[T, list[Split]]] = deque()
-    begun = 0
     try:
         while waiting or left.more:
-            # One split in each of the first, so that all workers have something to do; then more, since a task costs its engine
-            # some milliseconds.
-            while len(waiting) < width and (some := left.take(min(1 + begun // width, _MOST_SPLITS_A_TASK))):
+            while len(waiting) < width and (some := left.take()):
                 waiting.append((tasks.start(some), some))
-                begun += 1
             if not waiting:
                 continue
             if not ordered:
                 waiting.rotate(-tasks.first_done([task for task, _ in waiting]))
-            for outcome in tasks.outcomes(*waiting.popleft()):
-                yield taken(outcome)
+            task, some = waiting.popleft()
+            done = tasks.done(task, some)
+            left.grouping.took(len(some), done.seconds)
+            for outcome in done.outcomes:
+                with taken(outcome, desk) as part:
+                    yield part
     finally:
         tasks.cancel([task for task, _ in waiting])
 
 
-_MOST_SPLITS_A_TASK = 4
-_MOST_TASK_BYTES = 4 * 2**20
+_MOST_SPLITS_UNKNOWN = 4  # as long as nobody knows how long one takes
+_MOST_SPLITS_A_TASK = 128
+_MOST_TASK_BYTES = 16 * 2**20
+_TASK_SECONDS = 0.25  # fifty times what a task costs Dask
 
 
 def processors() -> int:

@@ -6,12 +6,13 @@ Splits are tasks; records never pass through Dask. Needs ``pip install plugline[
 import asyncio
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from plugline.engines import _remote
+from plugline.engines._desk import Desk
 from plugline.records import Part, Split, SplitRunner
 
 VERSION = "1.0"
@@ -72,8 +73,7 @@ class Dask:
         import dask  # noqa: PLC0415
         import distributed  # noqa: PLC0415
 
-        # What a worker died of is run again where a death costs nothing, so one of them is enough: each takes seconds.
-        stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
+        stack.enter_context(dask.config.set(_SETTINGS if self.address else {**_SETTINGS, **_LOCAL_SETTINGS}))
         # What matters of it is raised; each of these has a level of its own.
         for name in ("distributed", "distributed.client", "tornado.application", "asyncio"):
             logger = logging.getLogger(name)
@@ -111,14 +111,28 @@ class Dask:
         return client
 
     def _parts(self, client: Any, runner: SplitRunner, splits: Iterable[Split]) -> Iterator[Part]:
-        shipped = _remote.ship(runner)
-        for address, raised in client.run(_remote.prepare, shipped).items():
-            _remote.check_prepared(raised, f"the worker {address}")
-        tasks = _Tasks(client, shipped, self.patience_seconds, self.address or "this machine")
-        yield from _remote.parts(tasks, splits, width=max(2, 2 * sum(client.nthreads().values())), ordered=self.ordered)
+        with closing(Desk()) as desk:
+            shipped = _remote.ship(runner, desk)
+            for address, raised in client.run(_remote.prepare, shipped).items():
+                _remote.check_prepared(raised, f"the worker {address}")
+            tasks = _Tasks(client, shipped, self.patience_seconds, self.address or "this machine")
+            width = max(2, 2 * sum(client.nthreads().values()))
+            yield from _remote.parts(tasks, splits, desk, width=width, ordered=self.ordered)
 
 
 _MOST_TRIES = 4  # as many as others have
+_SETTINGS = {
+    # What a worker died of is run again where a death costs nothing, so one of them is enough: each takes seconds.
+    "distributed.scheduler.allowed-failures": 0,
+}
+# Of a cluster of this machine, which is there for one run: what looks after it looks less often, since each look takes the
+# interpreter from whatever a worker is doing. Dask's own are 10, 20 and 500 ms.
+_LOCAL_SETTINGS = {
+    "distributed.worker.profile.interval": "200ms",
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.admin.system-monitor.interval": "2s",
+    "distributed.scheduler.active-memory-manager.start": False,
+}
 
 
 class _Tasks:
@@ -129,7 +143,7 @@ class _Tasks:
         self._patience_seconds = patience_seconds
         self._where = where
         # As a task and not as scattered data: when a worker is lost, it can be made again.
-        self._payload = client.submit(_same, shipped, key=f"plugline-{shipped.digest}")
+        self._payload = client.submit(_same, shipped, pure=False)
 
     def start(self, splits: list[Split]) -> Any:
         return self._client.submit(_remote.run_all, self._payload, splits, pure=False)
@@ -141,16 +155,16 @@ class _Tasks:
             distributed.wait(tasks, return_when="FIRST_COMPLETED")
         return next(at for at, task in enumerate(tasks) if task.done())
 
-    def outcomes(self, task: Any, splits: list[Split]) -> Iterable[Part | _remote.Raised]:
+    def done(self, task: Any, splits: list[Split]) -> _remote.Done:
         import distributed  # noqa: PLC0415 - see _connect
 
-        outcomes: Iterable[Part | _remote.Raised]
+        done: _remote.Done
         try:
-            outcomes = self._result(task)
+            done = self._result(task)
         except distributed.KilledWorker:
             # A worker died while it had them: one record may be to blame.
-            outcomes = map(self._watched, splits)
-        return outcomes
+            done = _remote.Done(map(self._watched, splits))
+        return done
 
     def _watched(self, split: Split) -> Any:
         import distributed  # noqa: PLC0415 - see _connect

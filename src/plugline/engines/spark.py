@@ -4,15 +4,18 @@ Splits are the elements of an RDD, one a task; records never pass through Spark.
 where the run is driven, and plugline on workers.
 """
 
+import gc
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from plugline.engines import _remote
+from plugline.engines._desk import Desk
 from plugline.records import Part, Split, SplitRunner
 
 VERSION = "1.0"
@@ -33,7 +36,7 @@ class Spark:
         address: The master (``"spark://10.0.0.5:7077"``, ``"yarn"``); empty: worker processes on this machine.
         processes: How many workers this machine has; 0 stands for the number of processors.
         ordered: Whether parts come in the order of the splits; here they always do.
-        splits_a_job: How many splits a job of Spark's has for each worker. More cost memory where the run is driven, fewer
+        tasks_a_job: How many tasks a job of Spark's has for each worker. More cost memory where the run is driven, fewer
             cost a job's overhead, which is some hundredths of a second, more often.
         patience_seconds: How long to wait for a worker where there is none.
         dashboard: Whether Spark on this machine has its web UI.
@@ -42,7 +45,7 @@ class Spark:
     address: str = ""
     processes: int = 0
     ordered: bool = True
-    splits_a_job: int = 8
+    tasks_a_job: int = 4
     patience_seconds: float = 60.0
     dashboard: bool = True
 
@@ -60,15 +63,18 @@ class Spark:
             self._context = self._stack.enter_context(self._connected())
             self.dashboard_url = self._context.uiWebUrl
         context = self._context
-        payload = context.broadcast(_remote.ship(runner))
         width = max(1, context.defaultParallelism)
         # Two jobs at a time, so that nobody waits for the last task of one.
-        with ThreadPoolExecutor(2) as pool:
+        with closing(Desk()) as desk, ThreadPoolExecutor(2) as pool:
+            payload = context.broadcast(_remote.ship(runner, desk))
             try:
-                preparing = pool.submit(_collected, context, range(width), lambda _: _remote.prepare(payload.value))
+                preparing = pool.submit(_collected, context, range(width), partial(_prepared, payload))
                 for raised in self._result(context, preparing):
                     _remote.check_prepared(raised)
-                yield from self._parts(context, pool, payload, _remote.Splits(splits), width * self.splits_a_job)
+                job = partial(_run_all, context, payload)
+                yield from self._parts(
+                    context, pool, job, _remote.Splits(splits, width), desk, width * self.tasks_a_job
+                )
             except BaseException:
                 with suppress(Exception):  # of a Java process that has gone; what it was told first counts
                     context.cancelAllJobs()
@@ -80,15 +86,26 @@ class Spark:
         self._stack.close()
 
     def _parts(
-        self, context: Any, pool: ThreadPoolExecutor, payload: Any, left: _remote.Splits, size: int
+        self,
+        context: Any,
+        pool: ThreadPoolExecutor,
+        job: Callable[[list[list[Split]]], list[_remote.Done]],
+        left: _remote.Splits,
+        desk: Desk,
+        tasks: int,
     ) -> Iterator[Part]:
-        jobs: deque[Future[list[Part | _remote.Raised]]] = deque()
+        jobs: deque[Future[list[_remote.Done]]] = deque()
         while jobs or left.more:
-            while len(jobs) < 2 and (some := list(left.take(size))):
-                jobs.append(pool.submit(_run_all, context, payload, some))
+            while len(jobs) < 2 and (some := _groups(left, tasks)):
+                jobs.append(pool.submit(job, some))
             if jobs:
-                for outcome in self._result(context, jobs.popleft()):
-                    yield _remote.taken(outcome)
+                for done in self._result(context, jobs.popleft()):
+                    splits = 0
+                    for outcome in done.outcomes:
+                        splits += 1
+                        with _remote.taken(outcome, desk) as part:
+                            yield part
+                    left.grouping.took(splits, done.seconds)
 
     def _result(self, context: Any, job: Future[list[Any]]) -> list[Any]:
         """Return what a job became, however long it takes, as long as somebody does something of it."""
@@ -144,6 +161,14 @@ class Spark:
             _end_java(pyspark.SparkContext)
 
 
+def _groups(left: _remote.Splits, most: int) -> list[list[Split]]:
+    """Return the splits of each task of the next job."""
+    groups: list[list[Split]] = []
+    while len(groups) < most and (group := left.take()):
+        groups.append(group)
+    return groups
+
+
 def _is_busy(context: Any) -> bool:
     """Whether any task is being done."""
     tracker = context.statusTracker()
@@ -151,19 +176,49 @@ def _is_busy(context: Any) -> bool:
     return any(stage is not None and stage.numActiveTasks > 0 for stage in stages)
 
 
-def _run_all(context: Any, payload: Any, some: Sequence[Split]) -> list[Part | _remote.Raised]:
+def _run_all(context: Any, payload: Any, groups: Sequence[Sequence[Split]]) -> list[_remote.Done]:
     from py4j.protocol import Py4JJavaError  # noqa: PLC0415 - comes with pyspark
 
     try:
-        return _collected(context, some, lambda split: _remote.run(payload.value, split))
+        return _collected(context, groups, partial(_run_group, payload))
     except Py4JJavaError:
         # A worker died four times over one of them: each is watched now, so that the record which kills is found.
-        return _collected(context, some, lambda split: _remote.run_watched(payload.value, split))
+        splits = [split for group in groups for split in group]
+        return [_remote.Done(_collected(context, splits, partial(_run_watched, payload)))]
 
 
 def _collected(context: Any, values: Sequence[Any], function: Any) -> list[Any]:
     collected: list[Any] = context.parallelize(values, len(values)).map(function).collect()
     return collected
+
+
+# ----------------------------------------------------------------------------- on workers
+
+
+def _prepared(payload: Any, _: object) -> _remote.Raised | None:
+    raised = _remote.prepare(payload.value)
+    _freeze()
+    return raised
+
+
+def _run_group(payload: Any, splits: Sequence[Split]) -> _remote.Done:
+    done = _remote.run_all(payload.value, splits)
+    _freeze()
+    return done
+
+
+def _run_watched(payload: Any, split: Split) -> _remote.Outcome:
+    return _remote.run_watched(payload.value, split)
+
+
+def _freeze() -> None:
+    """Let the collector alone with what is loaded: Spark's workers call it after every task, and it would take as long as that."""
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()
+
+
+# ----------------------------------------------------------------------------- its Java
 
 
 def _end_java(context_class: Any) -> None:

@@ -25,7 +25,7 @@ from plugline.pipeline.unhurried import UnhurriedStack, unhurried
 from plugline.records import Engine, Part, Split, SplitRunner
 
 _INTERRUPTED = "R110"
-_FINAL = ("R101", "R105", "R106", "R111")  # going on would need another input, plugin or engine, and so be another run
+_FINAL = ("R101", "R105", "R111")  # going on would need another input or plugin, and so be another run
 
 
 class PlanRunner:

@@ -310,3 +310,19 @@ def test_an_engine_that_does_not_do_its_work_stops_the_run(body: str, said: str,
     assert said in caught.value.finding.message
     assert os.path.basename(caught.value.finding.place.path) == "mine.py"
     assert "out.ndjson" not in job.files
+
+
+def test_a_run_whose_engine_failed_is_gone_on_with_on_another(tmp_path: Path) -> None:
+    engine = (
+        "def run(runner, splits, /):\n    yield runner(splits[0])\n    raise ConnectionError('the cluster went away')\n"
+    )
+    source = {"1.ndjson": ndjson({"a": 1}), "2.ndjson": ndjson({"a": 2})}
+    job = pipeline(tmp_path, plugins={"mine.py": engine}, source=source, source_path="?.ndjson", run='engine = "mine"')
+    with pytest.raises(RunStopped) as caught:
+        job.run()
+    assert isinstance(caught.value.report, RunReport)
+    assert caught.value.report.resumable
+    other = pipeline(tmp_path, source_path="?.ndjson", run='engine = "local"')
+    report = run_plan(other.plan(), resume=True)
+    assert report.resumed_parts == 1
+    assert other.records == [{"a": 1}, {"a": 2}]
