@@ -22,6 +22,7 @@ from plugline.errors import (
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
 from plugline.host.plugin import Plugin
+from plugline.logged import log_warning
 from plugline.pipeline.catalogue import API_VERSION, INTERFACES, Kind
 from plugline.pipeline.plan import Plan, PluginUse, StepPlan
 from plugline.records import Engine, Format, Processor, TableProcessor
@@ -234,6 +235,4 @@ def _close(engine: Engine, name: str) -> None:
     except BaseException as error:
         if users_own_interrupt(error):
             raise
-        import logging  # noqa: PLC0415 - costly, and only for what should not happen
-
-        logging.getLogger(__name__).warning("the engine %r could not be closed: %s", name, describe_error(error))
+        log_warning(__name__, "the engine %r could not be closed: %s", name, describe_error(error))
