@@ -307,18 +307,31 @@ class _Collector:
         (self.bound if node.level else self.imported).update(bound)
 
     def _imports_inside(self, statements: list[_ast.stmt]) -> None:
-        for statement in statements:
-            for node in _walk(statement):
-                if isinstance(node, _ast.Global):
-                    self.bound.update(node.names)
-                elif isinstance(node, _ast.Import):
-                    self.imports += [
-                        ImportFacts(alias.name, 0, (), node.lineno, node.col_offset + 1, False) for alias in node.names
-                    ]
-                elif isinstance(node, _ast.ImportFrom):
-                    names = tuple(alias.name for alias in node.names)
-                    place = (node.lineno, node.col_offset + 1, False)
-                    self.imports.append(ImportFacts(node.module or "", node.level, names, *place))
+        for node in _all_statements(statements):
+            if isinstance(node, _ast.Global):
+                self.bound.update(node.names)
+            elif isinstance(node, _ast.Import):
+                self.imports += [
+                    ImportFacts(alias.name, 0, (), node.lineno, node.col_offset + 1, False) for alias in node.names
+                ]
+            elif isinstance(node, _ast.ImportFrom):
+                names = tuple(alias.name for alias in node.names)
+                place = (node.lineno, node.col_offset + 1, False)
+                self.imports.append(ImportFacts(node.module or "", node.level, names, *place))
+
+
+def _all_statements(statements: list[_ast.stmt]) -> Iterator[_ast.stmt]:
+    """Yield statements and all in them, at any depth, in their order; expressions, which hold none, are most of a tree."""
+    todo = statements[::-1]
+    while todo:
+        statement = todo.pop()
+        yield statement
+        inner: list[_ast.stmt] = [*getattr(statement, "body", ())]
+        for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+            inner += part.body
+        inner += getattr(statement, "orelse", ())
+        inner += getattr(statement, "finalbody", ())
+        todo += inner[::-1]
 
 
 def _walk(node: _ast.AST) -> Iterator[_ast.AST]:
