@@ -379,7 +379,15 @@ class Loader:
             code = compile_source(source.content, real_path(namespace.tree, relative))
             if not index.keep_code(digest, relative, code, source.content):
                 return code, source
+            self._write_between_loads(index)
         return code, digest
+
+    def _write_between_loads(self, index: "FolderIndex") -> None:
+        """Write down the code of what is imported while nothing is loaded: nobody comes after it who would."""
+        if self._depth == 0 and not self.lock.is_taken:
+            with self.lock:
+                if self._depth == 0:
+                    index.flush()
 
     def text(self, namespace: Namespace, relative: str, ran: object) -> bytes | None:
         """See :class:`plugline.loading.namespace.Provider`: what was run is known by its row, or by its digest."""

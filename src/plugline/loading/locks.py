@@ -61,6 +61,11 @@ class LoadLock:
         self._owner = None
         self._lock.release()
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether another thread holds it; that may change at any time."""
+        return self._owner not in (None, get_ident())
+
     def _wait(self, me: int) -> None:
         """Wait until it is free, or until its holder is seen to wait for this thread.
 

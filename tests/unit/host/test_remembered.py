@@ -638,3 +638,24 @@ def test_a_plugin_asked_for_by_name_stays_as_it_is_when_its_edit_is_refused(fold
         assert host.reload("p1").how == "refused"
         assert sys.modules["plugins.p1"] is module
         assert inspect.getsource(module.transform) == "def transform(record):\n    return 1\n"
+
+
+def test_what_a_plugin_imports_after_its_load_is_compiled_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "lazy").mkdir()
+    (folder / "lazy" / "__init__.py").write_text("def later():\n    from .inner import ANSWER\n    return ANSWER\n")
+    (folder / "lazy" / "inner.py").write_text("ANSWER = 42\n")
+    compiled: list[str] = []
+    real = compile
+
+    def noted(source: Any, path: str, *rest: Any, **more: Any) -> Any:
+        compiled.append(os.path.basename(path))
+        return real(source, path, *rest, **more)
+
+    monkeypatch.setattr("builtins.compile", noted)
+    seen = []
+    for _ in range(3):
+        compiled.clear()
+        with Host(folder) as host:
+            assert host["lazy"].load().later() == 42  # type: ignore[attr-defined]
+        seen.append("inner.py" in compiled)
+    assert seen == [True, False, False]
