@@ -27,7 +27,7 @@ All of them pickle: their arguments are their attributes.
 
 import builtins
 
-from plugline.findings import Finding, printable
+from plugline.findings import Finding, printable, printable_lines
 from plugline.typed import Sequence
 
 
@@ -254,7 +254,7 @@ def plugin_raised(
     """Return the :class:`PluginRaised` that is also of the nearest of the built-in classes named in ``bases``."""
     error = _raised_class(bases)(plugin, kind, message, path, line, traceback, bases)
     if traceback:
-        error.add_note(f"in the worker of plugin {plugin!r}:\n{traceback.rstrip()}")
+        error.add_note(f"in the worker of plugin {plugin!r}:\n{printable_lines(traceback.rstrip())}")
     return error
 
 

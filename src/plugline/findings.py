@@ -19,6 +19,13 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
+def printable_lines(text: str) -> str:
+    """Do the same for a text of several lines; tabs stay, and where its own lines end."""
+    if text.isprintable():
+        return text
+    return "\n".join("\t".join(map(printable, line.split("\t"))) for line in text.split("\n"))
+
+
 def apart(said: str) -> tuple[str, str | None]:
     """Take apart what an error says and the hint that ours have on a line of its own."""
     message, _, hint = said.partition("\n  hint: ")

@@ -88,3 +88,8 @@ def test_the_usual_classes_catch_our_errors_too() -> None:
     assert ModuleMissing("a", "b").name == "a"
     assert isinstance(NameMissing("a", "b", "c"), AttributeError)
     assert isinstance(UnknownPlugin("a", [], ""), LookupError)
+
+
+def test_a_traceback_that_a_worker_made_up_moves_no_cursor() -> None:
+    error = plugin_raised("shout", "E", "m", traceback="one\n\x1b[2Jtwo\r\n")
+    assert error.__notes__ == ["in the worker of plugin 'shout':\none\n\\x1b[2Jtwo"]

@@ -1,6 +1,6 @@
 import pytest
 
-from plugline.findings import Finding, Place, printable, short_repr
+from plugline.findings import Finding, Place, printable, printable_lines, short_repr
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,8 @@ def test_the_repr_of_a_value_in_a_message_is_short_whatever_the_value() -> None:
     assert len(short_repr("x" * 1000)) == 60
     assert short_repr(Evil()) == "a Evil whose repr raises RuntimeError"
     assert short_repr(16**5000) == "a int whose repr raises ValueError"
+
+
+def test_a_text_of_several_lines_keeps_them_and_its_tabs_and_nothing_else_that_moves_a_cursor() -> None:
+    assert printable_lines("a\tb\n  c\x1b[2J\r\x00\n") == "a\tb\n  c\\x1b[2J\\r\\x00\n"
+    assert printable_lines("plain") == "plain"

@@ -18,6 +18,7 @@ from typing import Literal, TypeAlias
 from plugline.blame import ErrorText, describe_error
 from plugline.clock import monotonic_seconds
 from plugline.errors import PluginError
+from plugline.findings import printable_lines
 from plugline.isolation.answers import Batched
 from plugline.isolation.channel import TookTooLong
 from plugline.isolation.deaths import Death
@@ -313,15 +314,18 @@ class _Run:
             raise life.misbehaved(answer)
         count = len(answer.results)
         complete = frame.answered + count == len(frame.indexes)
-        if answer.start != frame.answered or complete != answer.last or (not count and not answer.last):
+        too_many = frame.answered + count > len(frame.indexes)
+        if answer.start != frame.answered or complete != answer.last or too_many or not (count or answer.last):
             raise life.confused(f"answered with {count} results from record {answer.start} on, others were asked for")
         first = frame.indexes[0] + frame.answered
         batch.outcomes[first : first + count] = answer.results
+        before = frame.answered - 1
         for place, kind, message, path, line, traceback in answer.failures:
-            if not frame.answered <= place < frame.answered + count:
+            if not before < place < frame.answered + count:
                 raise life.confused(f"answered with a failure of record {place}, others were asked for")
+            before = place
             error = ErrorText(kind, message, self._plugin.shown if path == self._plugin.path else path, line)
-            batch.outcomes[frame.indexes[place]] = Failed(error, traceback or None)
+            batch.outcomes[frame.indexes[place]] = Failed(error, printable_lines(traceback) or None)
         frame.answered += count
         batch.left -= count
         if count and (batch.number, frame.indexes[frame.answered - 1]) > self._last_blamed:

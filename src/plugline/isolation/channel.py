@@ -17,6 +17,8 @@ from plugline.worker.frames import HEADER_BYTES, answer_cap
 from plugline.worker.packing import Malformed
 
 _MEMORY_BYTES = 2**18  # what answers are read into: two batches of a thousand records of eight fields
+# What that grows to where answers are longer. Beyond it each has memory of its own, which costs a page fault per 4 KiB.
+_MOST_MEMORY_BYTES = 2**21
 
 
 class Ended(Exception):
@@ -169,7 +171,10 @@ class Channel:
             if begin + length <= self._end:
                 self._start = begin + length
                 return self._view[begin : self._start]
-            if HEADER_BYTES + length <= _MEMORY_BYTES:
+            if HEADER_BYTES + length <= len(self._memory):
+                return None
+            if HEADER_BYTES + length <= _MOST_MEMORY_BYTES:
+                self._grow(HEADER_BYTES + length)
                 return None
             self._body = memoryview(bytearray(length))
             self._have = self._end - begin
@@ -179,6 +184,13 @@ class Channel:
             return None
         content, self._body = self._body, None
         return content
+
+    def _grow(self, length: int) -> None:
+        left = bytes(self._view[self._start : self._end])
+        self._memory = bytearray(max(length, 2 * len(self._memory)))
+        self._view = memoryview(self._memory)
+        self._start, self._end = 0, len(left)
+        self._view[: self._end] = left
 
     def _announced(self, begin: int) -> int:
         length = int.from_bytes(self._view[self._start : begin], "little")

@@ -1,14 +1,14 @@
 """What a worker prints and logs to log records of the host, under the plugin's name, however much it is.
 
-What a worker says can be anything: lines are made printable and cut, and of a flood the first part is kept and the
-rest counted. Its prints arrive on the logger of its module, ``plugins.upper``: at INFO what was on standard output,
+What a worker says can be anything: lines are made printable and cut, all lines of a log record but its first are
+indented, and of a flood the first part is kept and the rest counted. Its prints arrive on the logger of its module, ``plugins.upper``: at INFO what was on standard output,
 at WARNING what was on standard error, and records of ``logging`` at their own level.
 """
 
 import logging
 import os
 
-from plugline.findings import printable
+from plugline.findings import printable, printable_lines
 from plugline.worker.talk import FIELD_MARK, MAX_LINE_CHARACTERS, RECORD_MARK
 
 _READ_BYTES = 2**16
@@ -92,7 +92,7 @@ class Talk:
             return
         if len(text) > MAX_LINE_CHARACTERS:
             text = f"{text[:MAX_LINE_CHARACTERS]}… ({len(text):,} characters in all)"
-        self._logger.log(self._levels.get(descriptor, logging.INFO), "%s", _printable_but_tabs(text.rstrip("\r")))
+        self._logger.log(self._levels.get(descriptor, logging.INFO), "%s", printable_lines(text.rstrip("\r")))
 
     def _logger_of(self, name: str) -> logging.Logger:
         """Return the logger for what the plugin logged: its own, or one below it, and nobody else's."""
@@ -107,8 +107,5 @@ def _unescaped(text: str) -> str:
         whole = text.encode("ascii", "replace").decode("unicode_escape")
     except UnicodeDecodeError:
         whole = text
-    return "\n".join(_printable_but_tabs(line) for line in whole.encode("utf-8", "replace").decode().split("\n"))
-
-
-def _printable_but_tabs(text: str) -> str:
-    return "\t".join(printable(part) for part in text.split("\t"))
+    # Indented, since a line that began where the host's own do could be made to look like one of them.
+    return printable_lines(whole.encode("utf-8", "replace").decode()).replace("\n", "\n    ")

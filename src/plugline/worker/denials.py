@@ -39,7 +39,7 @@ def wanted_permission(error: BaseException, limits: Sandbox) -> Permissions | No
             found = _wanted(one, limits)
             if found is not None:
                 return found
-    except Exception:  # noqa: BLE001 - an exception of a plugin may do anything when it is looked at
+    except BaseException:  # noqa: BLE001 - an exception of a plugin may do anything when it is looked at
         return None
     return None
 
@@ -51,7 +51,7 @@ def denial_hint(error: BaseException) -> str | None:
         return None
     wanted = wanted_permission(error, limits)
     if wanted is None:
-        return "give it more: memory_bytes of plugline's Sandbox" if isinstance(error, MemoryError) else None
+        return "give it more: memory_bytes of plugline's Sandbox" if issubclass(type(error), MemoryError) else None
     return (
         f"the sandbox denied it; it takes permissions = {wanted} under [tool.plugline] of the plugin, and their grant, by "
         "plugline trust or the host's Sandbox"

@@ -69,12 +69,12 @@ def pack(value: object) -> bytes:
     Raises:
         Unsendable: It is, or holds, something of a type that cannot cross, or is nested too deep.
     """
-    pieces: list[bytes] = []
+    pieces: list[bytes | memoryview] = []
     _pack(value, pieces.append, MAX_DEPTH)
     return b"".join(pieces)
 
 
-Write = Callable[[bytes], object]
+Write = Callable[[bytes | memoryview], object]
 
 
 def _pack(value: object, write: Write, depth: int) -> None:
@@ -238,7 +238,7 @@ _ODD_DICT = "a dict whose keys are not all strings"
 
 def _pairs(value: "dict[object, object]", depth: int) -> bytes:
     _check_size(value, _ODD_DICT)
-    pieces: list[bytes] = [array_head(2 * len(value))]
+    pieces: list[bytes | memoryview] = [array_head(2 * len(value))]
     for key, item in value.items():
         if isinstance(key, (str, int, float)) and type(key) not in (str, int, float, bool):
             raise Unsendable("", f"has a key of type {_shown(type(key))}, which cannot cross; plain types can")
@@ -274,12 +274,12 @@ def _collide(keys: Iterable[object]) -> bool:
 
 
 def _items(values: "tuple[object, ...]", depth: int) -> bytes:
-    pieces: list[bytes] = []
+    pieces: list[bytes | memoryview] = []
     _pack_items(values, pieces.append, depth)
     return b"".join(pieces)
 
 
-def extension_of(value: object, depth: int = MAX_DEPTH) -> tuple[int, bytes]:
+def extension_of(value: object, depth: int = MAX_DEPTH) -> tuple[int, bytes | memoryview]:
     """Return code and content of the extension as which a value goes that MessagePack has no type for.
 
     Raises:
@@ -346,7 +346,7 @@ def _time(value: object) -> tuple[int, bytes]:
     return TIME, f"{value.fold}{value.isoformat()}".encode()  # type: ignore[attr-defined]
 
 
-_SPECIAL: dict[tuple[str, str], Callable[[object], tuple[int, bytes]]] = {
+_SPECIAL: dict[tuple[str, str], Callable[[object], tuple[int, bytes | memoryview]]] = {
     ("datetime", "datetime"): _datetime,
     ("datetime", "date"): lambda value: (DATE, value.isoformat().encode()),  # type: ignore[attr-defined]
     ("datetime", "time"): _time,
@@ -361,7 +361,7 @@ _SPECIAL: dict[tuple[str, str], Callable[[object], tuple[int, bytes]]] = {
 }
 
 
-def _arrow_bytes(value: object) -> bytes:
+def _arrow_bytes(value: object) -> memoryview:
     from plugline.worker.arrow import arrow_to_bytes  # noqa: PLC0415 - pyarrow costs seven interpreter starts
 
     return arrow_to_bytes(value)

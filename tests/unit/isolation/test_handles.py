@@ -234,7 +234,7 @@ def test_prints_and_log_records_arrive_under_the_plugins_name(
     assert {
         ("INFO", "on\tout"),
         ("WARNING", "on err"),
-        ("ERROR", "two\nlines"),
+        ("ERROR", "two\n    lines"),
         ("INFO", "elsewhere"),
         ("INFO", "raw \\x1b[31m"),
     } <= found

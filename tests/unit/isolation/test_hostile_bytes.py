@@ -241,3 +241,59 @@ def test_nothing_is_left_of_workers_that_died(level: Level) -> None:
     assert deaths == 20
     assert last[0] <= first[0]
     assert last[1] <= first[1]
+
+
+# What becomes of the honest answer to a batch: [tag, number, first, results, failures, last].
+FORGED = {
+    "more results than records": "answer[3] = answer[3] * 3",
+    "more results than records, and more to come": "answer[3] = answer[3] * 3; answer[5] = False",
+    "fewer results than records": "answer[3] = answer[3][:-1]",
+    "no result at all": "answer[3] = []",
+    "no result, and more to come": "answer[3] = []; answer[5] = False",
+    "a later beginning": "answer[2] = 1",
+    "a beginning far away": "answer[2] = 2**53",
+    "an end that is none": "answer[5] = False",
+    "an end before its time": "answer[3] = answer[3][:7]",
+    "a failure of another's": "answer[4] = [[10**6, 'E', 'm', None, None, '']]",
+    "failures without end": "answer[4] = [[0, '', '', None, None, '']] * 100_000",
+    "a failure in a place that is none": "answer[4] = [[2**53, 'E', 'm', None, None, '']]",
+    "the number of the next": "answer[1] += 1",
+    "the number of the one before": "answer[1] -= 1",
+    "twice": "sent.append(answer)",
+    "twenty times": "sent += [answer] * 19",
+    "records for text": "answer[3] = 'x' * len(answer[3])",
+    "another answer": "answer[:] = ['done', answer[1], None]",
+    "a raised error": "answer[:] = ['raised', answer[1], 'E', 'm', None, None, '', []]",
+    "a field too many": "answer.append(None)",
+    "a field too few": "answer.pop()",
+    "nothing": "sent.clear()",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("forged", FORGED)
+def test_a_forged_answer_to_a_batch_costs_no_more_than_the_record_that_forged_it(tmp_path: Path, forged: str) -> None:
+    body = (
+        "if 'attack' in record:\n"
+        "    import msgspec, plugline.worker.serving as serving\n"
+        "    honest = serving.write_frame\n"
+        "    def forge(descriptor, content):\n"
+        "        serving.write_frame = honest\n"
+        "        answer = msgspec.msgpack.decode(content)\n"
+        "        sent = [answer]\n"
+        f"        {FORGED[forged]}\n"
+        "        for one in sent:\n"
+        "            honest(descriptor, msgspec.msgpack.encode(one))\n"
+        "    serving.write_frame = forge\n"
+        "return record"
+    )
+    folder = write_plugin(tmp_path, body)
+    with host_of(folder, "process", timeout_seconds=0.5) as host:
+        step = batch_of(host)
+        records: list[dict[str, object]] = [{"n": n, **({"attack": 1} if n == 700 else {})} for n in range(2_200)]
+        outcomes = step(records)
+        after = step([{"n": 1}])
+    assert len(outcomes) == len(records)
+    wrong = [n for n, outcome in enumerate(outcomes) if outcome != records[n]]
+    assert wrong in ([], [700])
+    assert after == [{"n": 1}]

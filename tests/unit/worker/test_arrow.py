@@ -58,6 +58,42 @@ def test_rows_that_no_bytes_hold_are_refused() -> None:
         table_from_bytes(arrow_to_bytes(table))
 
 
+def _views(length: int, count: int) -> object:
+    """Return so many views of one text."""
+    view = length.to_bytes(4, "little") + b"xxxx" + bytes(8)
+    return pa.Array.from_buffers(
+        pa.string_view(), count, [None, pa.py_buffer(view * count), pa.py_buffer(b"x" * length)]
+    )
+
+
+@pytest.mark.skipif(not hasattr(pa, "string_view"), reason="this pyarrow knows no views")
+def test_views_of_one_text_again_and_again_are_refused_before_they_are_gone_through() -> None:
+    evil = _views(2**16, 20_000)
+    nested = pa.StructArray.from_arrays([pa.array(range(20_000)), evil], ["n", "views"])
+    lists = pa.ListArray.from_arrays(pa.array([0, 20_000]), evil)
+    for column in (evil, nested, lists):
+        with pytest.raises(Malformed, match="values overlap"):
+            table_from_bytes(arrow_to_bytes(pa.table({"a": column})))
+    honest = pa.table({"a": pa.array([f"name {n} of some length" for n in range(1_000)], pa.string_view())})
+    assert table_from_bytes(arrow_to_bytes(honest)).equals(honest)  # type: ignore[attr-defined]
+
+
+@pytest.mark.skipif(not hasattr(pa, "ListViewArray"), reason="this pyarrow knows no views")
+def test_views_of_one_list_again_and_again_are_refused() -> None:
+    count = 1_000
+    offsets, sizes = pa.array([0] * count, pa.int32()), pa.array([10_000] * count, pa.int32())
+    evil = pa.ListViewArray.from_arrays(offsets, sizes, pa.array(range(10_000)))
+    with pytest.raises(Malformed, match="values overlap"):
+        table_from_bytes(arrow_to_bytes(pa.table({"a": evil})))
+    honest = pa.table({"a": pa.array([[n, n] for n in range(1_000)], pa.list_view(pa.int64()))})
+    assert table_from_bytes(arrow_to_bytes(honest)).equals(honest)  # type: ignore[attr-defined]
+
+
+def test_a_table_of_nothing_but_nulls_arrives() -> None:
+    table = pa.table({"nothing": pa.nulls(60_000)})
+    assert table_from_bytes(arrow_to_bytes(table)).equals(table)  # type: ignore[attr-defined]
+
+
 def test_poisoned_offsets_are_refused() -> None:
     content = bytearray(arrow_to_bytes(pa.table({"s": ["abc", "def", "ghi"]})))
     at = content.index((3).to_bytes(4, "little") + (6).to_bytes(4, "little") + (9).to_bytes(4, "little"))

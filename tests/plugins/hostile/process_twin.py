@@ -1,0 +1,25 @@
+"""Becomes two processes, which both answer, and both take requests.
+
+Must hold: whatever becomes of the record, the other records are answered.
+"""
+
+import os
+
+TRIES = "using up"
+MUST = "any"
+LEVELS = ("process",)
+LIMITS = {"timeout_seconds": 2}
+OTHERS = "any"
+
+
+def attack(record):
+    os.fork()
+    return record
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

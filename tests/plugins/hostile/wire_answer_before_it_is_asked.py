@@ -1,0 +1,52 @@
+"""Answers what will be asked next, with the number that this will have, before it is.
+
+Must hold: whatever becomes of the record, the other records are answered.
+"""
+
+import gc
+import os
+import stat
+
+TRIES = "the wire"
+MUST = "any"
+LEVELS = ("process", "sandbox")
+LIMITS = {"timeout_seconds": 2}
+OTHERS = "any"
+
+def pipes():
+    """Return the pipes that this process has, its standard streams apart."""
+    found = []
+    for number in range(3, 300):
+        try:
+            if stat.S_ISFIFO(os.fstat(number).st_mode):
+                found.append(number)
+        except OSError:
+            continue
+    return found
+
+
+def send(data):
+    for number in pipes():
+        try:
+            os.set_blocking(number, False)
+            os.write(number, data)
+        except OSError:
+            continue
+
+
+def attack(record):
+    import msgspec
+
+    for ahead in range(1, 6):
+        for number in range(1, 12):
+            data = msgspec.msgpack.encode(["done", number + ahead, {"taken": "forged"}])
+            send(len(data).to_bytes(4, "little") + data)
+    return record
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

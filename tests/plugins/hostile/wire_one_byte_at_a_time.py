@@ -1,0 +1,48 @@
+"""Sends an answer that never ends, a byte at a time, each before patience is over.
+
+Must hold: whatever becomes of the record, the other records are answered.
+"""
+
+import os
+import stat
+import time
+
+TRIES = "the wire"
+MUST = "any"
+LEVELS = ("process", "sandbox")
+LIMITS = {"timeout_seconds": 1}
+
+def pipes():
+    """Return the pipes that this process has, its standard streams apart."""
+    found = []
+    for number in range(3, 300):
+        try:
+            if stat.S_ISFIFO(os.fstat(number).st_mode):
+                found.append(number)
+        except OSError:
+            continue
+    return found
+
+
+def send(data):
+    for number in pipes():
+        try:
+            os.set_blocking(number, False)
+            os.write(number, data)
+        except OSError:
+            continue
+
+
+def attack(record):
+    send((900_000).to_bytes(4, "little"))
+    while True:
+        send(b"\xc0")
+        time.sleep(0.05)
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"

@@ -1,0 +1,49 @@
+"""Turns its pipes into ones of packets, of which a reader that wants less loses the rest.
+
+Must hold: whatever becomes of the record, the other records are answered.
+"""
+
+import fcntl
+import os
+import stat
+
+TRIES = "the wire"
+MUST = "any"
+LEVELS = ("process", "sandbox")
+LIMITS = {"timeout_seconds": 2}
+OTHERS = "any"
+
+def pipes():
+    """Return the pipes that this process has, its standard streams apart."""
+    found = []
+    for number in range(3, 300):
+        try:
+            if stat.S_ISFIFO(os.fstat(number).st_mode):
+                found.append(number)
+        except OSError:
+            continue
+    return found
+
+
+def send(data):
+    for number in pipes():
+        try:
+            os.set_blocking(number, False)
+            os.write(number, data)
+        except OSError:
+            continue
+
+
+def attack(record):
+    for number in pipes():
+        flags = fcntl.fcntl(number, fcntl.F_GETFL)
+        fcntl.fcntl(number, fcntl.F_SETFL, flags | os.O_DIRECT)
+    return {**record, "long": "x" * 300_000}
+
+
+def transform(record):
+    return attack(record) if record["attack"] else record
+
+
+def describe():
+    return "hostile"
