@@ -9,12 +9,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
-import hypothesis
 import pytest
 
-# How fast a machine makes examples, and runs one, says nothing of plugline; tests have a timeout of their own.
-hypothesis.settings.register_profile("plugline", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("plugline")
+try:
+    import hypothesis
+except ModuleNotFoundError:
+    pass  # the tests against other programs have environments of their own, and do without
+else:
+    # How fast a machine makes examples, and runs one, says nothing of plugline; tests have a timeout of their own.
+    hypothesis.settings.register_profile(
+        "plugline", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("plugline")
 
 # Who starts the tests in the background of a shell script has them ignore Ctrl-C, which is what some of them press.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -14,15 +14,14 @@ from plugline.discovery.cache import cache_folder, open_ours, read_at
 from plugline.discovery.recall import Status, check_of
 from plugline.files import digest_of, read_plain
 from plugline.lookup import find_module
-from plugline.typed import Final
+from plugline.typed import Final, ModuleType
 
 MAGIC: Final = b"plugtop\x01"
 PREFIX_BYTES: Final = 16
 _BESIDE = ("plugline.lock", "plugline.toml")
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
-ASKED_NAMES: Final = frozenset(("available", "on_load", "on_unload", "on_reload", "__getattr__"))
-"""Names in a package that a host calls, or asks: one that has any is always loaded by a host."""
+_ASKED_NAMES = frozenset(("available", "on_load", "on_unload", "on_reload", "__getattr__"))
 
 Row = tuple[str, bool, bytes, bytes]
 """A module's file below the folder, whether it is a package, the digest of its source, and its marshalled code.
@@ -97,6 +96,12 @@ def folder_at(path: str) -> tuple[Status, os.stat_result] | None:
 def _is_same_package(name: str, path: str, digest: bytes) -> bool:
     found = read_plain(path)
     return found is not None and digest_of(found[0]) == digest and name not in sys.modules and find_module(name) is None
+
+
+def is_plain_module(module: object) -> bool:
+    """Whether a host would do nothing with a package but run it; one that it asks or calls is always loaded by a host."""
+    # By its type: what a package has put in its own place may answer anything.
+    return type(module) is ModuleType and _ASKED_NAMES.isdisjoint(module.__dict__)
 
 
 def is_sound(path: str, status: os.stat_result) -> bool:

@@ -11,12 +11,12 @@ from plugline.discovery.recall import UNSETTLED, Status, check_of
 from plugline.files import digest_of
 from plugline.host import Host, Plugin
 from plugline.integrations.remembered import (
-    ASKED_NAMES,
     MAGIC,
     Record,
     Row,
     folder_at,
     is_alone,
+    is_plain_module,
     path_of_record,
 )
 from plugline.integrations.top_level import RememberedLoader, TopLevel
@@ -57,20 +57,20 @@ def _is_plain(plugin: Plugin[object]) -> bool:
     """Whether a plugin has run, and a host would do nothing with it but run it."""
     module = sys.modules.get(plugin.spec.module)
     return (
-        module is not None
+        is_plain_module(module)
         and (plugin.generation > 0 or isinstance(_loader_of(module), RememberedLoader))
-        and ASKED_NAMES.isdisjoint(module.__dict__)
         and isinstance(plugin.candidate, FileCandidate)
         and not plugin.spec.dependencies
         and plugin.spec.requires_python is None
     )
 
 
-def _loader_of(module: ModuleType) -> object:
-    return getattr(getattr(module, "__spec__", None), "loader", None)
+def _loader_of(module: object) -> object:
+    # By its type: as above.
+    return getattr(module.__spec__, "loader", None) if type(module) is ModuleType else None
 
 
-def _row_of(name: str, module: ModuleType, folder: str) -> Row | None:
+def _row_of(name: str, module: object, folder: str) -> Row | None:
     loader = _loader_of(module)
     if isinstance(loader, RememberedLoader):
         return loader.row

@@ -25,7 +25,7 @@ from _thread import RLock
 from plugline.clock import unix_nanoseconds
 from plugline.files import digest_of, read_plain
 from plugline.findings import Finding, Place
-from plugline.integrations.remembered import ASKED_NAMES, Record, Row, is_alone, is_as_it_was, is_sound, read_record
+from plugline.integrations.remembered import Record, Row, is_alone, is_as_it_was, is_plain_module, is_sound, read_record
 from plugline.loading.effects import Effects
 from plugline.loading.effects import Watch as EffectsWatch
 from plugline.loading.meta import FINDER, without_import_lock
@@ -182,7 +182,7 @@ class Recalled:
         finally:
             if not intact:
                 self._whose.tell(snapshot.undo(name, place))
-        return self._whose.host is None and ASKED_NAMES.isdisjoint(sys.modules[name].__dict__)
+        return self._whose.host is None and is_plain_module(sys.modules.get(name))
 
     def _owns(self, name: str) -> bool:
         return name.partition(".")[0] in self._names
@@ -220,14 +220,14 @@ class Recalled:
             spec.submodule_search_locations = [os.path.dirname(path)]
         return spec
 
-    def exec(self, module: ModuleType, loader: "RememberedLoader") -> None:
+    def run_module(self, module: ModuleType, loader: "RememberedLoader") -> None:
         """Run the bytes that a file has now; what they raise passes, and then they have left nothing."""
         _, _, digest, marshalled = loader.row
         if not digest:
             return
         found = read_plain(loader.path) if self._whose.host is None else None
         if found is None or digest_of(found[0]) != digest or not is_sound(loader.path, found[1]):
-            self._exec_other(module)
+            self._run_other(module)
             return
         code: CodeType = marshal.loads(marshalled)  # noqa: S302 - from a file that only we can write, with its digest checked
         loader.content = found[0]
@@ -241,7 +241,7 @@ class Recalled:
             effects.undo()
             raise
 
-    def _exec_other(self, module: ModuleType) -> None:
+    def _run_other(self, module: ModuleType) -> None:
         """Run what the host makes of a module whose file is not as it was."""
         self._whose.take_over()
         name = module.__name__
@@ -275,7 +275,7 @@ class RememberedLoader:
 
     def exec_module(self, module: ModuleType) -> None:
         """Run it."""
-        self._recalled.exec(module, self)
+        self._recalled.run_module(module, self)
 
     def get_source(self, fullname: str) -> str | None:
         """Return the text of the module as it was run, for ``linecache``."""

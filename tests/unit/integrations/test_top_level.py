@@ -233,6 +233,14 @@ def test_a_package_with_moments_has_them_every_time(site: Path) -> None:
         assert start(site)["printed"] == ["loaded"]
 
 
+def test_what_a_package_puts_in_its_own_place_is_asked_nothing_it_could_answer(site: Path) -> None:
+    text = "import sys\n\nclass Odd:\n    def __getattr__(self, name):\n        raise SystemExit(name)\n\nsys.modules[__name__] = Odd()\n"
+    write(site, {"plugins/pl_shop/models.py": text})
+    write(site, {"plugins/pl_one.py": "import sys\nsys.modules['pl_one.more'] = object()\n"})
+    first, second = start(site, "import pl_shop.models"), start(site, "import pl_shop.models")
+    assert without(first) == without(second)
+
+
 ASK = """
 import importlib.resources, inspect, linecache, pickle, pkgutil
 import pl_shop.models, pl_shop.inner.deep
