@@ -222,6 +222,7 @@ def test_an_integer_among_floats_is_read_as_a_float(place: Place) -> None:
         ({"x": datetime(2024, 5, 31, tzinfo=UTC)}, {"x": datetime(2024, 5, 31)}),  # noqa: DTZ001
         ({"x": Decimal("1.5")}, {"x": 1.5}),
         ({"x": "a"}, {"x": object()}),
+        ({"x": "a"}, {"x": "half of a pair: \ud800"}),
         ({"x": "a"}, {"x": "a", "y": 1}),
         ({"x": "a", "y": 1}, {"x": "a"}),
         ({"x": "a"}, {"y": "a"}),
@@ -245,7 +246,9 @@ def test_what_a_column_cannot_hold_fails_at_the_record_and_is_never_changed(
     later.encode(before)
 
 
-@pytest.mark.parametrize("record", [{}, {"x": object()}, {"x": {1, 2}}, {1: "x"}], ids=str)
+@pytest.mark.parametrize(
+    "record", [{}, {"x": object()}, {"x": {1, 2}}, {1: "x"}, {"x": "\ud800"}, {"x": ["\ud800"]}], ids=str
+)
 def test_a_first_record_that_cannot_be_written_fixes_nothing(place: Place, record: Record) -> None:
     writer = place.make("first").writer()
     writer.open(io.BytesIO(), first=True)

@@ -167,6 +167,9 @@ class Columns:
             wrong = None if value is None else self._refuses(kinds[name], value)
             if wrong is not None:
                 raise ValueError(f"column {name!r} holds {wrong}")
+            text = json_text(value) if kinds[name] == "json" else value
+            if isinstance(text, str):
+                text.encode()  # raises for half of a surrogate pair, which UTF-8 has no bytes for
         self._begin(tuple(record))
 
     def _other_fields(self, record: Record) -> ValueError:

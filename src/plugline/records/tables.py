@@ -226,6 +226,9 @@ def _rules() -> tuple[tuple[Callable[[Any], bool], dict[type, Callable[[Any], _C
     def any_value(column: Any) -> _Check:
         return _always
 
+    def text(column: Any) -> _Check:
+        return _is_text
+
     def one_zone(column: Any) -> _Check:
         return _has_zone if column.tz else _has_no_zone
 
@@ -242,13 +245,24 @@ def _rules() -> tuple[tuple[Callable[[Any], bool], dict[type, Callable[[Any], _C
         (kinds.is_list, {list: items, tuple: items}),
         (kinds.is_large_list, {list: items, tuple: items}),
         (kinds.is_boolean, {bool: any_value}),
-        (kinds.is_string, {str: any_value}),
-        (kinds.is_large_string, {str: any_value}),
+        (kinds.is_string, {str: text}),
+        (kinds.is_large_string, {str: text}),
         (kinds.is_binary, {bytes: any_value}),
         (kinds.is_large_binary, {bytes: any_value}),
         (kinds.is_date32, {date: any_value}),
         (kinds.is_duration, {timedelta: any_value}),
     )
+
+
+def _is_text(value: str) -> bool:
+    """Whether UTF-8 has bytes for a string: it has none for half of a surrogate pair."""
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _integer_check(column: Any) -> _Check:
@@ -418,7 +432,7 @@ class TableMaker:
         """Return a record batch of records that were accepted.
 
         Raises:
-            ValueError: Some text holds a lone surrogate, which UTF-8 has no bytes for.
+            ValueError: Arrow cannot hold them after all: somebody changed them since.
         """
         import pyarrow  # noqa: PLC0415
 
@@ -484,21 +498,25 @@ class TableMaker:
     def _widened(self, name: str, value: object) -> Any:
         known = self._types[name]
         if self._fixed or name in self._declared:
-            raise self._misfit(name, value)
+            raise self._misfit(name, value, known)
         try:
             wider = merged_type(known, type_of(value))
         except ValueError as error:
             raise ValueError(f"column {name!r} {error}: cast it before, or declare its type") from None
         if not fits(wider, value):
-            raise self._misfit(name, value)
+            raise self._misfit(name, value, wider)
         return wider
 
-    def _misfit(self, name: str, value: object) -> ValueError:
+    @staticmethod
+    def _misfit(name: str, value: object, kind: Any) -> ValueError:
         from pyarrow import types as kinds  # noqa: PLC0415
 
-        kind = self._types[name]
         shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
         message = f"column {name!r} holds {shown} ({type(value).__name__}): expected {name_of(kind)}"
+        if isinstance(value, int) and kinds.is_integer(kind):
+            message += f" of at most {kind.bit_width} bits"
+        if isinstance(value, str) and not _is_text(value):
+            message += ", and this is half of a surrogate pair, which UTF-8 has no bytes for"
         if kinds.is_null(kind):
             message += ", since it had none when the columns were fixed; declare its type"
         return ValueError(message)
@@ -522,7 +540,7 @@ def _new_accept(accept_any: Callable[[Record], Record]) -> FunctionType:
 
 # How the written code tells that a value does not fit, by what its column holds; {0} is the value, {1} the column's check.
 _MISFITS: Mapping[str, str] = {
-    "str": "{0}.__class__ is not str",
+    "str": "{0}.__class__ is not str or not ({0}.isascii() or {1}({0}))",
     "bytes": "{0}.__class__ is not bytes",
     "bool": "{0}.__class__ is not bool",
     "int": f"{{0}}.__class__ is not int or not {-(2**63)} <= {{0}} <= {2**63 - 1}",
@@ -565,6 +583,8 @@ def _form_of(column: Any) -> str:
 def _check_of(column: Any) -> _Check:
     """Return the check that the code for a column calls."""
     form = _form_of(column)
+    if form == "str":
+        return _is_text
     found = check_for(column, {"list": list, "table": dict}.get(form, type(None)))
     return found if form in {"list", "table"} and found is not None else lambda value: fits(column, value)
 
