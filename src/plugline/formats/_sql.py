@@ -1,13 +1,15 @@
 """What tables of databases have in common: records to rows whose columns have a kind, which the first records fix."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from operator import itemgetter
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, Literal, Protocol, cast
 
-from plugline.records import Record
+from plugline.records import Position, Record
 
 Row = tuple[object, ...]
 
@@ -45,6 +47,11 @@ WORDS = {
 }
 
 _Fits = Callable[[object], bool]
+
+ROWS_A_BATCH = 2048
+MARKS = "plugline_parts"
+"""The table that says how many parts of which run are there; in a database that nobody writes to, it is not."""
+_ALL_PARTS = 2**62  # of a run that is finished, and whose journal may be there still
 
 
 class Columns:
@@ -237,3 +244,175 @@ class TableWriter:
         if self._some and self.columns is None:
             self._columns.fix()
             self.columns = self._columns.token
+
+
+class Rows:
+    """Some rows that were read."""
+
+    __slots__ = ("_row", "raws")
+
+    def __init__(self, raws: list[object], row: int) -> None:
+        """Take them, and the number of the first."""
+        self.raws = raws
+        self._row = row
+
+    def position(self, index: int, /) -> Position:
+        """Count rows."""
+        return Position(row=self._row + index)
+
+
+class SinkSettings(Protocol):
+    """What a sink asks of a format's settings."""
+
+    @property
+    def mode(self) -> Literal["create", "append", "replace"]:
+        """Make the table, which must not be there; add rows to it; or put rows in the place of its own."""
+
+    @property
+    def fields(self) -> list[str] | None:
+        """The columns in order, which the first record fixes otherwise."""
+
+    @property
+    def types(self) -> Mapping[str, str]:
+        """The kinds that are declared."""
+
+
+class TableSink(ABC):
+    """One table of a database, and the mark that says how many parts of the run it has.
+
+    States: no table yet → rows come in → finished. Until then, the rows of ``create`` and ``replace`` are in a table beside.
+    Each change is one transaction with its mark, so that a run that was killed goes on behind the last one.
+    """
+
+    parameter = "?"
+    """How a query has what is given with it."""
+    in_order = ""
+    """What keeps rows in order where they are copied."""
+    keeps_marks = True
+    """Whether the table of marks stays when no run has one: others may be about to write theirs."""
+
+    def __init__(self, connection: Any, settings: SinkSettings, table: str, run: str) -> None:
+        """Take what is open; :meth:`begin` comes next."""
+        self._connection = connection
+        self._settings = settings
+        self._run = run
+        self._table = table
+        self._beside = table if settings.mode == "append" else f"{table}__plugline"
+        self._made = False
+        self._finished = False
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[object]:
+        """Do all of it or nothing, and let the database's errors out as errors of its address."""
+
+    @abstractmethod
+    def named(self, table: str) -> str:
+        """Return a table's name as SQL has it."""
+
+    def last_name(self, table: str) -> str:
+        """Return it without that of a schema."""
+        return self.named(table)
+
+    @abstractmethod
+    def has(self, table: str) -> bool:
+        """Whether there is one."""
+
+    @abstractmethod
+    def columns_of(self, table: str) -> list[str]:
+        """Return the names of its columns."""
+
+    @abstractmethod
+    def column(self, name: str, kind: str) -> str:
+        """Return what declares a column of this kind."""
+
+    @abstractmethod
+    def insert(self, table: str, columns: Sequence[str], content: bytes) -> None:
+        """Put the rows of a part into a table."""
+
+    def begin(self, *, resume: bool) -> int:
+        """Return how many parts there are already."""
+        execute = self._connection.execute
+        marked = self.has(MARKS)
+        if resume and marked:
+            query = f"SELECT parts FROM {MARKS} WHERE run = {self.parameter}"  # noqa: S608 - constants
+            found = execute(query, (self._run,)).fetchone()
+            if found is not None:
+                self._finished = found[0] == _ALL_PARTS
+                return cast("int", found[0])
+        if self._settings.mode == "create" and self.has(self._table):
+            raise ValueError(
+                f"the database has a table {self._table!r} already: name another, or set 'mode' to 'append' or 'replace'"
+            )
+        with self.transaction():
+            if marked:
+                self._unmark()
+            if self._beside != self._table:
+                execute(f"DROP TABLE IF EXISTS {self.named(self._beside)}")
+        return 0
+
+    def add(self, number: int, content: bytes, /, *, columns: Sequence[str] | None) -> None:
+        """Write a part and its mark, in one transaction."""
+        with self.transaction():
+            self._mark(number + 1)
+            if columns is None:
+                return
+            kinds = kinds_of(columns)
+            self._make(kinds)
+            self.insert(self._beside, list(kinds), content)
+
+    def finish(self) -> None:
+        """Give the table its name, or its rows to the one that is there, and mark that in the same transaction."""
+        if self._finished:
+            return
+        with self.transaction():
+            if not self._made and self._settings.fields is not None and not self.has(self._beside):
+                types = self._settings.types
+                self._make({name: types.get(name, "") for name in self._settings.fields})
+            if self._beside != self._table:
+                self._take_place()
+            self._mark(_ALL_PARTS)
+        self._finished = True
+
+    def close(self) -> None:
+        """Let go of the database; of a run that is finished, no mark is left."""
+        try:
+            if self._finished:
+                with self.transaction():
+                    self._unmark()
+                    if not self.keeps_marks and not self._connection.execute(f"SELECT 1 FROM {MARKS}").fetchone():  # noqa: S608 - a constant
+                        self._connection.execute(f"DROP TABLE {MARKS}")
+        finally:
+            self._connection.close()
+
+    def _take_place(self) -> None:
+        execute = self._connection.execute
+        table, beside = self.named(self._table), self.named(self._beside)
+        if not self.has(self._beside):
+            if self.has(self._table):
+                execute(f"DELETE FROM {table}")  # noqa: S608 - quoted; no record came: none is what replaces them
+        elif self.has(self._table):
+            names = ", ".join(map(quoted, self.columns_of(self._beside)))
+            execute(f"DELETE FROM {table}")  # noqa: S608 - quoted
+            execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {beside}{self.in_order}")  # noqa: S608 - quoted
+            execute(f"DROP TABLE {beside}")
+        else:
+            execute(f"ALTER TABLE {beside} RENAME TO {self.last_name(self._table)}")
+
+    def _mark(self, parts: int) -> None:
+        execute = self._connection.execute
+        if not self.has(MARKS):
+            execute(f"CREATE TABLE IF NOT EXISTS {MARKS} (run text PRIMARY KEY, parts bigint NOT NULL)")
+        execute(
+            f"INSERT INTO {MARKS} VALUES ({self.parameter}, {self.parameter}) "  # noqa: S608 - constants
+            "ON CONFLICT (run) DO UPDATE SET parts = excluded.parts",
+            (self._run, parts),
+        )
+
+    def _unmark(self) -> None:
+        self._connection.execute(f"DELETE FROM {MARKS} WHERE run = {self.parameter}", (self._run,))  # noqa: S608 - constants
+
+    def _make(self, kinds: Mapping[str, str]) -> None:
+        if not self._made and not self.has(self._beside):
+            columns = ", ".join(self.column(name, kind) for name, kind in kinds.items())
+            self._connection.execute(f"CREATE TABLE {self.named(self._beside)} ({columns})")
+        self._made = True

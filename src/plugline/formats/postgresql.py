@@ -15,15 +15,12 @@ from decimal import Decimal
 from importlib.util import find_spec
 from typing import Any, BinaryIO, Literal, cast
 
-from plugline.formats._sql import Columns, TableWriter, json_text, kinds_of, quoted
-from plugline.records import Position, Reader, Record, Writer
+from plugline.formats._sql import ROWS_A_BATCH, Columns, Rows, TableSink, TableWriter, json_text, quoted
+from plugline.records import Reader, Record, Writer
 
 SCHEMES = ("postgresql", "postgres")
 
-_ROWS_A_BATCH = 2048
 _CONNECT_SECONDS = 15
-_MARKS = "plugline_parts"
-_ALL_PARTS = 2**62  # of a run that is finished, and whose journal may be there still
 
 _Kind = Literal[
     "str",
@@ -160,20 +157,6 @@ def _name(table: str) -> str:
 # ----------------------------------------------------------------------------- reading
 
 
-class _Batch:
-    """Some rows."""
-
-    __slots__ = ("_row", "raws")
-
-    def __init__(self, raws: list[object], row: int) -> None:
-        self.raws = raws
-        self._row = row
-
-    def position(self, index: int, /) -> Position:
-        """Count rows."""
-        return Position(row=self._row + index)
-
-
 class _Reader:
     """Asks for rows by a cursor on the server, so that it never sends more than a batch."""
 
@@ -187,7 +170,7 @@ class _Reader:
 
         self.decode = cast("Callable[[object], Record]", decode)
 
-    def batches(self, stream: BinaryIO, /) -> Iterator[_Batch]:
+    def batches(self, stream: BinaryIO, /) -> Iterator[Rows]:
         """Yield about 2,000 rows at a time; ``stream`` is what :meth:`Postgresql.open_source` gave.
 
         Raises:
@@ -200,14 +183,14 @@ class _Reader:
         row = 1
         try:
             with connection.cursor(name="plugline") as cursor:
-                cursor.itersize = _ROWS_A_BATCH
+                cursor.itersize = ROWS_A_BATCH
                 cursor.execute(query)
                 names = [column.name for column in cursor.description]
                 if len(set(names)) < len(names):
                     raise ValueError(f"the query has the columns {names!r}: expected each name once")
                 self._names[:] = names
-                while rows := cursor.fetchmany(_ROWS_A_BATCH):
-                    yield _Batch(rows, row)
+                while rows := cursor.fetchmany(ROWS_A_BATCH):
+                    yield Rows(rows, row)
                     row += len(rows)
         except (psycopg.Error, NotImplementedError) as error:  # the latter: no Python type can hold it
             raise ValueError(f"PostgreSQL: {' '.join(str(error).split())}") from None
@@ -311,105 +294,45 @@ class _Writer(TableWriter):
             self._stream.write(b"\n".join([*cast("list[bytes]", encoded), b""]))
 
 
-class _Sink:
-    """One table of a server, and the mark that says how many parts of the run it has.
+class _Sink(TableSink):
+    """See :class:`TableSink`."""
 
-    Until the run is finished, the rows of ``create`` and ``replace`` are in a table beside.
-    """
+    parameter = "%s"
 
     def __init__(self, connection: Any, settings: Postgresql, path: str, run: str) -> None:
-        self._connection = connection
-        self._settings = settings
+        super().__init__(connection, settings, cast("str", settings.table), run)
         self._path = path
-        self._run = run
-        self._table = cast("str", settings.table)
-        self._beside = self._table if settings.mode == "append" else f"{self._table}__plugline"
-        self._made = False
-        self._finished = False
 
-    def begin(self, *, resume: bool) -> int:
-        """Return how many parts there are already."""
-        execute = self._connection.execute
-        marked = self._has(_MARKS)
-        if resume and marked:
-            found = execute(f"SELECT parts FROM {_MARKS} WHERE run = %s", (self._run,)).fetchone()  # noqa: S608 - a constant
-            if found is not None:
-                self._finished = found[0] == _ALL_PARTS
-                return cast("int", found[0])
-        if self._settings.mode == "create" and self._has(self._table):
-            raise ValueError(
-                f"the database has a table {self._table!r} already: name another, or set 'mode' to 'append' or 'replace'"
-            )
-        with self._connection.transaction():
-            if marked:
-                execute(f"DELETE FROM {_MARKS} WHERE run = %s", (self._run,))  # noqa: S608
-            if self._beside != self._table:
-                execute(f"DROP TABLE IF EXISTS {_name(self._beside)}")
-        return 0
-
-    def add(self, number: int, content: bytes, /, *, columns: Sequence[str] | None) -> None:
-        """Write a part and its mark, in one transaction."""
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """See :class:`TableSink`."""
         with _told(self._path), self._connection.transaction():
-            self._mark(number + 1)
-            if columns is None:
-                return
-            kinds = kinds_of(columns)
-            self._make(kinds)
-            names = ", ".join(map(quoted, kinds))
-            with self._connection.cursor().copy(f"COPY {_name(self._beside)} ({names}) FROM STDIN") as copy:
-                copy.write(content)
+            yield
 
-    def finish(self) -> None:
-        """Give the table its name, or its rows to the one that is there, and mark that in the same transaction."""
-        if self._finished:
-            return
-        execute = self._connection.execute
-        with _told(self._path), self._connection.transaction():
-            if not self._made and self._settings.fields is not None and not self._has(self._beside):
-                types = self._settings.types
-                self._make({name: types.get(name, "") for name in self._settings.fields})
-            if self._beside != self._table and self._has(self._beside):
-                if self._has(self._table):
-                    names = ", ".join(map(quoted, self._columns_of(self._beside)))
-                    execute(f"DELETE FROM {_name(self._table)}")  # noqa: S608 - quoted
-                    execute(f"INSERT INTO {_name(self._table)} ({names}) SELECT {names} FROM {_name(self._beside)}")  # noqa: S608
-                    execute(f"DROP TABLE {_name(self._beside)}")
-                else:
-                    execute(f"ALTER TABLE {_name(self._beside)} RENAME TO {quoted(self._table.rpartition('.')[2])}")
-            elif self._beside != self._table and self._has(self._table):
-                execute(f"DELETE FROM {_name(self._table)}")  # noqa: S608 - no record came: none is what replaces them
-            self._mark(_ALL_PARTS)
-        self._finished = True
+    def named(self, table: str) -> str:
+        """See :class:`TableSink`."""
+        return _name(table)
 
-    def close(self) -> None:
-        """Let go of the connection; of a run that is finished, no mark is left."""
-        execute = self._connection.execute
-        try:
-            if self._finished:
-                with _told(self._path), self._connection.transaction():
-                    execute(f"DELETE FROM {_MARKS} WHERE run = %s", (self._run,))  # noqa: S608
-        finally:
-            self._connection.close()
+    def last_name(self, table: str) -> str:
+        """See :class:`TableSink`."""
+        return quoted(table.rpartition(".")[2])
 
-    def _has(self, table: str) -> bool:
+    def has(self, table: str) -> bool:
+        """See :class:`TableSink`."""
         found = self._connection.execute("SELECT to_regclass(%s)", (_name(table),)).fetchone()
         return found[0] is not None
 
-    def _columns_of(self, table: str) -> list[str]:
+    def columns_of(self, table: str) -> list[str]:
+        """See :class:`TableSink`."""
         cursor = self._connection.execute(f"SELECT * FROM {_name(table)} LIMIT 0")  # noqa: S608 - quoted
         return [column.name for column in cursor.description]
 
-    def _mark(self, parts: int) -> None:
-        execute = self._connection.execute
-        if not self._has(_MARKS):
-            execute(f"CREATE TABLE IF NOT EXISTS {_MARKS} (run text PRIMARY KEY, parts bigint NOT NULL)")
-        execute(
-            f"INSERT INTO {_MARKS} VALUES (%s, %s) ON CONFLICT (run) DO UPDATE SET parts = excluded.parts",  # noqa: S608
-            (self._run, parts),
-        )
+    def column(self, name: str, kind: str) -> str:
+        """See :class:`TableSink`."""
+        return f"{quoted(name)} {_SQL[kind]}"
 
-    def _make(self, kinds: Mapping[str, str]) -> None:
-        if not self._made and not self._has(self._beside):
-            columns = ", ".join(f"{quoted(name)} {_SQL[kind]}" for name, kind in kinds.items())
-            self._connection.execute(f"CREATE TABLE {_name(self._beside)} ({columns})")
-        self._made = True
+    def insert(self, table: str, columns: Sequence[str], content: bytes) -> None:
+        """See :class:`TableSink`."""
+        names = ", ".join(map(quoted, columns))
+        with self._connection.cursor().copy(f"COPY {_name(table)} ({names}) FROM STDIN") as copy:
+            copy.write(content)

@@ -18,15 +18,12 @@ from decimal import Decimal
 from typing import BinaryIO, Literal, cast
 from urllib.parse import quote
 
-from plugline.formats._sql import Columns, Row, TableWriter, json_text, kinds_of, quoted
-from plugline.records import Broken, Position, Reader, Record, Writer
+from plugline.formats._sql import MARKS, ROWS_A_BATCH, Columns, Row, Rows, TableSink, TableWriter, json_text, quoted
+from plugline.records import Broken, Reader, Record, Writer
 
 SUFFIXES = (".sqlite", ".sqlite3", ".db")
 
-_ROWS_A_BATCH = 2048
 _BUSY_SECONDS = 30.0
-_MARKS = "plugline_parts"
-_ALL_PARTS = 2**62  # of a run that is finished, and whose journal may be there still
 
 _Kind = Literal["str", "int", "float", "bool", "decimal", "date", "datetime", "time", "bytes", "json"]
 
@@ -131,7 +128,7 @@ def _table(connection: sqlite3.Connection, named: str | None) -> str:
     listed = connection.execute(
         "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') ORDER BY name"
     ).fetchall()
-    tables = [name for (name,) in listed if not name.startswith("sqlite_") and name != _MARKS]
+    tables = [name for (name,) in listed if not name.startswith("sqlite_") and name != MARKS]
     if named is None and len(tables) == 1:
         return cast("str", tables[0])
     if named in tables:
@@ -148,20 +145,6 @@ def _row_bounds(connection: sqlite3.Connection, table: str) -> tuple[int, int, i
         return None  # a view, or a table without row numbers
     low, high, rows = found
     return (low, high, rows) if isinstance(low, int) and isinstance(high, int) else None
-
-
-class _Batch:
-    """Some rows."""
-
-    __slots__ = ("_row", "raws")
-
-    def __init__(self, raws: list[object], row: int) -> None:
-        self.raws = raws
-        self._row = row
-
-    def position(self, index: int, /) -> Position:
-        """Count rows."""
-        return Position(row=self._row + index)
 
 
 class _Reader:
@@ -187,7 +170,7 @@ class _Reader:
                     raise ValueError(f"column {name!r} holds {value!r}: expected {kind}, as it is declared") from None
         return record
 
-    def batches(self, stream: BinaryIO, /) -> Iterator[_Batch]:
+    def batches(self, stream: BinaryIO, /) -> Iterator[Rows]:
         """Yield about 2,000 rows at a time; ``stream`` is what :meth:`Sqlite.open_source` gave.
 
         Raises:
@@ -201,11 +184,11 @@ class _Reader:
         except sqlite3.Error as error:
             raise ValueError(f"SQLite: {error}") from error
 
-    def _fetch(self, connection: sqlite3.Connection, cursor: sqlite3.Cursor) -> Iterator[_Batch]:
+    def _fetch(self, connection: sqlite3.Connection, cursor: sqlite3.Cursor) -> Iterator[Rows]:
         done = 0
         while True:
             try:
-                rows = cursor.fetchmany(_ROWS_A_BATCH)
+                rows = cursor.fetchmany(ROWS_A_BATCH)
             except sqlite3.OperationalError as error:
                 if "UTF-8" not in str(error) or connection.text_factory is not str:
                     raise
@@ -218,7 +201,7 @@ class _Reader:
             raws: list[object] = rows
             if connection.text_factory is not str:
                 raws = [_checked(row) for row in rows]
-            yield _Batch(raws, done + 1)
+            yield Rows(raws, done + 1)
             done += len(rows)
 
     def _select(self, connection: sqlite3.Connection, skipped: int) -> sqlite3.Cursor:
@@ -226,7 +209,7 @@ class _Reader:
         if settings.query is not None:
             cursor = connection.execute(settings.query)
             while skipped > 0:
-                skipped -= len(cursor.fetchmany(min(skipped, _ROWS_A_BATCH)))
+                skipped -= len(cursor.fetchmany(min(skipped, ROWS_A_BATCH)))
             return cursor
         table = _table(connection, settings.table)
         where, order = "", ""
@@ -408,11 +391,11 @@ def _rows_in(content: bytes) -> Iterator[list[Row]]:
         at += 8 + size
 
 
-class _Sink:
-    """One table of a database file, and the mark that says how many parts of the run it has.
+class _Sink(TableSink):
+    """See :class:`TableSink`."""
 
-    States: no table yet → rows come in → finished. Until then, the rows of ``create`` and ``replace`` are in a table beside.
-    """
+    in_order = " ORDER BY rowid"
+    keeps_marks = False
 
     @classmethod
     def open(cls, settings: Sqlite, path: str, run: str, *, resume: bool) -> "tuple[_Sink, int]":
@@ -428,109 +411,41 @@ class _Sink:
             raise
 
     def __init__(self, connection: sqlite3.Connection, settings: Sqlite, path: str, run: str) -> None:
-        self._connection = connection
-        self._settings = settings
+        super().__init__(connection, settings, settings.table or "records", run)
         self._path = path
-        self._run = run
-        self._table = settings.table or "records"
-        self._beside = self._table if settings.mode == "append" else f"{self._table}__plugline"
-        self._kinds: dict[str, str] | None = None
-        self._finished = False
 
-    def begin(self, *, resume: bool) -> int:
-        """Return how many parts there are already."""
-        execute = self._connection.execute
-        marked = self._has(_MARKS)
-        if resume and marked:
-            found = execute(f"SELECT parts FROM {_MARKS} WHERE run = ?", (self._run,)).fetchone()  # noqa: S608 - a constant
-            if found is not None:
-                self._finished = found[0] == _ALL_PARTS
-                return cast("int", found[0])
-        if self._settings.mode == "create" and self._has(self._table):
-            raise ValueError(
-                f"the database has a table {self._table!r} already: name another, or set 'mode' to 'append' or 'replace'"
-            )
-        with _transaction(self._connection):
-            if marked:
-                execute(f"DELETE FROM {_MARKS} WHERE run = ?", (self._run,))  # noqa: S608
-            if self._beside != self._table:
-                execute(f"DROP TABLE IF EXISTS {quoted(self._beside)}")
-        return 0
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """See :class:`TableSink`."""
+        with _told(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
 
-    def add(self, number: int, content: bytes, /, *, columns: Sequence[str] | None) -> None:
-        """Write a part and its mark, in one transaction."""
-        with _told(self._path), _transaction(self._connection):
-            self._mark(number + 1)
-            if columns is None:
-                return
-            self._make(kinds_of(columns))
-            kinds = cast("dict[str, str]", self._kinds)
-            names = ", ".join(map(quoted, kinds))
-            insert = f"INSERT INTO {quoted(self._beside)} ({names}) VALUES ({', '.join('?' * len(kinds))})"  # noqa: S608 - quoted
-            for rows in _rows_in(content):
-                self._connection.executemany(insert, rows)
+    def named(self, table: str) -> str:
+        """See :class:`TableSink`."""
+        return quoted(table)
 
-    def finish(self) -> None:
-        """Give the table its name, or its rows to the one that is there, and mark that in the same transaction."""
-        if self._finished:
-            return
-        execute = self._connection.execute
-        with _told(self._path), _transaction(self._connection):
-            if self._kinds is None and self._settings.fields is not None and not self._has(self._beside):
-                types = self._settings.types
-                self._make({name: types.get(name, "") for name in self._settings.fields})
-            if self._beside != self._table and self._has(self._beside):
-                if self._has(self._table):
-                    names = ", ".join(
-                        quoted(name) for _, name, *_ in execute(f"PRAGMA table_info({quoted(self._beside)})")
-                    )
-                    execute(f"DELETE FROM {quoted(self._table)}")  # noqa: S608 - quoted
-                    execute(
-                        f"INSERT INTO {quoted(self._table)} ({names}) "  # noqa: S608 - quoted
-                        f"SELECT {names} FROM {quoted(self._beside)} ORDER BY rowid"
-                    )
-                    execute(f"DROP TABLE {quoted(self._beside)}")
-                else:
-                    execute(f"ALTER TABLE {quoted(self._beside)} RENAME TO {quoted(self._table)}")
-            elif self._beside != self._table and self._has(self._table):
-                execute(f"DELETE FROM {quoted(self._table)}")  # noqa: S608 - no record came: none is what replaces them
-            self._mark(_ALL_PARTS)
-        self._finished = True
-
-    def close(self) -> None:
-        """Let go of the file; of a run that is finished, no mark is left."""
-        execute = self._connection.execute
-        try:
-            if self._finished:
-                with _told(self._path), _transaction(self._connection):
-                    execute(f"DELETE FROM {_MARKS} WHERE run = ?", (self._run,))  # noqa: S608
-                    if not execute(f"SELECT 1 FROM {_MARKS}").fetchone():  # noqa: S608
-                        execute(f"DROP TABLE {_MARKS}")
-        finally:
-            self._connection.close()
-
-    def _has(self, table: str) -> bool:
+    def has(self, table: str) -> bool:
+        """See :class:`TableSink`."""
         query = "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND lower(name) = lower(?)"
         return self._connection.execute(query, (table,)).fetchone() is not None
 
-    def _mark(self, parts: int) -> None:
-        self._connection.execute(f"CREATE TABLE IF NOT EXISTS {_MARKS} (run TEXT PRIMARY KEY, parts INTEGER NOT NULL)")
-        self._connection.execute(f"INSERT OR REPLACE INTO {_MARKS} VALUES (?, ?)", (self._run, parts))  # noqa: S608
+    def columns_of(self, table: str) -> list[str]:
+        """See :class:`TableSink`."""
+        return [name for _, name, *_ in self._connection.execute(f"PRAGMA table_info({quoted(table)})")]
 
-    def _make(self, kinds: dict[str, str]) -> None:
-        if self._kinds is None:
-            self._kinds = kinds
-            if not self._has(self._beside):
-                columns = ", ".join(f"{quoted(name)} {_SQL[kind]}".rstrip() for name, kind in kinds.items())
-                self._connection.execute(f"CREATE TABLE {quoted(self._beside)} ({columns})")
+    def column(self, name: str, kind: str) -> str:
+        """See :class:`TableSink`."""
+        return f"{quoted(name)} {_SQL[kind]}".rstrip()
 
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
+    def insert(self, table: str, columns: Sequence[str], content: bytes) -> None:
+        """See :class:`TableSink`."""
+        names = ", ".join(map(quoted, columns))
+        insert = f"INSERT INTO {quoted(table)} ({names}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - quoted
+        for rows in _rows_in(content):
+            self._connection.executemany(insert, rows)

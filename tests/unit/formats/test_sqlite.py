@@ -238,3 +238,11 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, str], said: s
         Sqlite(**settings)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="cannot be written to"):
         Sqlite(query="SELECT 1").writer()
+
+
+def test_a_table_whose_name_has_a_dot_keeps_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    written(Sqlite(table="of.2024"), str(path), [{"n": 1}])
+    written(Sqlite(table="of.2024", mode="replace"), str(path), [{"n": 2}])
+    assert rows(path, 'SELECT n FROM "of.2024"') == [(2,)]
+    assert rows(path, "SELECT name FROM sqlite_schema") == [("of.2024",)]
