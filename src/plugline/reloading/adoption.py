@@ -37,6 +37,7 @@ from plugline.reloading.living import (
     classes_in,
     count_functions,
     functions_elsewhere,
+    is_each_in_place,
     remember_elsewhere,
     suspended_on,
     threads_in,
@@ -262,7 +263,9 @@ class Adoption:
         classes = [new for _, new in self._classes]
         below = [one for new in classes for one in _unpaired(type.__subclasses__(new), self._canonical)]
         wanted = self._canonical_of_news()
-        replace_in_own(wanted, classes, [shadow.new for _, shadow in self._pairs])  # type: ignore[misc]
+        knowing = {part.name for part, shadow in self._pairs if "__class__" in (shadow.trace.words or ("__class__",))}
+        aware = [one for one in classes if one.__module__ in knowing]
+        replace_in_own(wanted, aware, [shadow.new for _, shadow in self._pairs])  # type: ignore[misc]
         spared = [
             *named,
             *self._classes,
@@ -313,6 +316,8 @@ class Adoption:
         values = list(old.values())
         for owner in classes_in(values, part.name):
             values += vars(owner).values()
+        if not part.trace.elsewhere and is_each_in_place(values, pairs):
+            return
         living = count_functions(values)
         direct = {id(value) for value in values}
         counts = Counter([id(function.__code__) for function, _ in living.values()])

@@ -27,6 +27,8 @@ class Comparison:
         edited: Of these, the ones that do something else now.
         unfit: Of these, the ``id`` of each old one that is on functions which the new one does not fit.
         bodies_only: Whether nothing but bodies of functions changed.
+        same_classes: Whether no class is defined in another way, bodies of its methods apart: of what is loaded only
+            constants of the module changed.
         added: Functions that only the new version has.
         removed: Functions that only the old version has.
     """
@@ -35,6 +37,7 @@ class Comparison:
     edited: list[tuple[CodeType, CodeType]] = field(default_factory=list)
     unfit: set[int] = field(default_factory=set)
     bodies_only: bool = True
+    same_classes: bool = True
     added: list[CodeType] = field(default_factory=list)
     removed: list[CodeType] = field(default_factory=list)
 
@@ -70,11 +73,12 @@ def is_function(code: CodeType) -> bool:
 
 
 def words_in(code: CodeType) -> frozenset[str]:
-    """Return the names that some code mentions, and the code in it."""
+    """Return the names that some code mentions, and the code in it; ``__class__`` where a method knows the class that it is in."""
     words: set[str] = set()
     pending = [code]
     for one in pending:
         words.update(one.co_names)
+        words.update(one.co_cellvars)
         constants = one.co_consts
         kinds = {*map(type, constants)}
         if tuple in kinds:
@@ -90,7 +94,7 @@ def _compare_bodies(old: CodeType, new: CodeType, comparison: Comparison) -> Non
     if old == new and _pair_alike(old, new, comparison):
         return
     if old.co_code != new.co_code or not _same_frame(old, new) or old.co_exceptiontable != new.co_exceptiontable:
-        comparison.bodies_only = False
+        comparison.bodies_only = comparison.same_classes = False
     _compare_constants(old, new, comparison, inside_function=False)
 
 
@@ -127,6 +131,7 @@ def _compare_constants(old: CodeType, new: CodeType, comparison: Comparison, *, 
     same = len(olds) == len(news) and all(map(_same_value, olds, news))
     if not same and not inside_function:
         comparison.bodies_only = False
+        comparison.same_classes &= old.co_name == "<module>"
     befores = [one for one in olds if type(one) is CodeType]
     afters = [one for one in news if type(one) is CodeType]
     if not befores and not afters:

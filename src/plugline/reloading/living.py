@@ -6,7 +6,18 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache, partial, partialmethod
 from sys import getrefcount
-from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, FunctionType, GeneratorType, MethodType
+from types import (
+    AsyncGeneratorType,
+    CodeType,
+    CoroutineType,
+    FrameType,
+    FunctionType,
+    GeneratorType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+)
 from typing import TypeAlias, cast
 from weakref import ref
 
@@ -39,6 +50,7 @@ def reachable_functions(values: Iterable[object]) -> Iterator[FunctionType]:
 
 
 _PLAIN = frozenset({str, bytes, int, float, bool, type(None), type, dict, list, tuple, set, frozenset})
+_NO_FUNCTIONS = _PLAIN | {FunctionType, ModuleType, GetSetDescriptorType, MemberDescriptorType}
 
 
 def _inside_other(value: object) -> Iterable[object]:
@@ -76,6 +88,29 @@ def count_functions(values: Iterable[object]) -> dict[int, tuple[FunctionType, i
             if function.__closure__ or function.__dict__:
                 pending += _inside_function(function)
     return found
+
+
+def is_each_in_place(values: Iterable[object], pairs: list[tuple[CodeType, CodeType]]) -> bool:
+    """Whether every function on the first code objects of some pairs is one of a module's or a class's own values.
+
+    Args:
+        values: Those; what a property is made of counts where nobody else has it. Where anything is wrapped it is no.
+        pairs: Each first one is held by these, and by the code that it stands in.
+    """
+    functions = [value for value in values if type(value) is FunctionType]
+    others = [value for value in values if type(value) not in _NO_FUNCTIONS]
+    if any(type(one) is not property or one.fset or one.fdel or type(one.fget) is not FunctionType for one in others):
+        return False
+    getters: list[FunctionType] = [one.fget for one in others]  # type: ignore[attr-defined]
+    others.clear()
+    # Held by the property, the list, the loop and the call.
+    if any(function.__closure__ or function.__dict__ for function in functions) or any(
+        getrefcount(one) > 4 or one.__closure__ for one in getters
+    ):
+        return False
+    known = {id(function.__code__) for function in (*functions, *getters)}
+    # By the loop and the call as well, and by the one function.
+    return not any(getrefcount(before) > 4 + (id(before) in known) for before, _ in pairs)
 
 
 def _functions_at(value: object) -> Iterator[FunctionType]:

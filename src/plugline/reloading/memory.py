@@ -264,9 +264,18 @@ def _hold(owner: type, offset: int, value: object) -> None:
 
 def clear_class(owner: type) -> None:
     """Let go of what a class holds, as the collector does with one that nobody has, so that it does not hold itself."""
-    forget_lookups(owner)
+    _modified(owner)
     _names_of(owner).clear()
-    _hold(owner, _MRO, ())
+    word = ctypes.c_size_t.from_address(id(owner) + _MRO)
+    before = word.value
+    _take_hold(())
+    word.value = id(())
+    _let_go(before)
+
+
+_modified = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("PyType_Modified", ctypes.pythonapi))
+_take_hold = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("Py_IncRef", ctypes.pythonapi))
+_let_go = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(("Py_DecRef", ctypes.pythonapi))
 
 
 def assign_class(value: object, kind: type) -> None:

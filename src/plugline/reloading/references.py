@@ -47,7 +47,13 @@ _FROZEN_BY_PYTHON = 1_000  # 3.12 sets some hundred objects aside when it starts
 def replace_in_own(
     wanted: dict[int, object], classes: Iterable[type], namespaces: Iterable[dict[object, object]]
 ) -> None:
-    """Let modules, and methods that know the class that they are in, hold other objects: most are held by nobody else."""
+    """Let modules, and methods that know the class that they are in, hold other objects: most are held by nobody else.
+
+    Args:
+        wanted: What to hold instead, by the ``id`` of what is held.
+        classes: Those in which there may be such methods.
+        namespaces: The names of the modules.
+    """
     for names in namespaces:
         _replace_in_dict(names, wanted)
     for owner in classes:

@@ -181,7 +181,9 @@ class Transaction:
             Differences(part.names, shadow.new, part.trace, part.comparison, shadow.kept) for part, shadow in pairs
         ]
         trial.look_at_what_is_in_force()
-        constructors = [constructors_of(part.names, part.name) for part in self._parts]
+        # Where no class is defined in another way, nor derives from what is, only a body can have changed what is constructed.
+        redefined = not all(part.comparison.same_classes for part in self._parts)
+        constructors = [constructors_of(part.names, part.name) if redefined else None for part in self._parts]
         untouched = [_untouched(shadow) for shadow in trial.shadows]
         adoption = Adoption(pairs, self._reach, self._young)
         adoption.commit(done)
