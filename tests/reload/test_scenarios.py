@@ -13,7 +13,8 @@ from typing import Protocol
 import pytest
 
 import tests.reload.rows_identity
-import tests.reload.rows_rest  # noqa: F401 - the two fill the table
+import tests.reload.rows_odd
+import tests.reload.rows_rest  # noqa: F401 - the three fill the table
 from plugline import Host
 from tests.reload.program import SOURCE
 from tests.reload.scenarios import ROWS, Row

@@ -12,6 +12,7 @@ The moves, in the order in which they are made, each of which can be undone unti
 
 import gc
 import sys
+from abc import ABCMeta
 from collections import Counter
 from sys import getrefcount
 from types import FunctionType, ModuleType
@@ -20,7 +21,17 @@ from weakref import ref
 
 from plugline.kinds import is_a
 from plugline.reloading import lines
-from plugline.reloading.classes import adopt, adopt_member, pair_classes, pair_members, resolved, same_shape, stranded
+from plugline.reloading.classes import (
+    adopt,
+    adopt_member,
+    keep_combined,
+    pair_classes,
+    pair_members,
+    registered_by_others,
+    resolved,
+    same_shape,
+    stranded,
+)
 from plugline.reloading.codes import left_behind, made_before
 from plugline.reloading.graft import (
     follow_cached,
@@ -46,7 +57,7 @@ from plugline.reloading.memory import assign_bases, clone_function, hide_stand_i
 from plugline.reloading.parts import Done, Part
 from plugline.reloading.plan import Plan
 from plugline.reloading.reach import Reach
-from plugline.reloading.references import Young, replace_everywhere, replace_in_own
+from plugline.reloading.references import Young, replace_everywhere, replace_in_own, weak_successors
 from plugline.reloading.registered import Owners, Settling
 from plugline.reloading.shadow import Shadow
 from plugline.reloading.succession import succeed_class
@@ -72,6 +83,7 @@ class Adoption:
         # What such a class still has is held by it as well.
         dismissed = [one for part, _ in pairs for held in part.trace.dismissed if (one := held()) is not None]
         self._twice = {id(value) for one in dismissed for value in vars(one).values()}
+        self._registered: list[tuple[type, type]] = []
         self._lost: list[str] = []
         self._cached: list[tuple[object, object]] = []
 
@@ -112,7 +124,7 @@ class Adoption:
             if self._transition is not None:
                 self._route_names(part, shadow, self._transition)
         for old, new in self._classes:
-            adopt(old, new, self.canonical, self._take_held, self._plan, self._transition)
+            adopt(old, new, self.canonical, self._take_held, self._take_wrapped, self._plan, self._transition)
         for old, new in self._successors:
             # Bound methods that somebody holds have the functions themselves.
             for name, value in vars(old).items():
@@ -137,6 +149,8 @@ class Adoption:
             for frame in calls_of(displaced.values()):
                 replace_called(frame, displaced)
         done.in_flight += map(told_frame, frames)
+        for owner, one in self._registered:
+            ABCMeta.register(owner, one)  # type: ignore[arg-type]
         for before, after in self._cached:
             lead_cached(before, getattr(after, "__wrapped__", None))
         for part, shadow in self._pairs:
@@ -180,6 +194,8 @@ class Adoption:
             for before, after in pair_members(old, new):
                 self._members.append((before, after))
                 self._put(before, after)
+            keep_combined(old, new)
+            self._registered += [(old, one) for one in registered_by_others(old, part.name)]
 
     def _put(self, old: object, new: object) -> None:
         self._canonical[id(new)] = old
@@ -246,15 +262,20 @@ class Adoption:
         held = {key for part, _ in self._pairs for key in part.trace.held}
         owners = Owners(names, classes, held)
         # What a module has made for itself it has made anew; what it shares with others it has still.
+        containers = self._reach.containers()
+        if not containers:
+            return []
         own = {id(one) for one in names} | Reach.containers_in(
             value
             for part, shadow in self._pairs
             for name, value in part.names.items()
             if shadow.new.get(name) is not value
         )
+        own -= Reach.containers_in(value for _, shadow in self._pairs for value in shadow.new.values())
+        own -= self._reach.of_others()
         plans = [
             Settling(registry, before, owners, self.canonical)
-            for registry, before in self._reach.containers()
+            for registry, before in containers
             if id(registry) not in own
         ]
         return [plan for plan in plans if plan]
@@ -262,6 +283,9 @@ class Adoption:
     def _replace_references(self, named: list[tuple[str, FunctionType, object]]) -> None:
         classes = [new for _, new in self._classes]
         below = [one for new in classes for one in _unpaired(type.__subclasses__(new), self._canonical)]
+        weak = weak_successors([(self._canonical[id(new)], new) for new in self._news])
+        for one, again in weak:
+            self._put(again, one)
         wanted = self._canonical_of_news()
         knowing = {part.name for part, shadow in self._pairs if "__class__" in (shadow.trace.words or ("__class__",))}
         aware = [one for one in classes if one.__module__ in knowing]
@@ -272,6 +296,8 @@ class Adoption:
             *self._members,
             *self._cached,
             *self._reach.copies(),
+            *weak,
+            weak,
             self._news,
             self._canonical,
             classes,
@@ -305,6 +331,13 @@ class Adoption:
             return True
         # Held by the class, the caller's variable, this parameter and the call.
         if getrefcount(old) <= 4 + (id(old) in self._twice):
+            return False
+        self._plan.exchange_functions(old, clone_function(new))
+        return True
+
+    def _take_wrapped(self, old: FunctionType, new: FunctionType) -> bool:
+        # Held by what it is in, two variables of the callers', this parameter and the call; and as one of a class.
+        if getrefcount(old) <= 5 + (id(old) in self._twice):
             return False
         self._plan.exchange_functions(old, clone_function(new))
         return True

@@ -95,6 +95,7 @@ def adopt(
     new: type,
     canonical: Callable[[object], object],
     take_function: Callable[[FunctionType, FunctionType], bool],
+    take_wrapped: Callable[[FunctionType, FunctionType], bool],
     plan: Plan,
     transition: Transition | None,
 ) -> None:
@@ -105,6 +106,7 @@ def adopt(
         new: Holds the definition; of no use to anybody afterwards.
         canonical: Tells what stands in the place of an object from now on.
         take_function: Gives an old function that somebody holds the content of the new one; false where nobody does.
+        take_wrapped: The same for a function in a class method or a static method.
         plan: Takes the changes. Making them raises ``TypeError`` where Python refuses the new bases or metaclass.
         transition: Where calls may be running that have to see the old definition.
     """
@@ -123,8 +125,7 @@ def adopt(
             continue
         if type(had) is FunctionType and type(value) is FunctionType and take_function(had, value):
             continue
-        if transition is not None:
-            _route(had, value, transition)
+        _follow_inside(had, value, take_wrapped, transition)
         plan.set_attribute(old, name, canonical(value))
     gone = before.keys() - after.keys() - _OWN
     for name in gone:
@@ -160,6 +161,20 @@ def stranded(before: dict[tuple[type, str], FunctionType]) -> Iterator[str]:
         # Held by the class that it is in, the dict, the loop and the call.
         if type(now) is FunctionType and now is not was and getrefcount(was) > 4:
             yield f"{owner.__qualname__}.{name} as others hold it"
+
+
+def _follow_inside(
+    had: object, value: object, take: Callable[[FunctionType, FunctionType], bool], transition: Transition | None
+) -> None:
+    if transition is not None:
+        _route(had, value, transition)
+        return
+    if type(value) is property or type(had) is not type(value):
+        return
+    before, _, _ = _functions(had)
+    after, _, _ = _functions(value)
+    if before is not None and after is not None and before is not had:
+        take(before, after)
 
 
 def _name_of(owner: type) -> str:
@@ -218,6 +233,16 @@ def _forget_answers(owner: type, plan: Plan) -> None:
     plan.add((_reset_caches, owner))
 
 
+def registered_by_others(owner: type, module: str) -> list[type]:
+    """Return the classes that are defined elsewhere and were registered with an abstract class of a module."""
+    if "_abc_impl" not in vars(owner):
+        return []
+    from _abc import _get_dump  # noqa: PLC0415 - as above
+
+    registered = [one() for one in _get_dump(owner)[0]]
+    return [one for one in registered if is_a(one, type) and one.__module__ != module]
+
+
 def pair_members(old: type, new: type) -> Iterator[tuple[object, object]]:
     """Yield old and new object of each member of an enumeration that both versions have."""
     olds, news = vars(old).get("_member_map_"), vars(new).get("_member_map_")
@@ -232,6 +257,19 @@ def pair_members(old: type, new: type) -> Iterator[tuple[object, object]]:
             continue
         done.add(id(before))
         yield before, member
+
+
+def keep_combined(old: type, new: type) -> None:
+    """Let a set of flags have the combinations that somebody has made of the flags of an older version."""
+    olds, news = vars(old).get("_value2member_map_"), vars(new).get("_value2member_map_")
+    flags = vars(new).get("_flag_mask_")
+    if is_a(olds, dict) and is_a(news, dict) and is_a(flags, int):
+        known = {id(one) for one in vars(old)["_member_map_"].values()}
+        news.update(
+            (value, one)
+            for value, one in olds.items()
+            if value not in news and id(one) not in known and is_a(value, int) and not value & ~flags
+        )
 
 
 def adopt_member(old: object, new: object, plan: Plan) -> None:

@@ -102,7 +102,9 @@ class Plan:
     @property
     def displaced(self) -> dict[int, FunctionType]:
         """Where the content of each function is that was exchanged, by the ``id`` of the function, until :meth:`drop`."""
-        return {id(one): other for one, other in self._exchanged}
+        return {
+            id(one): other for one, other in reversed(self._exchanged)
+        }  # the first exchange has what was there before
 
     def run(self) -> None:
         """Do all of it; what one of the calls raises passes, and then none was made."""

@@ -18,8 +18,12 @@ from plugline.reloading.codes import words_in
 from plugline.reloading.registered import Registry
 
 _MOST = 20_000  # objects; beyond it is data, not registries
+_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 _Cached = type(lru_cache(len))
 _PLAIN = frozenset({str, bytes, int, float, bool, type(None), complex, range, slice, type(Ellipsis)})
+
+
+_NO_CONTAINERS = _PLAIN | {FunctionType, ModuleType, property, staticmethod, classmethod}
 
 
 class _Slots:
@@ -199,16 +203,34 @@ class Reach:
         """Return the containers that could be registries, each with its copy from before."""
         return [(one, before) for one, before in self._copies if is_a(one, (dict, list, set, deque))]  # type: ignore[misc]
 
+    def of_others(self) -> set[int]:
+        """Return the ``id`` of each container that a module which is not replaced has as a variable."""
+        return {
+            id(value)
+            for names, _ in self._modules
+            if is_a(names, dict) and "__spec__" in names
+            for value in names.values()
+            if is_a(value, (dict, list, set, deque))
+        }
+
     @staticmethod
     def containers_in(values: Iterable[object]) -> set[int]:
-        """Return the ``id`` of each container among values, and in those."""
+        """Return the ``id`` of each container among values, in those, and in what instances hold."""
         found: set[int] = set()
-        pending = list(values)
-        while pending:
+        pending = [value for value in values if type(value) not in _NO_CONTAINERS]
+        while pending and len(found) < _MOST:
             value = pending.pop()
-            if is_a(value, (dict, list, set, deque, tuple)) and id(value) not in found:
+            if id(value) in found:
+                continue
+            if is_a(value, (dict, list, set, deque, tuple)):
                 found.add(id(value))
-                pending += value.values() if is_a(value, dict) else value
+                inside = value.values() if is_a(value, dict) else value
+                pending += [one for one in inside if type(one) not in _NO_CONTAINERS]
+            elif type(value).__flags__ & _HEAP and not is_a(value, (type, ModuleType)):
+                found.add(id(value))
+                attributes = attributes_of(value)
+                if attributes is not None:
+                    pending.append(attributes)
         return found
 
     def copies(self) -> list[object]:

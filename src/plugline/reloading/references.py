@@ -10,12 +10,15 @@ from collections import deque
 from collections.abc import Iterable
 from sys import getrefcount
 from types import CellType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
+from weakref import KeyedRef, getweakrefs, ref
 
 from plugline.kinds import honest, is_a
 from plugline.loading.traces import own_references
 from plugline.reloading.living import reachable_functions
 from plugline.reloading.memory import assign_class, replace_words
 from plugline.reloading.reach import attributes_of
+
+_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 
 
 class Young:
@@ -90,14 +93,46 @@ def replace_everywhere(
         return []
     spared_ids = {id(one) for one in spared} | {id(news), id(left), id(wanted)}
     for referrer in gc.get_referrers(*left):
-        if id(referrer) not in spared_ids:
+        if id(referrer) not in spared_ids and not _is_of_subclasses(referrer):
             replace_in(referrer, wanted)
     elsewhere = _held_elsewhere(left)
     if not elsewhere:
         return []
     young.end()
     registries = [one for one in gc.get_referrers(*elsewhere) if id(one) not in spared_ids and one is not elsewhere]
-    return [one for one in registries if replace_in(one, wanted)]
+    return [one for one in registries if not _is_of_subclasses(one) and replace_in(one, wanted)]
+
+
+def _is_of_subclasses(holder: object) -> bool:
+    """Whether it is the dict in which a class has the classes that derive from it: by address, weakly."""
+    if type(holder) is not dict or not holder:
+        return False
+    key, value = next(iter(holder.items()))
+    return type(key) is int and type(value) is ref and (value() is None or id(value()) == key)
+
+
+def weak_successors(pairs: Iterable[tuple[object, object]]) -> list[tuple[object, object]]:
+    """Return the weak references that somebody has to objects that are not taken, each with one to what is.
+
+    Args:
+        pairs: Old and new objects, of which the old ones are what everybody holds.
+    """
+    found: list[tuple[object, object]] = []
+    for old, new in pairs:
+        # Each of its bases knows a class by the one that has no callback.
+        known = len(new.__bases__) if is_a(new, type) else 0
+        for one in getweakrefs(new):
+            # Held by the list, the loop and the call, too.
+            if one.__callback__ is None and getrefcount(one) <= 3 + known:
+                continue
+            again: object
+            if type(one) is KeyedRef:
+                again = KeyedRef(old, one.__callback__, one.key)
+            else:
+                again = type(one)(old, one.__callback__) if type(one) is ref else None
+            if again is not None:
+                found.append((one, again))
+    return found
 
 
 def _held_by_classes(news: list[object]) -> dict[int, int]:
@@ -129,6 +164,8 @@ def _held_elsewhere(values: list[object]) -> list[object]:
 def replace_in(holder: object, wanted: dict[int, object]) -> bool:
     """Let one object hold others instead. Returns whether it held any, and now does not."""
     instance = holder
+    if type(holder).__flags__ & _HEAP:
+        _replace_class(holder, wanted)
     holder = honest(holder)
     match holder:
         case dict():
@@ -152,6 +189,14 @@ def replace_in(holder: object, wanted: dict[int, object]) -> bool:
             return False
         case _:
             return _replace_in_instance(instance, wanted)
+
+
+def _replace_class(holder: object, wanted: dict[int, object]) -> None:
+    kind = wanted.get(id(type(holder)))
+    if is_a(kind, type):
+        assign_class(holder, kind)
+    if is_a(holder, (dict, list, set, tuple, deque)):  # of other instances the attributes are looked at apart
+        _replace_in_dict(attributes_of(holder) or {}, wanted)
 
 
 def _replace_in_dict(holder: dict[object, object], wanted: dict[int, object]) -> bool:
@@ -221,10 +266,7 @@ def _is_in(key: tuple[object, ...], owner: dict[object, object] | set[object]) -
 
 
 def _replace_in_instance(holder: object, wanted: dict[int, object]) -> bool:
-    kind = wanted.get(id(type(holder)))
-    if is_a(kind, type):
-        assign_class(holder, kind)
     attributes = attributes_of(holder)
     changed = attributes is not None and _replace_in_dict(attributes, wanted)
     # Its fixed part: what slots and objects that are written in C hold. The word of the class is not in it.
-    return replace_words(holder, wanted) > 0 or changed or kind is not None
+    return replace_words(holder, wanted) > 0 or changed
