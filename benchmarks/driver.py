@@ -2,8 +2,9 @@
 
 All that it does for a split is there: cutting, sending, taking, the journal, progress. The engine is simulated and runs nothing:
 each part comes back at once, empty (``gathered``), or as a small file of an output in parts (``in parts``). So what is measured is
-the floor of every engine; what Dask, Ray and Spark add to it is measured by ``engines.py``.
-Run: ``python benchmarks/driver.py [SPLITS]``; 100,000 by default.
+the floor of every engine. With the names of engines, those run instead, on a cluster of this machine: each split is one record then,
+which is read and written, and what the engine's client, and Dask's scheduler, do in the driver's process is counted with it.
+Run: ``python benchmarks/driver.py [SPLITS] [ENGINE ...]``; 100,000 by default.
 """
 
 import json
@@ -71,12 +72,13 @@ path = "out.ndjson"
 parts = {parts}
 
 [run]
-engine = "simulated"
+engine = "{engine}"
 split_bytes = {split_bytes}
+processes = 2
 """
 
 
-def measure(folder: Path, splits: int, *, parts: bool) -> dict[str, list[float]]:
+def measure(folder: Path, splits: int, *, parts: bool, engine: str = "simulated") -> dict[str, list[float]]:
     """Run a pipeline of so many splits in a process of its own.
 
     Returns:
@@ -86,7 +88,7 @@ def measure(folder: Path, splits: int, *, parts: bool) -> dict[str, list[float]]
     (folder / "plugins" / "simulated.py").write_text(_ENGINE, encoding="utf-8")
     pipeline = folder / "pipeline.toml"
     pipeline.write_text(
-        _PIPELINE.format(parts="true" if parts else "false", split_bytes=_SPLIT_BYTES), encoding="utf-8"
+        _PIPELINE.format(parts="true" if parts else "false", split_bytes=_SPLIT_BYTES, engine=engine), encoding="utf-8"
     )
     _write_input(folder / "in.ndjson", splits)
     command = [sys.executable, __file__, "--child", str(pipeline), str(splits)]
@@ -157,10 +159,14 @@ def _verdict(*, holds: bool) -> str:
 
 
 def main(argv: list[str]) -> int:
-    splits = int(argv[0]) if argv else 100_000
+    engines = [word for word in argv if not word.isdecimal()]
+    splits = next((int(word) for word in argv if word.isdecimal()), 100_000)
     print(f"driver: {machine_label()}, at most {_MOST_SECONDS * 1e3:.0f} ms a split, {_MOST_LATER} later, 8 MiB more")
     held = []
-    for name, parts in (("gathered", False), ("in parts", True)):
+    for engine in engines:
+        with tempfile.TemporaryDirectory() as folder:
+            held.append(_told(engine, measure(Path(folder), splits, parts=False, engine=engine), splits))
+    for name, parts in (("gathered", False), ("in parts", True)) if not engines else ():
         with tempfile.TemporaryDirectory() as folder:
             held.append(_told(name, measure(Path(folder), splits, parts=parts), splits))
     return 0 if all(held) else 1

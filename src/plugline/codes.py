@@ -400,7 +400,7 @@ CODES = {
     "R106": Code(
         "an engine failed",
         "It raised, or did not give back the part of every split in order; or its cluster went away. The run stopped; its output is not in place.",
-        "Go on with --resume, on the same engine once it is well, or on another one (--engine). Tell the engine's author if it is to blame.",
+        "Mend what it says, or choose another engine (--engine): --resume goes on from what was done, on any of them.",
     ),
     "R110": Code(
         "a run was interrupted",

@@ -334,6 +334,19 @@ _MOST_TASK_BYTES = 16 * 2**20
 _TASK_SECONDS = 0.25  # fifty times what a task costs Dask
 
 
+def check_settings(processes: int, patience_seconds: float) -> None:
+    """Refuse settings that no engine can work with.
+
+    Raises:
+        ValueError: One of them is out of its range.
+    """
+    if processes < 0:
+        message = f"{processes} is not a number of processes, expected 0, for one a processor, or more"
+        raise ValueError(message)
+    if not patience_seconds > 0:
+        raise ValueError(f"{patience_seconds:g} seconds is no time to wait, expected patience_seconds above 0")
+
+
 def processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -46,7 +46,12 @@ class Dask:
     streaming: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        """Nothing is started yet. The cluster and where its dashboard is are kept from run to run, until it is closed."""
+        """Nothing is started yet. The cluster and where its dashboard is are kept from run to run, until it is closed.
+
+        Raises:
+            ValueError: A setting is out of its range.
+        """
+        _remote.check_settings(self.processes, self.patience_seconds)
         self.dashboard_url: str | None = None
         self._stack = ExitStack()
         self._client: Any = None
@@ -98,6 +103,9 @@ class Dask:
                     place, timeout=self.patience_seconds, set_as_default=False, direct_to_workers=not self.address
                 )
             )
+        except ValueError as error:
+            message = f"{self.address!r} is no address of a scheduler, expected tcp://HOST:PORT: {error}"
+            raise ConnectionError(message) from error
         except (OSError, TimeoutError) as error:
             message = f"no scheduler answers at {self.address}; is it running, and the address right?"
             raise ConnectionError(message) from error

@@ -25,6 +25,16 @@ class Local:
 
     streaming: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        """Refuse what would be waited for without end.
+
+        Raises:
+            ValueError: There can be no such number of processes.
+        """
+        if self.processes < 0:
+            message = f"{self.processes} is not a number of processes, expected 0, for one a processor, or more"
+            raise ValueError(message)
+
     def run(self, runner: SplitRunner, splits: Iterable[Split | None], /) -> Iterator[Part]:
         """Yield the part of each split."""
         if self.processes == 1 or not hasattr(os, "fork"):

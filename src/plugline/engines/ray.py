@@ -47,7 +47,12 @@ class Ray:
     streaming: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        """Nothing is started yet. The cluster and where its dashboard is are kept from run to run, until it is closed."""
+        """Nothing is started yet. The cluster and where its dashboard is are kept from run to run, until it is closed.
+
+        Raises:
+            ValueError: A setting is out of its range.
+        """
+        _remote.check_settings(self.processes, self.patience_seconds)
         self.dashboard_url: str | None = None
         self._client: Client | None = None
 

@@ -52,7 +52,14 @@ class Spark:
     streaming: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        """Nothing is started yet. The cluster and where its dashboard is are kept from run to run, until it is closed."""
+        """Nothing is started yet. The cluster and where its dashboard is are kept from run to run, until it is closed.
+
+        Raises:
+            ValueError: A setting is out of its range.
+        """
+        _remote.check_settings(self.processes, self.patience_seconds)
+        if self.tasks_a_job < 1:
+            raise ValueError(f"{self.tasks_a_job} tasks are no job, expected tasks_a_job of 1 or more")
         self.dashboard_url: str | None = None
         self._stack = ExitStack()
         self._context: Any = None
@@ -148,6 +155,7 @@ class Spark:
             os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
             settings = settings.set("spark.driver.host", "127.0.0.1").set("spark.ui.port", "0")
             settings = settings.set("spark.ui.enabled", "true" if self.dashboard else "false")
+            settings = settings.set("spark.driver.extraJavaOptions", _JAVA_OPTIONS)
         handler = signal.getsignal(signal.SIGINT)
         context = pyspark.SparkContext(conf=settings)
         with suppress(ValueError, TypeError):  # not in the main thread, where Spark has not set its own either
@@ -159,6 +167,10 @@ class Spark:
             with suppress(Exception):  # it may have gone before
                 context.stop()
             _end_java(pyspark.SparkContext)
+
+
+# Java only gives out tasks here: compiling itself thoroughly and collecting on all processors took more than half of what it did.
+_JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 def _groups(left: _remote.Splits, most: int) -> list[list[Split]]:
