@@ -179,10 +179,12 @@ class Update:
             for candidate in candidates:
                 row = self._index.rows.get(candidate.entry)
                 status, owners = _status_of_plain(candidate)
-                if row is not None and row[MODIFIED : INODE + 1] == status and not _renamed(row, candidate):
-                    rows[candidate.entry] = known = _owned(row, owners)
-                    self.changed |= known is not row
-                    continue
+                if row is not None and row[MODIFIED : INODE + 1] == status:
+                    rest = rest_of(row)
+                    if not _renamed(rest, candidate):
+                        rows[candidate.entry] = known = _owned(row, rest, owners)
+                        self.changed |= known is not row
+                        continue
                 began = monotonic_seconds()
                 read = self._reread(candidate, row, settled(status, self._began), owners, warned)  # type: ignore[arg-type]
                 self._index.read_seconds[candidate.entry] = monotonic_seconds() - began
@@ -210,8 +212,9 @@ class Update:
         if isinstance(source, Finding):
             return _Fresh(candidate, UNSETTLED, (), b"", Read(None, (source,)), None, None)
         digest = digest_of(source.content)
-        if row is not None and not _renamed(row, candidate) and rest_of(row).digest == digest:
-            return _owned((row[ENTRY], *status, *row[NAME:]), owners)
+        rest = rest_of(row) if row is not None else None
+        if row is not None and rest is not None and not _renamed(rest, candidate) and rest.digest == digest:
+            return _owned((row[ENTRY], *status, *row[NAME:]), rest, owners)
         reading = read_compiled(candidate, source, digest, warned)
         return _Fresh(candidate, status, owners, digest, reading.read, reading, source)
 
@@ -319,14 +322,12 @@ def _passing(verdict: Verdict) -> Verdict:
     return Verdict(verdict.findings, verdict.warnings, verdict.parts, lasting=False)
 
 
-def _renamed(row: Row, candidate: FileCandidate) -> bool:
-    rest = rest_of(row)
+def _renamed(rest: Rest, candidate: FileCandidate) -> bool:
     return (rest.name, rest.module) != (candidate.name, candidate.module)
 
 
-def _owned(row: Row, owners: Owners) -> Row:
+def _owned(row: Row, rest: Rest, owners: Owners) -> Row:
     """Return a row of a file that belongs to these: what hosts made of it when it belonged to others is forgotten."""
-    rest = rest_of(row)
     if rest.owners == owners:
         return row
     rest.owners = owners

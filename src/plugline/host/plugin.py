@@ -172,6 +172,8 @@ class Plugin(Generic[T_co]):
     @property
     def state(self) -> State:
         """Where in its life it is."""
+        if self._outcome is None and self._aside is None and self._history is None:
+            return "found"  # as a listing finds a thousand of them
         aside = self._set_aside
         if aside is not None:
             return aside.state
