@@ -150,10 +150,10 @@ class Bundle:
         """Return outline, code and source of an entry, ``None`` on any doubt about the first two."""
         offset, length = where
         parts = _parts(self._whole[offset : offset + length], digest, length)
-        if parts is None:
-            parts = _parts(memoryview(self._read(offset, length)), digest, length)
         if parts is None and self._held is not None:
             parts = _parts(memoryview(read_at(self._held, offset, length)), digest, length)
+        if parts is None:
+            parts = _parts(memoryview(self._read(offset, length)), digest, length)
         return parts
 
     def _read(self, offset: int, length: int | None) -> bytes:

@@ -395,10 +395,11 @@ class Loader:
         digest, where = running_part(ran)[1:3] if isinstance(ran, tuple) else (ran, None)
         if index is None or not isinstance(digest, bytes):
             return None
+        remembered = index.find_source(digest, relative, where)
+        if remembered is not None:
+            return remembered
         found = namespace.tree.read(relative)
-        if isinstance(found, SourceFile) and digest_of(found.content) == digest:
-            return found.content
-        return index.find_source(digest, relative, where)
+        return found.content if isinstance(found, SourceFile) and digest_of(found.content) == digest else None
 
     def recall(self, namespace: Namespace, relative: str, ran: object) -> CodeType | None:
         """See :class:`plugline.loading.namespace.Provider`: what was run is known by its row."""

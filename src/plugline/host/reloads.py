@@ -71,7 +71,7 @@ def private_modules(loader: Loader) -> dict[str, ModuleType]:
         if (
             isinstance(module, ModuleType)
             and isinstance(maker, PrivateLoader)
-            and maker.trace is not None
+            and maker.has_run
             and loader.serves(maker.namespace)
         ):
             found[name] = module

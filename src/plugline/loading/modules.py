@@ -50,7 +50,7 @@ def has_failed(module: object) -> bool:
     """Whether a private module was being run by another thread, which took it out of ``sys.modules`` when that failed."""
     if not issubclass(type(module), ModuleType) or is_initializing(module):
         return False
-    return getattr(_attributes_of(module).get("__loader__"), "trace", module) is None
+    return getattr(_attributes_of(module).get("__loader__"), "has_run", True) is False
 
 
 _attributes_of: Callable[[object], dict[str, object]] = vars(ModuleType)["__dict__"].__get__

@@ -243,6 +243,11 @@ class PrivateLoader:
     def trace(self, trace: Trace) -> None:
         self._trace = trace
 
+    @property
+    def has_run(self) -> bool:
+        """Whether it has run to its end."""
+        return self._trace is not None
+
     def _find_trace(self) -> Trace | None:
         return None
 
@@ -323,6 +328,11 @@ class InertLoader(PrivateLoader):
 
     def __del__(self) -> None:
         forget_functions(self.functions)
+
+    @property
+    def has_run(self) -> bool:
+        """See :class:`PrivateLoader`."""
+        return self.began > 0
 
     def _find_trace(self) -> Trace | None:
         if not self.began:
