@@ -44,7 +44,8 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 
 def manage(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], "HOME": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    environment = {**kept, "HOME": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "manage.py", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=site, env=environment)
 
@@ -104,6 +105,31 @@ def test_an_app_of_ones_own_has_all_that_an_app_has(site: Path) -> None:
     assert "<li>milk</li>" in shown
 
 
+def test_a_site_that_has_not_changed_runs_its_apps_without_a_host_and_sees_what_changes(site: Path) -> None:
+    settings = site / "site0" / "settings.py"
+    later = "import time\nreal = time.time_ns\ntime.time_ns = lambda: real() + 3_000_000_000  # all counts as old\n"
+    settings.write_text(later + settings.read_text())
+    write(site / "plugins" / "notes", NOTES)
+    ask = ("shell", "-v", "0", "-c", "import sys; print('plugline.host.host' in sys.modules)")
+    assert "no issues" in managed(site, "check")
+    assert "False" in managed(site, *ask)
+    assert "no issues" in managed(site, "check")
+    managed(site, "makemigrations", "notes")
+    managed(site, "migrate")
+    assert "noted" in managed(site, "note", "milk")
+    assert "noted" in managed(site, "note", "bread")
+    assert "False" in managed(site, *ask)
+    tested = managed(site, "test", "notes")
+    assert re.search(r"Ran 1 test .*\n\nOK", tested, re.DOTALL)
+    models = site / "plugins" / "notes" / "models.py"
+    models.write_text(models.read_text() + "1 / 0\n")
+    assert re.search(r"P402\) \S*notes/models\.py:9: app 'notes' raised ZeroDivisionError", managed(site, "check"))
+    models.write_text(models.read_text().removesuffix("1 / 0\n"))
+    assert "no issues" in managed(site, "check")
+    (site / "plugins" / "notes" / "urls.py").chmod(0o666)
+    assert re.search(r"T101\) \S*notes/urls\.py: this file can be written to by all users", managed(site, "check"))
+
+
 BROKEN = {
     "in_init/__init__.py": "import sys\nsys.exit(3)\n",
     "in_syntax/__init__.py": "def f(:\n",
@@ -116,6 +142,13 @@ BROKEN = {
     "    def ready(self):\n        raise KeyError('ready')\n",
     "in_urls/__init__.py": "",
     "in_urls/urls.py": "urlpatterns = [nothing]\n",
+    "in_call/__init__.py": "",
+    "in_call/urls.py": "from django.urls import path\n\nurlpatterns = [path('wrong', 5)]\n",
+    "in_views/__init__.py": "",
+    "in_views/urls.py": "from . import views\n",
+    "in_views/views.py": "\n\ndef view(:\n",
+    "in_owner/__init__.py": "",
+    "in_owner/urls.py": "urlpatterns = []\n",
     "in_migrations/__init__.py": "",
     "in_migrations/models.py": "",
     "in_migrations/migrations/__init__.py": "",
@@ -128,6 +161,7 @@ BROKEN = {
 
 def test_broken_apps_are_warnings_and_the_site_runs(site: Path) -> None:
     write(site / "plugins", BROKEN)
+    (site / "plugins" / "in_owner" / "urls.py").chmod(0o666)
     checked = managed(site, "check")
     for where, code in {
         "in_init/__init__.py:2": "P302",
@@ -136,12 +170,22 @@ def test_broken_apps_are_warnings_and_the_site_runs(site: Path) -> None:
         "in_models/models.py:6": "P402",
         "in_ready/apps.py:7": "P402",
         "in_urls/urls.py:1": "P402",
+        "in_call/urls.py:3": "P402",
+        "in_views/views.py:3": "P402",
+        "in_owner/urls.py": "T101",
         "in_migrations/migrations/0001_initial.py:1": "P402",
         "decimal/__init__.py": "P400",
         "labelled/__init__.py": "P402",
     }.items():
         assert re.search(rf"\(plugline\.{code}\) \S*plugins/{re.escape(where)}[:\s]", checked), where
-    assert "9 issues (0 silenced)" in checked
+    assert "12 issues (0 silenced)" in checked
+    ours_first = (
+        "from django.core import checks; from django.core.checks.registry import registry; "
+        "known = registry.registered_checks; "
+        "registry.registered_checks = sorted(known, key=lambda one: not one.__module__.startswith('plugline')); "
+        "print('found', len(checks.run_checks()))"
+    )
+    assert "found 12" in managed(site, "shell", "-v", "0", "-c", ours_first)
     managed(site, "migrate")
     managed(site, "makemigrations", "--check", "--dry-run")
     assert "Half" not in managed(

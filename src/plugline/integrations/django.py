@@ -17,6 +17,7 @@ be imported stays installed, without models; what runs in its ``ready()`` before
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -25,7 +26,7 @@ from django.apps import AppConfig
 from django.apps import apps as registry
 from django.conf import settings
 from django.core import checks
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, get_resolver, include, path
 
 from plugline.findings import Finding, Place
 from plugline.integrations.top_level import TopLevel
@@ -81,16 +82,34 @@ class _Site:
         try:
             action()
         except BaseException as error:
-            from plugline.blame import describe_error, users_own_interrupt  # noqa: PLC0415 - few apps fail
+            from plugline.blame import users_own_interrupt  # noqa: PLC0415 - few apps fail
 
             if users_own_interrupt(error):
                 raise
-            text = describe_error(error, os.path.dirname(file))
-            shown = Place(text.path or file, text.line)
-            message = f"app {name!r} raised {text.said} {when}"
-            self._findings.append(Finding("P402", message, shown))
+            self._findings += _findings_of(error, file, name, when)
             return False
         return True
+
+
+def _findings_of(error: BaseException, file: str, name: str, when: str) -> Sequence[Finding]:
+    from plugline.blame import describe_error, traceback_of  # noqa: PLC0415 - few apps fail
+    from plugline.errors import PluginRejected  # noqa: PLC0415 - likewise
+
+    if isinstance(error, PluginRejected):
+        return error.findings  # a module of it may not be run
+    folder = os.path.join(os.path.dirname(file), "")
+    is_package = os.path.basename(file) == "__init__.py"
+    # The deepest line of the app's own, even where it called Django with what that does not take.
+    deepest, entry = file, traceback_of(error)
+    while entry is not None:
+        path = entry.tb_frame.f_code.co_filename
+        deepest = path if is_package and path.startswith(folder) else deepest
+        entry = entry.tb_next
+    text = describe_error(error, deepest)
+    place = Place(file) if text.path != deepest else Place(deepest, text.line)
+    if isinstance(error, SyntaxError) and isinstance(error.filename, str) and error.filename.startswith(folder):
+        place = Place(error.filename, error.lineno)
+    return [Finding("P402", f"app {name!r} raised {text.said} {when}", place)]
 
 
 _site = _Site()
@@ -194,7 +213,11 @@ def _has(name: str, module: str) -> bool:
 
 
 def _check(app_configs: Sequence[AppConfig] | None, **keywords: object) -> list[checks.CheckMessage]:
-    """Say what is wrong with dropped apps. Looks at their migrations too, before Django does."""
+    """Say what is wrong with dropped apps. Looks at their URLs and migrations too, before Django does."""
+    if getattr(settings, "ROOT_URLCONF", None):
+        # Checks are run in no order; what is wrong with the site's own URLs is told by Django's.
+        with suppress(Exception):
+            _ = get_resolver().url_patterns
     for name in _site.files:
         config = _config_of(name)
         if config is not None and name not in _site.broken and not _has_good_migrations(name):
