@@ -131,6 +131,20 @@ def test_broken_files_are_told_at_the_top_and_the_tests_run(project: Path) -> No
     assert "1 passed" in done.stdout
 
 
+def test_what_is_wrong_is_told_where_the_top_is_left_out_too(project: Path) -> None:
+    (project / "plugins" / "broken.py").write_text("def f(:\n")
+    done = run(project, *OURS, "-q", "-k", "mock")
+    assert done.returncode == 0
+    assert len(re.findall(r"left out: error\[P106\] \S*plugins/broken\.py:1:7", done.stdout)) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file to another user")
+def test_what_is_only_warned_of_is_told(project: Path) -> None:
+    (project / "plugins" / "mine.py").write_text("")
+    os.chown(project / "plugins" / "mine.py", 65534, 65534)
+    assert re.search(r"warning\[T103\] \S*plugins/mine\.py: this file belongs to", run(project, *OURS).stdout)
+
+
 def test_an_assertion_in_a_dropped_plugin_shows_its_values(project: Path) -> None:
     (project / "plugins" / "checking.py").write_text(
         "import pytest\n\n@pytest.fixture\ndef check():\n    def check(a, b):\n        assert a == b\n    return check\n"

@@ -206,9 +206,20 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     lines = [
         f"plugline: {', '.join(folders.used) or 'no plugins'} from {', '.join(map(os.path.relpath, folders.hosts))}"
     ]
-    for finding in folders.findings:
-        lines += [f"warning: a plugin is left out: {finding}"]
-    return lines
+    return [*lines, *_told(folders)]
+
+
+def _told(folders: _Folders) -> list[str]:
+    """Return what is wrong with plugins that are not used, and what is to be told of those that are."""
+    warnings = [finding for host in folders.hosts.values() for plugin in host for finding in plugin.warnings]
+    return [*(f"warning: a plugin is left out: {finding}" for finding in folders.findings), *map(str, warnings)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say the same at the end where ``-q`` has left out the top."""
+    if config.get_verbosity() < 0:
+        for told in _told(_folders_of(config)):
+            terminalreporter.write_line(told)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
