@@ -8,7 +8,7 @@ Invariants that the tests name by their numbers:
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
 from io import BytesIO
@@ -148,6 +148,7 @@ class Committer:
         resume: bool,
         ordered: bool,
         follows: bool = False,
+        takes_edits: bool = False,
     ) -> None:
         """Nothing is opened yet.
 
@@ -158,8 +159,10 @@ class Committer:
             resume: Whether to go on with one that was not finished, if there is one.
             ordered: Whether parts come in the order of the splits.
             follows: Whether there is no end: output and dead letters are written in their places as it goes.
+            takes_edits: Whether to go on also where plugins of steps were edited since: see :attr:`edited`.
         """
         self._follows = follows
+        self._takes_edits = takes_edits
         self._plan = plan
         self._form = bound.writer
         self._identity = dict(identity)
@@ -181,6 +184,7 @@ class Committer:
         self._ending = False  # all is written, and only to be put in place
         self._ended = False
         self.resumed_parts = 0
+        self.edited: frozenset[int] = frozenset()  # the numbers of the steps, of a run that is gone on with
         self.discarded_parts = 0
         self.done = Done()
         self.slowest: list[SlowRecord] = []
@@ -311,24 +315,38 @@ class Committer:
             self._goes_on = True
             # Without power, what had not been brought to disk may be missing, whatever the journal says.
             known = whole if machine == machine_start() else trusted
-            self._refuse_differences(
-                next((told for end, told in reversed(identities) if end <= known), identities[0][1])
-            )
+            was = next((told for end, told in reversed(identities) if end <= known), identities[0][1])
+            edited = self._refuse_differences(was)
             self._named = identities[0][1]
             self._go_on(journal, known)
+            if self.done.parts and not self._ending:
+                self._refuse_mixture(edited)
+                self.edited = edited
         if not self.done.parts:
             journal.cut(0)
             journal.append({"journal": 1, "machine": machine_start(), "identity": self._identity})
         elif machine != machine_start():
             journal.append({"machine": machine_start()})
 
-    def _refuse_differences(self, identity: Mapping[str, object]) -> None:
+    def _refuse_differences(self, identity: Mapping[str, object]) -> frozenset[int]:
+        """Refuse to go on with what is not the same. Returns the numbers of the steps whose plugins were edited, and are taken."""
         differences = _differences(identity, self._identity)
-        if differences:
-            place = self._plan.config.place(("sink", "path"))
-            message = f"the run that was not finished cannot be gone on with: {'; '.join(differences)}"
-            hint = "run it without --resume to begin anew, or put back what it was"
-            raise ConfigurationError([Finding("C113", message, place, hint)])
+        edited = _edited_steps(identity, self._identity)
+        if not differences or (self._takes_edits and len(edited) == len(differences)):
+            return edited
+        hint = "run it without --resume to begin anew, or put back what it was"
+        if len(edited) == len(differences) and not self._follows:
+            hint += "; or go on with the plugin as it is now, from where the run ended, with --resume --watch"
+        raise self._not_gone_on_with("; ".join(differences), hint)
+
+    def _refuse_mixture(self, edited: Collection[int]) -> None:
+        if edited and any(index >= self.done.mark.index for index in self._content_done):
+            reason = "a step was edited, and some of what comes after the last record in order was made before that"
+            raise self._not_gone_on_with(reason, "run it without --resume to begin anew, or put back what it was")
+
+    def _not_gone_on_with(self, reason: str, hint: str) -> ConfigurationError:
+        message = f"the run that was not finished cannot be gone on with: {reason}"
+        return ConfigurationError([Finding("C113", message, self._plan.config.place(("sink", "path")), hint)])
 
     def _go_on(self, journal: Journal, end: int) -> None:
         """Take up what was done up to a byte of the journal."""
@@ -748,6 +766,17 @@ def _sums(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]
 def _read_all(path: str) -> list[bytes]:
     with open(path, "rb") as file:
         return [*iter(lambda: file.read(_COPIED_BYTES), b"")]
+
+
+def _edited_steps(was: Mapping[str, object], now: Mapping[str, object]) -> frozenset[int]:
+    """Return the numbers of the steps of which nothing is another than the bytes of the plugin."""
+    found = set()
+    for key, value in now.items():
+        match key.split(" "), was.get(key), value:
+            case ["step", number, *_], [name, before, *settings], [other, after, *others]:
+                if before != after and (name, settings) == (other, others):
+                    found.add(int(number))
+    return frozenset(found)
 
 
 def _differences(was: Mapping[str, object], now: Mapping[str, object]) -> list[str]:

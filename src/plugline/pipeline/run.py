@@ -17,7 +17,7 @@ from plugline.pipeline.cutting import Cut, Input, Mark
 from plugline.pipeline.parts import Committer
 from plugline.pipeline.plan import Plan, PluginUse
 from plugline.pipeline.remote import without_secret
-from plugline.pipeline.report import RunReport, added, tallied
+from plugline.pipeline.report import RunReport, Swap, added, tallied
 from plugline.pipeline.split import Progress, ProgressCall, SplitWork
 from plugline.pipeline.streams import size_of
 from plugline.pipeline.swapping import Swapping, Watch
@@ -165,12 +165,37 @@ def _opened(
     go_on = resume and not bound.stateful
     if watch is not None:
         Swapping.refuse(plan, engine, bound)
-    committer = Committer(plan, bound, identity_of(plan, source), resume=go_on, ordered=ordered)
+    identity = identity_of(plan, source)
+    committer = Committer(plan, bound, identity, resume=go_on, ordered=ordered, takes_edits=watch is not None)
     entered(stack, committer, plan)
+    if committer.edited:
+        committer.take_over(identity, _swaps_of_edited(plan, committer))
+    numbered = _with_generations(plan, committer.done.swaps)
+    if numbered is not plan:
+        plan, runner = numbered, PlanRunner(numbered)
+        stack.enter_context(runner.bind())
+        stack.callback(runner.close)
+        runner.looks_for(source.files_of_workers())
     run = PlanRun(plan, engine, runner, source, committer, progress, tell_dashboard)
     if watch is not None:
         run.watch(watch, stack)
     return run
+
+
+def _swaps_of_edited(plan: Plan, committer: Committer) -> tuple[Swap, ...]:
+    """Return the generations that a run which is gone on with takes of plugins that were edited since it ended."""
+    known = {swap.step: swap.generation for swap in committer.done.swaps}
+    record = committer.done.records + 1
+    labels = [step.label for number, step in enumerate(plan.steps, 1) if number in committer.edited]
+    return tuple(Swap(step=label, generation=known.get(label, 1) + 1, record=record) for label in labels)
+
+
+def _with_generations(plan: Plan, swaps: Sequence[Swap]) -> Plan:
+    """Return a plan whose steps go on counting where a run had come to; the same where nothing was taken in it."""
+    known = {swap.step: swap.generation for swap in swaps}
+    if not known:
+        return plan
+    return replace(plan, steps=tuple(replace(one, generation=known.get(one.label, 1)) for one in plan.steps))
 
 
 def entered(stack: ExitStack, committer: Committer, plan: Plan) -> None:

@@ -1,6 +1,7 @@
 """Plugins that are edited while a run goes on."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,13 +123,48 @@ def test_a_run_that_ended_after_a_swap_is_gone_on_with_by_the_version_that_it_ha
     assert set(by) == {1, 2}
 
 
-def test_a_run_that_ended_after_a_swap_is_not_gone_on_with_by_an_older_version(tmp_path: Path) -> None:
-    made = job(tmp_path)
+def _ended_after_a_swap(folder: Path, then: str) -> Pipeline:
+    made = job(folder)
     with pytest.raises(RunStopped):
         watched(made, {100: mark(2)}, stop_at=400)
-    (tmp_path / "plugins" / "mark.py").write_text(mark(1), encoding="utf-8")
-    with pytest.raises(ConfigurationError, match="step 1"):
+    (folder / "plugins" / "mark.py").write_text(then, encoding="utf-8")
+    return made
+
+
+@pytest.mark.parametrize("version", [1, 3])
+def test_a_run_that_ended_is_gone_on_with_by_another_version_only_where_edits_are_taken(
+    tmp_path: Path, version: int
+) -> None:
+    made = _ended_after_a_swap(tmp_path, mark(version))
+    with pytest.raises(ConfigurationError, match="--resume --watch"):
+        run_plan(made.plan(), resume=True)
+    report, told = watched(made, {}, resume=True)
+    assert told == []
+    by = made_by(made)
+    second, third = by.index(2), len(by) - by[::-1].index(2)
+    assert by == [1] * second + [2] * (third - second) + [version] * (len(by) - third)
+    assert report.resumed_parts > 0
+    assert report.swaps == (
+        Swap(step="mark", generation=2, record=second + 1),
+        Swap(step="mark", generation=3, record=third + 1),
+    )
+
+
+def test_generations_go_on_counting_in_a_run_that_is_gone_on_with(tmp_path: Path) -> None:
+    made = _ended_after_a_swap(tmp_path, processor("raise ValueError(record)"))
+    report, _ = watched(made, {500: mark(4)}, resume=True)
+    assert [swap.generation for swap in report.swaps] == [2, 3, 4]
+    letters = [json.loads(line) for line in (made.folder / "out.errors.ndjson").read_text().splitlines()]
+    assert {letter["step"]["generation"] for letter in letters} == {3}
+    assert report.failed == len(letters) == report.swaps[2].record - report.swaps[1].record
+
+
+def test_an_edit_of_the_pipeline_is_not_taken_into_a_run_that_is_gone_on_with(tmp_path: Path) -> None:
+    made = _ended_after_a_swap(tmp_path, mark(3))
+    made = replace(made, config=replace(made.config, run=replace(made.config.run, max_record_bytes=1_000)))
+    with pytest.raises(ConfigurationError, match="step 1") as caught:
         watched(made, {}, resume=True)
+    assert "--watch" not in str(caught.value)
 
 
 def test_an_edit_between_the_plan_and_the_first_split_is_not_lost(tmp_path: Path) -> None:

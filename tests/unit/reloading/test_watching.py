@@ -129,6 +129,15 @@ def test_a_mark_at_the_beginning_and_other_ends_of_lines_are_no_matter(
     assert eventually(lambda: f() == "new")
 
 
+def test_what_editors_leave_beside_a_plugin_is_no_save(watched: Watched, folder: Path) -> None:
+    _, f, reports = watched
+    for name in (".x.py.swp", ".#x.py", "#x.py#", "x.py~", "4913", "x.py.tmp", ".x.py.kate-swp", "x.py.bak"):
+        (folder / name).write_text(body("from an editor"))
+    (folder / "x.py").write_text(body("new"))
+    assert eventually(partial(returns, f, "new"))
+    assert [report.plugin for report in reports] == ["x"] * len(reports)
+
+
 def test_a_mistake_is_told_once_and_mended_by_the_next_save(watched: Watched, folder: Path) -> None:
     _, f, reports = watched
     (folder / "x.py").write_text("def f(:\n")
