@@ -201,9 +201,11 @@ CODES = {
         "Restart the program.",
     ),
     "P332": Code(
-        "an installed module is not reloaded",
-        "What is installed is imported by others too, without plugline knowing of it. Dropped files are reloaded.",
-        "Restart the program; while you work on the plugin, let the host look into a folder that holds its file.",
+        "a module that was not run by plugline is not reloaded",
+        "What is installed, or was imported by the program's own package, is held by others without plugline knowing of it. "
+        "Files that plugline runs are reloaded.",
+        "Restart the program; while you work on the plugin, let the host look into a folder that holds its file, and let "
+        "nothing else import it.",
     ),
     # ------------------------------------------------------------------ P36: in workers
     "P360": Code(

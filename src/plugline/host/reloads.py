@@ -78,6 +78,18 @@ def private_modules(loader: Loader) -> dict[str, ModuleType]:
     return found
 
 
+def plugins_beside(loader: Loader) -> list[Handle]:
+    """Return the plugins of files that are in use, and whose module was not run here: by a worker, or by the program itself."""
+    here = private_modules(loader)
+    return [
+        plugin
+        for plugin in loader.living_handles()
+        if plugin.generation
+        and isinstance(plugin.candidate, FileCandidate)
+        and loader.module_name(plugin._entry) not in here  # noqa: SLF001 - see _load
+    ]
+
+
 def _maker(module: ModuleType) -> PrivateLoader:
     maker = module.__dict__["__loader__"]
     assert isinstance(maker, PrivateLoader)  # noqa: S101 - only such modules are asked
@@ -141,6 +153,9 @@ def reload_plugins(loader: Loader, plugins: Sequence[Handle]) -> list[ReloadRepo
     apart = [plugin for plugin in loaded if _runs_apart(loader, plugin)]
     reports += [_renew(loader, plugin, start) for plugin in apart]
     loaded = [plugin for plugin in loaded if plugin not in apart]
+    of_program = [plugin for plugin in plugins_beside(loader) if plugin in loaded] if loaded else []
+    reports += [_imported_by_program(plugin, start) for plugin in of_program]
+    loaded = [plugin for plugin in loaded if plugin not in of_program]
     if loaded:
         reports += _Reload(loader, loaded, start).run()
         _wait_shortly()
@@ -186,9 +201,27 @@ def load_again(plugin: Handle, start: float) -> ReloadReport:
 
 def _installed(plugin: Handle, start: float) -> ReloadReport:
     hint = "restart the program, or drop the plugin's file into a folder of plugins"
-    finding = Finding(
-        "P332", "is an installed module, which is not replaced while the program runs", plugin.place, hint=hint
-    )
+    return _irreplaceable(plugin, "is an installed module, which is not replaced while the program runs", hint, start)
+
+
+def _imported_by_program(plugin: Handle, start: float) -> ReloadReport:
+    candidate = plugin.candidate
+    assert isinstance(candidate, FileCandidate)  # noqa: S101 - the caller asked
+    source = read_settled(candidate.tree, candidate.entry)
+    if isinstance(source, SourceFile) and digest_of(source.content).hex() == plugin.spec.digest:
+        return ReloadReport(
+            plugin=plugin.name,
+            generation=plugin.generation,
+            how="unchanged",
+            seconds=monotonic_seconds() - start,
+        )
+    hint = "restart the program; to reload it, let no module of the program import it before its host loads it"
+    message = "was imported by the program itself, and what it imports is not replaced while it runs"
+    return _irreplaceable(plugin, message, hint, start)
+
+
+def _irreplaceable(plugin: Handle, message: str, hint: str, start: float) -> ReloadReport:
+    finding = Finding("P332", message, plugin.place, hint=hint)
     return ReloadReport(
         plugin=plugin.name,
         generation=plugin.generation,

@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plugline.clock import monotonic_seconds
+from plugline.files import digest_of
 from plugline.host.brisk import brisk
 from plugline.host.loader import Loader
-from plugline.host.reloads import Handle, load_again, private_modules, reload_modules
+from plugline.host.reloads import Handle, load_again, plugins_beside, private_modules, reload_modules, reload_plugins
 from plugline.loading.traces import trace_of
 from plugline.reloading.notify import Method
 from plugline.reloading.report import ReloadReport
@@ -36,10 +38,21 @@ class _HostFiles:
         self._loader = loader
         self._on_report = on_report
         self._told: dict[str, tuple[object, ...]] = {}  # the last findings of each plugin that is not loaded
+        self._beside: dict[str, tuple[str, bytes]] = {}  # the digest and the content of what runs elsewhere
 
     def files(self) -> Mapping[str, bytes]:
         """Return the path and the content of each file that runs."""
-        return {trace.path: trace.content for trace in self._traces().values()}
+        found = {trace.path: trace.content for trace in self._traces().values()}
+        for plugin in plugins_beside(self._loader):
+            digest, path = plugin.spec.digest, plugin.path
+            if path is None or path in found:
+                continue
+            if self._beside.get(path, ("", b""))[0] != digest:
+                content = _content_at(path)
+                # What is there is what runs, or an edit, which differs from nothing at all.
+                self._beside[path] = (digest, content if digest_of(content).hex() == digest else b"")
+            found[path] = self._beside[path][1]
+        return found
 
     def _traces(self) -> dict[str, Any]:
         return {name: trace_of(module) for name, module in private_modules(self._loader).items()}
@@ -49,6 +62,8 @@ class _HostFiles:
         with brisk, self._loader.lock:
             names = [name for name, trace in self._traces().items() if trace.path in paths]
             reports = reload_modules(self._loader, names)
+            beside = [plugin for plugin in plugins_beside(self._loader) if plugin.path in paths]
+            reports += reload_plugins(self._loader, beside) if beside else []
         good = all(report.ok for report in reports)
         if good or final:
             for report in reports:
@@ -86,3 +101,10 @@ class _HostFiles:
             self._on_report(report)
         except Exception:
             _logger.exception("the callback of watch() failed; watching goes on")
+
+
+def _content_at(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""

@@ -1,4 +1,6 @@
+import importlib
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -193,3 +195,56 @@ def test_what_a_callback_raises_does_not_end_the_watch(folder: Path, caplog: pyt
 def test_a_method_that_there_is_not_is_named(folder: Path) -> None:
     with Host(folder) as host, pytest.raises(ValueError, match="'listening'"):
         host.watch(method="listening")  # type: ignore[arg-type]
+
+
+def test_a_plugin_that_runs_in_a_worker_is_followed_as_any_other(folder: Path) -> None:
+    reports: Reports = []
+    with Host(folder, interface=["f"], isolation={"x": "process"}) as host:
+        f = host["x"].load().f  # type: ignore[attr-defined]
+        assert f() == "old"
+        with host.watch(reports.append):
+            (folder / "x.py").write_text(body("new"))
+            assert eventually(lambda: f() == "new")
+            (folder / "x.py").write_text("def f(:\n")
+            assert eventually(lambda: len(reports) == 2)
+            assert f() == "new"
+            (folder / "x.py").write_text(body("newer"))
+            assert eventually(lambda: f() == "newer")
+    assert [report.how for report in reports] == ["adopted", "refused", "adopted"]
+
+
+def test_what_was_edited_between_load_and_watch_is_taken_of_a_worker_too(folder: Path) -> None:
+    with Host(folder, interface=["f"], isolation={"x": "process"}) as host:
+        f = host["x"].load().f  # type: ignore[attr-defined]
+        (folder / "x.py").write_text(body("new"))
+        with host.watch():
+            assert eventually(lambda: f() == "new")
+
+
+def test_what_the_program_imported_itself_is_told_to_need_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugins = tmp_path / "plugline_own_app" / "plugins"
+    plugins.mkdir(parents=True)
+    (plugins.parent / "__init__.py").write_text("from plugline_own_app.plugins import a\n")
+    (plugins / "a.py").write_text(body("old"))
+    (plugins / "b.py").write_text(body("old"))
+    monkeypatch.syspath_prepend(tmp_path)
+    reports: Reports = []
+    importlib.import_module("plugline_own_app")
+    try:
+        with Host(plugins, interface=["f"], package="plugline_own_app.plugins") as host:
+            assert len(host.load_all()) == 2
+            assert [host.reload(name).how for name in "ab"] == ["unchanged", "unchanged"]
+            with host.watch(reports.append):
+                (plugins / "a.py").write_text(body("new"))
+                assert eventually(lambda: reports)
+            assert [(one.plugin, one.how, [why.code for why in one.refused]) for one in reports] == [
+                ("a", "refused", ["P332"])
+            ]
+            assert host.reload("a").restart_needed == ("a",)
+            (plugins / "b.py").write_text(body("new"))
+            assert host.reload("b").how == "grafted"
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "plugline_own_app"]:
+            del sys.modules[name]
