@@ -183,11 +183,22 @@ class Attachment:
                 caller._remove_plugin(plugin)  # noqa: SLF001 - likewise; unregister would take all of its hooks
             for impl in fresh:
                 caller._add_hookimpl(impl)  # noqa: SLF001 - likewise
+                self._put_in_order(caller._hookimpls, _kind(impl))  # noqa: SLF001 - likewise
         if any(new.values()):
             # A hook that the manager has not met before, without a specification: let pluggy make its caller.
             name = self._manager.get_name(plugin)
             self._manager.unregister(plugin)
             self._manager.register(plugin, name)
+
+    def _put_in_order(self, implementations: list[HookImpl], kind: tuple[object, ...]) -> None:
+        """Bring hooks of one kind to the order in which their plugins were registered, as pluggy has them then."""
+        order = {id(plugin): number for number, (_, plugin) in enumerate(self._manager.list_name_plugin())}
+        places = [number for number, impl in enumerate(implementations) if _kind(impl) == kind]
+        alike = sorted((implementations[number] for number in places), key=lambda impl: order.get(id(impl.plugin), -1))
+        if any(impl.trylast for impl in alike):
+            alike.reverse()
+        ordered = dict(enumerate(implementations)) | dict(zip(places, alike, strict=True))
+        implementations[:] = ordered.values()  # at once: others may be calling
 
     def detach(self) -> None:
         """Unregister all of them, and follow the host no more."""

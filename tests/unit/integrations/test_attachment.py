@@ -75,6 +75,45 @@ def test_a_version_that_the_specifications_refuse_leaves_the_old_one_in_force(
     assert manager.hook.called(word="x") == ["c x", "new x", "A x"]
 
 
+@pytest.mark.parametrize("kind", ["(trylast=True)", "(tryfirst=True)", "(wrapper=True)"])
+@pytest.mark.parametrize("name", ["a", "b", "c"])
+def test_a_hook_that_was_another_kind_for_a_while_has_its_place_again(
+    tmp_path: Path, manager: pluggy.PluginManager, attached: tuple[Host[Any], Attachment], name: str, kind: str
+) -> None:
+    host, attachment = attached
+    text = PLUGIN.format(said=name)
+    other = text.replace("@hook", f"@hook{kind}")
+    if "wrapper" in kind:
+        other = other.replace("return", "yield; return")
+    else:
+        (tmp_path / "d.py").write_text(other.replace(f'"{name} "', '"d "'))  # another of this kind, which comes later
+        host.refresh()
+    before = manager.hook.called(word="x")
+    for version in (other, "X = 1\n" + text):
+        (tmp_path / f"{name}.py").write_text(version)
+        assert host.reload(name).how == "adopted"
+        if version is other and "wrapper" not in kind:
+            fresh = pluggy.PluginManager("program")
+            fresh.add_hookspecs(Specifications)
+            for plugin in ("a", "b", "c", "d"):
+                fresh.register(host[plugin].load())
+            assert manager.hook.called(word="x") == fresh.hook.called(word="x")
+    assert manager.hook.called(word="x") == before
+    assert not attachment.findings
+
+
+def test_a_hook_that_is_new_comes_where_its_plugin_is(
+    tmp_path: Path, manager: pluggy.PluginManager, attached: tuple[Host[Any], Attachment]
+) -> None:
+    host, _ = attached
+    (tmp_path / "b.py").write_text("X = 1\n")
+    host.reload("b")
+    assert manager.hook.called(word="x") == ["c x", "a x"]
+    (tmp_path / "b.py").write_text(PLUGIN.format(said="b"))
+    host.reload("b")
+    assert manager.hook.called(word="x") == ["c x", "b x", "a x"]
+
+
 def test_a_refused_edit_that_is_taken_back_is_told_no_more(
     tmp_path: Path, manager: pluggy.PluginManager, attached: tuple[Host[Any], Attachment]
 ) -> None:
