@@ -335,21 +335,23 @@ class InertLoader(PrivateLoader):
         return self.began > 0
 
     def _find_trace(self) -> Trace | None:
-        if not self.began:
-            return None
-        trace = InertTrace(self.name, self.path, self._content() or b"", self._code())
+        functions = self.functions
+        if self._trace is not None or not self.began:
+            return self._trace  # another thread was first, or nothing has run
+        trace = InertTrace(self.name, self.path, self._content() or b"", self._code(functions))
         trace.began = self.began
-        self.functions = ()  # they are its own now
+        self._trace = trace
+        self.functions = ()  # they are its own now, and not let go of before it is there
         return trace
 
-    def _code(self) -> CodeType:
+    def _code(self, functions: tuple[CodeType, ...]) -> CodeType:
         """Return the code that was run, in which its living functions have the places of their own."""
         remembered = self.namespace.recall(self.relative, self._ran)
         if remembered is None:
             # The disk has lost it: then all of the next version is new.
             remembered = compile("...", self.path, "exec")
-            return remembered.replace(co_consts=self.functions)
-        return with_functions(remembered, iter(self.functions))
+            return remembered.replace(co_consts=functions)
+        return with_functions(remembered, iter(functions))
 
 
 class _PrivateFinder:
