@@ -157,11 +157,25 @@ def _told_as_os_error(path: str) -> Iterator[None]:
     shown = without_secret(path)
     try:
         yield
+    except FileNotFoundError as error:
+        said = error.strerror or f"{_why_not_there(error.__cause__)}\n  hint: mend the address, or put the file there"
+        raise FileNotFoundError(errno.ENOENT, said, shown) from error
     except OSError as error:
         said = error.strerror or _first_line(error)
         raise OSError(error.errno or errno.EIO, said, shown) from error
     except Exception as error:
         raise OSError(errno.EIO, f"{type(error).__name__}: {_first_line(error)}", shown) from error
+
+
+def _why_not_there(cause: BaseException | None) -> str:
+    """Return what is wrong with an address that its file system calls missing, which may be the way to it."""
+    status = getattr(cause, "status", None)
+    if isinstance(status, int):
+        # Not str(cause), which tells the whole address, a password included.
+        return f"the server answered {status} ({getattr(cause, 'message', '')})"
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    return "there is no such file"
 
 
 def _first_line(error: BaseException) -> str:

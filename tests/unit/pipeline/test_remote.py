@@ -154,6 +154,7 @@ def test_a_run_reads_from_the_web(tmp_path: Path) -> None:
     assert (tmp_path / "out.ndjson").read_bytes() == RECORDS * 1000
     assert missing.returncode == 4
     assert "R101" in missing.stderr
+    assert "the server answered 404 (File not found)\n  hint: mend the address" in missing.stderr
     assert not (tmp_path / "none.ndjson").exists()
 
 
