@@ -185,7 +185,6 @@ class Committer:
         self._ended = False
         self.resumed_parts = 0
         self.edited: frozenset[int] = frozenset()  # the numbers of the steps, of a run that is gone on with
-        self.discarded_parts = 0
         self.done = Done()
         self.slowest: list[SlowRecord] = []
         self.needs_columns = False
@@ -300,18 +299,15 @@ class Committer:
             hint = "wait for its end, or write to another file"
             place = self._plan.config.place(("sink", "path"))
             raise ConfigurationError([Finding("C112", message, place, hint)]) from None
-        machine, marks, whole, trusted = None, 0, 0, 0
+        machine, whole, trusted = None, 0, 0
         identities: list[tuple[int, dict[str, object]]] = []  # that of the beginning, and of each swap of plugins
         for entry, end in journal.entries():
             if "identity" in entry:
                 identities.append((end, cast("dict[str, object]", entry["identity"])))
-            marks += "mark" in entry
             machine, whole = entry.get("machine", machine), end
             if "machine" in entry or "synced" in entry:
                 trusted = end
-        if not identities or not self._resume:
-            self.discarded_parts = marks
-        else:
+        if identities and self._resume:
             self._goes_on = True
             # Without power, what had not been brought to disk may be missing, whatever the journal says.
             known = whole if machine == machine_start() else trusted

@@ -23,10 +23,8 @@ class _Slow:
     stage_seconds: float
 
 
-class Slowest:
-    """Notes which records of a split take longest, and in which stage.
-
-    Only for loops that pass one record after the other through all stages.
+class _Kept:
+    """The slowest so far.
 
     Args:
         keep: How many to keep.
@@ -36,8 +34,31 @@ class Slowest:
     def __init__(self, keep: int, names: Sequence[str]) -> None:
         self._keep = keep
         self._names = names
-        self._in_batch: list[_Slow] = []
         self._kept: list[tuple[float, int, SlowRecord]] = []
+
+    def take(self) -> tuple[SlowRecord, ...]:
+        """Return the slowest, the slowest first, and begin anew."""
+        kept, self._kept = sorted(self._kept, reverse=True), []
+        return tuple(slow for _, _, slow in kept)
+
+    def _push(self, number: int, slow: SlowRecord) -> None:
+        entry = slow.seconds, -number, slow
+        if len(self._kept) < self._keep:
+            heappush(self._kept, entry)
+        elif entry > self._kept[0]:
+            heapreplace(self._kept, entry)
+
+
+class Slowest(_Kept):
+    """Notes which records of a split take longest, and in which stage.
+
+    Only for loops that pass one record after the other through all stages.
+    """
+
+    def __init__(self, keep: int, names: Sequence[str]) -> None:
+        """Begin with none; see above."""
+        super().__init__(keep, names)
+        self._in_batch: list[_Slow] = []
         self._number = -1
         self._first = 0  # the number of the batch's first record
         self._seconds = self._stage_seconds = 0.0
@@ -89,12 +110,7 @@ class Slowest:
                 position=position(slow.index),
                 shown=_shown(raws[slow.index]),
             )
-            self._push((slow.seconds, -slow.number, record))
-
-    def take(self) -> tuple[SlowRecord, ...]:
-        """Return the slowest records, the slowest first, and begin anew."""
-        kept, self._kept = sorted(self._kept, reverse=True), []
-        return tuple(record for _, _, record in kept)
+            self._push(slow.number, record)
 
     def _end_record(self) -> None:
         seconds = self._seconds
@@ -107,25 +123,13 @@ class Slowest:
         elif slow > self._in_batch[0]:
             heapreplace(self._in_batch, slow)
 
-    def _push(self, entry: tuple[float, int, SlowRecord]) -> None:
-        if len(self._kept) < self._keep:
-            heappush(self._kept, entry)
-        elif entry > self._kept[0]:
-            heapreplace(self._kept, entry)
 
-
-class SlowestBatches:
-    """Notes which batches take longest, where a step takes many records at once.
-
-    Args:
-        keep: How many to keep.
-        names: The names of the stages.
-    """
+class SlowestBatches(_Kept):
+    """Notes which batches take longest, where a step takes many records at once."""
 
     def __init__(self, keep: int, names: Sequence[str]) -> None:
-        self._keep = keep
-        self._names = names
-        self._kept: list[tuple[float, int, SlowRecord]] = []
+        """Begin with none; see above."""
+        super().__init__(keep, names)
         self._number = 0
 
     def note(
@@ -154,13 +158,7 @@ class SlowestBatches:
             shown=_shown(first()),
             count=count,
         )
-        push = heappush if len(self._kept) < self._keep else heapreplace
-        push(self._kept, (total, -self._number, slow))
-
-    def take(self) -> tuple[SlowRecord, ...]:
-        """Return the slowest batches, the slowest first, and begin anew."""
-        kept, self._kept = sorted(self._kept, reverse=True), []
-        return tuple(slow for _, _, slow in kept)
+        self._push(self._number, slow)
 
 
 def _shown(raw: object) -> str:
