@@ -1,8 +1,8 @@
 """Parts of workers on this machine to the program that drives the run, past the engine between them.
 
-What an engine carries it pickles, copies and sends, several times over. A worker that can reach the desk writes its part to
+What an engine carries it pickles, copies and sends, several times over. A worker that can reach the desk writes its parts to
 memory that has no name and sends the descriptor of that, which ends with the processes that hold it. All others, those
-of other machines first of all, find nobody there, and let the engine carry the part.
+of other machines first of all, find nobody there, and let the engine carry the parts.
 """
 
 import os
@@ -11,10 +11,9 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import accumulate
 from mmap import MAP_SHARED, PROT_READ, mmap
-
-from plugline.records import Part
 
 _TOKEN_BYTES = 16
 _LEAST_BYTES = 2**16  # below, carrying is cheaper
@@ -25,17 +24,15 @@ _MAP_POPULATE = 0x8000 if os.name == "posix" and os.uname().sysname == "Linux" e
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """A part whose content has gone to the desk.
+    """What has gone to the desk.
 
     Attributes:
-        part: The rest of it.
-        token: Under what it went there.
-        count: How many bytes.
+        token: Under what.
+        lengths: How many bytes of it each part has.
     """
 
-    part: Part
     token: bytes
-    count: int
+    lengths: tuple[int, ...]
 
 
 # ----------------------------------------------------------------------------- on workers
@@ -43,27 +40,32 @@ class Handed:
 _desks: dict[str, socket.socket | None] = {}  # by address; ``None`` where nobody is there
 
 
-def hand_over(address: str, part: Part) -> Handed | None:
-    """Give the content of a part to the desk with an address.
+def hand_over(address: str, contents: Sequence[Sequence[bytes | memoryview]]) -> Handed | None:
+    """Give the contents of some parts to the desk with an address: all at once, since descriptors are few.
 
     Returns:
-        The rest of it; ``None`` where its engine has to carry all.
+        What stands for them; ``None`` where an engine has to carry them.
     """
-    if part.path is not None or sum(map(len, part.content)) < _LEAST_BYTES:
+    lengths = tuple(sum(map(len, pieces)) for pieces in contents)
+    if sum(lengths) < _LEAST_BYTES:
         return None
     desk = _desk(address)
     if desk is None:
         return None
     token = os.urandom(_TOKEN_BYTES)
-    descriptor = os.memfd_create("plugline")
     try:
-        count = _write(descriptor, part.content)
-        socket.send_fds(desk, [token], [descriptor])
-    except OSError:  # it has too many that nobody has looked at yet, or is gone
+        descriptor = os.memfd_create("plugline")
+        try:
+            for pieces in contents:
+                _write(descriptor, pieces)
+            socket.send_fds(desk, [token], [descriptor])
+        finally:
+            os.close(descriptor)
+    except (
+        OSError
+    ):  # there is no memory or descriptor left; or the desk has too many that nobody has looked at, or is gone
         return None
-    finally:
-        os.close(descriptor)
-    return Handed(replace(part, content=()), token, count)
+    return Handed(token, lengths)
 
 
 def _desk(address: str) -> socket.socket | None:
@@ -79,24 +81,31 @@ def _desk(address: str) -> socket.socket | None:
 
 
 def _connected(address: str) -> socket.socket | None:
-    desk = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    desk.setblocking(False)
     try:
-        desk.connect(f"\0{address}")
+        desk = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     except OSError:
-        desk.close()
         return None
-    return desk
+    desk.setblocking(False)
+    with suppress(OSError):
+        desk.connect(f"\0{address}")
+        if _is_ours(desk):
+            return desk
+    desk.close()
+    return None
 
 
-def _write(descriptor: int, pieces: Sequence[bytes | memoryview]) -> int:
-    count = 0
+def _is_ours(desk: socket.socket) -> bool:
+    """Whether the other end belongs to the same user: the address is no secret on a machine. Both ends ask."""
+    told = desk.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    uid: int = _CREDENTIALS.unpack(told)[1]
+    return uid == os.getuid()
+
+
+def _write(descriptor: int, pieces: Sequence[bytes | memoryview]) -> None:
     for piece in pieces:
         view = memoryview(piece)
-        count += len(view)
         while view:
             view = view[os.write(descriptor, view) :]
-    return count
 
 
 # ----------------------------------------------------------------------------- where the run is driven
@@ -116,17 +125,21 @@ class Desk:
         self._there: dict[bytes, int] = {}
         if not hasattr(os, "memfd_create"):
             return
-        self.address = f"plugline-{os.urandom(_TOKEN_BYTES).hex()}"
-        listening = self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        listening.setblocking(False)
-        listening.bind(f"\0{self.address}")
-        listening.listen(_MOST_WAITING)
+        address = f"plugline-{os.urandom(_TOKEN_BYTES).hex()}"
+        try:
+            listening = self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            listening.setblocking(False)
+            listening.bind(f"\0{address}")
+            listening.listen(_MOST_WAITING)
+        except OSError:  # not here, or not now: engines carry all then
+            return
+        self.address = address
         self._poll = select.poll()
         self._poll.register(listening, select.POLLIN)
 
     @contextmanager
-    def taken(self, handed: Handed) -> Iterator[Part]:
-        """Give the whole part, as long as the block runs.
+    def taken(self, handed: Handed) -> Iterator[list[memoryview]]:
+        """Give the content of each part, as long as the block runs.
 
         Raises:
             ConnectionError: It is not there.
@@ -135,16 +148,20 @@ class Desk:
             self._receive()
         descriptor = self._there.pop(handed.token, None)
         if descriptor is None:
-            raise ConnectionError("a part did not arrive that a worker on this machine had made")
+            raise ConnectionError("parts did not arrive that a worker on this machine had made")
         try:
-            memory = mmap(descriptor, handed.count, MAP_SHARED | _MAP_POPULATE, PROT_READ)
+            memory = mmap(descriptor, sum(handed.lengths), MAP_SHARED | _MAP_POPULATE, PROT_READ)
         finally:
             os.close(descriptor)
-        view = memoryview(memory)
+        whole = memoryview(memory)
+        views = [
+            whole[end - length : end] for end, length in zip(accumulate(handed.lengths), handed.lengths, strict=True)
+        ]
         try:
-            yield replace(handed.part, content=(view,))
+            yield views
         finally:
-            view.release()
+            for view in (*views, whole):
+                view.release()
             with suppress(BufferError):  # somebody looks at it still; it goes with that
                 memory.close()
 
@@ -161,8 +178,7 @@ class Desk:
     def _let_in(self, listening: socket.socket) -> None:
         worker, _ = listening.accept()
         worker.setblocking(False)
-        told = worker.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        if _CREDENTIALS.unpack(told)[1] != os.getuid():  # the address is no secret on this machine
+        if not _is_ours(worker):
             worker.close()
             return
         self._workers[worker.fileno()] = worker

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from typing import Any
@@ -194,7 +195,7 @@ class _Serving:
             outcomes.append(outcome)
             if isinstance(outcome, _remote.Raised):
                 break
-        return _remote.Done(outcomes, done.seconds)
+        return replace(done, outcomes=outcomes)
 
     def cancel(self, tasks: list[int]) -> None:
         self._begun.cancel([self._references.pop(task) for task in tasks if task in self._references])

@@ -11,7 +11,6 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -55,7 +54,7 @@ class Raised:
         return error
 
 
-Outcome: TypeAlias = Part | Handed | Raised
+Outcome: TypeAlias = Part | Raised
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +64,12 @@ class Done:
     Attributes:
         outcomes: Of its splits, up to one that ends the run.
         seconds: How long it took; 0 where that is not known.
+        handed: Stands for the contents of the parts, where they were handed over.
     """
 
     outcomes: Iterable[Outcome]
     seconds: float = 0.0
+    handed: Handed | None = None
 
 
 def ship(runner: SplitRunner, desk: Desk) -> Shipped:
@@ -110,7 +111,7 @@ def prepare(shipped: Shipped) -> Raised | None:
 def run(shipped: Shipped, split: Split) -> Outcome:
     """Run one split."""
     try:
-        return _travelling(_runner(shipped)(split), shipped)
+        return carried(_runner(shipped)(split))
     except BaseException as error:  # noqa: BLE001 - likewise
         return raised(error)
 
@@ -122,9 +123,12 @@ def run_all(shipped: Shipped, splits: Sequence[Split]) -> Done:
     for split in splits:
         outcome = run(shipped, split)
         outcomes.append(outcome)
-        if isinstance(outcome, Raised) or (isinstance(outcome, Part) and outcome.stop is not None):
+        if isinstance(outcome, Raised) or outcome.stop is not None:
             break
-    return Done(outcomes, time.monotonic() - began)
+    handed = hand_over(shipped.desk, [outcome.content if isinstance(outcome, Part) else () for outcome in outcomes])
+    if handed is not None:
+        outcomes = [replace(outcome, content=()) if isinstance(outcome, Part) else outcome for outcome in outcomes]
+    return Done(outcomes, time.monotonic() - began, handed)
 
 
 def run_watched(shipped: Shipped, split: Split) -> Outcome:
@@ -134,16 +138,12 @@ def run_watched(shipped: Shipped, split: Split) -> Outcome:
     try:
         crew = Crew(_runner(shipped), 1)
         try:
-            (outcome,) = (_travelling(part, shipped) for part in crew.parts(iter([split]), ordered=True))
+            (part,) = (carried(part) for part in crew.parts(iter([split]), ordered=True))
         finally:
             crew.close()
     except BaseException as error:  # noqa: BLE001 - likewise
         return raised(error)
-    return outcome
-
-
-def _travelling(part: Part, shipped: Shipped) -> Part | Handed:
-    return hand_over(shipped.desk, part) or carried(part)
+    return part
 
 
 def carried(part: Part) -> Part:
@@ -181,16 +181,20 @@ def raised(error: BaseException) -> Raised:
 # ----------------------------------------------------------------------------- where the run is driven
 
 
-@contextmanager
-def taken(outcome: Outcome, desk: Desk) -> Iterator[Part]:
-    """Give a part as long as the block runs, or raise what there is in its place."""
+def parts_of(done: Done, desk: Desk) -> Iterator[Part]:
+    """Yield the parts of a task, or raise what there is in place of one. Each holds until the next is asked for."""
+    if done.handed is None:
+        yield from map(_taken_or_raised, done.outcomes)
+        return
+    with desk.taken(done.handed) as views:
+        for outcome, view in zip(done.outcomes, views, strict=True):
+            yield replace(_taken_or_raised(outcome), content=(view,) if view else ())
+
+
+def _taken_or_raised(outcome: Outcome) -> Part:
     if isinstance(outcome, Raised):
         raise outcome.error()
-    if isinstance(outcome, Part):
-        yield outcome
-        return
-    with desk.taken(outcome) as part:
-        yield part
+    return outcome
 
 
 def check_prepared(raised: Raised | None, where: str = "") -> None:
@@ -321,9 +325,7 @@ def parts(tasks: Tasks[T], splits: Iterable[Split | None], desk: Desk, *, width:
             task, some = waiting.popleft()
             done = tasks.done(task, some)
             left.grouping.took(len(some), done.seconds)
-            for outcome in done.outcomes:
-                with taken(outcome, desk) as part:
-                    yield part
+            yield from parts_of(done, desk)
     finally:
         tasks.cancel([task for task, _ in waiting])
 

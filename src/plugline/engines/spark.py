@@ -108,10 +108,9 @@ class Spark:
             if jobs:
                 for done in self._result(context, jobs.popleft()):
                     splits = 0
-                    for outcome in done.outcomes:
+                    for part in _remote.parts_of(done, desk):
                         splits += 1
-                        with _remote.taken(outcome, desk) as part:
-                            yield part
+                        yield part
                     left.grouping.took(splits, done.seconds)
 
     def _result(self, context: Any, job: Future[list[Any]]) -> list[Any]:

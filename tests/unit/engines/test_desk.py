@@ -6,21 +6,15 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from plugline.engines import _desk
 from plugline.engines._desk import Desk, Handed, hand_over
-from plugline.records import Part, Split, StepCounts
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="Linux only")
-COUNTS = (StepCounts(name="source", entered=1, created=0, out=1, dropped=0, failed=0),)
 PIECES = (b"a" * 100_000, b"b" * 7, b"", b"c" * 50_000)
-
-
-def part(*pieces: bytes, index: int = 0) -> Part:
-    return Part(split=Split(index=index, path="in.ndjson"), content=pieces, counts=COUNTS)
+MANY = [PIECES, (), (b"d" * 9,)]
 
 
 @pytest.fixture
@@ -34,84 +28,75 @@ def desk() -> Iterator[Desk]:
     _desk._desks.clear()
 
 
-def test_a_part_arrives_as_it_was_and_travels_without_its_content(desk: Desk) -> None:
-    handed = hand_over(desk.address, part(*PIECES))
+def test_parts_arrive_as_they_were_and_what_stands_for_them_is_small(desk: Desk) -> None:
+    handed = hand_over(desk.address, MANY)
     assert handed is not None
-    travelled = pickle.dumps(handed)
-    assert len(travelled) < 1000
-    back = pickle.loads(travelled)  # noqa: S301 - made in the line above
-    with desk.taken(back) as whole:
-        assert b"".join(whole.content) == b"".join(PIECES)
-        assert whole.counts == COUNTS
+    assert len(pickle.dumps(handed)) < 1000
+    with desk.taken(handed) as contents:
+        assert [bytes(content) for content in contents] == [b"".join(pieces) for pieces in MANY]
 
 
-def test_parts_can_be_asked_for_in_another_order(desk: Desk) -> None:
-    handed = [hand_over(desk.address, part(bytes([number]) * 70_000, index=number)) for number in range(5)]
+def test_they_can_be_asked_for_in_another_order(desk: Desk) -> None:
+    handed = [hand_over(desk.address, [(bytes([number]) * 70_000,)]) for number in range(5)]
     for number in (3, 0, 4, 1, 2):
         one = handed[number]
         assert one is not None
-        with desk.taken(one) as whole:
-            assert bytes(whole.content[0][:1]) == bytes([number])
+        with desk.taken(one) as contents:
+            assert bytes(contents[0][:1]) == bytes([number])
 
 
-def test_a_part_of_a_worker_that_has_died_since_is_there(desk: Desk) -> None:
+def test_parts_of_a_worker_that_has_died_since_are_there(desk: Desk) -> None:
     script = (
         "import pickle, sys; from plugline.engines._desk import hand_over\n"
         "sys.stdout.buffer.write(pickle.dumps(hand_over(sys.argv[1], pickle.loads(sys.stdin.buffer.read()))))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, desk.address],
-        input=pickle.dumps(part(*PIECES)),
-        stdout=subprocess.PIPE,
-        check=True,
-    )
+    command = [sys.executable, "-c", script, desk.address]
+    done = subprocess.run(command, input=pickle.dumps(MANY), stdout=subprocess.PIPE, check=True)
     handed = pickle.loads(done.stdout)  # noqa: S301 - made by the script above
-    with desk.taken(handed) as whole:
-        assert b"".join(whole.content) == b"".join(PIECES)
+    with desk.taken(handed) as contents:
+        assert bytes(contents[0]) == b"".join(PIECES)
 
 
-def test_what_is_small_or_in_a_file_is_left_to_the_engine(desk: Desk, tmp_path: Path) -> None:
-    assert hand_over(desk.address, part(b"small")) is None
-    in_file = Part(split=Split(index=0, path="in"), path=str(tmp_path / "part"), counts=COUNTS)
-    assert hand_over(desk.address, in_file) is None
+def test_what_is_small_is_left_to_the_engine(desk: Desk) -> None:
+    assert hand_over(desk.address, [(b"small",), ()]) is None
 
 
 def test_where_nobody_is_the_engine_carries_it() -> None:
-    assert hand_over("", part(*PIECES)) is None
-    assert hand_over("plugline-of-another-machine", part(*PIECES)) is None
+    assert hand_over("", MANY) is None
+    assert hand_over("plugline-of-another-machine", MANY) is None
     _desk._desks.clear()
 
 
 def test_what_nobody_looks_at_is_left_to_the_engine_sooner_or_later(desk: Desk) -> None:
-    handed = [hand_over(desk.address, part(b"x" * 70_000)) for _ in range(2_000)]
+    handed = [hand_over(desk.address, [(b"x" * 70_000,)]) for _ in range(2_000)]
     assert handed[0] is not None
     assert handed[-1] is None
     arrived = [one for one in handed if one is not None]
     for one in arrived:
         with desk.taken(one) as whole:
-            assert len(whole.content[0]) == 70_000
+            assert len(whole[0]) == 70_000
 
 
 def test_what_never_arrived_is_an_error_and_not_waited_for(desk: Desk) -> None:
-    with pytest.raises(ConnectionError, match="a part did not arrive"), desk.taken(Handed(part(), b"0" * 16, 70_000)):
+    with pytest.raises(ConnectionError, match="parts did not arrive"), desk.taken(Handed(b"0" * 16, (70_000,))):
         pass
 
 
 def test_a_worker_that_says_what_it_should_not_harms_nobody(desk: Desk) -> None:
-    handed = hand_over(desk.address, part(*PIECES))
+    handed = hand_over(desk.address, MANY)
     assert handed is not None
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
         stranger.connect(f"\0{desk.address}")
         stranger.send(b"no token, and no descriptor")
         stranger.send(handed.token)
         with desk.taken(handed) as whole:
-            assert b"".join(whole.content) == b"".join(PIECES)
+            assert bytes(whole[0]) == b"".join(PIECES)
 
 
 def test_a_closed_desk_leaves_no_descriptor(desk: Desk) -> None:
     before = len(os.listdir("/proc/self/fd"))
     other = Desk()
-    kept = [hand_over(other.address, part(*PIECES)) for _ in range(3)]
+    kept = [hand_over(other.address, MANY) for _ in range(3)]
     assert kept[0] is not None
     with other.taken(kept[0]):
         pass
@@ -121,3 +106,32 @@ def test_a_closed_desk_leaves_no_descriptor(desk: Desk) -> None:
         one.close()
     _desk._desks.clear()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+def test_a_worker_of_another_user_lets_the_engine_carry_it(desk: Desk) -> None:
+    script = (
+        "import os, pickle, sys; from plugline.engines._desk import hand_over\n"
+        "part = pickle.loads(sys.stdin.buffer.read()); os.setuid(65534)\n"
+        "print(hand_over(sys.argv[1], part))\n"
+    )
+    command = [sys.executable, "-c", script, desk.address]
+    done = subprocess.run(command, input=pickle.dumps(MANY), stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"None\n"
+
+
+def test_where_no_descriptor_is_left_the_engine_carries_it(desk: Desk) -> None:
+    script = (
+        "import pickle, resource, sys; from plugline.engines._desk import hand_over\n"
+        "part = pickle.loads(sys.stdin.buffer.read()); resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
+        "print(hand_over(sys.argv[1], part))\n"
+    )
+    command = [sys.executable, "-c", script, desk.address]
+    done = subprocess.run(command, input=pickle.dumps(MANY), stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"None\n"
+    script = (
+        "import resource; from plugline.engines._desk import Desk\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3)); desk = Desk(); print(repr(desk.address)); desk.close()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"''\n"
