@@ -14,7 +14,8 @@ from plugline.reloading.transition import Transition
 
 # What a class statement may define, and nobody can assign: to assign __class__ gives the class another metaclass.
 _OWN = frozenset({"__dict__", "__weakref__", "__mro__", "__class__"})
-_MADE_BY_PYTHON = (GetSetDescriptorType, MemberDescriptorType)
+_MADE_BY_PYTHON = frozenset({GetSetDescriptorType, MemberDescriptorType})
+_WRAPPED = frozenset({staticmethod, classmethod})
 _ABSENT = object()
 
 
@@ -121,11 +122,13 @@ def adopt(
         plan.add(last, *undo)  # type: ignore[arg-type]
     for name, value in after.items():
         had = before.get(name, _ABSENT)
-        if had is value or name in _OWN or (is_a(value, _MADE_BY_PYTHON) and had is not _ABSENT):
+        kind = type(value)
+        if had is value or name in _OWN or (kind in _MADE_BY_PYTHON and had is not _ABSENT):
             continue
-        if type(had) is FunctionType and type(value) is FunctionType and take_function(had, value):
+        if kind is FunctionType and type(had) is FunctionType and take_function(had, value):
             continue
-        _follow_inside(had, value, take_wrapped, transition)
+        if transition is not None or type(value) in _WRAPPED:
+            _follow_inside(had, value, take_wrapped, transition)
         plan.set_attribute(old, name, canonical(value))
     gone = before.keys() - after.keys() - _OWN
     for name in gone:
@@ -169,7 +172,7 @@ def _follow_inside(
     if transition is not None:
         _route(had, value, transition)
         return
-    if type(value) is property or type(had) is not type(value):
+    if type(had) is not type(value):
         return
     before, _, _ = _functions(had)
     after, _, _ = _functions(value)

@@ -96,11 +96,14 @@ def _changed(before: object, after: object) -> bool:
 def _same_data(before: object, after: object) -> bool:
     if before is after:
         return True
-    if (
-        type(before) is tuple
-        and type(after) is tuple
-        and len(before) == len(after)
-        and all(map(_same_atom, before, after))
+    if type(before) is tuple and type(after) is tuple:
+        if len(before) == len(after) and all(map(_same_atom, before, after)):
+            return True
+    elif (
+        type(before) is dict
+        and type(after) is dict
+        and before.keys() == after.keys()
+        and all(_same_atom(value, after[name]) for name, value in before.items())
     ):
         return True
     return _data_of(before) == _data_of(after)

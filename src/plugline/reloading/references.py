@@ -14,7 +14,7 @@ from weakref import KeyedRef, getweakrefs, ref
 
 from plugline.kinds import honest, is_a
 from plugline.loading.traces import own_references
-from plugline.reloading.living import reachable_functions
+from plugline.reloading.living import NO_CLASSES, reachable_functions
 from plugline.reloading.memory import assign_class, replace_words
 from plugline.reloading.reach import attributes_of
 
@@ -87,7 +87,12 @@ def replace_everywhere(
     left = [
         one
         for one in news
-        if not is_a(one, type) or getrefcount(one) > 2 + held + known.get(id(one), 0) + own_references(one, cell=False)
+        if not is_a(one, type)
+        or (
+            # A class has one reference to itself at least.
+            getrefcount(one) > 3 + held
+            and getrefcount(one) > 2 + held + known.get(id(one), 0) + own_references(one, cell=False)
+        )
     ]
     if not left:
         return []
@@ -140,7 +145,7 @@ def _held_by_classes(news: list[object]) -> dict[int, int]:
     found: dict[int, int] = {}
     for owner in news:
         for value in vars(owner).values() if is_a(owner, type) else ():
-            if is_a(value, type):
+            if type(value) not in NO_CLASSES and is_a(value, type):
                 found[id(value)] = found.get(id(value), 0) + 1
     return found
 

@@ -58,6 +58,8 @@ class Shadow:
 
     def _take_submodules(self) -> None:
         """Give a package its submodules, as importing them has given them to the version before."""
+        if "__path__" not in self.old:
+            return
         prefix = f"{self.module.__name__}."
         for name in [name for name in list(sys.modules) if name.startswith(prefix)]:
             child, module = name[len(prefix) :], sys.modules.get(name)
