@@ -4,7 +4,7 @@ A table that was read from a stream and not validated can crash whoever uses it:
 read is copied out of the pipe first (nobody else can change it any more) and validated in full.
 """
 
-from plugline.typed import TYPE_CHECKING, Iterator
+from plugline.typed import TYPE_CHECKING, Callable, Iterator
 from plugline.worker.packing import Malformed
 
 if TYPE_CHECKING:
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 _MAX_ROWS_A_BYTE = 8  # of booleans; null columns and run ends take less, and may have some rows all the same
 _FREE_ROWS = 2**16
-_MAX_EXPANSION = 64  # how many times the bytes of a stream views of it may add up to, and lists of views, items
+# What values that stand in a stream once, and in a column often, may add up to: so many bytes, and times the stream's.
+_FREE_BYTES = 2**28
+_MAX_EXPANSION = 64
 
 
 def arrow_to_bytes(value: object) -> memoryview:
@@ -66,8 +68,9 @@ def _read(content: bytes | memoryview) -> "tuple[object, list[object]]":
             raise Malformed(f"has an Arrow table of {rows:,} rows in {len(content):,} bytes")
         for batch in batches:
             batch.validate()  # its buffers are as long as it says
-            _check_views(batch, _MAX_EXPANSION * len(content))
+            _check(batch, _viewed, _FREE_BYTES + _MAX_EXPANSION * len(content))
             batch.validate(full=True)
+            _check(batch, _repeated, _FREE_BYTES + _MAX_EXPANSION * len(content))
         for field in schema:
             _see_names(field)
     except (pa.ArrowException, OSError, ValueError, OverflowError, IndexError) as error:
@@ -77,37 +80,67 @@ def _read(content: bytes | memoryview) -> "tuple[object, list[object]]":
     return schema, batches
 
 
-def _check_views(batch: "RecordBatch", most: int) -> None:
-    """Refuse columns that are far longer than the bytes they are made of, since their values overlap.
-
-    Validating goes through the whole of each value: 50,000 views of one text of a megabyte take four seconds.
-    """
+def _check(batch: "RecordBatch", expanded: "Callable[[Array], int]", most: int) -> None:
+    """Refuse columns that are far longer than the bytes they are made of, since these stand for many values."""
     for column in batch.columns:
-        if sum(_expanded(column)) > most:
-            raise Malformed(
-                f"has an Arrow column whose values overlap, and add up to more than {most:,} bytes or items"
-            )
+        if sum(map(expanded, _parts(column))) > most:
+            raise Malformed(f"has an Arrow column whose values repeat each other up to more than {most:,} bytes")
 
 
-def _expanded(array: "Array") -> "Iterator[int]":
-    """Yield what the views in an array, and in all arrays that it is made of, add up to."""
+def _parts(array: "Array") -> "Iterator[Array]":
+    """Yield an array, and all arrays that it is made of."""
+    import pyarrow as pa  # noqa: PLC0415 - likewise
+
+    kinds, kind = pa.types, array.type
+    yield array
+    if kinds.is_dictionary(kind):
+        yield from _parts(array.dictionary)
+    elif isinstance(array, pa.ExtensionArray):
+        yield from _parts(array.storage)
+    elif kinds.is_struct(kind) or kinds.is_union(kind):
+        for number in range(kind.num_fields):
+            yield from _parts(array.field(number))
+    elif hasattr(array, "values"):  # lists, maps, run ends
+        yield from _parts(array.values)
+
+
+def _viewed(array: "Array") -> int:
+    """Return what the views of an array add up to.
+
+    Validating goes through the whole of each: for 50,000 views of one text of a megabyte it takes four seconds.
+    """
     import pyarrow as pa  # noqa: PLC0415 - likewise
 
     kinds, kind = pa.types, array.type
     if getattr(kinds, "is_string_view", _never)(kind) or getattr(kinds, "is_binary_view", _never)(kind):
-        yield _sum(array.buffers()[1], every=4)  # of the sixteen bytes of a view the first four are its length
-    elif getattr(kinds, "is_list_view", _never)(kind) or getattr(kinds, "is_large_list_view", _never)(kind):
-        yield _sum(array.buffers()[2], wide=not kinds.is_list_view(kind))
-        yield from _expanded(array.values)
-    elif kinds.is_dictionary(kind):
-        yield from _expanded(array.dictionary)
-    elif isinstance(array, pa.ExtensionArray):
-        yield from _expanded(array.storage)
-    elif kinds.is_struct(kind) or kinds.is_union(kind):
-        for number in range(kind.num_fields):
-            yield from _expanded(array.field(number))
-    elif kinds.is_nested(kind) and hasattr(array, "values"):  # lists, maps, run ends
-        yield from _expanded(array.values)
+        return _sum(array.buffers()[1], every=4)  # of the sixteen bytes of a view the first four are its length
+    if getattr(kinds, "is_list_view", _never)(kind) or getattr(kinds, "is_large_list_view", _never)(kind):
+        return 8 * _sum(array.buffers()[2], wide=not kinds.is_list_view(kind))
+    return 0
+
+
+def _repeated(array: "Array") -> int:
+    """Return what a valid array would take without its dictionary, or without its runs; too much where that is not told."""
+    import pyarrow as pa  # noqa: PLC0415 - likewise
+
+    kinds, kind = pa.types, array.type
+    if kinds.is_dictionary(kind):
+        values = array.dictionary
+    elif getattr(kinds, "is_run_end_encoded", _never)(kind):
+        values = array.values
+    else:
+        return 0
+    if kinds.is_primitive(values.type) or not len(values):
+        return 0
+    if not (kinds.is_string(values.type) or kinds.is_large_string(values.type) or kinds.is_binary(values.type)):
+        return len(array) * int(values.nbytes)
+    import pyarrow.compute as pc  # noqa: PLC0415 - likewise
+
+    lengths = pc.binary_length(values)
+    at_most = len(array) * (pc.max(lengths).as_py() or 0)
+    if at_most <= _FREE_BYTES or not kinds.is_dictionary(kind):
+        return at_most
+    return int(pc.sum(pc.take(lengths, array.indices)).as_py() or 0)
 
 
 def _never(_: object) -> bool:

@@ -68,11 +68,11 @@ def _views(length: int, count: int) -> object:
 
 @pytest.mark.skipif(not hasattr(pa, "string_view"), reason="this pyarrow knows no views")
 def test_views_of_one_text_again_and_again_are_refused_before_they_are_gone_through() -> None:
-    evil = _views(2**16, 20_000)
-    nested = pa.StructArray.from_arrays([pa.array(range(20_000)), evil], ["n", "views"])
-    lists = pa.ListArray.from_arrays(pa.array([0, 20_000]), evil)
+    evil = _views(2**17, 5_000)
+    nested = pa.StructArray.from_arrays([pa.array(range(5_000)), evil], ["n", "views"])
+    lists = pa.ListArray.from_arrays(pa.array([0, 5_000]), evil)
     for column in (evil, nested, lists):
-        with pytest.raises(Malformed, match="values overlap"):
+        with pytest.raises(Malformed, match="values repeat each other"):
             table_from_bytes(arrow_to_bytes(pa.table({"a": column})))
     honest = pa.table({"a": pa.array([f"name {n} of some length" for n in range(1_000)], pa.string_view())})
     assert table_from_bytes(arrow_to_bytes(honest)).equals(honest)  # type: ignore[attr-defined]
@@ -80,13 +80,25 @@ def test_views_of_one_text_again_and_again_are_refused_before_they_are_gone_thro
 
 @pytest.mark.skipif(not hasattr(pa, "ListViewArray"), reason="this pyarrow knows no views")
 def test_views_of_one_list_again_and_again_are_refused() -> None:
-    count = 1_000
+    count = 5_000
     offsets, sizes = pa.array([0] * count, pa.int32()), pa.array([10_000] * count, pa.int32())
     evil = pa.ListViewArray.from_arrays(offsets, sizes, pa.array(range(10_000)))
-    with pytest.raises(Malformed, match="values overlap"):
+    with pytest.raises(Malformed, match="values repeat each other"):
         table_from_bytes(arrow_to_bytes(pa.table({"a": evil})))
     honest = pa.table({"a": pa.array([[n, n] for n in range(1_000)], pa.list_view(pa.int64()))})
     assert table_from_bytes(arrow_to_bytes(honest)).equals(honest)  # type: ignore[attr-defined]
+
+
+def test_one_text_that_stands_for_gigabytes_is_refused() -> None:
+    text = pa.array(["x" * 2**17, "y"])
+    often = pa.DictionaryArray.from_arrays(pa.array([0] * 5_000, pa.int8()), text)
+    seldom = pa.DictionaryArray.from_arrays(pa.array([0, *[1] * 9_999], pa.int8()), text)
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([5_000, 5_001], pa.int32()), text)
+    for column in (often, runs, pa.StructArray.from_arrays([often], ["a"])):
+        with pytest.raises(Malformed, match="values repeat each other up to more than"):
+            table_from_bytes(arrow_to_bytes(pa.table({"a": column})))
+    table = pa.table({"a": seldom})
+    assert table_from_bytes(arrow_to_bytes(table)).equals(table)  # type: ignore[attr-defined]
 
 
 def test_a_table_of_nothing_but_nulls_arrives() -> None:
