@@ -50,7 +50,8 @@ class _Unwritten:
 
     def __get__(self, instance: object, owner: type) -> object:
         kind = self._kind
-        if instance is not None and self._made < _FEW:
+        # inspect of Python 3.13 gives the class for the instance.
+        if self._made < _FEW and isinstance(instance, kind):
             self._made += 1
             return partial(_init_unwritten, kind, instance)
         return _init_of(kind).__get__(instance, owner)
