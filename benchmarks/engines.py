@@ -80,6 +80,9 @@ class _Watched:
         self.began_cpu = (0.0, 0.0)
         self.splits = 0
         self.most_bytes = 0
+        self._sampled_cpu = (
+            0.0  # what looking at memory costs, which is nobody's work: more, the more processes there are
+        )
         self._over = threading.Event()
         self._sampling = threading.Thread(target=self._sample, daemon=True)
 
@@ -95,10 +98,12 @@ class _Watched:
     def _sample(self) -> None:
         while not self._over.wait(_SAMPLED_SECONDS):
             self.most_bytes = max(self.most_bytes, sum(map(_memory_bytes, _tree())))
+            self._sampled_cpu = time.thread_time()
 
     def end(self) -> dict[str, float]:
         seconds = time.perf_counter() - self.began
         cpu, own = (after - before for after, before in zip(self._cpu(), self.began_cpu, strict=True))
+        own, cpu = own - self._sampled_cpu, cpu - self._sampled_cpu
         self._over.set()
         self._sampling.join()
         self.most_bytes = max(self.most_bytes, sum(map(_memory_bytes, _tree())))

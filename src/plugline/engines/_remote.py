@@ -108,7 +108,7 @@ def prepare(shipped: Shipped) -> Raised | None:
     return None
 
 
-def run(shipped: Shipped, split: Split) -> Outcome:
+def _run_one(shipped: Shipped, split: Split) -> Outcome:
     """Run one split."""
     try:
         return carried(_runner(shipped)(split))
@@ -121,7 +121,7 @@ def run_all(shipped: Shipped, splits: Sequence[Split]) -> Done:
     began = time.monotonic()
     outcomes: list[Outcome] = []
     for split in splits:
-        outcome = run(shipped, split)
+        outcome = _run_one(shipped, split)
         outcomes.append(outcome)
         if isinstance(outcome, Raised) or outcome.stop is not None:
             break
