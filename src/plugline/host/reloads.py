@@ -64,29 +64,29 @@ def _content(read: SourceFile | Finding) -> object:
 
 def private_modules(loader: Loader) -> dict[str, ModuleType]:
     """Return the modules of a host that were run here, by name, in the order in which they were."""
-    found = {}
-    for name in loader.module_names():
-        module = sys.modules.get(name)
-        maker = getattr(getattr(module, "__spec__", None), "loader", None)
-        if (
-            isinstance(module, ModuleType)
-            and isinstance(maker, PrivateLoader)
-            and maker.has_run
-            and loader.serves(maker.namespace)
-        ):
-            found[name] = module
-    return found
+    return {name: module for name in loader.module_names() if (module := _run_here(loader, name)) is not None}
+
+
+def _run_here(loader: Loader, name: str) -> ModuleType | None:
+    module = sys.modules.get(name)
+    maker = getattr(getattr(module, "__spec__", None), "loader", None)
+    is_run = (
+        isinstance(module, ModuleType)
+        and isinstance(maker, PrivateLoader)
+        and maker.has_run
+        and loader.serves(maker.namespace)
+    )
+    return module if is_run else None
 
 
 def plugins_beside(loader: Loader) -> list[Handle]:
     """Return the plugins of files that are in use, and whose module was not run here: by a worker, or by the program itself."""
-    here = private_modules(loader)
     return [
         plugin
         for plugin in loader.living_handles()
         if plugin.generation
         and isinstance(plugin.candidate, FileCandidate)
-        and loader.module_name(plugin._entry) not in here  # noqa: SLF001 - see _load
+        and _run_here(loader, loader.module_name(plugin._entry)) is None  # noqa: SLF001 - see _load
     ]
 
 

@@ -99,10 +99,12 @@ def is_each_in_place(values: Iterable[object], pairs: list[tuple[CodeType, CodeT
     """
     functions = [value for value in values if type(value) is FunctionType]
     others = [value for value in values if type(value) not in _NO_FUNCTIONS]
-    if any(type(one) is not property or one.fset or one.fdel or type(one.fget) is not FunctionType for one in others):
-        return False
-    getters: list[FunctionType] = [one.fget for one in others]  # type: ignore[attr-defined]
-    others.clear()
+    getters: list[FunctionType] = []
+    for one in others:
+        if type(one) is property and type(one.fget) is FunctionType and not (one.fset or one.fdel):
+            getters.append(one.fget)
+        elif type(one) is property or next(_functions_at(one), None) is not None:
+            return False
     # Held by the property, the list, the loop and the call.
     if any(function.__closure__ or function.__dict__ for function in functions) or any(
         getrefcount(one) > 4 or one.__closure__ for one in getters

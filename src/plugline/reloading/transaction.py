@@ -96,8 +96,7 @@ class Transaction:
             for part in self._parts:
                 shadows.append(Shadow(part.module, part.loader, part.new_trace()))
                 shadows[-1].trace.words = self._words[part.name]
-                if part.changed:
-                    lines.hold(part.trace.path, part.content)
+                lines.follow(part.trace.path)
             result = self._try(Trial(shadows))
             if not isinstance(result, Done):
                 # While only what the trial made is looked at this is quick, and classes leave no trace in those above them.
@@ -155,12 +154,15 @@ class Transaction:
                     if self._handing_over:
                         self._judge.take_back()
                     raise
-                findings = (self._failure(error, trial),)
+                findings = (self._failure(error),)
         self._undo(trial)
         return findings
 
-    def _failure(self, error: BaseException, trial: Trial) -> Finding:
+    def _failure(self, error: BaseException) -> Finding:
         """Return the finding for what was raised, at the part of the deepest line that is one's."""
+        for part in self._parts:
+            if part.changed:
+                lines.hold(part.trace.path, part.content)  # what was run, whatever is in the file by now
         blamed = self._parts[0]
         by_path = {part.trace.path: part for part in self._parts}
         entry = error.__traceback__
