@@ -96,7 +96,8 @@ class Transaction:
             for part in self._parts:
                 shadows.append(Shadow(part.module, part.loader, part.new_trace()))
                 shadows[-1].trace.words = self._words[part.name]
-                lines.follow(part.trace.path)
+                if part.changed:
+                    lines.follow(part.trace.path)
             result = self._try(Trial(shadows))
             if not isinstance(result, Done):
                 # While only what the trial made is looked at this is quick, and classes leave no trace in those above them.
