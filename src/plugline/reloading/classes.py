@@ -1,5 +1,8 @@
 """A class that everybody holds, and its new definition, to one class: the old object with the new content."""
 
+import collections.abc
+from _abc import _get_dump, _reset_caches, _reset_registry  # type: ignore[import-not-found]  # what abc is made of
+from abc import ABCMeta
 from collections.abc import Callable, Container, Iterator
 from functools import partial
 from sys import getrefcount
@@ -8,7 +11,15 @@ from typing import cast
 
 from plugline.kinds import honest, is_a
 from plugline.reloading.living import NO_CLASSES
-from plugline.reloading.memory import STAND_IN, bases_assigned, class_assigned, clone_function
+from plugline.reloading.memory import (
+    STAND_INS,
+    assign_bases,
+    base_restored,
+    bases_assigned,
+    class_assigned,
+    clone_function,
+    hide_stand_in,
+)
 from plugline.reloading.plan import Plan
 from plugline.reloading.transition import Transition
 
@@ -113,13 +124,7 @@ def adopt(
     """
     before, after = vars(old), vars(new)
     _adopt_metaclass(old, cast(type, canonical(type(new))), plan)
-    bases = tuple(cast(type, canonical(base)) for base in new.__bases__)
-    if old.__bases__ != bases and (old.__bases__, bases) != ((STAND_IN,), (object,)):
-        undo = bases_assigned(old, old.__bases__) if old.__bases__ != (object,) else []
-        *first, last = bases_assigned(old, bases)
-        for operation in first:
-            plan.add(operation)  # type: ignore[arg-type]
-        plan.add(last, *undo)  # type: ignore[arg-type]
+    _adopt_bases(old, new, canonical, plan)
     for name, value in after.items():
         had = before.get(name, _ABSENT)
         kind = type(value)
@@ -138,6 +143,43 @@ def adopt(
     _delete_names(old, gone, plan, transition)
     if "_abc_impl" in after:
         _forget_answers(old, plan)
+
+
+def _adopt_bases(old: type, new: type, canonical: Callable[[object], object], plan: Plan) -> None:
+    bases = tuple(cast(type, canonical(base)) for base in new.__bases__)
+    if old.__bases__ == bases or (old.__bases__ in STAND_INS and bases == (object,)):
+        return
+    *first, last = bases_assigned(old, bases, cast(type, canonical(new.__base__)), is_same_shape=True)
+    for operation in first:
+        plan.add(operation, base_restored(old))  # type: ignore[arg-type]
+    back = partial(assign_bases, is_same_shape=True)
+    plan.add(last, (back, old, old.__bases__), (hide_stand_in, old))  # type: ignore[arg-type]
+    # Abstract classes keep what they have answered, by the class, which is another one now.
+    for one in dict.fromkeys((*old.__mro__, *new.__mro__)):
+        if one is not old and one is not new and "_abc_impl" in vars(one):
+            _forget_answers(one, plan)
+
+
+class _Anchor(metaclass=ABCMeta):  # noqa: B024 - it is no base
+    """Something is registered with it to let all abstract classes ask anew what is no subclass of theirs."""
+
+
+def forget_denials(pairs: list[tuple[type, type]], gone: set[str]) -> None:
+    """Let abstract classes ask anew of classes that have other methods now: what they have denied, and those that look at methods all.
+
+    Args:
+        pairs: Old and new version of classes.
+        gone: Names that one of them has no more.
+    """
+    if not pairs:
+        return
+    _reset_registry(_Anchor)
+    _reset_caches(_Anchor)
+    _Anchor.register(STAND_INS[0][0])
+    if any(name.startswith("__") for name in gone):
+        for name in collections.abc.__all__:
+            if "_abc_impl" in vars(getattr(collections.abc, name)):
+                _reset_caches(getattr(collections.abc, name))
 
 
 def resolved(pairs: list[tuple[type, type]]) -> dict[tuple[type, str], FunctionType]:
@@ -194,7 +236,7 @@ def _adopt_metaclass(old: type, kind: type, plan: Plan) -> None:
         *first, last = class_assigned(old, kind)
         for operation in first:
             plan.add(operation)  # type: ignore[arg-type]
-        plan.add(last, *class_assigned(old, before))  # type: ignore[arg-type]
+        plan.add(last, *class_assigned(old, before, kind))  # type: ignore[arg-type]
 
 
 def _delete_names(owner: type, names: set[str], plan: Plan, transition: Transition | None) -> None:
@@ -231,8 +273,6 @@ def _functions(value: object) -> tuple[FunctionType | None, ...]:
 
 
 def _forget_answers(owner: type, plan: Plan) -> None:
-    from _abc import _reset_caches  # type: ignore[import-not-found]  # noqa: PLC0415 - for classes with ABCMeta only
-
     plan.add((_reset_caches, owner))
 
 
@@ -240,8 +280,6 @@ def registered_by_others(owner: type, module: str) -> list[type]:
     """Return the classes that are defined elsewhere and were registered with an abstract class of a module."""
     if "_abc_impl" not in vars(owner):
         return []
-    from _abc import _get_dump  # noqa: PLC0415 - as above
-
     registered = [one() for one in _get_dump(owner)[0]]
     return [one for one in registered if is_a(one, type) and one.__module__ != module]
 

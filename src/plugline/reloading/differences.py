@@ -8,6 +8,10 @@ from plugline.loading.traces import Trace
 from plugline.reloading.codes import Comparison
 
 _DATA = (str, bytes, int, float, complex, bool, type(None), list, dict, set, frozenset, tuple, bytearray)
+_ATTRIBUTES = frozenset(
+    {*_DATA, property, staticmethod, classmethod}
+)  # besides functions, what a class is written with
+_OF_ENUMERATIONS = frozenset({"_generate_next_value_"})  # which each has as a function
 _ABSENT = object()
 
 
@@ -23,7 +27,7 @@ def _shown(code: CodeType) -> str:
 
 
 def _own_names(names: dict[str, object], module: str) -> dict[str, object]:
-    """Return what a module defines itself, by name; methods of its classes too, as ``Class.method``."""
+    """Return what a module defines itself, by name; what its classes have too, as ``Class.method``."""
     found: dict[str, object] = {}
     for name, value in names.items():
         kind = type(value)
@@ -35,8 +39,17 @@ def _own_names(names: dict[str, object], module: str) -> dict[str, object]:
         elif issubclass(kind, type):
             if getattr(value, "__module__", None) in (None, module):
                 found[name] = value
+                made = vars(value).get("_member_map_", ())  # of an enumeration
                 inside = vars(value).items()
-                found.update([(f"{name}.{part}", inner) for part, inner in inside if type(inner) is FunctionType])
+                found.update(
+                    [
+                        (f"{name}.{part}", inner)
+                        for part, inner in inside
+                        if type(inner) is FunctionType
+                        or part in made
+                        or (type(inner) in _ATTRIBUTES and part[:2] != "__" and not (part[0] == part[-1] == "_"))
+                    ]
+                )
         elif not issubclass(kind, ModuleType):
             found[name] = value
     return found
@@ -53,11 +66,11 @@ class Differences:
     ) -> None:
         befores, afters = _own_names(old, trace.name), _own_names(new, trace.name)
         edited = {_shown(code) for code, _ in comparison.edited}
-        self.added = tuple(name for name in afters if name not in befores and not self._is_made(name, afters))
+        self.added = tuple(name for name in afters if name not in befores and not _is_made(name, afters, trace.path))
         known = trace.left_names()
-        self.removed = tuple(
-            name for name in befores if name not in afters and name in known and not self._is_made(name, befores)
-        )
+        gone = [name for name in befores if name not in afters and not _is_made(name, befores, trace.path)]
+        written = {*known, *_names_in_classes(trace.code)} if any("." in name for name in gone) else known
+        self.removed = tuple(name for name in gone if name in written)
         lost = tuple(_lost(old, new, trace, kept))
         aside = {*lost, *kept}
         self.changed = tuple(
@@ -69,20 +82,33 @@ class Differences:
         )
         self.lost = lost
 
-    @staticmethod
-    def _is_made(name: str, names: dict[str, object]) -> bool:
-        """Whether it is a method that no one wrote, such as those of a dataclass."""
-        value = names[name]
-        return "." in name and type(value) is FunctionType and value.__name__.startswith("__") and _is_generated(value)
+
+def _is_made(name: str, names: dict[str, object], path: str) -> bool:
+    """Whether it is a method that no one wrote in this file, such as those of a dataclass."""
+    value = names[name]
+    return (
+        "." in name
+        and type(value) is FunctionType
+        and value.__name__.startswith("__")
+        and value.__code__.co_filename != path
+    )
 
 
-def _is_generated(function: FunctionType) -> bool:
-    return function.__code__.co_filename.startswith("<")
+def _names_in_classes(code: CodeType) -> set[str]:
+    """Return what the classes at the top of a module mention in their bodies, as ``Class.name``."""
+    bodies = [one for one in code.co_consts if type(one) is CodeType and "__module__" in one.co_names]
+    return {f"{body.co_name}.{name}" for body in bodies for name in body.co_names}
 
 
 def _changed(before: object, after: object) -> bool:
+    if is_a(before, type) and is_a(after, type):
+        return _bases_of(before) != _bases_of(after)
     if type(before) is not type(after):
-        return not (is_a(before, type) and is_a(after, type))
+        # Both versions of a class are there yet. Of its instances only members of an enumeration can be compared.
+        if _name_of(type(before)) != _name_of(type(after)):
+            return True
+        values = [getattr(one, "__dict__", {}).get("_value_", _ABSENT) for one in (before, after)]
+        return _data_of(values[0]) != _data_of(values[1])
     if type(before) is FunctionType and type(after) is FunctionType:
         if not (before.__defaults__ or after.__defaults__ or before.__kwdefaults__ or after.__kwdefaults__):
             return False
@@ -91,6 +117,15 @@ def _changed(before: object, after: object) -> bool:
             and _same_data(before.__kwdefaults__, after.__kwdefaults__)
         )
     return is_a(before, _DATA) and _is_plain(before) and _is_plain(after) and repr(before) != repr(after)
+
+
+def _bases_of(value: object) -> list[tuple[object, object]]:
+    bases: tuple[type, ...] = type.__dict__["__bases__"].__get__(value)
+    return [_name_of(base) for base in bases]
+
+
+def _name_of(kind: type) -> tuple[object, object]:
+    return type.__dict__["__dict__"].__get__(kind).get("__module__"), type.__dict__["__qualname__"].__get__(kind)
 
 
 def _same_data(before: object, after: object) -> bool:

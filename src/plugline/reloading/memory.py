@@ -165,45 +165,102 @@ class STAND_IN:  # noqa: N801 - one value of its kind
     """Stands in for ``object`` where a class that has no other base gets one: CPython refuses to let go of ``object``."""
 
 
-def bases_assigned(owner: type, bases: tuple[type, ...]) -> list[tuple[object, ...]]:
-    """Return the calls of C functions that give a class other bases: see :func:`assign_bases`."""
-    if owner.__base__ is not object or bases == (object,):
-        return [(type.__setattr__, owner, "__bases__", bases if bases != (object,) else (STAND_IN,))]
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(STAND_IN))
-    word = (ctypes.c_size_t * 1).from_address(id(owner) + _BASE)
-    return [(setitem, word, 0, id(STAND_IN)), (type.__setattr__, owner, "__bases__", bases)]
+class BARE_STAND_IN:  # noqa: N801 - as above
+    """The same beside bases that add nothing to an instance, such as ``abc.ABC`` and ``typing.Generic``."""
+
+    __slots__ = ()
+
+
+STAND_INS = ((STAND_IN,), (BARE_STAND_IN,))
+"""The bases of classes that are about to have no other base than ``object``."""
+
+
+def _adds_nothing(base: type) -> bool:
+    """Whether instances have no more in memory by this base than those of ``object``."""
+    return base.__basicsize__ == object.__basicsize__ and not base.__dictoffset__ and not base.__weakrefoffset__
+
+
+def _adds_what_any_does(base: type) -> bool:
+    """Whether instances have no more by this base than a dict and a place for weak references."""
+    return (base.__basicsize__, base.__dictoffset__, base.__weakrefoffset__) == (
+        STAND_IN.__basicsize__,
+        STAND_IN.__dictoffset__,
+        STAND_IN.__weakrefoffset__,
+    )
+
+
+def bases_assigned(
+    owner: type, bases: tuple[type, ...], best: type, *, is_same_shape: bool = False
+) -> list[tuple[object, ...]]:
+    """Return the calls of C functions that give a class other bases: see :func:`assign_bases`.
+
+    Args:
+        owner: The class.
+        bases: Its bases from then on.
+        best: Which of them its ``__base__`` is going to be.
+        is_same_shape: Whether instances are known to stay what they are in memory.
+    """
+    before = owner.__base__
+    assert before is not None  # noqa: S101 - only object has none
+    if bases == (object,):
+        best = BARE_STAND_IN if _adds_nothing(before) else STAND_IN
+        bases = (best,)
+    assigned = (type.__setattr__, owner, "__bases__", bases)
+    # CPython compares the two, and takes some for different by which instances have the same.
+    plain = all(_adds_nothing(one) or (is_same_shape and _adds_what_any_does(one)) for one in (before, best))
+    if plain:
+        seen = best
+    elif before is object:
+        seen = STAND_IN
+    else:
+        return [assigned]
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(seen))
+    return [(setitem, _base_of(owner), 0, id(seen)), assigned]
+
+
+def _base_of(owner: type) -> "ctypes.Array[ctypes.c_size_t]":
+    return (ctypes.c_size_t * 1).from_address(id(owner) + _BASE)
+
+
+def base_restored(owner: type) -> tuple[object, ...]:
+    """Return the call of a C function that lets a class have the ``__base__`` that it has now."""
+    return (setitem, _base_of(owner), 0, id(owner.__base__))
 
 
 # Not by the name: a class may define an attribute __class__ of its own.
 _set_class = object.__dict__["__class__"].__set__
 
 
-def class_assigned(value: object, kind: type) -> list[tuple[object, ...]]:
-    """Return the calls of C functions that let an object be of another class: see :func:`assign_class`."""
-    if not (is_a(value, type) and (type(value) is type or kind is type)):
+def class_assigned(value: object, kind: type, was: type | None = None) -> list[tuple[object, ...]]:
+    """Return the calls of C functions that let an object be of another class: see :func:`assign_class`.
+
+    Args:
+        value: The object.
+        kind: Its class from then on.
+        was: Its class until then, where that is another one than now.
+    """
+    if not (is_a(value, type) and type in (was or type(value), kind)):
         return [(_set_class, value, kind)]
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(kind))
     word = (ctypes.c_size_t * 1).from_address(id(value) + _TYPE)
     return [(setitem, word, 0, id(kind)), (ctypes.pythonapi.PyType_Modified, ctypes.py_object(value))]
 
 
-def assign_bases(owner: type, bases: tuple[type, ...]) -> None:
+def assign_bases(owner: type, bases: tuple[type, ...], *, is_same_shape: bool = False) -> None:
     """Give a class other bases, also where it had none but ``object``, or is to have none.
 
     Raises:
         TypeError: Instances would have another shape in memory.
     """
-    if owner.__base__ is object and bases != (object,):
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(STAND_IN))
-        _write(id(owner) + _BASE, id(STAND_IN))
-        try:
-            owner.__bases__ = bases
-        except TypeError:
-            _write(id(owner) + _BASE, id(object))
-            ctypes.pythonapi.Py_DecRef(ctypes.py_object(STAND_IN))
-            raise
-        return
-    owner.__bases__ = bases if bases != (object,) else (STAND_IN,)
+    *first, last = bases_assigned(owner, bases, bases[0], is_same_shape=is_same_shape)
+    restored = base_restored(owner)
+    for function, *arguments in first:
+        function(*arguments)  # type: ignore[operator]
+    try:
+        last[0](*last[1:])  # type: ignore[operator]
+    except TypeError:
+        restored[0](*restored[1:])  # type: ignore[operator]
+        raise
 
 
 def hide_stand_in(owner: type) -> None:
@@ -211,7 +268,7 @@ def hide_stand_in(owner: type) -> None:
 
     To be called when all bases are assigned: Python works out the order of resolution anew with each of them.
     """
-    if owner.__bases__ != (STAND_IN,):
+    if owner.__bases__ not in STAND_INS:
         return
     if owner.__dictoffset__ and "__dict__" not in vars(owner):
         # It had that from the base that it has no more.
@@ -220,8 +277,8 @@ def hide_stand_in(owner: type) -> None:
     _hold(owner, _BASE, object)
     pending: list[type] = [owner]
     for one in pending:
-        if STAND_IN in one.__mro__:
-            _hold(one, _MRO, tuple(above for above in one.__mro__ if above is not STAND_IN))
+        if any(stand_ins in one.__mro__ for (stand_ins,) in STAND_INS):
+            _hold(one, _MRO, tuple(above for above in one.__mro__ if (above,) not in STAND_INS))
             forget_lookups(one)
             pending += type.__subclasses__(one)
 
