@@ -1,1 +1,3 @@
 """May a plugin be loaded: location and ownership, lock file, audit, policy."""
+
+LOCK_NAME = "plugline.lock"

@@ -14,7 +14,6 @@ from plugline.findings import Finding, Place
 from plugline.typed import Iterator, Mapping
 from plugline.values import Value
 
-LOCK_NAME = "plugline.lock"
 _FORMAT = 1
 _MAX_BYTES = 64 * 2**20  # a hundred thousand plugins
 _DIGEST_CHARACTERS = 64

@@ -6,7 +6,7 @@ decided, give the host a policy of your own: a subclass of :class:`Policy`, or a
 
 import os
 
-from plugline.admission.lock import LOCK_NAME, Lock, locked_file_findings, locked_findings, read_lock
+from plugline.admission import LOCK_NAME
 from plugline.admission.ownership import OwnerFacts, Owners, ownership_findings
 from plugline.contract.permissions import NOTHING, Permissions, parse_permissions
 from plugline.discovery.candidates import FileCandidate
@@ -14,8 +14,11 @@ from plugline.discovery.known import PluginSpec
 from plugline.discovery.trees import MemoryTree, Tree, real_path
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place
-from plugline.typed import Literal, Protocol
+from plugline.typed import TYPE_CHECKING, Literal, Protocol
 from plugline.values import Value
+
+if TYPE_CHECKING:
+    from plugline.admission.lock import Lock  # what reads one is imported where there is one
 
 Audit = Literal["off", "warn", "refuse"]
 
@@ -31,10 +34,10 @@ class Facts(Value):
 
     __slots__ = ("declared", "lock", "owner")
     owner: OwnerFacts
-    lock: Lock | None
+    lock: "Lock | None"
     declared: Permissions
 
-    def __init__(self, owner: OwnerFacts, lock: Lock | None = None, declared: Permissions = NOTHING) -> None:
+    def __init__(self, owner: OwnerFacts, lock: "Lock | None" = None, declared: Permissions = NOTHING) -> None:
         self._set(owner=owner, lock=lock, declared=declared)
 
 
@@ -113,6 +116,8 @@ class Policy:
         """See :class:`Admitting`."""
         findings = list(ownership_findings(facts.owner, source.path, strict=self.strict))
         if facts.lock is not None:
+            from plugline.admission.lock import locked_findings  # noqa: PLC0415 - few hosts have a lock
+
             findings += locked_findings(facts.lock, spec, source.digest, facts.declared)
         if self.grant is not None and (more := facts.declared.beyond(self.grant)):
             message = f"asks for {more.in_words()}, which this program grants no plugin"
@@ -124,6 +129,8 @@ class Policy:
         """See :class:`Admitting`. A file of several plugins has no permissions of its own, and is not audited."""
         findings = list(ownership_findings(facts.owner, source.path, strict=self.strict))
         if facts.lock is not None:
+            from plugline.admission.lock import locked_file_findings  # noqa: PLC0415 - as above
+
             findings += locked_file_findings(facts.lock, path, source)
         return (*findings, *self.audited(source, facts.declared)) if facts.declared is not NOTHING else tuple(findings)
 
@@ -202,7 +209,7 @@ class Gate:
         if not isinstance(candidate, FileCandidate) or isinstance(candidate.tree, MemoryTree):
             return None, grant
         lock = self._lock_of(candidate.tree)
-        if not isinstance(lock, Lock):
+        if lock is None or isinstance(lock, tuple):
             return (NOTHING if isinstance(lock, tuple) else None), grant
         locked = lock.plugins.get(spec.name)
         return (locked.permissions if locked is not None else NOTHING), grant
@@ -232,6 +239,8 @@ class Gate:
         folder, _, name = candidate.entry.rpartition("/")
         if facts.lock is None or name != "__init__.py":
             return ()
+        from plugline.admission.lock import locked_file_findings  # noqa: PLC0415 - as above
+
         findings: list[Finding] = []
         for relative in files_below(candidate.tree, folder, _NATIVE_SUFFIXES):
             source = candidate.tree.read(relative)
@@ -241,25 +250,27 @@ class Gate:
                 findings += locked_file_findings(facts.lock, real_path(candidate.tree, relative), source)
         return tuple(findings)
 
-    def _lock_of(self, tree: Tree) -> Lock | None | tuple[Finding, ...]:
+    def _lock_of(self, tree: Tree) -> "Lock | None | tuple[Finding, ...]":
         if tree.real not in self._verdicts:
             path = lock_path(self._policy.lock, _on_disk(tree) or tree.real)
             self._verdicts[tree.real] = self._checked_lock(path) if path is not None else None
         return self._verdicts[tree.real]
 
-    def _checked_lock(self, path: str) -> Lock | None | tuple[Finding, ...]:
+    def _checked_lock(self, path: str) -> "Lock | None | tuple[Finding, ...]":
         # Its status will do here: who can forge that can write to it, and so trust anything.
         status = _status(path)
         known = self._locks.get(path)
         if known is None or known[0] != status:
             known = self._locks[path] = (status, self._read(path) if status is not None else None)
         lock = known[1]
-        if not isinstance(lock, Lock):
+        if lock is None or isinstance(lock, tuple):
             return lock
         found = ownership_findings(self._owners.look(path), lock.path, strict=self._policy.strict)
         return tuple(finding for finding in found if finding.is_error) or lock
 
-    def _read(self, path: str) -> Lock | None | tuple[Finding, ...]:
+    def _read(self, path: str) -> "Lock | None | tuple[Finding, ...]":
+        from plugline.admission.lock import read_lock  # noqa: PLC0415 - as above
+
         return read_lock(path)
 
 

@@ -5,7 +5,8 @@ What ``plugline trust`` does, without its options and its printing.
 
 import os
 
-from plugline.admission.lock import LOCK_NAME, Lock, LockDiff, Locked, diff_locks, read_lock, write_lock
+from plugline.admission import LOCK_NAME
+from plugline.admission.lock import Lock, LockDiff, Locked, diff_locks, read_lock, write_lock
 from plugline.admission.policy import declared_permissions, files_below, lock_path
 from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.finders import File, finder_for

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from plugline.admission.lock import LOCK_NAME
+from plugline.admission import LOCK_NAME
 from plugline.admission.trust import Proposal, accept, propose
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
