@@ -321,7 +321,13 @@ class FolderIndex:
         records = {} if self._compact(head) else self._helper_records(head)
         for digest, where in (helpers or {}).items():
             records[digest[:8]] = _record(digest[:8], where, bytes(8))
-        write_whole(f"{self.recall.path}.index", _encode_index(head, self.rows, records))
+        path = f"{self.recall.path}.index"
+        is_new = not os.path.lexists(path)
+        write_whole(path, _encode_index(head, self.rows, records))
+        if is_new:
+            from plugline.discovery.sweeping import sweep  # noqa: PLC0415 - a folder is new but once
+
+            sweep(os.path.dirname(path))
 
     def _compact(self, head: Head) -> bool:
         """Write the bundle anew where more than half of it is of use to nobody; says whether it did."""
