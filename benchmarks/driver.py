@@ -45,6 +45,7 @@ _CONTENT = b'{"a":1}\\n'
 
 class Simulated:
     folder: str = ""
+    processes: int = 2
     streaming: ClassVar[bool] = True
 
     def run(self, runner, splits, /):

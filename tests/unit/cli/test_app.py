@@ -89,6 +89,7 @@ def test_help_imports_no_command_and_nothing_costly() -> None:
         "plugline.cli.app",
         "plugline.cli.exits",
         "plugline.cli.guard",
+        "plugline.cli.process",
         "plugline.cli.render",
         "plugline.findings",
         "plugline.names",
