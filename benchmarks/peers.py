@@ -191,12 +191,17 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--python", default=sys.executable, help="an interpreter that has the peers")
     parser.add_argument("--orders", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--only", action="append", metavar="PEER", help="measure this peer, and not all; may be repeated"
+    )
     options = parser.parse_args(argv)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     source = orders_file(Path(tempfile.gettempdir()) / "plugline-benchmarks", options.orders)
     found: dict[str, list[tuple[float, float, int]]] = {}
     with tempfile.TemporaryDirectory() as name:
         sides = _sides(Path(name), source, options.python)
+        wanted = {"by hand", "plugline, two processes", *(options.only or sides)}
+        sides = {side: command for side, command in sides.items() if side in wanted}
         for _ in range(options.rounds):
             for side in [*sides]:
                 result = _measured(*sides[side])
