@@ -176,7 +176,8 @@ class Snapshot:
         return found
 
     def _undo_modules(self, name: str) -> list[tuple[str, str]]:
-        modules = sys.modules
+        # A copy, which one call makes: other threads import meanwhile.
+        modules = sys.modules.copy()
         added = list(islice(reversed(modules), max(0, len(modules) - len(self.modules))))
         # None too: it makes an import fail.
         fakes = [key for key in added if key in sys.stdlib_module_names and _is_no_module(modules.get(key))]
@@ -184,7 +185,7 @@ class Snapshot:
             del sys.modules[key]
         found = [(f"put in the place of a module: {_listed(fakes)}", "taken out again")] if fakes else []
         if all(map(is_, self.modules.values(), modules.values())):
-            return found  # all of it in C, so that no other thread adds a module meanwhile
+            return found
         prefix = f"{name}."
         changed = [
             key
