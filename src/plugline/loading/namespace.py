@@ -81,7 +81,7 @@ class Namespace:
     def abandoned(self) -> bool:
         """Whether its host is gone and none of its modules is loaded."""
         prefix = f"{self.name}."
-        return self._provider() is None and not any(name.startswith(prefix) for name in sys.modules)
+        return self._provider() is None and not any(name.startswith(prefix) for name in list(sys.modules))
 
     def module_name(self, part: str) -> str:
         """Return the full name of the module with this last part."""
