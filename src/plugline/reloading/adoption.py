@@ -24,7 +24,7 @@ from plugline.reloading import lines
 from plugline.reloading.classes import (
     adopt,
     adopt_member,
-    forget_denials,
+    ask_anew,
     keep_combined,
     pair_classes,
     pair_members,
@@ -85,6 +85,7 @@ class Adoption:
         dismissed = [one for part, _ in pairs for held in part.trace.dismissed if (one := held()) is not None]
         self._twice = {id(value) for one in dismissed for value in vars(one).values()}
         self._registered: list[tuple[type, type]] = []
+        self._above: set[type] = set()  # old classes, and those that they derived from
         self._gone: set[str] = set()  # names that a class has no more
         self._lost: list[str] = []
         self._cached: list[tuple[object, object]] = []
@@ -126,6 +127,7 @@ class Adoption:
             if self._transition is not None:
                 self._route_names(part, shadow, self._transition)
         for old, new in self._classes:
+            self._above.update(old.__mro__)
             self._gone |= vars(old).keys() - vars(new).keys()
             adopt(old, new, self.canonical, self._take_held, self._take_wrapped, self._plan, self._transition)
         for old, new in self._successors:
@@ -152,7 +154,7 @@ class Adoption:
             for frame in calls_of(displaced.values()):
                 replace_called(frame, displaced)
         done.in_flight += map(told_frame, frames)
-        forget_denials(self._classes, self._gone)
+        ask_anew(self._above, self._gone)
         for owner, one in self._registered:
             ABCMeta.register(owner, one)  # type: ignore[arg-type]
         for before, after in self._cached:

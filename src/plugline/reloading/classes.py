@@ -154,32 +154,30 @@ def _adopt_bases(old: type, new: type, canonical: Callable[[object], object], pl
         plan.add(operation, base_restored(old))  # type: ignore[arg-type]
     back = partial(assign_bases, is_same_shape=True)
     plan.add(last, (back, old, old.__bases__), (hide_stand_in, old))  # type: ignore[arg-type]
-    # Abstract classes keep what they have answered, by the class, which is another one now.
-    for one in dict.fromkeys((*old.__mro__, *new.__mro__)):
-        if one is not old and one is not new and "_abc_impl" in vars(one):
-            _forget_answers(one, plan)
 
 
 class _Anchor(metaclass=ABCMeta):  # noqa: B024 - it is no base
     """Something is registered with it to let all abstract classes ask anew what is no subclass of theirs."""
 
 
-def forget_denials(pairs: list[tuple[type, type]], gone: set[str]) -> None:
-    """Let abstract classes ask anew of classes that have other methods now: what they have denied, and those that look at methods all.
+def ask_anew(above: set[type], gone: set[str]) -> None:
+    """Let abstract classes forget what they have answered of classes that are others now.
 
     Args:
-        pairs: Old and new version of classes.
+        above: These classes, and those that they derived from.
         gone: Names that one of them has no more.
     """
-    if not pairs:
+    if not above:
         return
+    # What was denied is asked of all of them anew when anything is registered anywhere.
     _reset_registry(_Anchor)
     _reset_caches(_Anchor)
     _Anchor.register(STAND_INS[0][0])
-    if any(name.startswith("__") for name in gone):
-        for name in collections.abc.__all__:
-            if "_abc_impl" in vars(getattr(collections.abc, name)):
-                _reset_caches(getattr(collections.abc, name))
+    if any(type(name) is str and name.startswith("__") for name in gone):
+        above = {*above, *(getattr(collections.abc, name) for name in collections.abc.__all__)}
+    for one in above:
+        if "_abc_impl" in vars(one):
+            _reset_caches(one)
 
 
 def resolved(pairs: list[tuple[type, type]]) -> dict[tuple[type, str], FunctionType]:

@@ -1,6 +1,7 @@
 """Two versions of a module to the names that were added, changed and removed, and to the state that is lost."""
 
 from collections.abc import Iterator, Sequence
+from enum import EnumMeta
 from types import CodeType, FunctionType, ModuleType
 
 from plugline.kinds import is_a
@@ -39,8 +40,8 @@ def _own_names(names: dict[str, object], module: str) -> dict[str, object]:
         elif issubclass(kind, type):
             if getattr(value, "__module__", None) in (None, module):
                 found[name] = value
-                made = vars(value).get("_member_map_", ())  # of an enumeration
-                inside = vars(value).items()
+                made = _members_of(value)
+                inside = [(part, inner) for part, inner in vars(value).items() if type(part) is str and part]
                 found.update(
                     [
                         (f"{name}.{part}", inner)
@@ -83,6 +84,12 @@ class Differences:
         self.lost = lost
 
 
+def _members_of(kind: object) -> dict[object, object]:
+    """Return the members of an enumeration, of any other class none."""
+    members = type.__dict__["__dict__"].__get__(kind).get("_member_map_") if is_a(kind, EnumMeta) else None
+    return members if type(members) is dict else {}
+
+
 def _is_made(name: str, names: dict[str, object], path: str) -> bool:
     """Whether it is a method that no one wrote in this file, such as those of a dataclass."""
     value = names[name]
@@ -107,8 +114,9 @@ def _changed(before: object, after: object) -> bool:
         # Both versions of a class are there yet. Of its instances only members of an enumeration can be compared.
         if _name_of(type(before)) != _name_of(type(after)):
             return True
-        values = [getattr(one, "__dict__", {}).get("_value_", _ABSENT) for one in (before, after)]
-        return _data_of(values[0]) != _data_of(values[1])
+        return bool(_members_of(type(before)) and _members_of(type(after))) and not _same_data(
+            vars(before)["_value_"], vars(after)["_value_"]
+        )
     if type(before) is FunctionType and type(after) is FunctionType:
         if not (before.__defaults__ or after.__defaults__ or before.__kwdefaults__ or after.__kwdefaults__):
             return False

@@ -107,3 +107,35 @@ def test_the_report_tells_of_bases_and_attributes(tmp_path: Path) -> None:
         written(tmp_path / "plugins", after.replace("return 1", "return 2"))
         report = host.reload("x")
         assert (report.added, set(report.changed), report.removed) == (("D.new",), {"D", "D.a", "D.make"}, ("D.old",))
+
+
+def test_a_base_stops_being_abstract_while_what_derives_from_it_gets_another_base(tmp_path: Path) -> None:
+    before = "class B(abc.ABC): ...\nclass D(B):\n    a = 1\n"
+    after = "class B: ...\nclass D(B, Full):\n    a = 2\n"
+    with Host(written(tmp_path / "plugins", before)) as host:
+        module: Any = host["x"].load()
+        one = module.D()
+        for text, is_abstract in ((after, False), (before, True), (after, False)):
+            assert isinstance(one, abc.ABC) != is_abstract
+            written(tmp_path / "plugins", text)
+            report = host.reload("x")
+            assert report.how == "adopted", str(report)
+            assert (isinstance(one, abc.ABC), issubclass(module.B, abc.ABC)) == (is_abstract, is_abstract)
+
+
+def test_odd_names_and_members_in_a_class_are_no_matter_to_the_report(tmp_path: Path) -> None:
+    text = "D = type('D', (), {'': 1, '_member_map_': 7, 'a': VALUE, '__module__': __name__})\n"
+    with Host(written(tmp_path / "plugins", text.replace("VALUE", "1"))) as host:
+        module: Any = host["x"].load()
+        written(tmp_path / "plugins", text.replace("VALUE", "2"))
+        report = host.reload("x")
+        assert (report.how, report.changed, module.D.a) == ("adopted", ("D.a",), 2), str(report)
+
+
+def test_the_report_asks_no_value_for_its_dict(tmp_path: Path) -> None:
+    text = "class D:\n    a = VALUE\n    @property\n    def __dict__(self): raise ZeroDivisionError\none = D()\n"
+    with Host(written(tmp_path / "plugins", text.replace("VALUE", "1"))) as host:
+        host["x"].load()
+        written(tmp_path / "plugins", text.replace("VALUE", "2"))
+        report = host.reload("x")
+        assert (report.how, report.changed) == ("adopted", ("D.a",)), str(report)
