@@ -62,7 +62,9 @@ class Dask:
             self._client = self._connect(self._stack)
         try:
             yield from self._parts(self._client, runner, splits)
-        except (CancelledError, asyncio.CancelledError) as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if not _gone(self._client, error):
+                raise
             message = f"the scheduler {self.address or 'of this machine'} went away, or forgot the work"
             raise ConnectionError(message) from error
 
@@ -204,6 +206,13 @@ def dask_setup(worker: Any) -> None:
 
     # A function and not SIG_IGN, which programs that a plugin starts would inherit.
     signal.signal(signal.SIGINT, lambda number, frame: None)
+
+
+def _gone(client: Any, error: BaseException) -> bool:
+    """Whether an error tells that the scheduler is gone: work that was cancelled, or what whoever asked it just then got."""
+    from distributed.comm import CommClosedError  # noqa: PLC0415 - see _connect
+
+    return isinstance(error, CancelledError | asyncio.CancelledError | CommClosedError) or client.status != "running"
 
 
 def _same(shipped: _remote.Shipped) -> _remote.Shipped:
