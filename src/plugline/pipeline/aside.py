@@ -10,6 +10,7 @@ from plugline.pipeline.remote import has_scheme
 from plugline.pipeline.streams import SinkFile, folder_aside, put_in_place
 
 _COPIED_BYTES = 2**20  # at a time; shutil has the same loop, and half a bare interpreter's start of imports
+_FLUSHED_BYTES = 32 * 2**20  # so many are brought to disk while more is written
 
 
 def path_aside(path: str, suffix: str) -> str:
@@ -41,6 +42,8 @@ class Aside:
         self.aside = self._target if in_place else path_aside(path, suffix)
         self.bytes = 0
         self._descriptor: int | None = None
+        self._flush: _Flush | None = None
+        self._flushed_bytes = 0
 
     def open(self, keep_bytes: int = 0) -> bool:
         """Open it, cut off after ``keep_bytes``. Returns whether there were as many.
@@ -63,6 +66,7 @@ class Aside:
         self.bytes = min(keep_bytes, there)
         os.ftruncate(self._descriptor, self.bytes)
         os.lseek(self._descriptor, self.bytes, os.SEEK_SET)
+        self._flushed_bytes = self.bytes
         return there >= keep_bytes
 
     def refuse_what_is_no_file(self) -> None:
@@ -71,7 +75,11 @@ class Aside:
             raise IsADirectoryError(21, "it is a folder, expected a file", self.path)
 
     def write(self, pieces: Sequence[bytes | memoryview]) -> None:
-        """Append."""
+        """Append.
+
+        Raises:
+            OSError: It could not be written, or what was written before could not be brought to disk.
+        """
         assert self._descriptor is not None  # noqa: S101 - opened first
         for piece in pieces:
             view = memoryview(piece)
@@ -79,11 +87,26 @@ class Aside:
                 count = os.write(self._descriptor, view)
                 view = view[count:]
                 self.bytes += count
+        if self.bytes - self._flushed_bytes >= _FLUSHED_BYTES and (self._flush is None or self._flush.done):
+            self._end_flush()
+            self._flushed_bytes = self.bytes
+            with suppress(RuntimeError):  # the user may have no more threads: it can wait for the next sync()
+                self._flush = _Flush(self._descriptor)
+
+    def _end_flush(self) -> None:
+        flush, self._flush = self._flush, None
+        if flush is not None:
+            flush.end()
 
     def sync(self) -> None:
-        """Bring it to disk."""
+        """Bring it to disk.
+
+        Raises:
+            OSError: It, or something that was written before, could not be brought there.
+        """
         if self._descriptor is not None:
-            getattr(os, "fdatasync", os.fsync)(self._descriptor)
+            self._end_flush()
+            _sync_data(self._descriptor)
 
     def put_in_place(self) -> None:
         """Give it its final name, for good; nothing where it has that already."""
@@ -106,6 +129,8 @@ class Aside:
         """Close it; it stays."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
+            with suppress(OSError):  # whoever relies on it being on disk has called sync()
+                self._end_flush()
             os.close(descriptor)
 
     def remove(self) -> None:
@@ -113,3 +138,43 @@ class Aside:
         self.close()
         with suppress(FileNotFoundError):
             os.unlink(self.aside)
+
+
+class _Flush:
+    """Brings what has been written to disk while more is written, so that whoever syncs has little left to wait for.
+
+    A thread, since the disk takes time and no processor; one for each flush, so that a process has one thread when nothing is
+    to be done. An error belongs to whoever ends it: the kernel tells each only once.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        from threading import Thread  # noqa: PLC0415 - most runs write less
+
+        self._descriptor = descriptor
+        self._error: OSError | None = None
+        self._thread = Thread(target=self._run, name="plugline flush", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            _sync_data(self._descriptor)
+        except OSError as error:
+            self._error = error
+
+    @property
+    def done(self) -> bool:
+        return not self._thread.is_alive()
+
+    def end(self) -> None:
+        """Wait for its end.
+
+        Raises:
+            OSError: Something could not be brought to disk.
+        """
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+
+def _sync_data(descriptor: int) -> None:
+    getattr(os, "fdatasync", os.fsync)(descriptor)
