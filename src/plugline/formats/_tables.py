@@ -137,8 +137,14 @@ class PartWriter:
 
     separator = b""
 
-    def __init__(self, fields: Sequence[str] | None, types: Mapping[str, str]) -> None:
-        self._maker = TableMaker(fields=fields, types=types)
+    def __init__(
+        self,
+        fields: Sequence[str] | None,
+        types: Mapping[str, str],
+        *,
+        holds: Callable[[str, Any], object] | None = None,
+    ) -> None:
+        self._maker = TableMaker(fields=fields, types=types, holds=holds)
         self._held: list[Record] = []
         self._tables: list[Any] = []  # column form, as long as the schema is not written
         self._sink: Any = None

@@ -354,17 +354,25 @@ class TableMaker:
         names: The columns; ``None`` as long as nothing has said them.
     """
 
-    def __init__(self, *, fields: Sequence[str] | None = None, types: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        fields: Sequence[str] | None = None,
+        types: Mapping[str, str] | None = None,
+        holds: Callable[[str, Any], object] | None = None,
+    ) -> None:
         """Begin with what is declared.
 
         Args:
             fields: The columns in order.
             types: The types of some of them, see :func:`arrow_type`.
+            holds: Called with name and type of a column, raises ``ValueError`` where the output has none like it.
 
         Raises:
             ValueError: A type is not known, or of a column that is not there.
         """
         self._declared = {name: arrow_type(kind) for name, kind in (types or {}).items()}
+        self._holds = holds
         self._types: dict[str, Any] = {}
         self._fixed = False
         self._accept = _new_accept(self._accept_any)
@@ -382,6 +390,9 @@ class TableMaker:
 
     def use(self, schema: Any) -> None:
         """Take a schema, and fix it."""
+        if self._holds is not None:
+            for column in schema:
+                self._holds(column.name, column.type)
         self._begin(tuple(schema.names))
         self._types = {field.name: field.type for field in schema}
         self._fixed = True
@@ -468,8 +479,11 @@ class TableMaker:
         strange = sorted(set(self._declared) - set(names))
         if strange:
             raise ValueError(f"types names {strange!r}: expected only columns that are there, {list(names)!r}")
-        self.names = names
-        self._types = {name: self._declared.get(name, pyarrow.null()) for name in names}
+        types = {name: self._declared.get(name, pyarrow.null()) for name in names}
+        if self._holds is not None:
+            for name, kind in types.items():
+                self._holds(name, kind)
+        self.names, self._types = names, types
         self._write_accept()
 
     def _write_accept(self) -> None:
@@ -505,6 +519,8 @@ class TableMaker:
             raise ValueError(f"column {name!r} {error}: cast it before, or declare its type") from None
         if not fits(wider, value):
             raise self._misfit(name, value, wider)
+        if self._holds is not None:
+            self._holds(name, wider)
         return wider
 
     @staticmethod
