@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Of what is downloaded. 400,000 was aimed at; with workers, reloading, engines and a dozen formats the sources alone are
 # above that. What is left of a bound notices what was packed by mistake.
-MOST_BYTES = {"wheel": 900_000, "sdist": 1_500_000}
+MOST_BYTES = {"wheel": 900_000, "sdist": 1_700_000}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
