@@ -13,6 +13,7 @@ An outline is made of tuples, strings and numbers only, so that it can be marsha
 """
 
 import sys
+from itertools import compress
 from opcode import opmap
 
 from plugline.contract.interface import Interface, Member
@@ -50,6 +51,7 @@ def _codes(*names: str) -> frozenset[int]:
 
 
 _NOT_PLAIN_BEFORE = frozenset((_CACHE, _EXTENDED_ARG))
+_IS_STORE = bytes(operation == _STORE_NAME for operation in range(256))
 _CALLS = _codes("CALL", "CALL_KW", "CALL_FUNCTION_EX")
 _FUNCTION_ENDS = _codes("MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE")
 _PLAIN_VALUES = _CALLS | _codes("LOAD_NAME", "LOAD_ATTR")
@@ -87,38 +89,38 @@ def outline_of(code: CodeType, interfaces: Sequence[Interface] = ()) -> Outline:
     return said, tuple(_functions(body, stores, method=False)), tuple(_classes(body))
 
 
-_Store = tuple[int, int]
-"""The index of a store, and that of the instruction before it, which made the value unless that has a condition."""
+_Stores = dict[str, int | None]
+"""The index of the instruction that binds a name; ``None`` for a name that is bound more than once."""
 
 
 class _Body:
     """The instructions of one code object: operations and their arguments, one byte each."""
 
+    __slots__ = ("arguments", "code", "constants", "operations")
+
     def __init__(self, code: CodeType) -> None:
         self.code = code
+        self.constants = code.co_consts
         content = code.co_code
         self.operations = content[::2]
         self.arguments = content[1::2]
 
-    def stores(self) -> dict[str, _Store | None]:
-        """Return where each name is bound by a plain store; ``None`` for a name that is bound more than once."""
-        found: dict[str, _Store | None] = {}
-        names = self.code.co_names
-        operations, arguments = self.operations, self.arguments
-        at = operations.find(_STORE_NAME)
-        while at >= 0:
-            before = at - 1
-            if operations[before] in _NOT_PLAIN_BEFORE:
-                argument, before = self.argument(at)
-            else:
-                argument = arguments[at]  # most of them: neither a long argument nor a cache before it
-            name = names[argument]
-            found[name] = None if name in found else (at, before)
-            at = operations.find(_STORE_NAME, at + 1)
-        at = self.operations.find(_DELETE_NAME)
+    def stores(self) -> _Stores:
+        """Return where each name is bound by a plain store."""
+        operations, names = self.operations, self.code.co_names
+        chosen = operations.translate(_IS_STORE)
+        places = list(compress(range(len(chosen)), chosen))
+        if _EXTENDED_ARG in operations:
+            bound = [names[self.argument(at)[0]] for at in places]
+        else:
+            bound = [names[argument] for argument in compress(self.arguments, chosen)]
+        found: _Stores = dict(zip(bound, places, strict=True))
+        if len(found) < len(bound):
+            found.update((name, None) for name in found if bound.count(name) > 1)
+        at = operations.find(_DELETE_NAME)
         while at >= 0:
             found[names[self.argument(at)[0]]] = None
-            at = self.operations.find(_DELETE_NAME, at + 1)
+            at = operations.find(_DELETE_NAME, at + 1)
         return found
 
     def argument(self, at: int) -> tuple[int, int]:
@@ -139,20 +141,29 @@ class _Body:
 
     def constant(self, at: int) -> object:
         """Return what is loaded there, ``...`` where no constant is."""
-        return self.code.co_consts[self.argument(at)[0]] if self.operation(at) == _LOAD_CONST else ...
-
-    def literal(self, store: _Store) -> object:
-        """Return the constant that a statement binds, ``...`` where it may be anything else."""
-        if self.operation(store[1]) != _LOAD_CONST:
+        if at < 0 or self.operations[at] != _LOAD_CONST:
             return ...
-        argument, before = self.argument(store[1])
+        is_short = self.operations[at - 1] != _EXTENDED_ARG
+        return self.constants[self.arguments[at] if is_short else self.argument(at)[0]]
+
+    def literal(self, store: int) -> object:
+        """Return the constant that a statement binds, ``...`` where it may be anything else."""
+        if self.operations[store - 1] == _LOAD_CONST and self.operations[store - 2] in _STATEMENT_ENDS:
+            return self.constants[self.arguments[store - 1]]  # most of them
+        at = self.argument(store)[1]
+        if self.operation(at) != _LOAD_CONST:
+            return ...
+        argument, before = self.argument(at)
         ends = self.operation(before) in _STATEMENT_ENDS or (
             self.operation(before) == _POP_TOP and self.operation(self.argument(before)[1]) in _BEFORE_AN_END
         )
-        return self.code.co_consts[argument] if ends else ...
+        return self.constants[argument] if ends else ...
 
     def function(self, at: int) -> tuple[CodeType, int, int] | None:
         """Return the code of the function that is made there, its flags, and the index before its code is loaded."""
+        if self.operations[at] == _MAKE_FUNCTION and not self.arguments[at] and self.operations[at - 1] == _LOAD_CONST:
+            code = self.constant(at - 1)  # most of them: without defaults and annotations
+            return (code, 0, -1) if isinstance(code, CodeType) else None
         flags = 0
         while self.operation(at) == _SET_FUNCTION_ATTRIBUTE:
             argument, at = self.argument(at)
@@ -173,15 +184,16 @@ class _Body:
         return at
 
 
-def _said(body: _Body, stores: dict[str, _Store | None]) -> Said | None:
+def _said(body: _Body, stores: _Stores) -> Said | None:
     values: list[str | None] = []
-    if not _LEFT_TO_THE_TREE.isdisjoint(body.code.co_names):
+    names = body.code.co_names
+    if not _LEFT_TO_THE_TREE.isdisjoint(names):
         return None
     for name in _SAID:
-        if name not in body.code.co_names:
+        store = stores.get(name)
+        if store is None and name not in names:
             values.append(None)
             continue
-        store = stores.get(name)
         value = body.literal(store) if store is not None else ...
         if not isinstance(value, str) or not value.isprintable():
             return None  # also where it is bound in a branch that was compiled away
@@ -190,21 +202,23 @@ def _said(body: _Body, stores: dict[str, _Store | None]) -> Said | None:
     return (summary, *values) if summary is not None else None  # type: ignore[return-value]
 
 
-def _summary(body: _Body, stores: dict[str, _Store | None]) -> str | None:
+def _summary(body: _Body, stores: _Stores) -> str | None:
     if not _HAS_DOCSTRINGS:
         return None
     text = ""
     document = stores.get("__doc__")
     if document is None and "__doc__" in stores:
         return None  # set once more
-    if document is not None and document[0] <= 4:  # it stands first
-        value = body.constant(document[1])
+    if document is not None and document <= 4:  # it stands first
+        value = body.constant(document - 1)
         text = value if isinstance(value, str) else ""
-    if not text and any("describe" in one.co_names for one in body.code.co_consts if isinstance(one, CodeType)):
+    if text:
+        return first_line(text)
+    if any("describe" in one.co_names for one in body.constants if isinstance(one, CodeType)):
         return None  # a class may have one
-    if not text and "describe" in body.code.co_names:
+    if "describe" in body.code.co_names:
         store = stores.get("describe")
-        function = body.function(store[1]) if store is not None else None
+        function = body.function(body.argument(store)[1]) if store is not None else None
         if function is None:
             return None
         returned = _returned(function[0])
@@ -226,21 +240,24 @@ def _returned(code: CodeType) -> str | None:
     return value if isinstance(value, str) else "" if value is None else None
 
 
-def _functions(body: _Body, stores: dict[str, _Store | None], *, method: bool) -> Sequence[FunctionOutline]:
+def _functions(body: _Body, stores: _Stores, *, method: bool) -> Sequence[FunctionOutline]:
     found: list[FunctionOutline] = []
-    unclear = _generic(body.code)
+    unclear = _generic(body)
     # A static function at the top is called like any other, but the syntax tree sees its parameters.
-    calls_say_nothing = method or "staticmethod" in body.code.co_names or "classmethod" in body.code.co_names
+    names = body.code.co_names
+    calls_say_nothing = method or "staticmethod" in names or "classmethod" in names
     operations = body.operations
     for name, store in stores.items():
         if store is None or name in unclear:
             continue
-        operation = operations[store[1]]
+        is_plain = operations[store - 1] not in _NOT_PLAIN_BEFORE
+        before = store - 1 if is_plain else body.argument(store)[1]
+        operation = operations[before]
         if operation == _LOAD_CONST:
             if not method:
                 found.append((name, None, True))
         elif operation in _FUNCTION_ENDS:
-            made = body.function(store[1])
+            made = body.function(before)
             if made is not None:
                 found.append((name, _parameters(body, *made, method=method), False))
         elif operation in _PLAIN_VALUES and not calls_say_nothing:
@@ -248,13 +265,13 @@ def _functions(body: _Body, stores: dict[str, _Store | None], *, method: bool) -
     return found
 
 
-def _generic(code: CodeType) -> set[str]:
+def _generic(body: _Body) -> Sequence[str]:
     """Return the names of functions with type parameters (PEP 695), which look like the result of a call."""
-    return {
-        constant.co_name.removeprefix("<generic parameters of ").removesuffix(">")
-        for constant in code.co_consts
-        if isinstance(constant, CodeType) and constant.co_name.startswith("<generic")
-    }
+    return [
+        one.co_name.removeprefix("<generic parameters of ").removesuffix(">")
+        for one in body.constants
+        if one.__class__ is CodeType and one.co_name[:8] == "<generic"
+    ]
 
 
 def _parameters(body: _Body, code: CodeType, flags: int, before: int, *, method: bool) -> Parameters:

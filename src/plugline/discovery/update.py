@@ -37,6 +37,9 @@ _MAX_CIRCUMSTANCES = 29  # what a number holds that is marshalled in five bytes
 _NOT_COMPILED: Where = (0, 0)
 _FEW = 4
 
+Plain = tuple[bytes, os.stat_result]
+"""What :func:`plugline.files.read_plain` returns: the bytes of a file, and its status at that moment."""
+
 
 class _Fresh:
     """A file that was read just now."""
@@ -177,16 +180,20 @@ class Update:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             for candidate in candidates:
+                began = monotonic_seconds()
                 row = self._index.rows.get(candidate.entry)
-                status, owners = _status_of_plain(candidate)
+                # A new file is read anyway, and what it was then need not be asked for. One in a folder may be behind a link.
+                is_new = row is None and "/" not in candidate.entry
+                plain = read_plain(real_path(candidate.tree, candidate.entry)) if is_new else None
+                status, owners = _status_of_plain(candidate, plain)
                 if row is not None and row[MODIFIED : INODE + 1] == status:
                     rest = rest_of(row)
                     if not _renamed(rest, candidate):
                         rows[candidate.entry] = known = _owned(row, rest, owners)
                         self.changed |= known is not row
                         continue
-                began = monotonic_seconds()
-                read = self._reread(candidate, row, settled(status, self._began), owners, warned)  # type: ignore[arg-type]
+                source = _read(candidate, owners, plain)
+                read = self._reread(candidate, row, settled(status, self._began), owners, source, warned)  # type: ignore[arg-type]
                 self._index.read_seconds[candidate.entry] = monotonic_seconds() - began
                 if isinstance(read, _Fresh):
                     fresh.append(read)
@@ -206,9 +213,14 @@ class Update:
         return rows
 
     def _reread(
-        self, candidate: FileCandidate, row: Row | None, status: Status, owners: Owners, warned: list[object]
+        self,
+        candidate: FileCandidate,
+        row: Row | None,
+        status: Status,
+        owners: Owners,
+        source: SourceFile | Finding,
+        warned: list[object],
     ) -> "_Fresh | Row":
-        source = _read(candidate, owners)
         if isinstance(source, Finding):
             return _Fresh(candidate, UNSETTLED, (), b"", Read(None, (source,)), None, None)
         digest = digest_of(source.content)
@@ -308,11 +320,11 @@ def _with_verdict(row: Row, number: int, verdict: Verdict, path: str) -> Row:
     return (*row[:FITS], fits, rest.dump())
 
 
-def _read(candidate: FileCandidate, owners: Owners) -> SourceFile | Finding:
+def _read(candidate: FileCandidate, owners: Owners, plain: Plain | None) -> SourceFile | Finding:
     """Read a file of which the owners are known if it is no link, and is behind none."""
     if len(owners) == 1:
         # Most files stand in the folder itself, and are what they were a moment ago.
-        found = read_plain(real_path(candidate.tree, candidate.entry))
+        found = plain if plain is not None else read_plain(real_path(candidate.tree, candidate.entry))
         if found is not None:
             return SourceFile(shown_path(candidate.tree, candidate.entry), found[0])
     return candidate.tree.read(candidate.entry)
@@ -340,11 +352,17 @@ def _unjudged(row: Row) -> Row:
     return (*row[:FITS], row[FITS] & ORDERED, rest.dump())
 
 
-def _status_of_plain(candidate: FileCandidate) -> tuple[Status | None, Owners]:
+def _status_of_plain(candidate: FileCandidate, plain: Plain | None) -> tuple[Status | None, Owners]:
     """Return the status and the owners of a file that no link leads to.
 
     What is behind a link changes without a trace in its folder, so there is neither for it.
+
+    Args:
+        candidate: The file.
+        plain: What reading it gave, where it was read already: then these are of what was read.
     """
+    if plain is not None:
+        return status_of(plain[1]), (owner_of(plain[1]),)
     folder, _, _ = candidate.entry.rpartition("/")
     owners: list[Owner] = []
     try:
