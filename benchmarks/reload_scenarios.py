@@ -106,6 +106,7 @@ def _run_rows(tool: str) -> None:
     """Run all rows, and print what became of each as a line of JSON."""
     import tests.reload.rows_identity
     import tests.reload.rows_odd
+    import tests.reload.rows_registered
     import tests.reload.rows_rest  # noqa: F401 - likewise
     from tests.reload.scenarios import ROWS
 

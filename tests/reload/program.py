@@ -37,4 +37,20 @@ class Desk:
 
 desk = Desk()
 options = types.SimpleNamespace(mode='plain')
+
+class Service:
+    on_error = None
+    def __init__(self):
+        self.debug = False
+        self.on_error = None
+    def hello(self):
+        return 'original'
+
+service = Service()
+LIMIT = 1
+READY = False
+
+def set_up():
+    global READY
+    READY = True
 """

@@ -4,6 +4,7 @@ import marshal
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from importlib.machinery import EXTENSION_SUFFIXES
 from time import sleep
 from types import CodeType, ModuleType, SimpleNamespace
@@ -21,7 +22,7 @@ from plugline.findings import Finding, Place
 from plugline.host.entries import Entry, ReadEntry
 from plugline.host.loader import Loaded, Loader
 from plugline.host.plugin import Plugin
-from plugline.loading.modules import Undo
+from plugline.loading.modules import Undo, forget_modules
 from plugline.loading.moments import LoadContext, begin, call_with, end_quietly
 from plugline.loading.namespace import PrivateLoader
 from plugline.loading.patches import Snapshot
@@ -30,6 +31,7 @@ from plugline.loading.traces import imported_names, trace_of
 from plugline.reloading import lines
 from plugline.reloading.codes import compare, describes
 from plugline.reloading.graft import can_graft, forget_answers, has_answers
+from plugline.reloading.imported import imports_module
 from plugline.reloading.memory import POSSIBLE
 from plugline.reloading.parts import Done, Part
 from plugline.reloading.report import How, ReloadReport
@@ -146,7 +148,7 @@ def reload_plugins(loader: Loader, plugins: Sequence[Handle]) -> list[ReloadRepo
     """Take the files of some plugins as they are now, all in one transaction, and say what was done with each."""
     start = monotonic_seconds()
     end_all()
-    reports = [load_again(plugin, start) for plugin in plugins if plugin.generation == 0]
+    reports = [_load_or_follow(loader, plugin, start) for plugin in plugins if plugin.generation == 0]
     loaded = [plugin for plugin in plugins if plugin.generation and all(plugin.name != r.plugin for r in reports)]
     reports += [_installed(plugin, start) for plugin in loaded if not isinstance(plugin.candidate, FileCandidate)]
     loaded = [plugin for plugin in loaded if isinstance(plugin.candidate, FileCandidate)]
@@ -179,6 +181,18 @@ def _wait_shortly() -> None:
         if end_those_that_are_done():
             return
         sleep(_PAUSE_SECONDS)
+
+
+def _load_or_follow(loader: Loader, plugin: Handle, start: float) -> ReloadReport:
+    """Load a plugin that is not loaded; where others have imported its module, that is brought up to date first."""
+    is_file = isinstance(plugin.candidate, FileCandidate)
+    if not is_file or _run_here(loader, loader.module_name(plugin._entry)) is None:  # noqa: SLF001 - see _load
+        return load_again(plugin, start)
+    found = _Reload(loader, (plugin,), start).run()[0]
+    if found.how == "refused":
+        return found
+    loaded = load_again(plugin, start)
+    return loaded if found.how == "unchanged" or not loaded.ok else replace(found, generation=loaded.generation)
 
 
 def load_again(plugin: Handle, start: float) -> ReloadReport:
@@ -303,9 +317,13 @@ class _Reload:
         sources: dict[str, SourceFile] = {}
         parts: dict[str, Part] = {}
         looked_at: set[str] = set()
+        gone: dict[str, SourceFile | Finding] = {}
         while names := names - looked_at:
             looked_at |= names
             read, findings = self._read_all(names)
+            gone |= {name: found for name, found in read.items() if self._is_gone(name, found)}
+            read = {name: found for name, found in read.items() if name not in gone}
+            findings = tuple(found for found in findings if found not in gone.values())
             sources |= {name: source for name, source in read.items() if isinstance(source, SourceFile)}
             if findings:
                 return self._refused(findings, (*sources, *read))
@@ -319,9 +337,48 @@ class _Reload:
                 break
             # What a new version imports, and the old one did not, was not looked at yet.
             names = {one for part in new.values() for one in self._imports_of_edited(part)}
-        if not parts:
-            return [self._report(plugin, "unchanged", None) for plugin in self._plugins]
-        return self._replace(sources, {name: parts[name] for name in self._in_order(set(parts))})
+        missed = tuple(
+            found for name, found in gone.items() if isinstance(found, Finding) and self._is_used(name, parts)
+        )
+        if missed:
+            return self._refused(missed, sources)
+        for name in gone:
+            self._graph.modules.pop(name)
+        reports = (
+            self._replace(sources, {name: parts[name] for name in self._in_order(set(parts))})
+            if parts
+            else [self._report(plugin, "unchanged", None) for plugin in self._plugins]
+        )
+        if all(report.how != "refused" for report in reports):
+            forget_modules([name for name in gone if name not in self._handles])
+        return reports
+
+    def _is_gone(self, name: str, found: SourceFile | Finding) -> bool:
+        """Whether a module's file is there no more, and it is not the one that was asked for."""
+        maker = _maker(self._graph.modules[name])
+        return (
+            isinstance(found, Finding)
+            and all(self._loader.module_name(plugin._entry) != name for plugin in self._plugins)  # noqa: SLF001 - see _load
+            and maker.namespace.locate(name[len(maker.namespace.name) + 1 :].split(".")) is None
+        )
+
+    def _is_used(self, name: str, parts: dict[str, Part]) -> bool:
+        """Whether a module is imported still, by what is in force or is to be."""
+        for other, module in self._graph.modules.items():
+            trace = trace_of(module)
+            code = parts[other].code if other in parts else trace.code if trace is not None else None
+            if (
+                code is not None
+                and other != name
+                and not self._is_below(other, name)
+                and imports_module(code, module, name)
+            ):
+                return True
+        return False
+
+    @staticmethod
+    def _is_below(name: str, package: str) -> bool:
+        return name.startswith(f"{package}.")
 
     def _read_all(self, names: set[str]) -> tuple[dict[str, SourceFile | Finding], tuple[Finding, ...]]:
         """Return what was read of the modules whose files are not what runs, and what could not be read."""

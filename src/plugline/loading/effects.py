@@ -11,7 +11,7 @@ import sys
 from _operator import is_
 from _thread import get_ident
 
-from plugline.typed import Any, Callable, CodeType, Iterable, Iterator, ModuleType, cast
+from plugline.typed import Any, Callable, CodeType, FunctionType, Iterable, Iterator, ModuleType, cast
 
 _ABSENT = object()
 _SIGNALS = tuple(sorted(int(number) for number in _signal.valid_signals()))
@@ -64,19 +64,70 @@ class Effects:
             _FOLLOW.get(effect.kind, _leave)(effect, after)
             effect.after = after
 
-    def succeed(self, old: "Effects") -> None:
-        """Take the place of an older run: what that one left and this one did not make again is undone."""
+    def succeed(self, old: "Effects", name: str, code: CodeType) -> None:
+        """Take the place of an older run: what that one left and this one did not make again is undone.
+
+        Args:
+            old: What the older run left.
+            name: The module's.
+            code: The module's now. Who puts something of others into a place once more leaves no trace but in its code;
+                what is its own is another object with each run.
+        """
         mine = {(effect.kind, _key(effect.key)): effect for effect in self.all}
         while old.all:
             effect = old.all.pop()
             same = mine.get((effect.kind, _key(effect.key)))
-            if effect.kind not in _PLACES or same is None:
+            if effect.kind not in _PLACES:
                 undo_effect(effect)
-            elif same.before is effect.after:
+            elif same is None:
+                if _module_of(effect.after) != name and _is_mentioned(effect, code):
+                    self.all.append(effect)
+                else:
+                    undo_effect(effect)
+            else:
+                if same.before is not effect.after and effect.kind in _NAMED:
+                    # Somebody has put something over it, which stays on top: what is below is what it calls.
+                    _put_back(same, effect.after)
                 same.before = effect.before
 
+    def taken_over(self, old: "Effects", name: str) -> Iterator[tuple[object, object, object]]:
+        """Yield what the module with this name put over something in this run, what it met there, and what an older run had met.
 
-_PLACES = frozenset({"signal", "name"})  # that hold one thing at a time; to the others things are added
+        What it meets is what the older run has put there, or what somebody has put over that.
+        """
+        before = {_key(effect.key): effect for effect in old.all if effect.kind in _NAMED}
+        for effect in self.all:
+            was = before.get(_key(effect.key)) if effect.kind in _NAMED else None
+            if was is not None and was.before is not _ABSENT and _module_of(was.after) == name:
+                yield effect.after, effect.before, was.before
+
+
+_NAMED = frozenset({"name", "attribute"})
+_PLACES = frozenset({"signal", "name", "attribute"})  # that hold one thing at a time; to the others things are added
+
+
+def _is_mentioned(effect: Effect, code: CodeType) -> bool:
+    """Whether some code speaks of the place."""
+    if effect.kind != "signal":
+        return cast("tuple[object, str]", effect.key)[1] in _words(code) and _could_patch(code)
+    words = _words(code)
+    names = {name for name, number in vars(_signal).items() if number == effect.key and name.startswith("SIG")}
+    told = {word for word in words if word.startswith("SIG") and not word.startswith("SIG_")}
+    return "signal" in words and (not told or not names.isdisjoint(told))
+
+
+def _words(code: CodeType) -> set[str]:
+    """Return the names and the texts in some code, and the code in it."""
+    found: set[str] = set()
+    pending = [code]
+    for one in pending:
+        found.update(one.co_names)
+        for constant in one.co_consts:
+            if constant.__class__ is str:
+                found.add(constant)
+            elif constant.__class__ is CodeType:
+                pending.append(constant)
+    return found
 
 
 def _key(key: object) -> object:
@@ -113,24 +164,53 @@ def _undo_logging(effect: Effect) -> None:
 def _undo_warnings(effect: Effect) -> None:
     import warnings  # noqa: PLC0415 - it was imported before there was something to undo
 
-    if effect.after in warnings.filters:
-        warnings.filters.remove(effect.after)  # type: ignore[attr-defined]
+    # The very one: to set a filter once more puts an equal one in its place.
+    left = [one for one in warnings.filters if one is not effect.after]
+    if len(left) < len(warnings.filters):
+        warnings.filters[:] = left  # type: ignore[index]
         warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001 - as everything does that edits this list
 
 
 def _undo_name(effect: Effect) -> None:
-    names, name = _names_of(effect)
-    if names.get(name, _ABSENT) is not effect.after:
-        return
-    if effect.before is _ABSENT:
-        del names[name]
+    owner, name = cast("tuple[object, str]", effect.key)
+    names = _names_of(owner)
+    if names.get(name, _ABSENT) is effect.after:
+        _set_name(owner, name, effect.before)
+
+
+def _put_back(effect: Effect, after: object) -> None:
+    """Let the place hold what was there before, and the effect be what it would be below that."""
+    undo_effect(effect)
+    effect.after = after
+
+
+def _names_of(owner: object) -> dict[str, object]:
+    """Return the names of a module, a class, or an object, whatever it answers itself."""
+    if issubclass(type(owner), type):
+        return _names_of_class(owner)  # type: ignore[no-any-return]
+    try:
+        names = object.__getattribute__(owner, "__dict__")
+    except Exception:  # noqa: BLE001 - it may have none, or a property of that name
+        return {}
+    return names if type(names) is dict else {}
+
+
+_names_of_class = type.__dict__["__dict__"].__get__
+
+
+def _set_name(owner: object, name: str, value: object) -> None:
+    if issubclass(type(owner), type):
+        try:
+            if value is _ABSENT:
+                type.__delattr__(cast(type, owner), name)
+            else:
+                type.__setattr__(cast(type, owner), name, value)
+        except (AttributeError, TypeError):  # a class that is written in C, and that was changed in another way
+            return
+    elif value is _ABSENT:
+        del _names_of(owner)[name]
     else:
-        names[name] = effect.before
-
-
-def _names_of(effect: Effect) -> tuple[dict[str, object], str]:
-    module, name = cast(tuple[ModuleType, str], effect.key)
-    return module.__dict__, name
+        _names_of(owner)[name] = value
 
 
 def _leave(effect: Effect, after: object) -> None:
@@ -146,14 +226,15 @@ def _follow_signal(effect: Effect, after: object) -> None:
 
 
 def _follow_name(effect: Effect, after: object) -> None:
-    names, name = _names_of(effect)
-    if names.get(name) is effect.after:
-        names[name] = after
+    owner, name = cast("tuple[object, str]", effect.key)
+    if _names_of(owner).get(name) is effect.after:
+        _set_name(owner, name, after)
 
 
 _FOLLOW: dict[str, Callable[[Effect, object], None]] = {
     "signal": _follow_signal,
     "name": _follow_name,
+    "attribute": _follow_name,
 }
 
 _UNDO: dict[str, Callable[[Effect], None]] = {
@@ -162,6 +243,7 @@ _UNDO: dict[str, Callable[[Effect], None]] = {
     "logging": _undo_logging,
     "warnings": _undo_warnings,
     "name": _undo_name,
+    "attribute": _undo_name,
 }
 
 
@@ -232,13 +314,14 @@ class Watch:
         content: Its source, which shows whether it speaks of any of the others.
     """
 
-    __slots__ = ("_collected", "_filters", "_handlers", "_logs", "_named", "_outer", "_signals")
+    __slots__ = ("_code", "_collected", "_filters", "_handlers", "_logs", "_named", "_outer", "_signals")
 
     def __init__(self, code: CodeType, content: bytes) -> None:
         self._signals = [_signal.getsignal(number) for number in _SIGNALS] if b"signal" in content else []
         self._logs = b"ogg" in content  # logging, logger, getLogger
         self._handlers = _loggers() if self._logs and "logging" in sys.modules else {}
         self._filters = _filters() if b"warn" in content else None
+        self._code = code
         self._named = _patched(code)
         self._collected: list[Effect] = []
         self._outer = _registering.get(get_ident())
@@ -267,8 +350,12 @@ class Watch:
                 for index, entry in enumerate(_filters())
                 if id(entry) not in known
             ]
-        for module, names in self._named:
-            effects.all += _name_effects(module, names, name)
+        words: set[str] = set()
+        for owner, names in self._named:
+            now = _names_of(owner)
+            if len(now) != len(names) or not all(map(is_, now.values(), names.values())):
+                words = words or _words(self._code)
+                effects.all += _name_effects(owner, names, now, name, words)
 
     def _logging_effects(self) -> list[Effect]:
         found = []
@@ -304,16 +391,28 @@ def _filters() -> tuple[object, ...]:
     return tuple(getattr(sys.modules.get("warnings"), "filters", ()))
 
 
-def _patched(code: CodeType) -> list[tuple[ModuleType, dict[str, object]]]:
-    """Return the names of the modules that a module's own code mentions, where it could set attributes."""
+def _patched(code: CodeType) -> list[tuple[object, dict[str, object]]]:
+    """Return what a module's own code could set attributes of, by what it mentions, each with its names."""
     if not _could_patch(code):
         return []
-    found = []
-    for name in code.co_names:
-        module = sys.modules.get(name)
-        if module.__class__ is ModuleType and module is not None:
-            found.append((module, dict(vars(module))))
+    found: list[tuple[object, dict[str, object]]] = []
+    seen: set[int] = set()
+    pending: list[object] = [sys.modules.get(name) for name in code.co_names]
+    for owner in pending:  # it grows: classes and objects that are in what it mentions, and modules
+        kind = type(owner)
+        if kind in _PLAIN or id(owner) in seen or not (kind is ModuleType or kind.__flags__ & _HEAP or kind is type):
+            continue
+        seen.add(id(owner))
+        names = dict(_names_of(owner))
+        found.append((owner, names))
+        if len(seen) < _MOST_OWNERS:
+            pending += [names[name] for name in code.co_names if name in names]
     return found
+
+
+_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
+_MOST_OWNERS = 200
+_PLAIN = frozenset({str, int, float, bool, bytes, tuple, list, dict, set, type(None)})
 
 
 def _could_patch(code: CodeType) -> bool:
@@ -324,22 +423,25 @@ def _could_patch(code: CodeType) -> bool:
     )
 
 
-def _name_effects(module: ModuleType, before: dict[str, object], owner: str) -> list[Effect]:
-    now = vars(module)
-    if len(now) == len(before) and all(map(is_, now.values(), before.values())):
-        return []
+def _name_effects(
+    owner: object, before: dict[str, object], now: dict[str, object], module: str, words: set[str]
+) -> list[Effect]:
     found = []
+    kind = "name" if type(owner) is ModuleType else "attribute"
     for name, value in list(now.items()):
         old = before.get(name, _ABSENT)
-        # A submodule that was imported, and what a module keeps for itself, are no patches.
-        if old is value or isinstance(value, ModuleType) or name.startswith("__"):
+        # A submodule that was imported, and what a module keeps for itself, are no patches; nor is what others note of themselves.
+        if old is value or isinstance(value, ModuleType) or (name.startswith("__") and kind == "name"):
             continue
-        if old is not _ABSENT or _module_of(value) == owner:
-            found.append(Effect("name", (module, name), old, value))
+        if _module_of(value) == module or (old is not _ABSENT and name in words):
+            found.append(Effect(kind, (owner, name), old, value))
     return found
 
 
 def _module_of(value: object) -> object:
+    """Return the name of the module that a value is of; of a function that of its code, which may say that it is another's."""
+    if type(value) is FunctionType:
+        return value.__globals__.get("__name__")
     try:
         return getattr(value, "__module__", None)
     except Exception:  # noqa: BLE001 - the value is foreign, and may raise whatever it is asked

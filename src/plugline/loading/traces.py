@@ -255,10 +255,11 @@ def succeed_effects(new: Trace, old: Trace) -> None:
     """Undo what an older run left and a newer one did not leave again."""
     if old.effects is None:
         return
-    if new.effects is None:
-        old.effects.undo()
-    else:
-        new.effects.succeed(old.effects)
+    from plugline.loading.effects import Effects  # noqa: PLC0415 - see _run_watched
+
+    effects = new.effects if new.effects is not None else Effects()
+    effects.succeed(old.effects, new.name, new.code)
+    new.effects = effects if effects.all else None
 
 
 def run_inert(path: str, code: CodeType, names: dict[str, object]) -> None:

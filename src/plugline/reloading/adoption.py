@@ -164,6 +164,9 @@ class Adoption:
             done.lost += follow_cached(shadow.new, part.names, part.trace, shadow.trace)
             _remember_departed(part, shadow)
             done.in_flight += self._retire(part, shadow)
+            shadow.trace.held = frozenset(
+                id(self._canonical[key]) if key in self._canonical else key for key in shadow.trace.held
+            )
         gone = {id(new) for _, new in self._classes} | {id(object)}
         for old, new in self._classes:
             if any(id(base) not in gone for base in new.__bases__):

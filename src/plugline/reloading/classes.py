@@ -19,6 +19,8 @@ from plugline.reloading.memory import (
     class_assigned,
     clone_function,
     hide_stand_in,
+    slots_of,
+    solid_base,
 )
 from plugline.reloading.plan import Plan
 from plugline.reloading.transition import Transition
@@ -81,25 +83,6 @@ def same_shape(old: type, new: type, alike: Container[tuple[int, int]]) -> bool:
         and solid_base(old) is solid_base(new)
         and type(old).__basicsize__ == type(new).__basicsize__
     )
-
-
-def slots_of(owner: type) -> list[str]:
-    """Return the names of the slots of a class, in the order of their places."""
-    return sorted(
-        name
-        for ancestor in owner.__mro__
-        if ancestor.__flags__ & _HEAP and "__slots__" in vars(ancestor)
-        for name, value in vars(ancestor).items()
-        if type(value) is MemberDescriptorType and value.__objclass__.__flags__ & _HEAP
-    )
-
-
-_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
-
-
-def solid_base(owner: type) -> type:
-    """Return the nearest ancestor that is written in C: what decides what an instance is made of."""
-    return next(one for one in owner.__mro__ if not one.__flags__ & _HEAP)
 
 
 def adopt(

@@ -7,7 +7,8 @@ dataclass states. What cannot is named, so that nobody is surprised.
 import ast
 import gc
 from collections.abc import Callable, Iterable, Iterator
-from types import CodeType, FunctionType
+from functools import partial
+from types import CodeType, FunctionType, MemberDescriptorType
 
 from plugline.kinds import is_a
 from plugline.reloading.living import classes_in
@@ -57,7 +58,7 @@ def complete_instances(part: Part, names: dict[str, object], done: Done, before:
         for owner in classes_in(list(names.values()), part.name):
             # What an old constructor has set is there.
             known = {name for _, told in before.get(owner.__qualname__, ()) for name in told}
-            wanted += (one for one in _fields(owner) if one[1] not in known)
+            wanted += ((owner, name, make) for name, make in values_of_fields(owner) if name not in known)
     if wanted:
         _give(wanted)
 
@@ -143,8 +144,8 @@ def _is_safe(value: ast.expr) -> bool:
             return False
 
 
-def _fields(owner: type) -> Iterator[tuple[type, str, Callable[[], object]]]:
-    """Yield the fields of a dataclass that have values made for each instance."""
+def values_of_fields(owner: type) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield the fields of a dataclass that each instance has a value of its own for, with what makes it."""
     fields = vars(owner).get("__dataclass_fields__")
     if not is_a(fields, dict):
         return
@@ -152,7 +153,14 @@ def _fields(owner: type) -> Iterator[tuple[type, str, Callable[[], object]]]:
 
     for name, field in fields.items():
         if field.default_factory is not dataclasses.MISSING:
-            yield owner, name, field.default_factory
+            yield name, field.default_factory
+        # Else the default is an attribute of the class, unless that has a slot of this name.
+        elif field.default is not dataclasses.MISSING and type(vars(owner).get(name)) is MemberDescriptorType:
+            yield name, partial(_itself, field.default)
+
+
+def _itself(value: object) -> object:
+    return value
 
 
 def _give(wanted: list[tuple[type, str, Callable[[], object]]]) -> None:
@@ -161,11 +169,12 @@ def _give(wanted: list[tuple[type, str, Callable[[], object]]]) -> None:
         if type(instance) not in owners:
             continue
         for owner, name, make in wanted:
-            if is_a(instance, owner) and not _has(instance, name):
+            if is_a(instance, owner) and not has_value(instance, name):
                 object.__setattr__(instance, name, make())
 
 
-def _has(instance: object, name: str) -> bool:
+def has_value(instance: object, name: str) -> bool:
+    """Whether an instance has an attribute."""
     attributes = getattr(instance, "__dict__", None)
     if is_a(attributes, dict) and name in attributes:
         return True

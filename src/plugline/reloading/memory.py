@@ -16,7 +16,7 @@ import ctypes
 import gc
 import sys
 from operator import setitem
-from types import FrameType, FunctionType, ModuleType
+from types import FrameType, FunctionType, MemberDescriptorType, ModuleType
 
 from plugline.kinds import is_a
 
@@ -189,6 +189,25 @@ def _adds_what_any_does(base: type) -> bool:
     )
 
 
+def slots_of(owner: type) -> list[str]:
+    """Return the names of the slots of a class, in the order of their places."""
+    return sorted(
+        name
+        for ancestor in owner.__mro__
+        if ancestor.__flags__ & _HEAP and "__slots__" in vars(ancestor)
+        for name, value in vars(ancestor).items()
+        if type(value) is MemberDescriptorType and value.__objclass__.__flags__ & _HEAP
+    )
+
+
+_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
+
+
+def solid_base(owner: type) -> type:
+    """Return the nearest ancestor that is written in C: what decides what an instance is made of."""
+    return next(one for one in owner.__mro__ if not one.__flags__ & _HEAP)
+
+
 def bases_assigned(
     owner: type, bases: tuple[type, ...], best: type, *, is_same_shape: bool = False
 ) -> list[tuple[object, ...]]:
@@ -207,7 +226,10 @@ def bases_assigned(
         bases = (best,)
     assigned = (type.__setattr__, owner, "__bases__", bases)
     # CPython compares the two, and takes some for different by which instances have the same.
-    plain = all(_adds_nothing(one) or (is_same_shape and _adds_what_any_does(one)) for one in (before, best))
+    plain = all(_adds_nothing(one) or (is_same_shape and _adds_what_any_does(one)) for one in (before, best)) or (
+        # What has no slots of its own adds a dict and a place for weak references, and these are known to be the same.
+        is_same_shape and solid_base(before) is solid_base(best) and not slots_of(before) and not slots_of(best)
+    )
     if plain:
         seen = best
     elif before is object:

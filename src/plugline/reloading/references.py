@@ -26,22 +26,25 @@ class Young:
 
     Done by setting all older objects aside from the collector's own lists, which costs nothing. Where the program has
     done that itself before, it is left alone, and everything is looked through.
+
+    Attributes:
+        aside: Whether they are set aside now.
     """
 
     def __init__(self) -> None:
-        self._aside = False
+        self.aside = False
 
     def begin(self) -> None:
         """Mark it."""
-        self._aside = gc.get_freeze_count() < _FROZEN_BY_PYTHON
-        if self._aside:
+        self.aside = gc.get_freeze_count() < _FROZEN_BY_PYTHON
+        if self.aside:
             gc.freeze()
 
     def end(self) -> None:
         """Let the collector have the older objects again; may be called twice."""
-        if self._aside:
+        if self.aside:
             gc.unfreeze()
-            self._aside = False
+            self.aside = False
 
 
 _FROZEN_BY_PYTHON = 1_000  # 3.12 sets some hundred objects aside when it starts; a program has many more
@@ -207,9 +210,10 @@ def _replace_class(holder: object, wanted: dict[int, object]) -> None:
 def _replace_in_dict(holder: dict[object, object], wanted: dict[int, object]) -> bool:
     changed = False
     if any(id(key) in wanted or _holds(key, wanted) for key in holder):
-        items = [(_replaced_key(key, wanted), wanted.get(id(value), value)) for key, value in holder.items()]
+        # Made first, since keys may fail to tell their hash; what is copied from a dict is not asked again.
+        after = {_replaced_key(key, wanted): wanted.get(id(value), value) for key, value in holder.items()}
         holder.clear()
-        holder.update(items)
+        holder.update(after)
         return True
     for key, value in list(holder.items()):
         new = wanted.get(id(value))
@@ -243,11 +247,12 @@ def _replace_in_sequence(holder: list[object] | deque[object], wanted: dict[int,
 
 
 def _replace_in_set(holder: set[object], wanted: dict[int, object]) -> bool:
-    found = [value for value in holder if id(value) in wanted or _holds(value, wanted)]
-    for value in found:
-        holder.discard(value)
-        holder.add(_replaced_key(value, wanted))
-    return bool(found)
+    if not any(id(value) in wanted or _holds(value, wanted) for value in holder):
+        return False
+    after = {_replaced_key(value, wanted) for value in holder}  # as above
+    holder.clear()
+    holder.update(after)
+    return True
 
 
 def _replace_in_tuple(holder: tuple[object, ...], wanted: dict[int, object]) -> bool:

@@ -11,8 +11,9 @@ from contextlib import suppress
 from types import FrameType
 
 from plugline.kinds import is_a
-from plugline.reloading.classes import pair_members, slots_of, solid_base
-from plugline.reloading.memory import assign_bases
+from plugline.reloading.classes import pair_members
+from plugline.reloading.instances import has_value, values_of_fields
+from plugline.reloading.memory import assign_bases, slots_of, solid_base
 from plugline.reloading.references import replace_in
 
 _ABSENT = object()
@@ -37,7 +38,7 @@ def succeed_class(old: type, new: type) -> list[str]:
         if id(holder) not in spared and id(holder) not in wanted and type(holder) is not old:
             try:
                 replace_in(holder, wanted)
-            except TypeError:  # its own shape forbids it
+            except Exception:  # noqa: BLE001 - its shape may forbid it, or a key may fail to tell its hash
                 lost.append(f"{old.__qualname__} in a {type(holder).__qualname__}")
     for top in sys._current_frames().values():  # noqa: SLF001 - documented, for looking at other threads
         frame: FrameType | None = top
@@ -96,6 +97,11 @@ def _made_anew(instance: object, old: type, new: type) -> object | None:
     for name, value in held.items():
         with suppress(AttributeError):  # a slot that is gone
             object.__setattr__(successor, name, value)
+    # Before anybody has it: it may be asked for its hash when it takes its place.
+    for name, make in values_of_fields(new):
+        if not has_value(successor, name):
+            with suppress(Exception):  # what makes it is the plugin's own
+                object.__setattr__(successor, name, make())
     return successor
 
 

@@ -2,6 +2,8 @@
 
 import gc
 from collections.abc import Sequence
+from functools import partial
+from types import CellType
 from typing import Protocol
 
 from plugline.blame import users_own_interrupt
@@ -16,11 +18,14 @@ from plugline.reloading.codes import words_in
 from plugline.reloading.differences import Differences
 from plugline.reloading.graft import can_graft, graft
 from plugline.reloading.instances import complete_instances, constructors_of
+from plugline.reloading.living import reachable_functions
 from plugline.reloading.parts import Done, Part, nothing_done
 from plugline.reloading.reach import Reach
-from plugline.reloading.references import Young
+from plugline.reloading.references import Young, replace_in
 from plugline.reloading.release import release_versions
 from plugline.reloading.shadow import Shadow, Trial
+
+_HOLDERS = frozenset({dict, list, tuple, set, partial, CellType})  # not what runs, and what keeps count of patches
 
 
 class Judge(Protocol):
@@ -140,6 +145,7 @@ class Transaction:
         with trial:
             try:
                 trial.run()
+                self._see_through_patches(trial)
                 findings = self._judge.check()
                 if not findings:
                     self._handing_over = True
@@ -158,6 +164,32 @@ class Transaction:
                 findings = (self._failure(error),)
         self._undo(trial)
         return findings
+
+    def _see_through_patches(self, trial: Trial) -> None:
+        """Let a version that wraps what somebody else has wrap that, and not what the version before has made of it."""
+        wanted: dict[int, object] = {}
+        found: list[object] = []
+        made: list[object] = []
+        for part, shadow in zip(self._parts, trial.shadows, strict=True):
+            if part.trace.effects is None or shadow.trace.effects is None:
+                continue
+            for was, seen, before in shadow.trace.effects.taken_over(part.trace.effects, part.name):
+                found.append(seen)
+                wanted[id(seen)] = wanted.get(id(before), before)
+                made.append(was)
+        if not found:
+            return
+        holders: list[object] = [shadow.new for shadow in trial.shadows]
+        if self._young.aside:
+            holders += [one for one in gc.get_referrers(*found) if type(one) in _HOLDERS and one is not found]
+        else:
+            values = [*made, *(value for shadow in trial.shadows for value in shadow.new.values())]
+            holders += [cell for function in reachable_functions(values) for cell in function.__closure__ or ()]
+        for holder in holders:
+            replace_in(holder, wanted)
+        for shadow in trial.shadows:
+            state = shadow.trace.state
+            state |= {name: fingerprint(value) for name, value in shadow.new.items() if name in state}
 
     def _failure(self, error: BaseException) -> Finding:
         """Return the finding for what was raised, at the part of the deepest line that is one's."""
@@ -197,9 +229,9 @@ class Transaction:
             complete_instances(part, shadow.module.__dict__, done, before)
         for shadow in reversed(trial.done):
             part = next(part for part, other in pairs if other is shadow)
-            succeed_effects(shadow.trace, part.trace)
             if shadow.trace.effects is not None:
                 shadow.trace.effects.follow(adoption.canonical)
+            succeed_effects(shadow.trace, part.trace)
         for (part, shadow), difference in zip(pairs, differences, strict=True):
             self._tell(done, part, difference, shadow.kept)
         return done
