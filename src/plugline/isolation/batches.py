@@ -28,6 +28,7 @@ from plugline.isolation.proxies import Proxy
 from plugline.records.outcomes import Failed
 from plugline.records.values import Record
 from plugline.worker.codec import are_plain_records, encode, encode_plain
+from plugline.worker.frames import MOST_UNANSWERED
 from plugline.worker.packing import Unsendable
 
 OnQuarantine: TypeAlias = Literal["dead-letter", "bypass"]
@@ -47,18 +48,26 @@ class RecordWatch:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._at = -1
+        self._last_at = 0
         self._since = 0.0
         self._end = 0.0
 
-    def restart(self, records: int) -> None:
-        """Begin to wait for answers to so many records."""
-        self._at = -1
-        # Whoever says that it is at the next record already, and the next, is believed this long.
-        self._end = monotonic_seconds() + self._seconds * (records + 1)
+    def restart(self, records: int, last_at: int) -> None:
+        """Begin to wait for an answer.
+
+        Args:
+            records: So many are under way.
+            last_at: What the worker says when it is through with all of them.
+        """
+        now = monotonic_seconds()
+        self._at, self._last_at, self._since = -1, last_at, now
+        # Whoever says that it is at the next record already, and the next, is believed this long: where records take
+        # long, an answer comes after each few of them.
+        self._end = now + self._seconds * (min(records, MOST_UNANSWERED) + 1 if records > 1 else 1)
 
     def check(self, now: float, at: int) -> float:
         """See :class:`plugline.isolation.channel.Watch`."""
-        if at != self._at:
+        if self._at < at <= self._last_at:
             self._at, self._since = at, now
         left = min(self._since + self._seconds, self._end) - now
         if left <= 0:
@@ -308,7 +317,8 @@ class _Run:
     def _receive(self, life: Life) -> None:
         frame = self._under_way[0]
         batch = frame.batch
-        self._watch.restart(self._records_under_way)
+        last = self._under_way[-1]
+        self._watch.restart(self._records_under_way, last.sequence << 32 | len(last.indexes))
         answer = life.receive(frame.sequence, self._watch)
         if not isinstance(answer, Batched):
             raise life.misbehaved(answer)

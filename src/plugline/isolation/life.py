@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from plugline.clock import monotonic_seconds
 from plugline.errors import SandboxUnavailable
 from plugline.isolation.answers import Answer, Ready, Refused
 from plugline.isolation.channel import Channel, Ended, Patience, TookTooLong, Watch
@@ -172,8 +173,10 @@ class Life:
             return
         try:
             self._channel.send(encode(["end", 0]))
-            while True:
-                self._channel.receive(Patience(_GRACE_SECONDS, "ending"))
+            patience = Patience(_GRACE_SECONDS, "ending")
+            while True:  # whoever goes on answering is waited for no longer than who says nothing
+                self._channel.receive(patience)
+                patience.check(monotonic_seconds(), 0)
         except (Ended, TookTooLong, Malformed):
             pass
         finally:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from socket import socketpair
 from typing import Protocol
+from weakref import WeakSet
 
 _PIPE_BYTES = 2**20  # as much as a user may have without being root; two batches fit
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, which fcntl names from 3.10 on, but not on every platform that we are read on
@@ -24,6 +25,25 @@ _COMMAND = (
 def package_root() -> str:
     """Return the folder that this plugline was imported from."""
     return str(Path(__file__).resolve().parents[2])
+
+
+class HoldsLifeline(Protocol):
+    """Holds the end of a lifeline that is to be this process's alone."""
+
+    def let_go(self) -> None:
+        """Close that end, in a fork of this process: it must not keep alive what is the parent's."""
+
+
+holding: WeakSet[HoldsLifeline] = WeakSet()
+
+
+def _let_go() -> None:
+    for one in list(holding):
+        one.let_go()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 class Pipes:
@@ -39,6 +59,8 @@ class Pipes:
 
     def __init__(self) -> None:
         self._open: list[int] = []
+        self._lifeline = -1
+        holding.add(self)
         try:
             theirs_requests, self.requests = self._pipe()
             self.answers, theirs_answers = self._pipe()
@@ -73,6 +95,10 @@ class Pipes:
     def at(self) -> int:
         """Return what the worker says it is at. It may say anything."""
         return struct.unpack_from("=Q", self._map, 0)[0]  # type: ignore[no-any-return]
+
+    def let_go(self) -> None:
+        """See :class:`HoldsLifeline`."""
+        self._close([self._lifeline])
 
     def close_theirs(self) -> None:
         """Close the worker's ends, once it has them."""

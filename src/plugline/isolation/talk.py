@@ -13,6 +13,10 @@ from plugline.worker.talk import FIELD_MARK, MAX_LINE_CHARACTERS, RECORD_MARK
 
 _READ_BYTES = 2**16
 _KEPT_BYTES = 2**18  # between two answers: two thousand lines
+# A logger is kept as long as the program runs, with one for each dot in its name. What a plugin logs to more of them
+# than a package has modules arrives on its first.
+_MOST_LOGGERS, _MOST_LEVELS = 100, 5
+_known_below: dict[str, set[str]] = {}  # the names of those that there are, by the plugin's own
 
 
 class Talk:
@@ -95,10 +99,16 @@ class Talk:
         self._logger.log(self._levels.get(descriptor, logging.INFO), "%s", printable_lines(text.rstrip("\r")))
 
     def _logger_of(self, name: str) -> logging.Logger:
-        """Return the logger for what the plugin logged: its own, or one below it, and nobody else's."""
-        if name == self._name or name.startswith(f"{self._name}."):
-            return logging.getLogger(printable(name[:200]))
-        return self._logger
+        """Return the logger for what the plugin logged: its own, or one of a few below it, and nobody else's."""
+        below = f"{self._name}."
+        if not name.startswith(below) or name.count(".", len(below)) > _MOST_LEVELS:
+            return self._logger
+        known = _known_below.setdefault(self._name, set())
+        if name not in known:
+            if len(known) >= _MOST_LOGGERS:
+                return self._logger
+            known.add(name)
+        return logging.getLogger(printable(name[:200]))
 
 
 def _unescaped(text: str) -> str:

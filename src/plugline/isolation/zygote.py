@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from plugline.isolation.process import Pipes, Process, package_root
+from plugline.isolation.process import Pipes, Process, holding, package_root
 from plugline.worker.packing import Malformed, pack, unpack
 
 _COMMAND = (
@@ -48,6 +48,8 @@ class Zygote:
         self._ready = False
         self._spare: _Spare | None = None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._lifeline = -1
+        holding.add(self)
         theirs_lifeline, self._lifeline = os.pipe2(os.O_CLOEXEC)
         numbers = (theirs.fileno(), theirs_lifeline, os.getpid())
         command = [python, "-I", "-S", "-X", "utf8", "-c", _COMMAND, root or package_root(), *map(str, numbers)]
@@ -63,7 +65,7 @@ class Zygote:
             )
         except BaseException:
             ours.close()
-            os.close(self._lifeline)
+            self._close_lifeline()
             raise
         finally:
             theirs.close()
@@ -187,12 +189,23 @@ class Zygote:
         with self._lock:
             self._end()
 
+    def let_go(self) -> None:
+        """See :class:`plugline.isolation.process.HoldsLifeline`. The next worker that waits ends with its line."""
+        self._close_lifeline()
+        if self._spare is not None:
+            self._spare.line.close()
+
+    def _close_lifeline(self) -> None:
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+
     def _end(self) -> None:
         if not self.alive:
             return
         self.alive = False
         self._socket.close()
-        os.close(self._lifeline)
+        self._close_lifeline()
         if self._spare is not None:
             self._spare.line.close()
             os.close(self._spare.pidfd)

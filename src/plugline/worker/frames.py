@@ -9,6 +9,8 @@ WIRE_VERSION = 1
 # By docs/reference/wire.md: what answers a request may be this much, and 16 times as much as the request.
 FREE_ANSWER_BYTES = 2**20
 ANSWER_FACTOR = 16
+# Of a batch so many records at most pass between two answers, where they take long.
+MOST_UNANSWERED = 8
 
 
 def plugline_version() -> str:

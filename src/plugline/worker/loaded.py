@@ -1,6 +1,8 @@
 """A start message to the plugin that it carries, run and bound; or to everything that keeps it from being one."""
 
+import os
 import sys
+from types import ModuleType
 
 from plugline.blame import users_own_interrupt
 from plugline.discovery.compiling import compile_source
@@ -77,6 +79,13 @@ class Sent(Value):
     def to_data(self) -> dict[str, object]:
         """Return the fields, for the wire."""
         return self._fields()
+
+    def show_in(self, linecache: ModuleType) -> None:
+        """Let tracebacks and :mod:`inspect` show the lines of files that may not be read here."""
+        for relative, content in self.files.items():
+            path = os.path.join(self.root, *relative.split("/"))
+            lines = content.decode("utf-8", "replace").splitlines(keepends=True)
+            linecache.cache[path] = (len(content), None, lines, path)
 
 
 class _Carried:

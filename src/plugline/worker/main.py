@@ -13,6 +13,8 @@ from plugline.worker.frames import WIRE_VERSION, plugline_version, read_frame, w
 from plugline.worker.guard import die_with_host
 from plugline.worker.packing import pack, unpack
 
+_LONGEST_NAME = 200  # of a function
+
 
 def main(requests: int, answers: int, page: int, lifeline: int, parent: int) -> None:
     """Serve one plugin over these descriptors; does not return.
@@ -59,13 +61,15 @@ def serve(requests: int, answers: int, page: int, lifeline: int, start: dict) ->
 
 def _load_and_serve(requests: int, answers: int, record: memoryview, start: dict) -> None:  # type: ignore[type-arg]  # see above
     from plugline.worker.loaded import Bound, Declines, Sent, load_sent  # noqa: PLC0415 - after the sandbox
-    from plugline.worker.serving import Server, end_quietly  # noqa: PLC0415 - likewise
+    from plugline.worker.serving import Server, end_quietly, sayable  # noqa: PLC0415 - likewise
+    from plugline.worker.talk import after_import  # noqa: PLC0415 - loaded by now
 
     sent = Sent(**start["plugin"])
+    after_import("linecache", sent.show_in)
     outcome = load_sent(sent)
     if not isinstance(outcome, Bound):
         if isinstance(outcome, Declines):
-            message: list[object] = ["declined", 0, outcome.reason]
+            message: list[object] = ["declined", 0, sayable(outcome.reason)]
         else:
             message = ["failed", 0, [_finding(finding) for finding in outcome]]
         write_frame(answers, pack(message))
@@ -77,33 +81,43 @@ def _load_and_serve(requests: int, answers: int, record: memoryview, start: dict
 
 
 def _finding(finding: object) -> list[object]:
+    from plugline.worker.serving import sayable  # noqa: PLC0415 - loaded by now
+
     place = finding.place  # type: ignore[attr-defined]
+    texts = (finding.hint, finding.source_line)  # type: ignore[attr-defined]
     return [
         finding.code,  # type: ignore[attr-defined]
-        finding.message,  # type: ignore[attr-defined]
-        place.path,
+        sayable(finding.message),  # type: ignore[attr-defined]
+        sayable(place.path),
         place.line,
         place.column,
-        finding.hint,  # type: ignore[attr-defined]
-        finding.source_line,  # type: ignore[attr-defined]
+        *(None if text is None else sayable(text) for text in texts),
     ]
 
 
 def _functions_of(value: object) -> list[str]:
     """Return the names of what can be called, on the module or on an instance of the class."""
     functions = []
-    for name in dir(value):
+    for name in _names_in(value):
         if name.startswith("_") and name != "__call__":
             continue
         try:
             found = getattr(value, name)
-        except Exception:  # noqa: BLE001, S112 - foreign code: what cannot even be looked at cannot be called
+            if callable(found) and not isinstance(found, type):
+                functions.append(name)
+        except BaseException:  # noqa: BLE001, S112 - foreign code: what cannot even be looked at cannot be called
             continue
-        if callable(found) and not isinstance(found, type):
-            functions.append(name)
     if isinstance(value, type) and not any("__call__" in vars(one) for one in value.__mro__):
         functions = [name for name in functions if name != "__call__"]
     return functions[:1000]
+
+
+def _names_in(value: object) -> list[str]:
+    """Return the names that can be written down, as far as the value tells them: what the interface asks for is known."""
+    try:
+        return [name for name in dir(value) if name.isidentifier() and len(name) <= _LONGEST_NAME]
+    except BaseException:  # noqa: BLE001 - foreign code: a module's own __dir__
+        return []
 
 
 def _enter(start: dict, keep: tuple[int, ...], lifeline: int, path: list[str]) -> "SandboxUnavailable | None":  # type: ignore[type-arg]  # see above

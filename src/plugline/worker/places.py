@@ -58,7 +58,7 @@ def python_places(search: Sequence[str]) -> tuple[str, ...]:
     hold anything beside its modules, its settings with their secrets among it.
     """
     found = {*SYSTEM, os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
-    for prefix in {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}:
+    for prefix in {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, _environment()}:
         found.update((os.path.join(prefix, "lib"), os.path.join(prefix, "lib64"), os.path.join(prefix, "pyvenv.cfg")))
     known = tuple(f"{path}/" for path in sorted(found))
     found.update(
@@ -71,4 +71,9 @@ def python_places(search: Sequence[str]) -> tuple[str, ...]:
 
 def interpreters() -> tuple[str, ...]:
     """Return the folders of this interpreter's programs."""
-    return tuple(os.path.join(prefix, "bin") for prefix in sorted({sys.prefix, sys.base_prefix}))
+    return tuple(os.path.join(prefix, "bin") for prefix in sorted({sys.prefix, sys.base_prefix, _environment()}))
+
+
+def _environment() -> str:
+    """Return the folder of the virtual environment, if this is one: without :mod:`site`, ``sys.prefix`` is another."""
+    return os.path.dirname(os.path.dirname(sys.executable))

@@ -153,14 +153,18 @@ _MAP_HUGETLB = 0x40000
 
 
 def _open_block(flags: int) -> Block:
-    """Refuse what makes a file that runs as its owner, and what cuts a file that is opened for reading.
+    """Refuse what makes a file that runs as its owner, and what opens or cuts a file past Landlock. The mode stands after the flags.
 
-    Landlock before version 3 lets the latter through. The mode stands after the flags.
+    Landlock before version 3 lets a file be cut that is opened for reading. And both bits of the access mode together
+    mean "for ioctl() only": no version of it asks for any right then, and to open a device may do something by itself.
     """
+    neither = _O_WRONLY | _O_RDWR
     return [
         _argument(flags),
-        (_AND, 0, 0, _O_TRUNC | _O_WRONLY | _O_RDWR),
-        (_IF_EQUAL, 6, 0, _O_TRUNC),
+        (_AND, 0, 0, _O_TRUNC | neither),
+        (_IF_EQUAL, 8, 0, _O_TRUNC),
+        (_IF_EQUAL, 7, 0, neither),
+        (_IF_EQUAL, 6, 0, _O_TRUNC | neither),
         _argument(flags),
         (_IF_BITS, 0, 3, _O_CREAT | _O_TMPFILE),
         _argument(flags + 1),

@@ -7,7 +7,7 @@ from time import perf_counter
 from plugline.blame import describe_error, traceback_text
 from plugline.loading import running
 from plugline.typed import TYPE_CHECKING, Callable, Iterator, Mapping
-from plugline.worker.frames import answer_cap, read_frame, write_frame
+from plugline.worker.frames import MOST_UNANSWERED, answer_cap, read_frame, write_frame
 from plugline.worker.loaded import Bound, Sent
 from plugline.worker.packing import Unsendable, pack, unpack
 from plugline.worker.talk import flush_streams
@@ -19,7 +19,7 @@ _SMALL_BYTES = 2048  # longer messages are msgspec's: from there on it is faster
 _LARGE_BYTES = 2**17  # from there on the C library asks the kernel for each block
 _FLUSH_SECONDS = 0.02  # results older than that leave: what a worker has when it dies is lost
 _MAX_TRACEBACKS = 20  # of one batch
-_SAMPLED = 7  # how many records pass between two looks at the clock, less one
+_SAMPLED = MOST_UNANSWERED - 1  # a mask: how many records pass between two looks at the clock
 
 Call = Callable[..., object]
 
@@ -35,9 +35,6 @@ class Server:
         self._bound = bound
         self._instances: dict[int, object] = {}
         self._cap = 0
-        self._sources = {
-            os.path.join(sent.root, *relative.split("/")): content for relative, content in sent.files.items()
-        }
 
     def run(self) -> None:
         """Answer until the host says that it is enough, or closes the pipe."""
@@ -68,14 +65,18 @@ class Server:
 
     def _send(self, message: list[object]) -> None:
         """Send an answer, or, where it cannot be sent, what keeps it from that."""
+        kind = "TypeError"
         try:
             content = self._encode(message)
             wrong = f"returned {len(content):,} bytes, at most {self._cap:,} may cross"
         except Unsendable as error:
             where = error.where.partition("]")[2]  # without its place in the message
             content, wrong = b"", f"returned what cannot cross: {Unsendable(where, error.said)}"
+        except BaseException as error:  # noqa: BLE001 - foreign code: see _unencodable
+            content, kind, wrong = b"", *_unencodable(error)
         if not 0 < len(content) <= self._cap:
-            content = pack(["raised", message[1], "TypeError", wrong, self._sent.path, None, "", ["TypeError"]])
+            del message[2:]  # what is large goes before something is made of it
+            content = pack(["raised", message[1], kind, wrong, self._sent.path, None, "", [kind]])
         flush_streams()
         write_frame(self._answers, content)
 
@@ -142,16 +143,14 @@ class Server:
         """Return what is told of an exception: kind, message, path, line, traceback."""
         if type(error) is MemoryError or type(error) is OSError:
             _let_go(error)
-        if with_traceback and self._sources:
-            _show_sources(self._sources)
-            self._sources = {}
         text = describe_error(error, self._sent.path)
         hint = running.explain(error) if with_traceback and running.explain is not None else None
+        line = text.line
         return [
-            text.kind[:200],
+            sayable(text.kind, 200),
             f"{text.message} ({hint})".lstrip() if hint is not None else text.message,
-            text.path,
-            text.line,
+            None if text.path is None else sayable(text.path),
+            line if line is not None and 0 <= line < 2**31 else None,
             traceback_text(error) if with_traceback else "",
         ]
 
@@ -166,6 +165,7 @@ class Server:
         from plugline.worker.codec import are_plain_results, encode, encode_plain  # noqa: PLC0415 - four bare starts
 
         message: list[object] = ["batched", sequence, start, results, failures, last]
+        kind = "TypeError"
         try:
             content = encode_plain(message) if are_plain_results(results) else encode(message)
             reason = f"returned {len(content):,} bytes, at most {self._cap:,} may cross"
@@ -174,6 +174,9 @@ class Server:
             content, fits = b"", False
             _, _, where = error.where.partition("]")
             reason = f"returned what cannot cross: {Unsendable(where.partition(']')[2], error.said)}"
+        except BaseException as error:  # noqa: BLE001 - foreign code: see _unencodable
+            content, fits = b"", False
+            kind, reason = _unencodable(error)
         if fits:
             write_frame(self._answers, content)
         elif len(results) > 1:
@@ -183,7 +186,7 @@ class Server:
             self.send_part(sequence, start, results[:middle], early, last=False)
             self.send_part(sequence, start + middle, results[middle:], late, last=last)
         else:
-            told: list[object] = [start, "TypeError", reason, self._sent.path, None, ""]
+            told: list[object] = [start, kind, reason, self._sent.path, None, ""]
             self.send_part(sequence, start, [None], [told], last=last)
 
 
@@ -205,6 +208,8 @@ class _Batch:
         append = self._results.append
         flush_at = perf_counter() + _FLUSH_SECONDS
         final = len(records) - 1
+        # While results are looked at it is at none of the records: whose result it dies on is found one by one.
+        at_none = base | len(records)
         for index, record in enumerate(records):
             page[0] = base | index
             try:
@@ -216,12 +221,13 @@ class _Batch:
                 value = None
             append(value)
             if index != final and index & _SAMPLED == _SAMPLED and perf_counter() >= flush_at:
+                page[0] = at_none
                 self._flush(last=False)
                 append = self._results.append
                 flush_at = perf_counter() + _FLUSH_SECONDS
+        page[0] = at_none
         flush_streams()
         self._flush(last=True)
-        page[0] = base | len(records)
 
     def _flush(self, *, last: bool) -> None:
         results, self._results = self._results, []
@@ -267,15 +273,6 @@ def close_quietly(coroutine: object) -> None:
         close()
 
 
-def _show_sources(sources: Mapping[str, bytes]) -> None:
-    """Let tracebacks show the lines of files that may not be read here."""
-    import linecache  # noqa: PLC0415 - for the first traceback
-
-    for path, content in sources.items():
-        lines = content.decode("utf-8", "replace").splitlines(keepends=True)
-        linecache.cache[path] = (len(content), None, lines, path)
-
-
 def _let_go(error: BaseException) -> None:
     """Empty the frames that an exception holds: telling of it takes memory, and a file or two, that they use up."""
     traceback = error.__traceback__
@@ -287,13 +284,34 @@ def _let_go(error: BaseException) -> None:
         traceback = traceback.tb_next
 
 
+def sayable(text: str, most: int = 10_000) -> str:
+    """Return a plugin's text as one that can be sent and told: no longer than that, and without halves of characters."""
+    return str.__str__(text)[:most].encode("utf-8", "backslashreplace").decode()[:most]
+
+
 def _problem(problem: "Problem") -> list[object]:
-    return [list(problem.path), problem.code, problem.message, problem.hint]
+    path = [sayable(one, 200) if isinstance(one, str) else one for one in problem.path]
+    return [path, problem.code, sayable(problem.message), None if problem.hint is None else sayable(problem.hint)]
 
 
 def _bases(error: BaseException) -> list[str]:
     """Return the names of the built-in classes that an exception's class derives from, the nearest first."""
-    return [one.__name__ for one in type(error).__mro__ if one.__module__ == "builtins" and one is not object][:10]
+    import builtins  # noqa: PLC0415 - for calls that fail only
+
+    names = (type.__dict__["__name__"].__get__(one) for one in type.__dict__["__mro__"].__get__(type(error)))
+    return [name for name in names if name != "object" and isinstance(vars(builtins).get(name), type)][:10]
+
+
+def _unencodable(error: BaseException) -> tuple[str, str]:
+    """Return the kind and the message of what kept a result from being sent.
+
+    What is not plain is looked at in Python: its class may do anything then, a thread of the plugin may change it
+    meanwhile, and memory may be out.
+    """
+    if isinstance(error, MemoryError):
+        _let_go(error)
+        return "MemoryError", "there is no memory left to send what was returned in"
+    return "TypeError", f"returned what cannot cross: looking at it raised {sayable(describe_error(error).said)}"
 
 
 def end_quietly() -> None:

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 
-TRIES = "talk"
+TRIES = "talking"
 MUST = "fail"
 LEVELS = ("process", "sandbox")
 

@@ -257,3 +257,78 @@ def test_nothing_is_sent_ahead_of_who_comes_late(tmp_path: Path, level: Level) -
         second = step.begin([{"n": 2}])
         assert [frame.indexes for frame in step._run._under_way] == [range(1)]
         assert [first(), second()] == [[{"n": 1}], [{"n": 2}]]
+
+
+LOOKED_AT = """
+class Kind(type):
+    @property
+    def __module__(cls):
+        {then}
+class Value(metaclass=Kind):
+    pass
+"""
+
+
+@pytest.mark.parametrize("then", ["os._exit(3)", "raise SystemExit", "raise MemoryError", "return 1 / 0"])
+def test_what_a_result_does_when_it_is_looked_at_costs_its_own_record_only(
+    tmp_path: Path, level: Level, then: str
+) -> None:
+    """2, 3: results are looked at many at a time, when the records of all of them are through."""
+    body = f"exec({LOOKED_AT.format(then=then)!r}, globals())\nreturn {{'x': Value()}} if record['n'] == 7 else record"
+    with host_of(write_plugin(tmp_path, body), level) as host:
+        outcomes = batch_of(host)([{"n": n} for n in range(60)])
+    assert [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Failed)] == [7]
+    assert [outcome for outcome in outcomes if not isinstance(outcome, Failed)] == [
+        {"n": n} for n in range(60) if n != 7
+    ]
+
+
+def test_a_result_that_a_thread_changes_meanwhile_costs_no_other_record(tmp_path: Path, level: Level) -> None:
+    """1, 3."""
+    body = """
+import datetime, threading
+kept = globals().setdefault('KEPT', {})
+def change():
+    for number in range(10**9):
+        kept[str(number % 3000)] = datetime.date(2020, 1, 1)
+        if number % 7 == 0:
+            kept.pop(str(number * 13 % 3000), None)
+if record['n'] == 1:
+    threading.Thread(target=change, daemon=True).start()
+return kept if record['n'] % 50 == 7 else record
+"""
+    with host_of(write_plugin(tmp_path, body), level) as host:
+        outcomes = batch_of(host)([{"n": n} for n in range(200)])
+    assert {index % 50 for index, outcome in enumerate(outcomes) if isinstance(outcome, Failed)} <= {7}
+
+
+@pytest.mark.parametrize(
+    "pace", ["page[0] += 1; time.sleep(0.005)", "page[0] += 1; time.sleep(0.29)", "page[0] ^= 2**40 - 1"]
+)
+def test_who_only_says_that_it_is_at_another_record_is_not_waited_for(tmp_path: Path, level: Level, pace: str) -> None:
+    body = f"""
+import mmap, threading
+def forge():
+    for number in range(3, 60):
+        try:
+            if 'memfd' in os.readlink(f'/proc/self/fd/{{number}}'):
+                break
+        except OSError:
+            pass
+    page = memoryview(mmap.mmap(number, 4096)).cast('Q')
+    while True:
+        {pace}
+if record['n'] == 3:
+    threading.Thread(target=forge, daemon=True).start()
+    while True:
+        time.sleep(0.001)
+return record
+"""
+    with host_of(write_plugin(tmp_path, body), level, timeout_seconds=0.3) as host:
+        batch = batch_of(host)
+        batch([{"n": 0}])
+        began = time.perf_counter()
+        outcomes = batch([{"n": n} for n in range(400)])
+        seconds = time.perf_counter() - began
+    assert isinstance(outcomes[3], Failed)
+    assert seconds < 8  # of 120 that 400 records may take

@@ -6,6 +6,7 @@ import logging
 import os
 import pickle
 import threading
+import time
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -407,3 +408,77 @@ def test_a_worker_cannot_name_functions_by_which_python_or_its_host_would_call_i
         assert plugin.transform({"n": 1}) == {"n": 1}  # type: ignore[attr-defined]
         assert plugin == plugin  # noqa: PLR0124 - which is not asked of the worker
         assert plugin._plugin.functions == ("transform",)  # type: ignore[attr-defined]
+
+
+def test_a_worker_that_goes_on_answering_when_it_is_to_end_is_not_waited_for(tmp_path: Path, level: Level) -> None:
+    body = """
+import atexit, stat
+def answer():
+    content = b'\\x93\\xa4done\\x01\\xc0'
+    while True:
+        for number in range(3, 60):
+            try:
+                if stat.S_ISFIFO(os.fstat(number).st_mode):
+                    os.write(number, len(content).to_bytes(4, 'little') + content)
+            except OSError:
+                continue
+        time.sleep(0.01)
+atexit.register(answer)
+return record
+"""
+    with host_of(write_plugin(tmp_path, body), level) as host:
+        assert cast("Processor", host["subject"].load()).transform({"n": 1}) == {"n": 1}
+        began = time.perf_counter()
+    assert time.perf_counter() - began < 2
+
+
+def test_ever_new_names_of_loggers_stay_nowhere(tmp_path: Path, level: Level, caplog: pytest.LogCaptureFixture) -> None:
+    """A logger is kept for as long as the program runs, with one for each dot in its name."""
+    body = """
+import logging
+for number in range(300):
+    logging.getLogger(f'{__name__}.at{record["n"]}.n{number}').warning('told %d', number)
+logging.getLogger(__name__ + '.deep' * 40).warning('told from below')
+return record
+"""
+    caplog.set_level(logging.INFO)
+    with host_of(write_plugin(tmp_path, body), level) as host:
+        plugin = cast("Processor", host["subject"].load())
+        before = len(logging.root.manager.loggerDict)
+        for number in range(5):
+            plugin.transform({"n": number})
+    assert len(logging.root.manager.loggerDict) - before < 150
+    assert [record.getMessage() for record in caplog.records if record.name.endswith(".at0.n3")] == ["told 3"]
+    assert sum("told" in record.getMessage() for record in caplog.records) == 5 * 301
+    assert all(record.name.startswith("plugins.subject") for record in caplog.records if "told" in record.getMessage())
+
+
+def test_a_plugin_finds_its_own_source_where_it_may_not_read_its_file(tmp_path: Path, level: Level) -> None:
+    body = "import inspect\nreturn inspect.getsource(describe)"
+    with host_of(write_plugin(tmp_path, body), level) as host:
+        source = cast("Processor", host["subject"].load()).transform({})
+    assert source == "def describe():\n    return 'subject'\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("globals()['f' * 2000] = globals()['\\ud800'] = len", "{}"),
+        ("def __dir__(): raise SystemExit(3)", "{}"),
+        ("def __dir__(): return [1, None, '\\ud800', 'x' * 10**6]", "{}"),
+        ("def available(): return '\\ud800\\x1b' * 20_000", "\\ud800\\x1b"),
+        ("exec(compile('raise ValueError(5)', '\\ud800', 'exec'))", "ValueError: 5"),
+    ],
+)
+def test_texts_that_cannot_be_written_down_are_told_as_what_they_are(
+    tmp_path: Path, level: Level, line: str, told: str
+) -> None:
+    folder = write_plugin(tmp_path, "return record")
+    with (folder / "subject.py").open("a", encoding="utf-8") as file:
+        file.write(f"\n{line}\n")
+    with host_of(folder, level) as host:
+        try:
+            found = str(cast("Processor", host["subject"].load()).transform({}))
+        except (LoadError, PluginDeclined) as error:
+            found = str(error)
+    assert told in found

@@ -186,3 +186,41 @@ while True:
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert left == set()
+
+
+FORKING = """\
+import os, sys, threading, time
+sys.path.insert(0, {source!r})
+from plugline import Host, Sandbox
+host = Host({folder!r}, interface=["transform", "describe"], isolation={level!r}, preload={preload!r})
+found = []
+def work():
+    found.append(host["subject"].load().transform({{}}))
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+child = os.fork()
+if child == 0:
+    time.sleep(600)
+print(child, *found[0], flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("level", ["process", "sandbox"])
+@pytest.mark.parametrize("preload", [[], ["json"]])
+def test_a_fork_of_the_host_keeps_no_worker_alive(tmp_path: Path, level: str, preload: list[str]) -> None:
+    folder = str(write_plugin(tmp_path, "return os.getpid(), os.getppid()"))
+    program = FORKING.format(source=str(ROOT / "src"), folder=folder, level=level, preload=preload)
+    host = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert host.stdout is not None
+    child, worker, parent = map(int, host.stdout.readline().split())
+    try:
+        assert (parent != host.pid) == bool(preload)  # then it is the zygote's
+        host.send_signal(signal.SIGKILL)
+        host.wait()
+        assert wait_until_gone({worker, parent}, 5) == set()
+        assert is_running(child)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        host.stdout.close()

@@ -35,6 +35,8 @@ def told(sources: list[str], limits: Sandbox | None = None, *, before: str = "")
 
 def test_a_denial_names_the_permission_that_it_takes(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("a", encoding="utf-8")
+    (tmp_path / "skills").mkdir()
+    (tmp_path / "skills" / "kill").touch()
     cases = {
         f"open('{tmp_path}/in.csv')": f'{{ read = ["{tmp_path}/in.csv"] }}',
         f"import os; os.listdir('{tmp_path}')": f'{{ read = ["{tmp_path}"] }}',
@@ -51,6 +53,16 @@ def test_a_denial_names_the_permission_that_it_takes(tmp_path: Path) -> None:
         "import subprocess; subprocess.run(['true'])": "{ run = true }",
         "import os; os.fork()": "{ run = true }",
         "import os; os.environ['HOME']": '{ env = ["HOME"] }',
+        f"{{'x': open('{tmp_path}/in.csv')}}": f'{{ read = ["{tmp_path}/in.csv"] }}',
+        f"m = 'w'; open('{tmp_path}/in.csv', m)": f'{{ write = ["{tmp_path}/in.csv"] }}',
+        f"import gzip; gzip.open('{tmp_path}/in.csv', 'wt')": f'{{ write = ["{tmp_path}/in.csv"] }}',
+        f"import pathlib; pathlib.Path('{tmp_path}/in.csv').write_text('')": f'{{ write = ["{tmp_path}/in.csv"] }}',
+        f"import pathlib; pathlib.Path('{tmp_path}/in.csv').open()": f'{{ read = ["{tmp_path}/in.csv"] }}',
+        f"import os; {{'w': os.scandir('{tmp_path}')}}": f'{{ read = ["{tmp_path}"] }}',
+        f"open('{tmp_path}/skills/kill')": f'{{ read = ["{tmp_path}/skills/kill"] }}',
+        "import pathlib; pathlib.Path.home()": '{ env = ["HOME"] }',
+        "import multiprocessing; multiprocessing.Lock()": '{ write = ["/dev/shm"], run = true }',
+        "import pwd; pwd.getpwuid(0)": '{ read = ["/etc/passwd"] }',
     }
     del cases[f"open('{tmp_path}/new')"]  # what is not there is not there, whatever is granted
     assert told([*cases]) == cases
@@ -63,6 +75,7 @@ def test_what_no_permission_grants_names_none(tmp_path: Path) -> None:
         "import os; os.kill(os.getppid(), 9)",
         f"import os; os.chmod('{file}', 0o777)",
         f"import os; os.symlink('{file}', '{file}2')",
+        "import socket; socket.socket(socket.AF_UNIX)",
         "raise PermissionError('of its own')",
         "raise ValueError('another')",
         "{}['HOME']",
@@ -89,3 +102,20 @@ class Hostile(PermissionError):
 raise Hostile
 """
     assert told([source]) == {source: None}
+
+
+def test_what_no_permission_grants_is_told_as_that(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    expected = {
+        "import os; os.kill(os.getppid(), 9)": "signals",
+        f"import shutil; shutil.copy('{file}', '{file}2')": "shutil.copyfile",
+        f"import os; os.symlink('{file}', '{file}2')": "links",
+        "import socket; socket.socket(socket.AF_UNIX)": "TCP and UDP",
+        f"import sqlite3; sqlite3.connect('{tmp_path.parent}/x.db').execute('create table t(a)')": "a database",
+        "raise PermissionError('of its own')": "None",
+    }
+    trials = TRIALS.replace("wanted_permission", "denial_hint").replace("(error, limits)", "(error)")
+    code = f"sources = {[*expected]!r}\n{trials.replace('else str(found)', 'else found')}"
+    found = json.loads(said_sandboxed(code, Sandbox(write=[tmp_path])))
+    assert {source: word in str(found[source]) for source, word in expected.items()} == dict.fromkeys(expected, True)

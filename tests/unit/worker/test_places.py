@@ -1,8 +1,11 @@
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 from plugline.worker.places import python_places
+
+ROOT = Path(__file__).parents[3]
 
 
 def is_readable(path: str, search: list[str]) -> bool:
@@ -36,3 +39,13 @@ def test_nothing_of_anybodys_is() -> None:
         "/dev",
     ]:
         assert not is_readable(path, sys.path)
+
+
+def test_a_virtual_environment_is_found_without_site(tmp_path: Path) -> None:
+    """A worker is started without :mod:`site`, which is what would say where it is."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "made")], check=True)
+    code = f"import sys; sys.path.append({str(ROOT / 'src')!r}); from plugline.worker import places; print(places.python_places([]), places.interpreters())"
+    python = str(tmp_path / "made" / "bin" / "python")
+    told = subprocess.run([python, "-I", "-S", "-c", code], check=True, capture_output=True, text=True).stdout
+    assert repr(str(tmp_path / "made" / "pyvenv.cfg")) in told
+    assert repr(str(tmp_path / "made" / "bin")) in told

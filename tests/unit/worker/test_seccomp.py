@@ -165,6 +165,9 @@ def test_files_are_opened_as_anything_but_what_runs_as_its_owner(machine: Machin
     assert verdict(machine, "openat", -100, 1, creating | writing, 0o644) == 0
     assert verdict(machine, "openat", -100, 1, writing | cutting) == 0
     assert verdict(machine, "openat", -100, 1, reading | cutting) == errno.EACCES
+    for only_for_ioctl in (0o3, 0o3 | cutting, 0o3 | creating):
+        assert verdict(machine, "openat", -100, 1, only_for_ioctl) == errno.EACCES  # Landlock asks for no right then
+        assert verdict(machine, "openat", -100, 1, only_for_ioctl | 0o2000000) == errno.EACCES
     for bits in (0o4000, 0o2000, 0o6000):
         assert verdict(machine, "openat", -100, 1, creating | writing, 0o755 | bits) == errno.EPERM
         assert verdict(machine, "openat", -100, 1, nameless | writing, 0o755 | bits) == errno.EPERM
