@@ -7,7 +7,7 @@ import marshal
 import os
 
 from plugline.discovery.bundle import Bundle, Where, entry_of
-from plugline.discovery.cache import open_ours, read_at, write_whole
+from plugline.discovery.cache import check_of, open_ours, read_at, write_whole
 from plugline.discovery.candidates import FileCandidate, Found
 from plugline.discovery.known import Read
 from plugline.discovery.recall import (
@@ -25,7 +25,6 @@ from plugline.discovery.recall import (
     Row,
     Status,
     bit_of,
-    check_of,
     find_record,
     place_in,
 )

@@ -25,13 +25,12 @@ Invariants:
     5. Of several writers the last one wins; what the others had found is found again.
 """
 
-import _imp
 import marshal
 import os
 import sys
 from _frozen_importlib_external import MAGIC_NUMBER  # importlib.util is 3 ms, importlib 0.2
 
-from plugline.discovery.cache import cache_folder, open_ours, read_at
+from plugline.discovery.cache import cache_folder, check_of, open_ours, read_at
 from plugline.typed import Final
 
 # Not imported: the façade stands above us.
@@ -76,11 +75,6 @@ ORDERED: Final = 1
 def bit_of(number: int) -> int:
     """Return the bit in :data:`FITS` of the circumstances of this number."""
     return 2 << number
-
-
-def check_of(content: bytes) -> bytes:
-    """Return 64 bits that show accidents; others cannot write here. SipHash, in the interpreter itself."""
-    return _imp.source_hash(0x706C7567, content)
 
 
 def status_at(path: str) -> Status | None:

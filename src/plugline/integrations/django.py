@@ -58,7 +58,7 @@ class _Site:
     def add(self, folder: str, labels: set[str]) -> list[str]:
         packages = self.folders[folder] = TopLevel(folder)
         added = []
-        for name, file in packages.run():
+        for _, name, file in packages.run():
             made: list[AppConfig] = []
             if not self._try(file, name, "as it was made an app", lambda: made.append(AppConfig.create(name))):  # noqa: B023 - called at once
                 continue

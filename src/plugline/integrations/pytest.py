@@ -19,18 +19,16 @@ PYTEST_DONT_REWRITE: it is imported before pytest could.
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import CodeType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from plugline.discovery.bundle import Bundle, entry_of
-from plugline.discovery.cache import cache_folder, write_whole
-from plugline.errors import PluglineError
-from plugline.files import digest_of
-from plugline.findings import Finding, Place
-from plugline.host import Host
+if TYPE_CHECKING:
+    # Who names no folder, and waits for the start of pytest, imports nothing of it.
+    from plugline.findings import Finding
+    from plugline.integrations.top_level import TopLevel
 
 _NAME = "plugline.integrations.pytest"
 
@@ -53,106 +51,93 @@ class _Folders:
     """The folders of one run of pytest.
 
     Attributes:
-        hosts: By the folder's path.
+        folders: By path.
         used: Names of plugins that are registered.
         findings: What is wrong with those that are left out.
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        self.hosts: dict[str, Host[object]] = {}
+        self.folders: dict[str, TopLevel] = {}
         self.used: list[str] = []
-        self.findings: list[Finding] = []
+        self._findings: list[Finding] = []
         self._config = config
+        # What code depends on that pytest has rewritten; empty where it rewrites none.
+        self._way = ""
+        if config.known_args_namespace.assertmode == "rewrite":
+            self._way = f"pytest {pytest.__version__}, {config.getini('enable_assertion_pass_hook')}"
+
+    @property
+    def findings(self) -> "list[Finding]":
+        """What is wrong with plugins that are left out, and what is to be told of the others."""
+        return [*self._findings, *(finding for folder in self.folders.values() for finding in folder.findings)]
 
     def take(self, folders: Iterable[str]) -> list[ModuleType]:
         """Register the plugins of folders that are new, and return their modules."""
         return [module for folder in folders for module in self._take(os.path.abspath(folder))]
 
-    def _take(self, folder: str) -> list[ModuleType]:
-        if folder in self.hosts:
+    def _take(self, path: str) -> list[ModuleType]:
+        if path in self.folders:
             return []
-        host = self.hosts[folder] = Host(folder, namespace="", compiler=self._compiled)
         modules = []
-        with host._loading_many():  # noqa: SLF001 - it need not load all
-            for plugin in list(host):
-                if any(self._config.pluginmanager.is_blocked(name) for name in _names(plugin.name)):
-                    continue
-                try:
-                    module = plugin.load()
-                except PluglineError:
-                    continue  # the host keeps why
-                if isinstance(module, ModuleType) and self._register(module, plugin.name, plugin.place):
+        from plugline.discovery.paused import PausedCollector  # noqa: PLC0415 - see above
+
+        with PausedCollector():
+            from plugline.integrations.top_level import TopLevel  # noqa: PLC0415 - see above
+
+            folder = self.folders[path] = TopLevel(path, compiler=self._compiler(), making=self._way)
+            for called, name, file in folder.run(self._is_wanted):
+                module = sys.modules.get(name)
+                if isinstance(module, ModuleType) and self._register(module, called, file):
                     modules.append(module)
-        self.findings += [*host.findings, *(finding for one in host.rejected for finding in one.findings)]
         return modules
 
-    def _register(self, module: ModuleType, name: str, place: Place) -> bool:
+    def _is_wanted(self, name: str) -> bool:
+        is_blocked = self._config.pluginmanager.is_blocked
+        return not is_blocked(name) and not is_blocked(name.removeprefix("pytest_").removeprefix("pytest-"))
+    def _register(self, module: ModuleType, name: str, file: str) -> bool:
         manager = self._config.pluginmanager
         try:
             manager.register(module, name)
         except Exception as error:  # noqa: BLE001 - a hook that pytest does not know, an option that is there already
             from plugline.blame import describe_error  # noqa: PLC0415 - few are
+            from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
 
-            text = describe_error(error, place.path)
+            text = describe_error(error, file)
             # What pluggy says has several lines.
             message = f"is refused by pytest: {text.kind.rpartition('.')[2]}: {' '.join(text.message.split())}"
-            self.findings.append(Finding("P401", message, place))
+            self._findings.append(Finding("P401", message, Place(file)))
             if manager.is_registered(module):
                 manager.unregister(module)
             return False
         self.used.append(name)
         return True
 
-    def _compiled(self, content: bytes, path: str) -> CodeType:
-        """Compile a plugin as pytest compiles an installed one: a failing ``assert`` shows its values.
+    def _compiler(self) -> Callable[[bytes, str], CodeType] | None:
+        if self._way == "":
+            return None
 
-        Rewriting takes longer than all else that is done for a plugin, so what came out is kept in the cache folder, as pytest
-        keeps that of an installed one beside it.
-        """
-        if self._config.known_args_namespace.assertmode != "rewrite":
-            return compile(content, path, "exec", dont_inherit=True)
-        # What else the code depends on.
-        hooked = self._config.getini("enable_assertion_pass_hook")
-        settings = repr((pytest.__version__, sys.version, sys.implementation.cache_tag, sys.flags.optimize, hooked))
-        key = digest_of(settings.encode())
-        folder = cache_folder()
-        if folder is None:
-            return self._rewritten(content, path)
-        digest = digest_of(content, key)
-        kept = Bundle(os.path.join(folder, f"pytest-{digest_of(os.fsencode(path), key).hex()}"))
-        code = kept.find_code_for(path, digest, (0, kept.size()))
-        if code is None:
-            code = self._rewritten(content, path)
-            entry = entry_of(digest, (), code, b"")
-            if entry is not None:
-                write_whole(kept.path, entry)
-        return code
+        def rewrite(content: bytes, path: str) -> CodeType:
+            from plugline.integrations.rewriting import Rewriting  # noqa: PLC0415 - where something has changed
 
-    def _rewritten(self, content: bytes, path: str) -> CodeType:
-        # Of pytest's own, but of this name and signature since pytest 5.
-        import ast  # noqa: PLC0415 - only where something is rewritten
+            return Rewriting(self._config, self._way)(content, path)
 
-        from _pytest.assertion.rewrite import rewrite_asserts  # noqa: PLC0415 - likewise
-
-        tree = ast.parse(content, filename=path)
-        rewrite_asserts(tree, content, path, self._config)
-        return compile(tree, path, "exec", dont_inherit=True)
+        return rewrite
 
     def close(self) -> None:
-        for host in self.hosts.values():
-            host.close()
-
-
-def _names(name: str) -> tuple[str, str]:
-    """Return what people call a plugin: its file's name, and that without the prefix, which an installed one has not."""
-    return name, name.removeprefix("pytest_").removeprefix("pytest-")
+        """Let go of the plugins."""
+        for folder in self.folders.values():
+            folder.close()
 
 
 _folders = pytest.StashKey[_Folders]()
 
 
 def _folders_of(config: pytest.Config) -> _Folders:
-    return config.stash.setdefault(_folders, _Folders(config))
+    folders = config.stash.get(_folders, None)
+    if folders is None:
+        folders = config.stash[_folders] = _Folders(config)
+        config.add_cleanup(folders.close)  # where the run ends before it was configured, too
+    return folders
 
 
 def _take_asked_for(config: pytest.Config) -> None:
@@ -201,18 +186,17 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what is used, and what is wrong with what is not."""
     folders = _folders_of(config)
-    if not folders.hosts:
+    if not folders.folders:
         return []
     lines = [
-        f"plugline: {', '.join(folders.used) or 'no plugins'} from {', '.join(map(os.path.relpath, folders.hosts))}"
+        f"plugline: {', '.join(folders.used) or 'no plugins'} from {', '.join(map(os.path.relpath, folders.folders))}"
     ]
     return [*lines, *_told(folders)]
 
 
 def _told(folders: _Folders) -> list[str]:
     """Return what is wrong with plugins that are not used, and what is to be told of those that are."""
-    warnings = [finding for host in folders.hosts.values() for plugin in host for finding in plugin.warnings]
-    return [*(f"warning: a plugin is left out: {finding}" for finding in folders.findings), *map(str, warnings)]
+    return [f"warning: a plugin is left out: {found}" if found.is_error else str(found) for found in folders.findings]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -220,8 +204,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if config.get_verbosity() < 0:
         for told in _told(_folders_of(config)):
             terminalreporter.write_line(told)
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Let go of the plugins."""
-    _folders_of(config).close()

@@ -10,13 +10,12 @@ import stat
 import sys
 from _frozen_importlib_external import MAGIC_NUMBER
 
-from plugline.discovery.cache import cache_folder, open_ours, read_at
-from plugline.discovery.recall import Status, check_of
+from plugline.discovery.cache import cache_folder, check_of, open_ours, read_at
 from plugline.files import digest_of, read_plain
 from plugline.lookup import find_module
 from plugline.typed import Final, ModuleType
 
-MAGIC: Final = b"plugtop\x01"
+MAGIC: Final = b"plugtop\x02"
 PREFIX_BYTES: Final = 16
 _BESIDE = ("plugline.lock", "plugline.toml")
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -26,27 +25,36 @@ _ASKED_NAMES = frozenset(("available", "on_load", "on_unload", "on_reload", "__g
 Row = tuple[str, bool, bytes, bytes]
 """A module's file below the folder, whether it is a package, the digest of its source, and its marshalled code.
 
-Of a folder without ``__init__.py``: its path, ``True``, and nothing.
+Of a folder without ``__init__.py``: its path, ``True``, and nothing. Of what was left out: no code.
 """
 
-Record = tuple[dict[str, Status], tuple[str, ...], dict[str, Row]]
-"""The folders that modules are in, with their status; the packages, in the order in which they are run; the modules by name."""
+Status = tuple[int, int, int, int]
+"""mtime_ns, ctime_ns, size and inode."""
+
+Record = tuple[dict[str, Status], dict[str, str], dict[str, Row]]
+"""The folders that modules are in, with their status; the packages, in the order in which they are run, each with what it is
+called as a plugin; the modules by name."""
 
 
-def path_of_record(folder: str) -> str | None:
-    """Return the file that is kept of a folder, by its absolute path; ``None`` to work without."""
+def path_of_record(folder: str, making: str) -> str | None:
+    """Return the file that is kept of a folder, by its absolute path; ``None`` to work without.
+
+    Args:
+        folder: The path.
+        making: What code is made by, beside Python and plugline.
+    """
     cache = cache_folder()
     if cache is None:
         return None
     # Not imported: the façade stands above us.
     version: str = sys.modules["plugline"].__version__
-    scope = "\n".join((folder, "top level", version, sys.version, MAGIC_NUMBER.hex(), str(sys.flags.optimize)))
+    scope = "\n".join((folder, "top level", version, sys.version, MAGIC_NUMBER.hex(), str(sys.flags.optimize), making))
     return f"{cache}/{check_of(scope.encode('utf-8', 'surrogateescape')).hex()}.top"
 
 
-def read_record(folder: str) -> Record | None:
+def read_record(folder: str, making: str) -> Record | None:
     """Return what is remembered of a folder; ``None`` where nothing is, or on any doubt."""
-    path = path_of_record(folder)
+    path = path_of_record(folder, making)
     descriptor = open_ours(path) if path is not None else None
     if descriptor is None:
         return None
@@ -67,14 +75,32 @@ def is_alone(folder: str) -> bool:
     return not any(os.path.lexists(os.path.join(above, name)) for name in _BESIDE)
 
 
-def is_as_it_was(folder: str, record: Record) -> bool:
-    """Whether a folder holds the packages that it held, with nothing to tell of them, and their names are free."""
+def contents_as_they_were(folder: str, record: Record) -> dict[str, bytes] | None:
+    """Return the sources of the packages, by name, where a folder holds what it held, with nothing to tell of it.
+
+    ``None`` where anything is otherwise, or a name is not free any more.
+    """
     folders, packages, rows = record
-    return (
-        all(_is_same_folder(f"{folder}/{relative}" if relative else folder, was) for relative, was in folders.items())
-        and _is_way_sound(folder)
-        and all(_is_same_package(name, f"{folder}/{rows[name][0]}", rows[name][2]) for name in packages)
-    )
+    for relative, was in folders.items():
+        if not _is_same_folder(f"{folder}/{relative}" if relative else folder, was):
+            return None
+    if not _is_way_sound(folder):
+        return None
+    contents = {}
+    for name in packages:
+        content = source_as_it_was(f"{folder}/{rows[name][0]}", rows[name][2])
+        if content is None or name in sys.modules or find_module(name) is not None:
+            return None
+        contents[name] = content
+    return contents
+
+
+def source_as_it_was(path: str, digest: bytes) -> bytes | None:
+    """Return the bytes of a file that has this digest and of which there is nothing to tell; ``None`` for any other."""
+    found = read_plain(path)
+    if found is None or digest_of(found[0]) != digest or not is_sound(path, found[1]):
+        return None
+    return found[0]
 
 
 def _is_same_folder(path: str, was: Status) -> bool:
@@ -91,11 +117,6 @@ def folder_at(path: str) -> tuple[Status, os.stat_result] | None:
     if not stat.S_ISDIR(found.st_mode):
         return None
     return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino), found
-
-
-def _is_same_package(name: str, path: str, digest: bytes) -> bool:
-    found = read_plain(path)
-    return found is not None and digest_of(found[0]) == digest and name not in sys.modules and find_module(name) is None
 
 
 def is_plain_module(module: object) -> bool:

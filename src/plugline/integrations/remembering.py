@@ -4,10 +4,10 @@ import marshal
 import os
 import sys
 
-from plugline.discovery.cache import remove, write_whole
+from plugline.discovery.cache import check_of, remove, write_whole
 from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.index import settled
-from plugline.discovery.recall import UNSETTLED, Status, check_of
+from plugline.discovery.recall import UNSETTLED, Status
 from plugline.files import digest_of
 from plugline.host import Host, Plugin
 from plugline.integrations.remembered import (
@@ -26,7 +26,7 @@ from plugline.typed import ModuleType
 
 def remember(packages: TopLevel) -> None:
     """Write down what has run, for the next process; where there is anything to tell, see that nothing is remembered."""
-    path, host = path_of_record(packages.folder), packages.host
+    path, host = path_of_record(packages.folder, packages.making), packages.host
     if path is None or host is None:
         return
     record = _record_of(packages, host)
@@ -43,26 +43,36 @@ def _record_of(packages: TopLevel, host: Host[object]) -> Record | None:
     set_aside = packages.findings or host.disabled or host.declined
     if set_aside or not is_alone(packages.folder) or not all(map(_is_plain, plugins)):
         return None
-    names = [plugin.spec.module for plugin in plugins]
+    names = {plugin.spec.module: plugin.name for plugin in plugins}
     rows = dict(packages.recalled.rows) if packages.recalled is not None else {}
+    rows.update((plugin.spec.module, _row_of_left_out(plugin)) for plugin in plugins if _is_left_out(plugin))
     for name, module in list(sys.modules.items()):
         row = _row_of(name, module, packages.folder) if name.partition(".")[0] in names else None
         if row is not None:
             rows[name] = row
     folders = _folders_of(packages, rows)
-    return (folders, tuple(names), rows) if folders is not None and set(names) <= rows.keys() else None
+    return (folders, names, rows) if folders is not None and names.keys() <= rows.keys() else None
 
 
 def _is_plain(plugin: Plugin[object]) -> bool:
-    """Whether a plugin has run, and a host would do nothing with it but run it."""
+    """Whether a plugin has run, or was left out, and a host would do nothing with it but run it."""
     module = sys.modules.get(plugin.spec.module)
+    has_run = plugin.generation > 0 or isinstance(_loader_of(module), RememberedLoader)
     return (
-        is_plain_module(module)
-        and (plugin.generation > 0 or isinstance(_loader_of(module), RememberedLoader))
+        (_is_left_out(plugin) or (has_run and is_plain_module(module)))
         and isinstance(plugin.candidate, FileCandidate)
         and not plugin.spec.dependencies
         and plugin.spec.requires_python is None
     )
+
+
+def _is_left_out(plugin: Plugin[object]) -> bool:
+    return plugin.state == "found" and plugin.spec.module not in sys.modules
+
+
+def _row_of_left_out(plugin: Plugin[object]) -> Row:
+    relative = plugin.candidate.entry if isinstance(plugin.candidate, FileCandidate) else ""
+    return relative, "/" in relative, bytes.fromhex(plugin.spec.digest), b""
 
 
 def _loader_of(module: object) -> object:

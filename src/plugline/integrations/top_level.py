@@ -23,16 +23,23 @@ from _frozen_importlib import ModuleSpec
 from _thread import RLock
 
 from plugline.clock import unix_nanoseconds
-from plugline.files import digest_of, read_plain
 from plugline.findings import Finding, Place
-from plugline.integrations.remembered import Record, Row, is_alone, is_as_it_was, is_plain_module, is_sound, read_record
+from plugline.integrations.remembered import (
+    Record,
+    Row,
+    contents_as_they_were,
+    is_alone,
+    is_plain_module,
+    read_record,
+    source_as_it_was,
+)
 from plugline.loading.effects import Effects
 from plugline.loading.effects import Watch as EffectsWatch
 from plugline.loading.meta import FINDER, without_import_lock
-from plugline.loading.modules import Undo
+from plugline.loading.modules import Undo, forget_modules
 from plugline.loading.patches import Snapshot, run_keeping_builtins
 from plugline.loading.watching import Told, Watch, log_slow, slow_finding
-from plugline.typed import TYPE_CHECKING, CodeType, Iterator, ModuleType, Sequence
+from plugline.typed import TYPE_CHECKING, Callable, CodeType, Iterator, ModuleType, Sequence
 
 if TYPE_CHECKING:
     # Where nothing has changed there is none.
@@ -40,12 +47,21 @@ if TYPE_CHECKING:
 
 _SLOW_LOAD_SECONDS = 10.0  # as for a host
 
+Ran = tuple[str, str, str]
+"""What a package is called as a plugin, its module's name, and its file as messages show it."""
+
+
+def _all(name: str) -> bool:  # noqa: ARG001 - whatever it is called
+    return True
+
 
 class TopLevel:
     """The packages of one folder, each at the top level of imports under its own name.
 
     Args:
         folder: Its absolute path.
+        compiler: What makes code of bytes and a path; by default :func:`compile`.
+        making: Names that, and all else that the code depends on beside Python and plugline.
 
     Attributes:
         host: Who has found and judged them; ``None`` where nobody needed to.
@@ -54,8 +70,12 @@ class TopLevel:
         alone: Whether nothing that says what may be run was beside the folder then.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(
+        self, folder: str, *, compiler: Callable[[bytes, str], CodeType] | None = None, making: str = ""
+    ) -> None:
         self.folder = folder
+        self.making = making
+        self._compiler = compiler
         self.host: Host[object] | None = None
         self.recalled: Recalled | None = None
         self.began = unix_nanoseconds()
@@ -75,28 +95,35 @@ class TopLevel:
         rejected = [finding for one in host.rejected for finding in one.findings]
         return [*self._told, *host.findings, *rejected, *(finding for one in host for finding in one.warnings)]
 
-    def run(self) -> Iterator[tuple[str, str]]:
-        """Run one package after the other; yields the name of each that could be, and its file as messages show it."""
+    def run(self, wanted: Callable[[str], bool] = _all) -> Iterator[Ran]:
+        """Run one package after the other; yields those that could be.
+
+        Args:
+            wanted: Whether a plugin of this name is to be run.
+        """
         done: set[str] = set()
-        record = read_record(self.folder) if self.alone else None
-        if record is not None and is_as_it_was(self.folder, record):
-            self.recalled = Recalled(self, record)
-            for name, path in self.recalled.run():
-                done.add(name)
-                yield name, path
-            if self.host is None and len(done) == len(record[1]):
+        record = read_record(self.folder, self.making) if self.alone else None
+        contents = contents_as_they_were(self.folder, record) if record is not None else None
+        if record is not None and contents is not None:
+            self.recalled = Recalled(self, record, contents)
+            for ran in self.recalled.run(wanted):
+                done.add(ran[1])
+                yield ran
+            if self.host is None and len(done) == sum(map(wanted, record[1].values())):
                 return
         host = self.take_over()
         from plugline.errors import PluglineError  # noqa: PLC0415 - the host has imported it
 
         with host._loading_many():  # noqa: SLF001 - between two of them something is made of the first
             for plugin in list(host):
+                if not wanted(plugin.name):
+                    continue
                 try:
                     plugin.load()
                 except PluglineError:
                     continue  # the host keeps why
                 if plugin.spec.module not in done:
-                    yield plugin.spec.module, plugin.place.path
+                    yield plugin.name, plugin.spec.module, plugin.place.path
 
     def take_over(self) -> "Host[object]":
         """Return the host, which looks at the folder as it is now, and answers for the imports from now on."""
@@ -111,13 +138,27 @@ class TopLevel:
                 return
             from plugline.host import Host  # noqa: PLC0415 - where nothing has changed there is none
 
-            host: Host[object] = Host(self.folder, namespace="")
+            host: Host[object] = Host(self.folder, namespace="", compiler=self._compiler)
             list(host)  # it takes the names
             self.host = host
 
     def tell(self, findings: Sequence[Finding]) -> None:
         """Take note of what is to be told of a package that was run without the host."""
         self._told += findings
+
+    def close(self) -> None:
+        """Let go of all packages: their modules leave ``sys.modules``. What they gave out stays usable.
+
+        What they left in the process is undone, but for what is to be called at exit: that is, then.
+        """
+        atexit.unregister(self._remember)
+        self._remember()
+        if self.host is not None:
+            for plugin in self.host.plugins:
+                _leave_exits(plugin.spec.module)
+            self.host.close()
+        if self.recalled is not None:
+            self.recalled.close()
 
     def _remember(self) -> None:
         if self.host is None or not self.alone or os.getpid() != self._process:
@@ -127,33 +168,46 @@ class TopLevel:
         remember(self)
 
 
+def _leave_exits(name: str) -> None:
+    from plugline.loading.traces import trace_of  # noqa: PLC0415 - the host has imported it
+
+    module = sys.modules.get(name)
+    trace = trace_of(module) if isinstance(module, ModuleType) else None
+    if trace is not None and trace.effects is not None:
+        trace.effects.leave_exits()
+
+
 class Recalled:
     """Runs packages as they are remembered, and their modules when they are imported; stands in ``sys.meta_path``."""
 
-    def __init__(self, whose: TopLevel, record: Record) -> None:
+    def __init__(self, whose: TopLevel, record: Record, contents: dict[str, bytes]) -> None:
         self._whose = whose
         self._packages = record[1]
-        self._names = frozenset(record[1])
+        self._contents = contents  # of packages that were not run yet, while they are
+        self._effects: list[Effects] = []
         self.rows = record[2]
 
-    def run(self) -> Iterator[tuple[str, str]]:
+    def run(self, wanted: Callable[[str], bool]) -> Iterator[Ran]:
         """Run one package after the other; ends early where there is something that a host has to see."""
         sys.meta_path.insert(0, self)
         watch = Watch(_SLOW_LOAD_SECONDS)
         watch.open()
         try:
-            for name in self._packages:
+            for name, called in self._packages.items():
+                if not wanted(called):
+                    continue
                 path = f"{self._whose.folder}/{self.rows[name][0]}"
-                watch.begin(self._slow(name, path))
+                watch.begin(self._slow(called, path))
                 try:
                     is_whole = self._run_one(name, Place(path))
                 finally:
                     watch.end()
                 if not is_whole:
                     return
-                yield name, path
+                yield called, name, path
         finally:
             watch.close()
+            self._contents = {}
 
     def _slow(self, name: str, path: str) -> Told:
         def tell(seconds: float, thread: int) -> None:
@@ -185,7 +239,7 @@ class Recalled:
         return self._whose.host is None and is_plain_module(sys.modules.get(name))
 
     def _owns(self, name: str) -> bool:
-        return name.partition(".")[0] in self._names
+        return name.partition(".")[0] in self._packages
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -225,13 +279,13 @@ class Recalled:
         _, _, digest, marshalled = loader.row
         if not digest:
             return
-        found = read_plain(loader.path) if self._whose.host is None else None
-        if found is None or digest_of(found[0]) != digest or not is_sound(loader.path, found[1]):
+        content = self._content_for(module.__name__, loader) if marshalled and self._whose.host is None else None
+        if content is None:
             self._run_other(module)
             return
         code: CodeType = marshal.loads(marshalled)  # noqa: S302 - from a file that only we can write, with its digest checked
-        loader.content = found[0]
-        effects, watch = Effects(), EffectsWatch(code, found[0])
+        loader.content = content
+        effects, watch = Effects(), EffectsWatch(code, content)
         try:
             try:
                 run_keeping_builtins(lambda one: exec(one, module.__dict__), code)  # noqa: S102 - this is where a package is run
@@ -240,6 +294,21 @@ class Recalled:
         except BaseException:
             effects.undo()
             raise
+        if effects.all:
+            self._effects.append(effects)
+
+    def _content_for(self, name: str, loader: "RememberedLoader") -> bytes | None:
+        read = self._contents.pop(name, None)
+        return read if read is not None else source_as_it_was(loader.path, loader.row[2])
+
+    def close(self) -> None:
+        """Let go of the modules, undo what they left but for what is to be called at exit, and find no more."""
+        for effects in reversed(self._effects):
+            effects.leave_exits()
+            effects.undo()
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+        forget_modules([name for name in sys.modules if self._owns(name)])
 
     def _run_other(self, module: ModuleType) -> None:
         """Run what the host makes of a module whose file is not as it was."""

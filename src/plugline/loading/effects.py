@@ -52,6 +52,10 @@ class Effects:
         while self.all:
             undo_effect(self.all.pop())
 
+    def leave_exits(self) -> None:
+        """Undo no more what is to be called at exit: it is called then."""
+        self.all = [effect for effect in self.all if effect.kind != "exit"]
+
     def follow(self, canonical: Callable[[object], object]) -> None:
         """Let what was left lead to other objects than those that left it."""
         for effect in self.all:

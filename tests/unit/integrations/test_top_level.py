@@ -21,7 +21,7 @@ time.time_ns = lambda: real() + 3_000_000_000  # what was written a moment ago c
 from plugline.integrations.top_level import TopLevel
 seen = {}
 top = TopLevel(sys.argv[1])
-ran = [name for name, _ in top.run()]
+ran = [name for _, name, _ in top.run()]
 exec(sys.argv[2])
 found = [[finding.code, str(finding.place), finding.message] for finding in top.findings]
 print(json.dumps({"ran": ran, "findings": found, "seen": seen, "recalled": top.host is None}))
