@@ -85,6 +85,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "integrations":
+        __import__(f"{__name__}.{name}")  # which puts it here
+        return globals()[name]
     home = _HOMES.get(name)
     if home is None:
         message = f"module {__name__!r} has no attribute {name!r}"

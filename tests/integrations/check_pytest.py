@@ -65,9 +65,17 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(project: Path, *arguments: str, python: str = BARE) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(project)}
-    command = [python, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+# As the command pytest starts, without the folder that it is called in; and what was written a moment ago counts as old, so
+# that it is remembered at once.
+LATER = "import sys, time; del sys.path[0]; now = time.time_ns; time.time_ns = lambda: now() + 3_000_000_000; import pytest; "
+
+
+def run(
+    project: Path, *arguments: str, python: str = BARE, code: str = "", **more: str
+) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(project), **more}
+    start = ["-c", LATER + (code or "sys.exit(pytest.main())")] if python == BARE else ["-m", "pytest"]
+    command = [python, *start, "-p", "no:cacheprovider", *arguments]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=90, check=False, cwd=project, env=environment
     )
@@ -210,3 +218,116 @@ def test_a_plugins_hook_for_the_first_conftests_is_called(project: Path) -> None
         "def pytest_report_header(config):\n    return f'called with {config.was_called > 0}'\n"
     )
     assert "called with True" in run(project, *OURS, "-k", "mock").stdout
+
+
+def alike(done: subprocess.CompletedProcess[str]) -> tuple[int, str]:
+    """Return what is to be the same in two runs."""
+    return done.returncode, re.sub(r"0x[0-9a-f]+|\b\d{15}\b|\d+\.\d+s", "", done.stdout + done.stderr)
+
+
+HOST = "def pytest_report_header():\n    import sys\n    print('by a host:', 'plugline.host.host' in sys.modules)\n"
+WAYS = {
+    "a run": ["-v", "--reruns", "3"],
+    "help": ["--help"],
+    "marks": ["--markers"],
+    "fixtures": ["--fixtures"],
+    "a listing": ["--collect-only"],
+    "one kept out": ["-p", "no:rerunfailures", "-o", "filterwarnings=", "-v"],
+    "an option of one that is kept out": ["-p", "no:rerunfailures", "--reruns", "3"],
+    "an option that nobody knows": ["--nobodys"],
+    "plain assertions": ["--assert=plain", "-v"],
+}
+
+
+@pytest.mark.parametrize("arguments", WAYS.values(), ids=WAYS)
+def test_plugins_that_have_not_changed_are_run_without_a_host_and_do_the_same(
+    project: Path, arguments: list[str]
+) -> None:
+    (project / "plugins" / "telling.py").write_text(HOST)
+    without, first, second, third = (
+        run(project, *OURS, *arguments, PLUGLINE_CACHE=cache) for cache in ("off", *[str(project / "cache")] * 3)
+    )
+    for later in (second, third):
+        assert alike(first) == alike(without)
+        assert alike(later)[1].replace("by a host: False", "by a host: True") == alike(first)[1]
+        assert later.returncode == first.returncode
+        assert ("by a host: False" in later.stdout) == ("by a host: True" in first.stdout)
+
+
+def test_one_that_was_kept_out_is_there_when_it_is_not(project: Path) -> None:
+    (project / "plugins" / "telling.py").write_text(HOST)
+    seen = []
+    for arguments in (["-p", "no:mock"], ["-p", "no:mock"], [], [], ["-p", "no:mock"]):
+        done = run(project, *OURS, *arguments, "-k", "mock")
+        seen.append((done.returncode, "by a host: True" in done.stdout))
+    assert seen == [(1, True), (1, False), (0, True), (0, False), (1, False)]
+
+
+def test_one_that_changes_is_taken_as_it_is(project: Path) -> None:
+    plugin = project / "plugins" / "telling.py"
+    (project / "plugins" / "lazily.py").write_text(
+        "def pytest_report_header():\n    import telling\n    print(telling.SAID)\n"
+    )
+    for said in ("one", "two"):
+        plugin.write_text(HOST + f"SAID = {said!r}\n")
+        for how in ("True", "False"):
+            done = run(project, *OURS, "-k", "mock")
+            assert f"by a host: {how}" in done.stdout
+            assert said in done.stdout.splitlines()
+
+
+def test_what_a_plugin_registers_for_the_exit_is_called_then(project: Path) -> None:
+    (project / "plugins" / "leaving.py").write_text("import atexit\natexit.register(print, 'the last word')\n")
+    for _ in range(2):
+        assert run(project, *OURS, "-k", "mock").stdout.splitlines()[-1] == "the last word"
+
+
+def test_several_runs_in_one_process_have_the_plugins_as_they_are(project: Path) -> None:
+    (project / "plugins" / "word.py").write_text("import pytest\n\n@pytest.fixture\ndef word():\n    return 'one'\n")
+    (project / "test_it.py").write_text(
+        "def test_it(word, pytestconfig):\n    assert word == pytestconfig.getini('said')\n"
+    )
+    code = f"""
+import pathlib
+said = pathlib.Path("plugins/word.py")
+ours = [*{OURS!r}, "-p", "no:cacheprovider", "-q", "test_it.py"]
+(pathlib.Path("plugins/ini.py")).write_text("def pytest_addoption(parser): parser.addini('said', '')\\n")
+found = [pytest.main([*ours, "-o", "said=one"]), pytest.main([*ours, "-o", "said=one"])]
+said.write_text(said.read_text().replace("one", "other"))
+found += [pytest.main([*ours, "-o", "said=other"]), pytest.main([*ours, "--nobodys"]), pytest.main([*ours, "-p", "no:word"])]
+print([int(one) for one in found], sorted({{"word", "ini", "pytest_mock"}} & set(sys.modules)))
+"""
+    for _ in range(2):
+        (project / "plugins" / "word.py").write_text(
+            "import pytest\n\n@pytest.fixture\ndef word():\n    return 'one'\n"
+        )
+        assert run(project, code=code).stdout.splitlines()[-1] == "[0, 0, 0, 4, 1] []"
+
+
+def test_tests_beside_the_plugins_and_their_conftest_are_left_to_pytest(project: Path) -> None:
+    plugins = project / "plugins"
+    (plugins / "conftest.py").write_text("import pytest\n\n@pytest.fixture\ndef beside():\n    return 1\n")
+    (plugins / "test_all.py").write_text("def test_beside(beside, mocker):\n    assert beside\n")
+    (project / "conftest.py").write_text("import pytest\n\n@pytest.fixture\ndef above():\n    return 2\n")
+    (project / "test_above.py").write_text("def test_above(above, mocker):\n    assert above\n")
+    for _ in range(2):
+        assert "1 passed" in run(project, *OURS, "test_above.py").stdout
+        assert "1 passed" in run(project, *OURS, "plugins").stdout
+        assert "plugline: pytest_mock, pytest_rerunfailures, pytest_timeout from plugins" in run(project, *OURS).stdout
+
+
+def test_a_folder_that_is_not_there_is_told_as_one_and_no_folder_is_a_wrong_use(project: Path) -> None:
+    done = run(project, "-p", "plugline.integrations.pytest", "--plugins-dir", "nowhere", "--collect-only")
+    assert re.search(
+        r"^warning: error\[P110\] \S*nowhere: this plugin folder does not exist", done.stdout, re.MULTILINE
+    )
+    done = run(project, "-p", "plugline.integrations.pytest", "--plugins-dir", "")
+    assert done.returncode == 4
+    assert "--plugins-dir: the name of a folder is empty" in done.stderr
+
+
+def test_a_conftest_that_imports_plugline_alone_names_the_folder(project: Path) -> None:
+    (project / "conftest.py").write_text(
+        "import plugline\n\npytest_plugins = plugline.integrations.pytest.plugins('plugins')\n"
+    )
+    assert run(project, "--reruns", "3", "-k", "third_try").returncode == 0

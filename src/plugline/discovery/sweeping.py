@@ -9,7 +9,8 @@ from plugline.discovery.cache import remove, write_whole
 _DAY_SECONDS = 24 * 3600
 _EVERY_SECONDS = 7 * _DAY_SECONDS
 _UNUSED_SECONDS = 90 * _DAY_SECONDS
-_ENDS = (".index", ".bundle")
+_ENDS = (".index", ".bundle", ".top")
+_BEGINNING = "pytest-"
 
 
 def sweep(folder: str) -> None:
@@ -41,7 +42,7 @@ def sweep(folder: str) -> None:
 
 def _is_unused(entry: "os.DirEntry[str]", since: float) -> bool:
     # A file that is being written has more behind its end; what a killed process left of one is as old as the rest one day.
-    if not any(f"{end}." in f"{entry.name}." for end in _ENDS):
+    if not entry.name.startswith(_BEGINNING) and not any(f"{end}." in f"{entry.name}." for end in _ENDS):
         return False
     try:
         status = entry.stat(follow_symlinks=False)

@@ -84,7 +84,9 @@ class _Folders:
         with PausedCollector():
             from plugline.integrations.top_level import TopLevel  # noqa: PLC0415 - see above
 
-            folder = self.folders[path] = TopLevel(path, compiler=self._compiler(), making=self._way)
+            folder = self.folders[path] = TopLevel(
+                path, compiler=self._compiler(), making=self._way, is_other=_is_of_tests
+            )
             for called, name, file in folder.run(self._is_wanted):
                 module = sys.modules.get(name)
                 if isinstance(module, ModuleType) and self._register(module, called, file):
@@ -94,6 +96,7 @@ class _Folders:
     def _is_wanted(self, name: str) -> bool:
         is_blocked = self._config.pluginmanager.is_blocked
         return not is_blocked(name) and not is_blocked(name.removeprefix("pytest_").removeprefix("pytest-"))
+
     def _register(self, module: ModuleType, name: str, file: str) -> bool:
         manager = self._config.pluginmanager
         try:
@@ -127,6 +130,11 @@ class _Folders:
         """Let go of the plugins."""
         for folder in self.folders.values():
             folder.close()
+
+
+def _is_of_tests(name: str) -> bool:
+    """Whether a file of this name, without its ending, is what pytest finds tests in or configures them by."""
+    return name == "conftest" or name.startswith("test_")
 
 
 _folders = pytest.StashKey[_Folders]()
@@ -173,6 +181,9 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
     """Take the folders of the command line and of the configuration: before all options are parsed."""
     given: Any = early_config.known_args_namespace.plugins_dir
+    if "" in given:  # a variable of a shell's that is not set: all files where pytest is called would be plugins
+        message = "--plugins-dir: the name of a folder is empty"
+        raise pytest.UsageError(message)
     folders = [os.path.join(early_config.invocation_params.dir, folder) for folder in given]
     modules = _folders_of(early_config).take([*folders, *(str(path) for path in early_config.getini("plugins_dir"))])
     # What has this hook as well came too late for the call that is going on.
@@ -196,7 +207,11 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 def _told(folders: _Folders) -> list[str]:
     """Return what is wrong with plugins that are not used, and what is to be told of those that are."""
-    return [f"warning: a plugin is left out: {found}" if found.is_error else str(found) for found in folders.findings]
+    told = []
+    for found in folders.findings:
+        what = "" if found.place.path in folders.folders else "a plugin is left out: "
+        told.append(f"warning: {what}{found}" if found.is_error else str(found))
+    return told
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

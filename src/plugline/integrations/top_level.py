@@ -43,6 +43,7 @@ from plugline.typed import TYPE_CHECKING, Callable, CodeType, Iterator, ModuleTy
 
 if TYPE_CHECKING:
     # Where nothing has changed there is none.
+    from plugline.discovery.finders import Finder
     from plugline.host import Host
 
 _SLOW_LOAD_SECONDS = 10.0  # as for a host
@@ -51,7 +52,7 @@ Ran = tuple[str, str, str]
 """What a package is called as a plugin, its module's name, and its file as messages show it."""
 
 
-def _all(name: str) -> bool:  # noqa: ARG001 - whatever it is called
+def _all(name: str) -> bool:
     return True
 
 
@@ -62,6 +63,7 @@ class TopLevel:
         folder: Its absolute path.
         compiler: What makes code of bytes and a path; by default :func:`compile`.
         making: Names that, and all else that the code depends on beside Python and plugline.
+        is_other: Whether the plugin of this name would be a file that is no plugin; by default all are.
 
     Attributes:
         host: Who has found and judged them; ``None`` where nobody needed to.
@@ -71,11 +73,17 @@ class TopLevel:
     """
 
     def __init__(
-        self, folder: str, *, compiler: Callable[[bytes, str], CodeType] | None = None, making: str = ""
+        self,
+        folder: str,
+        *,
+        compiler: Callable[[bytes, str], CodeType] | None = None,
+        making: str = "",
+        is_other: Callable[[str], bool] | None = None,
     ) -> None:
         self.folder = folder
         self.making = making
         self._compiler = compiler
+        self._is_other = is_other
         self.host: Host[object] | None = None
         self.recalled: Recalled | None = None
         self.began = unix_nanoseconds()
@@ -138,9 +146,17 @@ class TopLevel:
                 return
             from plugline.host import Host  # noqa: PLC0415 - where nothing has changed there is none
 
-            host: Host[object] = Host(self.folder, namespace="", compiler=self._compiler)
+            host: Host[object] = Host(self._place(), namespace="", compiler=self._compiler)
             list(host)  # it takes the names
             self.host = host
+
+    def _place(self) -> "str | Finder":
+        if self._is_other is None:
+            return self.folder
+        from plugline.integrations.without import FolderWithout, has_others  # noqa: PLC0415 - likewise
+
+        # A host remembers more of a plain folder.
+        return FolderWithout(self.folder, self._is_other) if has_others(self.folder, self._is_other) else self.folder
 
     def tell(self, findings: Sequence[Finding]) -> None:
         """Take note of what is to be told of a package that was run without the host."""

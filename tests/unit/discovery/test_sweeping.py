@@ -34,7 +34,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_was_not_used_for_a_season_goes_when_a_folder_is_new(cache: Path, tmp_path: Path) -> None:
-    gone = [aged(cache / name, read=91, written=200) for name in ("1.index", "1.bundle", "2.index.4f.00c0ffee")]
+    names = ("1.index", "1.bundle", "2.index.4f.00c0ffee", "5.top", "pytest-0f3a")
+    gone = [aged(cache / name, read=91, written=200) for name in names]
     kept = [
         aged(cache / "3.index", read=2, written=200),
         aged(cache / "4.bundle", read=200, written=2),
