@@ -12,9 +12,13 @@ from hypothesis import strategies
 
 from plugline import testing
 from plugline.clock import monotonic_seconds, unix_seconds
+from plugline.formats.arrow import Arrow
+from plugline.formats.arrows import Arrows
+from plugline.formats.avro import Avro
 from plugline.formats.csv import Csv
 from plugline.formats.lines import Lines
 from plugline.formats.ndjson import Ndjson
+from plugline.formats.parquet import Parquet
 from plugline.records import Record
 from plugline.testing import JumpingClock, StepRefused, check_format, check_processor, records
 from plugline.testing.steps import run_plugin
@@ -110,6 +114,9 @@ def test_a_format_of_tables_and_one_of_lines_keep_it_for_records_that_they_hold(
     texts = strategies.text(strategies.characters(exclude_categories=["Cs"]))
     check_format(Csv(), strategies.fixed_dictionaries({"a": texts, "b": texts}), examples=8)
     printable = strategies.text(strategies.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp", "Cf"]))
+    typed = strategies.fixed_dictionaries({"a": texts, "n": strategies.integers(-9, 9), "day": strategies.dates()})
+    for form in (Parquet(), Arrow(), Arrows(), Avro(block_bytes=20)):
+        check_format(form, typed, examples=8)
     check_format(Lines(), strategies.fixed_dictionaries({"line": printable}), examples=8)
 
 
