@@ -1,4 +1,4 @@
-"""Digests of sources to compiled code: one file a folder, that is only ever appended to.
+"""Digests of sources to compiled code: one file a folder, to which entries are only ever appended.
 
 Invariants:
     1. Code comes out only under the BLAKE2b-256 digest of the source that it was compiled from.
@@ -8,26 +8,32 @@ Invariants:
     3. An entry is one ``write`` with ``O_APPEND``, and its place is known from the descriptor's position after it. So
        several processes may append at once.
 
-An entry is the source's digest, the check of what comes between it and the source, the lengths of outline and code, then the
-outline (see :mod:`plugline.discovery.outline`), and the code with what it imports and its functions where it is inert, both
-marshalled, and the source itself. The source is for
-people: when a plugin's file is gone, tracebacks and ``inspect.getsource`` go on to show what is running.
+    4. Nothing is changed in place but an entry's note, which is empty until somebody runs its module and finds out whether it
+       is inert (:mod:`plugline.discovery.inert`). All who do note the same; a torn note counts as empty.
+
+An entry is the source's digest; the check of what comes between the note and the source; the note, with a check of its own; the
+lengths of outline and code; the outline (see :mod:`plugline.discovery.outline`), and the code with its functions, both
+marshalled; and the source itself. The source is for people: when a plugin's file is gone, tracebacks and
+``inspect.getsource`` go on to show what is running.
 """
 
 import _imp
 import marshal
 import os
 
-from plugline.discovery.cache import open_ours, read_at, write_whole
+from plugline.discovery.cache import open_ours, read_at, write_at, write_whole
 from plugline.files import DIGEST_BYTES, digest_of
 from plugline.typed import TYPE_CHECKING, CodeType
 
 if TYPE_CHECKING:
     from plugline.discovery.inert import Needs
 
+    Noted = tuple[Needs | None]
     Running = tuple[CodeType, Needs | None, tuple[CodeType, ...]]
 
-_LENGTHS_AT = DIGEST_BYTES + 8
+_NOTE_AT = DIGEST_BYTES + 8
+_NOTE_BYTES = 256  # enough for twenty imports; of a module with more, what it does is found out each time
+_LENGTHS_AT = _NOTE_AT + _NOTE_BYTES
 _HEAD_BYTES = _LENGTHS_AT + 8
 
 Where = tuple[int, int]
@@ -43,12 +49,13 @@ class Bundle:
     Threads: reading is safe from several at once; appending is done by one.
     """
 
-    __slots__ = ("_held", "_whole", "path")
+    __slots__ = ("_held", "_notes", "_whole", "path")
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._whole = memoryview(b"")
         self._held: int | None = None
+        self._notes: list[tuple[int, bytes, bytes]] = []  # to be written: the place of an entry, its digest, its note
 
     def __del__(self) -> None:
         self.let_go()
@@ -69,31 +76,58 @@ class Bundle:
         self._whole = memoryview(self._read(0, None))
 
     def forget(self) -> None:
-        """Let go of what :meth:`read_all` read."""
+        """Let go of what :meth:`read_all` read, and write down what was found out since."""
         self._whole = memoryview(b"")
+        self._write_notes()
 
     def find_code(self, digest: bytes, where: Where) -> CodeType | None:
         """Return the code that was compiled from the source of this digest, or ``None`` on any doubt."""
-        found = self._find(digest, where)
-        return found[0] if found is not None else None
-
-    def _find(self, digest: bytes, where: Where) -> "Running | None":
-        parts = self._checked(digest, where)
+        parts = self._checked(digest, where) if where[1] else None
         found = _unmarshal(parts[1]) if parts is not None else None
-        return found if isinstance(found, tuple) else None
+        return found[0] if isinstance(found, tuple) else None
 
     def find_code_for(self, path: str, digest: bytes, where: Where) -> CodeType | None:
         """Return the code that was compiled from the source of this digest, as that of a file of this path."""
-        found = self.find_running(path, digest, where)
-        return found[0] if found is not None else None
+        code = self.find_code(digest, where)
+        return _renamed(code, path) if code is not None else None
 
     def find_running(self, path: str, digest: bytes, where: Where) -> "Running | None":
-        """Return the same, with what it imports and its functions where it is inert (:mod:`plugline.discovery.inert`)."""
-        found = self._find(digest, where) if where[1] else None
-        if found is not None and found[0].co_filename != path:
-            # As importlib does: the folder is reached by another path than it was then.
-            _imp._fix_co_filename(found[0], path)  # type: ignore[attr-defined]  # noqa: SLF001
-        return found
+        """Return the same, with what it imports and its functions where it is inert (:mod:`plugline.discovery.inert`).
+
+        Whether it is, is found out for who asks first, and noted for the others.
+        """
+        parts = self._checked(digest, where) if where[1] else None
+        found = _unmarshal(parts[1]) if parts is not None else None
+        if parts is None or not isinstance(found, tuple):
+            return None
+        code, functions = found
+        noted = _read_note(parts[3], digest)
+        if noted is None:
+            from plugline.discovery.inert import inert_needs  # noqa: PLC0415 - see above
+
+            noted = (inert_needs(code),)
+            self._note(digest, where[0], noted)
+        return _renamed(code, path), noted[0], functions if noted[0] is not None else ()
+
+    def _note(self, digest: bytes, offset: int, noted: "Noted") -> None:
+        content = marshal.dumps(noted).ljust(_NOTE_BYTES - 8, b"\0")
+        if len(content) > _NOTE_BYTES - 8:
+            return
+        self._notes.append((offset, digest, _check(content, digest[8:]) + content))
+        if not self._whole:
+            self._write_notes()
+
+    def _write_notes(self) -> None:
+        notes, self._notes = self._notes, []
+        descriptor = open_ours(self.path, os.O_RDWR) if notes else None
+        if descriptor is None:
+            return
+        try:
+            for offset, digest, note in notes:
+                if read_at(descriptor, offset, DIGEST_BYTES) == digest:  # somebody may have written the file anew
+                    write_at(descriptor, offset + _NOTE_AT, note)
+        finally:
+            os.close(descriptor)
 
     def find_outline(self, digest: bytes, where: Where) -> object:
         """Return the outline of that source, or ``None`` on any doubt."""
@@ -146,8 +180,8 @@ class Bundle:
             offset += len(entry)
         return moved
 
-    def _checked(self, digest: bytes, where: Where) -> tuple[memoryview, memoryview, memoryview] | None:
-        """Return outline, code and source of an entry, ``None`` on any doubt about the first two."""
+    def _checked(self, digest: bytes, where: Where) -> "_Parts | None":
+        """Return the parts of an entry, ``None`` on any doubt about its outline and its code."""
         offset, length = where
         parts = _parts(self._whole[offset : offset + length], digest, length)
         if parts is None and self._held is not None:
@@ -168,33 +202,65 @@ class Bundle:
 
 def entry_of(digest: bytes, outline: tuple[object, ...], code: CodeType, source: bytes) -> bytes | None:
     """Return what :meth:`Bundle.append` writes; ``None`` for code that is nested too deeply to be written."""
-    from plugline.discovery.inert import inert_needs, outer_functions  # noqa: PLC0415 - for who writes
-
-    needs = inert_needs(code)
-    # marshal refers to what it has written before: these are the very functions of the code, also when it is read.
-    functions = outer_functions(code) if needs is not None else ()
     try:
-        marshalled = marshal.dumps(outline), marshal.dumps((code, needs, functions))  # type: ignore[arg-type]  # tuples, strings, numbers
+        # marshal refers to what it has written before: these are the very functions of the code, also when it is read.
+        marshalled = marshal.dumps(outline), marshal.dumps((code, outer_functions(code)))  # type: ignore[arg-type]  # tuples, strings, numbers
     except ValueError:
         return None  # marshal goes half as deep as the compiler
     payload = b"".join((*(len(part).to_bytes(4, "little") for part in marshalled), *marshalled))
-    return b"".join((digest, _check(payload, digest), payload, source))
+    return b"".join((digest, _check(payload, digest), bytes(_NOTE_BYTES), payload, source))
+
+
+def outer_functions(code: CodeType) -> tuple[CodeType, ...]:
+    """Return the code of the functions of a module and of its classes, without those that are in other functions."""
+    found: list[CodeType] = []
+    for constant in code.co_consts:
+        if constant.__class__ is CodeType:
+            if constant.co_flags & _OPTIMIZED == _OPTIMIZED:
+                found.append(constant)
+            else:
+                found += outer_functions(constant)
+    return tuple(found)
+
+
+_OPTIMIZED = 0x01 | 0x02  # inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS: a function, and no module or class body
 
 
 def _check(payload: bytes | memoryview, digest: bytes) -> bytes:
     return _imp.source_hash(int.from_bytes(digest[:8], "little", signed=True), payload)
 
 
-def _parts(entry: memoryview, digest: bytes, length: int) -> tuple[memoryview, memoryview, memoryview] | None:
+_Parts = tuple[memoryview, memoryview, memoryview, memoryview]
+"""Outline, code, source, note."""
+
+
+def _parts(entry: memoryview, digest: bytes, length: int) -> _Parts | None:
     # As bytes: memoryviews are compared item by item.
     if len(entry) != length or length < _HEAD_BYTES or entry[:DIGEST_BYTES].tobytes() != digest:
         return None
     lengths = int.from_bytes(entry[_LENGTHS_AT:_HEAD_BYTES], "little")
     middle = _HEAD_BYTES + (lengths & 0xFFFFFFFF)
     end = middle + (lengths >> 32)
-    if _check(entry[_LENGTHS_AT:end], digest) != entry[DIGEST_BYTES:_LENGTHS_AT].tobytes():
+    if _check(entry[_LENGTHS_AT:end], digest) != entry[DIGEST_BYTES:_NOTE_AT].tobytes():
         return None
-    return entry[_HEAD_BYTES:middle], entry[middle:end], entry[end:]
+    return entry[_HEAD_BYTES:middle], entry[middle:end], entry[end:], entry[_NOTE_AT:_LENGTHS_AT]
+
+
+def _read_note(note: memoryview, digest: bytes) -> "Noted | None":
+    """Return what a note says, ``None`` where it is empty or damaged."""
+    content = note[8:]
+    # Under another part of the digest than the rest, for which it cannot be taken.
+    if _check(content, digest[8:]) != note[:8].tobytes():
+        return None
+    noted = _unmarshal(content)
+    return noted if isinstance(noted, tuple) else None
+
+
+def _renamed(code: CodeType, path: str) -> CodeType:
+    if code.co_filename != path:
+        # As importlib does: the folder is reached by another path than it was then.
+        _imp._fix_co_filename(code, path)  # type: ignore[attr-defined]  # noqa: SLF001
+    return code
 
 
 def _unmarshal(content: memoryview) -> object:

@@ -97,6 +97,18 @@ def check_of(content: bytes) -> bytes:
     return _imp.source_hash(0x706C7567, content)
 
 
+def write_at(descriptor: int, offset: int, content: bytes) -> None:
+    """Put some bytes in the place of others; on a full or failing disk they may stay what they were, or be torn."""
+    try:
+        if hasattr(os, "pwrite"):
+            os.pwrite(descriptor, content, offset)
+        else:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            os.write(descriptor, content)
+    except OSError:
+        pass
+
+
 def write_whole(path: str, content: bytes) -> bool:
     """Put a file in place in one move, so that nobody ever sees a part of it. Returns whether it is there.
 

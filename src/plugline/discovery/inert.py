@@ -1,7 +1,7 @@
 """The compiled code of a module to what it imports, where running it does nothing but import, define and assign.
 
 What a load looks out for (builtins that are replaced, handlers that are registered, functions of the module that run) cannot come
-of such a module, so nothing needs to be watched while it runs. That is decided once, when code is written down, by going through
+of such a module, so nothing needs to be watched while it runs. That is decided once, when it is first to be run, by going through
 its instructions with a stack that holds what sort of value each one leaves. A module is inert when they are a straight line, and
 nothing in it runs code of anybody: of calls only class statements, ``property`` and its kind, and making an instance of a class of
 its own that has no say in that. Anything else, and any instruction that is not known here, makes it a module like any other.
@@ -98,21 +98,6 @@ def inert_needs(code: CodeType) -> Needs | None:
     except (_Unknown, IndexError):
         return None
     return tuple(needs)
-
-
-def outer_functions(code: CodeType) -> tuple[CodeType, ...]:
-    """Return the code of the functions of a module and of its classes, without those that are in other functions."""
-    found: list[CodeType] = []
-    for constant in code.co_consts:
-        if constant.__class__ is CodeType:
-            if constant.co_flags & _OPTIMIZED == _OPTIMIZED:
-                found.append(constant)
-            else:
-                found += outer_functions(constant)
-    return tuple(found)
-
-
-_OPTIMIZED = 0x01 | 0x02  # inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS: a function, and no module or class body
 
 
 class _Walk:

@@ -315,7 +315,7 @@ class InertLoader(PrivateLoader):
     Attributes:
         name: The module's full name.
         began: When it began to run, in seconds since 1970.
-        functions: The code of its functions, as :func:`~plugline.discovery.inert.outer_functions` returns it.
+        functions: The code of its functions, as :func:`~plugline.discovery.bundle.outer_functions` returns it.
     """
 
     __slots__ = ("began", "functions", "name")

@@ -239,7 +239,7 @@ def functions_in(code: CodeType) -> Iterator[CodeType]:
 
 
 def with_functions(code: CodeType, functions: Iterator[CodeType]) -> CodeType:
-    """Return a module's code that has these functions, as :func:`plugline.discovery.inert.outer_functions` returned them for an equal one."""
+    """Return a module's code that has these functions, as :func:`plugline.discovery.bundle.outer_functions` returned them for an equal one."""
     constants = []
     for constant in code.co_consts:
         if constant.__class__ is not CodeType:

@@ -76,13 +76,119 @@ def test_no_changed_byte_is_run(tmp_path: Path) -> None:
         changed = bytearray(content)
         changed[at] ^= change
         path.write_bytes(changed)
-        is_of_code = at < len(content) - len(source)  # the source stands last
+        is_of_note = NOTE.start <= at < NOTE.stop
+        is_of_code = at < len(content) - len(source) and not is_of_note  # the source stands last
         assert (bundle.find_code(digest, where) is None) == is_of_code
         assert (bundle.find_outline(digest, where) is None) == is_of_code
-        assert bundle.find_source(digest, where) is None
+        assert (bundle.find_source(digest, where) == source) == is_of_note
 
     assert bundle.find_source(digest, where) == source
     check()
+
+
+IMPORTS = b"import math\nfrom os import sep\n"
+NOTE = slice(40, 296)
+
+
+def needs(bundle: Bundle, digest: bytes, where: tuple[int, int]) -> object:
+    running = bundle.find_running("plugin.py", digest, where)
+    assert running is not None
+    return running[1]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [(IMPORTS, (("math", ()), ("os", ("sep",)))), (b"", ()), (b"print(1)", None)],
+    ids=["inert", "empty", "not inert"],
+)
+def test_what_a_module_does_is_found_out_by_who_runs_it_first(source: bytes, expected: object, tmp_path: Path) -> None:
+    bundle, [entry] = bundle_with(tmp_path / "b", source)
+    before = (tmp_path / "b").read_bytes()
+    assert needs(bundle, *entry) == expected
+    after = (tmp_path / "b").read_bytes()
+    assert after[NOTE] != before[NOTE], "it is noted"
+    assert (after[: NOTE.start], after[NOTE.stop :]) == (before[: NOTE.start], before[NOTE.stop :])
+    program = """
+import sys
+from plugline.discovery.bundle import Bundle
+found = Bundle(sys.argv[1]).find_running("plugin.py", bytes.fromhex(sys.argv[2]), (0, int(sys.argv[3])))
+print(found[1], "plugline.discovery.inert" in sys.modules)
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "b"), entry[0].hex(), str(entry[1][1])]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert told.stdout == f"{expected} False\n"
+
+
+def test_notes_of_many_are_written_when_all_are_done(tmp_path: Path) -> None:
+    bundle, entries = bundle_with(tmp_path / "b", IMPORTS, b"X = 1", b"print(2)")
+    before = (tmp_path / "b").read_bytes()
+    bundle.read_all()
+    expected = [needs(bundle, *entry) for entry in entries]
+    assert (tmp_path / "b").read_bytes() == before
+    bundle.forget()
+    assert (tmp_path / "b").read_bytes() != before
+    assert [needs(Bundle(str(tmp_path / "b")), *entry) for entry in entries] == expected
+
+
+def test_a_damaged_note_is_found_out_again(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    bundle, [entry] = bundle_with(path, IMPORTS)
+    expected = needs(bundle, *entry)
+    content = path.read_bytes()
+
+    @given(st.integers(NOTE.start, NOTE.stop - 1), st.integers(1, 255))
+    def check(at: int, change: int) -> None:
+        changed = bytearray(content)
+        changed[at] ^= change
+        path.write_bytes(changed)
+        assert needs(bundle, *entry) == expected
+        assert path.read_bytes() == content
+
+    check()
+
+
+def test_a_note_of_one_module_does_not_serve_for_another(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    bundle, [harmless, other] = bundle_with(path, b"X = 1", b"print(2)")
+    assert (needs(bundle, *harmless), needs(bundle, *other)) == ((), None)
+    content = bytearray(path.read_bytes())
+    at = other[1][0]
+    content[at + NOTE.start : at + NOTE.stop] = content[NOTE]
+    path.write_bytes(content)
+    assert needs(bundle, *other) is None
+
+
+def test_a_module_with_more_imports_than_a_note_holds_is_inert_all_the_same(tmp_path: Path) -> None:
+    source = b"".join(b"import module_of_a_long_name_%d\n" % number for number in range(30))
+    bundle, [entry] = bundle_with(tmp_path / "b", source)
+    before = (tmp_path / "b").read_bytes()
+    for _ in range(2):
+        found = needs(bundle, *entry)
+        assert isinstance(found, tuple)
+        assert len(found) == 30
+    assert (tmp_path / "b").read_bytes() == before
+
+
+def test_nothing_is_noted_in_a_file_that_took_the_place_of_the_bundle(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    bundle, [entry] = bundle_with(path, IMPORTS)
+    bundle.hold()
+    other = tmp_path / "other"
+    bundle_with(other, b"Y = 'something else, and longer than the other one'", b"Z = 2")
+    os.replace(other, path)
+    before = path.read_bytes()
+    assert needs(bundle, *entry) is not None, "it is read from the file that is held"
+    assert path.read_bytes() == before
+    bundle.let_go()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+@pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root may write to anything")
+def test_a_bundle_that_cannot_be_written_to_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    bundle, [entry] = bundle_with(path, IMPORTS)
+    path.chmod(0o400)
+    assert needs(bundle, *entry) == needs(bundle, *entry) == (("math", ()), ("os", ("sep",)))
 
 
 @given(length=st.integers(0, 400), offset=st.integers(0, 2**70))
