@@ -65,9 +65,10 @@ class Server:
 
     def _send(self, message: list[object]) -> None:
         """Send an answer, or, where it cannot be sent, what keeps it from that."""
+        encode = self._encoder()  # where a plugin has broken that, it is better to end
         kind = "TypeError"
         try:
-            content = self._encode(message)
+            content = encode(message)
             wrong = f"returned {len(content):,} bytes, at most {self._cap:,} may cross"
         except Unsendable as error:
             where = error.where.partition("]")[2]  # without its place in the message
@@ -80,12 +81,12 @@ class Server:
         flush_streams()
         write_frame(self._answers, content)
 
-    def _encode(self, message: list[object]) -> bytes:
+    def _encoder(self) -> Callable[[list[object]], bytes]:
         if "msgspec" not in sys.modules:
-            return pack(message)
+            return pack
         from plugline.worker.codec import encode  # noqa: PLC0415 - see above
 
-        return encode(message)
+        return encode
 
     def _make(self, sequence: int, number: int, settings: Mapping[str, object], gone: list[int]) -> None:
         for one in gone:
