@@ -141,16 +141,19 @@ class Zygote:
     def _hand_over(self, descriptors: list[int]) -> "_Spare":
         for _ in range(_TRIES):
             spare = self._take_spare()
-            try:
-                with spare.line:
+            with spare.line:
+                try:
+                    # First: of a zygote that has ended no worker is to have the pipes, since another one gets them then.
+                    self._send(["taken", spare.process])
                     socket.send_fds(spare.line, [b"w"], descriptors)
-            except BrokenPipeError:  # it has ended before anybody needed it
-                os.close(spare.pidfd)
-                self._send(["taken", spare.process])
-                self._reap(spare.process)
-            else:
-                self._send(["taken", spare.process])
-                return spare
+                except BrokenPipeError:  # it has ended before anybody needed it, or the zygote has
+                    os.close(spare.pidfd)
+                    self._reap(spare.process)
+                except BaseException:
+                    os.close(spare.pidfd)
+                    raise
+                else:
+                    return spare
         raise self._gone()
 
     def _take_spare(self) -> "_Spare":

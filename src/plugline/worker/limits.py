@@ -24,7 +24,7 @@ class Sandbox(Value):
         read: Paths that may be read, with all that is below them; relative ones are meant from the current folder, and
             are made absolute here. Python itself and what is installed for it can always be read.
         write: Paths that may be written: files below them made, changed, renamed and removed. They may be read, too,
-            since hardly anything can be written without. No links, modes, owners and times, whatever is granted.
+            since hardly anything can be written without. No symbolic links, modes, owners and times, whatever is granted.
         net: Whether TCP and UDP sockets may be opened. There are no single hosts to grant.
         run: Whether programs may be started. They are in the same sandbox.
         env: Names of environment variables that are handed on from the host; ``"*"`` is all of them.

@@ -40,7 +40,7 @@ recvfrom getsockname getpeername
 """
 # Landlock decides where; without any place to write these need not be there at all.
 # flock: who only reads must not hold up who writes.
-_FOR_WRITING = "flock mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat"
+_FOR_WRITING = "flock mkdir mkdirat rmdir unlink unlinkat rename renameat link linkat"
 _FOR_NET = (
     "bind listen accept accept4 connect sendmsg sendmmsg sendto setsockopt"  # no recvmsg: it takes in descriptors
 )
@@ -150,6 +150,7 @@ _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _SOCK_STREAM, _SOCK_DGRAM, _SOCK_TYPE = 1, 2, 0xF
 _IPPROTO_TCP, _IPPROTO_UDP = 6, 17
 _MAP_HUGETLB = 0x40000
+_RENAMES = (0, 1, 2)  # NOREPLACE and EXCHANGE; WHITEOUT would leave a device behind
 
 
 def _open_block(flags: int) -> Block:
@@ -175,7 +176,7 @@ def _open_block(flags: int) -> Block:
     ]
 
 
-def _checks(pid: int, lifeline: int, *, net: bool, run: bool, scoped: bool) -> dict[str, Block]:
+def _checks(pid: int, lifeline: int, *, write: bool, net: bool, run: bool, scoped: bool) -> dict[str, Block]:
     """Return the calls that depend on their arguments."""
     # Neither closed, nor replaced, nor led to by another number: what it is set to is shared by all that lead to it.
     not_lifeline = [_argument(0), (_IF_EQUAL, 0, 1, lifeline), *_EPERM, *_OK]
@@ -222,6 +223,8 @@ def _checks(pid: int, lifeline: int, *, net: bool, run: bool, scoped: bool) -> d
         ],
         "sendto": _null(4),
     }
+    if write:
+        checks["renameat2"] = _one_of(4, _RENAMES, _refused(errno.EINVAL))
     if net:
         checks["socket"] = [
             _argument(0),
@@ -278,7 +281,7 @@ def _actions(numbers: Mapping[str, int], grants: Grants, pid: int, lifeline: int
         (_FOR_RUNNING if grants.run else "", _OK),
     ]
     named = {name: block for names, block in listed for name in names.split()}
-    named |= _checks(pid, lifeline, net=grants.net, run=grants.run, scoped=grants.scoped)
+    named |= _checks(pid, lifeline, write=grants.write, net=grants.net, run=grants.run, scoped=grants.scoped)
     if grants.net:
         named |= dict.fromkeys(_FOR_NET.split(), _OK)
     return {numbers[name]: block for name, block in named.items() if name in numbers}

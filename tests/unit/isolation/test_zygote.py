@@ -100,6 +100,24 @@ def test_a_zygote_that_died_is_replaced(tmp_path: Path) -> None:
         wait_until(is_replaced)
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_worker_that_waits_at_a_zygote_that_died_is_not_given_the_pipes_of_another(
+    tmp_path: Path, level: Level
+) -> None:
+    """It would read what the other one waits for, and end."""
+    write_plugin(tmp_path, WHERE, "second")
+    folder = write_plugin(tmp_path, WHERE)
+    with Host(str(folder), interface=["transform"], isolation=level, preload=["colorsys"]) as host:
+        zygote = cast("int", asked(host["subject"].load())["parent"])
+        children = Path(f"/proc/{zygote}/task/{zygote}/children")
+        wait_until(lambda: len(children.read_text(encoding="ascii").split()) == 2)  # one works, one waits
+        os.kill(zygote, signal.SIGKILL)
+        wait_until(lambda: not is_running(zygote))
+        began = time.perf_counter()
+        assert asked(host["second"].load())["parent"] != zygote
+        assert time.perf_counter() - began < 10
+
+
 def test_a_module_that_cannot_be_preloaded_is_told_and_nothing_else(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

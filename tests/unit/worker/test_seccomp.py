@@ -217,6 +217,8 @@ def test_files_are_removed_and_renamed_only_where_anything_may_be_written(machin
     for name in ("mkdirat", "unlinkat", "renameat2", "linkat", "truncate", "flock"):
         assert verdict(machine, name) == errno.EPERM
         assert verdict(machine, name, granted=grants(write=True)) == 0
+    for flags, found in ((0, 0), (1, 0), (2, 0), (4, errno.EINVAL), (5, errno.EINVAL)):  # 4 would leave a device behind
+        assert verdict(machine, "renameat2", -100, 1, -100, 2, flags, granted=grants(write=True)) == found
     untruncated = Grants(write=True, net=False, run=False, scoped=False, truncating=False)
     assert verdict(machine, "truncate", granted=untruncated) == errno.EPERM
 
