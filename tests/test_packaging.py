@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sandboxed import needs_sandbox
+
 ROOT = Path(__file__).parents[1]
 # Of what is downloaded. 400,000 was aimed at; with workers, reloading, engines and a dozen formats the sources alone are
 # above that. What is left of a bound notices what was packed by mistake.
@@ -64,15 +66,40 @@ def packaging() -> Path:
     return Path(sysconfig.get_path("purelib")) / "packaging"
 
 
-def test_a_host_in_a_zipapp_takes_the_plugins_beside_it(tmp_path: Path) -> None:
-    app = tmp_path / "app"
+def zipped(folder: Path, main: str) -> Path:
+    """Pack plugline and a program that uses it into an archive that can be run."""
+    app = folder / "app"
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
     shutil.copytree(ROOT / "src/plugline", app / "plugline", ignore=ignored)
-    (app / "__main__.py").write_text(HOST, encoding="utf-8")
-    zipapp.create_archive(app, tmp_path / "app.pyz")
+    (app / "__main__.py").write_text(main, encoding="utf-8")
+    zipapp.create_archive(app, folder / "app.pyz")
     shutil.rmtree(app)
+    return folder / "app.pyz"
+
+
+def test_a_host_in_a_zipapp_takes_the_plugins_beside_it(tmp_path: Path) -> None:
+    app = zipped(tmp_path, HOST)
     write_plugins(tmp_path)
-    assert run(sys.executable, "-I", "-S", tmp_path / "app.pyz", folder=tmp_path) == EXPECTED
+    assert run(sys.executable, "-I", "-S", app, folder=tmp_path) == EXPECTED
+
+
+@needs_sandbox
+@pytest.mark.slow
+def test_a_host_in_a_zipapp_has_a_sandbox(tmp_path: Path) -> None:
+    host = "import plugline\nwith plugline.Host('plugins', interface=['transform'], isolation='sandbox') as host:\n"
+    host += "    print(host['upper_plugin'].load().transform({'name': 'a'}))\n"
+    write_plugins(tmp_path)
+    app = zipped(tmp_path, host)
+    assert run(sys.executable, "-I", app, folder=tmp_path) == "{'name': 'A'}\n"
+
+
+@pytest.mark.slow
+def test_the_tool_in_a_zipapp_has_what_is_shipped(tmp_path: Path) -> None:
+    app = zipped(tmp_path, "import sys\nfrom plugline.cli import main\nsys.exit(main(sys.argv[1:]))\n")
+    (tmp_path / "in.ndjson").write_bytes(b'{"a":1}\n')
+    assert "ndjson" in run(sys.executable, "-I", app, "list", folder=tmp_path)
+    run(sys.executable, "-I", app, "run", "-q", "in.ndjson", "-o", "out.csv", "--processes", "2", folder=tmp_path)
+    assert (tmp_path / "out.csv").read_bytes() == b"a\n1\n"
 
 
 def test_the_module_is_the_command() -> None:

@@ -74,6 +74,29 @@ def read_source(path: str, *, within: str | None = None, max_bytes: int = MAX_SO
         return Finding("P101", f"cannot be read: {_reason(error)}", place, hint=_unreadable_hint(error))
 
 
+def read_installed(path: str, *, max_bytes: int) -> SourceFile | Finding:
+    """Read the source of an installed module: a file, or a member of an archive that a program is packed in."""
+    found = read_source(path, max_bytes=max_bytes)
+    if isinstance(found, SourceFile):
+        return found
+    content = _in_archive(path)
+    return found if content is None else SourceFile(path, content)
+
+
+def _in_archive(path: str) -> bytes | None:
+    archive = path
+    while not os.path.lexists(archive) and os.path.dirname(archive) != archive:
+        archive = os.path.dirname(archive)
+    if archive == path or not os.path.isfile(archive):
+        return None
+    import zipimport  # noqa: PLC0415 - few programs are archives
+
+    try:
+        return zipimport.zipimporter(archive).get_data(path)
+    except (OSError, zipimport.ZipImportError):
+        return None
+
+
 def read_plain(path: str) -> tuple[bytes, os.stat_result] | None:
     """Return the bytes of a regular file that is no link, with its status; ``None`` where :func:`read_source` has more to say."""
     try:

@@ -22,6 +22,7 @@ from plugline.errors import ConfigurationError, LoadError, PluginDeclined, Plugi
 from plugline.files import read_source
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
+from plugline.pipeline.bound import findings_of_shipped
 from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION
 from plugline.pipeline.plan import DEFAULT_FOLDER, make_plan, plugin_folders, resolve
 
@@ -172,7 +173,7 @@ def _check_pipeline(path: str, checked: Checked, *, load: bool) -> None:
     try:
         config = load_config(path, list(Settings.load().overrides()))
         folders = plugin_folders(config, base)
-        make_plan(config, base, **checked.wants)
+        checked.add([*findings_of_shipped(make_plan(config, base, **checked.wants))])
     except ConfigurationError as error:
         checked.add(error.findings)
     if folders:

@@ -45,14 +45,15 @@ def command(*, what: str, pipeline: str | None, as_json: bool) -> int:
         rows += _of_runs(settings)
         of_pipeline = [] if pipeline is None else list(load_config(pipeline, overrides).origins())
     except ConfigurationError as error:
-        findings += error.findings
+        told = {(one.code, one.message, str(one.place)) for one in findings}
+        findings += [one for one in error.findings if (one.code, one.message, str(one.place)) not in told]
         of_pipeline = []
     shown = [(_dotted(path), value, place or DEFAULT) for path, value, place in of_pipeline]
     if as_json:
         data = [_data(name, value, place) for name, value, place in shown]
         settings_data = [_data(name, value, place) for name, value, place in rows]
-        told = [render.finding_data(finding) for finding in findings]
-        render.tell_json({"settings": settings_data, "pipeline": pipeline, "values": data, "findings": told})
+        wrong = [render.finding_data(finding) for finding in findings]
+        render.tell_json({"settings": settings_data, "pipeline": pipeline, "values": data, "findings": wrong})
     else:
         render.tell(render.table(("setting", "value", "from"), [_cells(*row) for row in rows]))
         if shown:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 import plugline
 from plugline.cli import process, render
-from plugline.cli.exits import INTERRUPTED, OK, OUR_BUG, STOPPED
+from plugline.cli.exits import INTERRUPTED, MISUSED, OK, OUR_BUG, STOPPED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # made by whoever has them applied
@@ -41,6 +41,9 @@ def guarded(command: Callable[[], int], invocation: Invocation) -> int:
         render.error(f"standard output cannot be written: {error}")
         return STOPPED
     except Exception as error:  # noqa: BLE001 - whatever reaches this place is a bug of ours, and is told as one
+        if isinstance(error, FileNotFoundError) and _is_nowhere():
+            render.error("the current folder is not there any more", "cd to another one; if it was made anew: cd .")
+            return MISUSED
         _tell_bug(error, verbose=invocation.verbose)
         return OUR_BUG
     return code
@@ -95,6 +98,15 @@ def _guard_standard_streams() -> None:
         except OSError:
             with suppress(OSError):
                 os.open(os.devnull, flags)
+
+
+def _is_nowhere() -> bool:
+    """Whether somebody removed the folder that this process is in."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _tell_bug(error: Exception, *, verbose: bool) -> None:

@@ -176,17 +176,22 @@ class Settings:
 
     def __getitem__(self, name: str) -> Resolved:
         setting = SETTINGS[name]
+        # What is wrong counts for nothing, and findings() tells it.
+        right = (said for said in self._said(setting) if not setting.choices or said.value in setting.choices)
+        return next(right, Resolved(name, setting.default, DEFAULT))
+
+    def _said(self, setting: Setting) -> Iterator[Resolved]:
+        """Yield what is said of a setting and has its type, what counts most first."""
         said = self._environment.get(setting.variable)
         if said:
             value: Value = said.split(os.pathsep) if setting.kind == "folders" else said
-            return Resolved(name, value, Place(setting.variable))
-        if self._file is not None and name in self._file.values:
-            return Resolved(name, self._in_file(setting), self._file.origin(name))
-        return Resolved(name, setting.default, DEFAULT)
+            yield Resolved(setting.name, value, Place(setting.variable))
+        if self._file is not None and setting.name in self._file.values:
+            found = self._file.values[setting.name]
+            if _wrong_type(setting, found) is None:
+                yield Resolved(setting.name, self._in_file(setting, found), self._file.origin(setting.name))
 
-    def _in_file(self, setting: Setting) -> Value:
-        assert self._file is not None  # noqa: S101 - the caller looked
-        value = self._file.values[setting.name]
+    def _in_file(self, setting: Setting, value: object) -> Value:
         if setting.kind == "folders":
             found = value if isinstance(value, list) else [value]
             return [self._located(str(folder)) for folder in found]
@@ -233,8 +238,10 @@ class Settings:
             return
         from plugline.cli import render  # noqa: PLC0415 - where somebody said something
 
+        # What is said of runs is told by a run, as an error of it.
         said = [
-            Finding(one.code, one.message, one.place, one.hint, one.source_line, "warning") for one in self.findings()
+            Finding(one.code, one.message, one.place, one.hint, one.source_line, "warning")
+            for one in self.findings(of_runs=False)
         ]
         if said:
             render.say_findings(said)
@@ -245,13 +252,16 @@ class Settings:
         names = (name for name in self._environment if name.startswith(PREFIX))
         return self._file is None and all(name in OTHER_VARIABLES for name in names)
 
-    def findings(self) -> Iterator[Finding]:
-        """Yield what is wrong: unknown keys and variables with the nearest, values that are none of the choices."""
+    def findings(self, *, of_runs: bool = True) -> Iterator[Finding]:
+        """Yield what is wrong: unknown keys and variables with the nearest, values that are none of the choices.
+
+        Args:
+            of_runs: Whether what is said of a pipeline's ``[run]`` is looked at, too.
+        """
         from plugline.host.store import KEY as DISABLED  # noqa: PLC0415 - where somebody asks
         from plugline.names import did_you_mean, nearest  # noqa: PLC0415 - where somebody asks
 
-        of_runs = {field.name for field in run_fields()}
-        known = [*SETTINGS, *of_runs]
+        known = [*SETTINGS, *dict.fromkeys(field.name for field in run_fields())]
         for name, value in (self._file.values if self._file is not None else {}).items():
             assert self._file is not None  # noqa: S101 - else there are none
             setting = SETTINGS.get(name)
@@ -268,12 +278,32 @@ class Settings:
                 near = nearest(name, [*variables, *OTHER_VARIABLES])
                 hint = f"did you mean {near!r}?" if near is not None else "plugline config show lists the known ones"
                 yield Finding("C101", "unknown setting", Place(name), hint, severity="warning")
+        yield from self._findings_of_choices()
+        if of_runs:
+            yield from self._findings_of_runs()
+
+    def _findings_of_choices(self) -> Iterator[Finding]:
+        from plugline.names import did_you_mean  # noqa: PLC0415 - where somebody asks
+
         for setting in SETTINGS.values():
-            resolved = self[setting.name]
-            if setting.choices and resolved.value not in setting.choices:
-                message = f"{resolved.value!r} is not {' or '.join(map(repr, setting.choices))} for {setting.name!r}"
-                hint = did_you_mean(str(resolved.value), setting.choices, kind="values")
-                yield Finding("C104", message, resolved.origin, hint)
+            for said in self._said(setting):
+                if setting.choices and said.value not in setting.choices:
+                    message = f"{said.value!r} is not {' or '.join(map(repr, setting.choices))} for {setting.name!r}"
+                    yield Finding(
+                        "C104", message, said.origin, did_you_mean(str(said.value), setting.choices, kind="values")
+                    )
+
+    def _findings_of_runs(self) -> Iterator[Finding]:
+        from plugline.pipeline.config import run_problems  # noqa: PLC0415 - of a run
+
+        for said in self.overrides():
+            if said.path[0] != "run":
+                continue
+            for problem in run_problems({said.path[1]: said.value}):
+                if self._file is not None and said.weak:
+                    yield self._file.finding(problem.code, problem.message, said.path[1], problem.hint)
+                else:
+                    yield Finding(problem.code, problem.message, said.origin, problem.hint)
 
 
 def run_fields() -> "Sequence[Field]":

@@ -49,7 +49,11 @@ class _Results:
 
     @property
     def code(self) -> int:
-        return MISUSED if self.misused else FAULTS if self.failed or self.findings else OK
+        return MISUSED if self.misused else FAULTS if self.failed or self.has_errors else OK
+
+    @property
+    def has_errors(self) -> bool:
+        return any(one.is_error for one in self.findings)
 
 
 @click.command("test", short_help="Run the tests of pipelines, and the doctests of plugins.")
@@ -121,7 +125,7 @@ def _test_plugins(places: Sequence[str], only: str | None, results: _Results) ->
     known = {one.place.path for one in results.doctests}
     with Host(*places, interface=ANY_INTERFACE, api_version=API_VERSION) as host:
         results.findings += host.findings
-        results.misused = results.misused or bool(host.findings)
+        results.misused = results.misused or any(one.is_error for one in host.findings)
         for plugin in host:
             if plugin.place.path in known or not _is_wanted(plugin.name, only):
                 continue
@@ -151,7 +155,7 @@ def _tell(results: _Results) -> None:
             render.tell("\n".join(_doctest_lines(doctest, colours=colours)))
     if results.findings:
         render.say_findings(results.findings)
-    if not results.cases and not results.doctests and not results.findings:
+    if not results.cases and not results.doctests and not results.has_errors:
         render.tell("there are no tests: write [[tests]] in the pipeline, or examples in the plugins' docstrings")
         return
     examples = sum(one.examples for one in results.doctests)

@@ -6,7 +6,7 @@ from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.facts import SourceFacts
 from plugline.discovery.known import PluginSpec, Read
 from plugline.discovery.source import parse_source, read_facts
-from plugline.files import SourceFile, read_source
+from plugline.files import SourceFile, read_installed
 from plugline.findings import Finding, Place, short_repr
 from plugline.lookup import find_module
 from plugline.names import did_you_mean, plugin_name
@@ -45,7 +45,7 @@ def read_module(candidate: ModuleCandidate) -> Read:
     origin = spec.origin
     if origin is None or not origin.endswith(".py"):
         return _bare_spec(candidate)
-    source = read_source(origin, max_bytes=_INSTALLED_MAX_BYTES)
+    source = read_installed(origin, max_bytes=_INSTALLED_MAX_BYTES)
     if isinstance(source, Finding):
         return _bare_spec(candidate)
 
@@ -79,11 +79,11 @@ def _spec(
 ) -> Read:
     metadata = _Metadata(facts, source.path)
     metadata.check_keys()
-    declared = metadata.text("name", "PLUGIN_NAME")
+    said = metadata.text("name", "PLUGIN_NAME")
     try:
-        declared = plugin_name(declared if declared is not None else name)
+        declared: str = plugin_name(said if said is not None else name)
     except ValueError as error:
-        metadata.wrong("name", "PLUGIN_NAME", str(error))
+        metadata.wrong("name", "PLUGIN_NAME", str(error), "rename the file" if said is None else None)
         declared = name
     spec = PluginSpec(
         declared,
@@ -185,9 +185,9 @@ class _Metadata:
             return f"{key!r} in [tool.plugline]", self.table[key], self._facts.block_line
         return constant, self._facts.constants.get(constant, default), self._facts.constant_lines.get(constant)
 
-    def wrong(self, key: str, constant: str, message: str) -> None:
+    def wrong(self, key: str, constant: str, message: str, hint: str | None) -> None:
         line = self._facts.block_line if key in self.table else self._facts.constant_lines.get(constant)
-        self.findings.append(Finding("P109", message, Place(self._path, line)))
+        self.findings.append(Finding("P109", message, Place(self._path, line), hint))
 
     def _string(self, what: str, value: object, line: int | None) -> str | None:
         if isinstance(value, str) and value.isprintable():

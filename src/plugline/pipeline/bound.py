@@ -95,16 +95,7 @@ class BoundPlan:
             self._paths.append(handle.path)
             # With settings, though there may be none: two steps of one class share no instance.
             return handle.load(use.settings)
-        except SettingsRefused as error:
-            base = (use.path[0], "options") if use.kind != "processor" else (*use.path[:-1], "with")
-            self._findings += [
-                Finding(finding.code, finding.message, self._plan.config.place((*base, *path)), finding.hint)
-                for finding, path in zip(error.findings, error.paths, strict=True)
-            ]
-        except PluginDeclined as error:
-            message = f"the {use.kind} {use.name!r} does not apply here: {error.reason}"
-            self._findings.append(Finding("C108", message, self._plan.config.place(use.path)))
-        except (LoadError, PluginRejected, UnknownPlugin) as error:
+        except (SettingsRefused, PluginDeclined, LoadError, PluginRejected, UnknownPlugin) as error:
             self._findings += _findings_of(error, use, self._plan)
         return None
 
@@ -160,7 +151,33 @@ def _step_call(step: StepPlan, processor: object, path: str | None) -> StepCall:
     return replace(call, table=cast("TableProcessor", processor).transform_batch)
 
 
-def _findings_of(error: LoadError | PluginRejected | UnknownPlugin, use: PluginUse, plan: Plan) -> tuple[Finding, ...]:
+def findings_of_shipped(plan: Plan) -> Iterator[Finding]:
+    """Load what a plan uses of the formats and processors that are shipped, and yield what keeps them from being used.
+
+    What strangers wrote is not run: what their plugins think of their settings is known when the plan is bound.
+    """
+    for use in (plan.reader, *(step.use for step in plan.steps), plan.writer):
+        if use.folder is not None or not use.module.startswith("plugline."):
+            continue
+        with module_host(use) as host:
+            try:
+                host[use.name].load(use.settings)
+            except (SettingsRefused, PluginDeclined, LoadError, PluginRejected, UnknownPlugin) as error:
+                yield from _findings_of(error, use, plan)
+
+
+def _findings_of(
+    error: SettingsRefused | PluginDeclined | LoadError | PluginRejected | UnknownPlugin, use: PluginUse, plan: Plan
+) -> tuple[Finding, ...]:
+    if isinstance(error, SettingsRefused):
+        base = (use.path[0], "options") if use.kind != "processor" else (*use.path[:-1], "with")
+        return tuple(
+            Finding(finding.code, finding.message, plan.config.place((*base, *path)), finding.hint)
+            for finding, path in zip(error.findings, error.paths, strict=True)
+        )
+    if isinstance(error, PluginDeclined):
+        message = f"the {use.kind} {use.name!r} does not apply here: {error.reason}"
+        return (Finding("C108", message, plan.config.place(use.path)),)
     if not isinstance(error, UnknownPlugin):
         return error.findings
     # Found when the plan was made, and gone since.
@@ -214,11 +231,8 @@ def bound_engine(plan: Plan) -> Iterator[Engine]:
     with module_host(use) if use.folder is None else _folder_host(plan, use.folder, "engine") as host:
         try:
             engine = cast(Engine, host[use.name].load(use.settings))
-        except (LoadError, PluginRejected, UnknownPlugin) as error:
+        except (PluginDeclined, LoadError, PluginRejected, UnknownPlugin) as error:
             raise ConfigurationError(_findings_of(error, use, plan)) from error
-        except PluginDeclined as error:
-            message = f"the engine {use.name!r} does not apply here: {error.reason}"
-            raise ConfigurationError([Finding("C108", message, plan.config.place(use.path))]) from error
         try:
             yield engine
         finally:

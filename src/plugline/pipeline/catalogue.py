@@ -222,10 +222,11 @@ class Catalogue:
 
     def _shelf(self, kind: Kind, *, to_load: bool) -> Host[object]:
         """Return a host of what is shipped: a folder like any other to look at, of which is remembered what it holds."""
-        if to_load or "PLUGLINE_ONLY" in os.environ:
+        folder = os.path.join(os.path.dirname(os.path.dirname(__file__)), _SHIPPED[kind].rpartition(".")[2])
+        # There is no folder where plugline is in an archive that a program is packed in.
+        if to_load or "PLUGLINE_ONLY" in os.environ or not os.path.isdir(folder):
             return self._shipped[kind]
         if kind not in self._shelves:
-            folder = os.path.join(os.path.dirname(os.path.dirname(__file__)), _SHIPPED[kind].rpartition(".")[2])
             self._shelves[kind] = Host(
                 Folder(folder),
                 interface=INTERFACES[kind],
@@ -283,13 +284,16 @@ class Catalogue:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with the user's folders as a whole."""
+        found = self._own.findings
+        # Without folders of its own the host does not ask the file by which what is shipped may be disabled.
+        found += tuple(finding for finding in self._store.look().findings if finding not in found)
         unknown = self._own.unknown
         if not unknown:
-            return self._own.findings
+            return found
         # What is shipped or installed is disabled by the same file.
         others = {name for host in self._all_others() for name in (*(one.name for one in host.plugins), *host.disabled)}
         elsewhere = [finding for name, finding in unknown.items() if name in others]
-        return tuple(finding for finding in self._own.findings if finding not in elsewhere)
+        return tuple(finding for finding in found if finding not in elsewhere)
 
     def _all_others(self) -> Iterator[Host[object]]:
         for kind, host in self._shipped.items():

@@ -621,6 +621,12 @@ def _rules(values: Mapping[str, object]) -> Iterator[Problem]:
                 yield Problem(path=here, code="C104", message="'' is not the name of a processor")
 
 
+def run_problems(values: Mapping[str, object]) -> tuple[Problem, ...]:
+    """Check values of ``[run]`` by themselves, as a file of settings has them."""
+    _, problems = check(fields_of(RunConfig), values, path=("run",))
+    return (*problems, *_rules({"run": values}))
+
+
 def _test_rules(tests: object) -> Iterator[Problem]:
     for at, test in enumerate(tests if isinstance(tests, list | tuple) else ()):
         if isinstance(test, Mapping) and "output" not in test and "failure" not in test:

@@ -14,7 +14,7 @@ from plugline.discovery.carried import carry
 from plugline.discovery.source import ParsedOnce, parse_source
 from plugline.discovery.trees import Tree
 from plugline.errors import ConfigurationError
-from plugline.files import SourceFile, read_source
+from plugline.files import SourceFile, read_installed
 from plugline.findings import Finding, Place, apart
 from plugline.frozen import frozen
 from plugline.host.plugin import Plugin
@@ -24,7 +24,7 @@ from plugline.pipeline.catalogue import ARCHIVES, Catalogue, Kind
 from plugline.pipeline.config import ErrorLimit, OnQuarantine, PipelineConfig, SandboxConfig
 from plugline.pipeline.manifest import strangers_in
 from plugline.pipeline.remote import has_scheme, without_query, without_secret
-from plugline.pipeline.streams import compression_of, expand_source, inner_suffix
+from plugline.pipeline.streams import PACKAGE, compression_of, expand_source, inner_suffix, shipped_file
 from plugline.records import Split
 from plugline.records.loop import OnError
 
@@ -171,7 +171,7 @@ def resolve(path: str, base: str) -> str:
 
 
 def _has_no_folder(path: str) -> bool:
-    return path == "-" or path.startswith("package:") or has_scheme(path)
+    return path == "-" or path.startswith(PACKAGE) or has_scheme(path)
 
 
 def make_plan(
@@ -418,7 +418,9 @@ class _Planner:
         source = resolve(self._config.source.path, self._base)
         try:
             paths = expand_source(path, self._base)
-        except (OSError, ValueError) as error:
+            if path.startswith(PACKAGE):
+                shipped_file(path)  # for what it raises: where the plan is run, the package may be somewhere else
+        except (OSError, ValueError, ImportError) as error:
             if self._follows and isinstance(error, FileNotFoundError) and os.path.isdir(source):
                 return ()  # nothing has arrived yet
             said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -573,7 +575,8 @@ def check_settings(
     if node is None:
         if settings:
             message = f"{plugin.name!r} is a module with functions and has no settings"
-            return settings, (Problem(path=path, code="C101", message=message, on_key=True),)
+            hint = "leave them out; a plugin that is to have settings is a class, whose annotated attributes they are"
+            return settings, (Problem(path=path, code="C101", message=message, hint=hint, on_key=True),)
         return settings, ()
     fields = fields_of_source(node, tree)
     if fields is None:
@@ -614,5 +617,5 @@ def source_of(plugin: Plugin[object]) -> SourceFile | None:
             path = plugin.place.path
             if not path.endswith(".py"):
                 return None
-            found = read_source(path, max_bytes=2**24)
+            found = read_installed(path, max_bytes=2**24)
     return None if isinstance(found, Finding) else found

@@ -1,5 +1,6 @@
 """A plan to a few of its records, as they are before and after every step; nothing is written."""
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
@@ -56,7 +57,7 @@ def plan_preview(config: PipelineConfig, base: str) -> Plan:
         if any(finding.code != "C111" for finding in error.findings):
             raise
         nowhere = SinkConfig(path="-", format="ndjson")
-        return make_plan(replace(config, sink=nowhere, run=replace(config.run, dead_letters=None)), base)
+        return make_plan(replace(config, sink=nowhere, run=replace(config.run, dead_letters=os.devnull)), base)
 
 
 def preview(plan: Plan, limit: int) -> Iterator[PreviewedRecord]:

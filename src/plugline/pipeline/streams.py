@@ -25,7 +25,7 @@ from plugline.pipeline.remote import (
 
 STANDARD = "-"
 
-_PACKAGE = "package:"
+PACKAGE = "package:"
 _COMPRESSIONS = (".gz", ".bz2", ".xz", ".zip", ".zst")
 # As much as a format reads at a time.
 _BUFFER_BYTES = 256 * 1024
@@ -61,7 +61,7 @@ def expand_source(path: str, base: str) -> list[str]:
         OSError: There is no such file, no file matches, or an address cannot be asked.
         ValueError: The scheme of an address is not known.
     """
-    if path == STANDARD or path.startswith(_PACKAGE):
+    if path == STANDARD or path.startswith(PACKAGE):
         return [path]
     if has_scheme(path):
         return expand_address(path)
@@ -111,7 +111,7 @@ def open_source(path: str) -> Iterator[BinaryIO]:
             remote = stack.enter_context(open_address(path))
             yield _decompressed(remote, path, stack) if compression_of(path) else _checked(remote, path, "", remote)
             return
-        file = _shipped_file(path) if path.startswith(_PACKAGE) else path
+        file = shipped_file(path) if path.startswith(PACKAGE) else path
         plain = stack.enter_context(open(file, "rb", buffering=_BUFFER_BYTES))
         yield _decompressed(plain, path, stack)
 
@@ -124,7 +124,7 @@ def plain_file(path: str) -> str | None:
     if path == STANDARD or compression_of(path) or has_scheme(path):
         return None
     try:
-        file = _shipped_file(path) if path.startswith(_PACKAGE) else path
+        file = shipped_file(path) if path.startswith(PACKAGE) else path
         status = os.stat(file)
     except (OSError, ValueError, ImportError):
         return None  # told by whoever opens it
@@ -193,14 +193,21 @@ def size_of(path: str) -> int | None:
     if has_scheme(path):
         return size_of_address(path)
     try:
-        status = os.stat(_shipped_file(path) if path.startswith(_PACKAGE) else path)
+        status = os.stat(shipped_file(path) if path.startswith(PACKAGE) else path)
     except (OSError, ValueError, ImportError):
         return None
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-def _shipped_file(path: str) -> str:
-    name, _, inner = path.removeprefix(_PACKAGE).partition("/")
+def shipped_file(path: str) -> str:
+    """Return the file that a path ``package:NAME/inner/path`` means here.
+
+    Raises:
+        FileNotFoundError: The package ships none of that name.
+        ModuleNotFoundError: There is no such package.
+        ValueError: The path says something else.
+    """
+    name, _, inner = path.removeprefix(PACKAGE).partition("/")
     if not name.isidentifier() or not inner or ".." in inner.split("/") or inner.startswith("/"):
         raise ValueError(f"{path!r}: expected package:NAME/path/inside, NAME being that of an importable package")
     # PathFinder looks at the folders of sys.path only and runs nothing of the package.

@@ -57,7 +57,7 @@ def python_places(search: Sequence[str]) -> tuple[str, ...]:
     Of ``search``, which is ``sys.path`` or will be, only the folders of libraries: the folder of a program, or of a project that is being worked on, may
     hold anything beside its modules, its settings with their secrets among it.
     """
-    found = {*SYSTEM, os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
+    found = {*SYSTEM, _own_place()}
     for prefix in {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, _environment()}:
         found.update((os.path.join(prefix, "lib"), os.path.join(prefix, "lib64"), os.path.join(prefix, "pyvenv.cfg")))
     known = tuple(f"{path}/" for path in sorted(found))
@@ -67,6 +67,15 @@ def python_places(search: Sequence[str]) -> tuple[str, ...]:
         if os.path.basename(path) in _LIBRARY_FOLDERS and path.startswith("/") and not path.startswith(known)
     )
     return tuple(sorted(found))
+
+
+def _own_place() -> str:
+    """Return the folder of plugline itself; or the archive that it is imported from, which a program may be packed in."""
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    place = folder
+    while not os.path.exists(place):
+        place = os.path.dirname(place)
+    return place if os.path.isfile(place) else folder
 
 
 def interpreters() -> tuple[str, ...]:

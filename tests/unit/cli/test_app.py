@@ -131,3 +131,11 @@ def test_what_an_option_lacks_is_told_with_the_help_of_its_command(capsys: pytes
 def test_a_command_for_help_is_answered_with_the_way_to_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["help"]) == 2
     assert "plugline --help" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_current_folder_that_is_gone_is_no_bug_of_ours(tmp_path: Path) -> None:
+    command = f"import os; os.rmdir({str(tmp_path)!r}); from plugline.cli import main; raise SystemExit(main(['list']))"
+    done = subprocess.run([sys.executable, "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: the current folder is not there any more\n")

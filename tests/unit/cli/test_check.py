@@ -207,3 +207,55 @@ def test_the_traceback_of_a_plugin_is_shown_on_request_without_frames_of_ours(
         "line 7, in <module>",
     ]
     assert "ValueError: no\\x1bprice" in shown
+
+
+@pytest.mark.parametrize(
+    ("table", "said", "line"),
+    [
+        ('[sink]\npath = "out.csv"\noptions = { delimiter = ";;" }', "delimiter ';;'", 5),
+        ('[sink]\npath = "out.csv"\noptions = { encoding = "utf-9" }', "encoding 'utf-9'", 5),
+        ('[sink]\npath = "out.csv"\n[[steps]]\nuse = "select"', "either 'fields' or 'without'", 5),
+    ],
+)
+def test_what_a_shipped_plugin_thinks_of_its_settings_is_told(
+    table: str,
+    said: str,
+    line: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.ndjson").write_bytes(b"{}\n")
+    Path("pipeline.toml").write_text(f'[source]\npath = "in.ndjson"\n{table}\n', encoding="utf-8")
+    assert main(["check"]) == 1
+    told = capsys.readouterr().out
+    assert f"error[C104] pipeline.toml:{line}:" in told
+    assert said in told
+
+
+def test_a_package_that_is_not_installed_is_told_before_anything_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = 'path = "package:no_such_package_here/in.ndjson"'
+    Path("pipeline.toml").write_text(f'[source]\n{source}\n[sink]\npath = "out.csv"\n', encoding="utf-8")
+    assert main(["check"]) == 1
+    assert "error[C109] pipeline.toml:2:8" in capsys.readouterr().out
+    assert main(["run"]) == 2
+    assert "pip install no_such_package_here" in capsys.readouterr().err
+
+
+def test_settings_of_a_plugin_without_any_are_told_with_what_to_do(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write({"plugins/plain.py": GOOD})
+    Path("in.ndjson").write_bytes(b"{}\n")
+    assert main(["run", "in.ndjson", "--use", "plain", "--with", "a=1"]) == 2
+    assert "annotated attributes" in capsys.readouterr().err
+
+
+def test_a_file_whose_name_is_no_plugins_is_to_be_renamed(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    write({"plugins/a\tb.py": GOOD})
+    assert main(["check", "plugins"]) == 1
+    assert "hint: rename the file" in capsys.readouterr().out

@@ -216,3 +216,70 @@ def test_a_key_that_is_not_known_is_told_by_every_command(
         assert capsys.readouterr().err.startswith("warning[C101] plugline.toml:1:1: unknown key 'colour'"), words
     assert main(["list", "--json"]) == 0
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ('processes = "two"', "C104"),
+        ("processes = true", "C103"),
+        ("max_errors = 1.5", "C103"),
+        ('max_errors = "200%"', "C104"),
+        ("max_record_bytes = 10", "C104"),
+        ('split_bytes = "1MB"', "C103"),
+        ("engine = 3", "C103"),
+        ('ordered = "yes"', "C103"),
+    ],
+)
+def test_a_wrong_value_for_runs_is_a_finding_before_anything_is_run(
+    line: str, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("plugline.toml").write_text(f"{line}\n", "utf-8")
+    (finding,) = shown(capsys, code=2)["findings"]
+    assert (finding["code"], finding["path"], finding["line"]) == (code, "plugline.toml", 1)
+    Path("plugins").mkdir()
+    assert main(["check"]) == 1
+    assert code in capsys.readouterr().out
+
+
+def test_a_wrong_value_is_told_once_where_there_is_a_pipeline(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline(folder)
+    Path("plugline.toml").write_text('processes = "two"\n', "utf-8")
+    assert [one["code"] for one in shown(capsys, code=2)["findings"]] == ["C104"]
+    monkeypatch.setenv("PLUGLINE_PROCESSES", "three")
+    told = {(one["code"], one["path"]) for one in shown(capsys, code=2)["findings"]}
+    assert told == {("C104", "plugline.toml"), ("C104", "PLUGLINE_PROCESSES")}
+
+
+@pytest.mark.parametrize(
+    "line", ["log_level = 3", 'log_level = "loud"', "color = true", "pipeline = 3", "plugins = [1]"]
+)
+def test_a_wrong_value_counts_for_nothing(line: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipeline(folder, source=ndjson({"n": 1}))
+    Path("plugins").mkdir(exist_ok=True)
+    Path("plugline.toml").write_text(f"{line}\n", "utf-8")
+    assert main(["run", "-q"]) == 0
+    name = line.split(" ", 1)[0]
+    assert f"for '{name}'" in capsys.readouterr().err
+    assert origins(capsys, code=2)[name][1] == "default"
+
+
+def test_a_wrong_variable_leaves_what_the_file_says(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("plugline.toml").write_text('log_level = "error"\n', "utf-8")
+    monkeypatch.setenv("PLUGLINE_LOG_LEVEL", "loud")
+    assert origins(capsys, code=2)["log_level"] == ("error", "file", "plugline.toml:1:13")
+    assert main(["list"]) == 0
+    assert "'loud'" in capsys.readouterr().err
+
+
+def test_disabled_names_that_cannot_be_understood_are_told_without_a_plugin_folder(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("plugline.toml").write_text('disabled = "csv"\n', "utf-8")
+    Path("in.ndjson").write_bytes(ndjson({"n": 1}))
+    assert main(["run", "in.ndjson", "-o", "out.csv"]) == 2
+    assert "error[P115] plugline.toml:1" in capsys.readouterr().err

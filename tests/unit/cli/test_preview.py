@@ -156,3 +156,10 @@ def test_a_sink_that_cannot_be_written_keeps_nobody_from_looking(
     assert one["out"] == [{"n": "a"}]
     pipeline(folder, source=ndjson({"n": " a "}), steps=["tirm"], sink="absent/out.csv")
     assert main(["preview"]) == 2
+
+
+def test_what_cannot_be_written_can_be_looked_at(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "in.ndjson").write_bytes(ndjson({"n": 1}))
+    (folder / "in.errors.ndjson").mkdir()
+    assert main(["run", "in.ndjson"]) == 2
+    assert "n  1" in shown(capsys, "in.ndjson")

@@ -194,3 +194,10 @@ def test_without_tests_it_says_so(folder: Path, capsys: pytest.CaptureFixture[st
 def test_the_examples_of_this_repository_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(__file__).parents[3] / "examples"
     assert main(["test", str(root / "quickstart/pipeline.toml"), str(root / "flights/pipeline.toml")]) == 0
+
+
+def test_a_warning_keeps_no_test_from_being_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "plugins").mkdir()
+    (folder / "plugins/upper.py").write_text(UPPER, encoding="utf-8")
+    (folder / "plugline.toml").write_text('disabled = ["gone"]\n', encoding="utf-8")
+    assert run(capsys, code=0) == "0 tests and 2 examples of 1 plugins: 1 passed\n"
