@@ -131,13 +131,14 @@ def test_every_field_of_a_dead_letter_has_its_line(tmp_path: Path, monkeypatch: 
     )
     Path("in.ndjson").write_bytes(b'{"n": "one"}\n\xff\n')
     assert main(["run", "--use", "number", "in.ndjson", "-o", "out.ndjson", "-q"]) == 1
-    documented = first_cells((REFERENCE / "dead-letters.md").read_text(encoding="utf-8"))
+    text, _, _ = (REFERENCE / "dead-letters.md").read_text(encoding="utf-8").partition("## Types")
+    documented = {*first_cells(text)} - {"types"}  # which records that JSON has words for do not have
     met: set[str] = set()
     for line in Path("out.errors.ndjson").read_text(encoding="utf-8").splitlines():
         for key, value in json.loads(line).items():
             nested = isinstance(value, dict) and key != "record"
             met |= {f"{key}.{inner}" for inner in value} if nested else {key}
-    assert met == set(documented)
+    assert met == documented
 
 
 @pytest.mark.slow

@@ -46,7 +46,7 @@ class DeadLetters:
             kind = failure.stage, error.kind, error.path, error.line
             before, after = self._middles.get(kind) or self._middle(failure, kind)
             if failure.record is not None:
-                record, raw, counts = _json(failure.record), b"null", b""
+                record, raw, counts = _record_json(failure.record), b"null" + _types(failure.record), b""
             else:
                 came = batch.raws[failure.index]
                 both = _json_as_it_came(came) if in_json and failure.stage else None
@@ -113,9 +113,23 @@ def lines_in(head: bytes) -> int:
 
 def _json(value: object) -> bytes:
     try:
-        return orjson.dumps(value, default=str)
+        return orjson.dumps(value)
     except TypeError:  # which orjson's own error is
-        return orjson.dumps(_plain(value))
+        return _record_json(value)
+
+
+def _record_json(record: object) -> bytes:
+    from plugline.pipeline.typed import json_of  # noqa: PLC0415 - what came as JSON goes as it came
+
+    return json_of(record)
+
+
+def _types(record: object) -> bytes:
+    """Return what tells the types of a record that JSON has no word for, nothing where there are none."""
+    from plugline.pipeline.typed import types_of  # noqa: PLC0415 - as above
+
+    types = types_of(record) if isinstance(record, dict) else {}
+    return b',"types":' + orjson.dumps(types) if types else b""
 
 
 def _json_as_it_came(raw: object) -> tuple[bytes, bytes] | None:
@@ -136,32 +150,13 @@ def _decoded_again(raw: object, reader: Reader | None) -> tuple[bytes, bytes]:
             record = reader.decode(raw)
     came = raw.raw if isinstance(raw, Broken) else raw
     text = _as_text(came)
-    told = _json(text)
+    told = _json(text) + _types(record)
     if isinstance(text, str) and isinstance(came, bytes) and "�" in text:
         # Bytes that are no text cannot stand in JSON; these can be had back exactly.
         import base64  # noqa: PLC0415 - for such bytes only
 
         told += b',"raw_base64":"%b"' % base64.b64encode(came)
-    return _json(record), told
-
-
-def _plain(value: object) -> object:
-    """Return a value as near as JSON can hold it: a dead letter that cannot be written would end the run."""
-    match value:
-        case None | bool() | float():
-            return value
-        case int():
-            return value if -(2**63) <= value < 2**64 else str(value)
-        case str():
-            return value.encode("utf-8", "backslashreplace").decode("utf-8")
-        case dict():
-            return {str(_plain(str(key))): _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-    try:
-        return _plain(str(value))
-    except Exception:  # noqa: BLE001 - a stranger's object, which need not even be shown
-        return f"an object of type {type(value).__name__}"
+    return _record_json(record), told
 
 
 def _position(batch: RawBatch, index: int) -> Position:

@@ -119,7 +119,11 @@ class _Reader:
         return self._record(letter)
 
     def _record(self, letter: Mapping[str, object]) -> Record:
-        told = letter["record"]
+        told, types = letter["record"], letter.get("types")
+        if isinstance(told, dict) and isinstance(types, dict) and types:
+            from plugline.pipeline.typed import restored  # noqa: PLC0415 - for records with such types only
+
+            return restored(told, types)
         if letter["raw"] is None and isinstance(told, dict):
             return told
         try:
@@ -148,7 +152,7 @@ class _Reader:
 
 
 def _as_json(record: Record) -> object:
-    try:
-        return orjson.loads(orjson.dumps(record, default=str))
-    except (TypeError, ValueError):
-        return None
+    """Return a record as its dead letter told it."""
+    from plugline.pipeline.typed import json_of  # noqa: PLC0415 - seldom
+
+    return orjson.loads(json_of(record))

@@ -2,7 +2,10 @@
 
 import json
 from dataclasses import replace
+from datetime import date, datetime, time
+from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -92,3 +95,36 @@ def test_only_files_get_another_name(sink: str, expected: str, tmp_path: Path) -
     (tmp_path / "letters").write_bytes(b"")
     plan = replace(made.plan(), sink=sink)
     assert retried(plan, str(tmp_path / "letters")).sink == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["in.parquet", "in.arrows", "in.sqlite"])
+def test_what_failed_keeps_types_that_json_has_no_word_for(source: str, tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    moment = datetime(2024, 7, 2, 3, 4, 5, tzinfo=ZoneInfo("Europe/Lisbon"))
+    record = {
+        "a": 3,
+        "d": Decimal("1.10"),
+        "b": b"\x00\xff",
+        "m": moment,
+        "t": time(1, 2, 3),
+        "n": {"x": [date(2024, 1, 2)]},
+    }
+    if source == "in.sqlite":
+        del record["n"]  # which SQLite keeps as JSON
+    parquet.write_table(pa.Table.from_pylist([record]), tmp_path / "whole.parquet")
+    pipeline(tmp_path, source=None, source_path="whole.parquet", sink=source).run()
+    made = pipeline(
+        tmp_path,
+        plugins={"step.py": processor(FAIL)},
+        source=None,
+        source_path=source,
+        steps=["step"],
+        sink="out.parquet",
+    )
+    assert made.run().failed == 1
+    assert retry(made).records_out == 1
+    (kept,) = parquet.read_table(tmp_path / "out.retried.parquet").to_pylist()
+    assert {key: value for key, value in kept.items() if key != "kind"} == record
