@@ -100,7 +100,7 @@ class Owners:
         if geteuid is None:
             return OwnerFacts(skipped=_WINDOWS)
         user = geteuid()
-        folder, name = os.path.split(path if _is_plain(path) else os.path.abspath(path))
+        folder, name = _plain_split(path) or os.path.split(os.path.abspath(path))
         known = self._folders.get(folder)
         if known is None:
             old = self._old.get(folder)
@@ -115,8 +115,12 @@ class Owners:
         return _look_below(*known, name)[0]
 
 
-def _is_plain(path: str) -> bool:
-    return path.startswith("/") and "//" not in path and "/." not in path
+def _plain_split(path: str) -> tuple[str, str] | None:
+    """Return a path's folder and its last part as ``os.path.split`` does, if the path is absolute and has no dots in it."""
+    if path[:1] != "/" or "//" in path or "/." in path:
+        return None
+    folder, _, name = path.rpartition("/")
+    return folder or "/", name
 
 
 def _is_sound_file(status: os.stat_result, user: int) -> bool:

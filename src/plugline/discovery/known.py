@@ -154,23 +154,22 @@ class PluginSpec(Value):
         after: tuple[str, ...] = (),
         priority: int = 0,
     ) -> None:
-        self._set(
-            name=name,
-            version=version,
-            summary=summary,
-            api=api,
-            requires_python=requires_python,
-            dependencies=dependencies,
-            place=place,
-            digest=digest,
-            module=module,
-            distribution=distribution,
-            settings=settings,
-            requires=requires,
-            after=after,
-            priority=priority,
-            _facts=facts,
-        )
+        put = object.__setattr__  # as _set does, in half the time: one is made for each file that is read
+        put(self, "name", name)
+        put(self, "version", version)
+        put(self, "summary", summary)
+        put(self, "api", api)
+        put(self, "requires_python", requires_python)
+        put(self, "dependencies", dependencies)
+        put(self, "place", place)
+        put(self, "digest", digest)
+        put(self, "module", module)
+        put(self, "distribution", distribution)
+        put(self, "settings", settings)
+        put(self, "requires", requires)
+        put(self, "after", after)
+        put(self, "priority", priority)
+        put(self, "_facts", facts)
 
     @property
     def facts(self) -> "SourceFacts | None":
@@ -241,4 +240,6 @@ class Read(Value):
     findings: tuple[Finding, ...]
 
     def __init__(self, spec: PluginSpec | None, findings: tuple[Finding, ...]) -> None:
-        self._set(spec=spec, findings=findings)
+        put = object.__setattr__  # see PluginSpec
+        put(self, "spec", spec)
+        put(self, "findings", findings)

@@ -203,6 +203,8 @@ class Update:
                     rows[candidate.entry] = read
         postponed = not self.changed and len(fresh) <= _FEW and all(one.status == UNSETTLED for one in fresh)
         places = self._keep(fresh) if not postponed else [_NOT_COMPILED] * len(fresh)
+        if self._index.head is None:
+            self.head.live = sum(length for _, length in places)
         for one, where in zip(fresh, places, strict=True):
             entry = one.candidate.entry
             rows[entry] = self._new_row(one, where)

@@ -53,16 +53,19 @@ def inspect_places(
 
 def _remembered(memory: Memory, around: Circumstances, finder: int) -> tuple[list[Entry], Found | Listing]:
     index = memory.index
+    has_bases = any(interface.base is not None for interface in around.interfaces)
 
     def judge(candidate: FileCandidate, read: Read, source: SourceFile | None) -> Verdict:
         entry = check_read(candidate, read, around, finder)
         if source is not None:
             entry = admitted(entry, source, around.gate)
         lasting = source is None or around.gate.is_lasting(candidate)
-        # Whether there is an environment with another Python is not written in the file.
-        lasting = lasting and all(finding.code != "P111" for finding in entry.findings)
         if entry.findings or entry.spec is None:
+            # Whether there is an environment with another Python is not written in the file.
+            lasting = lasting and all(finding.code != "P111" for finding in entry.findings)
             return Verdict(entry.findings, entry.warnings, (), lasting=lasting)
+        if not has_bases:
+            return Verdict((), entry.warnings, lasting=lasting)
         own = entry.spec
         parts = [
             (one.class_name, one.name, one.summary) if one.spec is not own else (one.class_name, None, None)
