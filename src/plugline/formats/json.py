@@ -4,17 +4,18 @@ The text is cut at the ends of the array's elements, and each is decoded by itse
 itself (``NaN``, a byte that is not UTF-8) fails alone, while a fault in the array's own syntax ends the reading,
 since nobody can say where the next element would begin.
 
-Writing, ``NaN`` and the infinities become ``null``, since JSON has no such numbers.
+Writing, ``NaN`` and the infinities become ``null``, since JSON has no such numbers, or are refused.
 """
 
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from json import JSONDecodeError, JSONDecoder
-from typing import BinaryIO, ClassVar, cast
+from typing import BinaryIO, ClassVar, Literal, cast
 
 import orjson
 
+from plugline.formats._json import Encode
 from plugline.records import Position, Reader, Record, Writer
 
 SUFFIXES = (".json",)
@@ -31,7 +32,13 @@ _WHITE = " \t\n\r"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Json:
-    """An array of objects, or a single object; it has no settings."""
+    """An array of objects, or a single object.
+
+    Attributes:
+        nan: What becomes of NaN and the infinities, which JSON does not have: ``null``, or an error.
+    """
+
+    nan: Literal["null", "error"] = "null"
 
     decodes_singly: ClassVar[bool] = True
 
@@ -41,7 +48,7 @@ class Json:
 
     def writer(self) -> Writer:
         """Return a writer of an array, one line an element."""
-        return _Writer()
+        return _Writer(Encode(self.nan))
 
 
 class _Batch:
@@ -270,7 +277,8 @@ class _Writer:
     columns: tuple[str, ...] | None = None
     fixes_columns = False
 
-    encode = staticmethod(cast("Callable[[Record], object]", orjson.dumps))
+    def __init__(self, encode: Encode) -> None:
+        self.encode = encode
 
     def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
         """Begin a part; the bracket follows with the first record, so that an output without any is ``[]``."""

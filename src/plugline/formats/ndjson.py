@@ -3,16 +3,17 @@ r"""Newline-delimited JSON: one object a line.
 Blank lines are not records, ``\r\n`` is as good as ``\n``, a byte order mark at the beginning is
 skipped, and the last line needs no newline. A line that is not JSON fails alone.
 
-Writing, ``NaN`` and the infinities become ``null``, since JSON has no such numbers.
+Writing, ``NaN`` and the infinities become ``null``, since JSON has no such numbers, or are refused.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import BinaryIO, ClassVar, cast
+from typing import BinaryIO, ClassVar, Literal, cast
 
 import orjson
 
+from plugline.formats._json import Encode
 from plugline.records import Position, Reader, Record, Writer
 
 SUFFIXES = (".ndjson", ".jsonl")
@@ -25,7 +26,13 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ndjson:
-    """Newline-delimited JSON; it has no settings."""
+    """Newline-delimited JSON.
+
+    Attributes:
+        nan: What becomes of NaN and the infinities, which JSON does not have: ``null``, or an error.
+    """
+
+    nan: Literal["null", "error"] = "null"
 
     record_delimiter: ClassVar[bytes] = b"\n"
 
@@ -35,7 +42,7 @@ class Ndjson:
 
     def writer(self) -> Writer:
         """Return a writer of one line a record."""
-        return _Writer()
+        return _Writer(Encode(self.nan))
 
 
 class _Batch:
@@ -122,7 +129,8 @@ class _Writer:
     columns: tuple[str, ...] | None = None
     fixes_columns = False
 
-    encode = staticmethod(cast("Callable[[Record], object]", orjson.dumps))
+    def __init__(self, encode: Encode) -> None:
+        self.encode = encode
 
     def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
         """Begin a part: there is no header."""

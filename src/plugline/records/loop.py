@@ -10,7 +10,7 @@ Invariants that the tests name by their numbers:
 4. Nothing that a step raises ends the run, the user's own interrupt apart.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from operator import length_hint
@@ -121,7 +121,7 @@ class RecordLoop:
         self._steps = list(steps)
         self._sink = len(steps) + 1
         self._decode = decode
-        self._encode = encode
+        self._encode, self._quick, named = encode, *_quick_form(encode)
         self._calls = [self._guarded(stage, step) for stage, step in enumerate(steps, 1)]
         self.errors: dict[str, int] = {}
         self.tracebacks: dict[str, str] = {}
@@ -140,11 +140,17 @@ class RecordLoop:
         self._clock = _StageClock(self._sink + 1)
 
         self._batched = any(step.batch is not None for step in steps)
-        source_text, self._stages = _write_loops(self._names)
+        source_text, self._stages = _write_loops(self._names, named)
         functions = compile_functions(
             "record loop",
             source_text,
-            {"decoded": checked_decoded, "finish": self._finish, "failed": self._fail, "now": monotonic_seconds},
+            {
+                "decoded": checked_decoded,
+                "finish": self._finish,
+                "failed": self._fail,
+                "now": monotonic_seconds,
+                **{f"{_NAMED}{name}": value for name, value in named.items()},
+            },
         )
         self._plain, self._timed = functions["plain"], functions["timed"]
 
@@ -177,7 +183,7 @@ class RecordLoop:
                 self._clock.spent,
                 self._decode,
                 self._calls,
-                self._encode,
+                self._quick,
             )
         except BaseException:
             self._written += len(out) - written
@@ -422,7 +428,7 @@ class RecordLoop:
 
         Where records were created and dropped is told of one split; how long stages take is learned over all of them.
         """
-        self._decode, self._encode = decode, encode
+        self._decode, self._encode, self._quick = decode, encode, _quick_form(encode)[0]
         self.errors, self.tracebacks = {}, {}
         self._error_keys.clear()
         self._entered = self._written = 0
@@ -537,8 +543,11 @@ class RecordLoop:
         stage = self._stages[entry.tb_lineno] if entry is not None else 0
         if stage == _GENERAL:
             stage = self._blamed
-        elif began is not None:
-            self._clock.add(stage, monotonic_seconds() - began)
+        else:
+            if began is not None:
+                self._clock.add(stage, monotonic_seconds() - began)
+            if stage == self._sink and self._quick is not self._encode and entry is not None:
+                error = self._told_by_encode(entry.tb_frame.f_locals["record"], error)
         text, traceback = self._note(stage, error)
         failure = Failure(
             index=count - 1 - length_hint(records),
@@ -553,6 +562,16 @@ class RecordLoop:
             return True
         failures.append(failure)
         return False
+
+    def _told_by_encode(self, record: Record, error: BaseException) -> BaseException:
+        """Return what ``encode`` itself has to say of a record that its quick form refused."""
+        try:
+            self._encode(record)
+        except BaseException as said:
+            if users_own_interrupt(said):
+                raise
+            return said
+        return error
 
     def _note(self, stage: int, error: BaseException) -> tuple[ErrorText, str | None]:
         """Turn ``error`` into strings. Returns its traceback too if it is one of the first kinds."""
@@ -647,18 +666,27 @@ class _StageClock:
 _GENERAL = -1  # a line that calls the general code, which knows for itself where it is
 
 
-def _write_loops(names: Sequence[str]) -> tuple[str, list[int]]:
+_NAMED = "encode_"  # before the names of arguments
+
+
+def _quick_form(encode: Callable[[Record], object]) -> tuple[Callable[..., object], Mapping[str, object]]:
+    """Return what is called in the place of ``encode``, and with which named arguments."""
+    quick = getattr(encode, "quick", None)
+    return (quick.func, quick.keywords) if isinstance(quick, partial) and not quick.args else (encode, {})
+
+
+def _write_loops(names: Sequence[str], named: Iterable[str]) -> tuple[str, list[int]]:
     """Write the loop twice, without and with the clock, and say which stage each of its lines belongs to."""
     lines: list[str] = []
     stages = [0]  # lines count from 1
     for function in ("plain", "timed"):
-        for stage, line in _write_loop(function, names):
+        for stage, line in _write_loop(function, names, named):
             lines.append(line)
             stages.append(stage)
     return "\n".join(lines), stages
 
 
-def _write_loop(function: str, names: Sequence[str]) -> Iterator[tuple[int, str]]:
+def _write_loop(function: str, names: Sequence[str], named: Iterable[str]) -> Iterator[tuple[int, str]]:
     timed = function == "timed"
     sink = len(names) - 1
     yield 0, f"def {function}(records, count, out, failures, dropped, spent, decode, calls, encode):"
@@ -685,7 +713,8 @@ def _write_loop(function: str, names: Sequence[str]) -> Iterator[tuple[int, str]
         yield _GENERAL, f"                record = finish({stage}, record, out)"
         yield stage, "                if record is None:"
         yield stage, "                    continue"
-    yield sink, f"            append(encode(record))  # {names[sink]!a}"
+    given = "".join(f", {name}={_NAMED}{name}" for name in named)
+    yield sink, f"            append(encode(record{given}))  # {names[sink]!a}"
     yield from _write_clock(sink, timed)
     yield 0, "        except BaseException as error:"
     yield 0, f"            if failed(error, records, count, failures, {'began' if timed else None}):"

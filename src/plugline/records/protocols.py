@@ -128,7 +128,10 @@ class Writer(Protocol):
         """
 
     def encode(self, record: Record, /) -> object:
-        """Make of ``record`` what :meth:`write` takes. The hot path: for NDJSON this attribute *is* ``orjson.dumps``.
+        """Make of ``record`` what :meth:`write` takes. The hot path.
+
+        It may be an object with an attribute ``quick``, a :class:`functools.partial` with named arguments, which is called in
+        its place and without a call between; a record that this refuses is given to ``encode`` itself, whose error is told.
 
         Raises:
             ValueError, TypeError: The format cannot hold the record; it becomes a dead letter of the sink.

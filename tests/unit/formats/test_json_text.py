@@ -1,0 +1,85 @@
+"""What the formats of JSON make of values that JSON has no word for, alike in both."""
+
+import json
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plugline.formats.json import Json
+from plugline.formats.ndjson import Ndjson
+from plugline.records import Format, Record
+from tests.builders import pipeline, processor
+
+FORMS: list[Format] = [Ndjson(), Json()]
+
+
+def text(form: Format, record: Record) -> object:
+    line = form.writer().encode(record)
+    assert isinstance(line, bytes)
+    return json.loads(line)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(moment=st.datetimes(timezones=st.none() | st.just(UTC)), clock=st.times(), day=st.dates())
+def test_times_are_iso_8601_to_the_microsecond(form: Format, moment: datetime, clock: time, day: date) -> None:
+    told = text(form, {"m": moment, "t": clock, "d": day})
+    assert told == {"m": moment.isoformat(), "t": clock.isoformat(), "d": day.isoformat()}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_offset_keeps_its_seconds(form: Format) -> None:
+    moment = datetime(1890, 1, 1, tzinfo=timezone(timedelta(minutes=-36, seconds=-45)))
+    assert text(form, {"m": moment}) == {"m": "1890-01-01T00:00:00-00:36:45"}
+
+
+REFUSED = [
+    ({"a": 1, "total": Decimal("1.10")}, "field 'total' holds Decimal('1.10'), and JSON has no Decimal"),
+    ({"a": {"b": [0, b"\xff"]}}, r"field 'a.b[1]' holds b'\xff', and JSON has no bytes"),
+    ({"a": 2**64}, "field 'a' holds 18446744073709551616, which JSON cannot: Integer exceeds 64-bit range"),
+    ({"a": "\ud800"}, "field 'a' holds '\\ud800', which JSON cannot: str is not valid UTF-8"),
+]
+
+
+@pytest.mark.parametrize(("record", "said"), REFUSED)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_value_that_json_cannot_hold_is_refused_by_its_field(form: Format, record: Record, said: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        form.writer().encode(record)
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize("isolation", ["", 'isolation = "process"'])
+@pytest.mark.slow
+def test_a_dead_letter_of_the_sink_names_the_field(isolation: str, tmp_path: Path) -> None:
+    step = processor(
+        "return {**record, 'n': [Decimal(2)] if record['n'] == 2 else 1}", top="from decimal import Decimal"
+    )
+    lines = b"".join(b'{"n":%d}\n' % number for number in range(4))
+    made = pipeline(tmp_path, plugins={"step.py": step}, source=lines, steps=[f'use = "step"\n{isolation}'])
+    assert made.run().failed == 1
+    (letter,) = [json.loads(line) for line in (tmp_path / "out.errors.ndjson").read_bytes().splitlines()]
+    assert letter["error"]["message"].startswith("field 'n[0]' holds Decimal('2'), and JSON has no Decimal")
+    assert letter["record"] == {"n": 2}
+
+
+@pytest.mark.slow
+def test_of_a_fan_out_the_record_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    step = processor("return [{'n': 1}, {'n': 1, 'bad': {1}}]")
+    made = pipeline(tmp_path, plugins={"step.py": step}, source=b'{"n":0}\n', steps=["step"])
+    assert made.run().failed == 1
+    (letter,) = [json.loads(line) for line in (tmp_path / "out.errors.ndjson").read_bytes().splitlines()]
+    assert letter["error"]["message"].startswith("field 'bad' holds {1}, and JSON has no set")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("kind", [Ndjson, Json])
+def test_what_is_no_number_is_null_or_refused(kind: type[Ndjson] | type[Json], value: float) -> None:
+    assert text(kind(), {"a": value}) == {"a": None}
+    strict = kind(nan="error")
+    assert text(strict, {"a": None, "b": "null", "c": 1.5}) == {"a": None, "b": "null", "c": 1.5}
+    with pytest.raises(ValueError, match=r"field 'a\.b\[1\]' holds -?(nan|inf), which is no number in JSON"):
+        strict.writer().encode({"a": {"b": [None, value]}})
