@@ -22,6 +22,7 @@ else:
 _classes_above = type.__dict__["__mro__"].__get__
 _names_of = type.__dict__["__dict__"].__get__
 _OPAQUE = object()
+_OF_C = object.__getattribute__
 
 
 def honest(value: T) -> T:
@@ -35,9 +36,19 @@ def honest(value: T) -> T:
             if one is object:
                 break
             names = _names_of(one)
-            if "__class__" in names or ("__getattribute__" in names and one.__flags__ & _HEAP):
+            # What is written in C (defaultdict, deque) has one that is no code of anybody's.
+            if "__class__" in names or type(names.get("__getattribute__", _OF_C)) is not type(_OF_C):
                 return _OPAQUE  # type: ignore[return-value]  # of no class that anybody looks for
     return value
 
 
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement, or as if
+
+
+def attributes_of(value: object) -> dict[object, object] | None:
+    """Return the dict of an instance, without asking the code that its class may answer with."""
+    try:
+        attributes = object.__getattribute__(value, "__dict__")
+    except Exception:  # noqa: BLE001 - a property of that name may raise anything
+        return None
+    return attributes if type(attributes) is dict else None

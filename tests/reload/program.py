@@ -1,7 +1,9 @@
 """The program whose plugins the scenarios are: what they register with, and where they leave word."""
 
 SOURCE = """
+import collections
 import types
+import weakref
 registry = {}
 callbacks = []
 classes = []
@@ -43,11 +45,33 @@ class Service:
     def __init__(self):
         self.debug = False
         self.on_error = None
+        self.listener = None
     def hello(self):
         return 'original'
+    def listen(self, f):
+        self.listener = f
 
 service = Service()
 LIMIT = 1
+hooks = {'start': [], 'stop': []}
+events = collections.defaultdict(list)
+pairs = set()
+commands = []
+weak = []
+
+class Command:
+    def __init__(self, run):
+        self.run = run
+
+def on(event):
+    def deco(f):
+        events[event].append(f)
+        return f
+    return deco
+
+def connect(f):
+    weak.append(weakref.ref(f))
+    return f
 READY = False
 
 def set_up():

@@ -48,3 +48,52 @@ row(REACH, "a plugin that was only imported by another one is reloaded by its na
 PACKAGE = {"x/__init__": "from .a import f\nfrom .b import K\n", "x/a": "def f():\n    return 'old'\n", "x/b": "K = 1\n"}
 row(REACH, "a submodule that nobody imports any more may be deleted", PACKAGE, {"x/__init__": "from .a import f\n", "x/b": None}, "import sys; f = x.f", "assert f() == 'old'; assert not hasattr(x, 'K'); assert not hasattr(x, 'b'); assert x.__name__ + '.b' not in sys.modules")
 row(REACH, "a submodule that is imported still and deleted leaves the old version", PACKAGE, {"x/b": None}, "import sys", "assert x.K == 1; assert x.__name__ + '.b' in sys.modules", refused=True)
+
+# ------------------------------------------------------------------ registries of all shapes
+
+HOOKS = "from app import hooks, service\ndef f():\n    return 'old'\nhooks['start'].append(f)\nservice.listen(f)\n"
+row(IDENTITY, "a table of lists that the program made keeps its lists", HOOKS, swap(HOOKS, ("old", "new")) + "K = 1\n", "", "assert [f() for f in app.hooks['start']] == ['new']; assert app.hooks['stop'] == []; assert app.service.listener() == 'new'")
+row(IDENTITY, "a table of lists that the program made is as it was when nothing is registered any more", HOOKS, NONE, "", "assert app.hooks == {'start': [], 'stop': []}, app.hooks; assert app.service.listener is None")
+EVENTS = "from app import on\n@on('a')\ndef f():\n    return 'old'\n@on('a')\ndef g():\n    return 'old'\n@on('b')\ndef h():\n    return 'old'\n"
+row(IDENTITY, "lists of listeners by event", EVENTS, swap(EVENTS, ("old", "new")) + "K = 1\n", "", "assert [f() for f in app.events['a']] == ['new', 'new']; assert [f() for f in app.events['b']] == ['new']")
+row(IDENTITY, "lists of listeners by event of which some are gone", EVENTS, EVENTS + "K = 1\n", "", "assert [f() for f in app.events['a']] == ['new']; assert not app.events.get('b')", edits=("from app import on\n@on('a')\ndef g():\n    return 'new'\n",))
+ROWS_OF = "import app\ndef f():\n    return 'old'\ndef g():\n    return 'old'\nfor one in (f, g):\n    app.callbacks.append({'name': one.__name__, 'run': one})\n    app.registry[one.__name__] = {'run': one}\n    app.pairs.add((one.__name__, one))\n    app.commands.append(app.Command(one))\n"
+row(IDENTITY, "tables, rows and objects of the program that functions are registered with", ROWS_OF, swap(ROWS_OF, ("old", "new")) + "K = 1\n", "", "assert [(r['name'], r['run']()) for r in app.callbacks] == [('f', 'new'), ('g', 'new')]; assert app.registry['g']['run']() == 'new'; assert sorted(n for n, _ in app.pairs) == ['f', 'g'] and all(pair in app.pairs for pair in app.pairs); assert [c.run() for c in app.commands] == ['new', 'new']")
+row(IDENTITY, "tables, rows and objects of the program of which one is gone", ROWS_OF, ROWS_OF + "K = 1\n", "", "assert [r['name'] for r in app.callbacks] == ['f']; assert [*app.registry] == ['f']; assert [n for n, _ in app.pairs] == ['f']; assert len(app.commands) == 1", edits=(swap(ROWS_OF, ("(f, g)", "(f,)")),))
+WEAK = "from app import connect\n@connect\ndef f():\n    return 'old'\n"
+row(IDENTITY, "a function that the program knows weakly", WEAK, swap(WEAK, ("old", "new")) + "K = 1\n", "", "import gc; gc.collect(); assert [one()() for one in app.weak] == ['new']")
+row(IDENTITY, "a function that the program knew weakly and that is no longer connected", WEAK, WEAK + "K = 1\n", "", "import gc; gc.collect(); assert not [one for one in app.weak if one() is not None]", edits=("def f():\n    return 'new'\n",))
+row(IDENTITY, "a method that the program knows weakly", "class C:\n    def m(self):\n        return 'old'\n", "class C:\n    k = 1\n    def m(self):\n        return 'new'\n", "import weakref; c = x.C(); m = weakref.WeakMethod(c.m)", "assert m()() == 'new'")
+row(IDENTITY, "a class that is gone is no subclass any more", "from app import Base\nclass A(Base): pass\nclass B(Base):\n    def m(self):\n        return super()\n", "from app import Base\nclass A(Base): pass\n", "", "assert [c.__name__ for c in app.Base.__subclasses__()] == ['A']; assert [c.__name__ for c in app.classes] == ['A']")
+row(IDENTITY, "a class of the program below an abstract one that asks for more", "import abc\nclass A(abc.ABC):\n    def m(self): pass\n", "import abc\nclass A(abc.ABC):\n    @abc.abstractmethod\n    def m(self): pass\n", "class Mine(x.A): pass\nMine()", "try:\n    Mine()\nexcept TypeError: pass\nelse: assert 0")
+
+# ------------------------------------------------------------------ places of the standard library
+
+LOG = "import logging\nlog = logging.getLogger('app.x')\nif not log.handlers:\n    log.addHandler(logging.StreamHandler())\nlog.setLevel(10)\nlog.propagate = False\n"
+row(IDENTITY, "a handler that is added where there is none stays", LOG, LOG + "K = 1\n", "import logging; log = logging.getLogger('app.x')", "assert len(log.handlers) == 1; assert log.level == 10; assert not log.propagate")
+row(IDENTITY, "a logger that is no longer set up is as it was", LOG, LOG + "K = 1\n", "import logging; log = logging.getLogger('app.x')", "assert not log.handlers; assert log.level == 0; assert log.propagate", edits=(NONE,))
+row(TRANSACTION, "the level of a logger is as it was after a failure", LOG, swap(LOG, ("10", "50")) + "logging.addLevelName(51, 'X51')\n1 / 0\n", "import logging; log = logging.getLogger('app.x')", "assert log.level == 10; assert log.isEnabledFor(20); assert logging.getLevelName(51) == 'Level 51'", refused=True)
+CODEC = "import codecs\ndef find(name):\n    return codecs.lookup('utf-8') if name == 'app_old' else None\ncodecs.register(find)\n"
+FOUND = "def found(name):\n    try: return bool('a'.encode(name))\n    except LookupError: return False\n"
+row(IDENTITY, "a codec", CODEC, swap(CODEC, ("old", "new")) + "K = 1\n", FOUND, "assert found('app_new'); assert not found('app_old')")
+row(IDENTITY, "a codec that is gone", CODEC, NONE, FOUND, "assert not found('app_old')")
+row(TRANSACTION, "codecs are as they were after a failure", CODEC, swap(CODEC, ("old", "new")) + "1 / 0\n", FOUND, "assert not found('app_new'); assert found('app_old')", refused=True)
+ENVIRON = "import os\nos.environ.setdefault('APP_X', 'old')\nos.environ['APP_Y'] = 'old'\n"
+row(IDENTITY, "variables of the environment", ENVIRON, swap(ENVIRON, ("old", "new")) + "K = 1\n", "import os", "assert os.environ['APP_X'] == 'old'; assert os.environ['APP_Y'] == 'new'; del os.environ['APP_X'], os.environ['APP_Y']", only="plugline")
+row(IDENTITY, "variables of the environment that are no longer set", ENVIRON, ENVIRON + "K = 1\n", "import os", "assert 'APP_X' not in os.environ; assert 'APP_Y' not in os.environ", edits=(NONE,))
+row(TRANSACTION, "the environment is as it was after a failure", "K = 1\n", ENVIRON + "1 / 0\n", "import os", "assert 'APP_X' not in os.environ; assert 'APP_Y' not in os.environ", refused=True)
+COPY = "import copyreg, gc\nclass C: pass\ndef reduce(c):\n    return C, ()\ncopyreg.pickle(C, reduce)\ndef collected(phase, info): pass\ngc.callbacks.append(collected)\n"
+COUNTS = "import copyreg, gc\nC, collected = x.C, x.collected\ndef counts():\n    return (C in copyreg.dispatch_table, gc.callbacks.count(collected), len(gc.callbacks) - others)\nothers = len(gc.callbacks) - 1\nassert counts() == (True, 1, 1)"
+PUT_BACK = "; gc.callbacks.remove(collected); del copyreg.dispatch_table[C]"
+row(IDENTITY, "ways of pickling, and what the collector calls", COPY, COPY + "K = 1\n", COUNTS, "assert counts() == (True, 1, 1), counts()" + PUT_BACK)
+row(IDENTITY, "ways of pickling, and what the collector calls, that are gone", COPY, NONE, COUNTS, "assert counts() == (False, 0, 0), counts()")
+row(TRANSACTION, "ways of pickling, and what the collector calls, are as they were after a failure", COPY, COPY + "copyreg.pickle(type('D', (), {}), reduce)\ngc.callbacks.append(reduce)\n1 / 0\n", COUNTS, "assert counts() == (True, 1, 1), counts()" + PUT_BACK, refused=True)
+
+# ------------------------------------------------------------------ what is lost
+
+STATE = "state"
+NESTED = "from collections import defaultdict, deque\nTABLE = {'a': []}\nLISTS = defaultdict(list)\nLAST = deque()\nclass Box:\n    count = 0\n    seen = {}\n    fine = [1]\n    def __init__(self):\n        self.items = {'x': []}\nBOX = Box()\nFINE = {'a': [1]}\nK = 1\n"
+row(STATE, "what is lost is named, however deep it is", NESTED, swap(NESTED, ("K = 1", "K = 2")), "x.TABLE['a'].append(1); x.LISTS['b'].append(1); x.LAST.append(1); x.BOX.items['x'].append(1); x.Box.count = 3; x.Box.seen['y'] = 1", "assert set(report.lost) == {'TABLE', 'LISTS', 'LAST', 'BOX', 'Box.count', 'Box.seen'}, report.lost", only="plugline")
+row(STATE, "what was not changed is not said to be lost", NESTED, swap(NESTED, ("K = 1", "K = 2")), "", "assert not report.lost, report.lost", edits=(swap(NESTED, ("K = 1", "K = 3")),), only="plugline")
+row(STATE, "variables of classes that are lost are named where nothing is called", "class Box:\n    count = 0\n    seen = {}\nK = 1\n", "class Box:\n    count = 0\n    seen = {}\nK = 2\n", "x.Box.count = 3; x.Box.seen['y'] = 1", "assert set(report.lost) == {'Box.count', 'Box.seen'}, report.lost", only="plugline")
+row(STATE, "a field without a default that older instances lack is named", "from dataclasses import dataclass\n@dataclass\nclass P:\n    a: int\n", "from dataclasses import dataclass\n@dataclass\nclass P:\n    a: int\n    b: int\n", "p = x.P(1)", "assert report.lost == ('P.b on instances made before',), report.lost", only="plugline")

@@ -86,10 +86,14 @@ def plugins_beside(loader: Loader) -> list[Handle]:
     return [
         plugin
         for plugin in loader.living_handles()
-        if plugin.generation
-        and isinstance(plugin.candidate, FileCandidate)
-        and _run_here(loader, loader.module_name(plugin._entry)) is None  # noqa: SLF001 - see _load
+        if plugin.generation and isinstance(plugin.candidate, FileCandidate) and _runs_beside(loader, plugin)
     ]
+
+
+def _runs_beside(loader: Loader, plugin: Handle) -> bool:
+    name = loader.module_name(plugin._entry)  # noqa: SLF001 - see _load
+    # One whose file went is in nobody's hands but those who hold something of it.
+    return _run_here(loader, name) is None and (name in sys.modules or _runs_apart(loader, plugin))
 
 
 def _maker(module: ModuleType) -> PrivateLoader:

@@ -7,6 +7,7 @@ others. What a plugin does in its ``on_load`` it undoes in its ``on_unload``; he
 
 import _signal  # type: ignore[import-not-found]  # signal itself makes enumerations of its names, which costs more than loading a plugin
 import atexit
+import codecs
 import sys
 from _operator import is_
 from _thread import get_ident
@@ -81,7 +82,13 @@ class Effects:
         while old.all:
             effect = old.all.pop()
             same = mine.get((effect.kind, _key(effect.key)))
-            if effect.kind not in _PLACES:
+            if effect.kind == "logging":
+                # Many add a handler only where there is none yet.
+                if any(one.key == effect.key for one in self.all) or _words(code).isdisjoint(_ADDERS):
+                    undo_effect(effect)
+                else:
+                    self.all.append(effect)
+            elif effect.kind not in _PLACES:
                 undo_effect(effect)
             elif same is None:
                 if _module_of(effect.after) != name and _is_mentioned(effect, code):
@@ -107,14 +114,22 @@ class Effects:
 
 
 _NAMED = frozenset({"name", "attribute"})
-_PLACES = frozenset({"signal", "name", "attribute"})  # that hold one thing at a time; to the others things are added
+# What holds one thing at a time; to the others things are added.
+_PLACES = frozenset({"signal", "name", "attribute", "level", "environment"})
+_CONFIGURING = frozenset({"basicConfig", "dictConfig", "fileConfig"})
+_ADDERS = frozenset({"addHandler", "addFilter", *_CONFIGURING})
+_LEVELS = {"level": frozenset({"setLevel"}), "propagate": frozenset({"propagate"}), "disabled": frozenset({"disabled"})}
 
 
 def _is_mentioned(effect: Effect, code: CodeType) -> bool:
     """Whether some code speaks of the place."""
-    if effect.kind != "signal":
-        return cast("tuple[object, str]", effect.key)[1] in _words(code) and _could_patch(code)
     words = _words(code)
+    if effect.kind == "environment":
+        return effect.key in words
+    if effect.kind == "level":
+        return not words.isdisjoint(_LEVELS[cast("tuple[object, str]", effect.key)[1]] | _CONFIGURING)
+    if effect.kind != "signal":
+        return cast("tuple[object, str]", effect.key)[1] in words and _could_patch(code)
     names = {name for name, number in vars(_signal).items() if number == effect.key and name.startswith("SIG")}
     told = {word for word in words if word.startswith("SIG") and not word.startswith("SIG_")}
     return "signal" in words and (not told or not names.isdisjoint(told))
@@ -165,6 +180,29 @@ def _undo_logging(effect: Effect) -> None:
         logger.removeFilter(effect.after)
 
 
+def _undo_level(effect: Effect) -> None:
+    logger, name = cast("tuple[Any, str]", effect.key)
+    if getattr(logger, name) == effect.after:
+        setattr(logger, name, effect.before)
+        logger.manager._clear_cache()  # noqa: SLF001 - as everything does that sets a level
+
+
+def _undo_environment(effect: Effect) -> None:
+    import os  # noqa: PLC0415 - it was imported before there was something to undo
+
+    name = cast(str, effect.key)
+    if os.environ.get(name, _ABSENT) != effect.after:
+        return
+    if effect.before is _ABSENT:
+        del os.environ[name]
+    else:
+        os.environ[name] = cast(str, effect.before)
+
+
+def _undo_codec(effect: Effect) -> None:
+    codecs.unregister(effect.after)  # type: ignore[arg-type]
+
+
 def _undo_warnings(effect: Effect) -> None:
     import warnings  # noqa: PLC0415 - it was imported before there was something to undo
 
@@ -178,7 +216,9 @@ def _undo_warnings(effect: Effect) -> None:
 def _undo_name(effect: Effect) -> None:
     owner, name = cast("tuple[object, str]", effect.key)
     names = _names_of(owner)
-    if names.get(name, _ABSENT) is effect.after:
+    now = names.get(name, _ABSENT)
+    # It is absent where a registry was put in order before.
+    if now is effect.after or (now is _ABSENT and effect.before is not _ABSENT and type(owner) is not ModuleType):
         _set_name(owner, name, effect.before)
 
 
@@ -245,6 +285,9 @@ _UNDO: dict[str, Callable[[Effect], None]] = {
     "signal": _undo_signal,
     "exit": _undo_exit,
     "logging": _undo_logging,
+    "level": _undo_level,
+    "environment": _undo_environment,
+    "codec": _undo_codec,
     "warnings": _undo_warnings,
     "name": _undo_name,
     "attribute": _undo_name,
@@ -298,8 +341,19 @@ def _noted_register(function: Callable[..., object], /, *arguments: object, **ke
     return function
 
 
-_noted_register.__name__ = _noted_register.__qualname__ = "register"
-_noted_register.__doc__ = _register.__doc__
+_register_codec = codecs.register
+
+
+def _noted_codec(search: Any, /) -> None:
+    _register_codec(search)
+    collected = _registering.get(get_ident())
+    if collected is not None:
+        collected.append(Effect("codec", (id(search), len(collected)), _ABSENT, search))
+
+
+for _noted, _plain_one in ((_noted_register, _register), (_noted_codec, _register_codec)):
+    _noted.__name__ = _noted.__qualname__ = "register"
+    _noted.__doc__ = _plain_one.__doc__
 
 
 # ------------------------------------------------------------------ the rest
@@ -318,12 +372,25 @@ class Watch:
         content: Its source, which shows whether it speaks of any of the others.
     """
 
-    __slots__ = ("_code", "_collected", "_filters", "_handlers", "_logs", "_named", "_outer", "_signals")
+    __slots__ = (
+        "_code",
+        "_collected",
+        "_environment",
+        "_filters",
+        "_handlers",
+        "_levels",
+        "_logs",
+        "_named",
+        "_outer",
+        "_signals",
+    )
 
     def __init__(self, code: CodeType, content: bytes) -> None:
         self._signals = [_signal.getsignal(number) for number in _SIGNALS] if b"signal" in content else []
         self._logs = b"ogg" in content  # logging, logger, getLogger
         self._handlers = _loggers() if self._logs and "logging" in sys.modules else {}
+        self._levels = _levels() if self._logs and "logging" in sys.modules else {}
+        self._environment = _environment() if b"environ" in content or b"putenv" in content else None
         self._filters = _filters() if b"warn" in content else None
         self._code = code
         self._named = _patched(code)
@@ -331,6 +398,7 @@ class Watch:
         self._outer = _registering.get(get_ident())
         _registering[get_ident()] = self._collected
         atexit.register = _noted_register  # type: ignore[assignment]
+        codecs.register = _noted_codec
 
     def end(self, effects: Effects, name: str) -> None:
         """Add what was left since to ``effects``, as the doing of the module with this name."""
@@ -340,6 +408,7 @@ class Watch:
             del _registering[get_ident()]
             if not _registering:
                 atexit.register = _register
+                codecs.register = _register_codec
         effects.all += self._collected
         for number, before in zip(_SIGNALS, self._signals, strict=False):
             after = _signal.getsignal(number)
@@ -347,6 +416,9 @@ class Watch:
                 effects.all.append(Effect("signal", number, before, after))
         if self._logs and "logging" in sys.modules:
             effects.all += self._logging_effects()
+            effects.all += self._level_effects()
+        if self._environment is not None:
+            effects.all += _environment_effects(self._environment)
         if self._filters is not None:
             known = {id(entry) for entry in self._filters}
             effects.all += [
@@ -361,6 +433,12 @@ class Watch:
                 words = words or _words(self._code)
                 effects.all += _name_effects(owner, names, now, name, words)
 
+    def _level_effects(self) -> Iterator[Effect]:
+        for logger, now in _levels().items():
+            for name, before, after in zip(_LEVELS, self._levels.get(logger, (0, True, False)), now, strict=True):
+                if before != after:
+                    yield Effect("level", (logger, name), before, after)
+
     def _logging_effects(self) -> list[Effect]:
         found = []
         for logger, (handlers, filters) in _loggers().items():
@@ -370,25 +448,61 @@ class Watch:
         return found
 
 
-def _loggers() -> dict[object, tuple[tuple[object, ...], tuple[object, ...]]]:
-    """Return the handlers and filters of each logger that has any."""
+def _environment_effects(before: dict[str, str]) -> Iterator[Effect]:
+    now = _environment()
+    for name in {**before, **now}:
+        if before.get(name) != now.get(name):
+            yield Effect("environment", name, before.get(name, _ABSENT), now.get(name, _ABSENT))
+
+
+def _environment() -> dict[str, str]:
+    import os  # noqa: PLC0415 - for those who speak of it, who have imported it
+
+    return dict(os.environ)
+
+
+def _all_loggers() -> list[Any]:
     from logging import Logger, root  # noqa: PLC0415 - asked for only where somebody has imported it
 
-    loggers = (root, *(one for one in list(root.manager.loggerDict.values()) if isinstance(one, Logger)))
+    return [root, *(one for one in list(root.manager.loggerDict.values()) if isinstance(one, Logger))]
+
+
+def _levels() -> dict[object, tuple[object, ...]]:
+    """Return what each logger lets pass."""
+    return {one: tuple(getattr(one, name) for name in _LEVELS) for one in _all_loggers()}
+
+
+def _loggers() -> dict[object, tuple[tuple[object, ...], tuple[object, ...]]]:
+    """Return the handlers and filters of each logger that has any."""
+    loggers = _all_loggers()
     return {one: (tuple(one.handlers), tuple(one.filters)) for one in loggers if one.handlers or one.filters}
 
 
-def lists_of_handlers(contents: Iterable[bytes]) -> Iterator[list[object]]:
-    """Yield the lists that loggers and warnings keep, as far as these sources could change them in a way that is no effect."""
+def lists_of_handlers(contents: Iterable[bytes]) -> Iterator[list[object] | dict[object, object]]:
+    """Yield the lists and tables that loggers and warnings keep, as far as these sources could change them in a way that is no effect."""
     contents = list(contents)
     if "logging" in sys.modules and any(b"ogg" in one for one in contents):
-        from logging import Logger, root  # noqa: PLC0415 - as above
-
-        for logger in (root, *(one for one in list(root.manager.loggerDict.values()) if isinstance(one, Logger))):
-            yield logger.handlers  # type: ignore[misc]
-            yield logger.filters  # type: ignore[misc]
+        logging = sys.modules["logging"]
+        yield logging._levelToName  # noqa: SLF001 - what addLevelName fills
+        yield logging._nameToLevel  # noqa: SLF001 - likewise
+        for logger in _all_loggers():
+            yield logger.handlers
+            yield logger.filters
     if "warnings" in sys.modules and any(b"warn" in one for one in contents):
         yield sys.modules["warnings"].filters
+
+
+def open_registries(contents: Iterable[bytes]) -> Iterator[list[object] | dict[object, object]]:
+    """Yield what the standard library keeps for everybody to register with, as far as these sources speak of it."""
+    contents = list(contents)
+    if any(b"copyreg" in one for one in contents):
+        import copyreg  # noqa: PLC0415 - whoever speaks of it has imported it
+
+        yield copyreg.dispatch_table  # type: ignore[misc]
+    if any(b"callbacks" in one for one in contents):
+        import gc  # noqa: PLC0415 - likewise
+
+        yield gc.callbacks  # type: ignore[misc]
 
 
 def _filters() -> tuple[object, ...]:

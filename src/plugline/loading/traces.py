@@ -12,7 +12,7 @@ the import of large libraries by a fifth; from 3.12 on each function of the plug
 import marshal
 import sys
 from _thread import get_ident
-from _weakref import ref
+from _weakref import getweakrefcount, ref
 from sys import getrefcount
 from time import time
 
@@ -66,7 +66,7 @@ class Trace:
         held: The ``id`` of each function and class of its own that somebody else held when the load ended: it was
             registered.
         defined: The names that it had when the load ended.
-        state: Of each of its variables, by name, what tells later whether it was changed.
+        state: Of each of its variables, and those of its classes as ``Class.name``, what tells later whether it was changed.
         departed: Functions and classes that older versions had and this one has not, by name, for as long as somebody
             holds them: a later version may have them again.
         elsewhere: Functions with code of its own that its names do not lead to, as far as a reload has met them.
@@ -118,14 +118,19 @@ class Trace:
 
     def variables(self) -> list[str]:
         """Return the names of its variables, sorted."""
-        return sorted(self.state)
+        return sorted([name for name in self.state if "." not in name])
+
+    @property
+    def has_members(self) -> bool:
+        """Whether its classes have variables."""
+        return bool(self.state) and "." in next(reversed(self.state))  # they come last
 
     def untouched(self) -> Callable[[str, object], bool | None]:
         """Return what tells of a variable whether it is as the load left it; ``None`` for a name that it did not leave."""
 
         def is_untouched(name: str, value: object) -> bool | None:
             was = self.state.get(name)
-            return None if was is None else fingerprint(value) == was
+            return None if was is None else fingerprint(value, self.name) == was
 
         return is_untouched
 
@@ -161,8 +166,11 @@ class InertTrace(Trace):
     def untouched(self) -> Callable[[str, object], bool | None]:
         """See :class:`Trace`."""
         left = self._left()
+        members = dict(class_values(left, self.name))
 
         def is_untouched(name: str, value: object) -> bool | None:
+            if "." in name:
+                return _is_alike(members[name], value) if name in members else None
             return _is_alike(left[name], value) if name in left and _is_variable(name, left[name]) else None
 
         return is_untouched
@@ -295,7 +303,9 @@ def run_traced(trace: Trace, names: dict[str, object]) -> None:
         COLLISIONS.note(error, collisions)
         raise
     trace.defined = tuple(names)
-    trace.state = {name: fingerprint(value) for name, value in names.items() if _is_variable(name, value)}
+    module = trace.name
+    trace.state = {name: fingerprint(value, module) for name, value in names.items() if _is_variable(name, value)}
+    trace.state |= {name: fingerprint(value, module) for name, value in class_values(names, module)}
 
 
 _NO_STATE = frozenset({FunctionType, ModuleType})
@@ -328,7 +338,7 @@ def _held(namespace: dict[str, object]) -> Iterator[int]:
         # Held by the namespace, the loop's variable and the call; and by something else.
         # By its type: to ask the value itself for its class runs code of a proxy's, or of a metaclass's.
         if type(value) is FunctionType:
-            if getrefcount(value) > 3:
+            if getrefcount(value) > 3 or getweakrefcount(value):
                 yield id(value)
         elif (
             issubclass(type(value), type)
@@ -386,24 +396,75 @@ def _all_below(owner: type) -> list[type]:
 _MANY = 1_000  # of a longer container only the length tells: it is data, and looking at it would be felt
 
 
-def fingerprint(value: object) -> tuple[int, int]:
-    """Return what is another when a variable was assigned to since, or its list, dict or set was changed."""
+def fingerprint(value: object, module: object = None) -> tuple[int, int]:
+    """Return what is another when a variable was assigned to since, or what is in it was changed.
+
+    Looked through are containers, and those in them, and the attributes of objects; into these only as far as the module with
+    this name has made their classes.
+    """
+    return id(value), 0 if type(value) in _ATOMS else _content(value, module, _DEPTH)
+
+
+def _content(value: object, module: object, depth: int) -> int:
     kind = type(value)
+    if kind in _ATOMS:
+        return 0
+    inside: Iterable[object]
     if kind is list or kind is set or kind is tuple:
-        length = len(value)  # type: ignore[arg-type]
-        return id(value), hash(tuple(map(id, value))) if length <= _MANY else length  # type: ignore[call-overload]
-    if kind is dict:
-        length = len(value)  # type: ignore[arg-type]
-        if length > _MANY:
-            return id(value), length
-        return id(value), hash((*map(id, value), *map(id, value.values())))  # type: ignore[call-overload, attr-defined]
-    if issubclass(kind, type):
-        return id(value), 0
+        inside = cast("list[object]", value)
+        if len(inside) > _MANY:
+            return len(inside)
+        found = hash(tuple(map(id, inside)))
+    elif issubclass(kind, dict):
+        table = cast("dict[object, object]", value)
+        if dict.__len__(table) > _MANY:
+            return dict.__len__(table)
+        inside = dict.values(table)
+        found = hash((*map(id, dict.keys(table)), *map(id, inside)))
+    elif issubclass(kind, type):
+        return 0
+    elif kind is bytearray:
+        return hash(bytes(cast(bytearray, value)))
+    elif kind.__name__ == "deque" and kind.__module__ == "collections":
+        inside = tuple(cast("Iterable[object]", value))
+        found = hash(tuple(map(id, inside)))
+    else:
+        return _attributes(value, module, depth)
+    if depth and not _ATOMS.issuperset(map(type, inside)):
+        return hash((found, *[_content(one, module, depth - 1) for one in inside]))
+    return found
+
+
+def _attributes(value: object, module: object, depth: int) -> int:
     try:
         attributes = object.__getattribute__(value, "__dict__")
     except Exception:  # noqa: BLE001 - it may be a property of the plugin's own; then only another value is another
-        return id(value), 0
-    return id(value), fingerprint(attributes)[1] if type(attributes) is dict else 0
+        return 0
+    if type(attributes) is not dict:
+        return 0
+    deep = depth and module is not None and type(value).__module__ == module
+    return _content(attributes, module, depth - 1 if deep else 0)
+
+
+_DEPTH = 3  # a table of tables of lists
+_ATOMS = frozenset({str, int, float, bool, bytes, type(None), FunctionType, ModuleType, type})
+
+
+def class_values(names: "Mapping[str, object]", module: str) -> Iterator[tuple[str, object]]:
+    """Yield the variables of the classes that a module defines at its top, as ``Class.name``."""
+    for owner in names.values():
+        if issubclass(type(owner), type) and _dict_of(owner).get("__module__") == module:
+            for name, value in list(_dict_of(owner).items()):
+                if (
+                    type(value) in _VALUES
+                    and type(name) is str
+                    and name[:2] != "__"
+                    and not name[:1] == name[-1:] == "_"
+                ):
+                    yield f"{cast(type, owner).__qualname__}.{name}", value
+
+
+_VALUES = frozenset({str, int, float, bool, type(None), list, dict, set})
 
 
 # ------------------------------------------------------------------ what ran

@@ -17,7 +17,7 @@ from collections import Counter
 from sys import getrefcount
 from types import FunctionType, ModuleType
 from typing import cast
-from weakref import ref
+from weakref import getweakrefcount, ref
 
 from plugline.kinds import is_a
 from plugline.reloading import lines
@@ -32,6 +32,7 @@ from plugline.reloading.classes import (
     resolved,
     same_shape,
     stranded,
+    tell_abstract,
 )
 from plugline.reloading.codes import left_behind, made_before
 from plugline.reloading.graft import (
@@ -85,6 +86,7 @@ class Adoption:
         dismissed = [one for part, _ in pairs for held in part.trace.dismissed if (one := held()) is not None]
         self._twice = {id(value) for one in dismissed for value in vars(one).values()}
         self._registered: list[tuple[type, type]] = []
+        self._abstract: list[type] = []  # those that ask for other methods now
         self._above: set[type] = set()  # old classes, and those that they derived from
         self._gone: set[str] = set()  # names that a class has no more
         self._lost: list[str] = []
@@ -155,6 +157,7 @@ class Adoption:
                 replace_called(frame, displaced)
         done.in_flight += map(told_frame, frames)
         ask_anew(self._above, self._gone)
+        tell_abstract(self._abstract)
         for owner, one in self._registered:
             ABCMeta.register(owner, one)  # type: ignore[arg-type]
         for before, after in self._cached:
@@ -200,6 +203,8 @@ class Adoption:
             self._alike.add((id(old), id(new)))
             self._classes.append((old, new))
             self._put(old, new)
+            if getattr(old, "__abstractmethods__", None) != getattr(new, "__abstractmethods__", None):
+                self._abstract.append(old)
             for before, after in pair_members(old, new):
                 self._members.append((before, after))
                 self._put(before, after)
@@ -216,8 +221,10 @@ class Adoption:
         held = [
             name
             for name in new
-            # Held by the namespace and the call; and by somebody else.
-            if name in old and type(old[name]) is FunctionType and getrefcount(old[name]) > 2
+            # Held by the namespace and the call; and by somebody else, be it weakly.
+            if name in old
+            and type(old[name]) is FunctionType
+            and (getrefcount(old[name]) > 2 or getweakrefcount(old[name]))
         ]
         named: list[tuple[str, FunctionType, object]] = []
         for name in held:
@@ -226,7 +233,7 @@ class Adoption:
                 continue
             if _is_function(after):
                 # Where nobody but the namespace has it, there is nothing to look for.
-                if getrefcount(after) > 3:
+                if getrefcount(after) > 3 or getweakrefcount(after):
                     self._news.append(after)
                 self._canonical[id(after)] = before
             named.append((name, before, after))
@@ -278,12 +285,12 @@ class Adoption:
             value
             for part, shadow in self._pairs
             for name, value in part.names.items()
-            if shadow.new.get(name) is not value
+            if type(value) not in _PLAIN and shadow.new.get(name) is not value and not self._reach.is_of_others(value)
         )
         own -= Reach.containers_in(value for _, shadow in self._pairs for value in shadow.new.values())
         own -= self._reach.of_others()
         plans = [
-            Settling(registry, before, owners, self.canonical)
+            Settling(registry, before, owners, self.canonical, kind=self._reach.attributes.get(id(registry)))
             for registry, before in containers
             if id(registry) not in own
         ]
@@ -339,7 +346,7 @@ class Adoption:
             self._transition.route(old, clone_function(old), clone_function(new))
             return True
         # Held by the class, the caller's variable, this parameter and the call.
-        if getrefcount(old) <= 4 + (id(old) in self._twice):
+        if getrefcount(old) <= 4 + (id(old) in self._twice) and not getweakrefcount(old):
             return False
         self._plan.exchange_functions(old, clone_function(new))
         return True
@@ -396,6 +403,9 @@ class Adoption:
         running = suspended_on(part.comparison.pairs, shadow.new.values())
         lines.follow(part.trace.path)
         return [*map(told_running, running)]
+
+
+_PLAIN = frozenset({str, int, float, bool, bytes, type(None), FunctionType, ModuleType})
 
 
 def departed(part: Part) -> dict[str, object]:

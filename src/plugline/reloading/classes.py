@@ -2,7 +2,7 @@
 
 import collections.abc
 from _abc import _get_dump, _reset_caches, _reset_registry  # type: ignore[import-not-found]  # what abc is made of
-from abc import ABCMeta
+from abc import ABCMeta, update_abstractmethods
 from collections.abc import Callable, Container, Iterator
 from functools import partial
 from sys import getrefcount
@@ -161,6 +161,17 @@ def ask_anew(above: set[type], gone: set[str]) -> None:
     for one in above:
         if "_abc_impl" in vars(one):
             _reset_caches(one)
+
+
+def tell_abstract(olds: list[type]) -> None:
+    """Let the classes of others that derive from abstract ones know what they have to define now."""
+    pending: list[type] = []
+    for old in olds:
+        pending += type.__subclasses__(old)
+    for one in pending:  # it grows, those that derive from others after these
+        if "_abc_impl" in vars(one):
+            update_abstractmethods(one)
+            pending += type.__subclasses__(one)
 
 
 def resolved(pairs: list[tuple[type, type]]) -> dict[tuple[type, str], FunctionType]:

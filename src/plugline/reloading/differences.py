@@ -5,7 +5,7 @@ from enum import EnumMeta
 from types import CodeType, FunctionType, ModuleType
 
 from plugline.kinds import is_a
-from plugline.loading.traces import Trace
+from plugline.loading.traces import Trace, class_values
 from plugline.reloading.codes import Comparison
 
 _DATA = (str, bytes, int, float, complex, bool, type(None), list, dict, set, frozenset, tuple, bytearray)
@@ -195,3 +195,10 @@ def _lost(old: dict[str, object], new: dict[str, object], trace: Trace, kept: Se
         if after is value or (_is_plain(value) and _is_plain(after) and value == after):
             continue
         yield name
+    afters = dict(class_values(new, trace.name))
+    for name, value in class_values(old, trace.name):
+        after = afters.get(name, _ABSENT)
+        if after is _ABSENT or is_untouched(name, value) is not False or after is value:
+            continue
+        if not (_is_plain(value) and _is_plain(after) and value == after):
+            yield name

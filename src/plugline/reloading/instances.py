@@ -6,9 +6,10 @@ dataclass states. What cannot is named, so that nobody is surprised.
 
 import ast
 import gc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from functools import partial
 from types import CodeType, FunctionType, MemberDescriptorType
+from typing import Any
 
 from plugline.kinds import is_a
 from plugline.reloading.living import classes_in
@@ -27,7 +28,21 @@ names in it. The code itself is not held, since by the counts of references it i
 
 def constructors_of(names: dict[str, object], module: str) -> Chains:
     """Return the constructors of a module's classes."""
-    return {owner.__qualname__: _told(_chain(owner)) for owner in classes_in(list(names.values()), module)}
+    return {owner.__qualname__: _told_with_fields(owner) for owner in classes_in(list(names.values()), module)}
+
+
+def _told_with_fields(owner: type) -> list[tuple[int, tuple[str, ...]]]:
+    told = _told(_chain(owner))
+    fields = _fields_of(owner)
+    if told and fields:
+        # A frozen dataclass names them as texts in its constructor.
+        told[0] = (told[0][0], (*told[0][1], *fields))
+    return told
+
+
+def _fields_of(owner: type) -> dict[str, Any]:
+    fields = vars(owner).get("__dataclass_fields__")
+    return fields if is_a(fields, dict) else {}
 
 
 def _told(chain: Iterable[CodeType]) -> list[tuple[int, tuple[str, ...]]]:
@@ -59,6 +74,11 @@ def complete_instances(part: Part, names: dict[str, object], done: Done, before:
             # What an old constructor has set is there.
             known = {name for _, told in before.get(owner.__qualname__, ()) for name in told}
             wanted += ((owner, name, make) for name, make in values_of_fields(owner) if name not in known)
+            if known:
+                told = (
+                    f"{owner.__qualname__}.{name} on instances made before" for name in _without_default(owner, known)
+                )
+                done.lost += [one for one in told if one not in done.lost]
     if wanted:
         _give(wanted)
 
@@ -146,8 +166,8 @@ def _is_safe(value: ast.expr) -> bool:
 
 def values_of_fields(owner: type) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield the fields of a dataclass that each instance has a value of its own for, with what makes it."""
-    fields = vars(owner).get("__dataclass_fields__")
-    if not is_a(fields, dict):
+    fields = _fields_of(owner)
+    if not fields:
         return
     import dataclasses  # noqa: PLC0415 - whoever has fields has imported it
 
@@ -157,6 +177,17 @@ def values_of_fields(owner: type) -> Iterator[tuple[str, Callable[[], object]]]:
         # Else the default is an attribute of the class, unless that has a slot of this name.
         elif field.default is not dataclasses.MISSING and type(vars(owner).get(name)) is MemberDescriptorType:
             yield name, partial(_itself, field.default)
+
+
+def _without_default(owner: type, known: Container[str]) -> Iterator[str]:
+    """Yield the new fields of a dataclass that nothing says the value of."""
+    import dataclasses  # noqa: PLC0415 - whoever has fields has imported it
+
+    missing = dataclasses.MISSING
+    for name, field in _fields_of(owner).items():
+        is_bare = field.default is missing and field.default_factory is missing
+        if is_bare and name not in known and field._field_type is dataclasses._FIELD:  # type: ignore[attr-defined]  # noqa: SLF001 - and no ClassVar
+            yield name
 
 
 def _itself(value: object) -> object:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from types import FunctionType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
 
-from plugline.kinds import honest, is_a
+from plugline.kinds import attributes_of, honest, is_a
 from plugline.reloading.codes import words_in
 from plugline.reloading.registered import Registry
 
@@ -69,6 +69,7 @@ class Reach:
         self._copies: list[tuple[object, object]] = []
         self._modules: list[tuple[object, object]] = []  # and other attributes, which are no registries
         self._slots: dict[type, list[str]] = {}
+        self.attributes: dict[int, type] = {}  # of which class an instance has them, by the ``id`` of the dict
         self._marked: dict[int, object] | None = None
 
     def look(self, words: frozenset[str], names: dict[str, object]) -> None:
@@ -180,6 +181,7 @@ class Reach:
         attributes = attributes_of(value)
         if attributes is not None:
             self._pending.append(attributes)
+            self.attributes[id(attributes)] = kind
         slots = self._slots_of(kind)
         if slots:
             view = _Slots(value, slots)
@@ -213,6 +215,15 @@ class Reach:
             if is_a(value, (dict, list, set, deque))
         }
 
+    def is_of_others(self, value: object) -> bool:
+        """Whether a module which is not replaced has this as a variable, so that it was imported from there."""
+        return any(
+            one is value
+            for names, _ in self._modules
+            if is_a(names, dict) and "__spec__" in names
+            for one in names.values()
+        )
+
     @staticmethod
     def containers_in(values: Iterable[object]) -> set[int]:
         """Return the ``id`` of each container among values, in those, and in what instances hold."""
@@ -236,6 +247,12 @@ class Reach:
     def copies(self) -> list[object]:
         """Return the copies."""
         return [before for _, before in (*self._copies, *self._modules)]
+
+    def forget(self) -> None:
+        """Let go of the copies, which hold what is gone."""
+        self._copies.clear()
+        self._modules.clear()
+        self._marked = None
 
     def mark(self) -> None:
         """Remember how things are now: what changes from here on is not undone by :meth:`restore`."""
@@ -353,12 +370,3 @@ def _put_back(container: object, before: object) -> None:
                     type.__setattr__(container, name, value)
             for name in names.keys() - before.keys():  # type: ignore[attr-defined]
                 type.__delattr__(container, name)
-
-
-def attributes_of(value: object) -> dict[object, object] | None:
-    """Return the dict of an instance, without asking the code that its class may answer with."""
-    try:
-        attributes = object.__getattribute__(value, "__dict__")
-    except Exception:  # noqa: BLE001 - a property of that name may raise anything
-        return None
-    return attributes if type(attributes) is dict else None

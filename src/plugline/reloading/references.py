@@ -12,11 +12,10 @@ from sys import getrefcount
 from types import CellType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from weakref import KeyedRef, getweakrefs, ref
 
-from plugline.kinds import honest, is_a
+from plugline.kinds import attributes_of, honest, is_a
 from plugline.loading.traces import own_references
 from plugline.reloading.living import NO_CLASSES, reachable_functions
 from plugline.reloading.memory import assign_class, replace_words
-from plugline.reloading.reach import attributes_of
 
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 
@@ -100,9 +99,13 @@ def replace_everywhere(
     if not left:
         return []
     spared_ids = {id(one) for one in spared} | {id(news), id(left), id(wanted)}
-    for referrer in gc.get_referrers(*left):
-        if id(referrer) not in spared_ids and not _is_of_subclasses(referrer):
-            replace_in(referrer, wanted)
+    referrers = [one for one in gc.get_referrers(*left) if id(one) not in spared_ids and not _is_of_subclasses(one)]
+    tuples: list[object] = [one for one in referrers if type(one) is tuple]
+    if tuples and _held_elsewhere(tuples):  # older objects may have them as keys
+        young.end()
+    for referrer in referrers:
+        replace_in(referrer, wanted)
+    del tuples, referrers
     elsewhere = _held_elsewhere(left)
     if not elsewhere:
         return []

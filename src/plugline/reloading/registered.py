@@ -7,7 +7,7 @@ from operator import setitem
 from types import FunctionType, MethodType
 from weakref import ref
 
-from plugline.kinds import honest, is_a
+from plugline.kinds import attributes_of, honest, is_a
 from plugline.reloading.plan import Plan
 
 Registry = dict[object, object] | list[object] | deque[object] | set[object]
@@ -52,8 +52,10 @@ class Owners:
                 return self.owns(value(), depth - 1)
             case tuple() | list():
                 return len(value) <= _LONG and any(self.owns(one, depth - 1) for one in value)
+            case dict():
+                return len(value) <= _LONG and any(self.owns(one, depth - 1) for one in value.values())
             case _:
-                return id(kind) in self._classes
+                return id(kind) in self._classes or any(self.owns(one, 1) for _, one in _provided(value))
 
     def registered(self, value: object) -> bool:
         """Whether it was their load that put it where it is, and not somebody later, as far as that can be told."""
@@ -63,12 +65,27 @@ class Owners:
                 return id(value) in self._held or id(value) not in self._bound
             case tuple() | list():
                 return any(self.registered(one) for one in value if self.owns(one))
+            case dict():
+                return any(self.registered(one) for one in value.values() if self.owns(one))
             case MethodType():
                 return self.registered(value.__func__) if type(value.__func__) is FunctionType else False
             case ref():
                 return self.registered(value())
+            case partial():
+                return True
             case _:
-                return is_a(value, partial)
+                return any(self.registered(one) for _, one in _provided(value) if self.owns(one, 1))
+
+
+def _provided(value: object) -> list[tuple[object, object]]:
+    """Return the functions and classes that an object has as attributes, by name: what others make of what is given to them."""
+    attributes = attributes_of(value)
+    if not attributes or len(attributes) > _LONG:
+        return []
+    return [(name, one) for name, one in attributes.items() if is_a(one, _GIVEN)]
+
+
+_GIVEN = (FunctionType, MethodType, partial, type)
 
 
 def _contents(function: FunctionType) -> Iterable[object]:
@@ -83,11 +100,28 @@ class Settling:
     """What is to be done about one registry once the new version is in force."""
 
     def __init__(
-        self, registry: Registry, before: Registry, old: Owners, canonical: Callable[[object], object]
+        self,
+        registry: Registry,
+        before: Registry,
+        old: Owners,
+        canonical: Callable[[object], object],
+        *,
+        kind: type | None = None,
     ) -> None:
+        """Look at it; nothing is changed yet.
+
+        Args:
+            registry: It.
+            before: What was in it before the new version ran.
+            old: Tells what belongs to the version in force.
+            canonical: Tells what stands in the place of an object from now on.
+            kind: The class of which it is an instance's attributes, where it is that.
+        """
         self._registry = registry
+        self._kind = kind
         self._gone: list[object] = []
         self._moves: list[tuple[int, int]] = []
+        self._succeeded: list[tuple[object, tuple[object, ...], int]] = []
         match registry, before:
             case dict(), dict():
                 self._plan_dict(registry, before, old, canonical)
@@ -97,7 +131,7 @@ class Settling:
                 self._plan_list(registry, before, old)
 
     def __bool__(self) -> bool:
-        return bool(self._gone or self._moves)
+        return bool(self._gone or self._moves or self._succeeded)
 
     def _plan_dict(
         self,
@@ -107,10 +141,14 @@ class Settling:
         canonical: Callable[[object], object],
     ) -> None:
         again = {id(canonical(key)) for key in registry if key not in before}
+        # Where each registration makes a container of its own, such a one tells of one thing.
+        renewed = {type(value) for key, value in before.items() if registry.get(key, self) is not value}
         changed = any(registry.get(key) is not value for key, value in before.items()) or len(again) > 0
         for key, value in before.items():
             if registry.get(key, self) is not value or id(key) in again or not (old.owns(value) or old.owns(key)):
                 continue
+            if is_a(value, _STRUCTURES) and not (_is_row(value) or type(value) in renewed or old.owns(key)):
+                continue  # it is put in order by itself
             if old.registered(value) or old.registered(key) or (changed and not is_a(value, (FunctionType, type))):
                 self._gone.append(key)
 
@@ -118,9 +156,10 @@ class Settling:
         new = [describe(one) for one in registry if one not in before]
         for one in before:
             if one in registry and old.owns(one):
-                if describe(one) in new:
+                described = describe(one)
+                if described in new:
                     if not is_a(one, (FunctionType, type)):
-                        self._gone.append(one)
+                        self._succeeded.append((one, described, new.count(described)))
                 elif old.registered(one):
                     self._gone.append(one)
 
@@ -144,9 +183,17 @@ class Settling:
         registry = self._registry
         if is_a(registry, dict):
             for key in self._gone:
-                plan.add((registry.pop, key, None), (setitem, registry, key, registry[key]))
+                undo = (setitem, registry, key, registry[key])
+                if self._kind is None or (is_a(key, str) and hasattr(self._kind, key)):
+                    plan.add((registry.pop, key, None), undo)
+                else:
+                    # Whoever looks for an attribute expects it, be it empty.
+                    plan.add((setitem, registry, key, None), undo)
         elif is_a(registry, set):
-            plan.add((registry.difference_update, self._gone), (registry.update, self._gone))
+            # A row and its successor may have become one by now.
+            now = [describe(one) for one in registry]
+            gone = [*self._gone, *(one for one, described, count in self._succeeded if now.count(described) > count)]
+            plan.add((registry.difference_update, gone), (registry.update, gone))
         else:
             self._settle_list(registry, plan)
 
@@ -162,6 +209,15 @@ class Settling:
         else:
             plan.add((registry.clear,), (registry.extend, before))
             plan.add((registry.extend, after), (registry.clear,))
+
+
+_STRUCTURES = (list, dict, set, deque)
+
+
+def _is_row(value: object) -> bool:
+    """Whether a container tells of one thing, and is none that others are put into: it has texts or numbers in it too."""
+    inside: Iterable[object] = value.values() if is_a(value, dict) else value  # type: ignore[assignment]
+    return any(is_a(one, (str, int, float)) for one in inside)
 
 
 def describe(value: object) -> tuple[object, ...]:
@@ -181,7 +237,10 @@ def describe(value: object) -> tuple[object, ...]:
             return ("reference", describe(value()))
         case tuple() | list():
             return ("row", *(describe(one) for one in value[:_LONG]))
+        case dict():
+            return ("table", *((describe(key), describe(one)) for key, one in [*value.items()][:_LONG]))
         case str() | int() | float() | bytes() | None:
             return ("value", value)
         case _:
-            return ("instance", kind.__module__, kind.__qualname__)
+            given = ((name, describe(one)) for name, one in _provided(value))
+            return ("instance", kind.__module__, kind.__qualname__, *given)

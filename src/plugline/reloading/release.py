@@ -5,6 +5,7 @@ the collector comes, which is seldom, and each reload would have to take memory 
 much as a fifth of it. What the counts of references do not explain is left to the collector.
 """
 
+import builtins
 import gc
 from collections.abc import Iterable
 from sys import getrefcount
@@ -12,7 +13,8 @@ from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType
 from weakref import ref
 
 from plugline.kinds import is_a
-from plugline.loading.traces import own_references
+from plugline.loading.namespace import PrivateLoader
+from plugline.loading.traces import Trace, own_references
 from plugline.reloading.memory import clear_class
 
 _MOST = 2_000  # objects; to look through more costs more than what is left lying
@@ -40,13 +42,33 @@ def release_versions(
         names, living = retired.pop(0)
         released.append(_is_plain(names) or _is_alone(names, living))
         if released[-1]:
+            gone = _classes_left(names, living)
             names.clear()
+            while gone:  # or the classes that they derive from would know them until the collector comes
+                owner = gone.pop()
+                _release_class(owner)
+                del owner
     _left[0] += released.count(False)
     if _left[0] > _MOST_LEFT:
         # Setting objects aside, as each reload does, keeps Python from seeing that it is time to collect.
         _left[0] = 0
         gc.collect()
     return released
+
+
+def _classes_left(names: dict[str, object], living: dict[str, object]) -> list[type]:
+    """Return the classes that only an old version of a module has."""
+    module = names.get("__name__")
+    found = {
+        id(value): value
+        for name, value in names.items()
+        if name not in living and is_a(value, type) and vars(value).get("__module__") == module
+    }
+    return sorted(found.values(), key=_depth_of)
+
+
+def _depth_of(owner: type) -> int:
+    return len(owner.__mro__)
 
 
 def _release_class(owner: type) -> None:
@@ -107,7 +129,11 @@ def _referents(names: dict[str, object], living: dict[str, object]) -> dict[int,
 
 
 def _is_elsewhere(value: object, module: object) -> bool:
-    return is_a(value, ModuleType) or (is_a(value, type) and value.__module__ != module)
+    return (
+        is_a(value, (ModuleType, PrivateLoader, Trace))
+        or (is_a(value, type) and value.__module__ != module)
+        or value is vars(builtins)
+    )
 
 
 _FINISHED_BY_CODE = (GeneratorType, CoroutineType, AsyncGeneratorType)

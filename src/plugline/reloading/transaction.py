@@ -9,9 +9,9 @@ from typing import Protocol
 from plugline.blame import users_own_interrupt
 from plugline.errors import PluginRejected
 from plugline.findings import Finding
-from plugline.loading.effects import lists_of_handlers
+from plugline.loading.effects import lists_of_handlers, open_registries
 from plugline.loading.running import failure
-from plugline.loading.traces import fingerprint, succeed_effects
+from plugline.loading.traces import class_values, fingerprint, succeed_effects
 from plugline.reloading import lines
 from plugline.reloading.adoption import Adoption
 from plugline.reloading.codes import words_in
@@ -52,8 +52,13 @@ class Judge(Protocol):
 
 def _untouched(shadow: Shadow) -> list[str]:
     """Return the variables that are as they were when the new version had run."""
-    names = shadow.new
-    return [name for name, was in shadow.trace.state.items() if name in names and fingerprint(names[name]) == was]
+    names, module = shadow.new, shadow.trace.name
+    members = dict(class_values(names, module)) if shadow.trace.has_members else {}
+    return [
+        name
+        for name, was in shadow.trace.state.items()
+        if fingerprint(names[name] if name in names else members.get(name), module) == was
+    ]
 
 
 def all_grafts(parts: Sequence[Part]) -> bool:
@@ -112,6 +117,7 @@ class Transaction:
         finally:
             self._young.end()
         if isinstance(result, Done):
+            self._reach.forget()
             self._release(shadows)
         if not isinstance(result, Done) and self._handing_over:
             for part in self._parts:
@@ -138,8 +144,11 @@ class Transaction:
             for constant in part.code.co_consts:
                 if constant.__class__ is str and constant in part.names:  # what may be the name of something kept
                     self._reach.look_at(part.names[constant])
-        for container in lists_of_handlers([part.content for part in self._parts]):
+        contents = [content for part in self._parts for content in {part.content, part.trace.content}]
+        for container in lists_of_handlers(contents):
             self._reach.keep(container)
+        for container in open_registries(contents):
+            self._reach.look_at(container)
 
     def _try(self, trial: Trial) -> Done | tuple[Finding, ...]:
         with trial:
@@ -189,7 +198,9 @@ class Transaction:
             replace_in(holder, wanted)
         for shadow in trial.shadows:
             state = shadow.trace.state
-            state |= {name: fingerprint(value) for name, value in shadow.new.items() if name in state}
+            state |= {
+                name: fingerprint(value, shadow.trace.name) for name, value in shadow.new.items() if name in state
+            }
 
     def _failure(self, error: BaseException) -> Finding:
         """Return the finding for what was raised, at the part of the deepest line that is one's."""
@@ -222,9 +233,13 @@ class Transaction:
         untouched = [_untouched(shadow) for shadow in trial.shadows]
         adoption = Adoption(pairs, self._reach, self._young)
         adoption.commit(done)
-        for shadow, names in zip(trial.shadows, untouched, strict=True):
+        for (part, shadow), names in zip(pairs, untouched, strict=True):
             # What was put in the place of new objects is no change that somebody made.
-            shadow.trace.state |= {name: fingerprint(shadow.module.__dict__[name]) for name in names}
+            now, module = part.names, shadow.trace.name
+            members = dict(class_values(now, module)) if shadow.trace.has_members else {}
+            shadow.trace.state |= {
+                name: fingerprint(now[name] if name in now else members.get(name), module) for name in names
+            }
         for (part, shadow), before in zip(pairs, constructors, strict=True):
             complete_instances(part, shadow.module.__dict__, done, before)
         for shadow in reversed(trial.done):
