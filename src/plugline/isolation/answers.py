@@ -44,6 +44,8 @@ class Loaded(msgspec.Struct, tag="loaded", array_like=True, frozen=True, forbid_
     interface: _Count
     is_class: bool
     functions: Annotated[list[_Short], Meta(max_length=1_000)]
+    opens: bool = False
+    closes: bool = False
 
 
 class Declined(msgspec.Struct, tag="declined", array_like=True, frozen=True, forbid_unknown_fields=True):

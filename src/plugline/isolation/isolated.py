@@ -11,7 +11,8 @@ States::
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from typing import cast
+from contextlib import suppress
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 from plugline.contract.interface import Interface
 from plugline.errors import (
@@ -30,13 +31,33 @@ from plugline.isolation.answers import Answer, Declined, Done, Failed, Loaded, M
 from plugline.isolation.channel import Patience
 from plugline.isolation.deaths import Death, History
 from plugline.isolation.levels import Confinement
-from plugline.isolation.life import Died, Life, Starter
+from plugline.isolation.life import GRACE_SECONDS, Died, Life, Starter
 from plugline.isolation.process import from_main_thread
 from plugline.isolation.talk import Talk
 from plugline.worker.loaded import Sent
 from plugline.worker.packing import Unsendable
 
 _START_SECONDS = 30.0  # until no plugin code has run: whatever is slow there is the machine
+
+
+_CLOSING_SECONDS = 5.0  # for on_unload()
+
+Reason: TypeAlias = Literal["load", "reload", "restore"]
+
+
+class _Before(NamedTuple):
+    """What a plugin in a worker goes back to where its next version cannot take its place."""
+
+    sent: Sent
+    life: Life | None
+    history: History
+    made: set[int]
+    functions: tuple[str, ...]
+    interface: Interface | None
+    is_class: bool
+    generation: int
+    opens: bool
+    closes: bool
 
 
 class Unloadable(Exception):
@@ -94,6 +115,8 @@ class IsolatedPlugin:
         self.interface: Interface | None = None
         self.is_class = False
         self.functions: tuple[str, ...] = ()
+        self.generation = 1
+        self._opens = self._closes = False
 
     @property
     def path(self) -> str:
@@ -114,14 +137,14 @@ class IsolatedPlugin:
             Unloadable: It cannot be, or declines.
         """
         with self.lock:
-            try:
-                self.living()
-            except (WorkerFailed, PluginQuarantined) as error:
-                finding = Finding("P363", str(error).partition("\n")[0], Place(self._sent.shown), _hint_of(error))
-                raise Unloadable((finding,)) from None
+            self._load("load")
 
-    def living(self) -> Life:
+    def living(self, reason: Reason | None = "load") -> Life:
         """Return a worker that runs, a new one if need be. The caller holds :attr:`lock`.
+
+        Args:
+            reason: What the plugin is told when it may open what it owns (:class:`plugline.loading.moments.LoadContext`);
+                ``None`` where that is to come later.
 
         Raises:
             PluginQuarantined: There have been too many.
@@ -141,7 +164,7 @@ class IsolatedPlugin:
             raise WorkerFailed(self.name, f"could not be started: {error.strerror or error}") from None
         self._owner = os.getpid()
         try:
-            life.send_start(self._start(), Patience(_START_SECONDS, "to start"))
+            life.send_start(self._start(reason), Patience(_START_SECONDS, "to start"))
             answer = life.receive(0, Patience(self.confinement.timeout_seconds, "to load the plugin"))
             life.done()
         except Died as died:
@@ -155,7 +178,7 @@ class IsolatedPlugin:
         self._life = life
         return life
 
-    def _start(self) -> dict[str, object]:
+    def _start(self, reason: Reason | None) -> dict[str, object]:
         import logging  # noqa: PLC0415 - where there are workers it is loaded by now
 
         return {
@@ -167,6 +190,7 @@ class IsolatedPlugin:
             "log_level": logging.getLogger(self._logger).getEffectiveLevel(),
             "from_main_thread": from_main_thread(),
             "plugin": self._sent.to_data(),
+            "open": None if reason is None else [self.generation, reason],
         }
 
     def _take(self, life: Life, answer: Answer) -> None:
@@ -176,15 +200,16 @@ class IsolatedPlugin:
                     raise self.died(life.kill(Death("named an interface that there is not")))
                 self.interface = self._interfaces[answer.interface]
                 self.is_class = answer.is_class
+                self._opens, self._closes = answer.opens, answer.closes
                 # By the other names Python itself calls, and a proxy keeps what it is: a worker may say anything.
                 self.functions = tuple(
                     name for name in answer.functions if name == "__call__" or (name.isidentifier() and name[0] != "_")
                 )
             case Declined():
-                life.end()
+                life.end(GRACE_SECONDS)
                 raise Unloadable(declined=answer.reason)
             case Failed():
-                life.end()
+                life.end(GRACE_SECONDS)
                 raise Unloadable(tuple(_finding(*fields) for fields in answer.findings))
             case _:
                 raise self.died(life.misbehaved(answer).death)
@@ -203,28 +228,83 @@ class IsolatedPlugin:
         with self.lock:
             if sent == self._sent and not self.history.quarantined:
                 return False
-            before = (
-                self._sent,
-                self._life,
-                self.history,
-                set(self._made),
-                self.functions,
-                self.interface,
-                self.is_class,
-            )
+            before = self._remembered()
+            closed = False
             self._sent, self._life, self.history = sent, None, History()
+            self.generation += 1
             try:
-                self.load()
+                self._load(None)
+                if self._opens or before.closes:
+                    closed = self._end(before.life, closes=before.closes)
+                    self._open("reload")
                 self._make_again()
             except BaseException:
                 new = cast("Life | None", self._life)
-                self._sent, self._life, self.history, self._made, self.functions, self.interface, self.is_class = before
+                self._recall(before)
                 if new is not None:
                     new.kill()
+                if closed:
+                    self._life = None
+                    self._made = set()
+                    with suppress(PluginError, Unloadable):
+                        self.living("restore")
                 raise
-            if before[1] is not None and self._owner == os.getpid():
-                before[1].end()
+            if not closed:
+                self._end(before.life, closes=before.closes)
         return True
+
+    def _load(self, reason: Reason | None) -> None:
+        try:
+            self.living(reason)
+        except (WorkerFailed, PluginQuarantined) as error:
+            finding = Finding("P363", str(error).partition("\n")[0], Place(self._sent.shown), _hint_of(error))
+            raise Unloadable((finding,)) from None
+
+    def _open(self, reason: Reason) -> None:
+        """Let a plugin that was loaded open what it owns, now that nobody else has that."""
+        if not self._opens:
+            return
+        life = self.living(None)
+        watch = Patience(self.confinement.timeout_seconds, "in on_load()")
+        try:
+            answer = self._ask(life, ["open", 0, self.generation, reason], watch)
+        except WorkerFailed as error:
+            finding = Finding("P363", str(error).partition("\n")[0], Place(self._sent.shown), _hint_of(error))
+            raise Unloadable((finding,)) from None
+        match answer:
+            case Done():
+                pass
+            case Failed():
+                raise Unloadable(tuple(_finding(*fields) for fields in answer.findings))
+            case _:
+                raise self.died(life.misbehaved(answer).death)
+
+    def _end(self, life: Life | None, *, closes: bool) -> bool:
+        """Let a worker end by itself, if it is this process's. Returns whether there was one."""
+        if life is None or self._owner != os.getpid():
+            return False
+        # Who has something to close may take longer, and whoever hangs is not waited for much longer either.
+        life.end(min(_CLOSING_SECONDS, self.confinement.timeout_seconds) if closes else GRACE_SECONDS)
+        return True
+
+    def _remembered(self) -> "_Before":
+        return _Before(
+            self._sent,
+            self._life,
+            self.history,
+            set(self._made),
+            self.functions,
+            self.interface,
+            self.is_class,
+            self.generation,
+            self._opens,
+            self._closes,
+        )
+
+    def _recall(self, before: "_Before") -> None:
+        self._sent, self._life, self.history, self._made = before.sent, before.life, before.history, before.made
+        self.functions, self.interface, self.is_class = before.functions, before.interface, before.is_class
+        self.generation, self._opens, self._closes = before.generation, before.opens, before.closes
 
     def _make_again(self) -> None:
         try:
@@ -265,8 +345,7 @@ class IsolatedPlugin:
         """End the worker. May be called again; a later call starts another one."""
         with self.lock:
             life, self._life = self._life, None
-            if life is not None and self._owner == os.getpid():
-                life.end()
+            self._end(life, closes=self._closes)
 
     def kill(self) -> None:
         """End the worker without asking it, for a host that was dropped."""

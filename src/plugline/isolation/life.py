@@ -15,7 +15,7 @@ from plugline.worker.packing import Malformed
 
 Starter = Callable[[Pipes], Process]
 
-_GRACE_SECONDS = 0.5  # for a worker that is told to end, to run what is registered for that
+GRACE_SECONDS = 0.5  # for a worker that is told to end, to run what is registered for that
 
 
 class Died(Exception):
@@ -167,13 +167,13 @@ class Life:
         self._pipes.close()
         return death or death_by_status(status, answered=self.answered)
 
-    def end(self) -> None:
-        """Let it end by itself, and see that it does."""
+    def end(self, seconds: float) -> None:
+        """Let it end by itself, and see that it does, after so long at the latest."""
         if not self.alive:
             return
         try:
             self._channel.send(encode(["end", 0]))
-            patience = Patience(_GRACE_SECONDS, "ending")
+            patience = Patience(seconds, "ending")
             while True:  # whoever goes on answering is waited for no longer than who says nothing
                 self._channel.receive(patience)
                 patience.check(monotonic_seconds(), 0)

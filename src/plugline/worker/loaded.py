@@ -2,7 +2,7 @@
 
 import os
 import sys
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
 from plugline.blame import users_own_interrupt
 from plugline.discovery.compiling import compile_source
@@ -12,7 +12,7 @@ from plugline.findings import Finding, Place
 from plugline.loading.modules import Undo
 from plugline.loading.namespace import Namespace, reserve, share
 from plugline.loading.running import failure, run_module
-from plugline.typed import CodeType, Mapping
+from plugline.typed import CodeType, Iterable, Mapping
 from plugline.values import Value
 
 
@@ -126,15 +126,35 @@ class Bound(Value):
         value: The module, an object in it, or a class.
         interface: Which of the interfaces it provides, as a number.
         members: What the interface asks for and is no function, by name.
+        names: The variables of its module; empty where something else stands in its place.
     """
 
-    __slots__ = ("interface", "members", "value")
+    __slots__ = ("interface", "members", "names", "value")
     value: object
     interface: int
     members: tuple[str, ...]
+    names: Mapping[str, object]
 
-    def __init__(self, value: object, interface: int, members: tuple[str, ...]) -> None:
-        self._set(value=value, interface=interface, members=members)
+    def __init__(
+        self,
+        value: object,
+        interface: int,
+        members: tuple[str, ...],
+        names: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
+        self._set(value=value, interface=interface, members=members, names=names)
+
+    @property
+    def opens(self) -> bool:
+        """Whether it is to be told when it may open what it owns."""
+        return "on_load" in self.names
+
+    @property
+    def closes(self) -> bool:
+        """Whether it, or an instance of it, is to be told when it has to close that."""
+        if "on_unload" in self.names or not isinstance(self.value, type):
+            return "on_unload" in self.names
+        return any("on_unload" in _names_of_class(one) for one in _bases_of_class(self.value))
 
 
 class Declines(Value):
@@ -148,6 +168,10 @@ class Declines(Value):
 
 
 Outcome = Bound | Declines | tuple[Finding, ...]
+
+# Past what a metaclass has to say of it.
+_names_of_class = type.__dict__["__dict__"].__get__
+_bases_of_class = type.__dict__["__mro__"].__get__
 
 _keep: list[object] = []  # the provider, which the namespace holds weakly
 
@@ -179,7 +203,10 @@ def load_sent(sent: Sent) -> Outcome:
     if isinstance(module, tuple):
         return module
     try:
-        return _bind(sent, module, place)
+        found = _bind(sent, module, place)
+        if not isinstance(found, Bound) or type(module) is not ModuleType:
+            return found
+        return Bound(found.value, found.interface, found.members, module.__dict__)
     except BaseException as error:
         undo()
         if users_own_interrupt(error):
@@ -217,3 +244,30 @@ def _plain_functions(sent: Sent, module: object) -> Bound | None:
             if code.co_argcount != required or code.co_kwonlyargcount or code.co_flags & 0x0C:
                 return None
     return Bound(module, 0, ())
+
+
+def open_sent(sent: Sent, bound: Bound, generation: int, reason: str) -> Finding | None:
+    """Let a plugin open what it owns; returns what it raises instead. See :class:`plugline.loading.moments.LoadContext`."""
+    if not bound.opens:
+        return None
+    from plugline.loading.moments import LoadContext, begin  # noqa: PLC0415 - few plugins own anything
+
+    try:
+        begin(bound.names, LoadContext(sent.name, generation, reason))
+    except BaseException as error:
+        if users_own_interrupt(error):
+            raise
+        return failure(error, sent.path, sent.shown, "in on_load()")
+    return None
+
+
+def close_sent(sent: Sent, bound: Bound, instances: Iterable[object]) -> None:
+    """Let a plugin, and instances of it, close what they own; what that raises is told to the log."""
+    if not bound.closes:
+        return
+    from plugline.loading.moments import call_with, end_quietly  # noqa: PLC0415 - few plugins own anything
+
+    for one in instances:
+        if type(one) is bound.value:
+            end_quietly({"on_unload": lambda one=one: call_with(getattr(one, "on_unload", None))}, sent.name)
+    end_quietly(bound.names, sent.name)

@@ -60,39 +60,28 @@ def serve(requests: int, answers: int, page: int, lifeline: int, start: dict) ->
 
 
 def _load_and_serve(requests: int, answers: int, record: memoryview, start: dict) -> None:  # type: ignore[type-arg]  # see above
-    from plugline.worker.loaded import Bound, Declines, Sent, load_sent  # noqa: PLC0415 - after the sandbox
-    from plugline.worker.serving import Server, end_quietly, sayable  # noqa: PLC0415 - likewise
+    from plugline.worker.loaded import Bound, Declines, Sent, load_sent, open_sent  # noqa: PLC0415 - after the sandbox
+    from plugline.worker.serving import Server, end_quietly, finding_to_data, sayable  # noqa: PLC0415 - likewise
     from plugline.worker.talk import after_import  # noqa: PLC0415 - loaded by now
 
     sent = Sent(**start["plugin"])
     after_import("linecache", sent.show_in)
     outcome = load_sent(sent)
+    if isinstance(outcome, Bound) and start["open"] is not None:
+        failed = open_sent(sent, outcome, *start["open"])
+        outcome = outcome if failed is None else (failed,)
     if not isinstance(outcome, Bound):
         if isinstance(outcome, Declines):
             message: list[object] = ["declined", 0, sayable(outcome.reason)]
         else:
-            message = ["failed", 0, [_finding(finding) for finding in outcome]]
+            message = ["failed", 0, [finding_to_data(finding) for finding in outcome]]
         write_frame(answers, pack(message))
     else:
         names = _functions_of(outcome.value)
-        write_frame(answers, pack(["loaded", 0, outcome.interface, isinstance(outcome.value, type), names]))
+        moments = [outcome.opens, outcome.closes]
+        write_frame(answers, pack(["loaded", 0, outcome.interface, isinstance(outcome.value, type), names, *moments]))
         Server(requests, answers, record, sent, outcome).run()
     end_quietly()
-
-
-def _finding(finding: object) -> list[object]:
-    from plugline.worker.serving import sayable  # noqa: PLC0415 - loaded by now
-
-    place = finding.place  # type: ignore[attr-defined]
-    texts = (finding.hint, finding.source_line)  # type: ignore[attr-defined]
-    return [
-        finding.code,  # type: ignore[attr-defined]
-        sayable(finding.message),  # type: ignore[attr-defined]
-        sayable(place.path),
-        place.line,
-        place.column,
-        *(None if text is None else sayable(text) for text in texts),
-    ]
 
 
 def _functions_of(value: object) -> list[str]:

@@ -5,10 +5,11 @@ import sys
 from time import perf_counter
 
 from plugline.blame import describe_error, traceback_text
+from plugline.findings import Finding
 from plugline.loading import running
 from plugline.typed import TYPE_CHECKING, Callable, Iterator, Mapping
 from plugline.worker.frames import MOST_UNANSWERED, answer_cap, read_frame, write_frame
-from plugline.worker.loaded import Bound, Sent
+from plugline.worker.loaded import Bound, Sent, close_sent, open_sent
 from plugline.worker.packing import Unsendable, pack, unpack
 from plugline.worker.talk import flush_streams
 
@@ -34,6 +35,7 @@ class Server:
         self._sent = sent
         self._bound = bound
         self._instances: dict[int, object] = {}
+        self._plain: dict[int, object] = {}  # those without settings, which are told when they are to end
         self._cap = 0
 
     def run(self) -> None:
@@ -49,8 +51,15 @@ class Server:
                 self._get(sequence, *rest)
             elif tag == "make":
                 self._make(sequence, *rest)
+            elif tag == "open":
+                self._open(sequence, *rest)
             else:
+                close_sent(self._sent, self._bound, self._plain.values())
                 break
+
+    def _open(self, sequence: int, generation: int, reason: str) -> None:
+        failed = open_sent(self._sent, self._bound, generation, reason)
+        self._send(["done", sequence, None] if failed is None else ["failed", sequence, [finding_to_data(failed)]])
 
     def _decode(self, frame: "bytes | bytearray") -> list:  # type: ignore[type-arg]  # as the wire's page has it
         if len(frame) <= _SMALL_BYTES and "msgspec" not in sys.modules:
@@ -91,8 +100,11 @@ class Server:
     def _make(self, sequence: int, number: int, settings: Mapping[str, object], gone: list[int]) -> None:
         for one in gone:
             self._instances.pop(one, None)
+            self._plain.pop(one, None)
         try:
             self._instances[number], problems = self._instance(settings)
+            if not settings and not problems:
+                self._plain[number] = self._instances[number]
         except BaseException as error:  # noqa: BLE001 - foreign code: a class's own construction
             self._raise(sequence, error)
             return
@@ -288,6 +300,20 @@ def _let_go(error: BaseException) -> None:
 def sayable(text: str, most: int = 10_000) -> str:
     """Return a plugin's text as one that can be sent and told: no longer than that, and without halves of characters."""
     return str.__str__(text)[:most].encode("utf-8", "backslashreplace").decode()[:most]
+
+
+def finding_to_data(finding: Finding) -> list[object]:
+    """Return a finding for the wire."""
+    place = finding.place
+    texts = (finding.hint, finding.source_line)
+    return [
+        finding.code,
+        sayable(finding.message),
+        sayable(place.path),
+        place.line,
+        place.column,
+        *(None if text is None else sayable(text) for text in texts),
+    ]
 
 
 def _problem(problem: "Problem") -> list[object]:

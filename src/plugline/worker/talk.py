@@ -36,7 +36,7 @@ def flush_streams() -> None:
         # A plugin's own stream, or None; nothing may keep an answer from leaving.
         try:  # noqa: SIM105 - contextlib costs half a bare start
             getattr(sys, name).flush()
-        except Exception:  # noqa: BLE001, S110 - see above
+        except BaseException:  # noqa: BLE001, S110 - see above
             pass
 
 
