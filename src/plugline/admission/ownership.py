@@ -29,7 +29,7 @@ class Component(Value):
         group: The number of its group.
         mode: Its ``st_mode``.
         kept: Whether it is in a sticky folder that others may write to, so that only its owner can replace it.
-        shared: Whether the group that may write to it has anybody in it besides its owner.
+        shared: Whether the group that may write to it has anybody in it besides its owner; true where all may write.
     """
 
     __slots__ = ("group", "kept", "mode", "owner", "path", "shared")
@@ -209,7 +209,9 @@ def _with(path: str, above: tuple[Component, ...], status: os.stat_result) -> tu
     mode = status.st_mode
     parent = os.path.dirname(path)
     kept = any(one.path == parent and _is_open_and_sticky(one.mode) for one in above)
-    shared = bool(mode & stat.S_IWGRP) and _has_others(status.st_gid, status.st_uid)
+    # Who is in the group of /tmp, or of a link, makes no difference, and takes a millisecond to find out.
+    open_to_all = bool(mode & stat.S_IWOTH)
+    shared = bool(mode & stat.S_IWGRP) and (open_to_all or _has_others(status.st_gid, status.st_uid))
     return (*above, Component(path, status.st_uid, status.st_gid, mode, kept=kept, shared=shared))
 
 
