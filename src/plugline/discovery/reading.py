@@ -30,40 +30,75 @@ class Reading:
         self.code = code
 
 
-def read_compiled(candidate: FileCandidate, source: SourceFile, digest: bytes, warned: list[object]) -> Reading:
+class Compiled:
+    """What the compiler makes of one file.
+
+    Attributes:
+        code: ``None`` where there is none.
+        refused: What the compiler says instead.
+        findings: What is told where the compiler would not survive the file.
+        is_quiet: Whether it gave no warnings.
+    """
+
+    __slots__ = ("code", "findings", "is_quiet", "refused")
+
+    def __init__(
+        self,
+        code: CodeType | None = None,
+        refused: SyntaxError | None = None,
+        findings: tuple[Finding, ...] = (),
+        *,
+        is_quiet: bool = True,
+    ) -> None:
+        self.code, self.refused, self.findings, self.is_quiet = code, refused, findings, is_quiet
+
+
+def compile_file(candidate: FileCandidate, source: SourceFile, warned: list[object]) -> Compiled:
+    """Compile a file, if it is text.
+
+    Args:
+        candidate: Where the file is.
+        source: Its bytes.
+        warned: Where warnings go meanwhile: what :class:`warnings.catch_warnings` records.
+    """
+    if not _is_plain_text(source):
+        return Compiled()
+    if crashes_compiler(source.content):
+        from plugline.discovery.source import too_deep  # noqa: PLC0415 - as in _read_tree
+
+        return Compiled(findings=(too_deep(source.path),))
+    before = len(warned)
+    try:
+        code = compile(source.content, real_path(candidate.tree, candidate.entry), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        return Compiled(refused=error)
+    except (ValueError, RecursionError, MemoryError):
+        return Compiled()  # the syntax tree tells what it is; where that can be had, the fault shows when it is loaded
+    return Compiled(code, is_quiet=len(warned) == before)
+
+
+def read_compiled(candidate: FileCandidate, source: SourceFile, digest: bytes, compiled: Compiled) -> Reading:
     """Read a file by its code where that is plain, by its syntax tree where it is not.
 
     Args:
         candidate: Where the file is.
         source: Its bytes.
         digest: The digest of them.
-        warned: Where warnings go meanwhile: what :class:`warnings.catch_warnings` records.
+        compiled: What they were compiled to.
     """
-    before = len(warned)
-    if not _is_plain_text(source):
-        return Reading(_read_tree(candidate, source), NOTHING, None)
-    if crashes_compiler(source.content):
-        from plugline.discovery.source import too_deep  # noqa: PLC0415 - as in _read_tree
-
-        return Reading(Read(None, (too_deep(source.path),)), NOTHING, None)
-    refused: SyntaxError | None = None
-    code: CodeType | None = None
-    try:
-        code = compile(source.content, real_path(candidate.tree, candidate.entry), "exec", dont_inherit=True)
-    except SyntaxError as error:
-        refused = error
-    except (ValueError, RecursionError, MemoryError):
-        pass  # the syntax tree tells what it is; where that can be had, the fault shows when it is loaded
+    code = compiled.code
+    if compiled.findings:
+        return Reading(Read(None, compiled.findings), NOTHING, None)
     if code is not None:
         outline = outline_of(code)
         read = _by_outline(candidate, source, digest, outline)
-        return Reading(read or _read_tree(candidate, source), outline, code if len(warned) == before else None)
+        return Reading(read or _read_tree(candidate, source), outline, code if compiled.is_quiet else None)
     read = _read_tree(candidate, source)
-    if refused is not None and not read.findings:
+    if compiled.refused is not None and not read.findings:
         from plugline.discovery.source import syntax_finding  # noqa: PLC0415 - as in _read_tree
 
         # What only the compiler sees: a return outside a function, two parameters of one name.
-        read = Read(read.spec, (syntax_finding(refused, source.path),))
+        read = Read(read.spec, (syntax_finding(compiled.refused, source.path),))
     return Reading(read, NOTHING, None)
 
 
@@ -171,4 +206,5 @@ def read_and_forget(candidate: FileCandidate, source: SourceFile | Finding) -> R
     import warnings  # noqa: PLC0415
 
     with warnings.catch_warnings(record=True) as warned:
-        return read_compiled(candidate, source, digest_of(source.content), warned).read  # type: ignore[arg-type]
+        compiled = compile_file(candidate, source, warned)  # type: ignore[arg-type]
+        return read_compiled(candidate, source, digest_of(source.content), compiled).read
