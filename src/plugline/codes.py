@@ -295,7 +295,7 @@ CODES = {
     "C104": Code(
         "a value is not allowed",
         "It has the right type, but is not one of the values that are possible, or the plugin refused it.",
-        "Write one of the values that are expected; plugline info NAME names those of a plugin's settings.",
+        "Write one of the values that the message expects. plugline info NAME tells a plugin's settings.",
     ),
     "C105": Code(
         "text is not valid TOML",

@@ -23,6 +23,7 @@ from plugline.findings import Finding, Place
 from plugline.host.host import Host
 from plugline.host.plugin import Plugin
 from plugline.logged import log_warning
+from plugline.names import shell_word
 from plugline.pipeline.catalogue import API_VERSION, INTERFACES, Kind
 from plugline.pipeline.plan import Plan, PluginUse, StepPlan
 from plugline.records import Engine, Format, Processor, TableProcessor
@@ -171,13 +172,17 @@ def _findings_of(
 ) -> tuple[Finding, ...]:
     if isinstance(error, SettingsRefused):
         base = (use.path[0], "options") if use.kind != "processor" else (*use.path[:-1], "with")
+        more = f"plugline info {shell_word(use.name)} tells its settings"
         return tuple(
-            Finding(finding.code, finding.message, plan.config.place((*base, *path)), finding.hint)
+            Finding(finding.code, finding.message, plan.config.place((*base, *path)), finding.hint or more)
             for finding, path in zip(error.findings, error.paths, strict=True)
         )
     if isinstance(error, PluginDeclined):
-        message = f"the {use.kind} {use.name!r} does not apply here: {error.reason}"
-        return (Finding("C108", message, plan.config.place(use.path)),)
+        # What our own reasons say is to be done is a hint: "it needs the package 'x': pip install x".
+        reason, install, package = error.reason.partition(": pip install ")
+        hint = f"pip install {package}" if install else None
+        message = f"the {use.kind} {use.name!r} does not apply here: {reason}"
+        return (Finding("C108", message, plan.config.place(use.path), hint),)
     if not isinstance(error, UnknownPlugin):
         return error.findings
     # Found when the plan was made, and gone since.

@@ -1,11 +1,13 @@
 """Change the types of fields."""
 
+import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, tzinfo
 from decimal import Decimal
 from json import loads
+from math import isinf
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -48,9 +50,18 @@ class Cast:
             except (ValueError, OSError, LookupError) as error:
                 raise ValueError(f"zone {self.zone!r}: expected the name of a time zone, such as 'UTC'") from error
         self._null = frozenset(self.null)
+        for name, form in self.formats.items():
+            _check_format(name, form)
         self._converters = [
-            (name, _EXPECTED[kind], _converter(kind, self.formats.get(name), zone)) for name, kind in self.types.items()
+            (name, self._expected(name, kind), _converter(kind, self.formats.get(name), zone))
+            for name, kind in self.types.items()
         ]
+
+    def _expected(self, name: str, kind: str) -> str:
+        form = self.formats.get(name)
+        return (
+            _EXPECTED[kind] if form is None else f"a {_EXPECTED[kind].split(' such as ')[0][2:]} as {form!r} writes it"
+        )
 
     def transform(self, record: Record) -> Record:
         """Return the record with its new types."""
@@ -69,14 +80,29 @@ class Cast:
                 continue
             try:
                 record[name] = convert(value)
-            except (ValueError, TypeError, ArithmeticError):
+            except (ValueError, TypeError, ArithmeticError) as error:
                 shown = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
-                raise ValueError(f"{name!r} holds {shown}: expected {expected}") from None
+                wanted = str(error) if isinstance(error, _NoSuchTimeError) else f"expected {expected}"
+                raise ValueError(f"{name!r} holds {shown}: {wanted}") from None
         return record
 
     def describe(self) -> str:
         """Return the type of each field."""
         return "cast: " + ", ".join(f"{name} to {kind}" for name, kind in self.types.items())
+
+
+class _NoSuchTimeError(ValueError):
+    """The clocks of a zone were put forward over a time."""
+
+
+def _check_format(name: str, form: str) -> None:
+    """Refuse what ``strptime`` does not know."""
+    try:
+        datetime.strptime("", form)  # noqa: DTZ007 - nothing is read
+    except (ValueError, re.error) as error:
+        # Any other message says that nothing is not a date. A directive that comes twice is told by the expression made of it.
+        if isinstance(error, re.error) or "directive" in str(error) or "stray" in str(error):
+            raise ValueError(f"formats: {form!r} of {name!r} is no format of dates: {error}") from None
 
 
 def _converter(kind: str, form: str | None, zone: tzinfo | None) -> Callable[[object], object]:
@@ -123,9 +149,10 @@ def _integer(value: object) -> int:
 
 def _float(value: object) -> float:
     if isinstance(value, str):
-        if "_" in value:
+        number = float(value)
+        if "_" in value or (isinf(number) and "inf" not in value.lower()):
             raise ValueError
-        return float(value)
+        return number
     if isinstance(value, int) and int(float(value)) != value:
         raise ValueError
     if isinstance(value, int | float | Decimal):
@@ -190,7 +217,15 @@ def _datetime(value: object) -> datetime:
 
 
 def _zoned(value: datetime, zone: tzinfo | None) -> datetime:
-    return value.replace(tzinfo=zone) if zone is not None and value.tzinfo is None else value
+    """Give a date with a time its zone; of two equal hours it is the first."""
+    if zone is None or value.tzinfo is not None:
+        return value
+    made = value.replace(tzinfo=zone, fold=0)
+    before, after = made.utcoffset(), made.replace(fold=1).utcoffset()
+    # Where the two differ the clocks are changed (PEP 495), and are put forward if the later is the greater.
+    if before is not None and after is not None and before < after:
+        raise _NoSuchTimeError(f"the clocks of {zone} leave it out")
+    return made
 
 
 def _bytes(value: object) -> bytes:

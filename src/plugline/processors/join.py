@@ -51,7 +51,7 @@ class Join:
         """Read the file.
 
         Raises:
-            OSError, ValueError: It cannot be read, or is not what the other settings say.
+            ValueError: It cannot be read, or is not what the other settings say.
         """
         pairs = (
             self.on
@@ -64,8 +64,11 @@ class Join:
         self._columns = tuple(pairs.values())
         self._lines: dict[_Key, list[Record]] = {}
         self._taken: tuple[str, ...] = tuple(self.prefix + name for name in self.fields or ())
-        for number, line in enumerate(_lines_of(self.path, self.types), 1):
-            self._add(number, line)
+        try:
+            for number, line in enumerate(_lines_of(self.path, self.types), 1):
+                self._add(number, line)
+        except OSError as error:
+            raise ValueError(f"path {str(self.path)!r}: cannot be read: {error.strerror or error}") from None
         self._kinds = [{type(key[at]) for key in self._lines} for at in range(len(self._columns))]
 
     def _add(self, number: int, line: Record) -> None:

@@ -53,7 +53,7 @@ def data(capsys: pytest.CaptureFixture[str], *words: str, code: int) -> dict[str
 
 def test_tests_pass_without_input_and_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(folder, '[[tests]]\ninput = { name = "a" }\noutput = { name = "A" }\n')
-    assert run(capsys, code=0) == "1 tests and 2 examples of 1 plugins: 2 passed\n"
+    assert run(capsys, code=0) == "1 test and 2 examples of 1 plugin: 2 passed\n"
     assert {path.name for path in folder.iterdir()} == {"pipeline.toml", "plugins"}
 
 
@@ -73,7 +73,7 @@ def test_a_difference_is_told_field_by_field(folder: Path, capsys: pytest.Captur
         "    - more  true",
         "  record 2 of the output was not expected (- expected, + came):",
         '    + name  "B"',
-        "1 tests and 2 examples of 1 plugins: 1 passed, 1 failed",
+        "1 test and 2 examples of 1 plugin: 1 passed, 1 failed",
     ]
 
 
@@ -129,7 +129,7 @@ def test_a_failing_example_is_told_with_its_line(folder: Path, capsys: pytest.Ca
         '  >>> transform({"name": "a"})',
         "  - {'name': 'B'}",
         "  + {'name': 'A'}",
-        "0 tests and 2 examples of 1 plugins: 0 passed, 1 failed",
+        "0 tests and 2 examples of 1 plugin: 0 passed, 1 failed",
     ]
 
 
@@ -200,4 +200,4 @@ def test_a_warning_keeps_no_test_from_being_run(folder: Path, capsys: pytest.Cap
     (folder / "plugins").mkdir()
     (folder / "plugins/upper.py").write_text(UPPER, encoding="utf-8")
     (folder / "plugline.toml").write_text('disabled = ["gone"]\n', encoding="utf-8")
-    assert run(capsys, code=0) == "0 tests and 2 examples of 1 plugins: 1 passed\n"
+    assert run(capsys, code=0) == "0 tests and 2 examples of 1 plugin: 1 passed\n"

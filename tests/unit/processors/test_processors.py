@@ -187,6 +187,33 @@ def test_cast_takes_other_texts_for_no_value() -> None:
     assert Cast(types={"x": "int"}, null=["NA", "-"]).transform({"x": "NA"}) == {"x": None}
 
 
+def test_what_a_format_expects_is_told() -> None:
+    with pytest.raises(ValueError, match=r"'at' holds '2024-05-31': expected a date as '%d\.%m\.%Y' writes it"):
+        Cast(types={"at": "date"}, formats={"at": "%d.%m.%Y"}).transform({"at": "2024-05-31"})
+
+
+@pytest.mark.parametrize("form", ["%Q", "%d %d", "100%"])
+def test_a_format_that_nobody_knows_is_refused_before_the_first_record(form: str) -> None:
+    with pytest.raises(ValueError, match="of 'at' is no format of dates"):
+        Cast(types={"at": "date"}, formats={"at": form})
+
+
+def test_a_time_that_the_clocks_leave_out_is_no_time() -> None:
+    cast = Cast(types={"at": "datetime"}, zone="Europe/Berlin")
+    with pytest.raises(ValueError, match="'at' holds '2024-03-31T02:30': the clocks of Europe/Berlin leave it out"):
+        cast.transform({"at": "2024-03-31T02:30"})
+    twice = cast.transform({"at": "2024-10-27T02:30"})["at"]
+    assert isinstance(twice, datetime)
+    assert twice.isoformat() == "2024-10-27T02:30:00+02:00"
+
+
+def test_a_number_beyond_all_floats_is_not_made_infinite() -> None:
+    cast = Cast(types={"x": "float"})
+    with pytest.raises(ValueError, match="expected a number that a float can hold"):
+        cast.transform({"x": "1e999"})
+    assert cast.transform({"x": "-inf"}) == {"x": float("-inf")}
+
+
 # ----------------------------------------------------------------------------- filter
 
 _PEOPLE: list[Record] = [
