@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from plugline.worker.codec import ext_hook
-from plugline.worker.packing import FROZENSET, PAIRS, SET, TUPLE, Malformed
+from plugline.worker.packing import FROZENSET, PAIRS, SET, TUPLE, Malformed, TooLarge
 
 _Short = Annotated[str, Meta(max_length=1_000)]
 _Text = Annotated[str, Meta(max_length=30_000)]
@@ -138,6 +138,8 @@ def _decode(decoder: "msgspec.msgpack.Decoder[Answer]", content: "bytes | bytear
         return decoder.decode(content)
     except RecursionError:
         raise Malformed("is nested too deep") from None
+    except TooLarge as error:
+        raise TooLarge(f"sent an answer that {error}") from None
     except _REFUSALS as error:
         raise Malformed(f"sent what is no answer: {str(error)[:200]}") from None
 
@@ -174,7 +176,7 @@ def _check_amplification(content: bytes) -> None:
     # One pass in C counts too many (text in other scripts has such bytes), and so often is enough.
     most = len(content) - len(content.translate(None, _CONTAINERS))
     if most > _MAX_CONTAINERS and count_containers(content, _MAX_CONTAINERS) >= _MAX_CONTAINERS:
-        raise Malformed(f"sent {len(content):,} bytes that hold more than {_MAX_CONTAINERS:,} lists and dicts")
+        raise TooLarge(f"sent {len(content):,} bytes that hold more than {_MAX_CONTAINERS:,} lists and dicts")
 
 
 def count_containers(content: bytes, enough: int) -> int:
@@ -249,7 +251,7 @@ def _check_keys(content: bytes) -> None:
             outer.append((left, is_map))
             is_map = code < 0x90 or code >= 0xDE
             left = 2 * items if is_map else items
-    raise Malformed(f"sent more than {_MAX_WALKED:,} values with others among them than JSON knows")
+    raise TooLarge(f"sent more than {_MAX_WALKED:,} values with others among them than JSON knows")
 
 
 # Where the kind of an extension stands behind its first byte; and the kinds that hold values, of a byte or more.

@@ -11,7 +11,7 @@ from plugline.isolation.process import Pipes, Process
 from plugline.isolation.talk import Talk
 from plugline.worker.codec import encode
 from plugline.worker.frames import WIRE_VERSION, plugline_version
-from plugline.worker.packing import Malformed
+from plugline.worker.packing import Malformed, TooLarge
 
 Starter = Callable[[Pipes], Process]
 
@@ -107,7 +107,8 @@ class Life:
         except TookTooLong as error:
             raise Died(self.kill(Death(str(error), _TIMEOUT_HINT, timed_out=True))) from None
         except Malformed as error:
-            raise self._misbehaved(str(error)) from None
+            hint = _TOO_LARGE_HINT if isinstance(error, TooLarge) else _FORGED_HINT
+            raise self._misbehaved(str(error), hint) from None
         except BaseException:
             # The user's own Ctrl-C comes in the middle of an answer that nobody will wait for any more.
             self.kill()
@@ -145,8 +146,8 @@ class Life:
         """Return what to raise where an answer does not fit its request."""
         return self._misbehaved(what)
 
-    def _misbehaved(self, what: str) -> Died:
-        return Died(self.kill(Death(what, _FORGED_HINT, forged=True)))
+    def _misbehaved(self, what: str, hint: str | None = None) -> Died:
+        return Died(self.kill(Death(what, hint or _FORGED_HINT, forged=True)))
 
     def _ended(self) -> Died:
         return Died(self.kill())
@@ -184,4 +185,7 @@ class Life:
 
 
 _TIMEOUT_HINT = "give it more time: Sandbox(timeout_seconds=...), or timeout_seconds of the step's sandbox"
+_TOO_LARGE_HINT = (
+    "return fewer at a time, and of an Arrow table columns whose values stand for themselves, not for others"
+)
 _FORGED_HINT = "a plugin that writes to descriptors which are not its own does this; nothing that it sent was used"

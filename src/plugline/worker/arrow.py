@@ -5,7 +5,7 @@ read is copied out of the pipe first (nobody else can change it any more) and va
 """
 
 from plugline.typed import TYPE_CHECKING, Callable, Iterator
-from plugline.worker.packing import Malformed
+from plugline.worker.packing import Malformed, TooLarge
 
 if TYPE_CHECKING:
     from pyarrow import Array, Buffer, DataType, Field, RecordBatch
@@ -65,7 +65,7 @@ def _read(content: bytes | memoryview) -> "tuple[object, list[object]]":
             schema, batches = reader.schema, list(reader)
         rows = sum(batch.num_rows for batch in batches)
         if rows > _FREE_ROWS + _MAX_ROWS_A_BYTE * len(content):
-            raise Malformed(f"has an Arrow table of {rows:,} rows in {len(content):,} bytes")
+            raise TooLarge(f"has an Arrow table of {rows:,} rows in {len(content):,} bytes")
         doubtful = [number for number, kind in enumerate(schema.types) if not _stands_for_itself(kind)]
         most = _FREE_BYTES + _MAX_EXPANSION * len(content)
         for batch in batches:
@@ -93,7 +93,7 @@ def _check(batch: "RecordBatch", columns: "list[int]", expanded: "Callable[[Arra
     """Refuse columns that are far longer than the bytes they are made of, since these stand for many values."""
     for number in columns:
         if sum(map(expanded, _parts(batch.column(number)))) > most:
-            raise Malformed(f"has an Arrow column whose values repeat each other up to more than {most:,} bytes")
+            raise TooLarge(f"has an Arrow column whose values repeat each other up to more than {most:,} bytes")
 
 
 def _parts(array: "Array") -> "Iterator[Array]":

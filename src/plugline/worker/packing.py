@@ -63,6 +63,10 @@ class Malformed(ValueError):
     """Bytes that are no frame, or no value that may be in one."""
 
 
+class TooLarge(Malformed):
+    """Bytes that an honest sender may have sent, and that stand for more than may be made of them."""
+
+
 def pack(value: object) -> bytes:
     """Return a value as MessagePack.
 

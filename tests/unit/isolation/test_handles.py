@@ -482,3 +482,10 @@ def test_texts_that_cannot_be_written_down_are_told_as_what_they_are(
         except (LoadError, PluginDeclined) as error:
             found = str(error)
     assert told in found
+
+
+@pytest.mark.parametrize("result", ["pyarrow.table({'a': pyarrow.nulls(10**9)})", "[[] for _ in range(1_100_000)]"])
+def test_what_stands_for_too_much_is_told_as_that_and_not_as_forged(tmp_path: Path, level: Level, result: str) -> None:
+    folder = write_plugin(tmp_path, f"import pyarrow\nreturn {result}")
+    with host_of(folder, level) as host, pytest.raises(WorkerFailed, match="hint: return fewer at a time"):
+        cast("Processor", host["subject"].load()).transform({"long": "x" * 200_000})
