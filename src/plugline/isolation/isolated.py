@@ -8,6 +8,7 @@ States::
                     quarantined ──release──▶ resting
 """
 
+import errno
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,11 @@ from plugline.worker.packing import Unsendable
 _START_SECONDS = 30.0  # until no plugin code has run: whatever is slow there is the machine
 
 
+_START_HINT = "the machine, or a limit of this process, does not allow for another one"
+_START_HINTS = dict.fromkeys(
+    (errno.EMFILE, errno.ENFILE),
+    "each worker takes some descriptors of its host: raise the limit (ulimit -n), or close hosts",
+)
 _CLOSING_SECONDS = 5.0  # for on_unload()
 
 Reason: TypeAlias = Literal["load", "reload", "restore"]
@@ -161,7 +167,8 @@ class IsolatedPlugin:
         try:
             life = Life(self._starter, Talk(self._logger))
         except OSError as error:
-            raise WorkerFailed(self.name, f"could not be started: {error.strerror or error}") from None
+            what = f"could not be started: {error.strerror or error}"
+            raise WorkerFailed(self.name, what, _START_HINTS.get(error.errno or 0, _START_HINT)) from None
         self._owner = os.getpid()
         try:
             life.send_start(self._start(reason), Patience(_START_SECONDS, "to start"))

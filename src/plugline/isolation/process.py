@@ -67,13 +67,13 @@ class Pipes:
             self.output, self.theirs_output = self._pipe()
             self.errors, self.theirs_errors = self._pipe()
             theirs_lifeline, self._lifeline = self._sockets()
-            theirs_page = os.memfd_create("plugline-record", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            theirs_page = above_streams(os.memfd_create("plugline-record", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
             self._open.append(theirs_page)
             os.ftruncate(theirs_page, mmap.PAGESIZE)
             _seal_size(theirs_page)
             self._map = mmap.mmap(theirs_page, mmap.PAGESIZE)
         except BaseException:
-            self._close(self._open)
+            self._close(list(self._open))
             raise
         self.theirs = (theirs_requests, theirs_answers, theirs_page, theirs_lifeline)
         for descriptor in (self.requests, self.answers, self.output, self.errors):
@@ -82,13 +82,13 @@ class Pipes:
             _enlarge(descriptor)
 
     def _pipe(self) -> tuple[int, int]:
-        both = os.pipe2(os.O_CLOEXEC)
+        both = [above_streams(one) for one in os.pipe2(os.O_CLOEXEC)]
         self._open += both
-        return both
+        return both[0], both[1]
 
     def _sockets(self) -> tuple[int, int]:
         # For the lifeline, since a pipe can be opened anew by /proc/self/fd, and held open from the other side.
-        both = [one.detach() for one in socketpair()]
+        both = [above_streams(one.detach()) for one in socketpair()]
         self._open += both
         return both[0], both[1]
 
@@ -114,6 +114,21 @@ class Pipes:
             if descriptor in self._open:
                 self._open.remove(descriptor)
                 os.close(descriptor)
+
+
+def above_streams(descriptor: int) -> int:
+    """Return a descriptor for the same beyond 0, 1 and 2, which belong to the streams of whoever has it.
+
+    In a program that has closed its own, as daemons do, these are the first that are given out.
+    """
+    if descriptor > 2:
+        return descriptor
+    import fcntl  # noqa: PLC0415 - see below
+
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(descriptor)
 
 
 def _seal_size(descriptor: int) -> None:
@@ -217,7 +232,12 @@ def start_directly(pipes: Pipes, *, python: str, environment: Mapping[str, str],
         )
     finally:
         pipes.close_theirs()
-    return ChildProcess(process)
+    try:
+        return ChildProcess(process)
+    except BaseException:  # there is no descriptor left for it
+        process.kill()
+        process.wait()
+        raise
 
 
 def from_main_thread() -> bool:

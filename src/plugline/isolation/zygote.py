@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from plugline.isolation.process import Pipes, Process, holding, package_root
+from plugline.isolation.process import Pipes, Process, above_streams, holding, package_root
 from plugline.worker.packing import Malformed, pack, unpack
 
 _COMMAND = (
@@ -47,10 +47,13 @@ class Zygote:
         self._owner = os.getpid()
         self._ready = False
         self._spare: _Spare | None = None
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = (
+            socket.socket(fileno=above_streams(one.detach()))
+            for one in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        )
         self._lifeline = -1
         holding.add(self)
-        theirs_lifeline, self._lifeline = os.pipe2(os.O_CLOEXEC)
+        theirs_lifeline, self._lifeline = map(above_streams, os.pipe2(os.O_CLOEXEC))
         numbers = (theirs.fileno(), theirs_lifeline, os.getpid())
         command = [python, "-I", "-S", "-X", "utf8", "-c", _COMMAND, root or package_root(), *map(str, numbers)]
         try:

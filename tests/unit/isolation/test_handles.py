@@ -5,6 +5,9 @@ import decimal
 import logging
 import os
 import pickle
+import resource
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -18,6 +21,8 @@ from plugline.isolation.levels import Level
 from plugline.worker.limits import Sandbox
 from plugline.worker.packing import Unsendable
 from tests.workers import LEVELS, host_of, write_plugin
+
+SOURCE = Path(__file__).parents[3] / "src"
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("level", LEVELS)]
 
@@ -489,3 +494,49 @@ def test_what_stands_for_too_much_is_told_as_that_and_not_as_forged(tmp_path: Pa
     folder = write_plugin(tmp_path, f"import pyarrow\nreturn {result}")
     with host_of(folder, level) as host, pytest.raises(WorkerFailed, match="hint: return fewer at a time"):
         cast("Processor", host["subject"].load()).transform({"long": "x" * 200_000})
+
+
+STREAMLESS = """
+import os, resource, sys
+sys.path.insert(0, {source!r})
+from plugline import Host
+for number in {closed!r}:
+    os.close(number)
+with Host({folder!r}, interface=["transform"], isolation={level!r}, preload={preload!r}) as host:
+    plugin = host["subject"].load()
+    assert plugin.transform({{"n": 1}}) == {{"n": 1}}
+    assert plugin.transform({{"n": 2}}) == {{"n": 2}}
+os._exit(5)
+"""
+
+
+@pytest.mark.parametrize("closed", [(0,), (0, 1, 2)])
+@pytest.mark.parametrize("preload", [[], ["json"]])
+def test_a_host_without_streams_has_workers(
+    tmp_path: Path, level: Level, closed: tuple[int, ...], preload: list[str]
+) -> None:
+    """As daemons are: the descriptors 0 to 2 are the first that it is given then."""
+    folder = str(write_plugin(tmp_path, "print('said'); return record"))
+    program = STREAMLESS.format(source=str(SOURCE), folder=folder, level=level, preload=preload, closed=closed)
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 5
+
+
+@pytest.mark.parametrize("more", range(1, 24))
+def test_a_worker_for_which_there_are_no_descriptors_is_told_and_leaves_nothing(
+    tmp_path: Path, level: Level, more: int
+) -> None:
+    folder = write_plugin(tmp_path, "return record")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with host_of(folder, level) as host:
+        listed = host["subject"]  # what reads the folder is not what this is about
+        used = len(os.listdir("/proc/self/fd"))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + more, limits[1]))
+        try:
+            listed.load()
+        except LoadError as error:
+            found = str(error)
+        else:
+            found = ""
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert not found or "Too many open files" in found
