@@ -71,6 +71,8 @@ class Sqlite:
     @contextmanager
     def open_source(self, path: str, /) -> Iterator[sqlite3.Connection]:
         """Open a database file, for reading only."""
+        if path == "-":
+            raise ValueError("standard input is a stream, and a database has to be a file")
         if not os.path.isfile(path):
             raise FileNotFoundError(2, "No such file", path)
         connection = sqlite3.connect(f"file:{quote(os.path.abspath(path))}?mode=ro", uri=True, timeout=_BUSY_SECONDS)

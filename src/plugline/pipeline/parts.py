@@ -11,9 +11,9 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
-from io import BytesIO
+from io import BytesIO, RawIOBase
 from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import Any, BinaryIO, Self, cast
 
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.files import short_digest_of
@@ -132,6 +132,51 @@ class _Straight:
     remove = close
 
 
+class _Gathered(_Straight):
+    """The same for a format whose output is made of all parts at the end: until then they are in a file without a name."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        from tempfile import TemporaryFile  # noqa: PLC0415 - few outputs are such
+
+        self._parts = TemporaryFile()  # noqa: SIM115 - closed by close()
+
+    def write(self, pieces: Sequence[bytes | memoryview]) -> None:
+        for piece in pieces:
+            self._parts.write(piece)
+            self.bytes += len(piece)
+
+    def assemble(self, form: Assembles, columns: tuple[str, ...] | None) -> None:
+        """Write the output."""
+        self._parts.seek(0)
+        form.assemble(cast("BinaryIO", self._parts), cast("BinaryIO", _Stream(super().write)), columns=columns)
+
+    def close(self) -> None:
+        self._parts.close()
+        super().close()
+
+    remove = close
+
+
+class _Stream(RawIOBase):
+    """What can be written to, and cannot be gone back in, as a stream that knows where it is."""
+
+    def __init__(self, write: Callable[[Sequence[bytes | memoryview]], None]) -> None:
+        self._write = write
+        self._at = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._write([data])
+        self._at += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._at
+
+
 class Committer:
     """Takes parts as they come; nothing has its final name before :meth:`commit`.
 
@@ -213,15 +258,9 @@ class Committer:
             if plan.part_suffix is not None:
                 self._open_parts(sink, plan.part_suffix)
             elif hasattr(self._form, "open_sink"):
-                self._open_journal(
-                    os.path.join(plan.folder, f".plugline.{short_digest_of(os.fsencode(plan.sink))}.journal")
-                )
-                form = cast("OpensSink", self._form)
-                self._sink, self._sink_parts = form.open_sink(sink, run=self._run_name(), resume=self._goes_on)
-                if self.done.written and not self._sink_parts:
-                    raise self._lost(without_secret(plan.sink))
+                self._open_sink(sink)
             elif goes_straight(sink):
-                self._output = _Straight(sink)
+                self._output = (_Gathered if hasattr(self._form, "assemble") else _Straight)(sink)
             else:
                 if self._follows:
                     self._refuse_an_end()
@@ -240,6 +279,17 @@ class Committer:
             letters
         ):  # which are opened with the first of them: a pipe may have nobody at its other end
             self._open_letters(letters)
+
+    def _open_sink(self, sink: str) -> None:
+        """Let the format open its own sink, such as a database."""
+        plan = self._plan
+        if sink == "-":
+            raise ValueError(f"standard output is a stream, and the format {plan.writer.name!r} writes none")
+        self._open_journal(os.path.join(plan.folder, f".plugline.{short_digest_of(os.fsencode(plan.sink))}.journal"))
+        form = cast("OpensSink", self._form)
+        self._sink, self._sink_parts = form.open_sink(sink, run=self._run_name(), resume=self._goes_on)
+        if self.done.written and not self._sink_parts:
+            raise self._lost(without_secret(plan.sink))
 
     def _open_parts(self, sink: str, suffix: str) -> None:
         if hasattr(self._form, "open_sink"):
@@ -654,6 +704,11 @@ class Committer:
         )
 
     def _assemble(self) -> None:
+        if isinstance(self._output, _Gathered):
+            self._output.assemble(cast("Assembles", self._form), self.done.columns)
+            self._output.put_in_place()
+            self._output = None
+            return
         output = cast("Aside", self._output)
         output.close()
         if not os.path.exists(output.aside):

@@ -1,7 +1,10 @@
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 PIPELINE = """
 [source]
@@ -76,3 +79,38 @@ def test_a_closed_output_is_no_error(tmp_path: Path) -> None:
         os.close(writer)
         _, said = process.communicate(timeout=50)
     assert (process.returncode, said) == (0, b"")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["ndjson", "json", "csv", "tsv", "parquet", "arrow", "arrows", "avro"])
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_every_format_goes_down_a_pipe_whole(form: str, processes: str, tmp_path: Path) -> None:
+    if form == "avro":
+        pytest.importorskip("fastavro")
+    records = [{"n": str(number), "text": "x" * 50} for number in range(30_000)]
+    (tmp_path / "in.ndjson").write_bytes(
+        b"".join(b'{"n":"%s","text":"%s"}\n' % (r["n"].encode(), r["text"].encode()) for r in records)
+    )
+    command = [sys.executable, "-m", "plugline", "run", "-q"]
+    words = ["in.ndjson", "--to", form, "--processes", processes]
+    piped = subprocess.run([*command, *words], cwd=tmp_path, capture_output=True, timeout=60, check=True).stdout
+    assert not (tmp_path / "-").exists()
+    with (tmp_path / "straight").open("wb") as file:
+        subprocess.run([*command, *words], cwd=tmp_path, stdout=file, timeout=60, check=True)
+    assert (tmp_path / "straight").read_bytes() == piped
+    subprocess.run([*command, *words, "-o", f"file.{form}"], cwd=tmp_path, timeout=60, check=True)
+    assert (tmp_path / f"file.{form}").read_bytes() == piped
+    back = subprocess.run([*command, f"file.{form}"], cwd=tmp_path, capture_output=True, timeout=60, check=True).stdout
+    assert [json.loads(line) for line in back.splitlines()] == records
+
+
+@pytest.mark.slow
+def test_a_database_is_no_stream(tmp_path: Path) -> None:
+    (tmp_path / "in.ndjson").write_bytes(b'{"n":1}\n')
+    command = [sys.executable, "-m", "plugline", "run", "-q"]
+    for words in (["in.ndjson", "--to", "sqlite"], ["-", "--from", "sqlite"]):
+        done = subprocess.run([*command, *words], cwd=tmp_path, capture_output=True, text=True, input="", check=False)
+        assert done.returncode in (2, 4)
+        assert "is a stream, and" in done.stderr
+        assert done.stdout == ""
+    assert {path.name for path in tmp_path.iterdir()} == {"in.ndjson"}
