@@ -90,11 +90,12 @@ class Owners:
             self._old = {**self._old, **self._folders}
             self._folders = {}
 
-    def look(self, path: str) -> OwnerFacts:
+    def look(self, path: str, owner: tuple[int, int, int] | None = None) -> OwnerFacts:
         """Return the facts about a path; never raises, and opens nothing.
 
         Args:
             path: Made absolute by text alone, so a ``..`` after a link is not what the system makes of it.
+            owner: User, group and mode of what it leads to where that is known, and is no link.
         """
         geteuid = getattr(os, "geteuid", None)
         if geteuid is None:
@@ -109,8 +110,10 @@ class Owners:
             return known[0]
         if known[0].sound:
             # Most files end here: a regular file of ours, in a folder that only we can write to.
-            status = _lstat(f"{known[1]}/{name}")
-            if not isinstance(status, str) and _is_sound_file(status, user):
+            if owner is None:
+                status = _lstat(f"{known[1]}/{name}")
+                owner = (status.st_uid, status.st_gid, status.st_mode) if not isinstance(status, str) else None
+            if owner is not None and _is_sound_file(owner, user):
                 return known[0]
         return _look_below(*known, name)[0]
 
@@ -123,9 +126,9 @@ def _plain_split(path: str) -> tuple[str, str] | None:
     return folder or "/", name
 
 
-def _is_sound_file(status: os.stat_result, user: int) -> bool:
-    mode = status.st_mode
-    return stat.S_ISREG(mode) and not mode & (stat.S_IWOTH | stat.S_IWGRP) and status.st_uid in (0, user)
+def _is_sound_file(owner: tuple[int, int, int], user: int) -> bool:
+    mode = owner[2]
+    return stat.S_ISREG(mode) and not mode & (stat.S_IWOTH | stat.S_IWGRP) and owner[0] in (0, user)
 
 
 def _judged(folder: str, user: int) -> tuple[OwnerFacts, str]:

@@ -11,6 +11,7 @@ from plugline.admission.ownership import OwnerFacts, Owners, ownership_findings
 from plugline.contract.permissions import NOTHING, Permissions, parse_permissions
 from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.known import PluginSpec
+from plugline.discovery.recall import Owner
 from plugline.discovery.trees import MemoryTree, Tree, real_path
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place
@@ -190,11 +191,19 @@ class Gate:
         self._owners.renew()
         self._verdicts = {}
 
-    def admit(self, candidate: object, spec: PluginSpec, source: SourceFile) -> tuple[Finding, ...]:
+    def admit(
+        self, candidate: object, spec: PluginSpec, source: SourceFile, owner: Owner | None = None
+    ) -> tuple[Finding, ...]:
         """Return what speaks against loading a candidate, made of these bytes.
 
         Only files on disk are held against the policy, those in an archive by the archive. An installed module is
         trusted like the program that runs, and what is carried in memory was admitted where it was packed.
+
+        Args:
+            candidate: Where it is.
+            spec: What it says.
+            source: The bytes.
+            owner: Who owned a file on disk when they were read, if it is no link; ``None`` to look at it now.
         """
         if not isinstance(candidate, FileCandidate) or isinstance(candidate.tree, MemoryTree):
             return ()
@@ -203,7 +212,7 @@ class Gate:
         if isinstance(lock, tuple):
             return (*wrong, *lock)
         path = _on_disk(candidate.tree) or real_path(candidate.tree, candidate.entry)
-        facts = Facts(self._owners.look(path), lock, declared)
+        facts = Facts(self._owners.look(path, owner), lock, declared)
         return (*wrong, *self._policy.admit(spec, source, facts), *self._package_findings(candidate, facts))
 
     def grants_of(self, candidate: object, spec: PluginSpec) -> tuple[Permissions | None, Permissions | None]:

@@ -45,8 +45,8 @@ from plugline.typed import Callable, CodeType
 _SETTLED_NANOSECONDS = 2_000_000_000  # FAT stamps files every two seconds; other file systems are finer
 _SPARE_BUNDLE_BYTES = 2**20
 
-Judge = Callable[[FileCandidate, Read, SourceFile | None], Verdict]
-"""What a host makes of a file: of what reading it gave, and of its bytes where it could be read."""
+Judge = Callable[[FileCandidate, Read, SourceFile | None, Owner | None], Verdict]
+"""What a host makes of a file: of what reading it gave, of its bytes where it could be read, and of who owned these, if that is known."""
 
 Circumstances = Callable[[], str | None]
 """A text that is the same wherever a host makes the same of every file; ``None`` for a host that is asked each time."""

@@ -306,7 +306,11 @@ class Update:
                     continue
                 verdict, owners = self._judged(row, rest), rest.owners
             else:
-                verdict, owners = self._judge(fresh.candidate, fresh.read, fresh.source), fresh.owners
+                owners = fresh.owners
+                owner = (
+                    owners[0] if len(owners) == 1 else None
+                )  # of a file in the folder itself: as it was when it was read
+                verdict = self._judge(fresh.candidate, fresh.read, fresh.source, owner)
             if number is None or not verdict.lasting or not owners:
                 verdicts[entry] = verdict
                 continue
@@ -321,11 +325,11 @@ class Update:
         candidate = candidate_of(row, rest, index.tree)
         source = candidate.tree.read(row[ENTRY])
         if isinstance(source, Finding):
-            return _passing(self._judge(candidate, Read(None, (source,)), None))
+            return _passing(self._judge(candidate, Read(None, (source,)), None, None))
         if digest_of(source.content) != rest.digest:
             # Changed since it was looked at, a moment ago: the next listing reads it again.
-            return _passing(self._judge(candidate, read_and_forget(candidate, source), source))
-        return self._judge(candidate, index.read_of(row), source)
+            return _passing(self._judge(candidate, read_and_forget(candidate, source), source, None))
+        return self._judge(candidate, index.read_of(row), source, None)
 
 
 def _with_verdict(row: Row, number: int, verdict: Verdict, path: str) -> Row:

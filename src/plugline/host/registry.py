@@ -6,7 +6,7 @@ from plugline.discovery.candidates import Candidate, FileCandidate, Found, Modul
 from plugline.discovery.finders import Finder
 from plugline.discovery.index import Listing
 from plugline.discovery.known import PluginSpec, Read
-from plugline.discovery.recall import ENTRY, Row
+from plugline.discovery.recall import ENTRY, Owner, Row
 from plugline.discovery.rows import Verdict
 from plugline.discovery.trees import shown_path
 from plugline.files import SourceFile
@@ -55,10 +55,10 @@ def _remembered(memory: Memory, around: Circumstances, finder: int) -> tuple[lis
     index = memory.index
     has_bases = any(interface.base is not None for interface in around.interfaces)
 
-    def judge(candidate: FileCandidate, read: Read, source: SourceFile | None) -> Verdict:
+    def judge(candidate: FileCandidate, read: Read, source: SourceFile | None, owner: Owner | None) -> Verdict:
         entry = check_read(candidate, read, around, finder)
         if source is not None:
-            entry = admitted(entry, source, around.gate)
+            entry = admitted(entry, source, around.gate, owner)
         lasting = source is None or around.gate.is_lasting(candidate)
         if entry.findings or entry.spec is None:
             # Whether there is an environment with another Python is not written in the file.
@@ -159,12 +159,19 @@ def read_candidate(candidate: Candidate, around: Circumstances, finder: int) -> 
     return entry if isinstance(source, Finding) else admitted(entry, source, around.gate)
 
 
-def admitted(entry: Entry, source: SourceFile, gate: "Gate") -> Entry:
-    """Add to an entry what speaks against loading it, made of these bytes; an entry to which nothing is new stays."""
+def admitted(entry: Entry, source: SourceFile, gate: "Gate", owner: Owner | None = None) -> Entry:
+    """Add to an entry what speaks against loading it, made of these bytes; an entry to which nothing is new stays.
+
+    Args:
+        entry: The entry.
+        source: The bytes.
+        gate: What asks the policy.
+        owner: Who owned the file when they were read; ``None`` to look at it now.
+    """
     if entry.spec is None:
         return entry
     # A file is trusted as a whole, whichever of its classes is meant.
-    found = gate.admit(entry.candidate, _spec_of_file(entry), source)
+    found = gate.admit(entry.candidate, _spec_of_file(entry), source, owner)
     errors = tuple(finding for finding in found if finding.is_error)
     warnings = tuple(finding for finding in found if not finding.is_error)
     if not errors and warnings == entry.warnings:
