@@ -43,10 +43,7 @@ _NEVER = {
 }
 _NEVER_NAMES = {name: why for names, why in _NEVER.items() for name in names.split()}
 # What SQLite says of a file that it may not open, or may only read; it says nothing more.
-_OF_DATABASES = (
-    ("sqlite3", ("unable to open database file",)),
-    ("sqlite3", ("attempt to write a readonly database",)),
-)
+_OF_DATABASES = (("unable to open database file",), ("attempt to write a readonly database",))
 _INTERNET = (2, 10)  # AF_INET and AF_INET6
 
 
@@ -78,10 +75,16 @@ def denial_hint(error: BaseException) -> str | None:
         )
     if issubclass(type(error), MemoryError):
         return "give it more: memory_bytes of plugline's Sandbox"
-    if (type(error).__module__, error.args) in _OF_DATABASES:
+    if _is_of_database(error):
         return "a database takes its file among what may be read, and its folder among what may be written where it is changed"
     never = _never_granted(error)
     return None if never is None else f"the sandbox denied it, and no permission grants it: {never}"
+
+
+def _is_of_database(error: BaseException) -> bool:
+    library = sys.modules.get("sqlite3")
+    # Exactly that class: one of the plugin's may do anything when it is asked for its arguments.
+    return type(error) is getattr(library, "OperationalError", None) and error.args in _OF_DATABASES
 
 
 def _never_granted(error: BaseException) -> str | None:

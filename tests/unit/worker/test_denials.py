@@ -119,3 +119,16 @@ def test_what_no_permission_grants_is_told_as_that(tmp_path: Path) -> None:
     code = f"sources = {[*expected]!r}\n{trials.replace('else str(found)', 'else found')}"
     found = json.loads(said_sandboxed(code, Sandbox(write=[tmp_path])))
     assert {source: word in str(found[source]) for source, word in expected.items()} == dict.fromkeys(expected, True)
+
+
+def test_an_exception_that_does_harm_when_looked_at_is_told_without_a_hint() -> None:
+    source = """
+class Kind(type):
+    @property
+    def __module__(cls): raise SystemExit
+class Hostile(ValueError, metaclass=Kind):
+    args = errno = filename = __cause__ = __context__ = __traceback__ = property(lambda self: 1 / 0)
+raise Hostile
+"""
+    trials = TRIALS.replace("wanted_permission", "denial_hint").replace("(error, limits)", "(error)")
+    assert json.loads(said_sandboxed(f"sources = {[source]!r}\n{trials}")) == {source: None}
