@@ -15,15 +15,16 @@ from plugline.files import digest_of, read_plain
 from plugline.lookup import find_module
 from plugline.typed import Final, ModuleType
 
-MAGIC: Final = b"plugtop\x02"
+MAGIC: Final = b"plugtop\x03"
 PREFIX_BYTES: Final = 16
 _BESIDE = ("plugline.lock", "plugline.toml")
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 _ASKED_NAMES = frozenset(("available", "on_load", "on_unload", "on_reload", "__getattr__"))
 
-Row = tuple[str, bool, bytes, bytes]
-"""A module's file below the folder, whether it is a package, the digest of its source, and its marshalled code.
+Row = tuple[str, bool, bytes, bytes, bool]
+"""A module's file below the folder, whether it is a package, the digest of its source, its marshalled code, and whether this
+could put names into modules of others.
 
 Of a folder without ``__init__.py``: its path, ``True``, and nothing. Of what was left out: no code.
 """

@@ -20,6 +20,7 @@ from plugline.integrations.remembered import (
     path_of_record,
 )
 from plugline.integrations.top_level import RememberedLoader, TopLevel
+from plugline.loading.effects import could_patch
 from plugline.loading.namespace import PrivateLoader, RootLoader
 from plugline.typed import ModuleType
 
@@ -72,7 +73,7 @@ def _is_left_out(plugin: Plugin[object]) -> bool:
 
 def _row_of_left_out(plugin: Plugin[object]) -> Row:
     relative = plugin.candidate.entry if isinstance(plugin.candidate, FileCandidate) else ""
-    return relative, "/" in relative, bytes.fromhex(plugin.spec.digest), b""
+    return relative, "/" in relative, bytes.fromhex(plugin.spec.digest), b"", False
 
 
 def _loader_of(module: object) -> object:
@@ -86,20 +87,21 @@ def _row_of(name: str, module: object, folder: str) -> Row | None:
         return loader.row
     if isinstance(loader, RootLoader):
         relative = name.replace(".", "/")
-        return (relative, True, b"", b"") if os.path.isdir(f"{folder}/{relative}") else None
+        return (relative, True, b"", b"", False) if os.path.isdir(f"{folder}/{relative}") else None
     if not isinstance(loader, PrivateLoader) or loader.trace is None:
         return None
+    code = loader.trace.code
     try:
-        marshalled = marshal.dumps(loader.trace.code)
+        marshalled = marshal.dumps(code)
     except ValueError:
         return None  # marshal goes half as deep as the compiler
-    return loader.relative, loader.is_package(name), digest_of(loader.trace.content), marshalled
+    return loader.relative, loader.is_package(name), digest_of(loader.trace.content), marshalled, could_patch(code)
 
 
 def _folders_of(packages: TopLevel, rows: dict[str, Row]) -> dict[str, Status] | None:
     """Return the status of each folder that a module is in, and of those above; ``None`` where one may have changed."""
     wanted = {""}
-    for relative, _, digest, _ in rows.values():
+    for relative, _, digest, *_ in rows.values():
         folder = os.path.dirname(relative) if digest else relative
         while folder:
             wanted.add(folder)

@@ -277,7 +277,7 @@ class Recalled:
         return any(os.path.lexists(f"{wanted}{suffix}") for suffix in ("", ".py", ".pyc"))
 
     def _spec(self, fullname: str, row: Row) -> ModuleSpec:
-        relative, is_package, digest, _ = row
+        relative, is_package, digest, *_ = row
         path = f"{self._whose.folder}/{relative}"
         loader = RememberedLoader(self, row, path)
         if not digest:
@@ -292,7 +292,7 @@ class Recalled:
 
     def run_module(self, module: ModuleType, loader: "RememberedLoader") -> None:
         """Run the bytes that a file has now; what they raise passes, and then they have left nothing."""
-        _, _, digest, marshalled = loader.row
+        _, _, digest, marshalled, may_patch = loader.row
         if not digest:
             return
         content = self._content_for(module.__name__, loader) if marshalled and self._whose.host is None else None
@@ -301,7 +301,7 @@ class Recalled:
             return
         code: CodeType = marshal.loads(marshalled)  # noqa: S302 - from a file that only we can write, with its digest checked
         loader.content = content
-        effects, watch = Effects(), EffectsWatch(code, content)
+        effects, watch = Effects(), EffectsWatch(code, content, may_patch=may_patch)
         try:
             try:
                 run_keeping_builtins(lambda one: exec(one, module.__dict__), code)  # noqa: S102 - this is where a package is run

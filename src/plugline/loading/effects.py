@@ -15,7 +15,6 @@ from _thread import get_ident
 from plugline.typed import Any, Callable, CodeType, FunctionType, Iterable, Iterator, ModuleType, cast
 
 _ABSENT = object()
-_SIGNALS = tuple(sorted(int(number) for number in _signal.valid_signals()))
 
 
 class Effect:
@@ -129,7 +128,7 @@ def _is_mentioned(effect: Effect, code: CodeType) -> bool:
     if effect.kind == "level":
         return not words.isdisjoint(_LEVELS[cast("tuple[object, str]", effect.key)[1]] | _CONFIGURING)
     if effect.kind != "signal":
-        return cast("tuple[object, str]", effect.key)[1] in words and _could_patch(code)
+        return cast("tuple[object, str]", effect.key)[1] in words and could_patch(code)
     names = {name for name, number in vars(_signal).items() if number == effect.key and name.startswith("SIG")}
     told = {word for word in words if word.startswith("SIG") and not word.startswith("SIG_")}
     return "signal" in words and (not told or not names.isdisjoint(told))
@@ -358,9 +357,7 @@ for _noted, _plain_one in ((_noted_register, _register), (_noted_codec, _registe
 
 # ------------------------------------------------------------------ the rest
 
-_STORE_ATTR = (
-    {*compile("a.b = a", "", "exec").co_code[::2]} - {*compile("b = a", "", "exec").co_code[::2]}
-).pop()  # as the module opcode has it
+_store_attr: list[int] = []  # the number of that instruction, found out once
 _SETTERS = frozenset({"setattr", "delattr", "vars", "__dict__"})
 
 
@@ -370,6 +367,7 @@ class Watch:
     Args:
         code: The module's, which shows whether it could put names into modules of others.
         content: Its source, which shows whether it speaks of any of the others.
+        may_patch: Whether it could, where that is known; otherwise the code is looked through.
     """
 
     __slots__ = (
@@ -385,15 +383,15 @@ class Watch:
         "_signals",
     )
 
-    def __init__(self, code: CodeType, content: bytes) -> None:
-        self._signals = [_signal.getsignal(number) for number in _SIGNALS] if b"signal" in content else []
+    def __init__(self, code: CodeType, content: bytes, *, may_patch: bool | None = None) -> None:
+        self._signals = _handlers_of_signals() if b"signal" in content else []
         self._logs = b"ogg" in content  # logging, logger, getLogger
         self._handlers = _loggers() if self._logs and "logging" in sys.modules else {}
         self._levels = _levels() if self._logs and "logging" in sys.modules else {}
         self._environment = _environment() if b"environ" in content or b"putenv" in content else None
         self._filters = _filters() if b"warn" in content else None
         self._code = code
-        self._named = _patched(code)
+        self._named = _patched(code) if may_patch or (may_patch is None and could_patch(code)) else []
         self._collected: list[Effect] = []
         self._outer = _registering.get(get_ident())
         _registering[get_ident()] = self._collected
@@ -410,7 +408,7 @@ class Watch:
                 atexit.register = _register
                 codecs.register = _register_codec
         effects.all += self._collected
-        for number, before in zip(_SIGNALS, self._signals, strict=False):
+        for number, before in self._signals:
             after = _signal.getsignal(number)
             if after is not before:
                 effects.all.append(Effect("signal", number, before, after))
@@ -446,6 +444,10 @@ class Watch:
             found += [Effect("logging", (logger, "handlers"), _ABSENT, one) for one in handlers if one not in before[0]]
             found += [Effect("logging", (logger, "filters"), _ABSENT, one) for one in filters if one not in before[1]]
         return found
+
+
+def _handlers_of_signals() -> list[tuple[int, object]]:
+    return [(number, _signal.getsignal(number)) for number in sorted(map(int, _signal.valid_signals()))]
 
 
 def _environment_effects(before: dict[str, str]) -> Iterator[Effect]:
@@ -511,8 +513,6 @@ def _filters() -> tuple[object, ...]:
 
 def _patched(code: CodeType) -> list[tuple[object, dict[str, object]]]:
     """Return what a module's own code could set attributes of, by what it mentions, each with its names."""
-    if not _could_patch(code):
-        return []
     found: list[tuple[object, dict[str, object]]] = []
     seen: set[int] = set()
     pending: list[object] = [sys.modules.get(name) for name in code.co_names]
@@ -533,11 +533,17 @@ _MOST_OWNERS = 200
 _PLAIN = frozenset({str, int, float, bool, bytes, tuple, list, dict, set, type(None)})
 
 
-def _could_patch(code: CodeType) -> bool:
+def could_patch(code: CodeType) -> bool:
+    """Whether a module's own code could set attributes of anything."""
+    if not _store_attr:
+        # As the module opcode has it.
+        _store_attr.extend(
+            {*compile("a.b = a", "", "exec").co_code[::2]} - {*compile("b = a", "", "exec").co_code[::2]}
+        )
     return (
-        _STORE_ATTR in code.co_code[::2]
+        _store_attr[0] in code.co_code[::2]
         or not _SETTERS.isdisjoint(code.co_names)
-        or any(_could_patch(constant) for constant in code.co_consts if constant.__class__ is CodeType)
+        or any(could_patch(constant) for constant in code.co_consts if constant.__class__ is CodeType)
     )
 
 
