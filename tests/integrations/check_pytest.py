@@ -331,3 +331,44 @@ def test_a_conftest_that_imports_plugline_alone_names_the_folder(project: Path) 
         "import plugline\n\npytest_plugins = plugline.integrations.pytest.plugins('plugins')\n"
     )
     assert run(project, "--reruns", "3", "-k", "third_try").returncode == 0
+
+
+def test_what_is_wrong_is_told_where_there_is_no_run(project: Path) -> None:
+    (project / "plugins" / "broken.py").write_text("def f(:\n")
+    for arguments in (["--of-the-broken-one"], ["--help"], ["--no-header", "-k", "mock"], ["--markers"]):
+        done = run(project, *OURS, *arguments)
+        assert len(re.findall(r"left out: error\[P106\] \S*plugins/broken\.py:1:7", done.stderr)) == 1, arguments
+        assert "broken.py" not in done.stdout
+    assert "broken.py" not in run(project, *OURS, "-k", "mock").stderr
+
+
+OF_PLUGIN = """
+import pytest
+
+def pytest_addoption(parser):
+    parser.addoption("--early", default="")
+
+def pytest_load_initial_conftests(early_config):
+    early_config.early = early_config.known_args_namespace.early
+
+def pytest_report_header(config):
+    return f"early is {config.early}"
+"""
+
+
+def test_a_package_is_the_plugin_that_its_module_of_that_name_is(project: Path) -> None:
+    package = project / "plugins" / "pytest_early"
+    package.mkdir()
+    (package / "__init__.py").write_text('"""As most packages have it: the hooks are in a module."""\n')
+    (package / "plugin.py").write_text(OF_PLUGIN)
+    for _ in range(2):
+        assert "early is dawn" in run(project, *OURS, "--early", "dawn", "-k", "mock").stdout
+        assert run(project, *OURS, "--early", "dawn", "-p", "no:early").returncode == 4
+    for broken, code in (
+        ("import nobodys\n", "P103"),
+        ("def pytest_nobodys(): pass\ndef pytest_runtest_call(itm): pass\n", "P401"),
+    ):
+        (package / "plugin.py").write_text(broken)
+        top = run(project, *OURS, "-k", "mock").stdout.partition("collected ")[0]
+        assert re.search(rf"left out: error\[{code}\] \S*pytest_early/plugin\.py", top)
+        assert "plugline: pytest_mock, pytest_rerunfailures, pytest_timeout from" in top

@@ -20,6 +20,7 @@ PYTEST_DONT_REWRITE: it is imported before pytest could.
 import os
 import sys
 from collections.abc import Callable, Iterable
+from copy import copy
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,7 @@ class _Folders:
         self.used: list[str] = []
         self._findings: list[Finding] = []
         self._config = config
+        self._is_told = False
         # What code depends on that pytest has rewritten; empty where it rewrites none.
         self._way = ""
         if config.known_args_namespace.assertmode == "rewrite":
@@ -90,8 +92,40 @@ class _Folders:
             for called, name, file in folder.run(self._is_wanted):
                 module = sys.modules.get(name)
                 if isinstance(module, ModuleType) and self._register(module, called, file):
-                    modules.append(module)
+                    inner = self._inner(module, file)
+                    if inner is None:
+                        self._config.pluginmanager.unregister(module)
+                    else:
+                        self.used.append(called)
+                        modules += [module, *inner]
         return modules
+
+    def _inner(self, package: ModuleType, file: str) -> list[ModuleType] | None:
+        """Register the module of a package that pytest would get of it as installed: ``pytest_cov.plugin``, say.
+
+        ``None`` where that cannot be used.
+        """
+        if not hasattr(package, "__path__") or any(key.startswith("pytest_") for key in vars(package)):
+            return []
+        from plugline.lookup import find_module  # noqa: PLC0415 - most are files
+
+        name = f"{package.__name__}.plugin"
+        found = find_module(name)
+        if found is None:
+            return []
+        file = found.origin or file
+        try:
+            __import__(name)
+        except BaseException as error:
+            from plugline.blame import users_own_interrupt  # noqa: PLC0415 - few plugins fail
+            from plugline.loading.running import failure  # noqa: PLC0415 - likewise
+
+            if users_own_interrupt(error):
+                raise
+            self._findings.append(failure(error, file, file, "while it was loaded"))
+            return None
+        module = sys.modules[name]
+        return [module] if self._register(module, name, file) else None
 
     def _is_wanted(self, name: str) -> bool:
         is_blocked = self._config.pluginmanager.is_blocked
@@ -112,7 +146,6 @@ class _Folders:
             if manager.is_registered(module):
                 manager.unregister(module)
             return False
-        self.used.append(name)
         return True
 
     def _compiler(self) -> Callable[[bytes, str], CodeType] | None:
@@ -126,8 +159,20 @@ class _Folders:
 
         return rewrite
 
+    def tell(self) -> list[str]:
+        """Return what is wrong with plugins that are not used, and what is to be told of those that are."""
+        self._is_told = True
+        told = []
+        for found in self.findings:
+            what = "" if found.place.path in self.folders else "a plugin is left out: "
+            told.append(f"warning: {what}{found}" if found.is_error else str(found))
+        return told
+
     def close(self) -> None:
-        """Let go of the plugins."""
+        """Let go of the plugins, and tell what nobody has been told: an option that is unknown may be that of a broken one."""
+        if not self._is_told and not hasattr(self._config, "workerinput"):
+            for told in self.tell():
+                print(told, file=sys.stderr)  # noqa: T201 - pytest has ended, or shows something else than a run
         for folder in self.folders.values():
             folder.close()
 
@@ -186,10 +231,13 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
         raise pytest.UsageError(message)
     folders = [os.path.join(early_config.invocation_params.dir, folder) for folder in given]
     modules = _folders_of(early_config).take([*folders, *(str(path) for path in early_config.getini("plugins_dir"))])
-    # What has this hook as well came too late for the call that is going on.
-    manager = early_config.pluginmanager
-    others = [plugin for plugin in manager.get_plugins() if plugin not in modules]
     if any(hasattr(module, "pytest_load_initial_conftests") for module in modules):
+        # What has this hook as well came too late for the call that is going on, and its options for what was parsed.
+        known = parser.parse_known_args(args, namespace=copy(early_config.option))
+        known.confcutdir = early_config.known_args_namespace.confcutdir
+        early_config.known_args_namespace = known
+        manager = early_config.pluginmanager
+        others = [plugin for plugin in manager.get_plugins() if plugin not in modules]
         call = manager.subset_hook_caller("pytest_load_initial_conftests", others)
         call(early_config=early_config, parser=parser, args=args)
 
@@ -202,20 +250,11 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     lines = [
         f"plugline: {', '.join(folders.used) or 'no plugins'} from {', '.join(map(os.path.relpath, folders.folders))}"
     ]
-    return [*lines, *_told(folders)]
-
-
-def _told(folders: _Folders) -> list[str]:
-    """Return what is wrong with plugins that are not used, and what is to be told of those that are."""
-    told = []
-    for found in folders.findings:
-        what = "" if found.place.path in folders.folders else "a plugin is left out: "
-        told.append(f"warning: {what}{found}" if found.is_error else str(found))
-    return told
+    return [*lines, *folders.tell()]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say the same at the end where ``-q`` has left out the top."""
     if config.get_verbosity() < 0:
-        for told in _told(_folders_of(config)):
+        for told in _folders_of(config).tell():
             terminalreporter.write_line(told)
