@@ -44,9 +44,9 @@ def _record_of(packages: TopLevel, host: Host[object]) -> Record | None:
     set_aside = packages.findings or host.disabled or host.declined
     if set_aside or not is_alone(packages.folder) or not all(map(_is_plain, plugins)):
         return None
-    names = {plugin.spec.module: plugin.name for plugin in plugins}
+    names = {str(plugin.spec.module): str(plugin.name) for plugin in plugins}  # plain texts, as marshal wants them
     rows = dict(packages.recalled.rows) if packages.recalled is not None else {}
-    rows.update((plugin.spec.module, _row_of_left_out(plugin)) for plugin in plugins if _is_left_out(plugin))
+    rows.update((str(plugin.spec.module), _row_of_left_out(plugin)) for plugin in plugins if _is_left_out(plugin))
     for name, module in list(sys.modules.items()):
         row = _row_of(name, module, packages.folder) if name.partition(".")[0] in names else None
         if row is not None:
