@@ -292,11 +292,14 @@ class Host(Generic[T_co]):
                 old[name]._forget()  # noqa: SLF001 - likewise
             elif name in self._appeared:
                 plugins[name] = old[name]
+        loader = self._loader
         for name, entry in inspection.accepted.items():
-            known = old.get(name)
+            known = old.get(name) if old else None
             if known is not None:
                 known._renew(entry)  # noqa: SLF001 - likewise
-            plugins[name] = known if known is not None else Plugin(entry, self._loader)
+                plugins[name] = known
+            else:
+                plugins[name] = Plugin(entry, loader)
         self._registry = self._settled(inspection, plugins)
         if self._is_followed:
             self._loader.tell()
@@ -307,6 +310,8 @@ class Host(Generic[T_co]):
         kept = self._kept()
         wants_all = kept is None and self._wants == (True, None)
         if wants_all and not inspection.is_ordered:
+            if self._registry is None and not self._early:
+                return _Registry(inspection, plugins, {}, inspection.findings, {})  # all are new, and in order
             for plugin in plugins.values():
                 if plugin._is_touched:  # noqa: SLF001 - a host owns its handles
                     plugin._settle(None, ())  # noqa: SLF001 - likewise
