@@ -515,6 +515,7 @@ def _patched(code: CodeType) -> list[tuple[object, dict[str, object]]]:
     """Return what a module's own code could set attributes of, by what it mentions, each with its names."""
     found: list[tuple[object, dict[str, object]]] = []
     seen: set[int] = set()
+    mentioned = frozenset(code.co_names)
     pending: list[object] = [sys.modules.get(name) for name in code.co_names]
     for owner in pending:  # it grows: classes and objects that are in what it mentions, and modules
         kind = type(owner)
@@ -524,7 +525,7 @@ def _patched(code: CodeType) -> list[tuple[object, dict[str, object]]]:
         names = dict(_names_of(owner))
         found.append((owner, names))
         if len(seen) < _MOST_OWNERS:
-            pending += [names[name] for name in code.co_names if name in names]
+            pending += [names[name] for name in names.keys() & mentioned]
     return found
 
 

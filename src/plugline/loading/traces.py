@@ -120,11 +120,6 @@ class Trace:
         """Return the names of its variables, sorted."""
         return sorted([name for name in self.state if "." not in name])
 
-    @property
-    def has_members(self) -> bool:
-        """Whether its classes have variables."""
-        return bool(self.state) and "." in next(reversed(self.state))  # they come last
-
     def untouched(self) -> Callable[[str, object], bool | None]:
         """Return what tells of a variable whether it is as the load left it; ``None`` for a name that it did not leave."""
 
@@ -166,7 +161,7 @@ class InertTrace(Trace):
     def untouched(self) -> Callable[[str, object], bool | None]:
         """See :class:`Trace`."""
         left = self._left()
-        members = dict(class_values(left, self.name))
+        members = class_values(left, self.name)
 
         def is_untouched(name: str, value: object) -> bool | None:
             if "." in name:
@@ -305,7 +300,7 @@ def run_traced(trace: Trace, names: dict[str, object]) -> None:
     trace.defined = tuple(names)
     module = trace.name
     trace.state = {name: fingerprint(value, module) for name, value in names.items() if _is_variable(name, value)}
-    trace.state |= {name: fingerprint(value, module) for name, value in class_values(names, module)}
+    trace.state |= {name: fingerprint(value, module) for name, value in class_values(names, module).items()}
 
 
 _NO_STATE = frozenset({FunctionType, ModuleType})
@@ -450,18 +445,22 @@ _DEPTH = 3  # a table of tables of lists
 _ATOMS = frozenset({str, int, float, bool, bytes, type(None), FunctionType, ModuleType, type})
 
 
-def class_values(names: "Mapping[str, object]", module: str) -> Iterator[tuple[str, object]]:
-    """Yield the variables of the classes that a module defines at its top, as ``Class.name``."""
+def class_values(names: "Mapping[str, object]", module: str) -> dict[str, object]:
+    """Return the variables of the classes that a module defines at its top, by ``Class.name``."""
+    found: dict[str, object] = {}
     for owner in names.values():
-        if issubclass(type(owner), type) and _dict_of(owner).get("__module__") == module:
-            for name, value in list(_dict_of(owner).items()):
-                if (
-                    type(value) in _VALUES
-                    and type(name) is str
-                    and name[:2] != "__"
-                    and not name[:1] == name[-1:] == "_"
-                ):
-                    yield f"{cast(type, owner).__qualname__}.{name}", value
+        if type(owner) in _NO_STATE or not issubclass(type(owner), type):
+            continue
+        own = _dict_of(owner)
+        if own.get("__module__") != module:
+            continue
+        inside = [
+            name for name, value in own.items() if type(value) in _VALUES and type(name) is str and name[:2] != "__"
+        ]
+        for name in inside:
+            if not name[:1] == name[-1:] == "_":
+                found[f"{cast(type, owner).__qualname__}.{name}"] = own[name]
+    return found
 
 
 _VALUES = frozenset({str, int, float, bool, type(None), list, dict, set})

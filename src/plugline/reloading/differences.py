@@ -195,10 +195,11 @@ def _lost(old: dict[str, object], new: dict[str, object], trace: Trace, kept: Se
         if after is value or (_is_plain(value) and _is_plain(after) and value == after):
             continue
         yield name
-    afters = dict(class_values(new, trace.name))
-    for name, value in class_values(old, trace.name):
+    touched = [item for item in class_values(old, trace.name).items() if is_untouched(*item) is False]
+    afters = class_values(new, trace.name) if touched else {}
+    for name, value in touched:
         after = afters.get(name, _ABSENT)
-        if after is _ABSENT or is_untouched(name, value) is not False or after is value:
+        if after is _ABSENT or after is value:
             continue
         if not (_is_plain(value) and _is_plain(after) and value == after):
             yield name

@@ -53,12 +53,8 @@ class Judge(Protocol):
 def _untouched(shadow: Shadow) -> list[str]:
     """Return the variables that are as they were when the new version had run."""
     names, module = shadow.new, shadow.trace.name
-    members = dict(class_values(names, module)) if shadow.trace.has_members else {}
-    return [
-        name
-        for name, was in shadow.trace.state.items()
-        if fingerprint(names[name] if name in names else members.get(name), module) == was
-    ]
+    state = shadow.trace.state.items()
+    return [name for name, was in state if name in names and fingerprint(names[name], module) == was]
 
 
 def all_grafts(parts: Sequence[Part]) -> bool:
@@ -235,11 +231,10 @@ class Transaction:
         adoption.commit(done)
         for (part, shadow), names in zip(pairs, untouched, strict=True):
             # What was put in the place of new objects is no change that somebody made.
-            now, module = part.names, shadow.trace.name
-            members = dict(class_values(now, module)) if shadow.trace.has_members else {}
-            shadow.trace.state |= {
-                name: fingerprint(now[name] if name in now else members.get(name), module) for name in names
-            }
+            now, state, module = part.names, shadow.trace.state, shadow.trace.name
+            state |= {name: fingerprint(now[name], module) for name in names}
+            if any(content for name, (_, content) in state.items() if "." in name):  # in containers
+                state |= {name: fingerprint(value, module) for name, value in class_values(now, module).items()}
         for (part, shadow), before in zip(pairs, constructors, strict=True):
             complete_instances(part, shadow.module.__dict__, done, before)
         for shadow in reversed(trial.done):
