@@ -69,6 +69,23 @@ def on(event):
         return f
     return deco
 
+def once(name):
+    def deco(f):
+        if name in registry:
+            raise ValueError(name)
+        registry[name] = f
+        return f
+    return deco
+
+meters = {}
+
+class Meter:
+    def __init__(self, name):
+        if name in meters:
+            raise ValueError(name)
+        self.count = 0
+        meters[name] = self
+
 def connect(f):
     weak.append(weakref.ref(f))
     return f

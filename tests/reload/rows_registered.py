@@ -67,6 +67,17 @@ row(IDENTITY, "a method that the program knows weakly", "class C:\n    def m(sel
 row(IDENTITY, "a class that is gone is no subclass any more", "from app import Base\nclass A(Base): pass\nclass B(Base):\n    def m(self):\n        return super()\n", "from app import Base\nclass A(Base): pass\n", "", "assert [c.__name__ for c in app.Base.__subclasses__()] == ['A']; assert [c.__name__ for c in app.classes] == ['A']")
 row(IDENTITY, "a class of the program below an abstract one that asks for more", "import abc\nclass A(abc.ABC):\n    def m(self): pass\n", "import abc\nclass A(abc.ABC):\n    @abc.abstractmethod\n    def m(self): pass\n", "class Mine(x.A): pass\nMine()", "try:\n    Mine()\nexcept TypeError: pass\nelse: assert 0")
 
+ONCE = "from app import once\n@once('a')\ndef f():\n    return 'old'\n@once('b')\ndef g():\n    return 'old'\n"
+row(IDENTITY, "a program that refuses what is registered twice", ONCE, swap(ONCE, ("old", "new")) + "K = 1\n", "f = app.registry['a']", "assert app.registry['a']() == 'new' and f() == 'new'; assert [*app.registry] == ['a', 'b']")
+row(IDENTITY, "a program that refuses what is registered twice, and what is gone", ONCE, ONCE + "K = 1\n", "", "assert [*app.registry] == ['a'], app.registry", edits=("from app import once\n@once('a')\ndef f():\n    return 'new'\n",))
+row(TRANSACTION, "a program that refuses what is registered twice, and a failure", ONCE, ONCE + "1 / 0\n", "f = app.registry['a']", "assert app.registry['a'] is f and f() == 'old'; assert [*app.registry] == ['a', 'b']", refused=True)
+row(TRANSACTION, "a new version that registers one name twice is refused", ONCE, ONCE + "@once('a')\ndef h():\n    return 'new'\n", "f = app.registry['a']", "assert app.registry['a'] is f and f() == 'old'; assert [*app.registry] == ['a', 'b']", refused=True)
+ABSENT = "import app\ndef f():\n    return 'old'\napp.registry.setdefault('a', f)\nif 'b' not in app.registry:\n    app.registry['b'] = f\n"
+row(IDENTITY, "what is registered where nothing is yet", ABSENT, swap(ABSENT, ("old", "new")) + "K = 1\n", "", "assert app.registry['a']() == app.registry['b']() == 'new'")
+row(IDENTITY, "what is registered no more though its function is there", "from app import register\n@register('a')\ndef f():\n    return 'old'\n", "from app import register\ndef f():\n    return 'new'\n", "", "assert not app.registry; assert x.f() == 'new'")
+METERS = "from app import Meter\nCALLS = Meter('calls')\ndef f():\n    CALLS.count += 1\n    return 'old'\n"
+row(IDENTITY, "objects of the program that it refuses to have twice", METERS, swap(METERS, ("old", "new")) + "K = 1\n", "x.f()", "assert x.f() == 'new'; assert app.meters['calls'] is x.CALLS; assert len(app.meters) == 1")
+
 # ------------------------------------------------------------------ places of the standard library
 
 LOG = "import logging\nlog = logging.getLogger('app.x')\nif not log.handlers:\n    log.addHandler(logging.StreamHandler())\nlog.setLevel(10)\nlog.propagate = False\n"

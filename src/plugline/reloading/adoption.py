@@ -14,6 +14,7 @@ import gc
 import sys
 from abc import ABCMeta
 from collections import Counter
+from collections.abc import Sequence
 from sys import getrefcount
 from types import FunctionType, ModuleType
 from typing import cast
@@ -273,10 +274,8 @@ class Adoption:
     # ------------------------------------------------------------------ moves
 
     def _plan_registries(self) -> list[Settling]:
+        owners = owners_of([part for part, _ in self._pairs])
         names = [part.names for part, _ in self._pairs]
-        classes = {id(one) for part, _ in self._pairs for one in classes_in(list(part.names.values()), part.name)}
-        held = {key for part, _ in self._pairs for key in part.trace.held}
-        owners = Owners(names, classes, held)
         # What a module has made for itself it has made anew; what it shares with others it has still.
         containers = self._reach.containers()
         if not containers:
@@ -406,6 +405,13 @@ class Adoption:
 
 
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None), FunctionType, ModuleType})
+
+
+def owners_of(parts: Sequence[Part]) -> Owners:
+    """Return what tells what belongs to the versions in force of some modules."""
+    classes = {id(one) for part in parts for one in classes_in(list(part.names.values()), part.name)}
+    held = {key for part in parts for key in part.trace.held}
+    return Owners([part.names for part in parts], classes, held)
 
 
 def departed(part: Part) -> dict[str, object]:

@@ -24,6 +24,7 @@ from plugline.reloading.reach import Reach
 from plugline.reloading.references import Young, replace_in
 from plugline.reloading.release import release_versions
 from plugline.reloading.shadow import Shadow, Trial
+from plugline.reloading.withdrawing import Registrations, are_left
 
 _HOLDERS = frozenset({dict, list, tuple, set, partial, CellType})  # not what runs, and what keeps count of patches
 
@@ -72,6 +73,10 @@ def put_bodies(parts: Sequence[Part]) -> Done:
     return done
 
 
+class _LeftOut(Exception):
+    """The trial has to be made again without what the old version registered."""
+
+
 class Transaction:
     """One reload of modules that run again.
 
@@ -92,24 +97,17 @@ class Transaction:
         self._words: dict[str, frozenset[str]] = {}
         self._young = Young()
         self._handing_over = False
+        self._again: Registrations | None = None  # what is withdrawn in a second trial
 
     def run(self) -> Done | tuple[Finding, ...]:
         """Try the new version, and put it in force where it holds."""
         self._look_around()
         self._young.begin()
         try:
-            shadows = []
-            for part in self._parts:
-                shadows.append(Shadow(part.module, part.loader, part.new_trace()))
-                shadows[-1].trace.words = self._words[part.name]
-                if part.changed:
-                    lines.follow(part.trace.path)
-            result = self._try(Trial(shadows))
-            if not isinstance(result, Done):
-                # While only what the trial made is looked at this is quick, and classes leave no trace in those above them.
-                shadows.clear()
-                self._judge.forget()
-                gc.collect()
+            shadows, result = self._round()
+            if self._again is not None:
+                self._again.withdraw()
+                shadows, result = self._round()
         finally:
             self._young.end()
         if isinstance(result, Done):
@@ -122,6 +120,21 @@ class Transaction:
             # What the new version had opened, and nobody else holds, is closed by now.
             self._judge.take_back()
         return result
+
+    def _round(self) -> tuple[list[Shadow], Done | tuple[Finding, ...]]:
+        shadows = []
+        for part in self._parts:
+            shadows.append(Shadow(part.module, part.loader, part.new_trace()))
+            shadows[-1].trace.words = self._words[part.name]
+            if part.changed:
+                lines.follow(part.trace.path)
+        result = self._try(Trial(shadows))
+        if not isinstance(result, Done):
+            # While only what the trial made is looked at this is quick, and classes leave no trace in those above them.
+            shadows.clear()
+            self._judge.forget()
+            gc.collect()
+        return shadows, result
 
     def _release(self, shadows: list[Shadow]) -> None:
         """Let go of the old version, or, where somebody has something of it, let it have its own lines."""
@@ -147,9 +160,12 @@ class Transaction:
             self._reach.look_at(container)
 
     def _try(self, trial: Trial) -> Done | tuple[Finding, ...]:
+        refused: BaseException | None = None
         with trial:
             try:
                 trial.run()
+                if self._is_left_out(trial):
+                    raise _LeftOut  # noqa: TRY301 - as what fails
                 self._see_through_patches(trial)
                 findings = self._judge.check()
                 if not findings:
@@ -167,8 +183,25 @@ class Transaction:
                         self._judge.take_back()
                     raise
                 findings = (self._failure(error),)
+                if not self._handing_over and not self._is_own_fault(error):
+                    refused = error
         self._undo(trial)
+        if refused is not None and self._again is None:
+            # What was registered is there again by now.
+            self._again = Registrations(self._parts, self._reach) or None
         return findings
+
+    def _is_left_out(self, trial: Trial) -> bool:
+        """Whether somebody who looks before taking something has not taken what the new version registers, as far as that can be seen."""
+        return self._again is None and are_left(self._parts, trial.shadows, self._reach)
+
+    def _is_own_fault(self, error: BaseException) -> bool:
+        """Whether what failed is a line of one of the modules, and none of those that they call."""
+        entry = error.__traceback__
+        while entry is not None and entry.tb_next is not None:
+            entry = entry.tb_next
+        paths = {part.trace.path for part in self._parts}
+        return not isinstance(error, _LeftOut) and (entry is None or entry.tb_frame.f_code.co_filename in paths)
 
     def _see_through_patches(self, trial: Trial) -> None:
         """Let a version that wraps what somebody else has wrap that, and not what the version before has made of it."""
