@@ -86,6 +86,13 @@ class Meter:
         self.count = 0
         meters[name] = self
 
+by_id = {}
+
+def connect_by_id(f):
+    key = id(f)
+    by_id[key] = weakref.ref(f, lambda gone: by_id.pop(key, None))
+    return f
+
 def connect(f):
     weak.append(weakref.ref(f))
     return f

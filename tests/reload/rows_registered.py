@@ -78,6 +78,13 @@ row(IDENTITY, "what is registered no more though its function is there", "from a
 METERS = "from app import Meter\nCALLS = Meter('calls')\ndef f():\n    CALLS.count += 1\n    return 'old'\n"
 row(IDENTITY, "objects of the program that it refuses to have twice", METERS, swap(METERS, ("old", "new")) + "K = 1\n", "x.f()", "assert x.f() == 'new'; assert app.meters['calls'] is x.CALLS; assert len(app.meters) == 1")
 
+PARTIAL = "import functools\ndef f(a):\n    return a\np = functools.partial(f, 'old')\n"
+row(IDENTITY, "a partial that somebody holds and that is made with something else", PARTIAL, swap(PARTIAL, ("old", "new")), "p = x.p", "assert p() == 'new'; assert x.p is p")
+MARK = "MISSING = object()\nclass C:\n    def __init__(self, value=MISSING):\n        self.value = value\n    def is_missing(self):\n        return self.value is MISSING\nK = 1\n"
+row(IDENTITY, "a mark that objects hold", MARK, swap(MARK, ("K = 1", "K = 2")), "c = x.C(); m = x.MISSING", "assert c.is_missing() and x.C().is_missing(); assert x.MISSING is m")
+BY_ID = "from app import connect_by_id\n@connect_by_id\ndef f():\n    return 'old'\n"
+row(IDENTITY, "a function that the program knows weakly by its id", BY_ID, swap(BY_ID, ("old", "new")) + "K = 1\n", "", "import gc; gc.collect(); assert [one()() for one in app.by_id.values()] == ['new']")
+
 # ------------------------------------------------------------------ places of the standard library
 
 LOG = "import logging\nlog = logging.getLogger('app.x')\nif not log.handlers:\n    log.addHandler(logging.StreamHandler())\nlog.setLevel(10)\nlog.propagate = False\n"

@@ -15,9 +15,10 @@ import sys
 from abc import ABCMeta
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from sys import getrefcount
 from types import FunctionType, ModuleType
-from typing import cast
+from typing import Any, cast
 from weakref import getweakrefcount, ref
 
 from plugline.kinds import is_a
@@ -26,6 +27,7 @@ from plugline.reloading.classes import (
     adopt,
     adopt_member,
     ask_anew,
+    compiled_anew,
     keep_combined,
     pair_classes,
     pair_members,
@@ -92,6 +94,7 @@ class Adoption:
         self._gone: set[str] = set()  # names that a class has no more
         self._lost: list[str] = []
         self._cached: list[tuple[object, object]] = []
+        self._partials: list[tuple[Any, Any]] = []
 
     def canonical(self, value: object) -> object:
         """Return what stands in the place of an object."""
@@ -106,6 +109,7 @@ class Adoption:
         for part, shadow in self._pairs:
             self._pair_classes(part, shadow)
             self._pair_cached(part, shadow)
+            self._pair_marks(part, shadow)
         functions = [self._pair_functions(part, shadow) for part, shadow in self._pairs]
         settlings = self._plan_registries()
         inherited = resolved([*self._classes, *self._successors])
@@ -141,6 +145,9 @@ class Adoption:
                     self._take_held(value, after)
         for before, after in self._members:
             adopt_member(before, after, self._plan)
+        for before, after in self._partials:
+            was, now = (one.__reduce__()[2] for one in (before, after))
+            self._plan.add((_set_state, before, now), (_set_state, before, was))
 
     def _end(self, done: Done) -> None:
         """Do what is left when the new version is in force; none of it fails."""
@@ -159,6 +166,7 @@ class Adoption:
         done.in_flight += map(told_frame, frames)
         ask_anew(self._above, self._gone)
         tell_abstract(self._abstract)
+        done.lost += compiled_anew([old for old, _ in self._classes])
         for owner, one in self._registered:
             ABCMeta.register(owner, one)  # type: ignore[arg-type]
         for before, after in self._cached:
@@ -222,10 +230,11 @@ class Adoption:
         held = [
             name
             for name in new
-            # Held by the namespace and the call; and by somebody else, be it weakly.
+            # Held by the namespace and the call; and by somebody else, be it weakly. Who came to know it weakly by its load
+            # knows the new one by the new load.
             if name in old
             and type(old[name]) is FunctionType
-            and (getrefcount(old[name]) > 2 or getweakrefcount(old[name]))
+            and (getrefcount(old[name]) > 2 or (getweakrefcount(old[name]) and id(old[name]) not in part.trace.held))
         ]
         named: list[tuple[str, FunctionType, object]] = []
         for name in held:
@@ -259,6 +268,22 @@ class Adoption:
                 # Held by the pair, the variable and the call.
                 if getrefcount(after) > 3:
                     self._news.append(after)
+
+    def _pair_marks(self, part: Part, shadow: Shadow) -> None:
+        """Let objects that are nothing but themselves be the old ones, and partials that somebody holds stand for the new ones."""
+        for name, after in shadow.new.items():
+            kind = type(after)
+            if kind is not object and kind is not partial:
+                continue
+            before = part.names.get(name)
+            if type(before) is not kind or before is after or id(after) in self._canonical:
+                continue
+            # A partial is held by the old names, the variable and the call; and by somebody else.
+            if kind is partial:
+                if getrefcount(before) <= 3:
+                    continue
+                self._partials.append((before, after))
+            self._put(before, after)
 
     def _pair_departed(self, part: Part, shadow: Shadow) -> list[tuple[str, FunctionType, object]]:
         """Return what follows functions that are back after versions without them."""
@@ -310,6 +335,7 @@ class Adoption:
             *self._classes,
             *self._members,
             *self._cached,
+            *self._partials,
             *self._reach.copies(),
             *weak,
             weak,
@@ -405,6 +431,7 @@ class Adoption:
 
 
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None), FunctionType, ModuleType})
+_set_state: Any = vars(partial)["__setstate__"]
 
 
 def owners_of(parts: Sequence[Part]) -> Owners:

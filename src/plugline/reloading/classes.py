@@ -163,6 +163,19 @@ def ask_anew(above: set[type], gone: set[str]) -> None:
             _reset_caches(one)
 
 
+def compiled_anew(owners: list[type]) -> Iterator[str]:
+    """Let models of pydantic compile what checks them anew. Yields those that cannot.
+
+    That is written in Rust, and made for the class object that the definition was made with: nobody can see that it holds it.
+    """
+    for owner in owners:
+        if "__pydantic_validator__" in vars(owner) and "__pydantic_fields__" in vars(owner):
+            try:
+                owner.model_rebuild(force=True)  # type: ignore[attr-defined]
+            except Exception:  # noqa: BLE001 - it is pydantic's, and runs what the model says
+                yield f"{owner.__qualname__} as others check it"
+
+
 def tell_abstract(olds: list[type]) -> None:
     """Let the classes of others that derive from abstract ones know what they have to define now."""
     pending: list[type] = []
