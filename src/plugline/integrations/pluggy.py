@@ -140,11 +140,16 @@ class Attachment:
         tried = self._try(name, plugin, place)
         if isinstance(tried, Finding):
             return tried
-        if known:
-            self._exchange(plugin, tried)
-        else:
-            self._manager.register(plugin, name)
-            self._registered[name] = plugin
+        try:
+            if known:
+                self._exchange(plugin, tried)
+            else:
+                self._manager.register(plugin, name)
+                self._registered[name] = plugin
+        except Exception as error:  # noqa: BLE001 - of a hook that is called at once, as those are that are told of the past
+            if not known and self._manager.is_registered(plugin):
+                self._manager.unregister(plugin)
+            return Finding("P404", f"raised {describe_error(error, place.path).said} as it was registered", place)
         return None
 
     def _try(self, name: str, plugin: object, place: Place) -> _Trial | Finding:
@@ -184,6 +189,8 @@ class Attachment:
             for impl in fresh:
                 caller._add_hookimpl(impl)  # noqa: SLF001 - likewise
                 self._put_in_order(caller._hookimpls, _kind(impl))  # noqa: SLF001 - likewise
+                if not old:
+                    caller._maybe_apply_history(impl)  # noqa: SLF001 - likewise
         if any(new.values()):
             # A hook that the manager has not met before, without a specification: let pluggy make its caller.
             name = self._manager.get_name(plugin)

@@ -170,3 +170,55 @@ def test_who_has_detached_has_no_say_in_reloads_any_more(
     attachment.detach()
     (tmp_path / "b.py").write_text(PLUGIN.format(said="new") + REFUSED["a hook that there is not"])
     assert host.reload("b").how == "adopted"
+
+
+class Begun:
+    @SPEC(historic=True)
+    def began(self, word: str) -> None: ...
+
+
+BEGAN = "\n@hook\ndef began(word):\n    return said(word)\n\ndef said(word):\n    return f'began with {word}'\n"
+
+
+def test_a_hook_that_a_reload_adds_is_told_what_was_called_before(
+    tmp_path: Path, manager: pluggy.PluginManager, attached: tuple[Host[Any], Attachment]
+) -> None:
+    host, _ = attached
+    manager.add_hookspecs(Begun)
+    told: list[str] = []
+    manager.hook.began.call_historic(told.append, {"word": "x"})
+    (tmp_path / "b.py").write_text(PLUGIN.format(said="b") + BEGAN)
+    host.reload("b")
+    assert told == ["began with x"]
+    (tmp_path / "b.py").write_text(PLUGIN.format(said="b") + BEGAN.replace("began with", "again with"))
+    host.reload("b")
+    assert told == ["began with x"]
+
+
+def test_a_plugin_that_raises_as_it_is_registered_is_refused_and_its_neighbours_are_not(
+    tmp_path: Path, manager: pluggy.PluginManager
+) -> None:
+    manager.add_hookspecs(Begun)
+    manager.hook.began.call_historic(None, {"word": "x"})
+    for name in ("a", "c"):
+        (tmp_path / f"{name}.py").write_text(PLUGIN.format(said=name))
+    (tmp_path / "b.py").write_text(PLUGIN.format(said="b") + BEGAN.replace("said(word)", "1 / 0", 1))
+    with Host(tmp_path) as host:
+        attachment = attach(host, manager)
+        assert list(attachment.names) == ["a", "c"]
+        (finding,) = attachment.findings
+        assert (finding.code, finding.message) == (
+            "P404",
+            "raised ZeroDivisionError: division by zero as it was registered",
+        )
+        assert manager.hook.called(word="x") == ["c x", "a x"]
+        (tmp_path / "c.py").write_text(PLUGIN.format(said="c") + BEGAN.replace("said(word)", "1 / 0", 1))
+        host.reload("c")
+        assert list(attachment.names) == ["a"]
+        assert manager.hook.called(word="x") == ["a x"]
+        for name in ("b", "c"):
+            (tmp_path / f"{name}.py").write_text(PLUGIN.format(said=name))
+            host.reload(name)
+        assert attachment.findings == ()
+        assert sorted(manager.hook.called(word="x")) == ["a x", "b x", "c x"]
+        attachment.detach()
