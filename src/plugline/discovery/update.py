@@ -61,12 +61,12 @@ class _Fresh:
         self._compiled: Compiled | None = None
 
     def compile(self, warned: list[object]) -> None:
-        """Do the second step."""
+        """Turn its bytes into code; warnings are counted in a list that takes them meanwhile."""
         if self.source is not None:
             self._compiled = compile_file(self.candidate, self.source, warned)
 
     def understand(self, _: list[object]) -> None:
-        """Do the third."""
+        """Turn its code into what it says; a step like the other, which needs no list."""
         if self.source is not None and self._compiled is not None:
             self.reading = read_compiled(self.candidate, self.source, self.digest, self._compiled)
             self.read, self._compiled = self.reading.read, None
