@@ -1,6 +1,7 @@
 """The program whose plugins the scenarios are: what they register with, and where they leave word."""
 
 SOURCE = """
+import abc
 import collections
 import types
 import weakref
@@ -85,6 +86,8 @@ class Meter:
             raise ValueError(name)
         self.count = 0
         meters[name] = self
+
+class Countable(abc.ABC): pass
 
 by_id = {}
 

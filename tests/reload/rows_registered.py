@@ -42,6 +42,11 @@ FROZEN = "from dataclasses import dataclass\n@dataclass(frozen=True, slots=True,
 row(IDENTITY, "a field with a default added to a frozen dataclass with slots", FROZEN, FROZEN + "    b: int = 7\n", "kept = [x.P(a=5)]; by = {kept[0]: 'value'}; several = {kept[0]}", "assert kept[0].b == 7 and kept[0].a == 5; assert by[x.P(a=5)] == 'value'; assert x.P(a=5) in several")
 row(IDENTITY, "a field with a factory added to a dataclass with slots", "from dataclasses import dataclass, field\n@dataclass(slots=True)\nclass P:\n    a: int = 1\n", "from dataclasses import dataclass, field\n@dataclass(slots=True)\nclass P:\n    a: int = 1\n    b: list = field(default_factory=list)\n", "kept = [x.P(), x.P()]", "kept[0].b.append(1); assert kept[1].b == []")
 
+FUNCTION, CLASS = "def f(v):\n    return ('function', v)\n", "class f:\n    def __init__(self, v):\n        self.v = v\n"
+row(IDENTITY, "a function that is a class for a while", FUNCTION, CLASS, "f = x.f", "assert f(1) == ('function', 1); assert x.f is f", edits=(CLASS + "K = 1\n", FUNCTION))
+row(IDENTITY, "a class that is a function for a while", CLASS, FUNCTION, "C = x.f; c = C(1)", "assert x.f is C; assert isinstance(c, x.f)", edits=(FUNCTION + "K = 1\n", CLASS))
+row(TRANSACTION, "what is registered with an abstract class is as it was after a failure", "from app import Countable\nclass C: pass\nCountable.register(C)\n", "from app import Countable\nclass C: pass\nCountable.register(C)\nCountable.register(int)\n1 / 0\n", "c = x.C()", "assert isinstance(c, app.Countable); assert not isinstance(1, app.Countable)", refused=True)
+
 # ------------------------------------------------------------------ files
 
 row(REACH, "a plugin that was only imported by another one is reloaded by its name", {"y": "from .x import f, K\ndef g():\n    return f(), K\n", "x": "K = 1\ndef f():\n    return 'old'\n"}, {"x": "K = 2\ndef f():\n    return 'new'\n"}, "", "assert y.g() == ('new', 2)", only="plugline:imported")

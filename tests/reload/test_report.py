@@ -72,3 +72,16 @@ def test_a_module_written_in_c_needs_a_restart(tmp_path: Path) -> None:
         assert report.restart_needed == (f"{module.__name__}._bisect",)  # type: ignore[attr-defined]
         assert not report.ok
         assert "restart needed for" in str(report)
+
+
+def test_names_are_those_of_the_plugin_that_is_asked_for_and_those_of_others_have_their_module_before_them(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "_helper.py").write_text("LIMIT = 1\ndef clean(text):\n    return text\n")
+    (tmp_path / "upper.py").write_text("from ._helper import clean, LIMIT\nTWICE = 2 * LIMIT\n")
+    with Host(tmp_path) as host:
+        host["upper"].load()
+        (tmp_path / "_helper.py").write_text("LIMIT = 2\ndef clean(text):\n    return text\n")
+        assert host.reload("upper").changed == ("_helper.LIMIT", "LIMIT", "TWICE")
+        (tmp_path / "_helper.py").write_text("LIMIT = 2\ndef clean(text):\n    return text.strip()\n")
+        assert host.reload("upper").changed == ("_helper.clean",)

@@ -33,7 +33,7 @@ from plugline.reloading.codes import compare, describes
 from plugline.reloading.graft import can_graft, forget_answers, has_answers
 from plugline.reloading.imported import imports_module
 from plugline.reloading.memory import POSSIBLE
-from plugline.reloading.parts import Done, Part
+from plugline.reloading.parts import Done, Part, names_for
 from plugline.reloading.report import How, ReloadReport
 from plugline.reloading.shadow import looking_at_what_is_in_force, trial_of_this_thread
 from plugline.reloading.transaction import Transaction, all_grafts, put_bodies
@@ -642,11 +642,11 @@ class _Reload:
             plugin=plugin.name,
             generation=plugin.generation,
             how=how,  # type: ignore[arg-type]
-            added=tuple(done.added) if done is not None else (),
-            changed=tuple(done.changed) if done is not None else (),
-            removed=tuple(done.removed) if done is not None else (),
-            kept=tuple(done.kept) if done is not None else (),
-            lost=tuple(done.lost) if done is not None else (),
+            added=names_for(name, done.added) if done is not None else (),
+            changed=names_for(name, done.changed) if done is not None else (),
+            removed=names_for(name, done.removed) if done is not None else (),
+            kept=names_for(name, done.kept) if done is not None else (),
+            lost=names_for(name, done.lost) if done is not None else (),
             dependents=tuple(part.name for part in parts if not part.changed and part.name != name),
             in_flight=tuple(done.in_flight) if done is not None else (),
             restart_needed=_extensions(name),

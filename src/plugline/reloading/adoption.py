@@ -95,6 +95,7 @@ class Adoption:
         self._lost: list[str] = []
         self._cached: list[tuple[object, object]] = []
         self._partials: list[tuple[Any, Any]] = []
+        self._forwards: dict[str, dict[str, Any]] = {}  # functions that lead to what is none now, by module and name
 
     def canonical(self, value: object) -> object:
         """Return what stands in the place of an object."""
@@ -174,7 +175,7 @@ class Adoption:
         for part, shadow in self._pairs:
             # Each module has the names of the other by now.
             done.lost += follow_cached(shadow.new, part.names, part.trace, shadow.trace)
-            _remember_departed(part, shadow)
+            _remember_departed(part, shadow, self._forwards.get(part.name, {}))
             done.in_flight += self._retire(part, shadow)
             shadow.trace.held = frozenset(
                 id(self._canonical[key]) if key in self._canonical else key for key in shadow.trace.held
@@ -205,7 +206,8 @@ class Adoption:
     # ------------------------------------------------------------------ pairs
 
     def _pair_classes(self, part: Part, shadow: Shadow) -> None:
-        for old, new in pair_classes({**departed(part), **part.names}, shadow.new, part.name):
+        back = {name: one for name, one in departed(part).items() if is_a(one, type) and name in shadow.new}
+        for old, new in pair_classes({**part.names, **back}, shadow.new, part.name):
             if not same_shape(old, new, self._alike):
                 self._successors.append((old, new))
                 continue
@@ -359,6 +361,8 @@ class Adoption:
         old, new = part.names, shadow.new
         for name, before, after in named:
             content = clone_function(after) if type(after) is FunctionType else forwarder(after, before)
+            if type(after) is not FunctionType:
+                self._forwards.setdefault(part.name, {})[name] = before
             if type(after) is FunctionType:
                 new[name] = before
                 self._contents[id(before)] = after
@@ -441,20 +445,29 @@ def owners_of(parts: Sequence[Part]) -> Owners:
     return Owners([part.names for part in parts], classes, held)
 
 
-def departed(part: Part) -> dict[str, object]:
+def departed(part: Part) -> dict[str, Any]:
     """Return what older versions of a module had and the one in force has not, as far as somebody holds it."""
     living = ((name, held()) for name, held in part.trace.departed.items())
     return {name: value for name, value in living if value is not None}
 
 
-def _remember_departed(part: Part, shadow: Shadow) -> None:
-    new, old = part.names, shadow.new
+def _remember_departed(part: Part, shadow: Shadow, forwards: dict[str, Any]) -> None:
+    new, old = part.names, {**shadow.new, **forwards}
     gone = {
         name: value
-        for name, value in {**departed(part), **old}.items()
-        if name not in new and is_a(value, (FunctionType, type)) and value.__module__ == part.name
+        for name, value in {
+            **departed(part),
+            **{name: old[name] for name in old if _is_gone(name, old[name], new)},
+        }.items()
+        if value.__module__ == part.name and _is_gone(name, value, new)
     }
     shadow.trace.departed = {name: ref(value) for name, value in gone.items()}
+
+
+def _is_gone(name: str, value: Any, new: dict[str, object]) -> bool:
+    """Whether a version has no function of the name of one, or no class of that of one."""
+    kind = FunctionType if type(value) is FunctionType else type
+    return is_a(value, (FunctionType, type)) and not is_a(new.get(name), kind)
 
 
 def _unpaired(classes: list[type], canonical: dict[int, object]) -> list[type]:

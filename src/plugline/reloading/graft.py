@@ -16,7 +16,7 @@ from plugline.reloading.codes import left_behind, made_before
 from plugline.reloading.differences import edited_names
 from plugline.reloading.living import Running, contents_of, find_functions, suspended_on, threads_in
 from plugline.reloading.memory import clone_function, replace_words
-from plugline.reloading.parts import Done, Part
+from plugline.reloading.parts import Done, Part, name_of
 from plugline.reloading.plan import Plan
 from plugline.reloading.transition import Transition
 
@@ -56,8 +56,8 @@ def graft(parts: list[Part], done: Done) -> None:
     for part in parts:
         done.in_flight += (told_frame(frame) for frame in frames if frame.f_globals is part.names)
         done.in_flight += _retire(part, running=bool(frames))
-        done.changed += edited_names(part.comparison)
-        done.kept += part.trace.variables()
+        done.changed += (name_of(part, name) for name in edited_names(part.comparison))
+        done.kept += (name_of(part, name) for name in part.trace.variables())
         lost += left_behind(part.comparison)
     done.lost += dict.fromkeys(lost)
 

@@ -1,5 +1,6 @@
 """One module that takes part in a reload: what it is now, and what it is to become."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import CodeType, ModuleType
 
@@ -62,3 +63,14 @@ class Done:
 def nothing_done() -> Done:
     """Return one to fill."""
     return Done([], [], [], [], [], [])
+
+
+def name_of(part: Part, name: str) -> str:
+    """Return a name of a module for :class:`Done`: with the module, since what a report calls it depends on whose report it is."""
+    return f"{part.name}:{name}"
+
+
+def names_for(module: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Return names as the report of the plugin in a module tells them: its own bare, those of others with their module before them."""
+    split = [name.rpartition(":") for name in names]
+    return tuple(name if not of or of == module else f"{of.rpartition('.')[2]}.{name}" for of, _, name in split)

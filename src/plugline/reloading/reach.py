@@ -8,6 +8,8 @@ Not followed: the standard library, whose state has its own journal, and anythin
 """
 
 import sys
+from _abc import _get_dump, _reset_caches, _reset_registry  # type: ignore[import-not-found]  # what abc is made of
+from abc import ABCMeta
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -51,6 +53,25 @@ class _Slots:
             object.__delattr__(self._value, name)
         for name, value in before.items():
             object.__setattr__(self._value, name, value)
+
+
+class _Subclasses(_Slots):
+    """The classes that were registered with an abstract one."""
+
+    __slots__ = ()
+
+    def __init__(self, owner: ABCMeta) -> None:
+        super().__init__(owner, [])
+
+    def held(self) -> dict[str, object]:
+        living = (held() for held in _get_dump(self._value)[0])
+        return {str(id(one)): one for one in living if one is not None}
+
+    def put_back(self, before: dict[str, object]) -> None:
+        _reset_registry(self._value)
+        _reset_caches(self._value)
+        for one in before.values():
+            ABCMeta.register(self._value, one)  # type: ignore[arg-type]
 
 
 class Reach:
@@ -156,6 +177,8 @@ class Reach:
         self._follow_words(words, names)
 
     def _follow_class(self, owner: type) -> None:
+        if "_abc_impl" in vars(owner) and owner.__module__ not in self._own:
+            self.keep(_Subclasses(owner))  # type: ignore[arg-type]
         if not owner.__flags__ & (1 << 9) or _is_closed(owner.__module__) or owner.__module__ in self._own:
             return
         names = dict(vars(owner))

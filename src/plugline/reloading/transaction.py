@@ -19,7 +19,7 @@ from plugline.reloading.differences import Differences
 from plugline.reloading.graft import can_graft, graft
 from plugline.reloading.instances import complete_instances, constructors_of
 from plugline.reloading.living import reachable_functions
-from plugline.reloading.parts import Done, Part, nothing_done
+from plugline.reloading.parts import Done, Part, name_of, nothing_done
 from plugline.reloading.reach import Reach
 from plugline.reloading.references import Young, replace_in
 from plugline.reloading.release import release_versions
@@ -280,7 +280,6 @@ class Transaction:
         return done
 
     def _tell(self, done: Done, part: Part, difference: Differences, kept: Sequence[str]) -> None:
-        prefix = "" if part is self._parts[0] else f"{part.name.rpartition('.')[2]}."
         for all_names, found in (
             (done.added, difference.added),
             (done.changed, difference.changed),
@@ -288,4 +287,4 @@ class Transaction:
             (done.kept, kept),
             (done.lost, difference.lost),
         ):
-            all_names.extend(f"{prefix}{name}" for name in found)
+            all_names.extend(name_of(part, name) for name in found)
