@@ -138,7 +138,7 @@ def test_a_file_that_is_gone_is_told(folder: Path) -> None:
 def test_hints_quote_what_a_shell_would_take_apart(folder: Path) -> None:
     odd = folder / "it's $(x).py"
     odd.write_text("")
-    odd.chmod(0o666)
+    odd.chmod(0o646)
     (finding,) = look(odd)
     assert os.system(str(finding.hint)) == 0  # noqa: S605 - the hint is what is tested
     assert look(odd) == []
