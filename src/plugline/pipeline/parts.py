@@ -260,7 +260,10 @@ class Committer:
             elif hasattr(self._form, "open_sink"):
                 self._open_sink(sink)
             elif goes_straight(sink):
-                self._output = (_Gathered if hasattr(self._form, "assemble") else _Straight)(sink)
+                gathered = hasattr(self._form, "assemble")
+                if gathered and self._follows:
+                    self._refuse_an_end()
+                self._output = _Gathered(sink) if gathered else _Straight(sink)
             else:
                 if self._follows:
                     self._refuse_an_end()

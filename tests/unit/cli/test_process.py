@@ -114,3 +114,12 @@ def test_a_database_is_no_stream(tmp_path: Path) -> None:
         assert "is a stream, and" in done.stderr
         assert done.stdout == ""
     assert {path.name for path in tmp_path.iterdir()} == {"in.ndjson"}
+
+
+@pytest.mark.slow
+def test_what_is_written_at_the_end_is_no_output_of_what_has_none(tmp_path: Path) -> None:
+    (tmp_path / "in.ndjson").write_bytes(b'{"n":1}\n')
+    command = [sys.executable, "-m", "plugline", "run", "-q", "in.ndjson", "--to", "parquet", "--follow"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "error[C114]" in done.stderr
