@@ -178,10 +178,10 @@ def _findings_of(
             for finding, path in zip(error.findings, error.paths, strict=True)
         )
     if isinstance(error, PluginDeclined):
-        # What our own reasons say is to be done is a hint: "it needs the package 'x': pip install x".
-        reason, install, package = error.reason.partition(": pip install ")
+        # What our own reasons say is to be done can be pasted: "it needs the package 'x': pip install x".
+        _, install, package = error.reason.partition(": pip install ")
         hint = f"pip install {package}" if install else None
-        message = f"the {use.kind} {use.name!r} does not apply here: {reason}"
+        message = f"the {use.kind} {use.name!r} does not apply here: {error.reason}"
         return (Finding("C108", message, plan.config.place(use.path), hint),)
     if not isinstance(error, UnknownPlugin):
         return error.findings

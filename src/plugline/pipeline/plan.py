@@ -320,6 +320,8 @@ class _Planner:
         suffix = suffixes[0]
         plugin = self._catalogue.format_for(suffix) if suffix and len(suffixes) == 1 else None
         if plugin is None:
+            if table == "source" and any(finding.code == "C109" for finding in self.findings):
+                return None  # what is not there has no suffix that could be meant
             shown = f"the suffix {suffix!r} of {paths[0]!r}" if suffix else f"{paths[0]!r}"
             message = f"no format is known for {shown}"
             if len(suffixes) > 1:

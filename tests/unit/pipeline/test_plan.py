@@ -346,3 +346,10 @@ def test_a_plugin_folder_may_be_a_zip_file_whose_files_are_carried_with_what_the
     (tmp_path / "packed.zip").unlink()
     run_plan(plan)
     assert made.records == [{"word": "zipped"}]
+
+
+def test_of_a_pattern_without_files_only_that_is_told(tmp_path: Path) -> None:
+    made = pipeline(tmp_path, source_path="none/*.nothing")
+    with pytest.raises(ConfigurationError) as caught:
+        made.plan()
+    assert [finding.code for finding in caught.value.findings] == ["C109"]
