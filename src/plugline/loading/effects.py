@@ -387,7 +387,8 @@ class Watch:
         self._signals = _handlers_of_signals() if b"signal" in content else []
         self._logs = b"ogg" in content  # logging, logger, getLogger
         self._handlers = _loggers() if self._logs and "logging" in sys.modules else {}
-        self._levels = _levels() if self._logs and "logging" in sys.modules else {}
+        speaks_of_levels = "logging" in sys.modules and any(word in content for word in _OF_LEVELS)
+        self._levels = _levels() if speaks_of_levels else None
         self._environment = _environment() if b"environ" in content or b"putenv" in content else None
         self._filters = _filters() if b"warn" in content else None
         self._code = code
@@ -414,9 +415,8 @@ class Watch:
                 effects.all.append(Effect("signal", number, before, after))
         if self._logs and "logging" in sys.modules:
             effects.all += self._logging_effects()
-            effects.all += self._level_effects()
-        if self._environment is not None:
-            effects.all += _environment_effects(self._environment)
+        effects.all += _level_effects(self._levels)
+        effects.all += _environment_effects(self._environment)
         if self._filters is not None:
             known = {id(entry) for entry in self._filters}
             effects.all += [
@@ -431,12 +431,6 @@ class Watch:
                 words = words or _words(self._code)
                 effects.all += _name_effects(owner, names, now, name, words)
 
-    def _level_effects(self) -> Iterator[Effect]:
-        for logger, now in _levels().items():
-            for name, before, after in zip(_LEVELS, self._levels.get(logger, (0, True, False)), now, strict=True):
-                if before != after:
-                    yield Effect("level", (logger, name), before, after)
-
     def _logging_effects(self) -> list[Effect]:
         found = []
         for logger, (handlers, filters) in _loggers().items():
@@ -450,7 +444,9 @@ def _handlers_of_signals() -> list[tuple[int, object]]:
     return [(number, _signal.getsignal(number)) for number in sorted(map(int, _signal.valid_signals()))]
 
 
-def _environment_effects(before: dict[str, str]) -> Iterator[Effect]:
+def _environment_effects(before: dict[str, str] | None) -> Iterator[Effect]:
+    if before is None:
+        return
     now = _environment()
     for name in {**before, **now}:
         if before.get(name) != now.get(name):
@@ -472,6 +468,18 @@ def _all_loggers() -> list[Any]:
 def _levels() -> dict[object, tuple[object, ...]]:
     """Return what each logger lets pass."""
     return {one: tuple(getattr(one, name) for name in _LEVELS) for one in _all_loggers()}
+
+
+def _level_effects(before: dict[object, tuple[object, ...]] | None) -> Iterator[Effect]:
+    if before is None:
+        return
+    for logger, now in _levels().items():
+        for name, was, value in zip(_LEVELS, before.get(logger, (0, True, False)), now, strict=True):
+            if was != value:
+                yield Effect("level", (logger, name), was, value)
+
+
+_OF_LEVELS = (b"setLevel", b"propagate", b"disabled", b"Config")
 
 
 def _loggers() -> dict[object, tuple[tuple[object, ...], tuple[object, ...]]]:
@@ -516,6 +524,8 @@ def _patched(code: CodeType) -> list[tuple[object, dict[str, object]]]:
     found: list[tuple[object, dict[str, object]]] = []
     seen: set[int] = set()
     mentioned = frozenset(code.co_names)
+    # Classes and objects only where the module's own lines set attributes, since most do it in methods, to what is theirs.
+    goes_on = _sets_attributes(code)
     pending: list[object] = [sys.modules.get(name) for name in code.co_names]
     for owner in pending:  # it grows: classes and objects that are in what it mentions, and modules
         kind = type(owner)
@@ -524,7 +534,7 @@ def _patched(code: CodeType) -> list[tuple[object, dict[str, object]]]:
         seen.add(id(owner))
         names = dict(_names_of(owner))
         found.append((owner, names))
-        if len(seen) < _MOST_OWNERS:
+        if goes_on and len(seen) < _MOST_OWNERS:
             pending += [names[name] for name in names.keys() & mentioned]
     return found
 
@@ -536,16 +546,19 @@ _PLAIN = frozenset({str, int, float, bool, bytes, tuple, list, dict, set, type(N
 
 def could_patch(code: CodeType) -> bool:
     """Whether a module's own code could set attributes of anything."""
+    return _sets_attributes(code) or any(
+        could_patch(constant) for constant in code.co_consts if constant.__class__ is CodeType
+    )
+
+
+def _sets_attributes(code: CodeType) -> bool:
+    """Whether some code could do that by itself, apart from the code in it."""
     if not _store_attr:
         # As the module opcode has it.
         _store_attr.extend(
             {*compile("a.b = a", "", "exec").co_code[::2]} - {*compile("b = a", "", "exec").co_code[::2]}
         )
-    return (
-        _store_attr[0] in code.co_code[::2]
-        or not _SETTERS.isdisjoint(code.co_names)
-        or any(could_patch(constant) for constant in code.co_consts if constant.__class__ is CodeType)
-    )
+    return _store_attr[0] in code.co_code[::2] or not _SETTERS.isdisjoint(code.co_names)
 
 
 def _name_effects(
