@@ -209,6 +209,8 @@ class Plugins:
 
     def _update_until_current(self, changes: Changes) -> None:
         with self._lock:
+            # Before it is taken: from then on it is not seen any more. Who was here before may have said that all is done.
+            self._behind = True
             while changes.take():
                 content = _content_of(self._folder)
                 if any(path not in content for path in self._content or ()) and changes.wait(_ABSENCE_SECONDS):  # type: ignore[attr-defined]
