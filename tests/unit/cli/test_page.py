@@ -165,7 +165,7 @@ import time
 
 def transform_batch(table):
     if 1 in table.column("slow").to_pylist():
-        time.sleep(1.5)
+        time.sleep(0.8)
     return table
 
 def describe():
