@@ -9,7 +9,7 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import Any, BinaryIO, Literal, Protocol, cast
 
-from plugline.records import Position, Record
+from plugline.records import Record
 
 Row = tuple[object, ...]
 
@@ -244,21 +244,6 @@ class TableWriter:
         if self._some and self.columns is None:
             self._columns.fix()
             self.columns = self._columns.token
-
-
-class Rows:
-    """Some rows that were read."""
-
-    __slots__ = ("_row", "raws")
-
-    def __init__(self, raws: list[object], row: int) -> None:
-        """Take them, and the number of the first."""
-        self.raws = raws
-        self._row = row
-
-    def position(self, index: int, /) -> Position:
-        """Count rows."""
-        return Position(row=self._row + index)
 
 
 class SinkSettings(Protocol):

@@ -19,8 +19,9 @@ from typing import Any, BinaryIO, Literal, cast
 
 import orjson
 
+from plugline.formats._rows import Rows, decode_whole
 from plugline.formats._tables import ROWS_A_BATCH, PartWriter, part_tables, schema_of, unowned
-from plugline.records import Broken, Position, Reader, Record, Writer
+from plugline.records import Broken, Reader, Record, Writer
 from plugline.records.tables import rows_of
 
 SUFFIXES = (".avro",)
@@ -143,36 +144,15 @@ class Avro:
 # ----------------------------------------------------------------------------- reading
 
 
-class _Batch:
-    """Some rows of one block."""
-
-    __slots__ = ("_row", "raws")
-
-    def __init__(self, raws: list[object], row: int) -> None:
-        self.raws = raws
-        self._row = row
-
-    def position(self, index: int, /) -> Position:
-        """Count rows; there are no lines, and rows of a block have no place of their own."""
-        return Position(row=self._row + index)
-
-
-def _decode(raw: object) -> Record:
-    if isinstance(raw, Broken):
-        raise ValueError(raw.reason)  # noqa: TRY004 - a fault of the record
-    # A copy: a step may change the record, and a dead letter shows it as it came.
-    return cast("Record", raw).copy()
-
-
 class _Reader:
     """Reads blocks, of a piece of the file or of all of it."""
 
-    decode = staticmethod(cast("Callable[[object], Record]", _decode))
+    decode = staticmethod(cast("Callable[[object], Record]", decode_whole))
 
     def __init__(self, piece: tuple[int, int] | None) -> None:
         self._piece = piece
 
-    def batches(self, stream: BinaryIO, /) -> Iterator[_Batch]:
+    def batches(self, stream: BinaryIO, /) -> Iterator[Rows]:
         """Yield at most 4,096 rows of a block at a time. What cannot be read of a block is one broken row.
 
         Raises:
@@ -185,7 +165,7 @@ class _Reader:
         row = 1
         while source.at < end and (block := _next_block(source, head)) is not None:
             for raws in _rows_of(block, head):
-                yield _Batch(raws, row)
+                yield Rows(raws, row)
                 row += len(raws)
 
 

@@ -22,6 +22,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import orjson
 
+from plugline.formats._rows import decode_whole
 from plugline.formats._tables import seekable, unowned
 from plugline.records import Broken, Position, Reader, Record, Writer
 
@@ -130,17 +131,10 @@ class _Batch:
         return Position(line=self._lines[index], row=self._row + index)
 
 
-def _decode(raw: object) -> Record:
-    if isinstance(raw, Broken):
-        raise ValueError(raw.reason)  # noqa: TRY004 - a fault of the record
-    # A copy: a step may change the record, and a dead letter shows it as it came.
-    return cast("Record", raw).copy()
-
-
 class _Reader:
     """Reads the rows of a sheet; one file, one use."""
 
-    decode = staticmethod(cast("Callable[[object], Record]", _decode))
+    decode = staticmethod(cast("Callable[[object], Record]", decode_whole))
 
     def __init__(self, settings: Excel) -> None:
         self._settings = settings

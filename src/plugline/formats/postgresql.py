@@ -15,7 +15,8 @@ from decimal import Decimal
 from importlib.util import find_spec
 from typing import Any, BinaryIO, Literal, cast
 
-from plugline.formats._sql import ROWS_A_BATCH, Columns, Rows, TableSink, TableWriter, json_text, quoted
+from plugline.formats._rows import Rows
+from plugline.formats._sql import ROWS_A_BATCH, Columns, TableSink, TableWriter, json_text, quoted
 from plugline.records import Reader, Record, Writer
 
 SCHEMES = ("postgresql", "postgres")

@@ -18,7 +18,8 @@ from decimal import Decimal
 from typing import BinaryIO, Literal, cast
 from urllib.parse import quote
 
-from plugline.formats._sql import MARKS, ROWS_A_BATCH, Columns, Row, Rows, TableSink, TableWriter, json_text, quoted
+from plugline.formats._rows import Rows
+from plugline.formats._sql import MARKS, ROWS_A_BATCH, Columns, Row, TableSink, TableWriter, json_text, quoted
 from plugline.records import Broken, Reader, Record, Writer
 
 SUFFIXES = (".sqlite", ".sqlite3", ".db")
