@@ -16,6 +16,7 @@ from plugline.formats.json import Json
 from plugline.formats.lines import Lines
 from plugline.formats.ndjson import Ndjson
 from plugline.formats.tsv import Tsv
+from plugline.formats.yaml import Yaml
 from plugline.records import Format, Position, Record
 
 
@@ -80,6 +81,8 @@ CASES = {
     ),
     "typed csv": Case(format=_typed, records=_typed_rows),
     "tsv": Case(format=Tsv(), records=_rows),
+    "yaml": Case(format=Yaml(), records=_objects),
+    "yaml in documents": Case(format=Yaml(documents=True), records=_objects),
     "lines": Case(
         format=Lines(),
         records=st.lists(
