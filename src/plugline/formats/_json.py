@@ -1,8 +1,9 @@
-"""A record to JSON text, or to the field that JSON cannot hold."""
+"""JSON text to a record and back, or to the field that JSON cannot hold."""
 
+from collections.abc import Callable
 from datetime import date, time
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeAlias, cast
 
 import orjson
 
@@ -12,6 +13,27 @@ from plugline.records import Record
 # the seconds of an offset, which zones had until about 1900.
 _OPTION = orjson.OPT_PASSTHROUGH_DATETIME
 _SHOWN = 60  # characters of a value
+_LEAST, _MOST = -(2**63), 2**64 - 1  # of the integers that orjson knows
+
+Integers: TypeAlias = Literal["64-bit", "exact"]
+"""Which integers are read and written as what they are: those of 64 bits, beyond which others are read as floats and refused, or all."""
+
+
+def decoder(integers: Integers) -> Callable[[object], Record]:
+    """Return what makes a record of JSON text."""
+    if integers == "64-bit":
+        return cast("Callable[[object], Record]", orjson.loads)
+    import msgspec  # noqa: PLC0415 - where it is asked for; it takes as long to import as orjson
+
+    decode: Callable[[object], Record] = msgspec.json.Decoder().decode  # type: ignore[assignment]
+
+    def exact(raw: object) -> Record:
+        try:
+            return decode(raw)
+        except msgspec.DecodeError as error:
+            raise ValueError(str(error)) from None
+
+    return exact
 
 
 def _text(value: object) -> str:
@@ -25,17 +47,20 @@ class Encode:
 
     Attributes:
         quick: Makes the same of what JSON can hold, and is called without a function between; ``None`` where each line is
-            looked at.
+            looked at, or where what orjson refuses may be written after all.
 
     Args:
         no_number: What becomes of NaN and the infinities.
+        integers: Which integers are written.
     """
 
-    __slots__ = ("quick",)
+    __slots__ = ("_exact", "_refuses_no_number", "quick")
 
-    def __init__(self, no_number: Literal["null", "error"]) -> None:
+    def __init__(self, no_number: Literal["null", "error"], integers: Integers = "64-bit") -> None:
+        self._refuses_no_number = no_number == "error"
+        self._exact = integers == "exact"
         quick = partial(orjson.dumps, default=_text, option=_OPTION)
-        self.quick = quick if no_number == "null" else None
+        self.quick = None if self._refuses_no_number or self._exact else quick
 
     def __call__(self, record: Record, /) -> bytes:
         """Return the text.
@@ -47,14 +72,35 @@ class Encode:
         try:
             line = orjson.dumps(record, _text, _OPTION)
         except TypeError as error:
-            raise TypeError(_refused(record, "", str(error))) from None
-        if self.quick is None and b"null" in line:
+            line = self._with_digits(record, str(error))
+        if self._refuses_no_number and b"null" in line:
             where = _no_number_in(record, "")
             if where is not None:
                 raise ValueError(
                     f"{where[0]} holds {where[1]}, which is no number in JSON: nan = 'null' writes null for it"
                 )
         return line
+
+    def _with_digits(self, record: object, said: str) -> bytes:
+        """Return the text of a record that orjson refused, if only its integers are what it does not know."""
+        if self._exact:
+            record = _digits_in(record)
+            try:
+                return orjson.dumps(record, _text, _OPTION)
+            except TypeError as error:
+                said = str(error)
+        raise TypeError(_refused(record, "", said)) from None
+
+
+def _digits_in(value: object) -> object:
+    """Return a value that holds the digits of integers which orjson does not know."""
+    if isinstance(value, dict):
+        return {key: _digits_in(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_digits_in(inner) for inner in value]
+    if isinstance(value, int) and not _LEAST <= value <= _MOST:
+        return orjson.Fragment(int.__repr__(value))
+    return value
 
 
 def _refused(value: object, where: str, said: str) -> str:
@@ -68,6 +114,8 @@ def _refused(value: object, where: str, said: str) -> str:
     shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
     if said.startswith("Type is not JSON serializable"):
         return f"{_named(where)} holds {shown}, and JSON has no {type(value).__name__}: cast it to another type before"
+    if isinstance(value, int) and not _LEAST <= value <= _MOST:
+        return f"{_named(where)} holds {shown}, which has more than 64 bits: integers = 'exact' writes it"
     return f"{_named(where)} holds {shown}, which JSON cannot: {said}"
 
 

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from json import JSONDecodeError, JSONDecoder
 from typing import BinaryIO, ClassVar, Literal, cast
 
-import orjson
-
-from plugline.formats._json import Encode
+from plugline.formats._json import Encode, decoder
 from plugline.records import Position, Reader, Record, Writer
 
 SUFFIXES = (".json",)
@@ -36,19 +34,21 @@ class Json:
 
     Attributes:
         nan: What becomes of NaN and the infinities, which JSON does not have: ``null``, or an error.
+        integers: What becomes of whole numbers beyond 64 bits: they are read as floats and not written, or ``exact``.
     """
 
     nan: Literal["null", "error"] = "null"
+    integers: Literal["64-bit", "exact"] = "64-bit"
 
     decodes_singly: ClassVar[bool] = True
 
     def reader(self) -> Reader:
         """Return a reader that cuts at the ends of elements."""
-        return _Reader()
+        return _Reader(decoder(self.integers))
 
     def writer(self) -> Writer:
         """Return a writer of an array, one line an element."""
-        return _Writer(Encode(self.nan))
+        return _Writer(Encode(self.nan, self.integers))
 
 
 class _Batch:
@@ -96,7 +96,8 @@ _scan = JSONDecoder(parse_float=bool, parse_int=bool, parse_constant=bool, stric
 class _Reader:
     """Cuts at the ends of elements; one input, one use."""
 
-    decode = staticmethod(cast("Callable[[object], Record]", orjson.loads))
+    def __init__(self, decode: Callable[[object], Record]) -> None:
+        self.decode = decode
 
     def batches(self, stream: BinaryIO, /) -> Iterator[_Batch]:
         """Yield the elements of about 64 KiB at a time, or of what has arrived, where that is less.

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO, ClassVar, Literal, cast
 
-import orjson
-
-from plugline.formats._json import Encode
+from plugline.formats._json import Encode, decoder
 from plugline.records import Position, Reader, Record, Writer
 
 SUFFIXES = (".ndjson", ".jsonl")
@@ -30,19 +28,21 @@ class Ndjson:
 
     Attributes:
         nan: What becomes of NaN and the infinities, which JSON does not have: ``null``, or an error.
+        integers: What becomes of whole numbers beyond 64 bits: they are read as floats and not written, or ``exact``.
     """
 
     nan: Literal["null", "error"] = "null"
+    integers: Literal["64-bit", "exact"] = "64-bit"
 
     record_delimiter: ClassVar[bytes] = b"\n"
 
     def reader(self) -> Reader:
         """Return a reader that cuts at newlines."""
-        return _Reader()
+        return _Reader(decoder(self.integers))
 
     def writer(self) -> Writer:
         """Return a writer of one line a record."""
-        return _Writer(Encode(self.nan))
+        return _Writer(Encode(self.nan, self.integers))
 
 
 class _Batch:
@@ -74,8 +74,9 @@ class _Batch:
 class _Reader:
     """Cuts at newlines."""
 
-    decode = staticmethod(cast("Callable[[object], Record]", orjson.loads))
-    lines = 0
+    def __init__(self, decode: Callable[[object], Record]) -> None:
+        self.decode = decode
+        self.lines = 0
 
     def batches(self, stream: BinaryIO, /) -> Iterator[_Batch]:
         """Yield the lines of about 256 KiB at a time, or of what has arrived, where that is less."""

@@ -1,5 +1,6 @@
 """What the formats of JSON make of values that JSON has no word for, alike in both."""
 
+import io
 import json
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -39,7 +40,7 @@ def test_an_offset_keeps_its_seconds(form: Format) -> None:
 REFUSED = [
     ({"a": 1, "total": Decimal("1.10")}, "field 'total' holds Decimal('1.10'), and JSON has no Decimal"),
     ({"a": {"b": [0, b"\xff"]}}, r"field 'a.b[1]' holds b'\xff', and JSON has no bytes"),
-    ({"a": 2**64}, "field 'a' holds 18446744073709551616, which JSON cannot: Integer exceeds 64-bit range"),
+    ({"a": 2**64}, "field 'a' holds 18446744073709551616, which has more than 64 bits: integers = 'exact' writes it"),
     ({"a": "\ud800"}, "field 'a' holds '\\ud800', which JSON cannot: str is not valid UTF-8"),
 ]
 
@@ -83,3 +84,50 @@ def test_what_is_no_number_is_null_or_refused(kind: type[Ndjson] | type[Json], v
     assert text(strict, {"a": None, "b": "null", "c": 1.5}) == {"a": None, "b": "null", "c": 1.5}
     with pytest.raises(ValueError, match=r"field 'a\.b\[1\]' holds -?(nan|inf), which is no number in JSON"):
         strict.writer().encode({"a": {"b": [None, value]}})
+
+
+def read(form: Format, content: bytes) -> list[object]:
+    reader = form.reader()
+    return [reader.decode(raw) for batch in reader.batches(io.BytesIO(content)) for raw in batch.raws]
+
+
+NUMBERS = st.integers() | st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False)
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@pytest.mark.parametrize("kind", [Ndjson, Json])
+@given(value=VALUES)
+def test_integers_of_any_size_are_kept_where_that_is_asked_for(kind: type[Ndjson] | type[Json], value: object) -> None:
+    form = kind(integers="exact")
+    line = form.writer().encode({"a": value})
+    assert isinstance(line, bytes)
+    (found,) = read(form, line)
+    # As the standard library reads it, to the type.
+    assert repr(found) == repr(json.loads(line)) == repr({"a": value})
+
+
+@pytest.mark.parametrize("kind", [Ndjson, Json])
+def test_integers_beyond_64_bits_are_floats_where_nothing_is_asked_for(kind: type[Ndjson] | type[Json]) -> None:
+    (found,) = read(kind(), b'{"a":18446744073709551615,"b":-9223372036854775808,"c":18446744073709551616}')
+    assert repr(found) == "{'a': 18446744073709551615, 'b': -9223372036854775808, 'c': 1.8446744073709552e+19}"
+
+
+@pytest.mark.parametrize("kind", [Ndjson, Json])
+def test_exact_integers_change_nothing_else(kind: type[Ndjson] | type[Json]) -> None:
+    form = kind(integers="exact", nan="error")
+    assert text(form, {"d": date(2024, 2, 29), "n": [2**70, {"m": -(2**70)}], "é": None}) == {
+        "d": "2024-02-29",
+        "n": [2**70, {"m": -(2**70)}],
+        "é": None,
+    }
+    with pytest.raises(TypeError, match=r"field 'b' holds Decimal\('1'\), and JSON has no Decimal"):
+        form.writer().encode({"a": 2**70, "b": Decimal(1)})
+    with pytest.raises(ValueError, match="field 'a' holds nan"):
+        form.writer().encode({"a": float("nan"), "b": 2**70})
+    reader = form.reader()
+    for broken in (b'{"a":', b'{"a":1} x', b'{"a":1e999}', b'{"a":NaN}', b'{"a":"\\ud800"}', b'{"a":"\xff"}'):
+        with pytest.raises(ValueError, match=r"\S"):
+            reader.decode(broken)
