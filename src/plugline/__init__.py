@@ -7,7 +7,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from plugline.admission.policy import Policy
     from plugline.discovery.archives import Zip
-    from plugline.discovery.finders import EntryPoints, File, Folder, Modules, Package
+    from plugline.discovery.finders import EntryPoints, File, Modules, Package
+    from plugline.discovery.folder import Folder
     from plugline.discovery.spec import PluginSpec
     from plugline.errors import (
         LoadError,
@@ -28,7 +29,7 @@ _HOMES = {
     "EntryPoints": "discovery.finders",
     "File": "discovery.finders",
     "Finding": "findings",
-    "Folder": "discovery.finders",
+    "Folder": "discovery.folder",
     "Host": "host",
     "LoadError": "errors",
     "Modules": "discovery.finders",

@@ -9,7 +9,8 @@ from plugline.admission import LOCK_NAME
 from plugline.admission.lock import Lock, LockDiff, Locked, diff_locks, read_lock, write_lock
 from plugline.admission.policy import declared_permissions, files_below, lock_path
 from plugline.discovery.candidates import FileCandidate
-from plugline.discovery.finders import File, finder_for
+from plugline.discovery.finders import File
+from plugline.discovery.folder import finder_for
 from plugline.discovery.spec import read_file
 from plugline.discovery.trees import Tree, real_path
 from plugline.findings import Finding

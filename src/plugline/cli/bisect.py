@@ -12,7 +12,7 @@ from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
 from plugline.cli.listing import usual_folders
 from plugline.cli.options import common
-from plugline.discovery.finders import Folder
+from plugline.discovery.folder import Folder
 from plugline.findings import Finding, Place
 from plugline.frozen import frozen
 from plugline.names import shell_word

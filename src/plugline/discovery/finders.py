@@ -31,48 +31,6 @@ class Finder(Protocol):
         """Look at the place as it is now."""
 
 
-class Folder:
-    """The ``.py`` files and the packages of a folder, sorted by name.
-
-    Names that begin with ``_`` or ``.`` are no plugins, but plugins may import them relatively. A folder without
-    ``__init__.py`` is no plugin. File names need not be identifiers.
-
-    Args:
-        path: The folder; it need not exist yet.
-        nested: Whether folders in it that are no packages are looked into as well: ``sub/upper.py`` is ``sub.upper``.
-    """
-
-    def __init__(self, path: str | os.PathLike[str], *, nested: bool = False) -> None:
-        self.path = os.fspath(path)
-        self.nested = nested
-        self.tree: Tree | None = DiskTree(self.path)
-
-    @property
-    def namespace(self) -> str | None:
-        """The folder's name."""
-        from plugline.names import module_part  # noqa: PLC0415 - asked for where a plugin is loaded
-
-        return module_part(os.path.basename(os.path.abspath(self.path))) or "plugins"
-
-    def __repr__(self) -> str:
-        return f"Folder({self.path!r}{', nested=True' if self.nested else ''})"
-
-    def find(self) -> "Found":
-        """See :class:`Finder`. Where ``PLUGLINE_ONLY`` is set, all but the candidates that it names are as if not there."""
-        assert self.tree is not None  # noqa: S101 - a folder always has one
-        found = find_in_tree(self.tree, nested=self.nested)
-        only = os.environ.get("PLUGLINE_ONLY")
-        return found if only is None else _reduced(found, only.split("\n"))
-
-
-def _reduced(found: "Found", names: list[str]) -> "Found":
-    """Return what is left for a program that somebody else looks for a fault in, as ``plugline bisect`` does."""
-    from plugline.discovery.candidates import Found  # noqa: PLC0415 - see above
-
-    candidates = [candidate for candidate in found.candidates if candidate.name in names]
-    return Found(tuple(candidates), found.findings, found.refused)
-
-
 class Carried:
     """Plugins that travel as data in a :class:`~plugline.discovery.trees.MemoryTree`."""
 
@@ -308,27 +266,3 @@ class EntryPoints:
             version = point.dist.version if point.dist is not None else None
             candidates.append(ModuleCandidate(point.name, module, attribute, distribution, version))
         return Found(tuple(candidates), (), tuple(refused))
-
-
-def finder_for(place: object) -> Finder:
-    """Return the finder for what a host was given: a finder itself, or the path of a folder or a file.
-
-    Raises:
-        TypeError: It is neither.
-    """
-    if isinstance(place, (str, os.PathLike)):
-        path = os.fspath(place)
-        if not isinstance(path, str):
-            message = f"{place!r} is a path of bytes, one of text was expected"
-            raise TypeError(message)
-        if path.endswith((".zip", ".pyz")) and not os.path.isdir(path):
-            # zipfile is imported for who has such a file.
-            from plugline.discovery.archives import Zip  # noqa: PLC0415
-
-            return Zip(path)
-        # A path that ends in .py and is no folder is meant as a file, also when it is not there yet.
-        return File(path) if path.endswith(".py") and not os.path.isdir(path) else Folder(path)
-    if hasattr(place, "find") and hasattr(place, "namespace"):
-        return place  # type: ignore[return-value]  # what others implement is checked by having it
-    message = f"{place!r} is no place for plugins: a path or a finder such as plugline.Folder was expected"
-    raise TypeError(message)

@@ -51,13 +51,18 @@ def _joined(root: str, relative: str) -> str:
 
 
 class DiskTree:
-    """A folder on disk. Its absolute path is fixed when it is made, so a later ``chdir`` changes nothing."""
+    """A folder on disk.
+
+    Args:
+        folder: Its path, as messages show it.
+        real: Its absolute path, by default what it is now: a later ``chdir`` changes nothing.
+    """
 
     __slots__ = ("looked", "real", "shown")
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, real: str | None = None) -> None:
         self.shown = folder
-        self.real = os.path.abspath(folder)
+        self.real = real if real is not None else os.path.abspath(folder)
         self.looked: Looked | None = None
         """Where what a finder looks at is noted, while somebody wants to know."""
 

@@ -23,27 +23,42 @@ class Circumstances:
     """What decides which plugins a host accepts, besides the plugins.
 
     Args:
-        interfaces: What they must provide.
+        interface: What they must provide, as the host wrote it down.
         api_version: What the host offers.
         policy: Who may be loaded; ``None`` for the usual one.
 
     Attributes:
         read_seconds: How long files took to read that were, by the numbers of their finders and their paths.
         api_problems: What was wrong with API versions that plugins required: most of a host's require the same.
+
+    Raises:
+        TypeError: The interface is none.
     """
 
-    __slots__ = ("_gate", "_text", "api_problems", "api_version", "interfaces", "policy", "read_seconds")
+    __slots__ = ("_gate", "_interfaces", "_names", "_text", "api_problems", "api_version", "policy", "read_seconds")
 
-    def __init__(
-        self, interfaces: "Sequence[Interface]", api_version: str | None, policy: "Admitting | None" = None
-    ) -> None:
-        self.interfaces = interfaces
+    def __init__(self, interface: object, api_version: str | None, policy: "Admitting | None" = None) -> None:
+        self._interfaces: Sequence[Interface] | None = None
+        self._names: tuple[str, ...] | None = None
+        if interface is None:
+            self._names = ()
+        elif isinstance(interface, (list, tuple)) and interface and all(isinstance(one, str) for one in interface):
+            self._names = tuple(interface)  # a listing need not know what they ask of a plugin
+        else:
+            self._interfaces = _interfaces_of(interface)
         self.api_version = api_version
         self.policy = policy
         self.api_problems: dict[str, str | None] = {}
         self.read_seconds: dict[tuple[int, str], float] = {}
         self._gate: Gate | None = None
         self._text = ""
+
+    @property
+    def interfaces(self) -> "Sequence[Interface]":
+        """What plugins must provide."""
+        if self._interfaces is None:
+            self._interfaces = _interfaces_of(self._names or None)
+        return self._interfaces
 
     @property
     def gate(self) -> "Gate":
@@ -66,8 +81,15 @@ class Circumstances:
         if admission is None:
             return None
         if not self._text:
-            self._text = repr((tuple(self.interfaces), self.api_version, sys.version_info[:3]))
+            asked = self._names if self._names is not None else tuple(self.interfaces)
+            self._text = repr((asked, self.api_version, sys.version_info[:3]))
         return self._text + admission
+
+
+def _interfaces_of(interface: object) -> "tuple[Interface, ...]":
+    from plugline.contract.interface import interfaces_of  # noqa: PLC0415 - see where the names are kept
+
+    return interfaces_of(interface)
 
 
 def _of_policy(policy: object, folder: str) -> str | None:

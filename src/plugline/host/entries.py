@@ -1,19 +1,23 @@
 """What a host knows of each plugin that it has found, as much of it as a listing shows."""
 
+import os
+
+from plugline.discovery.folder import Folder
 from plugline.discovery.recall import ENTRY, FITS, NAME, ORDERED, SUMMARY, VERSION, Recall, Row, running_part
-from plugline.typed import TYPE_CHECKING
+from plugline.typed import TYPE_CHECKING, Mapping, Sequence
 from plugline.values import Value
 
 if TYPE_CHECKING:
     # What more there is to know of a plugin is imported where it is asked for.
     from plugline.discovery.bundle import Bundle
     from plugline.discovery.candidates import Candidate, FileCandidate
-    from plugline.discovery.finders import Folder
+    from plugline.discovery.finders import Finder
     from plugline.discovery.index import FolderIndex
     from plugline.discovery.known import PluginSpec
     from plugline.discovery.rows import Verdict
     from plugline.discovery.trees import Tree
     from plugline.findings import Finding, Place
+    from plugline.host.circumstances import Circumstances
 
 
 class Entry(Value):
@@ -159,9 +163,7 @@ class Memory:
         if self._index is None:
             # A listing of which all is remembered needs nothing else.
             from plugline.discovery.index import FolderIndex  # noqa: PLC0415
-            from plugline.discovery.trees import DiskTree  # noqa: PLC0415
 
-            assert isinstance(self.folder.tree, DiskTree)  # noqa: S101 - a folder's is
             self._index = FolderIndex(self.folder.tree, self.folder.find, self.recall, self.bundle)
         return self._index
 
@@ -335,3 +337,45 @@ class Inspection(Value):
         is_ordered: bool,
     ) -> None:
         self._set(accepted=accepted, rejected=rejected, findings=findings, is_ordered=is_ordered)
+
+
+def memories_of(finders: "Sequence[Finder]") -> dict[int, Memory]:
+    """Return what is remembered of each finder whose plugins are worth it: those of a folder on disk."""
+    if "PLUGLINE_ONLY" in os.environ:
+        return {}  # somebody looks for a fault, and lets folders seem to hold less than they do
+    return {number: Memory(finder, finder.real) for number, finder in enumerate(finders) if type(finder) is Folder}
+
+
+def recall_one(name: str, around: "Circumstances", memory: Memory) -> RememberedEntry | None:
+    """Return the one plugin of this name that the first finder of a host holds; ``None`` where only a listing can tell."""
+    text = around.text(memory.recall.real)
+    found = memory.recall.find_one(name, text) if text is not None else None
+    if found is None or text is None:
+        return None
+    row, number = found
+    return RememberedEntry(row, Listed(memory, number, text, 0))
+
+
+def recall_places(
+    finders: "Sequence[Finder]", around: "Circumstances", memories: Mapping[int, Memory]
+) -> Inspection | None:
+    """Return what all finders hold, as :func:`~plugline.host.registry.inspect_places` would; ``None`` where that is to be asked."""
+    if len(memories) != len(finders):
+        return None
+    accepted: dict[str, Entry] = {}
+    count = 0
+    ordered = 0
+    for number, memory in memories.items():
+        text = around.text(memory.recall.real)
+        found = memory.recall.look(text) if text is not None else None
+        if found is None or text is None:
+            return None
+        rows, known = found
+        listed = Listed(memory, known, text, number)
+        for row in rows:
+            accepted[row[NAME] or ""] = RememberedEntry(row, listed)
+            ordered |= row[FITS]
+        count += len(rows)
+    if len(accepted) != count:
+        return None  # two are of one name
+    return Inspection({name: accepted[name] for name in sorted(accepted)}, (), (), is_ordered=bool(ordered & ORDERED))

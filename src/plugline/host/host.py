@@ -3,12 +3,10 @@
 import gc
 import os
 
-from plugline.contract.interface import interfaces_of
-from plugline.discovery.finders import Finder, finder_for
-from plugline.discovery.trees import DiskTree
+from plugline.discovery.folder import Folder, finder_for
 from plugline.host.circumstances import Circumstances
+from plugline.host.entries import memories_of, recall_one, recall_places
 from plugline.host.plugin import Aside, Plugin, Rejected
-from plugline.host.recalling import memories_of, recall_one, recall_places
 from plugline.host.waiting import made, waiting_loader
 from plugline.typed import (
     TYPE_CHECKING,
@@ -29,6 +27,7 @@ from plugline.values import Value
 if TYPE_CHECKING:
     # They are made where they are asked for; a listing imports nothing of what judges or calls plugins.
     from plugline.admission.policy import Admitting
+    from plugline.discovery.finders import Finder
     from plugline.dispatch.calls import CallAllFunction, FirstFunction, Results
     from plugline.dispatch.chain import ChainFunction
     from plugline.errors import LoadError
@@ -45,9 +44,6 @@ if TYPE_CHECKING:
     from plugline.worker.limits import Sandbox
 
 T_co = TypeVar("T_co", covariant=True)
-
-Where = str | os.PathLike[str] | Finder
-
 
 STORE_NAME = "plugline.toml"
 QUARANTINE_AFTER = 10  # a plugin that is broken is soon seen to be, one that meets a few odd values in a row is not
@@ -133,7 +129,7 @@ class Host(Generic[T_co]):
     @overload
     def __init__(
         self: "Host[object]",
-        *places: Where,
+        *places: "str | os.PathLike[str] | Finder",
         interface: Sequence[str] | tuple[type, ...] | None = None,
         api_version: str | None = None,
         namespace: str | None = None,
@@ -154,7 +150,7 @@ class Host(Generic[T_co]):
     @overload
     def __init__(
         self,
-        *places: Where,
+        *places: "str | os.PathLike[str] | Finder",
         # Callable and not type: mypy refuses a protocol or an abstract class for type[T_co].
         interface: Callable[..., T_co],
         api_version: str | None = None,
@@ -175,7 +171,7 @@ class Host(Generic[T_co]):
 
     def __init__(
         self,
-        *places: Where,
+        *places: "str | os.PathLike[str] | Finder",
         interface: object = None,
         api_version: str | None = None,
         namespace: str | None = None,
@@ -193,9 +189,7 @@ class Host(Generic[T_co]):
         preload: Sequence[str] = (),
     ) -> None:
         if api_version is not None:
-            from plugline.contract.version import check_api_version  # noqa: PLC0415 - some hosts have one
-
-            check_api_version(api_version)
+            _check_api_version(api_version)
         if package is not None and namespace is not None:
             message = f"package {package!r} and namespace {namespace!r} were given, at most one was expected"
             raise ValueError(message)
@@ -212,7 +206,7 @@ class Host(Generic[T_co]):
 
             self._isolator = Apart(isolation, limits, preload)
         self._finders = tuple(finder_for(place) for place in places)
-        self._around = Circumstances(interfaces_of(interface), api_version, policy)
+        self._around = Circumstances(interface, api_version, policy)
         self._memories = memories_of(self._finders)
         self._is_followed = False
         self._loader = waiting_loader(
@@ -367,7 +361,7 @@ class Host(Generic[T_co]):
         name = os.fspath(name)
         if os.path.basename(name) != name:
             return [os.path.abspath(name)]
-        folders = [finder.tree.real for finder in self._finders if isinstance(finder.tree, DiskTree)]
+        folders = [folder for folder in map(_folder_of, self._finders) if folder is not None]
         return [os.path.join(os.path.dirname(folder), name) for folder in folders]
 
     def _stored(self) -> "Store":
@@ -844,6 +838,15 @@ class Host(Generic[T_co]):
         ]
 
 
+def _folder_of(finder: "Finder") -> str | None:
+    """Return the folder on disk that a finder looks into, ``None`` where there is none."""
+    if type(finder) is Folder:
+        return finder.real
+    from plugline.discovery.trees import DiskTree  # noqa: PLC0415 - a folder knows that without its files
+
+    return finder.tree.real if isinstance(finder.tree, DiskTree) else None
+
+
 _UNUSABLE = ("failed", "rejected", "disabled", "quarantined")  # the states in which a plugin cannot be used
 
 
@@ -851,6 +854,17 @@ def _goes_with(plugin: Plugin[object], going: set[str], plugins: Mapping[str, Pl
     """Whether a plugin cannot stay when others go: it requires one of them, or is in the file of one."""
     files = {(plugins[name]._finder, plugins[name].place.path) for name in going}  # noqa: SLF001 - of the same host
     return any(one.name in going for one in plugin.needs) or (plugin._finder, plugin.place.path) in files  # noqa: SLF001
+
+
+def _check_api_version(offered: object) -> None:
+    """Check what a host offers, as :func:`plugline.contract.version.check_api_version` does, whose first case is here."""
+    if isinstance(offered, str) and len(offered) < 10 and offered.isascii():
+        parts = offered.split(".", 1)
+        if all(part.isdigit() for part in parts):
+            return  # "1.2", as nearly all hosts say
+    from plugline.contract.version import check_api_version  # noqa: PLC0415 - for the others, and for messages
+
+    check_api_version(offered)
 
 
 def _carried(plugins: Mapping[str, Plugin[object]]) -> set[str]:

@@ -13,7 +13,8 @@ from plugline.files import SourceFile, digest_of, read_plain
 from plugline.findings import Finding, Place
 from plugline.host.circumstances import Circumstances
 from plugline.host.entries import Entry, Inspection, Memory, ReadEntry, RememberedEntry
-from plugline.loading.locks import COLLISIONS, LoadLock, without_collisions
+from plugline.host.locks import LoadLock
+from plugline.loading.collisions import COLLISIONS, without_collisions
 from plugline.loading.modules import Undo, forget_modules
 from plugline.loading.namespace import (
     Compiler,

@@ -14,8 +14,8 @@ import os
 from _thread import RLock, get_ident  # threading costs as much to import as all of host does
 from _weakref import ref
 
-from plugline.loading.locks import LoadLock
-from plugline.loading.meta import FINDER
+from plugline.host.locks import LoadLock
+from plugline.metapath import FINDER
 from plugline.typed import TYPE_CHECKING, Mapping, Sequence, cast
 
 if TYPE_CHECKING:

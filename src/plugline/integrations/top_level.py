@@ -35,10 +35,10 @@ from plugline.integrations.remembered import (
 )
 from plugline.loading.effects import Effects
 from plugline.loading.effects import Watch as EffectsWatch
-from plugline.loading.meta import FINDER, without_import_lock
 from plugline.loading.modules import Undo, forget_modules
 from plugline.loading.patches import Snapshot, run_keeping_builtins
 from plugline.loading.watching import Told, Watch, log_slow, slow_finding
+from plugline.metapath import FINDER, without_import_lock
 from plugline.typed import TYPE_CHECKING, Callable, CodeType, Iterator, ModuleType, Sequence
 
 if TYPE_CHECKING:

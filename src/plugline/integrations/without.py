@@ -3,7 +3,7 @@
 import os
 
 from plugline.discovery.candidates import Found
-from plugline.discovery.finders import Folder
+from plugline.discovery.folder import Folder
 from plugline.typed import Callable
 
 

@@ -1,6 +1,6 @@
 """Private packages in ``sys.modules``, and the importer that fills them with bytes that were checked.
 
-One meta path finder (:mod:`plugline.loading.meta`) serves all hosts of a process, because ``sys.modules`` and ``sys.meta_path`` belong to the
+One meta path finder (:mod:`plugline.metapath`) serves all hosts of a process, because ``sys.modules`` and ``sys.meta_path`` belong to the
 process. It stands first, answers only for names below a private package, and leaves when the last of these is released.
 
 Invariants:
@@ -23,10 +23,10 @@ from plugline.discovery.finders import find_in_tree
 from plugline.discovery.trees import Tree, real_path
 from plugline.files import SourceFile
 from plugline.findings import Finding
-from plugline.loading.meta import FINDER
 from plugline.loading.modules import forget_modules
 from plugline.loading.traces import InertTrace, Trace, forget_functions, run_traced, with_functions
 from plugline.lookup import find_module
+from plugline.metapath import FINDER
 from plugline.typed import Callable, CodeType, Mapping, ModuleType, Protocol, Sequence
 
 Compiler = Callable[[bytes, str], CodeType]
@@ -355,7 +355,7 @@ class InertLoader(PrivateLoader):
 
 
 class _PrivateFinder:
-    """Finds the modules of all private packages of the process, for :data:`plugline.loading.meta.FINDER`."""
+    """Finds the modules of all private packages of the process, for :data:`plugline.metapath.FINDER`."""
 
     def __init__(self) -> None:
         self.namespaces: dict[str, Namespace] = {}

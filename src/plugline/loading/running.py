@@ -5,7 +5,7 @@ import sys
 
 from plugline.errors import LoadError, PluginRejected
 from plugline.findings import Finding, Place, apart, short_repr
-from plugline.loading.locks import COLLISIONS
+from plugline.loading.collisions import COLLISIONS
 from plugline.loading.modules import Undo, is_initializing
 from plugline.loading.patches import run_keeping_builtins
 from plugline.typed import Callable, ModuleType

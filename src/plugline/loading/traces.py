@@ -16,7 +16,7 @@ from _weakref import getweakrefcount, ref
 from sys import getrefcount
 from time import time
 
-from plugline.loading.locks import COLLISIONS
+from plugline.loading.collisions import COLLISIONS
 from plugline.typed import (
     TYPE_CHECKING,
     Callable,

@@ -10,8 +10,9 @@ import plugline
 from plugline.admission.policy import Facts
 from plugline.contract.interface import interfaces_of
 from plugline.discovery.candidates import FileCandidate
-from plugline.discovery.finders import EntryPoints, Folder, Modules, Package, finder_for
+from plugline.discovery.finders import EntryPoints, Modules, Package
 from plugline.discovery.fit import source_findings
+from plugline.discovery.folder import Folder, finder_for
 from plugline.discovery.installed import declared_groups
 from plugline.discovery.known import PluginSpec
 from plugline.files import SourceFile

@@ -7,7 +7,7 @@ import pytest
 
 from plugline import EntryPoints, File, Folder, Host, Modules, Package
 from plugline.discovery.candidates import FileCandidate, Found, ModuleCandidate
-from plugline.discovery.finders import finder_for
+from plugline.discovery.folder import finder_for
 from tests.plugin_folders import write
 
 

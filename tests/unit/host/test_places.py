@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from plugline import File, Folder, Host, LoadError, Modules, Zip
-from plugline.discovery.finders import finder_for
+from plugline.discovery.folder import finder_for
 from tests.plugin_folders import GOOD, WANTED, write
 
 

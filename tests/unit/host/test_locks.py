@@ -12,8 +12,8 @@ import pytest
 
 from plugline import Host, LoadError
 from plugline.errors import StillLoading
-from plugline.loading import locks
-from plugline.loading.locks import LoadLock
+from plugline.host import locks
+from plugline.host.locks import LoadLock
 from tests.plugin_folders import write
 
 GOOD = "def run():\n    return __name__\n"
