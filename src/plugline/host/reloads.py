@@ -22,6 +22,7 @@ from plugline.findings import Finding, Place
 from plugline.host.entries import Entry, ReadEntry
 from plugline.host.loader import Loaded, Loader
 from plugline.host.plugin import Plugin
+from plugline.host.waiting import made
 from plugline.loading.modules import Undo, forget_modules
 from plugline.loading.moments import LoadContext, begin, call_with, end_quietly
 from plugline.loading.namespace import PrivateLoader
@@ -151,6 +152,7 @@ class _Graph:
 def reload_plugins(loader: Loader, plugins: Sequence[Handle]) -> list[ReloadReport]:
     """Take the files of some plugins as they are now, all in one transaction, and say what was done with each."""
     start = monotonic_seconds()
+    loader = made(loader)
     end_all()
     reports = [_load_or_follow(loader, plugin, start) for plugin in plugins if plugin.generation == 0]
     loaded = [plugin for plugin in plugins if plugin.generation and all(plugin.name != r.plugin for r in reports)]
@@ -159,7 +161,7 @@ def reload_plugins(loader: Loader, plugins: Sequence[Handle]) -> list[ReloadRepo
     apart = [plugin for plugin in loaded if _runs_apart(loader, plugin)]
     reports += [_renew(loader, plugin, start) for plugin in apart]
     loaded = [plugin for plugin in loaded if plugin not in apart]
-    of_program = [plugin for plugin in plugins_beside(loader) if plugin in loaded] if loaded else []
+    of_program = [plugin for plugin in loaded if _runs_beside(loader, plugin)]
     reports += [_imported_by_program(plugin, start) for plugin in of_program]
     loaded = [plugin for plugin in loaded if plugin not in of_program]
     if loaded:
@@ -174,7 +176,7 @@ def reload_modules(loader: Loader, names: Iterable[str]) -> list[ReloadReport]:
     """Take the files of some modules as they are now, in one transaction, and say what that did with the plugins that use them."""
     start = monotonic_seconds()
     end_all()
-    reports = _Reload(loader, (), start, names).run()
+    reports = _Reload(made(loader), (), start, names).run()
     _wait_shortly()
     return reports
 

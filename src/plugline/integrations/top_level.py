@@ -33,7 +33,7 @@ from plugline.integrations.remembered import (
     read_record,
     source_as_it_was,
 )
-from plugline.loading.effects import Effects
+from plugline.loading.effects import Effects, Mentions
 from plugline.loading.effects import Watch as EffectsWatch
 from plugline.loading.modules import Undo, forget_modules
 from plugline.loading.patches import Snapshot, run_keeping_builtins
@@ -301,7 +301,7 @@ class Recalled:
             return
         code: CodeType = marshal.loads(marshalled)  # noqa: S302 - from a file that only we can write, with its digest checked
         loader.content = content
-        effects, watch = Effects(), EffectsWatch(code, content, may_patch=may_patch)
+        effects, watch = Effects(), EffectsWatch(code, Mentions(content), may_patch=may_patch)
         try:
             try:
                 run_keeping_builtins(lambda one: exec(one, module.__dict__), code)  # noqa: S102 - this is where a package is run

@@ -12,7 +12,7 @@ import sys
 from _operator import is_
 from _thread import get_ident
 
-from plugline.typed import Any, Callable, CodeType, FunctionType, Iterable, Iterator, ModuleType, cast
+from plugline.typed import Any, Callable, CodeType, FunctionType, Iterator, ModuleType, Sequence, cast
 
 _ABSENT = object()
 
@@ -357,6 +357,67 @@ for _noted, _plain_one in ((_noted_register, _register), (_noted_codec, _registe
 
 # ------------------------------------------------------------------ the rest
 
+class Mentions:
+    """Which words stand in a source: what a module does not speak of it does not touch.
+
+    To look a source through for one word takes as long as calling a hundred functions. So it is done once.
+
+    Args:
+        content: The source.
+        before: What is known of the version before it: a word that was not in that can only be where the two differ.
+    """
+
+    __slots__ = ("_absent", "_begin", "_content", "_end", "_present", "_unlikely")
+
+    def __init__(self, content: bytes, before: "Mentions | None" = None) -> None:
+        self._content = content
+        self._present: tuple[bytes, ...] = ()
+        self._absent: tuple[bytes, ...] = ()
+        self._unlikely: tuple[bytes, ...] = ()
+        self._begin, self._end = 0, len(content)
+        if before is not None and before._absent:
+            self._unlikely = before._absent
+            self._begin, self._end = _edited(before._content, content)
+
+    def has(self, word: bytes) -> bool:
+        """Whether a word stands in it, be it as a part of another one."""
+        if word in self._absent:
+            return False
+        if word in self._present:
+            return True
+        content = self._content
+        if word in self._unlikely:
+            # A word may begin before what was edited, or end behind it.
+            content = content[max(self._begin - len(word) + 1, 0) : self._end + len(word) - 1]
+        found = word in content
+        if found:
+            self._present += (word,)
+        else:
+            self._absent += (word,)
+        return found
+
+
+def _edited(before: bytes, after: bytes) -> tuple[int, int]:
+    """Return from where to where a text is other than the one before it."""
+    most = min(len(before), len(after))
+    begin = _alike(most, lambda start, stop: before[start:stop] == after[start:stop])
+    old, new = len(before), len(after)
+    alike = _alike(most - begin, lambda start, stop: before[old - stop : old - start] == after[new - stop : new - start])
+    return begin, new - alike
+
+
+def _alike(most: int, is_alike: Callable[[int, int], bool]) -> int:
+    """Return how far two texts are alike, which is told of any part of them."""
+    least = 0
+    while least < most:
+        middle = (least + most + 1) // 2
+        if is_alike(least, middle):
+            least = middle
+        else:
+            most = middle - 1
+    return least
+
+
 _store_attr: list[int] = []  # the number of that instruction, found out once
 _SETTERS = frozenset({"setattr", "delattr", "vars", "__dict__"})
 
@@ -366,7 +427,7 @@ class Watch:
 
     Args:
         code: The module's, which shows whether it could put names into modules of others.
-        content: Its source, which shows whether it speaks of any of the others.
+        mentions: What its source speaks of.
         may_patch: Whether it could, where that is known; otherwise the code is looked through.
     """
 
@@ -383,14 +444,14 @@ class Watch:
         "_signals",
     )
 
-    def __init__(self, code: CodeType, content: bytes, *, may_patch: bool | None = None) -> None:
-        self._signals = _handlers_of_signals() if b"signal" in content else []
-        self._logs = b"ogg" in content  # logging, logger, getLogger
+    def __init__(self, code: CodeType, mentions: Mentions, *, may_patch: bool | None = None) -> None:
+        has = mentions.has
+        self._signals = _handlers_of_signals() if has(b"signal") else []
+        self._logs = has(_LOGGING)
         self._handlers = _loggers() if self._logs and "logging" in sys.modules else {}
-        speaks_of_levels = "logging" in sys.modules and any(word in content for word in _OF_LEVELS)
-        self._levels = _levels() if speaks_of_levels else None
-        self._environment = _environment() if b"environ" in content or b"putenv" in content else None
-        self._filters = _filters() if b"warn" in content else None
+        self._levels = _levels() if "logging" in sys.modules and any(map(has, _OF_LEVELS)) else None
+        self._environment = _environment() if has(b"environ") or has(b"putenv") else None
+        self._filters = _filters() if has(_WARNINGS) else None
         self._code = code
         self._named = _patched(code) if may_patch or (may_patch is None and could_patch(code)) else []
         self._collected: list[Effect] = []
@@ -479,6 +540,8 @@ def _level_effects(before: dict[object, tuple[object, ...]] | None) -> Iterator[
                 yield Effect("level", (logger, name), was, value)
 
 
+_LOGGING = b"ogg"  # logging, logger, getLogger
+_WARNINGS = b"warn"
 _OF_LEVELS = (b"setLevel", b"propagate", b"disabled", b"Config")
 
 
@@ -488,28 +551,26 @@ def _loggers() -> dict[object, tuple[tuple[object, ...], tuple[object, ...]]]:
     return {one: (tuple(one.handlers), tuple(one.filters)) for one in loggers if one.handlers or one.filters}
 
 
-def lists_of_handlers(contents: Iterable[bytes]) -> Iterator[list[object] | dict[object, object]]:
+def lists_of_handlers(sources: Sequence[Mentions]) -> Iterator[list[object] | dict[object, object]]:
     """Yield the lists and tables that loggers and warnings keep, as far as these sources could change them in a way that is no effect."""
-    contents = list(contents)
-    if "logging" in sys.modules and any(b"ogg" in one for one in contents):
+    if "logging" in sys.modules and any(one.has(_LOGGING) for one in sources):
         logging = sys.modules["logging"]
         yield logging._levelToName  # noqa: SLF001 - what addLevelName fills
         yield logging._nameToLevel  # noqa: SLF001 - likewise
         for logger in _all_loggers():
             yield logger.handlers
             yield logger.filters
-    if "warnings" in sys.modules and any(b"warn" in one for one in contents):
+    if "warnings" in sys.modules and any(one.has(_WARNINGS) for one in sources):
         yield sys.modules["warnings"].filters
 
 
-def open_registries(contents: Iterable[bytes]) -> Iterator[list[object] | dict[object, object]]:
+def open_registries(sources: Sequence[Mentions]) -> Iterator[list[object] | dict[object, object]]:
     """Yield what the standard library keeps for everybody to register with, as far as these sources speak of it."""
-    contents = list(contents)
-    if any(b"copyreg" in one for one in contents):
+    if any(one.has(b"copyreg") for one in sources):
         import copyreg  # noqa: PLC0415 - whoever speaks of it has imported it
 
         yield copyreg.dispatch_table  # type: ignore[misc]
-    if any(b"callbacks" in one for one in contents):
+    if any(one.has(b"callbacks") for one in sources):
         import gc  # noqa: PLC0415 - likewise
 
         yield gc.callbacks  # type: ignore[misc]
@@ -526,7 +587,7 @@ def _patched(code: CodeType) -> list[tuple[object, dict[str, object]]]:
     mentioned = frozenset(code.co_names)
     # Classes and objects only where the module's own lines set attributes, since most do it in methods, to what is theirs.
     goes_on = _sets_attributes(code)
-    pending: list[object] = [sys.modules.get(name) for name in code.co_names]
+    pending: list[object] = [module for name in code.co_names if (module := sys.modules.get(name)) is not None]
     for owner in pending:  # it grows: classes and objects that are in what it mentions, and modules
         kind = type(owner)
         if kind in _PLAIN or id(owner) in seen or not (kind is ModuleType or kind.__flags__ & _HEAP or kind is type):

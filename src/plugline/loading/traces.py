@@ -30,7 +30,7 @@ from plugline.typed import (
 )
 
 if TYPE_CHECKING:
-    from plugline.loading.effects import Effects
+    from plugline.loading.effects import Effects, Mentions
 
 _OPTIMIZED = 0x01 | 0x02  # inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS: a function, and no module or class body
 
@@ -73,6 +73,7 @@ class Trace:
         dismissed: Classes that gave their definitions to older ones and that nobody but the collector has to do with.
         cached: Cached functions of older versions that somebody may hold, by name: who has them calls what has that name.
         words: The names in its code, once a reload has asked for them.
+        mentions: What its source speaks of, once somebody has asked for that.
     """
 
     __slots__ = (
@@ -87,6 +88,7 @@ class Trace:
         "effects",
         "elsewhere",
         "held",
+        "mentions",
         "name",
         "path",
         "state",
@@ -108,6 +110,7 @@ class Trace:
         self.dismissed: tuple[ref[type], ...] = ()
         self.cached = _NO_CACHED
         self.words: frozenset[str] | None = None
+        self.mentions: Mentions | None = None
 
     def __del__(self) -> None:
         forget_functions(functions_in(self.code))
@@ -307,14 +310,16 @@ _NO_STATE = frozenset({FunctionType, ModuleType})
 
 
 def _run_watched(trace: Trace, names: dict[str, object]) -> None:
-    from plugline.loading.effects import Effects, Watch  # noqa: PLC0415 - many plugins only define
+    from plugline.loading.effects import Effects, Mentions, Watch  # noqa: PLC0415 - many plugins only define
     from plugline.loading.patches import run_keeping_builtins  # noqa: PLC0415 - likewise
 
     def execute(code: CodeType) -> None:
         exec(code, names)  # noqa: S102 - this is where a plugin is run
 
     effects = trace.effects = Effects()
-    watch = Watch(trace.code, trace.content)
+    if trace.mentions is None:
+        trace.mentions = Mentions(trace.content)
+    watch = Watch(trace.code, trace.mentions)
     try:
         try:
             _record(trace, lambda: run_keeping_builtins(execute, trace.code))
@@ -337,9 +342,8 @@ def _held(namespace: dict[str, object]) -> Iterator[int]:
                 yield id(value)
         elif (
             issubclass(type(value), type)
-            # A class has one reference to itself at least.
-            and getrefcount(value) > 4
             and _flags_of(value) & _HEAP
+            and getrefcount(value) > 3 + least_references(cast(type, value))
             and getrefcount(value) > 3 + own_references(cast(type, value))
         ):
             yield id(value)
@@ -352,6 +356,13 @@ _base_of = type.__dict__["__base__"].__get__
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 
 
+def least_references(owner: type) -> int:
+    """Return how many references to a class it holds itself at least: quicker than :func:`own_references`, and for most all there are."""
+    names = _dict_of(owner)
+    made = (type(names.get("__dict__")) in _DESCRIPTORS) + (type(names.get("__weakref__")) in _DESCRIPTORS)
+    return 1 + made
+
+
 def own_references(owner: type, *, cell: bool = True) -> int:
     """Return how many references to a class its own parts, and the classes that derive from it, hold.
 
@@ -360,8 +371,9 @@ def own_references(owner: type, *, cell: bool = True) -> int:
         cell: Whether that by which its methods know it counts.
     """
     values = list(_dict_of(owner).values())
-    descriptors = sum(1 for value in values if type(value) in _DESCRIPTORS and value.__objclass__ is owner)
-    cells = cell and any(type(value) is FunctionType and "__class__" in value.__code__.co_freevars for value in values)
+    descriptors = len([value for value in values if type(value) in _DESCRIPTORS and value.__objclass__ is owner])
+    closures = [value for value in values if type(value) is FunctionType and value.__closure__] if cell else ()
+    cells = any("__class__" in value.__code__.co_freevars for value in closures)
     # Its place in its own order of resolution; of a class below it, there and among its bases, and its first base.
     below = sum(
         1 + any(base is owner for base in _bases_of(one)) + (_base_of(one) is owner) for one in _all_below(owner)

@@ -214,6 +214,8 @@ class Adoption:
             self._alike.add((id(old), id(new)))
             self._classes.append((old, new))
             self._put(old, new)
+            if type(old) is type and type(new) is type:
+                continue  # neither abstract nor an enumeration
             if getattr(old, "__abstractmethods__", None) != getattr(new, "__abstractmethods__", None):
                 self._abstract.append(old)
             for before, after in pair_members(old, new):
@@ -301,12 +303,12 @@ class Adoption:
     # ------------------------------------------------------------------ moves
 
     def _plan_registries(self) -> list[Settling]:
-        owners = owners_of([part for part, _ in self._pairs])
-        names = [part.names for part, _ in self._pairs]
-        # What a module has made for itself it has made anew; what it shares with others it has still.
         containers = self._reach.containers()
         if not containers:
             return []
+        owners = owners_of([part for part, _ in self._pairs])
+        names = [part.names for part, _ in self._pairs]
+        # What a module has made for itself it has made anew; what it shares with others it has still.
         own = {id(one) for one in names} | Reach.containers_in(
             value
             for part, shadow in self._pairs
@@ -390,12 +392,12 @@ class Adoption:
     def _take_closures(self, part: Part, shadow: Shadow, taken_by_name: set[int]) -> None:
         """Give the new code to what is left: functions that calling the old ones made, or that are wrapped, and are held."""
         pairs, old = part.comparison.pairs, part.names
-        follows = {id(before): after for before, after in pairs}
         values = list(old.values())
         for owner in classes_in(values, part.name):
             values += vars(owner).values()
         if not part.trace.elsewhere and is_each_in_place(values, pairs):
             return
+        follows = {id(before): after for before, after in pairs}
         living = count_functions(values)
         direct = {id(value) for value in values}
         counts = Counter([id(function.__code__) for function, _ in living.values()])

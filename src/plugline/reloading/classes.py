@@ -49,9 +49,7 @@ def _pair(old: type, new: type, module: str, seen: set[int]) -> Iterator[tuple[t
     seen |= {id(new), id(old)}
     yield old, new
     olds = vars(old)
-    for name, value in list(vars(new).items()):
-        if type(value) in NO_CLASSES:
-            continue
+    for name, value in [item for item in vars(new).items() if type(item[1]) not in NO_CLASSES]:
         before = olds.get(name)
         if is_a(value, type) and is_a(before, type) and value.__qualname__.startswith(f"{new.__qualname__}."):
             yield from _pair(before, value, module, seen)

@@ -9,6 +9,8 @@ the module or of a class in it.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import compress
+from opcode import hasconst
 from sys import getrefcount
 from types import CodeType
 
@@ -29,6 +31,7 @@ class Comparison:
         bodies_only: Whether nothing but bodies of functions changed.
         same_classes: Whether no class is defined in another way, bodies of its methods apart: of what is loaded only
             constants of the module changed.
+        same_words: Whether :func:`words_in` returns the same for both.
         added: Functions that only the new version has.
         removed: Functions that only the old version has.
     """
@@ -38,6 +41,7 @@ class Comparison:
     unfit: set[int] = field(default_factory=set)
     bodies_only: bool = True
     same_classes: bool = True
+    same_words: bool = True
     added: list[CodeType] = field(default_factory=list)
     removed: list[CodeType] = field(default_factory=list)
 
@@ -94,8 +98,23 @@ def _compare_bodies(old: CodeType, new: CodeType, comparison: Comparison) -> Non
     if old == new and _pair_alike(old, new, comparison):
         return
     if old.co_code != new.co_code or not _same_frame(old, new) or old.co_exceptiontable != new.co_exceptiontable:
-        comparison.bodies_only = comparison.same_classes = False
+        comparison.bodies_only = False
+        comparison.same_classes &= old.co_name == "<module>" and _same_but_for_numbers(old, new)
+        comparison.same_words &= old.co_names == new.co_names and old.co_cellvars == new.co_cellvars
     _compare_constants(old, new, comparison, inside_function=False)
+
+
+def _same_but_for_numbers(old: CodeType, new: CodeType) -> bool:
+    """Whether nothing is other but the numbers of constants: where one has become another, all behind it may have new ones."""
+    befores, afters = old.co_code, new.co_code
+    operations = befores[::2]
+    if operations != afters[::2] or not _same_frame(old, new) or old.co_exceptiontable != new.co_exceptiontable:
+        return False
+    others = operations.translate(_NO_CONSTANT)
+    return [*compress(befores[1::2], others)] == [*compress(afters[1::2], others)]
+
+
+_NO_CONSTANT = bytes(operation not in hasconst for operation in range(256))
 
 
 def _pair_alike(old: CodeType, new: CodeType, comparison: Comparison) -> bool:
@@ -129,6 +148,8 @@ def _compare_constants(old: CodeType, new: CodeType, comparison: Comparison, *, 
     """Compare constants, code objects among them. Returns whether all but what inner functions do is the same."""
     olds, news = old.co_consts, new.co_consts
     same = len(olds) == len(news) and all(map(_same_value, olds, news))
+    if not same:
+        comparison.same_words &= _tuples_in(olds) == _tuples_in(news)
     if not same and not inside_function:
         comparison.bodies_only = False
         comparison.same_classes &= old.co_name == "<module>"
@@ -140,15 +161,15 @@ def _compare_constants(old: CodeType, new: CodeType, comparison: Comparison, *, 
     for before, after in _with_successor(matched) if inside_function else matched:
         if before is None:
             comparison.added += [after] if after is not None else []
-            same = False
+            same = comparison.same_words = False
         elif after is None:
             comparison.removed.append(before)
-            same = False
+            same = comparison.same_words = False
         elif before.co_flags & after.co_flags & _OPTIMIZED == _OPTIMIZED:
             # What changed in an inner function is its own: those that were made with it take the new code.
             _compare_functions(before, after, comparison, inside_function=inside_function)
         elif is_function(before) or is_function(after):
-            comparison.bodies_only = same = False
+            comparison.bodies_only = comparison.same_words = same = False
         elif inside_function:
             # A class that a function makes is made anew at each call: it is part of the function's body.
             same &= _same_class_in_function(before, after, comparison)
@@ -159,8 +180,13 @@ def _compare_constants(old: CodeType, new: CodeType, comparison: Comparison, *, 
     return same
 
 
+def _tuples_in(constants: tuple[object, ...]) -> list[object]:
+    return [one for one in constants if type(one) is tuple]
+
+
 def _same_class_in_function(old: CodeType, new: CodeType, comparison: Comparison) -> bool:
     same = old.co_code == new.co_code and _same_frame(old, new) and old.co_exceptiontable == new.co_exceptiontable
+    comparison.same_words &= same
     return _compare_constants(old, new, comparison, inside_function=True) and same
 
 
@@ -179,6 +205,7 @@ def _compare_functions(old: CodeType, new: CodeType, comparison: Comparison, *, 
     )
     same &= _compare_constants(old, new, comparison, inside_function=True)
     if not same:
+        comparison.same_words = False
         comparison.edited.append(pair)  # the same tuple: by counts of references it is seen who else has them
     if not _exchangeable(old, new):
         comparison.unfit.add(id(old))

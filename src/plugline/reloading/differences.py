@@ -1,6 +1,6 @@
 """Two versions of a module to the names that were added, changed and removed, and to the state that is lost."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from enum import EnumMeta
 from types import CodeType, FunctionType, ModuleType
 
@@ -12,7 +12,7 @@ _DATA = (str, bytes, int, float, complex, bool, type(None), list, dict, set, fro
 _ATTRIBUTES = frozenset(
     {*_DATA, property, staticmethod, classmethod}
 )  # besides functions, what a class is written with
-_OF_ENUMERATIONS = frozenset({"_generate_next_value_"})  # which each has as a function
+_VALUES = frozenset(_DATA)
 _ABSENT = object()
 
 
@@ -27,8 +27,8 @@ def _shown(code: CodeType) -> str:
     return code.co_qualname.partition(".<locals>")[0]
 
 
-def _own_names(names: dict[str, object], module: str) -> dict[str, object]:
-    """Return what a module defines itself, by name; what its classes have too, as ``Class.method``."""
+def _own_names(names: dict[str, object], module: str, alike: Container[str]) -> dict[str, object]:
+    """Return what a module defines itself, by name; what its classes have too, as ``Class.method``, but for those that are alike."""
     found: dict[str, object] = {}
     for name, value in names.items():
         kind = type(value)
@@ -40,6 +40,8 @@ def _own_names(names: dict[str, object], module: str) -> dict[str, object]:
         elif issubclass(kind, type):
             if getattr(value, "__module__", None) in (None, module):
                 found[name] = value
+                if name in alike:
+                    continue
                 made = _members_of(value)
                 inside = [(part, inner) for part, inner in vars(value).items() if type(part) is str and part]
                 found.update(
@@ -56,6 +58,38 @@ def _own_names(names: dict[str, object], module: str) -> dict[str, object]:
     return found
 
 
+def _alike_classes(old: dict[str, object], new: dict[str, object], edited: Iterable[str]) -> set[str]:
+    """Return the names of the classes of which there is nothing to tell but what they derive from: nearly all, after most edits."""
+    told = {name.partition(".")[0] for name in edited}
+    return {
+        name
+        for name, after in new.items()
+        if type(after) is type
+        and type(before := old.get(name)) is type
+        and name not in told
+        and _has_alike(vars(before), vars(after))
+    }
+
+
+def _has_alike(before: Mapping[str, object], after: Mapping[str, object]) -> bool:
+    """Whether two versions of a class have the same names, and under none of them anything of another kind or with another value."""
+    if before.keys() != after.keys():
+        return False
+    for name, value in after.items():
+        was, kind = before[name], type(value)
+        if was is value:
+            continue
+        if kind is not type(was) or (
+            kind is FunctionType
+            and (value.__defaults__ or was.__defaults__ or value.__kwdefaults__ or was.__kwdefaults__)
+            and _changed(was, value)
+        ):
+            return False
+        if kind in _VALUES and _changed(was, value):
+            return False
+    return True
+
+
 class Differences:
     """What became of the names of one module.
 
@@ -65,13 +99,12 @@ class Differences:
     def __init__(
         self, old: dict[str, object], new: dict[str, object], trace: Trace, comparison: Comparison, kept: Sequence[str]
     ) -> None:
-        befores, afters = _own_names(old, trace.name), _own_names(new, trace.name)
         edited = {_shown(code) for code, _ in comparison.edited}
-        self.added = tuple(name for name in afters if name not in befores and not _is_made(name, afters, trace.path))
-        known = trace.left_names()
-        gone = [name for name in befores if name not in afters and not _is_made(name, befores, trace.path)]
-        written = {*known, *_names_in_classes(trace.code)} if any("." in name for name in gone) else known
-        self.removed = tuple(name for name in gone if name in written)
+        alike = _alike_classes(old, new, edited)
+        befores, afters = _own_names(old, trace.name, alike), _own_names(new, trace.name, alike)
+        come, gone = afters.keys() - befores.keys(), befores.keys() - afters.keys()
+        self.added = tuple([name for name in afters if name in come and not _is_made(name, afters, trace.path)])
+        self.removed = self._removed([name for name in befores if name in gone], befores, trace) if gone else ()
         lost = tuple(_lost(old, new, trace, kept))
         aside = {*lost, *kept}
         self.changed = tuple(
@@ -82,6 +115,13 @@ class Differences:
             ]
         )
         self.lost = lost
+
+    @staticmethod
+    def _removed(gone: list[str], befores: dict[str, object], trace: Trace) -> tuple[str, ...]:
+        gone = [name for name in gone if not _is_made(name, befores, trace.path)]
+        known = trace.left_names()
+        written = {*known, *_names_in_classes(trace.code)} if any("." in name for name in gone) else known
+        return tuple(name for name in gone if name in written)
 
 
 def _members_of(kind: object) -> dict[object, object]:

@@ -91,7 +91,9 @@ def _retire(part: Part, *, running: bool) -> list[str]:
     """Let go of the old code, and give what still runs of it a name and lines of its own."""
     pairs, trace = part.comparison.pairs, part.trace
     old_code, old_content = trace.code, trace.content
-    trace.code, trace.content, trace.words = part.code, part.content, None
+    trace.code, trace.content, trace.mentions = part.code, part.content, None
+    if not part.comparison.same_words:
+        trace.words = None
     succeed_code(pairs)
     forget_code(old_code)
     suspended = suspended_on(pairs)

@@ -106,13 +106,13 @@ def is_each_in_place(values: Iterable[object], pairs: list[tuple[CodeType, CodeT
         elif type(one) is property or next(_functions_at(one), None) is not None:
             return False
     # Held by the property, the list, the loop and the call.
-    if any(function.__closure__ or function.__dict__ for function in functions) or any(
-        getrefcount(one) > 4 or one.__closure__ for one in getters
-    ):
+    if [1 for one in functions if one.__closure__ or one.__dict__]:
+        return False
+    if [1 for one in getters if getrefcount(one) > 4 or one.__closure__]:
         return False
     known = {id(function.__code__) for function in (*functions, *getters)}
     # By the loop and the call as well, and by the one function.
-    return not any(getrefcount(before) > 4 + (id(before) in known) for before, _ in pairs)
+    return not [1 for before, _ in pairs if getrefcount(before) > 4 + (id(before) in known)]
 
 
 def _functions_at(value: object) -> Iterator[FunctionType]:
@@ -154,7 +154,8 @@ _HOLDS_FUNCTIONS = (FunctionType, MethodType, partial, staticmethod, classmethod
 
 # What most of a module's and a class's values are.
 NO_CLASSES = frozenset(
-    {str, int, bool, float, tuple, dict, type(None), FunctionType, property, staticmethod, classmethod}
+    {str, int, bool, float, tuple, list, dict, type(None), FunctionType, property, staticmethod, classmethod}
+    | {GetSetDescriptorType, MemberDescriptorType, ModuleType}
 )
 
 
@@ -163,10 +164,10 @@ def classes_in(names: Iterable[object], module: str) -> Iterator[type]:
     for value in names:
         if type(value) not in NO_CLASSES and is_a(value, type) and value.__module__ == module:
             yield value
-            within = vars(value).values()
-            inner = [one for one in within if type(one) not in NO_CLASSES and is_a(one, type) and one is not value]
+            others = [one for one in vars(value).values() if type(one) not in NO_CLASSES]
+            inner = [one for one in others if is_a(one, type) and one is not value and _is_inner(one, value)]
             if inner:
-                yield from classes_in([one for one in inner if _is_inner(one, value)], module)
+                yield from classes_in(inner, module)
 
 
 def _is_inner(value: type, owner: type) -> bool:

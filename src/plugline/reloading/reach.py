@@ -96,11 +96,10 @@ class Reach:
     def look(self, words: frozenset[str], names: dict[str, object]) -> None:
         """Follow what some code of a module with these names mentions: see :func:`plugline.reloading.codes.words_in`."""
         # A new version has functions of its own by these names; an old one that it can get at is met where that is.
-        self._follow_words([word for word in words if not _is_of(names, names.get(word))], names)
-        for word in words:
-            module = sys.modules.get(word)
-            if module is not None:
-                self._follow_module(module, words)
+        self._follow_words([word for word in words if word in names and not _is_of(names, names[word])], names)
+        modules = sys.modules
+        for word in [word for word in words if word in modules]:
+            self._follow_module(modules.get(word), words)
         self._walk()
 
     def look_at(self, value: object) -> None:
@@ -135,7 +134,7 @@ class Reach:
         while self._pending and len(self._seen) < _MOST:
             value = honest(self._pending.pop())
             kind = type(value)
-            if kind in _PLAIN or id(value) in self._seen:
+            if kind in _PLAIN or id(value) in self._seen or (kind is type and value.__module__ in self._own):  # type: ignore[attr-defined]
                 continue
             self._seen.add(id(value))
             match value:

@@ -13,7 +13,7 @@ from types import CellType, FunctionType, GetSetDescriptorType, MemberDescriptor
 from weakref import KeyedRef, getweakrefs, ref
 
 from plugline.kinds import attributes_of, honest, is_a
-from plugline.loading.traces import own_references
+from plugline.loading.traces import least_references, own_references
 from plugline.reloading.living import NO_CLASSES, reachable_functions
 from plugline.reloading.memory import assign_class, replace_words
 
@@ -91,8 +91,7 @@ def replace_everywhere(
         for one in news
         if not is_a(one, type)
         or (
-            # A class has one reference to itself at least.
-            getrefcount(one) > 3 + held
+            getrefcount(one) > 2 + held + least_references(one)
             and getrefcount(one) > 2 + held + known.get(id(one), 0) + own_references(one, cell=False)
         )
     ]
@@ -212,7 +211,8 @@ def _replace_class(holder: object, wanted: dict[int, object]) -> None:
 
 def _replace_in_dict(holder: dict[object, object], wanted: dict[int, object]) -> bool:
     changed = False
-    if any(id(key) in wanted or _holds(key, wanted) for key in holder):
+    # Texts are what most keys are, and nobody wants one replaced.
+    if not _TEXTS.issuperset(map(type, holder)) and any(id(key) in wanted or _holds(key, wanted) for key in holder):
         # Made first, since keys may fail to tell their hash; what is copied from a dict is not asked again.
         after = {_replaced_key(key, wanted): wanted.get(id(value), value) for key, value in holder.items()}
         holder.clear()
@@ -224,6 +224,9 @@ def _replace_in_dict(holder: dict[object, object], wanted: dict[int, object]) ->
             holder[key] = new
             changed = True
     return changed
+
+
+_TEXTS = frozenset({str})
 
 
 def _holds(key: object, wanted: dict[int, object]) -> bool:

@@ -14,7 +14,7 @@ from weakref import ref
 
 from plugline.kinds import is_a
 from plugline.loading.namespace import PrivateLoader
-from plugline.loading.traces import Trace, own_references
+from plugline.loading.traces import Trace, least_references, own_references
 from plugline.reloading.memory import clear_class
 
 _MOST = 2_000  # objects; to look through more costs more than what is left lying
@@ -72,10 +72,8 @@ def _depth_of(owner: type) -> int:
 
 
 def _release_class(owner: type) -> None:
-    names = vars(owner)
-    # Held by the caller, this parameter, the call, and its own order of resolution.
-    plainly = 4 + ("__dict__" in names) + ("__weakref__" in names)
-    if getrefcount(owner) == plainly or getrefcount(owner) == 3 + own_references(owner):
+    # Held by the caller, this parameter and the call.
+    if getrefcount(owner) == 3 + least_references(owner) or getrefcount(owner) == 3 + own_references(owner):
         clear_class(owner)
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from plugline.blame import users_own_interrupt
 from plugline.errors import PluginRejected
 from plugline.findings import Finding
-from plugline.loading.effects import lists_of_handlers, open_registries
+from plugline.loading.effects import Mentions, lists_of_handlers, open_registries
 from plugline.loading.running import failure
 from plugline.loading.traces import class_values, fingerprint, succeed_effects
 from plugline.reloading import lines
@@ -95,6 +95,7 @@ class Transaction:
         own = {id(part.names) for part in parts}
         self._reach = Reach(lambda names: id(names) in own, frozenset(part.name for part in parts))
         self._words: dict[str, frozenset[str]] = {}
+        self._mentions: dict[str, Mentions] = {}
         self._young = Young()
         self._handing_over = False
         self._again: Registrations | None = None  # what is withdrawn in a second trial
@@ -126,6 +127,7 @@ class Transaction:
         for part in self._parts:
             shadows.append(Shadow(part.module, part.loader, part.new_trace()))
             shadows[-1].trace.words = self._words[part.name]
+            shadows[-1].trace.mentions = self._mentions[part.name]
             if part.changed:
                 lines.follow(part.trace.path)
         result = self._try(Trial(shadows))
@@ -146,17 +148,20 @@ class Transaction:
                 lines.retire(part.trace.code, part.trace.content, part.generation)
 
     def _look_around(self) -> None:
+        sources: list[Mentions] = []
         for part in self._parts:
-            new = self._words[part.name] = words_in(part.code)
             old = part.trace.words if part.trace.words is not None else words_in(part.trace.code)
-            self._reach.look(new | old if part.changed else new, part.names)
+            new = self._words[part.name] = old if part.comparison.same_words else words_in(part.code)
+            self._reach.look(old if new is old else new | old, part.names)
             for constant in part.code.co_consts:
                 if constant.__class__ is str and constant in part.names:  # what may be the name of something kept
                     self._reach.look_at(part.names[constant])
-        contents = [content for part in self._parts for content in {part.content, part.trace.content}]
-        for container in lists_of_handlers(contents):
+            before = part.trace.mentions = part.trace.mentions or Mentions(part.trace.content)
+            self._mentions[part.name] = Mentions(part.content, before) if part.changed else before
+            sources += (before, self._mentions[part.name])
+        for container in lists_of_handlers(sources):
             self._reach.keep(container)
-        for container in open_registries(contents):
+        for container in open_registries(sources):
             self._reach.look_at(container)
 
     def _try(self, trial: Trial) -> Done | tuple[Finding, ...]:
