@@ -30,7 +30,11 @@ def compile_source(content: bytes, path: str) -> CodeType:
 def crashes_compiler(content: bytes) -> bool:
     """Whether this Python's compiler may crash on a source."""
     # To count is as long as it takes to read the file once more.
-    if sys.version_info >= (3, 12) or len(content) < _MANY_CLAUSES * len("for a in") or content.count(b"for") <= _MANY_CLAUSES:
+    if (
+        sys.version_info >= (3, 12)
+        or len(content) < _MANY_CLAUSES * len("for a in")
+        or content.count(b"for") <= _MANY_CLAUSES
+    ):
         return False
     import ast  # noqa: PLC0415 - for files with thousands of the word
 

@@ -357,6 +357,7 @@ for _noted, _plain_one in ((_noted_register, _register), (_noted_codec, _registe
 
 # ------------------------------------------------------------------ the rest
 
+
 class Mentions:
     """Which words stand in a source: what a module does not speak of it does not touch.
 
@@ -375,9 +376,9 @@ class Mentions:
         self._absent: tuple[bytes, ...] = ()
         self._unlikely: tuple[bytes, ...] = ()
         self._begin, self._end = 0, len(content)
-        if before is not None and before._absent:
-            self._unlikely = before._absent
-            self._begin, self._end = _edited(before._content, content)
+        if before is not None and before._absent:  # noqa: SLF001 - of its own class
+            self._unlikely = before._absent  # noqa: SLF001 - likewise
+            self._begin, self._end = _edited(before._content, content)  # noqa: SLF001 - likewise
 
     def has(self, word: bytes) -> bool:
         """Whether a word stands in it, be it as a part of another one."""
@@ -402,7 +403,9 @@ def _edited(before: bytes, after: bytes) -> tuple[int, int]:
     most = min(len(before), len(after))
     begin = _alike(most, lambda start, stop: before[start:stop] == after[start:stop])
     old, new = len(before), len(after)
-    alike = _alike(most - begin, lambda start, stop: before[old - stop : old - start] == after[new - stop : new - start])
+    alike = _alike(
+        most - begin, lambda start, stop: before[old - stop : old - start] == after[new - stop : new - start]
+    )
     return begin, new - alike
 
 

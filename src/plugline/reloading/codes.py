@@ -147,12 +147,9 @@ def _same_frame(old: CodeType, new: CodeType) -> bool:
 def _compare_constants(old: CodeType, new: CodeType, comparison: Comparison, *, inside_function: bool) -> bool:
     """Compare constants, code objects among them. Returns whether all but what inner functions do is the same."""
     olds, news = old.co_consts, new.co_consts
-    same = len(olds) == len(news) and all(map(_same_value, olds, news))
+    same = _same_values(olds, news)
     if not same:
-        comparison.same_words &= _tuples_in(olds) == _tuples_in(news)
-    if not same and not inside_function:
-        comparison.bodies_only = False
-        comparison.same_classes &= old.co_name == "<module>"
+        _note_constants(old, new, comparison, inside_function=inside_function)
     befores = [one for one in olds if type(one) is CodeType]
     afters = [one for one in news if type(one) is CodeType]
     if not befores and not afters:
@@ -178,6 +175,14 @@ def _compare_constants(old: CodeType, new: CodeType, comparison: Comparison, *, 
     if not same and not inside_function:
         comparison.bodies_only &= len(befores) == len(afters)
     return same
+
+
+def _note_constants(old: CodeType, new: CodeType, comparison: Comparison, *, inside_function: bool) -> None:
+    """Take note of what it means that constants changed."""
+    comparison.same_words &= _tuples_in(old.co_consts) == _tuples_in(new.co_consts)
+    if not inside_function:
+        comparison.bodies_only = False
+        comparison.same_classes &= old.co_name == "<module>"
 
 
 def _tuples_in(constants: tuple[object, ...]) -> list[object]:

@@ -79,13 +79,9 @@ def _has_alike(before: Mapping[str, object], after: Mapping[str, object]) -> boo
         was, kind = before[name], type(value)
         if was is value:
             continue
-        if kind is not type(was) or (
-            kind is FunctionType
-            and (value.__defaults__ or was.__defaults__ or value.__kwdefaults__ or was.__kwdefaults__)
-            and _changed(was, value)
-        ):
+        if kind is not type(was):
             return False
-        if kind in _VALUES and _changed(was, value):
+        if (kind is FunctionType or kind in _VALUES) and _changed(was, value):
             return False
     return True
 

@@ -96,7 +96,9 @@ class Reach:
     def look(self, words: frozenset[str], names: dict[str, object]) -> None:
         """Follow what some code of a module with these names mentions: see :func:`plugline.reloading.codes.words_in`."""
         # A new version has functions of its own by these names; an old one that it can get at is met where that is.
-        self._follow_words([word for word in words if word in names and not _is_of(names, names[word])], names)
+        self._follow_words(
+            words.difference([word for word in words if word in names and _is_of(names, names[word])]), names
+        )
         modules = sys.modules
         for word in [word for word in words if word in modules]:
             self._follow_module(modules.get(word), words)
@@ -111,9 +113,8 @@ class Reach:
         """Remember one container, and nothing that it holds; it is none that a plugin registers with by itself."""
         self._modules.append((container, _copied(container)))
 
-    def _follow_words(self, words: Iterable[str], names: dict[str, object]) -> None:
-        for word in words:
-            value = names.get(word)
+    def _follow_words(self, words: frozenset[str], names: dict[str, object]) -> None:
+        for value in [names[word] for word in words if word in names]:
             if is_a(value, ModuleType):
                 self._follow_module(value, words)
             elif value is not None:
@@ -134,7 +135,7 @@ class Reach:
         while self._pending and len(self._seen) < _MOST:
             value = honest(self._pending.pop())
             kind = type(value)
-            if kind in _PLAIN or id(value) in self._seen or (kind is type and value.__module__ in self._own):  # type: ignore[attr-defined]
+            if kind in _PLAIN or id(value) in self._seen or (kind is type and value.__module__ in self._own):
                 continue
             self._seen.add(id(value))
             match value:
