@@ -12,8 +12,8 @@ from harness import Claim, measure_calls, report
 from plugline.records.loop import Failure, RecordLoop, StepCall
 
 Record = dict[str, object]
-_BATCH_RECORDS = 900  # 256 KiB of records of about 280 bytes
-_BATCHES = 32
+_BATCH_RECORDS = 230  # 64 KiB of records of about 280 bytes
+_BATCHES = 128
 
 
 def _trim(record: Record) -> Record:

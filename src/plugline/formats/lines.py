@@ -14,7 +14,7 @@ from plugline.records import Position, Reader, Record, Writer
 
 SUFFIXES = (".txt",)
 
-_CHUNK_BYTES = 256 * 1024  # as for NDJSON, whose lines are as long
+_CHUNK_BYTES = 64 * 1024  # as for NDJSON, whose lines are as long
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -84,8 +84,8 @@ class _Reader:
         self.decode = cast("Callable[[object], Record]", decode)
 
     def batches(self, stream: BinaryIO, /) -> Iterator[_Batch]:
-        """Yield the lines of about 256 KiB at a time, or of what has arrived, where that is less."""
-        # read1 hands on what a pipe has; read would wait until 256 KiB are there.
+        """Yield the lines of about 64 KiB at a time, or of what has arrived, where that is less."""
+        # read1 hands on what a pipe has; read would wait until 64 KiB are there.
         read = cast("Callable[[int], bytes]", getattr(stream, "read1", stream.read))
         line, offset = 1, 0
         for lines in _lines(read):

@@ -10,6 +10,7 @@ from plugline.pipeline.remote import has_scheme
 from plugline.pipeline.streams import SinkFile, folder_aside, put_in_place
 
 _COPIED_BYTES = 2**20  # at a time; shutil has the same loop, and half a bare interpreter's start of imports
+_MOST_PIECES = 1024  # in one call: what Linux and others allow
 _FLUSHED_BYTES = 32 * 2**20  # so many are brought to disk while more is written
 
 
@@ -81,12 +82,15 @@ class Aside:
             OSError: It could not be written, or what was written before could not be brought to disk.
         """
         assert self._descriptor is not None  # noqa: S101 - opened first
-        for piece in pieces:
-            view = memoryview(piece)
-            while view:
-                count = os.write(self._descriptor, view)
-                view = view[count:]
-                self.bytes += count
+        # All of them at once: a file system takes a megabyte for two thirds of what sixteen times a sixteenth costs.
+        waiting = [memoryview(piece) for piece in pieces]
+        while waiting:
+            count = os.writev(self._descriptor, waiting[:_MOST_PIECES])
+            self.bytes += count
+            while waiting and count >= len(waiting[0]):
+                count -= len(waiting.pop(0))
+            if count:
+                waiting[0] = waiting[0][count:]
         if self.bytes - self._flushed_bytes >= _FLUSHED_BYTES and (self._flush is None or self._flush.done):
             self._end_flush()
             self._flushed_bytes = self.bytes

@@ -21,7 +21,7 @@ from plugline.pipeline.split import cuts_pieces, unreadable
 from plugline.pipeline.streams import bytes_read, open_source, plain_file, size_of
 from plugline.records import CutsAfterHeader, CutsBytes, CutsPieces, Format, OpensSource, Position, RawBatch, Split
 
-# Four times what a format reads at a time: of larger ones each process holds more, smaller ones cost more messages.
+# Of larger ones each process holds more, smaller ones cost more messages.
 _MOST_BYTES = 2**20
 _LEAST_BYTES = 256 * 1024
 # What a split costs where the run is driven does not depend on its size: so an input of many terabytes gets larger ones.

@@ -27,7 +27,7 @@ STANDARD = "-"
 
 PACKAGE = "package:"
 _COMPRESSIONS = (".gz", ".bz2", ".xz", ".zip", ".zst")
-# As much as a format reads at a time.
+# No less than a format reads at a time.
 _BUFFER_BYTES = 256 * 1024
 _MAGIC = frozenset("*?[")
 
@@ -174,7 +174,7 @@ class Window(io.RawIOBase):
 
 
 def window(descriptor: int, start: int, end: int, head: bytes = b"") -> BinaryIO:
-    """Return a piece of a file as a stream that reads as much at a time as formats do."""
+    """Return a piece of a file as a stream that reads at least as much at a time as formats do."""
     raw = Window(descriptor, start, end, head)
     return cast("BinaryIO", io.BufferedReader(raw, min(_BUFFER_BYTES, max(end - start + len(head), 1))))
 

@@ -67,7 +67,7 @@ class Reader(Protocol):
     """
 
     def batches(self, stream: BinaryIO, /) -> Iterator[RawBatch]:
-        """Yield batches until the stream ends, reading about 256 KiB at a time.
+        """Yield batches until the stream ends, reading about 64 KiB at a time.
 
         What can be seen to be broken while cutting is a :class:`~plugline.records.Broken` among the raws;
         what makes all the rest unreadable raises ``ValueError`` after what was read has been yielded.

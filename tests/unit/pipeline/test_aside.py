@@ -81,3 +81,16 @@ def test_a_file_that_is_removed_meanwhile_leaves_no_thread_and_no_error(tmp_path
     file.remove()
     assert threading.active_count() == 1
     assert [*tmp_path.iterdir()] == []
+
+
+def test_all_pieces_are_written_in_order_however_many_there_are(tmp_path: Path) -> None:
+    pieces = [b"" if number % 7 == 0 else b"%d;" % number for number in range(5_000)]
+    aside = Aside(str(tmp_path / "out"), "part")
+    aside.open()
+    aside.write(pieces)
+    aside.write([])
+    aside.write([b"", memoryview(b"end")])
+    aside.put_in_place()
+    whole = b"".join(pieces) + b"end"
+    assert (tmp_path / "out").read_bytes() == whole
+    assert aside.bytes == len(whole)
