@@ -16,6 +16,7 @@ from plugline.formats.json import Json
 from plugline.formats.lines import Lines
 from plugline.formats.ndjson import Ndjson
 from plugline.formats.tsv import Tsv
+from plugline.formats.xml import Xml
 from plugline.formats.yaml import Yaml
 from plugline.records import Format, Position, Record
 
@@ -44,6 +45,13 @@ _values: st.SearchStrategy[object] = st.recursive(
 _objects: st.SearchStrategy[list[Record]] = st.lists(st.dictionaries(_texts, _values, max_size=4), max_size=8)
 _rows: st.SearchStrategy[list[Record]] = st.lists(_texts, min_size=1, max_size=4, unique=True).flatmap(
     lambda names: st.lists(st.fixed_dictionaries(dict.fromkeys(names, _texts)), max_size=8)
+)
+_elements: st.SearchStrategy[list[Record]] = st.lists(
+    st.dictionaries(
+        st.text("abXY_", min_size=1),
+        st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff")),
+    ),
+    max_size=8,
 )
 _typed_rows: st.SearchStrategy[list[Record]] = st.lists(
     st.fixed_dictionaries(
@@ -83,11 +91,12 @@ CASES = {
     "tsv": Case(format=Tsv(), records=_rows),
     "yaml": Case(format=Yaml(), records=_objects),
     "yaml in documents": Case(format=Yaml(documents=True), records=_objects),
+    "xml": Case(format=Xml(), records=_elements),
     "lines": Case(
         format=Lines(),
         records=st.lists(
             st.fixed_dictionaries(
-                {"line": st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\ufeff"))}
+                {"line": st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r"))}
             ),
             max_size=8,
         ),

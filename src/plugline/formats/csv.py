@@ -701,6 +701,7 @@ class _Writer:
         self._encode = _new_encoder(self._encode_any)
         self.encode = cast("Callable[[Record], object]", self._encode)
         self._first = False
+        self._begins = False
         self.columns: tuple[str, ...] | None = None
 
     def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
@@ -710,6 +711,7 @@ class _Writer:
             ValueError: The earlier part has other columns than the declared ones.
         """
         self._stream = stream
+        self._begins = first and not self._headed
         # Where no earlier part has fixed columns, none has written a header: all of them were empty.
         self._first = first or (columns is None and self._declared is None)
         known = self._declared if columns is None else columns
@@ -805,8 +807,12 @@ class _Writer:
     def write(self, encoded: list[object], /) -> None:
         """Write rows, all in one call."""
         if encoded:
+            rows = cast("list[bytes]", encoded)
+            if self._begins:
+                self._begins = False
+                rows = [self._without_mark(rows[0].decode(self._encoding)).encode(self._encoding), *rows[1:]]
             self._write_header()
-            self._stream.write(self._newline.join([*cast("list[bytes]", encoded), b""]))
+            self._stream.write(self._newline.join([*rows, b""]))
 
     def close(self, *, last: bool) -> None:
         """End the part: there is no footer, and an output without a record or declared fields is an empty file."""
@@ -816,8 +822,15 @@ class _Writer:
         if not self._first:
             return
         self._first = False
-        header = self._row(self.columns or ())[:-2].encode(self._encoding) + self._newline
+        header = self._without_mark(self._row(self.columns or ())[:-2]).encode(self._encoding) + self._newline
         self._stream.write(self._mark + (header if self._headed else b""))
+
+    def _without_mark(self, row: str) -> str:
+        """Return what an output begins with; in quotes where it would be taken for a byte order mark."""
+        if not row.startswith("\ufeff"):
+            return row
+        cell, delimiter, rest = row.partition(self._delimiter)
+        return f"{self._quote}{cell}{self._quote}{delimiter}{rest}"
 
 
 def _columns_of(record: Record) -> tuple[str, ...]:

@@ -54,6 +54,11 @@ class Lines:
         return _Writer(self)
 
 
+def _is_marked(encoding: str) -> bool:
+    """Whether text in an encoding may begin with a byte order mark that is none of its own."""
+    return lookup(encoding).name == "utf-8"
+
+
 class _Batch:
     """The lines of one chunk."""
 
@@ -75,7 +80,7 @@ class _Reader:
     """Cuts at newlines."""
 
     def __init__(self, settings: Lines) -> None:
-        self._marked = lookup(settings.encoding).name == "utf-8"
+        self._marked = _is_marked(settings.encoding)
         field, encoding = settings.field, settings.encoding
 
         def decode(raw: bytes) -> Record:
@@ -128,11 +133,14 @@ class _Writer:
     def __init__(self, settings: Lines) -> None:
         self._field = settings.field
         self._encoding = settings.encoding
+        self._marked = _is_marked(settings.encoding)
+        self._begins = False
 
     def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
         """Begin a part: there is no header."""
-        del first, columns
+        del columns
         self._stream = stream
+        self._begins = first and self._marked
 
     def encode(self, record: Record, /) -> bytes:
         """Return the line of a record, with its line end.
@@ -156,7 +164,12 @@ class _Writer:
 
     def write(self, encoded: list[object], /) -> None:
         """Write lines, all in one call."""
-        self._stream.write(b"".join(cast("list[bytes]", encoded)))
+        lines = cast("list[bytes]", encoded)
+        if lines and self._begins:
+            self._begins = False
+            # A mark of the output's own, so that none is taken from the text of its first line.
+            self._stream.write(_BYTE_ORDER_MARK * lines[0].startswith(_BYTE_ORDER_MARK))
+        self._stream.write(b"".join(lines))
 
     def close(self, *, last: bool) -> None:
         """End the part: there is no footer."""

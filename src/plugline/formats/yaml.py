@@ -25,6 +25,7 @@ from typing import Any, BinaryIO, ClassVar, Self, TypeAlias, cast
 
 import orjson
 
+from plugline.formats._nested import Refused, copied, refused, shown
 from plugline.records import Position, Reader, Record, Writer
 
 SUFFIXES = (".yaml", ".yml")
@@ -466,7 +467,7 @@ class _Values:
         self._left -= _size(value)
         if self._left < 0:
             raise _fault(event, f"aliases stand for more than {_MOST_REPEATED:,} values")
-        return _copy(value)
+        return copied(value)
 
     def _scalar(self, event: Any) -> object:
         text: str = event.value
@@ -476,7 +477,7 @@ class _Values:
             try:
                 return self._plain(text)
             except ValueError as error:
-                raise _fault(event, f"{text[:60]!r}: {error}") from None
+                raise _fault(event, f"{shown(text)}: {error}") from None
         if event.tag == "!":
             return text
         make = _TAGGED.get(event.tag.removeprefix(_TAG))
@@ -485,7 +486,7 @@ class _Values:
         try:
             return make(text)
         except ValueError as error:
-            raise _fault(event, f"{text[:60]!r} with the tag !!{event.tag.removeprefix(_TAG)}: {error}") from None
+            raise _fault(event, f"{shown(text)} with the tag !!{event.tag.removeprefix(_TAG)}: {error}") from None
 
     def _plain(self, text: str) -> object:
         if text in _WORDS:
@@ -544,13 +545,6 @@ def _size(value: object) -> int:
     if isinstance(value, dict):
         return 1 + sum(map(_size, value.values()))
     return 1 + sum(map(_size, value)) if isinstance(value, list) else 1
-
-
-def _copy(value: object) -> object:
-    """Return a value of its own, so that a step which changes it changes nothing else."""
-    if isinstance(value, dict):
-        return {key: _copy(inner) for key, inner in value.items()}
-    return [_copy(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _float_of(text: str) -> float:
@@ -647,8 +641,8 @@ class _Writer:
         """
         try:
             text = self._block.value(record, "") if self._documents else self._block.item(record, "  ")
-        except _Refused as refused:
-            raise ValueError(str(refused)) from None
+        except Refused as error:
+            raise ValueError(str(error)) from None
         return f"{self._mark}{text}\n".encode()
 
     def write(self, encoded: list[object], /) -> None:
@@ -663,30 +657,6 @@ class _Writer:
             self._stream.write(b"[]\n")
 
 
-class _Refused(Exception):
-    """A value that YAML cannot hold.
-
-    Attributes:
-        where: The keys and numbers that lead to it, the outermost last.
-    """
-
-    def __init__(self, said: str) -> None:
-        super().__init__(said)
-        self._said = said
-        self.where: list[object] = []
-
-    def __str__(self) -> str:
-        path = "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in reversed(self.where))
-        where = f"field {path.removeprefix('.')!r}" if path else "the record"
-        return f"{where} holds {self._said}"
-
-
-def _refused(value: object, expected: str) -> _Refused:
-    shown = repr(value)
-    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
-    return _Refused(f"{shown} ({type(value).__name__}): expected {expected}")
-
-
 # Text that is the same without quotes in every version of YAML, if it is none of the words.
 _BARE = re.compile(r"[^\W\d](?:[\w ,./@+-]*[\w.+])?")
 _SPOKEN_FOR = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
@@ -694,7 +664,6 @@ _SPOKEN_FOR = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y",
 _TO_ESCAPE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _NOT_IN_LINES = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _AWKWARD_LINES = re.compile(r"\A[ \t\n]|[ \t](?:\n|\Z)|\n\t|\n\n\Z")
-_SHOWN = 60  # characters of a value
 _LONG_KEY = 1000  # characters; libyaml takes what is longer for a key only where a '?' stands before it
 
 
@@ -731,8 +700,8 @@ class _Blocks:
                 if len(text) > _LONG_KEY:
                     text = f"? {text[:-1]}\n{pad}:"
                 pieces += ("\n", pad, text, self.value(inner, _deeper(pad)))
-        except _Refused as refused:
-            refused.where.append(key)
+        except Refused as error:
+            error.where.append(key)
             raise
         return "".join(pieces)
 
@@ -741,8 +710,8 @@ class _Blocks:
         try:
             for inner in value:
                 pieces += ("\n", pad, "-", self.item(inner, _deeper(pad)))
-        except _Refused as refused:
-            refused.where.append(len(pieces) // 4)
+        except Refused as error:
+            error.where.append(len(pieces) // 4)
             raise
         return "".join(pieces)
 
@@ -763,23 +732,23 @@ class _Blocks:
             case datetime():
                 offset = value.utcoffset()
                 if offset is not None and offset.total_seconds() % 60:
-                    raise _refused(value, "an offset of whole minutes")
+                    raise refused(value, "an offset of whole minutes")
                 return self._timestamp + value.isoformat()
             case date():
                 return self._timestamp + value.isoformat()
         expected = "text, a number, a truth value, a date, a moment, bytes, None, a list or a mapping"
-        raise _refused(value, f"{expected}; cast it before")
+        raise refused(value, f"{expected}; cast it before")
 
 
 def _deeper(pad: str) -> str:
     if len(pad) >= 2 * _DEEPEST:
-        raise _Refused(f"something that is nested more than {_DEEPEST} deep")
+        raise Refused(f"something that is nested more than {_DEEPEST} deep")
     return pad + "  "
 
 
 def _key(key: object) -> str:
     if not isinstance(key, str):
-        raise _refused(key, "text for a key")
+        raise refused(key, "text for a key")
     return f"{_text(key)}:"
 
 
@@ -804,7 +773,7 @@ def _quoted(text: str) -> str:
     try:
         made = orjson.dumps(str.__str__(text)).decode()
     except TypeError:
-        raise _refused(text, "text without half of a surrogate pair") from None
+        raise refused(text, "text without half of a surrogate pair") from None
     return _TO_ESCAPE.sub(lambda found: f"\\u{ord(found[0]):04x}", made)
 
 

@@ -82,7 +82,7 @@ def test_a_closed_output_is_no_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["ndjson", "json", "csv", "tsv", "parquet", "arrow", "arrows", "avro", "yaml"])
+@pytest.mark.parametrize("form", ["ndjson", "json", "csv", "tsv", "parquet", "arrow", "arrows", "avro", "yaml", "xml"])
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_every_format_goes_down_a_pipe_whole(form: str, processes: str, tmp_path: Path) -> None:
     if form == "avro":

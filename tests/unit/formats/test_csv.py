@@ -387,3 +387,13 @@ def test_what_is_learned_of_the_first_records_changes_nothing_of_the_next(
         fresh.open(io.BytesIO(), first=False, columns=form.fields)
         singly.append(fresh.encode(record))
     assert [one.encode(record) for record in records] == singly
+
+
+@pytest.mark.parametrize("settings", [Csv(), Csv(encoding="utf-8-sig"), Csv(encoding="utf-16"), Csv(header=False, fields=["\ufeffa", "b"]), Csv(header=False, fields=["b", "\ufeffa"])])  # fmt: skip
+def test_an_output_that_would_begin_with_a_byte_order_mark_is_quoted(settings: Csv) -> None:
+    record: Record = {"\ufeffa": "\ufeffx", "b": "\ufeff"}
+    stream = io.BytesIO()
+    writer = settings.writer()
+    writer.open(stream, first=True)
+    writer.write([writer.encode(record), writer.encode(record)])
+    assert records(stream.getvalue(), settings) == [record, record]

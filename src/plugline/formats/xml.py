@@ -1,0 +1,727 @@
+r"""XML: elements that are records, with types by declaration.
+
+Fields of a record are the attributes of its element (``@id``), its children, and its own text where it has any besides
+(``#text``). A child is text, or a table where it has attributes or children itself; children of the same name are a list.
+All text is text unless ``types`` declares what it is. A record that cannot be told in this way, one with text between
+elements, say, costs itself. XML that is not well-formed is read up to there: nobody can tell where the next record begins.
+
+No entity is ever made, no file or address is ever opened: what defusedxml refuses is refused here
+(https://github.com/tiran/defusedxml#defusedxml-packages-and-modules).
+
+https://www.w3.org/TR/xml/ is what the words here are taken from.
+"""
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from functools import lru_cache
+from math import isfinite, isnan
+from typing import Any, BinaryIO, ClassVar, Literal, cast
+from xml.parsers import expat
+
+from plugline.formats._nested import Refused, refused, shown
+from plugline.records import Broken, Position, Reader, Record, Writer
+
+SUFFIXES = (".xml",)
+
+_CHUNK_BYTES = 64 * 1024
+_DEEPEST = 200  # what JSON is written of may be nested 254 deep
+_NIL = "http://www.w3.org/2001/XMLSchema-instance\nnil"
+_WHITE = " \t\r\n"
+_BETWEEN = "\n"  # a namespace and the name in it, as expat is asked to tell them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Xml:
+    """XML.
+
+    Attributes:
+        record: Which elements are records: those of a name, wherever they stand, or of a path from the root (``shop/orders/order``,
+            where ``*`` is any name). Reading, each child of the root where it is left out; writing, the name or the last of the
+            path, else ``record``.
+        root: Writing, the name of the root.
+        attribute_prefix: What the names of fields begin with that are attributes.
+        text_key: The field for the text of an element that has attributes, and of a record that is nothing but text.
+        types: What the text of fields is, by name, or by path in a record (``items/item/@count``).
+        lists: Which fields are lists however often their element stands there, by name or path as for ``types``.
+        none: How no value is written: as an element that says so (``xsi:nil``), or not at all.
+        mixed: What becomes of an element with text between others: an error of its record, or its content as it stands.
+        names: How names with a namespace are told: with a prefix, alone, or in full (``{http://...}name``).
+        namespaces: Prefixes of namespaces; reading, in the place of those of the document; writing, declared in the root.
+        escape_names: Whether names that XML cannot have are escaped (``net_x0020_price``); otherwise they are an error.
+    """
+
+    record: str | None = None
+    root: str = "records"
+    attribute_prefix: str = "@"
+    text_key: str = "#text"
+    types: dict[str, Literal["str", "int", "float", "bool", "decimal", "date", "datetime", "time", "bytes"]] = field(
+        default_factory=dict
+    )
+    lists: list[str] = field(default_factory=list)
+    none: Literal["nil", "absent"] = "nil"
+    mixed: Literal["error", "markup"] = "error"
+    names: Literal["prefixed", "local", "full"] = "prefixed"
+    namespaces: dict[str, str] = field(default_factory=dict)
+    escape_names: bool = False
+
+    decodes_singly: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot work."""
+        steps = [] if self.record is None else _steps_of(self.record)
+        if self.record is not None and not (
+            steps and all(step == "*" or _is_name(step.rpartition("}")[2]) for step in steps)
+        ):
+            raise ValueError(f"record {self.record!r}: expected {_A_NAME}; or a path of such names")
+        if not _is_name(self.root.rpartition("}")[2]):
+            raise ValueError(f"root {self.root!r}: expected {_A_NAME}")
+        if not self.text_key:
+            raise ValueError("text_key '': expected a name")
+        for prefix in self.namespaces:
+            if prefix and (not _is_name(prefix) or ":" in prefix or prefix.lower().startswith("xml")):
+                raise ValueError(f"namespaces: {prefix!r} is no prefix, expected {_A_NAME}")
+
+    def reader(self) -> Reader:
+        """Return a reader of the whole document."""
+        return _Reader(self)
+
+    def writer(self) -> Writer:
+        """Return a writer of one line a record."""
+        return _Writer(self)
+
+
+# ----------------------------------------------------------------------------- names and types
+
+_FIRST_OF_NAME = (
+    "A-Z_a-z\xc0-\xd6\xd8-\xf6\xf8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c-\u200d\u2070-\u218f\u2c00-\u2fef"
+    "\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
+)
+_IN_NAME = f"{_FIRST_OF_NAME}\\-.0-9\xb7\u0300-\u036f\u203f-\u2040"
+_NAME = re.compile(f"[{_FIRST_OF_NAME}][{_IN_NAME}]*(?::[{_FIRST_OF_NAME}][{_IN_NAME}]*)?")
+_A_NAME = "a name that XML can have: letters, digits, '_', '-' and '.', and no digit, '-' or '.' first"
+_TO_ESCAPE = re.compile(f"[^{_IN_NAME}]|\\A[^{_FIRST_OF_NAME}]|_(?=x[0-9A-Fa-f]{{4,8}}_)")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_ESCAPED = re.compile("_x([0-9A-Fa-f]{4,8})_")
+
+
+def _is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None and (text.isascii() or _is_read(text))
+
+
+def _is_read(name: str) -> bool:
+    """Whether expat takes a name: it keeps to the fourth edition of XML, which has fewer letters than the fifth."""
+    try:
+        expat.ParserCreate("utf-8").Parse(f"<{name}/>".encode(), True)
+    except (expat.ExpatError, UnicodeEncodeError):
+        return False
+    return True
+
+
+def _escaped_name(name: str) -> str:
+    """Return a name that XML can have, in the way of .NET's ``XmlConvert``."""
+    escaped = _TO_ESCAPE.sub(_code_of, name)
+    return escaped if escaped.isascii() or _is_read(escaped) else _NOT_ASCII.sub(_code_of, escaped)
+
+
+def _code_of(found: re.Match[str]) -> str:
+    return f"_x{ord(found[0]):04X}_"
+
+
+def _unescaped_name(name: str) -> str:
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)) if int(found[1], 16) < 0x110000 else found[0], name)
+
+
+def _tree_of(paths: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said of paths by their steps; what is said of a field itself stands under ``""``."""
+    tree: dict[str, Any] = {}
+    for path, said in paths.items():
+        inner = tree
+        for step in path.split("/"):
+            inner = inner.setdefault(step, {})
+        inner[""] = said
+    return tree
+
+
+def _truth(text: str) -> bool:
+    truth = {"true": True, "1": True, "false": False, "0": False}.get(text)
+    if truth is None:
+        raise ValueError(text)
+    return truth
+
+
+_CONVERTERS: Mapping[str, Callable[[str], object]] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": _truth,
+    "decimal": Decimal,
+    "date": date.fromisoformat,
+    "datetime": datetime.fromisoformat,
+    "time": time.fromisoformat,
+    "bytes": lambda text: b64decode("".join(text.split()), validate=True),
+}
+_EXPECTED = {
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true, false, 1 or 0",
+    "decimal": "a decimal number",
+    "date": "a date such as 2024-05-31",
+    "datetime": "a date and time such as 2024-05-31T12:00:00+02:00",
+    "time": "a time such as 12:30:00",
+    "bytes": "bytes in base64",
+}
+
+
+# ----------------------------------------------------------------------------- reading
+
+
+class _Batch:
+    """Some records, with where each stands."""
+
+    __slots__ = ("_places", "_row", "raws")
+
+    def __init__(self, raws: list[object], places: list[tuple[int, int]], row: int) -> None:
+        self.raws = raws
+        self._places = places
+        self._row = row
+
+    def position(self, index: int, /) -> Position:
+        """Tell what the parser said."""
+        line, offset = self._places[index]
+        return Position(line=line, offset=offset, row=self._row + index)
+
+
+class _Reader:
+    """Reads a document from its beginning to its end; one input, one use."""
+
+    def __init__(self, settings: Xml) -> None:
+        self._settings = settings
+        self._types = _tree_of(settings.types)
+        self._text_key = settings.text_key
+
+    def batches(self, stream: BinaryIO, /) -> Iterator[_Batch]:
+        """Yield the records that end in about 64 KiB, or in what has arrived, where that is less.
+
+        Raises:
+            ValueError: It is no XML from some place on, or declares entities; the message says where.
+        """
+        # read1 hands on what a pipe has; read would wait until a whole chunk is there.
+        read = cast("Callable[[int], bytes]", getattr(stream, "read1", stream.read))
+        parsing = _Parsing(self._settings)
+        row = 1
+        ended = False
+        while not ended:
+            chunk = read(_CHUNK_BYTES)
+            ended = not chunk
+            fault: ValueError | None = None
+            try:
+                parsing.parse(chunk, ended)
+            except ValueError as error:
+                fault = error
+            raws, places = parsing.take()
+            if raws:
+                yield _Batch(raws, places, row)
+            row += len(raws)
+            if fault is not None:
+                raise fault
+
+    def decode(self, raw: object, /) -> Record:
+        """Return a record with the types that are declared.
+
+        Raises:
+            ValueError: It is one that cannot be told as fields, or the text of a field is not what was declared.
+        """
+        if isinstance(raw, Broken):
+            raise ValueError(raw.reason)  # noqa: TRY004 - a fault of the record
+        return cast("Record", self._typed(raw, self._types, ""))
+
+    def _typed(self, value: object, types: dict[str, Any], where: str) -> object:
+        """Return a value of its own, so that a step which changes it does not change what came in."""
+        if isinstance(value, dict):
+            named = types if types.get("") is None else {self._text_key: {"": types[""]}, **types}
+            return {
+                key: self._typed(inner, named.get(key, _NO_TYPES), f"{where}/{key}") for key, inner in value.items()
+            }
+        if isinstance(value, list):
+            return [self._typed(inner, types, where) for inner in value]
+        kind = types.get("")
+        if value is None or kind is None or kind == "str":
+            return value
+        text = cast("str", value).strip()
+        if not text:
+            return None
+        try:
+            # Python takes "1_000" for a thousand, and nobody else does.
+            return _CONVERTERS[kind](text if "_" not in text else "no value")
+        except (ValueError, ArithmeticError):
+            raise ValueError(f"field {where[1:]!r} holds {shown(text)}: expected {_EXPECTED[kind]}") from None
+
+
+_NO_TYPES: dict[str, Any] = {}
+
+
+class _Element:
+    """An element of a record while it is read.
+
+    Attributes:
+        key: The field that it is.
+        raw: Its name as the parser tells it.
+        lists: Which of its fields are lists.
+        fields: What it has of fields so far.
+        names: How the parser told the name of each that is an element.
+        text: What it has of text.
+        nil: Whether it says that it has no value.
+        inner: Whether it has elements in it.
+        markup: Its content as it stands, where that may be asked for.
+        tag: How it begins, likewise.
+    """
+
+    __slots__ = ("fields", "inner", "key", "lists", "markup", "names", "nil", "raw", "tag", "text")
+
+    def __init__(self, key: str, raw: str, lists: dict[str, Any]) -> None:
+        self.key = key
+        self.raw = raw
+        self.lists = lists
+        self.fields: dict[str, object] = {}
+        self.names: dict[str, str] = {}
+        self.text: list[str] = []
+        self.nil = False
+        self.inner = False
+        self.markup: list[str] = []
+        self.tag = ""
+
+
+class _Parsing:
+    """A parser of expat, and the records that it came to the end of."""
+
+    def __init__(self, settings: Xml) -> None:
+        self._settings = settings
+        self._prefixes = {address: prefix for prefix, address in settings.namespaces.items()}
+        self._lists = _tree_of(dict.fromkeys(settings.lists, True))
+        self._markup = settings.mixed == "markup"
+        record = settings.record
+        self._name = record if record is not None and not _is_path(record) else None
+        self._wanted = ["*", "*"] if record is None else _steps_of(record)
+        self._path: list[str] = []  # outside of records
+        self._stack: list[_Element] = []  # inside of one
+        self._fault: str | None = None  # of the record
+        self._place = 0, 0
+        self._raws: list[object] = []
+        self._places: list[tuple[int, int]] = []
+        self._told: dict[str, str] = {}
+        self._parser = self._new_parser()
+
+    def _new_parser(self) -> expat.XMLParserType:
+        parser = expat.ParserCreate(namespace_separator=_BETWEEN)
+        parser.namespace_prefixes = True
+        parser.buffer_text = True
+        parser.buffer_size = _CHUNK_BYTES
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        # What defusedxml refuses: entities, from which a few lines become gigabytes, and all that leads elsewhere.
+        parser.EntityDeclHandler = self._refuse_entity
+        parser.UnparsedEntityDeclHandler = self._refuse_entity
+        parser.ExternalEntityRefHandler = self._refuse_external
+        parser.SkippedEntityHandler = self._skip_entity
+        return parser
+
+    def parse(self, chunk: bytes, ended: bool) -> None:  # noqa: FBT001 - as the parser has it
+        """Take more of the document.
+
+        Raises:
+            ValueError: It cannot be read from some place on.
+        """
+        try:
+            self._parser.Parse(chunk, ended)
+        except expat.ExpatError as error:
+            said = expat.ErrorString(error.code) or str(error)
+            raise ValueError(f"no XML from line {error.lineno}, column {error.offset + 1} on: {said}") from None
+        except LookupError as error:
+            raise ValueError(f"no XML that can be read: {error}") from None
+
+    def take(self) -> tuple[list[object], list[tuple[int, int]]]:
+        """Return the records that have ended since, and where each began: its line and byte."""
+        taken = self._raws, self._places
+        self._raws, self._places = [], []
+        return taken
+
+    def _refuse_entity(self, name: str, *_: object) -> None:
+        line = self._parser.CurrentLineNumber
+        raise ValueError(f"line {line} declares the entity {name!r}: expected none, since they can stand for anything")
+
+    def _refuse_external(self, *_: object) -> int:
+        raise ValueError(
+            f"line {self._parser.CurrentLineNumber} refers to another file: expected a document that is whole"
+        )
+
+    def _skip_entity(self, name: str, parameter: bool) -> None:  # noqa: FBT001 - as the parser has it
+        if self._stack and not parameter:
+            self._set_fault(f"&{name}; stands for something that is declared elsewhere")
+
+    def _set_fault(self, what: str) -> None:
+        if self._fault is None:
+            self._fault = f"line {self._parser.CurrentLineNumber}: {what}"
+
+    def _start(self, raw: str, attributes: dict[str, str]) -> None:
+        stack = self._stack
+        key = self._told.get(raw) or self._tell(raw)
+        if stack:
+            parent = stack[-1]
+            parent.inner = True
+            lists = parent.lists.get(key, _NO_TYPES)
+            if len(stack) > _DEEPEST:
+                self._set_fault(f"expected nothing that is nested more than {_DEEPEST} deep")
+        else:
+            self._path.append(key)
+            if not self._is_record(key):
+                return
+            lists = self._lists
+            self._place = self._parser.CurrentLineNumber, self._parser.CurrentByteIndex
+            self._fault = None
+        element = _Element(key, raw, lists)
+        if attributes:
+            self._take_attributes(element, attributes)
+        stack.append(element)
+        if self._markup:
+            element.tag = _tag_as_it_stands(raw, attributes)
+        self._parser.CharacterDataHandler = self._text_of(element)
+
+    def _text_of(self, element: _Element) -> Callable[[str], object]:
+        if not self._markup:
+            return element.text.append
+
+        def both(text: str) -> None:
+            element.text.append(text)
+            element.markup.append(_escaped(text))
+
+        return both
+
+    def _take_attributes(self, element: _Element, attributes: dict[str, str]) -> None:
+        for raw, value in attributes.items():
+            if raw.startswith(_NIL) and value in {"true", "1"}:
+                element.nil = True
+                continue
+            key = self._settings.attribute_prefix + (self._told.get(raw) or self._tell(raw))
+            if key in element.fields:
+                self._set_fault(f"two attributes are the field {key!r}")
+            element.fields[key] = value
+
+    def _end(self, raw: str) -> None:
+        stack = self._stack
+        if not stack:
+            self._path.pop()
+            return
+        element = stack.pop()
+        value = self._value(element)
+        if stack:
+            parent = stack[-1]
+            if self._markup:
+                inside = "".join(element.markup)
+                name = _as_it_stands(raw)
+                parent.markup.append(f"<{element.tag}>{inside}</{name}>" if inside else f"<{element.tag}/>")
+            self._parser.CharacterDataHandler = self._text_of(parent)
+            self._give(parent, element, value)
+            return
+        self._path.pop()
+        self._parser.CharacterDataHandler = None
+        if not isinstance(value, dict):
+            value = {} if value == "" else {self._settings.text_key: value}
+        self._raws.append(value if self._fault is None else Broken(value, self._fault))
+        self._places.append(self._place)
+
+    def _value(self, element: _Element) -> object:
+        fields = element.fields
+        text = "".join(element.text)
+        if element.inner and text.strip(_WHITE):
+            if not self._markup:
+                self._set_fault(f"text between the elements of {element.key!r}: mixed = 'markup' keeps it as it stands")
+            fields = {key: value for key, value in fields.items() if key not in element.names}
+            text = "".join(element.markup)
+        elif element.inner or (element.lists and not text.strip(_WHITE)):
+            for key, inner in element.lists.items():
+                if key and inner.get("") and key not in fields:
+                    fields[key] = []
+            if element.inner or fields:
+                return fields
+        if not fields:
+            return None if element.nil else text
+        if text or element.nil:
+            if self._settings.text_key in fields:
+                self._set_fault(f"an attribute is the field {self._settings.text_key!r}, and so is the text beside it")
+            fields[self._settings.text_key] = None if element.nil else text
+        return fields
+
+    def _give(self, parent: _Element, element: _Element, value: object) -> None:
+        key, fields = element.key, parent.fields
+        if key not in fields:
+            parent.names[key] = element.raw
+            fields[key] = [value] if element.lists.get("") else value
+            return
+        if parent.names.get(key) != element.raw:
+            self._set_fault(
+                f"two things with different names are the field {key!r}: see 'names' and 'attribute_prefix'"
+            )
+        there = fields[key]
+        if isinstance(there, list):
+            there.append(value)
+        else:
+            fields[key] = [there, value]
+
+    def _is_record(self, key: str) -> bool:
+        if self._name is not None:
+            return key == self._name
+        path, wanted = self._path, self._wanted
+        if len(path) == 1 and wanted[0] not in {"*", key}:
+            raise ValueError(f"the root is {key!r}: expected {wanted[0]!r}, the first of 'record'")
+        return len(path) == len(wanted) and all(one in {"*", name} for one, name in zip(wanted, path, strict=True))
+
+    def _tell(self, raw: str) -> str:
+        """Return what a name is called in fields, and remember it."""
+        address, local, prefix = _parts(raw)
+        local = _unescaped_name(local) if self._settings.escape_names else local
+        if not address or self._settings.names == "local":
+            told = local
+        elif self._settings.names == "full":
+            told = f"{{{address}}}{local}"
+        else:
+            prefix = self._prefixes.get(address, prefix)
+            told = f"{prefix}:{local}" if prefix else local
+        self._told[raw] = told
+        return told
+
+
+def _parts(raw: str) -> tuple[str, str, str]:
+    """Return the namespace, the name in it and the prefix that a name of expat consists of."""
+    address, between, rest = raw.partition(_BETWEEN)
+    if not between:
+        return "", raw, ""
+    local, _, prefix = rest.partition(_BETWEEN)
+    return address, local, prefix
+
+
+def _as_it_stands(raw: str) -> str:
+    _, local, prefix = _parts(raw)
+    return f"{prefix}:{local}" if prefix else local
+
+
+def _tag_as_it_stands(raw: str, attributes: Mapping[str, str]) -> str:
+    told = (f' {_as_it_stands(name)}="{_escaped_attribute(value)}"' for name, value in attributes.items())
+    return _as_it_stands(raw) + "".join(told)
+
+
+def _steps_of(path: str) -> list[str]:
+    """Return the names of a path, of which each may have a namespace in braces that has slashes of its own."""
+    return re.findall(r"(?:\{[^}]*\})?[^/]+", path.strip("/"))
+
+
+def _is_path(record: str) -> bool:
+    return record.startswith("/") or "*" in record or len(_steps_of(record)) > 1
+
+
+# ----------------------------------------------------------------------------- writing
+
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_XSI = "http://www.w3.org/2001/XMLSchema-instance"
+
+
+def _escaped(text: str) -> str:
+    # A carriage return that is not escaped is a line feed to who reads it.
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
+
+
+def _escaped_attribute(text: str) -> str:
+    return _escaped(text).replace('"', "&quot;").replace("\t", "&#9;").replace("\n", "&#10;")
+
+
+class _Writer:
+    """A document, one line a record."""
+
+    separator = b""
+    columns: tuple[str, ...] | None = None
+    fixes_columns = False
+
+    def __init__(self, settings: Xml) -> None:
+        """Take the settings.
+
+        Raises:
+            ValueError: The name of the record or of the root has a prefix that ``namespaces`` does not declare.
+        """
+        self._settings = settings
+        self._types = _tree_of(settings.types)
+        self._lists = _tree_of(dict.fromkeys(settings.lists, True))
+        self._prefixes = {address: prefix for prefix, address in settings.namespaces.items()}
+        self._tag = lru_cache(maxsize=1024)(self._new_tag)
+        last = "*" if settings.record is None else _steps_of(settings.record)[-1]
+        try:
+            self._record = self._tag("record" if last == "*" else last)
+            self._root = self._tag(settings.root)
+        except Refused as error:
+            raise ValueError(f"the name of the root or of the records is none: {error}") from None
+
+    def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
+        """Begin a part; the first with the root."""
+        del columns
+        self._stream = stream
+        if first:
+            spaces = dict(self._settings.namespaces)
+            if self._settings.none == "nil" and spaces.get("xsi") != _XSI:
+                spaces["xsi"] = _XSI
+            declared = "".join(
+                f' xmlns{":" * bool(prefix)}{prefix}="{_escaped_attribute(address)}"'
+                for prefix, address in spaces.items()
+            )
+            stream.write(f'<?xml version="1.0" encoding="UTF-8"?>\n<{self._root}{declared}>\n'.encode())
+
+    def encode(self, record: Record, /) -> bytes:
+        """Return the element of a record.
+
+        Raises:
+            ValueError: It has a value or a name that XML cannot hold; the message says in which field.
+        """
+        try:
+            return f"{self._element(self._record, record, self._types, self._lists, of_record=True)}\n".encode()
+        except Refused as error:
+            raise ValueError(str(error)) from None
+        except RecursionError:
+            raise ValueError("the record is nested too deeply to be written") from None
+
+    def write(self, encoded: list[object], /) -> None:
+        """Write records, all in one call."""
+        if encoded:
+            self._stream.write(b"".join(cast("list[bytes]", encoded)))
+
+    def close(self, *, last: bool) -> None:
+        """End the part; the last with the root."""
+        if last:
+            self._stream.write(f"</{self._root}>\n".encode())
+
+    def _element(
+        self, tag: str, value: object, types: dict[str, Any], lists: dict[str, Any], *, of_record: bool = False
+    ) -> str:
+        if value is None:
+            return f'<{tag} xsi:nil="true"/>'
+        if isinstance(value, dict):
+            return self._table(tag, value, types, lists, of_record=of_record)
+        return f"<{tag}>{_escaped(_text_of(value, types))}</{tag}>"
+
+    def _table(
+        self, tag: str, value: dict[object, object], types: dict[str, Any], lists: dict[str, Any], *, of_record: bool
+    ) -> str:
+        settings = self._settings
+        prefix, text_key = settings.attribute_prefix, settings.text_key
+        attributes, inside = "", ""
+        has_fields = False
+        key: object = None
+        try:
+            for key, inner in value.items():
+                if not isinstance(key, str):
+                    raise refused(key, "text for a name")
+                if key == text_key:
+                    continue
+                if prefix and key.startswith(prefix):
+                    attributes += self._attribute(key, inner, types.get(key, _NO_TYPES))
+                    continue
+                has_fields = True
+                inside += self._field(key, inner, types.get(key, _NO_TYPES), lists.get(key, _NO_TYPES))
+            if text_key in value:
+                key, text = text_key, value[text_key]
+                attributes, inside = self._text_beside(
+                    text, attributes, types, alone=has_fields or not (attributes or of_record)
+                )
+        except Refused as error:
+            error.where.append(key)
+            raise
+        if not value and not of_record:
+            raise Refused("an empty table, which XML cannot tell from an empty text")
+        return f"<{tag}{attributes}>{inside}</{tag}>"
+
+    def _text_beside(self, text: object, attributes: str, types: dict[str, Any], *, alone: bool) -> tuple[str, str]:
+        """Return the attributes of an element and its text."""
+        if alone:
+            raise refused(text, "it beside attributes, and without other fields")
+        if text is None:
+            return (f'{attributes} xsi:nil="true"' if self._settings.none == "nil" else attributes), ""
+        made = _text_of(text, types.get(self._settings.text_key) or types)
+        if not made:
+            raise refused(text, "some text, since none is read as no field")
+        return attributes, _escaped(made)
+
+    def _attribute(self, key: str, value: object, types: dict[str, Any]) -> str:
+        name = key.removeprefix(self._settings.attribute_prefix)
+        if name == "xmlns" or name.startswith("xmlns:"):
+            raise refused(value, "namespaces in the setting 'namespaces'")
+        if value is None:
+            if self._settings.none == "nil":
+                raise refused(value, "a value: an attribute cannot say that it has none, unless none = 'absent'")
+            return ""
+        return f' {self._tag(name, of_attribute=True)}="{_escaped_attribute(_text_of(value, types))}"'
+
+    def _field(self, key: str, value: object, types: dict[str, Any], lists: dict[str, Any]) -> str:
+        tag = self._tag(key)
+        if isinstance(value, (list, tuple)):
+            if not value and not lists.get(""):
+                raise refused(value, "a list that has items, or lists = [...] with this field in it")
+            return "".join([self._item(tag, at, inner, types, lists) for at, inner in enumerate(value)])
+        if value is None and self._settings.none == "absent":
+            return ""
+        return self._element(tag, value, types, lists)
+
+    def _item(self, tag: str, at: int, value: object, types: dict[str, Any], lists: dict[str, Any]) -> str:
+        try:
+            if isinstance(value, (list, tuple)):
+                raise refused(value, "no list in a list")
+            if value is None and self._settings.none == "absent":
+                raise refused(value, "no item without a value, unless none = 'nil'")
+            return self._element(tag, value, types, lists)
+        except Refused as error:
+            error.where.append(at)
+            raise
+
+    def _new_tag(self, key: str, *, of_attribute: bool = False) -> str:
+        """Return the name of an element or attribute for that of a field."""
+        prefix, local = "", key
+        if self._settings.names == "full" and key.startswith("{"):
+            address, _, local = key[1:].rpartition("}")
+            if address not in self._prefixes:
+                raise Refused(f"a name of a namespace that 'namespaces' has no prefix for: {key!r}")
+            prefix = self._prefixes[address]
+        elif ":" in key:
+            before, _, rest = key.partition(":")
+            if before in self._settings.namespaces or (before == "xml" and of_attribute):
+                prefix, local = before, rest
+            elif not self._settings.escape_names:
+                raise Refused(f"a name whose prefix 'namespaces' does not declare: {key!r}")
+        if self._settings.escape_names:
+            local = _escaped_name(local)
+        if not _is_name(local) or ":" in local:
+            raise Refused(f"a name that XML cannot have, {key!r}: rename it before, or set escape_names = true")
+        return f"{prefix}:{local}" if prefix else local
+
+
+def _text_of(value: object, types: dict[str, Any]) -> str:
+    """Return the text of a value that is neither a list nor a table."""
+    match value:
+        case str():
+            if strange := _NOT_IN_XML.search(value):
+                raise refused(value, f"no U+{ord(strange[0]):04X}, which XML has no character for")
+            return str.__str__(value)
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return int.__repr__(value)
+        case float():
+            if isfinite(value):
+                return float.__repr__(value)
+            return "NaN" if isnan(value) else "INF" if value > 0 else "-INF"
+        case Decimal():
+            return str(value)
+        case date() | time():
+            return value.isoformat()
+        case bytes() if types.get("") == "bytes":
+            return b64encode(value).decode()
+    more = "; bytes where 'types' says so" if isinstance(value, bytes) else ""
+    raise refused(value, f"text, a number, a truth value, a date, a time, None, a list or a table{more}")
