@@ -138,7 +138,7 @@ def main() -> int:
             exec(text, names)  # noqa: S102 - the same text, in the application
             written.append(Middleware(names["Layer"]))
         dropped: list[Any] = [Middleware(Plugins, folder=layers, watch=True)]
-        bare = measure_calls({"folder": _requests(dropped), "written": _requests(written)}, rounds=41)
+        bare = measure_calls({"folder": _requests(dropped), "written": _requests(written)}, rounds=101)
         served: dict[str, list[float]] = {"folder": [], "written": []}
         with (
             _server(Path(folder), "dropped", dropped=True) as from_folder,

@@ -1,17 +1,17 @@
 """Whether anything changed in a folder since one looked, at a cost that a request can bear.
 
-On Linux the kernel is asked (inotify(7), by ctypes), which takes a microsecond and sees a change at once. Elsewhere, and where
+On Linux the kernel tells (inotify(7), by ctypes), at once, and to look whether it did takes a look into memory. Elsewhere, and where
 the folder is not there, the folder itself is looked at, at most five times a second.
 """
 
 import contextlib
 import ctypes
 import os
-import select
 import sys
 import weakref
 
 from plugline.clock import monotonic_seconds
+from plugline.integrations.readiness import Readiness, Told
 
 _LOOK_AGAIN_SECONDS = 0.2
 
@@ -33,27 +33,54 @@ _EVENTS = (
 _EVENT_MAX_BYTES = 64 * 2**10
 
 
+class _Due:
+    """Told once it is time to look again."""
+
+    __slots__ = ("_since",)
+
+    def __init__(self) -> None:
+        self._since = monotonic_seconds()
+
+    def __getitem__(self, at: int, /) -> bool:
+        return monotonic_seconds() - self._since > _LOOK_AGAIN_SECONDS
+
+
 class Changes:
-    """The changes of a folder and of those below it. Threads: as :func:`os.read`."""
+    """The changes of a folder and of those below it. For one thread at a time, but any may look at :attr:`told`.
+
+    Attributes:
+        told: ``told[0]`` is true once :meth:`take` is worth calling; another one after each.
+    """
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._library = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+        self.told: Told
+        self._is_forked = False
+        self._begin()
+        self._known = self._look()
+
+    def _begin(self) -> None:
         self._descriptor = self._start()
-        self._poll = None
+        self._readiness = None
         if self._descriptor >= 0:
             self._close = weakref.finalize(self, os.close, self._descriptor)
-            self._poll = select.poll()
-            self._poll.register(self._descriptor, select.POLLIN)
+            self._readiness = Readiness(self._descriptor)
         self._watched = self._watch()
-        self._known = self._look()
-        self._looked_at = monotonic_seconds()
+        self._listen()
 
     def close(self) -> None:
         """Watch no more."""
         if self._descriptor >= 0:
             self._close()
             self._descriptor = -1
+        self._readiness = None
+        self._watched = False
+
+    def forked(self) -> None:
+        """Be told for oneself from the next :meth:`take` on, in a process that was forked: what one reads the other misses."""
+        self._is_forked = True
+        self.told = (True,)
 
     def _start(self) -> int:
         if self._library is None:
@@ -71,20 +98,32 @@ class Changes:
                 return False
         return True
 
-    def seen(self) -> bool:
-        """Whether :meth:`take` is worth calling."""
-        if self._watched and self._poll is not None:
-            return self._poll.poll(0) != []
-        return monotonic_seconds() - self._looked_at > _LOOK_AGAIN_SECONDS
+    def _listen(self) -> None:
+        if self._watched and self._readiness is not None:
+            self._readiness.listen()
+            self.told = self._readiness.told
+        else:
+            self.told = _Due()
 
     def wait(self, seconds: float) -> bool:
         """Wait until something changes, and tell whether it did."""
-        if self._watched and self._poll is not None:
-            return bool(self._poll.poll(round(seconds * 1000)))
+        if self._watched and self._readiness is not None:
+            return self._readiness.wait(seconds)
         return False
 
     def take(self) -> bool:
         """Whether something changed since the last call."""
+        if self._is_forked:
+            self._is_forked = False
+            self.close()
+            self._begin()
+            return True
+        try:
+            return self._take()
+        finally:
+            self._listen()
+
+    def _take(self) -> bool:
         told = False
         if self._watched:
             with contextlib.suppress(BlockingIOError):
@@ -93,7 +132,6 @@ class Changes:
             if told:
                 self._watched = self._watch()  # a folder may be new, or gone
             return told
-        self._looked_at = monotonic_seconds()
         self._watched = self._watch()
         known, self._known = self._known, self._look()
         return known != self._known or self._watched

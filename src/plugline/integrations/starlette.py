@@ -29,9 +29,11 @@ import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from itertools import count
 from threading import Lock
-from typing import Any
+from types import FunctionType, MethodType
+from typing import Any, Final
 
 from anyio import move_on_after, to_thread
 
@@ -42,6 +44,7 @@ from plugline.errors import PluglineError
 from plugline.findings import Finding, Place
 from plugline.host import Host, Plugin
 from plugline.integrations.changes import Changes
+from plugline.integrations.readiness import Told
 from plugline.names import is_public
 
 Message = MutableMapping[str, Any]
@@ -90,17 +93,36 @@ class _Chain:
     Attributes:
         versions: The outermost first.
         entry: Where a request begins.
+        begin: What begins one: calls that, and returns a coroutine.
         after: What comes after each plugin, by its name.
     """
 
-    __slots__ = ("after", "entry", "versions")
+    __slots__ = ("after", "begin", "entry", "versions")
 
     def __init__(self, versions: tuple[_Version, ...], app: App) -> None:
-        entries = [*(version.entry for version in versions), app]
+        calls = [*(_direct(version.entry) for version in versions), app]
         self.versions = versions
-        self.entry = entries[0]
-        self.after: dict[str, object] = {version.name: entries[at] for at, version in enumerate(versions, 1)}
+        self.entry = versions[0].entry if versions else app
+        self.begin = _returning_coroutine(calls[0])
+        self.after: dict[str, object] = {version.name: calls[at] for at, version in enumerate(versions, 1)}
         self.after[""] = self  # who holds it holds all that the chain is made of
+
+
+def _direct(entry: App) -> App:
+    """Return what Python calls without looking for ``__call__`` each time, which makes up for what is added to a request."""
+    call = getattr(type(entry), "__call__", None)  # noqa: B004 - not whether there is one
+    return MethodType(call, entry) if isinstance(call, FunctionType) else entry
+
+
+def _returning_coroutine(call: App) -> App:
+    """Return a call of which a task can be made, as servers do."""
+    if iscoroutinefunction(call) or iscoroutinefunction(getattr(call, "__call__", None)):  # noqa: B004 - as above
+        return call
+
+    async def awaiting(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        await call(scope, receive, send)
+
+    return awaiting
 
 
 def _next(plugins: "Plugins", name: str) -> App:
@@ -155,40 +177,58 @@ class Plugins:
         self._options = options or {}
         self._policy = policy
         self._lock = Lock()
-        self._behind = False
         self._stuck = False
         self._hosts: list[Host[object]] = []
         self._unused: deque[Host[object]] = deque()
         self._content: object = None
         self._changes = Changes(self._folder) if watch else None
+        # What says whether to attend to changes first, by one look; see _update_until_current for who sets it.
+        self._told: Told = self._changes.told if self._changes is not None else _NEVER
+        # Servers ask whether this is a coroutine function. What Python calls is the method of the class.
+        vars(self)["__call__"] = self._serve
         self._update(_content_of(self._folder))
+        _all.add(self)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The plugins that the next request goes through, the outermost first."""
         return tuple(version.name for version in self.chain.versions)
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Serve one request, or whatever the server asks for."""
+    def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one request, or whatever the server asks for. Returns a coroutine, which is the chain's own where nothing changed."""
+        if self._told[0] or self._unused:
+            return self._serve(scope, receive, send)
+        chain = self.chain
+        scope[self.key] = chain.after
+        return chain.begin(scope, receive, send)
+
+    async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         changes = self._changes
-        if changes is not None and (changes.seen() or self._behind) and not self._stuck:
+        if changes is not None and self._told[0] and not self._stuck:
             await self._catch_up(changes)
         if self._unused:
             self._close_unused()
         chain = self.chain
         scope[self.key] = chain.after
-        await chain.entry(scope, receive, send)
+        await chain.begin(scope, receive, send)
 
     def close(self) -> None:
         """Let go of the plugins, and watch no more; the application behind them is served alone from now on."""
         if self._changes is not None:
             self._changes.close()
         self._changes = None
+        self._told = _NEVER
         self.chain = _Chain((), self.app)
         with self._lock:
             for host in self._hosts:
                 host.close()
             self._hosts.clear()
+
+    def _be_forked(self) -> None:
+        self._lock = Lock()  # whoever held it is not in this process
+        if self._changes is not None:
+            self._changes.forked()
+            self._told = _ALWAYS
 
     def _close_unused(self) -> None:
         if self._lock.acquire(blocking=False):
@@ -201,7 +241,7 @@ class Plugins:
                 self._lock.release()
 
     async def _catch_up(self, changes: Changes) -> None:
-        self._behind = True  # until it is seen to: who comes meanwhile waits as well
+        self._told = _ALWAYS  # until it is seen to: who comes meanwhile waits as well
         with move_on_after(_PATIENCE_SECONDS) as patience:
             await to_thread.run_sync(self._update_until_current, changes, abandon_on_cancel=True)
         # Where code hangs while it is loaded, one request has waited for it, and the others need not.
@@ -210,13 +250,14 @@ class Plugins:
     def _update_until_current(self, changes: Changes) -> None:
         with self._lock:
             # Before it is taken: from then on it is not seen any more. Who was here before may have said that all is done.
-            self._behind = True
+            self._told = _ALWAYS
             while changes.take():
                 content = _content_of(self._folder)
                 if any(path not in content for path in self._content or ()) and changes.wait(_ABSENCE_SECONDS):  # type: ignore[attr-defined]
                     continue
                 self._update(content)
-            self._behind = self._stuck = False
+            self._told = changes.told if self._changes is changes else _NEVER
+            self._stuck = False
 
     def _update(self, content: dict[str, bytes]) -> None:
         """Make the chain of what is in the folder."""
@@ -291,6 +332,18 @@ class Plugins:
 
 
 _numbers = count()
+_ALWAYS: Final = (True,)
+_NEVER: Final = (False,)
+_all: weakref.WeakSet["Plugins"] = weakref.WeakSet()
+
+
+def _be_forked() -> None:
+    for plugins in tuple(_all):
+        plugins._be_forked()  # noqa: SLF001 - its own module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_be_forked)
 
 
 def _own(content: Mapping[str, bytes], candidate: Candidate) -> dict[str, bytes]:
