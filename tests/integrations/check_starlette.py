@@ -6,6 +6,7 @@ Not part of the tests' usual run, since the servers are installed for it: ``test
 import asyncio
 import contextlib
 import gc
+import inspect
 import socket
 import subprocess
 import sys
@@ -344,3 +345,88 @@ def test_versions_that_no_request_uses_are_let_go(tmp_path: Path) -> None:
     assert len(loaded()) == 1
     plugins.close()
     assert not loaded()
+
+
+def test_servers_that_look_take_it_for_an_application_of_the_third_version(tmp_path: Path) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        return
+
+    plugins = Plugins(app, tmp_path)
+    assert inspect.iscoroutinefunction(plugins.__call__)
+    called = plugins({"type": "http"}, None, None)  # type: ignore[arg-type]
+    assert asyncio.iscoroutine(called)
+    asyncio.run(called)
+    plugins.close()
+
+
+AWAITABLE = """
+import asyncio
+
+class Awaitable:
+    def __init__(self, app):
+        self.app = app
+
+    def __call__(self, scope, receive, send):
+        return asyncio.ensure_future(self.app(scope, receive, send))
+"""
+
+
+def test_a_server_may_make_a_task_of_a_request_whatever_the_middleware_returns(tmp_path: Path) -> None:
+    served = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        served.append(scope["type"])
+
+    (tmp_path / "awaitable.py").write_text(AWAITABLE)
+    plugins = Plugins(app, tmp_path)
+
+    async def serve() -> None:
+        called: Any = plugins({"type": "http"}, None, None)  # type: ignore[arg-type]
+        await asyncio.create_task(called)
+
+    asyncio.run(serve())
+    assert served == ["http"]
+    plugins.close()
+
+
+FORKED = """
+import asyncio, os, sys
+from pathlib import Path
+from plugline.integrations.starlette import Plugins
+
+async def app(scope, receive, send):
+    pass
+
+folder = Path(sys.argv[1])
+plugins = Plugins(app, folder, watch=True)
+children = []
+for _ in range(3):
+    ours, theirs = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        for _ in range(4):
+            os.read(ours[0], 1)
+            asyncio.run(plugins({"type": "http"}, None, None))
+            os.write(theirs[1], " ".join(plugins.names).encode() + b".")
+        os._exit(0)
+    children.append((child, ours[1], theirs[0]))
+seen = []
+for number in range(4):
+    (folder / f"p{number}.py").write_text(sys.argv[2])
+    for _, tell, hear in children:
+        os.write(tell, b"!")
+        seen.append(os.read(hear, 1000).decode())
+    asyncio.run(plugins({"type": "http"}, None, None))
+    seen.append(" ".join(plugins.names) + ".")
+for child, _, _ in children:
+    os.waitpid(child, 0)
+expected = [" ".join(f"p{at}" for at in range(number + 1)) + "." for number in range(4) for _ in range(4)]
+sys.exit(0 if seen == expected else f"{seen}")
+"""
+
+
+def test_workers_that_are_forked_from_one_process_see_each_change(tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    command = [sys.executable, "-c", FORKED, str(tmp_path / "plugins"), COUNT]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,6 +1,6 @@
 """Whether anything changed in a folder since one looked, at a cost that a request can bear.
 
-On Linux the kernel tells (inotify(7), by ctypes), at once, and to look whether it did takes a look into memory. Elsewhere, and where
+On Linux the kernel tells at once (inotify(7), by ctypes), and whether it did is one look into memory. Elsewhere, and where
 the folder is not there, the folder itself is looked at, at most five times a second.
 """
 

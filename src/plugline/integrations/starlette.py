@@ -53,9 +53,12 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 _PATIENCE_SECONDS = 5.0  # for a new version; a request goes on with the old one after that
-
-
 _ABSENCE_SECONDS = 0.05  # an editor that moves a file away and writes a new one takes less
+
+_ALWAYS: Final = (True,)
+_NEVER: Final = (False,)
+_numbers = count()
+_all: weakref.WeakSet["Plugins"] = weakref.WeakSet()
 
 
 class _Generation:
@@ -185,7 +188,7 @@ class Plugins:
         # What says whether to attend to changes first, by one look; see _update_until_current for who sets it.
         self._told: Told = self._changes.told if self._changes is not None else _NEVER
         # Servers ask whether this is a coroutine function. What Python calls is the method of the class.
-        vars(self)["__call__"] = self._serve
+        self.__call__ = self._serve  # type: ignore[method-assign]
         self._update(_content_of(self._folder))
         _all.add(self)
 
@@ -214,18 +217,19 @@ class Plugins:
 
     def close(self) -> None:
         """Let go of the plugins, and watch no more; the application behind them is served alone from now on."""
-        if self._changes is not None:
-            self._changes.close()
-        self._changes = None
-        self._told = _NEVER
-        self.chain = _Chain((), self.app)
         with self._lock:
+            if self._changes is not None:
+                self._changes.close()
+            self._changes = None
+            self._told = _NEVER
+            self.chain = _Chain((), self.app)
             for host in self._hosts:
                 host.close()
             self._hosts.clear()
 
     def _be_forked(self) -> None:
         self._lock = Lock()  # whoever held it is not in this process
+        self._stuck = False
         if self._changes is not None:
             self._changes.forked()
             self._told = _ALWAYS
@@ -245,19 +249,22 @@ class Plugins:
         with move_on_after(_PATIENCE_SECONDS) as patience:
             await to_thread.run_sync(self._update_until_current, changes, abandon_on_cancel=True)
         # Where code hangs while it is loaded, one request has waited for it, and the others need not.
-        self._stuck = patience.cancelled_caught
+        if patience.cancelled_caught:
+            self._stuck = True
+            if not self._lock.locked():  # it ended just now, and may have said so before the line above
+                self._stuck = False
 
     def _update_until_current(self, changes: Changes) -> None:
         with self._lock:
             # Before it is taken: from then on it is not seen any more. Who was here before may have said that all is done.
             self._told = _ALWAYS
-            while changes.take():
+            while self._changes is changes and changes.take():
                 content = _content_of(self._folder)
                 if any(path not in content for path in self._content or ()) and changes.wait(_ABSENCE_SECONDS):  # type: ignore[attr-defined]
                     continue
                 self._update(content)
             self._told = changes.told if self._changes is changes else _NEVER
-            self._stuck = False
+        self._stuck = False
 
     def _update(self, content: dict[str, bytes]) -> None:
         """Make the chain of what is in the folder."""
@@ -329,12 +336,6 @@ class Plugins:
             self._folder,
             "\n".join(str(finding) for finding in self.findings),
         )
-
-
-_numbers = count()
-_ALWAYS: Final = (True,)
-_NEVER: Final = (False,)
-_all: weakref.WeakSet["Plugins"] = weakref.WeakSet()
 
 
 def _be_forked() -> None:
