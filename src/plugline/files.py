@@ -7,26 +7,39 @@ import os
 import stat
 
 from plugline.findings import Finding, Place
+from plugline.typed import TYPE_CHECKING, Callable
 from plugline.values import Value
 
-try:
-    # hashlib loads OpenSSL, which costs half an interpreter's start.
-    from _blake2 import blake2b
-except ImportError:  # a Python that was built without it
-    from hashlib import blake2b
+if TYPE_CHECKING:
+    from hashlib import blake2b as HASH  # noqa: N812 - a class
 
 DIGEST_BYTES = 32
 MAX_SOURCE_BYTES = 2**20  # a hundred times the size of a long plugin; a larger file is data, or an attack
 
 
+_hashes: "list[Callable[..., HASH]]" = []
+
+
+def _blake2b() -> "Callable[..., HASH]":
+    # Who loads plugins that are remembered hashes none, and a shared library is a tenth of what that costs.
+    if not _hashes:
+        try:
+            # hashlib loads OpenSSL, which costs half an interpreter's start.
+            from _blake2 import blake2b  # noqa: PLC0415 - see above
+        except ImportError:  # a Python that was built without it
+            from hashlib import blake2b  # noqa: PLC0415 - likewise
+        _hashes.append(blake2b)
+    return _hashes[0]
+
+
 def short_digest_of(content: bytes) -> str:
     """Return eight digits that differ where ``content`` does, for names of files."""
-    return blake2b(content, digest_size=4).hexdigest()
+    return _blake2b()(content, digest_size=4).hexdigest()
 
 
 def digest_of(content: bytes | memoryview, key: bytes = b"") -> bytes:
     """Return the BLAKE2b-256 digest of ``content``, keyed with up to 64 bytes: what sources are known by."""
-    return blake2b(content, digest_size=DIGEST_BYTES, key=key).digest()
+    return _blake2b()(content, digest_size=DIGEST_BYTES, key=key).digest()
 
 
 class SourceFile(Value):

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from plugline.cli import render
 from plugline.cli.exits import FAULTS, OK, STOPPED
 from plugline.cli.settings import Settings
-from plugline.discovery.paused import PausedCollector
 from plugline.findings import Finding
 from plugline.host.plugin import Plugin
+from plugline.paused import PausedCollector
 from plugline.pipeline.catalogue import Catalogue, Origin
 
 

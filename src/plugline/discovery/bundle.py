@@ -1,7 +1,8 @@
 """Digests of sources to compiled code: one file a folder, to which entries are only ever appended.
 
 Invariants:
-    1. Code comes out only under the BLAKE2b-256 digest of the source that it was compiled from.
+    1. Code comes out only under the BLAKE2b-256 digest of the source that it was compiled from; what is to be run at once, only for
+       that very source, byte by byte.
     2. Nothing is unmarshalled whose check differs from what was written beside it: a torn or changed entry is as good
        as none. The check shows accidents, as others cannot write here, and is keyed with the source's digest, so that
        the code of one source cannot stand under that of another.
@@ -11,10 +12,10 @@ Invariants:
     4. Nothing is changed in place but an entry's note, which is empty until somebody runs its module and finds out whether it
        is inert (:mod:`plugline.discovery.inert`). All who do note the same; a torn note counts as empty.
 
-An entry is the source's digest; the check of what comes between the note and the source; the note, with a check of its own; the
-lengths of outline and code; the outline (see :mod:`plugline.discovery.outline`), and the code with its functions, both
-marshalled; and the source itself. The source is for people: when a plugin's file is gone, tracebacks and
-``inspect.getsource`` go on to show what is running.
+An entry is the source's digest; the check of what comes after the note; the note, with a check of its own; the lengths of outline
+and code; the outline (see :mod:`plugline.discovery.outline`), and the code with its functions, both marshalled; and the source
+itself. What is about to be run is held against that, which takes a tenth of hashing it; and when a plugin's file is gone,
+tracebacks and ``inspect.getsource`` go on to show what is running.
 """
 
 import _imp
@@ -36,6 +37,8 @@ _NOTE_BYTES = 256  # enough for twenty imports; of a module with more, what it d
 _LENGTHS_AT = _NOTE_AT + _NOTE_BYTES
 _HEAD_BYTES = _LENGTHS_AT + 8
 
+_AHEAD_BYTES = 2**18  # some eighty small plugins
+
 Where = tuple[int, int]
 """The offset of an entry and its length."""
 
@@ -49,11 +52,13 @@ class Bundle:
     Threads: reading is safe from several at once; appending is done by one.
     """
 
-    __slots__ = ("_held", "_notes", "_whole", "path")
+    __slots__ = ("_ahead", "_ahead_at", "_held", "_is_ahead", "_notes", "path")
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._whole = memoryview(b"")
+        self._is_ahead = False  # whether more is read than is asked for, and notes are written later
+        self._ahead = b""
+        self._ahead_at = 0
         self._held: int | None = None
         self._notes: list[tuple[int, bytes, bytes]] = []  # to be written: the place of an entry, its digest, its note
 
@@ -72,12 +77,13 @@ class Bundle:
             os.close(held)
 
     def read_all(self) -> None:
-        """Read the file at once, for those who are going to want most of it; :meth:`forget` lets go of it."""
-        self._whole = memoryview(self._read(0, None))
+        """Read the file in large pieces, for those who are going to want most of it; :meth:`forget` ends that."""
+        self._is_ahead = True
 
     def forget(self) -> None:
-        """Let go of what :meth:`read_all` read, and write down what was found out since."""
-        self._whole = memoryview(b"")
+        """End :meth:`read_all`, and write down what was found out since."""
+        self._is_ahead = False
+        self._ahead = b""
         self._write_notes()
 
     def find_code(self, digest: bytes, where: Where) -> CodeType | None:
@@ -91,14 +97,22 @@ class Bundle:
         code = self.find_code(digest, where)
         return _renamed(code, path) if code is not None else None
 
-    def find_running(self, path: str, digest: bytes, where: Where) -> "Running | None":
+    def find_running(self, path: str, digest: bytes, where: Where, source: bytes) -> "Running | None":
         """Return the same, with what it imports and its functions where it is inert (:mod:`plugline.discovery.inert`).
 
         Whether it is, is found out for who asks first, and noted for the others.
+
+        Args:
+            path: The file.
+            digest: Of the source as it was when it was listed.
+            where: The place of the entry.
+            source: The source as it is now. For any other than that of the digest there is nothing.
         """
         parts = self._checked(digest, where) if where[1] else None
-        found = _unmarshal(parts[1]) if parts is not None else None
-        if parts is None or not isinstance(found, tuple):
+        if parts is None or parts[2] != source:
+            return None
+        found = _unmarshal(parts[1])
+        if not isinstance(found, tuple):
             return None
         code, functions = found
         noted = _read_note(parts[3], digest)
@@ -114,7 +128,7 @@ class Bundle:
         if len(content) > _NOTE_BYTES - 8:
             return
         self._notes.append((offset, digest, _check(content, digest[8:]) + content))
-        if not self._whole:
+        if not self._is_ahead:
             self._write_notes()
 
     def _write_notes(self) -> None:
@@ -137,7 +151,7 @@ class Bundle:
     def find_source(self, digest: bytes, where: Where) -> bytes | None:
         """Return the source of this digest, or ``None`` on any doubt."""
         parts = self._checked(digest, where)
-        source = parts[2].tobytes() if parts is not None else b""
+        source = parts[2] if parts is not None else b""
         return source if digest_of(source) == digest else None
 
     def append(self, entries: list[bytes]) -> list[Where] | None:
@@ -181,21 +195,29 @@ class Bundle:
         return moved
 
     def _checked(self, digest: bytes, where: Where) -> "_Parts | None":
-        """Return the parts of an entry, ``None`` on any doubt about its outline and its code."""
+        """Return the parts of an entry, ``None`` on any doubt about them."""
         offset, length = where
-        parts = _parts(self._whole[offset : offset + length], digest, length)
+        parts = _parts(self._entry_ahead(offset, length), digest, length) if self._is_ahead else None
         if parts is None and self._held is not None:
-            parts = _parts(memoryview(read_at(self._held, offset, length)), digest, length)
+            parts = _parts(read_at(self._held, offset, length), digest, length)
         if parts is None:
-            parts = _parts(memoryview(self._read(offset, length)), digest, length)
+            parts = _parts(self._read(offset, length), digest, length)
         return parts
 
-    def _read(self, offset: int, length: int | None) -> bytes:
+    def _entry_ahead(self, offset: int, length: int) -> bytes:
+        # Most are asked for in the order in which they stand there. And no more at once than stays near the processor: a
+        # buffer for the file as a whole is fresh memory, which costs more than the copy.
+        start = offset - self._ahead_at
+        if start < 0 or start + length > len(self._ahead):
+            self._ahead_at, self._ahead, start = offset, self._read(offset, max(length, _AHEAD_BYTES)), 0
+        return self._ahead[start : start + length]
+
+    def _read(self, offset: int, length: int) -> bytes:
         descriptor = open_ours(self.path)
         if descriptor is None:
             return b""
         try:
-            return read_at(descriptor, offset, os.fstat(descriptor).st_size if length is None else length)
+            return read_at(descriptor, offset, length)
         finally:
             os.close(descriptor)
 
@@ -207,8 +229,8 @@ def entry_of(digest: bytes, outline: tuple[object, ...], code: CodeType, source:
         marshalled = marshal.dumps(outline), marshal.dumps((code, outer_functions(code)))  # type: ignore[arg-type]  # tuples, strings, numbers
     except ValueError:
         return None  # marshal goes half as deep as the compiler
-    payload = b"".join((*(len(part).to_bytes(4, "little") for part in marshalled), *marshalled))
-    return b"".join((digest, _check(payload, digest), bytes(_NOTE_BYTES), payload, source))
+    payload = b"".join((*(len(part).to_bytes(4, "little") for part in marshalled), *marshalled, source))
+    return b"".join((digest, _check(payload, digest), bytes(_NOTE_BYTES), payload))
 
 
 def outer_functions(code: CodeType) -> tuple[CodeType, ...]:
@@ -226,31 +248,30 @@ def outer_functions(code: CodeType) -> tuple[CodeType, ...]:
 _OPTIMIZED = 0x01 | 0x02  # inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS: a function, and no module or class body
 
 
-def _check(payload: bytes | memoryview, digest: bytes) -> bytes:
+def _check(payload: bytes, digest: bytes) -> bytes:
     return _imp.source_hash(int.from_bytes(digest[:8], "little", signed=True), payload)
 
 
-_Parts = tuple[memoryview, memoryview, memoryview, memoryview]
+_Parts = tuple[bytes, bytes, bytes, bytes]
 """Outline, code, source, note."""
 
 
-def _parts(entry: memoryview, digest: bytes, length: int) -> _Parts | None:
-    # As bytes: memoryviews are compared item by item.
-    if len(entry) != length or length < _HEAD_BYTES or entry[:DIGEST_BYTES].tobytes() != digest:
+def _parts(entry: bytes, digest: bytes, length: int) -> _Parts | None:
+    if len(entry) != length or length < _HEAD_BYTES or entry[:DIGEST_BYTES] != digest:
+        return None
+    if _check(entry[_LENGTHS_AT:], digest) != entry[DIGEST_BYTES:_NOTE_AT]:
         return None
     lengths = int.from_bytes(entry[_LENGTHS_AT:_HEAD_BYTES], "little")
     middle = _HEAD_BYTES + (lengths & 0xFFFFFFFF)
     end = middle + (lengths >> 32)
-    if _check(entry[_LENGTHS_AT:end], digest) != entry[DIGEST_BYTES:_NOTE_AT].tobytes():
-        return None
     return entry[_HEAD_BYTES:middle], entry[middle:end], entry[end:], entry[_NOTE_AT:_LENGTHS_AT]
 
 
-def _read_note(note: memoryview, digest: bytes) -> "Noted | None":
+def _read_note(note: bytes, digest: bytes) -> "Noted | None":
     """Return what a note says, ``None`` where it is empty or damaged."""
     content = note[8:]
     # Under another part of the digest than the rest, for which it cannot be taken.
-    if _check(content, digest[8:]) != note[:8].tobytes():
+    if _check(content, digest[8:]) != note[:8]:
         return None
     noted = _unmarshal(content)
     return noted if isinstance(noted, tuple) else None
@@ -263,7 +284,7 @@ def _renamed(code: CodeType, path: str) -> CodeType:
     return code
 
 
-def _unmarshal(content: memoryview) -> object:
+def _unmarshal(content: bytes) -> object:
     try:
         value: object = marshal.loads(content)  # noqa: S302 - from a file that only we can write, with its digest checked
     except (ValueError, EOFError, TypeError):

@@ -1,6 +1,5 @@
 """One set of plugins of a program."""
 
-import gc
 import os
 
 from plugline.discovery.folder import Folder, finder_for
@@ -8,6 +7,7 @@ from plugline.host.circumstances import Circumstances
 from plugline.host.entries import memories_of, recall_one, recall_places
 from plugline.host.plugin import Aside, Plugin, Rejected
 from plugline.host.waiting import made, waiting_loader
+from plugline.paused import PausedCollector
 from plugline.typed import (
     TYPE_CHECKING,
     Callable,
@@ -255,16 +255,8 @@ class Host(Generic[T_co]):
 
     def _look_again(self, deleted: "set[str] | None") -> None:
         """Look at all places again; of plugins that are loaded, only those with these files go, ``None`` for any."""
-        with self._loader.lock:
-            # What is made in thousands here stays, and none of it is garbage: the collector would look through all of it
-            # again and again.
-            collecting = gc.isenabled()
-            gc.disable()
-            try:
-                self._refresh(deleted)
-            finally:
-                if collecting:
-                    gc.enable()
+        with self._loader.lock, PausedCollector():
+            self._refresh(deleted)
 
     def _refresh(self, deleted: "set[str] | None") -> None:
         old = self._registry.plugins if self._registry is not None else self._early
@@ -739,26 +731,22 @@ class Host(Generic[T_co]):
             instances: Whether plugins that are classes are made an instance of, too; a host that does so
                 itself takes :meth:`Plugin.load_type <plugline.Plugin.load_type>`.
         """
-        loaded: set[str] = set()
-        tried: set[str] = set()
-        from plugline.discovery.paused import PausedCollector  # noqa: PLC0415 - for who loads many
-
+        loaded: set[Plugin[T_co]] = set()
+        tried: set[Plugin[T_co]] = set()
         with self._loader.lock, PausedCollector(), self._loader:
             loader = made(self._loader)
             new = list(self)
             while new:
                 registry = self._registry
-                tried.update(plugin.name for plugin in new)
-                loaded.update(
-                    plugin.name
-                    for plugin in new
-                    if plugin._load_inert(loader)  # noqa: SLF001 - a host owns its handles
-                    or self._try_load(plugin, instances=instances)
-                )
+                tried.update(new)
+                for plugin in new:
+                    # A host owns its handles.
+                    if plugin._load_inert(loader) or self._try_load(plugin, instances=instances):  # noqa: SLF001
+                        loaded.add(plugin)
                 # Running a file may show classes that its source did not, and may have the folder looked at again.
                 changed = bool(loader.appeared) or self._registry is not registry
-                new = [plugin for plugin in self if plugin.name not in tried] if changed else []
-        return [plugin for plugin in self if plugin.name in loaded]
+                new = [plugin for plugin in self if plugin not in tried] if changed else []
+        return [plugin for plugin in self if plugin in loaded]
 
     def _try_load(self, plugin: Plugin[T_co], *, instances: bool = True) -> bool:
         from plugline.errors import LoadError, PluginDeclined, PluginRejected  # noqa: PLC0415 - see above

@@ -15,6 +15,7 @@ from plugline.host.circumstances import Circumstances
 from plugline.host.entries import Entry, Inspection, Memory, ReadEntry, RememberedEntry
 from plugline.host.locks import LoadLock
 from plugline.loading.collisions import COLLISIONS, without_collisions
+from plugline.loading.making import define_module, make_module
 from plugline.loading.modules import Undo, forget_modules
 from plugline.loading.namespace import (
     Compiler,
@@ -67,6 +68,7 @@ class Loaded(Value):
     """A plugin whose code was run and which provides the interface.
 
     Attributes:
+        is_loaded: What no other outcome has: who tells them apart by it need not import them.
         entry: What was run; newer than what was listed where the file had changed since.
         target: What of it provides the interface.
         seconds: How long running it took.
@@ -74,6 +76,7 @@ class Loaded(Value):
     """
 
     __slots__ = ("entry", "seconds", "target", "warnings")
+    is_loaded = True
     entry: Entry
     target: Target
     seconds: float
@@ -107,7 +110,7 @@ def are_there(needs: "Needs") -> bool:
             except Exception:  # noqa: BLE001 - not on this machine; the plugin is told so when it is run
                 return False
             module = modules.get(name)
-        if type(module) is not ModuleType or not module.__dict__.keys() >= set(taken):
+        if type(module) is not ModuleType or (taken and not module.__dict__.keys() >= set(taken)):
             return False
     return True
 
@@ -524,26 +527,22 @@ class Loader:
         at_hand, self._at_hand = self._at_hand, None
         if at_hand is not None and at_hand[0] is entry:
             return at_hand[1]
-        namespace = self._namespaces.get(entry.finder)
+        listed = entry.listed
+        namespace = self._namespaces.get(listed.finder)
         relative = entry.row[ENTRY]
         if type(namespace) not in (Namespace, TopNamespace) or namespace is None or "/" in relative:
             return None
-        listed = entry.listed
-        path = real_path(listed.tree, relative)
-        text = self._texts.get(listed.finder) if self._batches else self._around.text(listed.memory.recall.real)
+        real = listed.memory.recall.real
+        path = f"{real}/{relative}"
+        text = self._texts.get(listed.finder) if self._batches else self._around.text(real)
         found = read_plain(path) if text == listed.text else None
         if found is None:
             return None
         content, status = found
         if _BLOCK in content:
             return None  # where it runs may depend on what it needs
-        module, known, where, owners, verdicts = running_part(entry.row)
-        digest = digest_of(content)
-        if (
-            digest != known
-            or owners != ((status.st_uid, status.st_gid, status.st_mode),)
-            or verdicts.get(listed.number)
-        ):
+        module, digest, where, owners, verdicts = running_part(entry.row)
+        if owners != ((status.st_uid, status.st_gid, status.st_mode),) or verdicts.get(listed.number):
             return None
         name = namespace.module_name(module)
         if name in sys.modules or "." in module:
@@ -561,12 +560,22 @@ class Loader:
     def _running(
         self, bundle: "Bundle | None", content: bytes, path: str, digest: bytes, where: tuple[int, int]
     ) -> "Running | None":
-        """Return the code of a source, and more where it is inert; ``None`` where it is to be compiled."""
+        """Return the code of a source, and more where it is inert; ``None`` where it is to be judged or compiled.
+
+        Args:
+            bundle: What code is remembered.
+            content: The source as it was read now.
+            path: Its file.
+            digest: Of the source as it was when it was listed.
+            where: The place in the bundle of what it was compiled to then.
+        """
         if self.compiler is None:
             if bundle is None:
                 return None
             bundle.hold()  # for who wants to see later what was run
-            return bundle.find_running(path, digest, where)
+            return bundle.find_running(path, digest, where, content)
+        if digest_of(content) != digest:
+            return None
         try:
             return self.compiler(content, path), None, ()
         except Exception:  # noqa: BLE001 - whoever compiles it next is told
@@ -583,8 +592,6 @@ class Loader:
         self._at_hand = (entry, ready)
         if ready is None or ready.needs is None or not are_there(ready.needs):
             return None
-        from plugline.loading.making import define_module  # noqa: PLC0415 - a listing does without
-
         start = monotonic_seconds()
         loader = InertLoader(ready.namespace, entry.row[ENTRY], entry.row, ready.name)
         began = self._began if self._batches else unix_seconds()
@@ -638,8 +645,6 @@ class Loader:
         self, entry: RememberedEntry, ready: _Ready, snapshot: "Snapshot"
     ) -> tuple[Target | Declined | Vanished | Faulty | tuple[Finding, ...], bool]:
         """Return what came of running and binding it, and whether nothing of the plugin's has run since builtins were looked at."""
-        from plugline.loading.making import make_module  # noqa: PLC0415 - a listing does without
-
         undo = Undo(self._owner_of_unloaded(ready.namespace), snapshot.modules)
         collisions = COLLISIONS.count
         try:

@@ -16,6 +16,7 @@ from _weakref import ref
 
 from plugline.host.locks import LoadLock
 from plugline.metapath import FINDER
+from plugline.paused import PausedCollector
 from plugline.typed import TYPE_CHECKING, Mapping, Sequence, cast
 
 if TYPE_CHECKING:
@@ -130,8 +131,6 @@ class LazyLoader:
     def _make(self) -> None:
         if self._made is not None:
             return
-        from plugline.discovery.paused import PausedCollector  # noqa: PLC0415 - for who loads
-
         with PausedCollector():
             # That it is not imported before is what this is for.
             from plugline.host.loader import Loader  # noqa: PLC0415

@@ -55,6 +55,21 @@ def test_code_of_one_source_does_not_come_out_for_another(tmp_path: Path) -> Non
     assert bundle.find_code(digest_of(b"X = 3"), first) is None
 
 
+@pytest.mark.parametrize("other", [b"X = 2", b"X = 1\n", b"X = ", b""])
+def test_no_other_source_is_run_under_a_digest(other: bytes, tmp_path: Path) -> None:
+    bundle, [(digest, where)] = bundle_with(tmp_path / "b", b"X = 1")
+    assert bundle.find_running("plugin.py", digest, where, other) is None
+    assert bundle.find_running("plugin.py", digest, where, b"X = 1") is not None
+
+
+def test_entries_are_found_in_any_order_and_beyond_what_was_read_ahead(tmp_path: Path) -> None:
+    sources = [b"X = %d\n#%s" % (number, b"x" * 2**17) for number in range(5)]
+    bundle, entries = bundle_with(tmp_path / "b", *sources)
+    bundle.read_all()
+    for order in ([0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 4, 0, 3, 1]):
+        assert [run(bundle.find_code(*entries[number]))["X"] for number in order] == order
+
+
 def test_a_digest_that_was_forged_is_not_enough(tmp_path: Path) -> None:
     path = tmp_path / "b"
     bundle, [(_, (offset, length))] = bundle_with(path, b"X = 1")
@@ -77,9 +92,9 @@ def test_no_changed_byte_is_run(tmp_path: Path) -> None:
         changed[at] ^= change
         path.write_bytes(changed)
         is_of_note = NOTE.start <= at < NOTE.stop
-        is_of_code = at < len(content) - len(source) and not is_of_note  # the source stands last
-        assert (bundle.find_code(digest, where) is None) == is_of_code
-        assert (bundle.find_outline(digest, where) is None) == is_of_code
+        assert (bundle.find_code(digest, where) is not None) == is_of_note
+        assert (bundle.find_outline(digest, where) is not None) == is_of_note
+        assert (bundle.find_running("plugin.py", digest, where, source) is not None) == is_of_note
         assert (bundle.find_source(digest, where) == source) == is_of_note
 
     assert bundle.find_source(digest, where) == source
@@ -91,7 +106,9 @@ NOTE = slice(40, 296)
 
 
 def needs(bundle: Bundle, digest: bytes, where: tuple[int, int]) -> object:
-    running = bundle.find_running("plugin.py", digest, where)
+    source = bundle.find_source(digest, where)
+    assert source is not None
+    running = bundle.find_running("plugin.py", digest, where, source)
     assert running is not None
     return running[1]
 
@@ -111,10 +128,10 @@ def test_what_a_module_does_is_found_out_by_who_runs_it_first(source: bytes, exp
     program = """
 import sys
 from plugline.discovery.bundle import Bundle
-found = Bundle(sys.argv[1]).find_running("plugin.py", bytes.fromhex(sys.argv[2]), (0, int(sys.argv[3])))
+found = Bundle(sys.argv[1]).find_running("plugin.py", bytes.fromhex(sys.argv[2]), (0, int(sys.argv[3])), sys.argv[4].encode())
 print(found[1], "plugline.discovery.inert" in sys.modules)
 """
-    command = [sys.executable, "-c", program, str(tmp_path / "b"), entry[0].hex(), str(entry[1][1])]
+    command = [sys.executable, "-c", program, str(tmp_path / "b"), entry[0].hex(), str(entry[1][1]), source.decode()]
     told = subprocess.run(command, capture_output=True, text=True, check=True)
     assert told.stdout == f"{expected} False\n"
 
