@@ -430,3 +430,51 @@ def test_workers_that_are_forked_from_one_process_see_each_change(tmp_path: Path
     command = [sys.executable, "-c", FORKED, str(tmp_path / "plugins"), COUNT]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+BESIDE = """
+class Counter:
+    def __init__(self):
+        self.number = 0
+
+    def __call__(self):
+        self.number += 1
+        return self.number
+
+
+class Numbering:
+    def __init__(self, app):
+        self.app = app
+        self.counter = Counter()
+
+    async def __call__(self, scope, receive, send):
+        scope["numbers"].append(self.counter())
+        await self.app(scope, receive, send)
+
+
+Alias = Numbering
+"""
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param({"one.py": BESIDE}, id="in a file"),
+        pytest.param({"one/__init__.py": "from .made import Numbering\n", "one/made.py": BESIDE}, id="in a package"),
+    ],
+)
+def test_a_class_that_takes_a_request_is_taken_once_and_one_that_does_not_is_not(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        return
+
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    plugins = Plugins(app, tmp_path)
+    assert plugins.findings == ()
+    numbers: list[int] = []
+    asyncio.run(plugins({"type": "http", "numbers": numbers}, None, None))  # type: ignore[arg-type]
+    assert numbers == [1]
+    plugins.close()

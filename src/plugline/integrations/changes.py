@@ -26,10 +26,12 @@ _IN_DELETE = 0x200
 _IN_DELETE_SELF = 0x400
 _IN_MOVE_SELF = 0x800
 _IN_ONLYDIR = 0x1000000
+_IN_DONT_FOLLOW = 0x2000000
 _EVENTS = (
     _IN_MODIFY | _IN_ATTRIB | _IN_CLOSE_WRITE | _IN_MOVED_FROM | _IN_MOVED_TO | _IN_CREATE | _IN_DELETE
     | _IN_DELETE_SELF | _IN_MOVE_SELF | _IN_ONLYDIR
 )  # fmt: skip
+_MOVES = _IN_DELETE_SELF | _IN_MOVE_SELF | _IN_DONT_FOLLOW
 _EVENT_MAX_BYTES = 64 * 2**10
 
 
@@ -66,6 +68,7 @@ class Changes:
         if self._descriptor >= 0:
             self._close = weakref.finalize(self, os.close, self._descriptor)
             self._readiness = Readiness(self._descriptor)
+        self._watches: set[int] = set()
         self._watched = self._watch()
         self._listen()
 
@@ -89,14 +92,27 @@ class Changes:
         return made  # -1 where the user has too many of them
 
     def _watch(self) -> bool:
-        """Ask to be told of the folder and of those below it; asking again for one is no harm."""
+        """Ask to be told of the folder, of those below it, and of when the way to it changes; asking again is no harm."""
         if self._descriptor < 0 or self._library is None or not os.path.isdir(self._folder):
             return False
+        # First, since of what is asked for twice the last counts. Some may not be asked about, and the folder can be told of still.
+        watches = {
+            self._add(path, _MOVES | (_IN_ATTRIB if os.path.islink(path) else 0)) for path in _way_to(self._folder)
+        }
         for above, folders, _ in os.walk(self._folder):
             folders[:] = [name for name in folders if name != "__pycache__"]
-            if self._library.inotify_add_watch(self._descriptor, os.fsencode(above), _EVENTS) < 0:
+            watch = self._add(above, _EVENTS)
+            if watch < 0:
                 return False
+            watches.add(watch)
+        for watch in self._watches - watches:
+            self._library.inotify_rm_watch(self._descriptor, watch)
+        self._watches = watches - {-1}
         return True
+
+    def _add(self, path: str, events: int) -> int:
+        added: int = self._library.inotify_add_watch(self._descriptor, os.fsencode(path), events)  # type: ignore[union-attr]
+        return added
 
     def _listen(self) -> None:
         if self._watched and self._readiness is not None:
@@ -145,3 +161,18 @@ class Changes:
                     status = os.stat(path)
                     found.add((path, status.st_mtime_ns, status.st_size, status.st_ino))
         return frozenset(found)
+
+
+def _way_to(folder: str) -> set[str]:
+    """Return all folders above one, and links that lead to it: where one of them is moved or replaced, another folder is meant."""
+    way: set[str] = set()
+    left = [folder]
+    while left:
+        path = left.pop()
+        while path != os.path.dirname(path) and path not in way:
+            way.add(path)
+            if os.path.islink(path):
+                with contextlib.suppress(OSError):
+                    left.append(os.path.abspath(os.path.join(os.path.dirname(path), os.readlink(path))))
+            path = os.path.dirname(path)
+    return way

@@ -6,8 +6,9 @@
 
     app = Plugins(app, folder="plugins")     # around any ASGI application
 
-A file is plain ASGI: each public class that is defined in it and takes ``(scope, receive, send)`` is a middleware, made with the
-next application as its argument. Nothing of plugline is in it. The first file by name is the outermost.
+A file is plain ASGI: each public class that is defined in it (of a package: in one of its modules, and is imported by it) and takes
+``(scope, receive, send)`` is a middleware, made with the next application as its argument. Nothing of plugline is in it. The first
+file by name is the outermost.
 
 What holds:
     1. A request keeps the chain that it began with, to its last byte. A file that changes, comes or goes takes effect
@@ -29,7 +30,7 @@ import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, signature
 from itertools import count
 from threading import Lock
 from types import FunctionType, MethodType
@@ -366,10 +367,26 @@ def _classes_of(plugin: Plugin[object]) -> list[Callable[..., App]]:
 
 
 def _middleware_in(module: object) -> Iterator[Callable[..., App]]:
-    for name, value in list(vars(module).items()):
-        own = isinstance(value, type) and value.__module__ == getattr(module, "__name__", None)
-        if own and is_public(name) and any("__call__" in vars(base) for base in value.__mro__):
+    found = {value: None for name, value in list(vars(module).items()) if isinstance(value, type) and is_public(name)}
+    for value in found:  # once, whatever its names
+        if _is_own(value, module) and any("__call__" in vars(base) for base in value.__mro__) and _takes_request(value):
             yield value
+
+
+def _is_own(value: type, module: object) -> bool:
+    """Whether it is defined in a module, or in one of those that make it up."""
+    name = getattr(module, "__name__", "")
+    return value.__module__ == name or (hasattr(module, "__path__") and value.__module__.startswith(name + "."))
+
+
+def _takes_request(value: type) -> bool:
+    try:
+        signature(value.__call__).bind("self", "scope", "receive", "send")
+    except TypeError:
+        return False
+    except ValueError:  # written in another language, which says nothing
+        return True
+    return True
 
 
 def _content_of(folder: str) -> dict[str, bytes]:

@@ -92,14 +92,3 @@ def test_shared_memory_stays_for_as_long_as_somebody_may_look(tmp_path: Path) ->
     assert shared_pages() == before + 1
     del told
     assert shared_pages() == before
-
-
-def test_a_folder_that_comes_later_is_told_of_from_then_on(tmp_path: Path) -> None:
-    folder = tmp_path / "later"
-    changes = Changes(str(folder))
-    folder.mkdir()
-    assert changes.take()
-    (folder / "one.py").write_text("")
-    assert changes.told[0]
-    assert changes.take()
-    changes.close()
