@@ -74,11 +74,9 @@ def read_source(path: str, *, within: str | None = None, max_bytes: int = MAX_SO
     """
     place = Place(path)
     try:
-        real = _resolve(path, within)
-        if isinstance(real, Finding):
-            return real
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(real, flags | getattr(os, "O_CLOEXEC", 0))
+        descriptor = _open(path, within)
+        if isinstance(descriptor, Finding):
+            return descriptor
         try:
             return _read_descriptor(descriptor, place, max_bytes)
         finally:
@@ -128,6 +126,22 @@ def read_plain(path: str) -> tuple[bytes, os.stat_result] | None:
 
 
 _PLAIN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS = _PLAIN_FLAGS | getattr(os, "O_CLOEXEC", 0)
+
+
+def _open(path: str, within: str | None) -> int | Finding:
+    if _REFUSES_LINKS and (within is None or path.rfind("/") <= len(within)):
+        # Only the file itself could be a link, and then opening it fails: nearly all are read with one look less.
+        try:
+            return os.open(path, _FLAGS)
+        except OSError:
+            if not os.path.islink(path):
+                raise
+    real = _resolve(path, within)
+    return real if isinstance(real, Finding) else os.open(real, _FLAGS)
+
+
+_REFUSES_LINKS = os.sep == "/" and hasattr(os, "O_NOFOLLOW")
 
 
 def _resolve(path: str, within: str | None) -> str | Finding:

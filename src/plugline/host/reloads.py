@@ -309,6 +309,7 @@ class _Reload:
         self._parts: list[Part] = []
         self._outcomes: list[tuple[Handle, Loaded]] = []
         self._unloaded: list[str] = []
+        self._modules: dict[str, ModuleType] = {}  # all of them, before the new version ran
         self._new: dict[str, dict[str, object]] = {}
         self._old: dict[str, dict[str, object]] = {}
 
@@ -517,8 +518,9 @@ class _Reload:
 
     def _adopt(self, sources: dict[str, SourceFile]) -> list[ReloadReport]:
         namespaces = {id(part.loader.namespace): part.loader.namespace for part in self._parts}.values()
-        undo = Undo(lambda name: any(namespace.owns(name) for namespace in namespaces))
         snapshot = Snapshot()
+        self._modules = snapshot.modules
+        undo = Undo(lambda name: any(namespace.owns(name) for namespace in namespaces), snapshot.modules)
         first = self._parts[0]
         try:
             done = Transaction(self._parts, self).run()
@@ -554,7 +556,7 @@ class _Reload:
     def _bind(self, plugin: Handle, part: Part) -> Loaded | tuple[Finding, ...]:
         entry = self._entries.get(plugin.name, plugin._entry)  # noqa: SLF001 - see _load
         start = monotonic_seconds()
-        outcome = self._loader.bind(entry, part.module, "", part.trace.path, Undo(None), private=True)
+        outcome = self._loader.bind(entry, part.module, "", part.trace.path, Undo(None, self._modules), private=True)
         match outcome:
             case Target():
                 refused = self._judged_elsewhere(plugin, outcome.value)

@@ -176,8 +176,11 @@ class Snapshot:
         return found
 
     def _undo_modules(self, name: str) -> list[tuple[str, str]]:
-        # A copy, which one call makes: other threads import meanwhile.
-        modules = sys.modules.copy()
+        before, living = self.modules.values(), sys.modules
+        # In one call, as the copy is made: other threads import meanwhile.
+        if len(living) == len(before) and all(map(is_, before, living.values())):
+            return []
+        modules = living.copy()
         added = list(islice(reversed(modules), max(0, len(modules) - len(self.modules))))
         # None too: it makes an import fail.
         fakes = [key for key in added if key in sys.stdlib_module_names and _is_no_module(modules.get(key))]

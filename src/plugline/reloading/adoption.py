@@ -39,6 +39,7 @@ from plugline.reloading.classes import (
 )
 from plugline.reloading.codes import left_behind, made_before
 from plugline.reloading.graft import (
+    cached_in,
     follow_cached,
     forget_answers,
     is_cached,
@@ -255,12 +256,11 @@ class Adoption:
 
     def _pair_cached(self, part: Part, shadow: Shadow) -> None:
         """Let cached functions that somebody holds stand for the new ones, where they remember alike."""
-        for name, before in part.names.items():
-            after = shadow.new.get(name)
+        for name in cached_in(part.names):
+            before, after = part.names[name], shadow.new.get(name)
             # Held by the old names, the variable and the call; and by somebody else.
             if (
-                is_cached(before)
-                and is_cached(after)
+                is_cached(after)
                 and getrefcount(before) > 3
                 and after is not before
                 and id(after) not in self._canonical
@@ -459,7 +459,7 @@ def _remember_departed(part: Part, shadow: Shadow, forwards: dict[str, Any]) -> 
         name: value
         for name, value in {
             **departed(part),
-            **{name: old[name] for name in old if _is_gone(name, old[name], new)},
+            **{name: value for name, value in old.items() if _is_gone(name, value, new)},
         }.items()
         if value.__module__ == part.name and _is_gone(name, value, new)
     }
@@ -468,6 +468,8 @@ def _remember_departed(part: Part, shadow: Shadow, forwards: dict[str, Any]) -> 
 
 def _is_gone(name: str, value: Any, new: dict[str, object]) -> bool:
     """Whether a version has no function of the name of one, or no class of that of one."""
+    if type(value) is type(new.get(name)):
+        return False
     kind = FunctionType if type(value) is FunctionType else type
     return is_a(value, (FunctionType, type)) and not is_a(new.get(name), kind)
 

@@ -104,7 +104,8 @@ def adopt(
         transition: Where calls may be running that have to see the old definition.
     """
     before, after = vars(old), vars(new)
-    _adopt_metaclass(old, cast(type, canonical(type(new))), plan)
+    if type(old) is not type(new):
+        _adopt_metaclass(old, cast(type, canonical(type(new))), plan)
     _adopt_bases(old, new, canonical, plan)
     for name, value in after.items():
         had = before.get(name, _ABSENT)
@@ -113,7 +114,7 @@ def adopt(
             continue
         if kind is FunctionType and type(had) is FunctionType and take_function(had, value):
             continue
-        if transition is not None or type(value) in _WRAPPED:
+        if transition is not None or kind in _WRAPPED:
             _follow_inside(had, value, take_wrapped, transition)
         plan.set_attribute(old, name, canonical(value))
     gone = before.keys() - after.keys() - _OWN
@@ -121,7 +122,8 @@ def adopt(
         had, inherited = before[name], _inherited(new, name)
         if type(had) is FunctionType and type(inherited) is FunctionType:
             take_function(had, inherited)  # for who holds it: that is what the name means now
-    _delete_names(old, gone, plan, transition)
+    if gone:
+        _delete_names(old, gone, plan, transition)
     if "_abc_impl" in after:
         _forget_answers(old, plan)
 

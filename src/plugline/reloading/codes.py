@@ -127,7 +127,7 @@ def _pair_alike(old: CodeType, new: CodeType, comparison: Comparison) -> bool:
         if CodeType in map(type, one.co_consts):
             inside = zip(one.co_consts, other.co_consts, strict=True)
             pending += [pair for pair in inside if type(pair[0]) is CodeType]
-    comparison.pairs += [pair for pair in pending if is_function(pair[0])]
+    comparison.pairs += [pair for pair in pending if pair[0].co_flags & _OPTIMIZED == _OPTIMIZED]
     return True
 
 
@@ -246,7 +246,7 @@ def _exchangeable(old: CodeType, new: CodeType) -> bool:
 
 def _matched(befores: list[CodeType], afters: list[CodeType]) -> Iterable[tuple[CodeType | None, CodeType | None]]:
     """Pair the code objects of two versions: by name, and in order where several have one name (lambdas)."""
-    if len(befores) == len(afters) and all(map(_have_one_name, befores, afters)):
+    if [one.co_name for one in befores] == [one.co_name for one in afters]:
         return zip(befores, afters, strict=True)
     return _matched_by_name(befores, afters)
 
@@ -267,10 +267,6 @@ def _with_successor(
 def _is_made(code: CodeType) -> bool:
     """Whether it is a function that a program can hold, and no comprehension."""
     return is_function(code) and (code.co_name[:1] != "<" or code.co_name == "<lambda>")
-
-
-def _have_one_name(one: CodeType, other: CodeType) -> bool:
-    return one.co_name == other.co_name
 
 
 def _matched_by_name(

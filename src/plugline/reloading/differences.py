@@ -13,6 +13,7 @@ _ATTRIBUTES = frozenset(
     {*_DATA, property, staticmethod, classmethod}
 )  # besides functions, what a class is written with
 _VALUES = frozenset(_DATA)
+_NO_STATE = frozenset({FunctionType, ModuleType, type})
 _ABSENT = object()
 
 
@@ -154,11 +155,10 @@ def _changed(before: object, after: object) -> bool:
             vars(before)["_value_"], vars(after)["_value_"]
         )
     if type(before) is FunctionType and type(after) is FunctionType:
-        if not (before.__defaults__ or after.__defaults__ or before.__kwdefaults__ or after.__kwdefaults__):
-            return False
+        positional, keywords = before.__defaults__, before.__kwdefaults__
         return not (
-            _same_data(before.__defaults__, after.__defaults__)
-            and _same_data(before.__kwdefaults__, after.__kwdefaults__)
+            (positional is after.__defaults__ or _same_data(positional, after.__defaults__))
+            and (keywords is after.__kwdefaults__ or _same_data(keywords, after.__kwdefaults__))
         )
     return is_a(before, _DATA) and _is_plain(before) and _is_plain(after) and repr(before) != repr(after)
 
@@ -218,7 +218,7 @@ def _lost(old: dict[str, object], new: dict[str, object], trace: Trace, kept: Se
     """Yield the variables whose values had changed since the load and do not go along."""
     is_untouched = trace.untouched()
     for name, value in old.items():
-        if name in kept or name.startswith("__") or is_a(value, (ModuleType, FunctionType, type)):
+        if type(value) in _NO_STATE or name in kept or name.startswith("__") or is_a(value, (ModuleType, type)):
             continue
         untouched = is_untouched(name, value)
         if untouched is None:

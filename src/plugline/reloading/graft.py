@@ -109,15 +109,15 @@ def _retire(part: Part, *, running: bool) -> list[str]:
 def forget_answers(values: Iterable[object]) -> None:
     """Let cached functions forget what the old version has answered, those inside of decorators and classes too."""
     seen: set[int] = set()
-    pending = [value for value in values if type(value) not in _NO_ANSWERS]
+    pending = _with_answers(values)
     while pending:
         value = pending.pop()
-        if (type(value) is FunctionType and not value.__closure__ and not value.__dict__) or id(value) in seen:
+        if id(value) in seen:
             continue
         seen.add(id(value))
         if is_a(value, type):
-            inside = [one for one in vars(value).values() if type(one) not in _NO_ANSWERS]
-            pending += (one for one in inside if type(one) is FunctionType or is_a(one, _MAY_CACHE))
+            inside = _with_answers(vars(value).values())
+            pending += [one for one in inside if is_a(one, _MAY_CACHE)]
         elif is_a(value, (staticmethod, classmethod)):
             pending.append(value.__func__)
         elif is_a(value, _Cached):
@@ -125,6 +125,15 @@ def forget_answers(values: Iterable[object]) -> None:
             pending.append(getattr(value, "__wrapped__", None))
         elif type(value) is FunctionType:
             pending += (one for one in contents_of(value) if is_a(one, _MAY_CACHE))
+
+
+def _with_answers(values: Iterable[object]) -> list[object]:
+    """Return those of some values in which there may be answers: of functions what holds something, of others what is no data."""
+    return [
+        value
+        for value in values
+        if (value.__closure__ or value.__dict__ if type(value) is FunctionType else type(value) not in _NO_ANSWERS)
+    ]
 
 
 def has_answers(values: Iterable[object]) -> bool:
@@ -136,9 +145,10 @@ def follow_cached(old: dict[str, object], new: dict[str, object], was: Trace, no
     """Let cached functions that somebody holds call what has their names now. Yields those that cannot."""
     held = {name: living_of(refs) for name, refs in was.cached.items()}
     left: dict[str, tuple[ref[object], ...]] = {}
-    for name, before in old.items():
-        # Held by the old names, the loop and the call.
-        if is_cached(before) and getrefcount(before) > 3 and new.get(name) is not before:
+    for name in cached_in(old):
+        before = old[name]
+        # Held by the old names, the variable and the call.
+        if getrefcount(before) > 3 and new.get(name) is not before:
             held.setdefault(name, []).append(before)
     for name, cached in held.items():
         after = new.get(name)
@@ -171,6 +181,11 @@ def remember_alike(one: Any, other: Any) -> bool:
     # ``cache_parameters`` is what update_wrapper has copied from within where a cached function is cached again.
     mine, its = ((each.cache_info().maxsize, each.cache_parameters()["typed"]) for each in (one, other))
     return bool(mine == its)
+
+
+def cached_in(names: dict[str, object]) -> list[str]:
+    """Return the names of the cached functions among the names of a module."""
+    return [name for name, value in names.items() if type(value) is _Cached]
 
 
 def is_cached(value: object) -> bool:

@@ -22,6 +22,8 @@ _WORDS = FUNCTION_FIELDS[-1][1]
 _Words = ctypes.c_size_t * _WORDS
 _Word = ctypes.c_size_t * 1
 
+_set_attribute, _delete_attribute = type.__setattr__, type.__delattr__
+
 Operation = tuple[Callable[..., object], *tuple[Any, ...]]
 
 
@@ -61,12 +63,13 @@ class Plan:
     def set_attribute(self, owner: type, name: str, value: object) -> None:
         """Let a class have an attribute, whatever its metaclass says."""
         had = vars(owner)
-        undo: Operation = (type.__setattr__, owner, name, had[name]) if name in had else (type.__delattr__, owner, name)
-        self.add((type.__setattr__, owner, name, value), undo)
+        undo: Operation = (_set_attribute, owner, name, had[name]) if name in had else (_delete_attribute, owner, name)
+        self._operations.append((_set_attribute, owner, name, value))  # as add, which is as much again
+        self._undos.append((undo,))
 
     def delete_attribute(self, owner: type, name: str) -> None:
         """Take an attribute from a class."""
-        self.add((type.__delattr__, owner, name), (type.__setattr__, owner, name, vars(owner)[name]))
+        self.add((_delete_attribute, owner, name), (_set_attribute, owner, name, vars(owner)[name]))
 
     def exchange_functions(self, one: FunctionType, other: FunctionType) -> None:
         """Let each of two functions be what the other is by then."""

@@ -40,6 +40,10 @@ class Shadow:
             message = f"{module.__name__} has no file any more"
             raise ImportError(message, name=module.__name__)
         self.module = module
+        if spec.origin == self.old.get("__file__"):
+            spec.cached = cast(
+                "str | None", self.old.get("__cached__")
+            )  # it is made of the other, and would be made again
         self.beside = module_from_spec(spec)
         self.loader = cast(PrivateLoader, spec.loader)
         self.trace = trace
