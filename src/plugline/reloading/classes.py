@@ -110,7 +110,12 @@ def adopt(
     for name, value in after.items():
         had = before.get(name, _ABSENT)
         kind = type(value)
-        if had is value or name in _OWN or (kind in _MADE_BY_PYTHON and had is not _ABSENT):
+        if (
+            had is value
+            or name in _OWN
+            or (kind in _MADE_BY_PYTHON and had is not _ABSENT)
+            or (kind is str and type(had) is str and had == value)
+        ):
             continue
         if kind is FunctionType and type(had) is FunctionType and take_function(had, value):
             continue

@@ -9,7 +9,7 @@ the module or of a class in it.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import compress, starmap
 from opcode import hasconst
 from sys import getrefcount
 from types import CodeType
@@ -303,12 +303,13 @@ def _alike(one: CodeType, other: CodeType) -> bool:
 
 
 def _same_values(olds: tuple[object, ...], news: tuple[object, ...]) -> bool:
-    return len(olds) == len(news) and all(map(_same_value, olds, news))
+    if len(olds) != len(news):
+        return False
+    others = [pair for pair in zip(olds, news, strict=True) if pair[0] is not pair[1]]
+    return all(starmap(_same_value, others))
 
 
 def _same_value(old: object, new: object) -> bool:
-    if old is new:
-        return True
     kind = old.__class__
     if kind is not new.__class__:
         return False

@@ -145,6 +145,12 @@ def _names_in_classes(code: CodeType) -> set[str]:
 
 
 def _changed(before: object, after: object) -> bool:
+    if type(before) is FunctionType and type(after) is FunctionType:
+        positional, keywords = before.__defaults__, before.__kwdefaults__
+        return not (
+            (positional is after.__defaults__ or _same_data(positional, after.__defaults__))
+            and (keywords is after.__kwdefaults__ or _same_data(keywords, after.__kwdefaults__))
+        )
     if is_a(before, type) and is_a(after, type):
         return _bases_of(before) != _bases_of(after)
     if type(before) is not type(after):
@@ -153,12 +159,6 @@ def _changed(before: object, after: object) -> bool:
             return True
         return bool(_members_of(type(before)) and _members_of(type(after))) and not _same_data(
             vars(before)["_value_"], vars(after)["_value_"]
-        )
-    if type(before) is FunctionType and type(after) is FunctionType:
-        positional, keywords = before.__defaults__, before.__kwdefaults__
-        return not (
-            (positional is after.__defaults__ or _same_data(positional, after.__defaults__))
-            and (keywords is after.__kwdefaults__ or _same_data(keywords, after.__kwdefaults__))
         )
     return is_a(before, _DATA) and _is_plain(before) and _is_plain(after) and repr(before) != repr(after)
 

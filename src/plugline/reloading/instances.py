@@ -88,9 +88,9 @@ def _edited_constructors(
 ) -> Iterator[tuple[type, set[str], CodeType]]:
     """Yield each class that is constructed in another way, with what its constructors knew before, and the code of each now."""
     edited = {id(new) for _, new in part.comparison.edited if new.co_name == "__init__"}
-    follows = {id(old): id(new) for old, new in part.comparison.pairs}
     if before is None and not edited:
         return
+    follows = {id(old): id(new) for old, new in part.comparison.pairs}
     for owner in classes_in(list(names.values()), part.name):
         chain = _chain(owner)
         was = before.get(owner.__qualname__) if before is not None else _told(_chain_before(chain, part))

@@ -191,15 +191,21 @@ def find_functions(
     values = list(namespace.values())
     for owner in list(classes_in(values, trace.name)):
         values += vars(owner).values()
-    for function in reachable_functions(values):
-        functions = found.get(id(function.__code__))
-        if functions is not None and function.__globals__ is namespace:
-            functions.append(function)
-    known = {id(function) for functions in found.values() for function in functions}
+    functions = {id(one): one for one in values if type(one) is FunctionType}
+    # Most of them hold nothing, so that they lead to no others.
+    leading: list[object] = [one for one in functions.values() if one.__closure__ or one.__dict__]
+    leading += [one for one in values if type(one) not in _NO_FUNCTIONS]
+    functions.update([(id(one), one) for one in reachable_functions(leading)])
+    known = set()
+    for key, function in functions.items():
+        at = found.get(id(function.__code__))
+        if at is not None and function.__globals__ is namespace:
+            at.append(function)
+            known.add(key)
     elsewhere = functions_elsewhere(trace, found, known)
-    counts = Counter(id(function.__code__) for function in elsewhere)
+    counts = Counter([id(function.__code__) for function in elsewhere])
     # Held by what it stands in, the pair, the loop and the call.
-    left = [code for code, _ in pairs if getrefcount(code) > 4 + len(found[id(code)]) + counts[id(code)]]
+    left = [code for code, _ in pairs if getrefcount(code) > 4 + len(found[id(code)]) + counts.get(id(code), 0)]
     if left:
         counts.update(_calls_by_code())
         # By the list as well.
