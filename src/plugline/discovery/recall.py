@@ -39,6 +39,8 @@ __version__: str = sys.modules["plugline"].__version__
 MAGIC = b"plugidx\x0a"
 PREFIX_BYTES: Final = 24
 RECORD_BYTES: Final = 32
+# On Linux a folder is opened to look into it without leave to list it, which needs none.
+_FOLDER_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _FIRST_READ_BYTES = 4096  # the head of most folders, in one read
 
 Status = tuple[int, int, int, int]
@@ -207,11 +209,15 @@ class Recall:
         return (rows, number) if all(row[8] & bit for row in rows) and self._are_unchanged(rows) else None
 
     def _are_unchanged(self, rows: list[Row]) -> bool:
-        prefix = f"{self.real}/"
         stat = os.stat
         try:
+            # From the folder itself, so that the way to it is gone once and not for each of its files.
+            folder = os.open(self.real, _FOLDER_FLAGS)
+        except (OSError, ValueError):
+            return False
+        try:
             for row in rows:
-                found = stat(prefix + row[0])
+                found = stat(row[0], dir_fd=folder)
                 if (
                     found.st_mtime_ns != row[1]
                     or found.st_ctime_ns != row[2]
@@ -221,6 +227,8 @@ class Recall:
                     return False
         except (OSError, ValueError):
             return False
+        finally:
+            os.close(folder)
         return True
 
     def find_one(self, name: str, text: str) -> tuple[Row, int] | None:

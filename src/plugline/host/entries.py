@@ -257,16 +257,6 @@ class RememberedEntry(Entry):
         return Place(shown_path(self.listed.tree, self.row[ENTRY]))
 
     @property
-    def is_plain(self) -> bool:
-        """Whether its module's name says which file it is: not ``a.b.py``, not one of ``x.py`` and ``x/``."""
-        entry = self.row[ENTRY]
-        recall = self.listed.memory.recall
-        has_packages = recall.head is None or bool(recall.head.files)
-        return entry.count(".") == 1 and not (
-            has_packages and f"{entry.partition('/')[0].removesuffix('.py')}/__init__.py" in recall.rows
-        )
-
-    @property
     def name(self) -> str:
         """What it is called."""
         return self.row[NAME] or ""
@@ -312,25 +302,44 @@ class RememberedEntry(Entry):
         return ReadEntry, (self.candidate, self.spec, (), self.finder, self.warnings)
 
 
+Recalled = tuple[Row, Listed]
+"""What a remembered entry is made of. A listing makes none: it shows what stands in the row."""
+
+
+def as_entry(known: "Entry | Recalled") -> Entry:
+    """Return the entry."""
+    return RememberedEntry(*known) if isinstance(known, tuple) else known
+
+
+def is_plain(row: Row, listed: Listed) -> bool:
+    """Whether the name of an entry's module says which file it is: not ``a.b.py``, not one of ``x.py`` and ``x/``."""
+    entry = row[ENTRY]
+    recall = listed.memory.recall
+    has_packages = recall.head is None or bool(recall.head.files)
+    return entry.count(".") == 1 and not (
+        has_packages and f"{entry.partition('/')[0].removesuffix('.py')}/__init__.py" in recall.rows
+    )
+
+
 class Inspection(Value):
     """What the finders of a host hold.
 
     Attributes:
-        accepted: Entries by plugin name, sorted by it.
+        accepted: Entries by plugin name, or what they are made of, sorted by it.
         rejected: Name and entry of each candidate that failed a check.
         findings: What is wrong with places as a whole.
         is_ordered: Whether one of those accepted says something of its place among others.
     """
 
     __slots__ = ("accepted", "findings", "is_ordered", "rejected")
-    accepted: dict[str, Entry]
+    accepted: "Mapping[str, Entry | Recalled]"
     rejected: tuple[tuple[str, Entry], ...]
     findings: "tuple[Finding, ...]"
     is_ordered: bool
 
     def __init__(
         self,
-        accepted: dict[str, Entry],
+        accepted: "Mapping[str, Entry | Recalled]",
         rejected: "tuple[tuple[str, Entry], ...]",
         findings: "tuple[Finding, ...]",
         *,
@@ -362,7 +371,7 @@ def recall_places(
     """Return what all finders hold, as :func:`~plugline.host.registry.inspect_places` would; ``None`` where that is to be asked."""
     if len(memories) != len(finders):
         return None
-    accepted: dict[str, Entry] = {}
+    accepted: dict[str, Recalled] = {}
     count = 0
     ordered = 0
     for number, memory in memories.items():
@@ -373,7 +382,7 @@ def recall_places(
         rows, known = found
         listed = Listed(memory, known, text, number)
         for row in rows:
-            accepted[row[NAME] or ""] = RememberedEntry(row, listed)
+            accepted[row[NAME] or ""] = row, listed
             ordered |= row[FITS]
         count += len(rows)
     if len(accepted) != count:

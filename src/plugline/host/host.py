@@ -4,7 +4,7 @@ import os
 
 from plugline.discovery.folder import Folder, finder_for
 from plugline.host.circumstances import Circumstances
-from plugline.host.entries import memories_of, recall_one, recall_places
+from plugline.host.entries import Inspection, as_entry, memories_of, recall_one, recall_places
 from plugline.host.plugin import Aside, Plugin, Rejected
 from plugline.host.waiting import made, waiting_loader
 from plugline.paused import PausedCollector
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from plugline.errors import LoadError
     from plugline.findings import Finding
     from plugline.host.dispatching import Called
-    from plugline.host.entries import Entry, Inspection
+    from plugline.host.entries import Entry
     from plugline.host.isolating import Isolator
     from plugline.host.loader import Judging, Loader
     from plugline.host.store import Kept, Store
@@ -56,7 +56,7 @@ class _Registry(Value):
     """What a host knows at one moment; replaced as a whole, never edited."""
 
     __slots__ = ("disabled", "findings", "inspection", "plugins", "unknown")
-    inspection: "Inspection"
+    inspection: Inspection
     plugins: dict[str, Plugin]  # type: ignore[type-arg]  # in the order in which they are used
     disabled: "Mapping[str, Finding]"
     findings: "tuple[Finding, ...]"
@@ -64,7 +64,7 @@ class _Registry(Value):
 
     def __init__(
         self,
-        inspection: "Inspection",
+        inspection: Inspection,
         plugins: dict[str, Plugin],  # type: ignore[type-arg]
         disabled: "Mapping[str, Finding]",
         findings: "tuple[Finding, ...]",
@@ -270,7 +270,8 @@ class Host(Generic[T_co]):
         inspection = self._loader.expect(inspection)
         self._loader.appeared.clear()
         gone = old.keys() - inspection.accepted.keys()
-        files = {(entry.finder, entry.place.path) for entry in inspection.accepted.values()} if gone else set()
+        entries = map(as_entry, inspection.accepted.values()) if gone else ()
+        files = {(entry.finder, entry.place.path) for entry in entries}
         for name in gone:
             if deleted is not None and old[name].generation and old[name].path not in deleted:
                 plugins[name] = old[name]  # an editor is about to put it back
@@ -279,18 +280,20 @@ class Host(Generic[T_co]):
             elif name in self._appeared:
                 plugins[name] = old[name]
         loader = self._loader
-        for name, entry in inspection.accepted.items():
+        for name, found in inspection.accepted.items():
             known = old.get(name) if old else None
             if known is not None:
-                known._renew(entry)  # noqa: SLF001 - likewise
+                known._renew(as_entry(found))  # noqa: SLF001 - likewise
                 plugins[name] = known
             else:
-                plugins[name] = Plugin(entry, loader)
+                plugins[name] = Plugin(found, loader)
+        # What was accepted has its handles now.
+        inspection = Inspection({}, inspection.rejected, inspection.findings, is_ordered=inspection.is_ordered)
         self._registry = self._settled(inspection, plugins)
         if self._is_followed:
             self._loader.tell()
 
-    def _settled(self, inspection: "Inspection", plugins: dict[str, Plugin[T_co]]) -> _Registry:
+    def _settled(self, inspection: Inspection, plugins: dict[str, Plugin[T_co]]) -> _Registry:
         """Put plugins in order, and set those aside that are not wanted, or whose requirements cannot be met."""
         self._all, self._first = {}, {}
         kept = self._kept()

@@ -12,7 +12,7 @@ from plugline.discovery.trees import DiskTree, real_path
 from plugline.files import SourceFile, digest_of, read_plain
 from plugline.findings import Finding, Place
 from plugline.host.circumstances import Circumstances
-from plugline.host.entries import Entry, Inspection, Memory, ReadEntry, RememberedEntry
+from plugline.host.entries import Entry, Inspection, Memory, ReadEntry, RememberedEntry, as_entry, is_plain
 from plugline.host.locks import LoadLock
 from plugline.loading.collisions import COLLISIONS, without_collisions
 from plugline.loading.making import define_module, make_module
@@ -316,9 +316,10 @@ class Loader:
         """
         self._failures.clear()
         inspection = self._claim_names(inspection)
-        for entry in inspection.accepted.values():
-            if isinstance(entry, RememberedEntry) and entry.is_plain:
+        for known in inspection.accepted.values():
+            if isinstance(known, tuple) and is_plain(*known):
                 continue  # its module's name leads to its file anyway
+            entry = as_entry(known)
             if isinstance(entry.candidate, FileCandidate) and entry.finder in self._namespaces:
                 self._namespaces[entry.finder].stems[entry.candidate.module] = entry.candidate.entry
 
@@ -329,7 +330,8 @@ class Loader:
         if not any(isinstance(namespace, TopNamespace) for namespace in self._namespaces.values()):
             return inspection
         refused = {}
-        for name, entry in inspection.accepted.items():
+        for name, known in inspection.accepted.items():
+            entry = as_entry(known)
             namespace = self._namespaces.get(entry.finder)
             if isinstance(namespace, TopNamespace) and isinstance(entry.candidate, FileCandidate):
                 whose = namespace.claim(entry.candidate.module, entry.candidate.entry)

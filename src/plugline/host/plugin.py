@@ -16,6 +16,8 @@ Whatever it is like itself, it may be set aside, and is what it was when that en
 
 from _weakref import ref
 
+from plugline.discovery.recall import NAME, SUMMARY, VERSION
+from plugline.host.entries import RememberedEntry
 from plugline.typed import TYPE_CHECKING, Generic, Literal, Mapping, TypeVar, cast
 from plugline.values import Value
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from plugline.errors import LoadError, PluginRejected, StepFailed
     from plugline.findings import Finding, Place
     from plugline.host.dispatching import Streak
-    from plugline.host.entries import Entry
+    from plugline.host.entries import Entry, Recalled
     from plugline.host.loader import Loaded, Loader, Outcome
     from plugline.isolation.isolated import IsolatedPlugin
     from plugline.reloading.report import ReloadReport
@@ -117,17 +119,17 @@ class Plugin(Generic[T_co]):
         "__weakref__",
         "_aside",
         "_default",
-        "_entry",
         "_generation",
         "_history",
+        "_known",
         "_loader",
         "_needs",
         "_outcome",
     )
 
-    def __init__(self, entry: "Entry", loader: "Loader") -> None:
+    def __init__(self, known: "Entry | Recalled", loader: "Loader") -> None:
         """Made by a host."""
-        self._entry = entry
+        self._known = known
         self._loader = loader
         self._outcome: Outcome | None = None
         self._generation = 0
@@ -143,6 +145,14 @@ class Plugin(Generic[T_co]):
         return f"{self.name} ({self.version})" if self.version is not None else self.name
 
     @property
+    def _entry(self) -> "Entry":
+        """What its host knows of it."""
+        known = self._known
+        if isinstance(known, tuple):
+            known = self._known = RememberedEntry(*known)
+        return known
+
+    @property
     def spec(self) -> "PluginSpec":
         """All that is known of it without running it."""
         spec = self._entry.spec
@@ -152,17 +162,20 @@ class Plugin(Generic[T_co]):
     @property
     def name(self) -> str:
         """What configurations call it."""
-        return self._entry.name
+        known = self._known
+        return known[0][NAME] or "" if isinstance(known, tuple) else known.name
 
     @property
     def version(self) -> str | None:
         """What it says, ``"built in"`` for a module of the standard library that does not, else ``None``."""
-        return self._entry.version
+        known = self._known
+        return known[0][VERSION] if isinstance(known, tuple) else known.version
 
     @property
     def summary(self) -> str:
         """One line that says what it does; may be empty."""
-        return self._entry.summary
+        known = self._known
+        return known[0][SUMMARY] if isinstance(known, tuple) else known.summary
 
     @property
     def place(self) -> "Place":
@@ -329,7 +342,7 @@ class Plugin(Generic[T_co]):
         if success is None:
             return
         if success.entry.name == self.name:
-            self._entry = success.entry  # its file may be newer than the listing
+            self._known = success.entry  # its file may be newer than the listing
         self._generation += 1
         if self._generation == 1:
             self._loader.handles.append(ref(self))
@@ -564,7 +577,7 @@ class Plugin(Generic[T_co]):
             if self._entry.place == entry.place:
                 return
             self._loader.forget(self._entry)
-        self._entry, self._outcome, self._default = entry, None, None
+        self._known, self._outcome, self._default = entry, None, None
 
     def reload(self) -> "ReloadReport":
         """Take the plugin's files as they are now: see :meth:`Host.reload <plugline.Host.reload>`."""
@@ -590,7 +603,7 @@ class Plugin(Generic[T_co]):
             return
         self._outcome = loaded
         if loaded.entry.name == self.name:
-            self._entry = loaded.entry
+            self._known = loaded.entry
         target = loaded.target.value
         stays = isinstance(self._default, target) if isinstance(target, type) else self._default is target
         if not stays:
