@@ -8,8 +8,8 @@ from plugline.cli import render
 from plugline.cli.exits import FAULTS, OK, STOPPED
 from plugline.cli.settings import Settings
 from plugline.findings import Finding
+from plugline.host.holding import PausedCollector
 from plugline.host.plugin import Plugin
-from plugline.paused import PausedCollector
 from plugline.pipeline.catalogue import Catalogue, Origin
 
 

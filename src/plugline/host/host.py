@@ -5,9 +5,9 @@ import os
 from plugline.discovery.folder import Folder, finder_for
 from plugline.host.circumstances import Circumstances
 from plugline.host.entries import Inspection, as_entry, memories_of, recall_one, recall_places
+from plugline.host.holding import PausedCollector
 from plugline.host.plugin import Aside, Plugin, Rejected
 from plugline.host.waiting import made, waiting_loader
-from plugline.paused import PausedCollector
 from plugline.typed import (
     TYPE_CHECKING,
     Callable,

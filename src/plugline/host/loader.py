@@ -13,7 +13,7 @@ from plugline.files import SourceFile, digest_of, read_plain
 from plugline.findings import Finding, Place
 from plugline.host.circumstances import Circumstances
 from plugline.host.entries import Entry, Inspection, Memory, ReadEntry, RememberedEntry, as_entry, is_plain
-from plugline.host.locks import LoadLock
+from plugline.host.holding import LoadLock
 from plugline.loading.collisions import COLLISIONS, without_collisions
 from plugline.loading.making import define_module, make_module
 from plugline.loading.modules import Undo, forget_modules

@@ -14,9 +14,8 @@ import os
 from _thread import RLock, get_ident  # threading costs as much to import as all of host does
 from _weakref import ref
 
-from plugline.host.locks import LoadLock
+from plugline.host.holding import LoadLock, PausedCollector
 from plugline.metapath import FINDER
-from plugline.paused import PausedCollector
 from plugline.typed import TYPE_CHECKING, Mapping, Sequence, cast
 
 if TYPE_CHECKING:

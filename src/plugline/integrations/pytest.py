@@ -81,7 +81,7 @@ class _Folders:
         if path in self.folders:
             return []
         modules = []
-        from plugline.paused import PausedCollector  # noqa: PLC0415 - see above
+        from plugline.host.holding import PausedCollector  # noqa: PLC0415 - see above
 
         with PausedCollector():
             from plugline.integrations.top_level import TopLevel  # noqa: PLC0415 - see above

@@ -18,8 +18,6 @@ from _frozen_importlib_external import PathFinder
 from _thread import allocate_lock  # threading and weakref cost half a listing to import
 from _weakref import ref
 
-from plugline.discovery.candidates import FileCandidate
-from plugline.discovery.finders import find_in_tree
 from plugline.discovery.trees import Tree, real_path
 from plugline.files import SourceFile
 from plugline.findings import Finding
@@ -143,6 +141,9 @@ class Namespace:
 
     def _locate_odd(self, parts: Sequence[str]) -> tuple[str, bool] | None:
         """Look for a file whose name has dots, when nobody has listed the folder yet: a pickle may come first."""
+        from plugline.discovery.candidates import FileCandidate  # noqa: PLC0415 - few names have dots
+        from plugline.discovery.finders import find_in_tree  # noqa: PLC0415 - likewise
+
         name = ".".join(parts)
         for candidate in find_in_tree(self.tree, nested=len(parts) > 1).candidates:
             if isinstance(candidate, FileCandidate) and candidate.module == name != candidate.name:

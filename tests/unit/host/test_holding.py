@@ -12,8 +12,8 @@ import pytest
 
 from plugline import Host, LoadError
 from plugline.errors import StillLoading
-from plugline.host import locks
-from plugline.host.locks import LoadLock
+from plugline.host import holding
+from plugline.host.holding import LoadLock
 from tests.plugin_folders import write
 
 GOOD = "def run():\n    return __name__\n"
@@ -173,7 +173,7 @@ def test_what_a_plugin_loaded_stays_loaded_when_it_fails_itself(tmp_path: Path) 
 
 
 def test_who_waits_too_long_is_told_and_may_try_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(locks, "MAX_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(holding, "MAX_WAIT_SECONDS", 0.05)
     go_on = threading.Event()
     with opened(tmp_path / "plugins", {"go_on": go_on}, a="go_on.wait(20)\n" + GOOD, b=GOOD) as host:
         handle = host["b"]
