@@ -22,7 +22,7 @@ from io import TextIOWrapper
 from mmap import mmap
 from struct import Struct
 from types import FrameType
-from typing import cast
+from typing import Protocol, cast
 
 from plugline.records import CarefulRunner, Part, Split, SplitRunner
 
@@ -422,6 +422,12 @@ def serve(orders: int, answers: int, life: int, memory: int) -> None:
     _Serving(None, orders, answers, mmap(memory, _MEMORY_BYTES)).serve()
 
 
+class _RunsInto(Protocol):
+    """A runner that writes a part to memory that is given for it, where it fits: the part's content is a view of that then."""
+
+    def into(self, split: Split, memory: memoryview, /) -> Part: ...
+
+
 class _Serving:
     """A split process, as it sees itself."""
 
@@ -455,16 +461,21 @@ class _Serving:
                 begin = _INPUT_BEGIN + slot * _INPUT_BYTES
                 split = replace(split, content=self._memory[begin : begin + size])
             try:
-                part = self._run(self._runner, split, killers, careful=careful)
+                part = self._run(self._runner, split, slot, killers, careful=careful)
                 answer: object = self._packed(part, slot)
             except BaseException as error:  # noqa: BLE001 - it is raised again where the run is
                 answer = _portable(error)
             _flush_talk()  # before the parent, which may have all that it wants, ends us
             self._send(answer)
 
-    def _run(self, runner: SplitRunner, split: Split, killers: Mapping[int, tuple[int, str]], *, careful: bool) -> Part:
+    def _run(
+        self, runner: SplitRunner, split: Split, slot: int, killers: Mapping[int, tuple[int, str]], *, careful: bool
+    ) -> Part:
         if not careful or not hasattr(runner, "carefully"):
-            return runner(split)
+            if not hasattr(runner, "into"):
+                return runner(split)
+            begin = _slot_begin(slot)
+            return cast("_RunsInto", runner).into(split, memoryview(self._memory)[begin : begin + _SLOT_BYTES])
         self._note(_NOTHING_NOTED, 0)
         part = cast("CarefulRunner", runner).carefully(split, self._note, killers)
         self._note(_NOTHING_NOTED, 0)
@@ -474,13 +485,15 @@ class _Serving:
         _NOTE.pack_into(self._memory, 0, record, stage)
 
     def _packed(self, part: Part, slot: int) -> tuple[Part, int, int]:
-        """Put the content into shared memory where it fits."""
+        """Put the content into shared memory where it fits, and is not there already."""
         part = replace(part, split=Split(index=part.split.index, path=""))
         size = sum(map(len, part.content))
         if size > _SLOT_BYTES:
             return part, slot, 0
         at = _slot_begin(slot)
         for piece in part.content:
+            if isinstance(piece, memoryview) and piece.obj is self._memory:
+                break
             self._memory[at : at + len(piece)] = piece if isinstance(piece, bytes) else bytes(piece)
             at += len(piece)
         return replace(part, content=()), slot, size

@@ -49,6 +49,10 @@ class PlanRunner:
         """See :class:`~plugline.records.SplitRunner`."""
         return self._run(lambda work: work.run(split))
 
+    def into(self, split: Split, memory: memoryview, /) -> Part:
+        """Run a split, and write its part to memory where it fits: then the part's content is a view of that."""
+        return self._run(lambda work: work.run(split, memory=memory))
+
     def carefully(
         self, split: Split, note: Callable[[int, int], None], killers: Mapping[int, tuple[int, str]], /
     ) -> Part:

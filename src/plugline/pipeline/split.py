@@ -128,8 +128,14 @@ class SplitWork:
         """Return a part without records that has a file all the same, for an output in parts that has no other."""
         return self.run(Split(index=0, path=self._plan.source, raws=(), columns=columns), keeps_empty=True)
 
-    def run(self, split: Split, *, keeps_empty: bool = False) -> Part:
-        """See :func:`run_split`; a part of an output in parts has a file where it has records."""
+    def run(self, split: Split, *, keeps_empty: bool = False, memory: memoryview | None = None) -> Part:
+        """See :func:`run_split`; a part of an output in parts has a file where it has records.
+
+        Args:
+            split: With which piece of the input.
+            keeps_empty: Whether such a part has a file in any case.
+            memory: Where the part is written if it fits: its content is a view of that.
+        """
         reader, writer = self._reader(split), self._bound.writer.writer()
         decode, steps, encode, slowest = reader.decode, self._bound.steps, writer.encode, self._slowest
         encode_table = getattr(writer, "encode_table", None)
@@ -145,7 +151,7 @@ class SplitWork:
         self._loop.number = split.index
         tools = self._tools(reader, writer, self._loop)
         slow = slowest if slowest is not None else self._slow_batches
-        return _Running(self._plan, split, tools, slowest=slow, keeps_empty=keeps_empty).run()
+        return _Running(self._plan, split, tools, slowest=slow, keeps_empty=keeps_empty, memory=memory).run()
 
     def run_carefully(
         self, split: Split, note: Callable[[int, int], None], killers: Mapping[int, tuple[int, str]]
@@ -257,6 +263,7 @@ class _Running:
         slowest: "Slowest | SlowestBatches | None" = None,
         *,
         keeps_empty: bool = False,
+        memory: memoryview | None = None,
     ) -> None:
         self._plan = plan
         self._split = split
@@ -272,7 +279,7 @@ class _Running:
         if tools.part_folder is not None and tools.assemble is None:
             self._output: _Output = _PartOutput(tools.part_folder, split.index)
         else:
-            self._output = _Output(partial(_folder_aside, plan, plan.sink), most_bytes)
+            self._output = _Output(partial(_folder_aside, plan, plan.sink), most_bytes, memory)
         self._records = 0
         self._written = 0
 
@@ -546,14 +553,19 @@ def _folder_aside(plan: Plan, path: str) -> str | None:
 
 
 class _Output:
-    """What a part consists of: pieces in memory, and a file when they are too many, in the folder that is told then."""
+    """What a part consists of: pieces in memory, and a file when they are too many, in the folder that is told then.
+
+    In memory that was given for it, where there is some, as long as it fits: pieces that are kept leave the processor's cache,
+    and would have to be copied there in the end.
+    """
 
     digest = ""
     bytes_on_disk = 0
 
-    def __init__(self, folder: Callable[[], str | None], most_bytes: int) -> None:
+    def __init__(self, folder: Callable[[], str | None], most_bytes: int, given: memoryview | None = None) -> None:
         self._most_bytes = most_bytes
         self._folder = folder
+        self._given = given
         self._pieces: list[bytes] = []
         self._bytes = 0
         self._file: BinaryIO | None = None
@@ -563,15 +575,26 @@ class _Output:
         piece = data if isinstance(data, bytes) else bytes(cast("memoryview", data))
         if self._file is not None:
             return self._file.write(piece)
+        begin, self._bytes = self._bytes, self._bytes + len(piece)
+        if self._given is not None:
+            if self._bytes <= len(self._given):
+                self._given[begin : self._bytes] = piece
+                return len(piece)
+            self._leave_given(begin)
         self._pieces.append(piece)
-        self._bytes += len(piece)
         if self._bytes > self._most_bytes:
             self.spill()
         return len(piece)
 
+    def _leave_given(self, filled: int) -> None:
+        given, self._given = self._given, None
+        if given is not None:
+            self._pieces.append(bytes(given[:filled]))
+
     def spill(self) -> None:
         if self._file is not None or (self._path is not None):
             return
+        self._leave_given(self._bytes)
         descriptor, self._path = self._new_file()
         self._file = os.fdopen(descriptor, "wb")
         self._file.writelines(self._pieces)
@@ -585,6 +608,7 @@ class _Output:
     def stored(self) -> BinaryIO:
         """Return all of it, to be read."""
         if self._file is None or self._path is None:
+            self._leave_given(self._bytes)
             return BytesIO(b"".join(self._pieces))
         self._file.flush()
         return open(self._path, "rb")
@@ -592,14 +616,17 @@ class _Output:
     def flush(self) -> None:
         """Do nothing: it is only to be handed over."""
 
-    def hand_over(self) -> tuple[tuple[bytes, ...], str | None]:
+    def hand_over(self) -> tuple[tuple[bytes | memoryview, ...], str | None]:
         file, self._file = self._file, None
         if file is not None:
             file.close()
+        if self._given is not None and self._bytes:
+            return (self._given[: self._bytes],), None
         return tuple(self._pieces), self._path
 
     def discard(self) -> None:
         self._pieces.clear()
+        self._given = None
         file, self._file = self._file, None
         path, self._path = self._path, None
         if file is not None:

@@ -440,6 +440,29 @@ def test_a_split_that_is_run_carefully_gives_the_part_that_it_gives_otherwise(tm
     assert noted[:5] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
 
 
+@pytest.mark.parametrize("sink", ["out.ndjson", "out.csv", "out.ndjson.gz", "out.parquet"])
+def test_a_part_that_is_written_to_given_memory_is_the_same_whether_it_fits_or_not(sink: str, tmp_path: Path) -> None:
+    records = [{"a": number * number, "b": "b" * 80} for number in range(2_000)]
+    plan = pipeline(tmp_path, source=ndjson(*records), sink=sink).plan()
+    with BoundPlan(plan) as bound, SplitWork(plan, bound) as work:
+        expected = b"".join(work.run(plan.splits[0]).content)
+        for room in (0, 1, len(expected) // 2, len(expected) - 1, len(expected), 1_000_000):
+            memory = memoryview(bytearray(room))
+            part = work.run(plan.splits[0], memory=memory)
+            assert (b"".join(part.content), part.path) == (expected, None)
+            assert any(isinstance(piece, memoryview) for piece in part.content) == (room >= len(expected))
+
+
+def test_a_part_that_is_to_go_to_a_file_is_all_there_if_it_outgrows_given_memory(tmp_path: Path) -> None:
+    plan = pipeline(tmp_path, source=ndjson(*({"a": "a" * 80} for _ in range(2_000)))).plan()
+    with BoundPlan(plan) as bound, SplitWork(plan, bound) as work:
+        expected = b"".join(work.run(plan.splits[0]).content)
+    with BoundPlan(plan) as bound, SplitWork(plan, bound, most_bytes=150_000) as work:
+        part = work.run(plan.splits[0], memory=memoryview(bytearray(100_000)))
+    assert (part.content, part.path is None) == ((), False)
+    assert Path(str(part.path)).read_bytes() == expected
+
+
 def test_the_hint_of_an_error_is_the_hint_of_its_finding() -> None:
     finding = unreadable(ValueError("'a.zst' needs the package 'zstandard'\n  hint: pip install zstandard"), "a.zst")
     assert finding.message == "cannot be read any further: 'a.zst' needs the package 'zstandard'"
