@@ -168,10 +168,9 @@ class Recall:
         path: Where the index and the bundle are, without the end of their names; ``None`` to work without.
         scope: What else decides what is found there.
         head: What was read of the index, ``None`` before that.
-        rows: What was read of each candidate, by its path in the folder.
     """
 
-    __slots__ = ("_is_located", "head", "path", "real", "rows", "scope")
+    __slots__ = ("_is_located", "_listed", "_rows", "head", "path", "real", "scope")
 
     def __init__(self, real: str, scope: str = "") -> None:
         self.real = real
@@ -179,7 +178,19 @@ class Recall:
         self.path: str | None = None
         self._is_located = False
         self.head: Head | None = None
-        self.rows: dict[str, Row] = {}
+        self._rows: dict[str, Row] = {}
+        self._listed: list[Row] = []  # as they were read, until somebody asks for one by its path
+
+    @property
+    def rows(self) -> dict[str, Row]:
+        """What was read of each candidate, by its path in the folder."""
+        if self._listed:
+            self._rows, self._listed = {row[0]: row for row in self._listed}, []
+        return self._rows
+
+    @rows.setter
+    def rows(self, rows: dict[str, Row]) -> None:
+        self._rows, self._listed = rows, []
 
     def locate(self) -> None:
         """Find out where on disk it is; not before it is used, since a host looks at nothing before that."""
@@ -205,10 +216,11 @@ class Recall:
             return None
         number = head.circumstances.index(text)
         bit = bit_of(number)
-        rows = list(self.rows.values())
-        return (rows, number) if all(row[8] & bit for row in rows) and self._are_unchanged(rows) else None
+        rows = self._listed or list(self._rows.values())
+        return (rows, number) if self._are_unchanged(rows, bit) else None
 
-    def _are_unchanged(self, rows: list[Row]) -> bool:
+    def _are_unchanged(self, rows: list[Row], bit: int) -> bool:
+        """Whether all files are as they were, and have this bit."""
         stat = os.stat
         try:
             # From the folder itself, so that the way to it is gone once and not for each of its files.
@@ -223,6 +235,7 @@ class Recall:
                     or found.st_ctime_ns != row[2]
                     or found.st_size != row[3]
                     or found.st_ino != row[4]
+                    or not row[8] & bit
                 ):
                     return False
         except (OSError, ValueError):
@@ -300,7 +313,7 @@ class Recall:
         finally:
             os.close(descriptor)
         if head is not None and len(content) == head.rows[1] and check_of(content) == head.rows_check:
-            self.rows = {row[0]: row for row in marshal.loads(content)}  # noqa: S302 - from a file that only we can write, with its digest checked
+            self._rows, self._listed = {}, marshal.loads(content)  # noqa: S302 - from a file that only we can write, with its digest checked
             self.head = head
 
     def read_head(self, descriptor: int) -> Head | None:

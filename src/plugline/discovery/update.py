@@ -9,7 +9,7 @@ from plugline.discovery.bundle import Where, entry_of
 from plugline.discovery.candidates import FileCandidate, Found
 from plugline.discovery.index import FolderIndex, Judge, Listing, owner_of, settled, status_of
 from plugline.discovery.known import Read
-from plugline.discovery.reading import Compiled, Reading, compile_file, read_and_forget, read_compiled
+from plugline.discovery.reading import Compiled, compile_file, read_and_forget, read_compiled
 from plugline.discovery.recall import (
     ENTRY,
     FITS,
@@ -36,15 +36,22 @@ from plugline.typed import Sequence
 _MAX_CIRCUMSTANCES = 29  # what a number holds that is marshalled in five bytes
 _NOT_COMPILED: Where = (0, 0)
 _FEW = 4
+_TOGETHER = 32
 
 Plain = tuple[bytes, os.stat_result]
 """What :func:`plugline.files.read_plain` returns: the bytes of a file, and its status at that moment."""
 
 
 class _Fresh:
-    """A file that was read just now: its bytes, then its code, then what it says."""
+    """A file that was read just now: its bytes, then its code, then what it says.
 
-    __slots__ = ("_compiled", "candidate", "digest", "owners", "read", "reading", "source", "status")
+    Attributes:
+        read: What it says, or why it could not be read.
+        is_understood: Whether that was found out.
+        packed: What the bundle is to keep of it; ``None`` where nothing.
+    """
+
+    __slots__ = ("_compiled", "candidate", "digest", "is_understood", "owners", "packed", "read", "source", "status")
 
     def __init__(
         self,
@@ -57,7 +64,8 @@ class _Fresh:
         self.candidate, self.status, self.owners, self.digest = candidate, status, owners, digest
         self.source = source if isinstance(source, SourceFile) else None
         self.read = Read(None, (source,) if isinstance(source, Finding) else ())
-        self.reading: Reading | None = None
+        self.is_understood = False
+        self.packed: bytes | None = None
         self._compiled: Compiled | None = None
 
     def compile(self, warned: list[object]) -> None:
@@ -66,10 +74,13 @@ class _Fresh:
             self._compiled = compile_file(self.candidate, self.source, warned)
 
     def understand(self, _: list[object]) -> None:
-        """Turn its code into what it says; a step like the other, which needs no list."""
-        if self.source is not None and self._compiled is not None:
-            self.reading = read_compiled(self.candidate, self.source, self.digest, self._compiled)
-            self.read, self._compiled = self.reading.read, None
+        """Turn its code into what it says, and into what is kept of it; a step like the other, which needs no list."""
+        if self.source is None or self._compiled is None:
+            return
+        reading = read_compiled(self.candidate, self.source, self.digest, self._compiled)
+        self.read, self._compiled, self.is_understood = reading.read, None, True
+        if reading.code is not None:
+            self.packed = entry_of(self.digest, reading.outline, reading.code, self.source.content)
 
 
 class Update:
@@ -213,12 +224,7 @@ class Update:
                 else:
                     self.changed |= read != row
                     rows[candidate.entry] = read
-            # Each step for all files: the compiler is a tenth slower where much else is done between two of them.
-            for step in (_Fresh.compile, _Fresh.understand):
-                for one in fresh:
-                    began = monotonic_seconds()
-                    step(one, warned)  # type: ignore[arg-type]
-                    self._index.read_seconds[one.candidate.entry] += monotonic_seconds() - began
+            self._understand(fresh, warned)  # type: ignore[arg-type]
         postponed = not self.changed and len(fresh) <= _FEW and all(one.status == UNSETTLED for one in fresh)
         places = self._keep(fresh) if not postponed else [_NOT_COMPILED] * len(fresh)
         if self._index.head is None:
@@ -231,6 +237,17 @@ class Update:
             else:
                 self.changed |= rows[entry] != self._index.rows.get(entry)
         return rows
+
+    def _understand(self, fresh: Sequence[_Fresh], warned: list[object]) -> None:
+        """Turn files that were read into code, and that into what they say; warnings are counted in a list that takes them."""
+        # Each step for some files: the compiler is a tenth slower where much else is done between two of them, and the code of a
+        # thousand would take four times the memory.
+        for first in range(0, len(fresh), _TOGETHER):
+            for step in (_Fresh.compile, _Fresh.understand):
+                for one in fresh[first : first + _TOGETHER]:
+                    began = monotonic_seconds()
+                    step(one, warned)
+                    self._index.read_seconds[one.candidate.entry] += monotonic_seconds() - began
 
     def _reread(
         self,
@@ -249,12 +266,7 @@ class Update:
         return _Fresh(candidate, status, owners, digest, source)
 
     def _keep(self, fresh: Sequence[_Fresh]) -> list[Where]:
-        entries: dict[bytes, bytes] = {}
-        for one in fresh:
-            if one.reading is not None and one.reading.code is not None and one.source is not None:
-                entry = entry_of(one.digest, one.reading.outline, one.reading.code, one.source.content)
-                if entry is not None:
-                    entries[one.digest] = entry
+        entries = {one.digest: one.packed for one in fresh if one.packed is not None}
         places = dict(zip(entries, self._index.append_code(list(entries.values())) or (), strict=False))
         return [places.get(one.digest, _NOT_COMPILED) for one in fresh]
 
@@ -264,7 +276,7 @@ class Update:
         self._fresh[entry] = one
         index.unremembered.pop(entry, None)
         row = None
-        if one.reading is not None:
+        if one.is_understood:
             row = new_row(one.candidate, one.status, one.read, one.digest, where, one.owners)
         if row is not None:
             return row

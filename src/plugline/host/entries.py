@@ -387,4 +387,7 @@ def recall_places(
         count += len(rows)
     if len(accepted) != count:
         return None  # two are of one name
-    return Inspection({name: accepted[name] for name in sorted(accepted)}, (), (), is_ordered=bool(ordered & ORDERED))
+    names = sorted(accepted)
+    if names != list(accepted):  # most files are in the order of their plugins' names
+        accepted = {name: accepted[name] for name in names}
+    return Inspection(accepted, (), (), is_ordered=bool(ordered & ORDERED))
