@@ -206,7 +206,20 @@ def json_text(value: object) -> str:
     Raises:
         ValueError, TypeError: It holds what JSON has no word for.
     """
+    _check_keys(value)
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _check_keys(value: object) -> None:
+    # json makes text of numbers, truth values and None.
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise ValueError(f"key {key!r} is a {type(key).__name__}: expected text")  # noqa: TRY004 - a faulty record
+            _check_keys(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            _check_keys(inner)
 
 
 def quoted(name: str) -> str:

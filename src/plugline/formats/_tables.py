@@ -7,6 +7,7 @@ from tempfile import TemporaryFile
 from types import FunctionType
 from typing import Any, BinaryIO, NoReturn, cast
 
+from plugline.formats._nested import copied  # noqa: F401 - the written code calls it
 from plugline.records import Broken, Position, Record
 from plugline.records.tables import TableMaker, rows_of
 
@@ -102,7 +103,8 @@ class TableReader:
                 names = table.schema.names
                 if names != self._names:
                     self._names = names
-                    self._decode.__code__ = _decoder_code(tuple(names)).__code__
+                    nested = tuple(pyarrow.types.is_nested(kind) for kind in table.schema.types)
+                    self._decode.__code__ = _decoder_code(tuple(names), nested).__code__
                 yield TableBatch(table, row)
                 row += table.num_rows
         except pyarrow.ArrowInvalid as error:
@@ -115,10 +117,12 @@ def _refuse(row: Broken) -> NoReturn:
 
 
 @lru_cache(maxsize=64)
-def _decoder_code(names: tuple[str, ...]) -> FunctionType:
+def _decoder_code(names: tuple[str, ...], nested: tuple[bool, ...]) -> FunctionType:
     """Write the function that makes records of rows with these columns: three quarters of ``dict(zip(names, row))``."""
     cells = [f"c{at}" for at in range(len(names))]
-    record = ", ".join(f"{name!r}: {cell}" for name, cell in zip(names, cells, strict=True))
+    # A step may change what is in a record, and a dead letter shows it as it came.
+    values = [f"copied({cell})" if deep else cell for cell, deep in zip(cells, nested, strict=True)]
+    record = ", ".join(f"{name!r}: {value}" for name, value in zip(names, values, strict=True))
     lines = [
         "def decode(row):",
         "    if type(row) is not tuple:",
@@ -143,8 +147,10 @@ class PartWriter:
         types: Mapping[str, str],
         *,
         holds: Callable[[str, Any], object] | None = None,
+        writes: Callable[[str, Any], object] | None = None,
     ) -> None:
         self._maker = TableMaker(fields=fields, types=types, holds=holds)
+        self._writes = writes
         self._held: list[Record] = []
         self._tables: list[Any] = []  # column form, as long as the schema is not written
         self._sink: Any = None
@@ -209,6 +215,9 @@ class PartWriter:
             import pyarrow  # noqa: PLC0415
 
             self._maker.fix()
+            if self._writes is not None:
+                for column in self._maker.schema:
+                    self._writes(column.name, column.type)
             self.columns = (self._maker.token,)
             self._sink = pyarrow.ipc.new_stream(_Unowned(self._stream), self._maker.schema)
 

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 import orjson
 
+from plugline.formats._nested import copied
 from plugline.formats._rows import Rows, decode_whole
 from plugline.formats._tables import ROWS_A_BATCH, PartWriter, part_tables, schema_of, unowned
 from plugline.records import Broken, Reader, Record, Writer
@@ -37,6 +38,7 @@ _HEAD = {
         {"name": "sync", "type": {"type": "fixed", "name": "sync", "size": _SYNC_BYTES}},
     ],
 }
+_FLAT = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string", "fixed", "enum"})
 _VARINT_BITS = 64
 _READ_BYTES = 2**20
 _MOST_BYTES = 2**28  # of a block, compressed or not; others write 16 to 64 KiB
@@ -147,10 +149,20 @@ class Avro:
 class _Reader:
     """Reads blocks, of a piece of the file or of all of it."""
 
-    decode = staticmethod(cast("Callable[[object], Record]", decode_whole))
-
     def __init__(self, piece: tuple[int, int] | None) -> None:
         self._piece = piece
+        self._nested: list[str] = []  # columns of lists and tables, once the head is read
+
+    def decode(self, raw: object, /) -> Record:
+        """Return a row, whose values are its own.
+
+        Raises:
+            ValueError: It is one that was seen to be broken.
+        """
+        record = decode_whole(raw)
+        for name in self._nested:
+            record[name] = copied(record[name])
+        return record
 
     def batches(self, stream: BinaryIO, /) -> Iterator[Rows]:
         """Yield at most 4,096 rows of a block at a time. What cannot be read of a block is one broken row.
@@ -160,6 +172,7 @@ class _Reader:
         """
         source = _Source(stream)
         head = _Head(source)
+        self._nested = [one["name"] for one in head.schema["fields"] if not _is_flat(one["type"])]
         start, end = self._piece or (source.at, _EVERYTHING)
         source.skip_to(start)
         row = 1
@@ -167,6 +180,13 @@ class _Reader:
             for raws in _rows_of(block, head):
                 yield Rows(raws, row)
                 row += len(raws)
+
+
+def _is_flat(kind: Any) -> bool:
+    """Whether values of an Avro type, or of several, have no values in them; of one that is named elsewhere nobody asks."""
+    if isinstance(kind, list):
+        return all(map(_is_flat, kind))
+    return (kind["type"] if isinstance(kind, dict) else kind) in _FLAT
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class Parquet:
         Raises:
             ValueError: A declared type is not known, or of a column that ``fields`` does not name.
         """
-        return PartWriter(self.fields, self.types)
+        return PartWriter(self.fields, self.types, writes=_refuse_empty_tables)
 
     def pieces(self, stream: BinaryIO, wanted_bytes: int, /) -> Iterable[tuple[int, int]]:
         """Yield runs of row groups of about ``wanted_bytes`` each."""
@@ -85,6 +85,24 @@ class Parquet:
         with pyarrow.parquet.ParquetWriter(unowned(stream), schema, compression=compression) as writer:
             for table in part_tables(parts, self.row_group_rows):
                 writer.write_table(table, self.row_group_rows)
+
+
+def _refuse_empty_tables(name: str, kind: Any) -> None:
+    """Refuse a column of tables that have got no field from any record.
+
+    Raises:
+        ValueError: It is one, or has one in it.
+    """
+    import pyarrow  # noqa: PLC0415
+
+    if pyarrow.types.is_struct(kind) and not kind.num_fields:
+        raise ValueError(
+            f"column {name!r} holds tables without any field, which Parquet has no type for\n"
+            "  hint: leave it out, as the processor 'select' does, or write 'arrow' or 'avro'"
+        )
+    for at in range(kind.num_fields):
+        inner = kind.field(at)
+        _refuse_empty_tables(f"{name}.{inner.name}" if pyarrow.types.is_struct(kind) else name, inner.type)
 
 
 def _tables(

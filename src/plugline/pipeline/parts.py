@@ -132,6 +132,20 @@ class _Straight:
     remove = close
 
 
+def _assemble(form: Assembles, parts: BinaryIO, stream: BinaryIO, columns: tuple[str, ...] | None) -> None:
+    """Have a format put its parts together.
+
+    Raises:
+        OSError, ValueError: It could not, whatever it raised itself.
+    """
+    try:
+        form.assemble(parts, stream, columns=columns)
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # whatever a stranger's format raises
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
 class _Gathered(_Straight):
     """The same for a format whose output is made of all parts at the end: until then they are in a file without a name."""
 
@@ -149,7 +163,7 @@ class _Gathered(_Straight):
     def assemble(self, form: Assembles, columns: tuple[str, ...] | None) -> None:
         """Write the output."""
         self._parts.seek(0)
-        form.assemble(cast("BinaryIO", self._parts), cast("BinaryIO", _Stream(super().write)), columns=columns)
+        _assemble(form, cast("BinaryIO", self._parts), cast("BinaryIO", _Stream(super().write)), columns)
 
     def close(self) -> None:
         self._parts.close()
@@ -717,7 +731,7 @@ class Committer:
         if not os.path.exists(output.aside):
             return  # it was made, and what it was made of removed
         with open(output.aside, "rb") as parts, SinkFile(self._plan.located(self._plan.sink)) as whole:
-            cast("Assembles", self._form).assemble(parts, whole.stream, columns=self.done.columns)
+            _assemble(cast("Assembles", self._form), parts, whole.stream, self.done.columns)
             whole.commit()
 
     def keep_dead_letters(self, last: Part | None, cut: Cut | None) -> str | None:

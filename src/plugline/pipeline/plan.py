@@ -318,8 +318,9 @@ class _Planner:
             return self._made(by_scheme, "format", options, (table, "path"), (table, "options"))
         suffixes = sorted({inner_suffix(path) for path in paths})
         suffix = suffixes[0]
-        plugin = self._catalogue.format_for(suffix) if suffix and len(suffixes) == 1 else None
-        if plugin is None:
+        plugins = [self._catalogue.format_for(one) if one else None for one in suffixes]
+        plugin = plugins[0]
+        if plugin is None or any(one is None or one.spec.digest != plugin.spec.digest for one in plugins):
             if table == "source" and any(finding.code == "C109" for finding in self.findings):
                 return None  # what is not there has no suffix that could be meant
             shown = f"the suffix {suffix!r} of {paths[0]!r}" if suffix else f"{paths[0]!r}"
@@ -329,6 +330,8 @@ class _Planner:
             flag = "--from" if table == "source" else "--to"
             in_file = self._config.place((table, "path")).line is not None
             hint = f'name it: format = "ndjson" in [{table}]' if in_file else f"name it: {flag} ndjson"
+            if any(plugins):
+                hint = "take the files of one, as '*.csv' does, or name the format that all of them have"
             self._find("C107", message, (table, "path"), hint)
             return None
         return self._made(plugin, "format", options, (table, "path"), (table, "options"))

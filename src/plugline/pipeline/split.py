@@ -494,11 +494,10 @@ class _Running:
         except BaseException as error:
             if users_own_interrupt(error):
                 raise
-            said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            said, hint = apart(error.strerror if isinstance(error, OSError) and error.strerror else str(error))
             kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
-            raise _Stopped(
-                Finding("R102", f"cannot be written: {kind}{said}", Place(without_secret(self._plan.sink)))
-            ) from None
+            place = Place(without_secret(self._plan.sink))
+            raise _Stopped(Finding("R102", f"cannot be written: {kind}{said}", place, hint)) from None
 
     def _guarded_letters(self, action: Callable[[], object]) -> None:
         try:

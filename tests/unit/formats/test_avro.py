@@ -145,6 +145,21 @@ def test_a_step_that_changes_a_record_does_not_change_what_came_in() -> None:
     (raw,) = raws_of(file_of(SCHEMA, ROWS[:1]), reader)
     reader.decode(raw).clear()
     assert reader.decode(raw) == ROWS[0]
+    inner = {"type": "record", "name": "inner", "fields": [{"name": "x", "type": ["null", "string"]}]}
+    fields = [
+        {"name": "a", "type": {"type": "array", "items": "int"}},
+        {"name": "m", "type": ["null", {"type": "map", "values": "int"}]},
+        {"name": "r", "type": inner},
+        {"name": "again", "type": ["null", "inner"]},
+        {"name": "day", "type": {"type": "int", "logicalType": "date"}},
+    ]
+    row: dict[str, Any] = {"a": [1], "m": {"k": 1}, "r": {"x": "y"}, "again": {"x": None}, "day": date(2024, 2, 29)}
+    (raw,) = raws_of(file_of({"type": "record", "name": "row", "fields": fields}, [row]), reader)
+    found: Any = reader.decode(raw)
+    found["a"].append(2)
+    for name in ("m", "r", "again"):
+        found[name].clear()
+    assert reader.decode(raw) == row
 
 
 @pytest.mark.parametrize("codec", ["null", "deflate"])

@@ -222,6 +222,7 @@ def test_a_part_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
         ({"x": "\ud800"}, "surrogates"),
         ({"x": [datetime(2024, 5, 31, tzinfo=UTC)]}, "not JSON serializable"),
         ({"x": {1, 2}}, "which no column can hold"),
+        ({"x": {"y": [{1: 2}]}}, "key 1 is a int: expected text"),
     ],
 )
 def test_what_a_database_cannot_hold_is_refused(record: Mapping[str, object], said: str) -> None:

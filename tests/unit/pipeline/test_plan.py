@@ -139,6 +139,14 @@ def test_files_of_two_formats_need_one_to_be_named(tmp_path: Path) -> None:
     (finding,) = findings(job)
     assert finding.code == "C107"
     assert finding.message == "its files have the suffixes ['.csv', '.ndjson'], and a source has one format"
+    assert finding.hint == "take the files of one, as '*.csv' does, or name the format that all of them have"
+
+
+def test_files_of_one_format_may_have_several_of_its_suffixes(tmp_path: Path) -> None:
+    source = {"data/a.jsonl": b'{"n":1}\n', "data/b.ndjson": b'{"n":2}\n'}
+    job = pipeline(tmp_path, source=source, source_path="data")
+    assert job.plan().reader.name == "ndjson"
+    assert job.run().records_out == 2
 
 
 def test_a_rejected_plugin_that_is_used_tells_what_is_wrong_with_it_once(tmp_path: Path) -> None:

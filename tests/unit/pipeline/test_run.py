@@ -215,6 +215,31 @@ def test_dead_letters_of_an_earlier_run_go_when_there_are_none_any_more(tmp_path
     assert job.files == ["in.ndjson", "out.ndjson", "pipeline.toml"]
 
 
+ASSEMBLING = """
+from plugline.formats.ndjson import Ndjson
+
+SUFFIXES = (".odd",)
+
+
+class Odd:
+    def reader(self):
+        return Ndjson().reader()
+
+    def writer(self):
+        return Ndjson().writer()
+
+    def assemble(self, parts, stream, *, columns):
+        raise KeyError("nothing")
+"""
+
+
+def test_a_format_that_cannot_put_its_parts_together_is_named_with_what_it_raised(tmp_path: Path) -> None:
+    stop, report = stopped(pipeline(tmp_path, plugins={"odd.py": ASSEMBLING}, source=ndjson({}), sink="out.odd"))
+    assert stop.finding.code == "R102"
+    assert stop.finding.message == "cannot be written: KeyError: 'nothing'"
+    assert report.records_out == 1
+
+
 def test_an_output_that_cannot_be_put_in_place_stops_the_run_with_a_report(tmp_path: Path) -> None:
     top = f"import os\nos.mkdir({str(tmp_path / 'out.ndjson')!r})"
     job = pipeline(tmp_path, plugins={"sly.py": processor(f"{top}\nreturn record")}, source=ndjson({}), steps=["sly"])
