@@ -15,7 +15,7 @@ from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.compiling import compile_source
 from plugline.discovery.reading import edited_spec
 from plugline.discovery.source import syntax_finding
-from plugline.discovery.trees import Tree, shown_path
+from plugline.discovery.trees import Tree, real_path, shown_path
 from plugline.errors import LoadError, PluginDeclined, PluginRejected
 from plugline.files import SourceFile, digest_of
 from plugline.findings import Finding, Place
@@ -28,7 +28,7 @@ from plugline.loading.moments import LoadContext, begin, call_with, end_quietly
 from plugline.loading.namespace import PrivateLoader
 from plugline.loading.patches import Snapshot
 from plugline.loading.target import Declined, Faulty, Target, Vanished
-from plugline.loading.traces import imported_names, trace_of
+from plugline.loading.traces import Trace, imported_names, trace_of
 from plugline.reloading import lines
 from plugline.reloading.codes import compare, describes
 from plugline.reloading.graft import can_graft, forget_answers, has_answers
@@ -305,6 +305,7 @@ class _Reload:
         for plugin in loader.living_handles():
             if plugin.generation and isinstance(plugin.candidate, FileCandidate):
                 self._handles.setdefault(loader.module_name(plugin._entry), []).append(plugin)  # noqa: SLF001 - see _load
+        self._moved: dict[str, str] = {}  # to which file a module's has become, a package or a file again
         self._entries: dict[str, Entry] = {}
         self._parts: list[Part] = []
         self._outcomes: list[tuple[Handle, Loaded]] = []
@@ -418,20 +419,19 @@ class _Reload:
         maker, trace = _maker(module), trace_of(module)
         read = read_settled(maker.namespace.tree, maker.relative)
         if isinstance(read, Finding):
-            located = maker.namespace.locate(name[len(maker.namespace.name) + 1 :].split("."))
-            if located is None or located[0] == maker.relative:
+            located = maker.namespace.locate_anew(name, maker.relative)
+            if located is None:
                 return read
-            read = read_settled(maker.namespace.tree, located[0])
-        if isinstance(read, SourceFile) and trace is not None and read.content == trace.content:
-            return None
-        return read
+            self._moved[name] = located
+            return read_settled(maker.namespace.tree, located)
+        return None if trace is not None and read.content == trace.content else read
 
     def _admit(self, name: str, source: SourceFile, part: Part | None) -> tuple[Finding, ...]:
         """Return what speaks against running a new version; ``part`` is ``None`` where it cannot be compiled."""
         plugins = self._handles.get(name, [])
         if not plugins:
             maker = _maker(self._graph.modules[name])
-            finding = self._loader.admit_neighbour(maker.namespace, maker.relative, source)
+            finding = self._loader.admit_neighbour(maker.namespace, self._moved.get(name, maker.relative), source)
             return (finding,) if finding is not None else ()
         digest = digest_of(source.content)
         for plugin in plugins:
@@ -444,6 +444,10 @@ class _Reload:
     def _recheck(self, plugin: Handle, source: SourceFile, digest: bytes, part: Part | None) -> Entry:
         known, candidate = plugin._entry, plugin.candidate  # noqa: SLF001 - see _load
         assert isinstance(candidate, FileCandidate)  # noqa: S101 - only these are looked at
+        moved = self._moved.get(self._loader.module_name(known))
+        if moved is not None:
+            candidate = FileCandidate(candidate.name, candidate.tree, moved, candidate.module, candidate.class_name)
+            known = ReadEntry(candidate, None, (), known.finder)  # nothing is known of another file
         if part is None:
             return self._loader.recheck(known, candidate, source, digest)
         spec = known.spec
@@ -458,11 +462,16 @@ class _Reload:
         trace = trace_of(self._graph.modules[name])
         assert trace is not None  # noqa: S101 - it was run here
         try:
-            return compile_source(source.content, trace.path)
+            return compile_source(source.content, self._path_of(name, trace))
         except SyntaxError as error:
             return (syntax_finding(error, source.path),)
         except (ValueError, RecursionError, MemoryError) as error:
             return (Finding("P106", f"cannot be compiled: {error}", Place(source.path)),)
+
+    def _path_of(self, name: str, trace: Trace) -> str:
+        """Return the file of a module's new version, as tracebacks name it."""
+        moved = self._moved.get(name)
+        return real_path(_maker(self._graph.modules[name]).namespace.tree, moved) if moved is not None else trace.path
 
     def _part(self, name: str, source: SourceFile | None, code: CodeType | None) -> Part:
         module = self._graph.modules[name]
@@ -470,13 +479,16 @@ class _Reload:
         assert trace is not None  # noqa: S101 - it was run here
         # Each generation has code objects of its own, also where its source is the same: a copy is quicker had than compiled.
         new_code: CodeType = code if code is not None else marshal.loads(marshal.dumps(trace.code))  # noqa: S302 - our own
+        comparison = compare(trace.code, new_code)
+        comparison.bodies_only &= name not in self._moved  # a package is made in another way
         return Part(
             module=module,
             loader=_maker(module),
+            path=self._path_of(name, trace),
             trace=trace,
             content=source.content if source is not None else trace.content,
             code=new_code,
-            comparison=compare(trace.code, new_code),
+            comparison=comparison,
             changed=source is not None,
             generation=max((plugin.generation for plugin in self._handles.get(name, [])), default=1),
         )
@@ -522,15 +534,19 @@ class _Reload:
         self._modules = snapshot.modules
         undo = Undo(lambda name: any(namespace.owns(name) for namespace in namespaces), snapshot.modules)
         first = self._parts[0]
+        before = {name: _maker(self._graph.modules[name]).relative for name in self._moved}
+        self._lead_to(self._moved)
         try:
             done = Transaction(self._parts, self).run()
         except BaseException:
             undo()
+            self._lead_to(before)
             raise
         finally:
             snapshot.undo(first.name, Place(self.shown(first)))
         if isinstance(done, tuple):
             undo()
+            self._lead_to(before)
             return self._refused(done, sources)
         for plugin, loaded in self._outcomes:
             plugin._succeed(loaded)  # noqa: SLF001 - see _load
@@ -538,6 +554,11 @@ class _Reload:
             if part.name in self._loader.begun:
                 self._loader.begun[part.name] = part.module
         return self._told("adopted", self._parts, done)
+
+    def _lead_to(self, files: dict[str, str]) -> None:
+        """Let the names of modules lead to these files."""
+        for name, relative in files.items():
+            _maker(self._graph.modules[name]).namespace.lead_to(name, relative)
 
     # ------------------------------------------------------------------ the judge of the transaction
 
@@ -556,7 +577,7 @@ class _Reload:
     def _bind(self, plugin: Handle, part: Part) -> Loaded | tuple[Finding, ...]:
         entry = self._entries.get(plugin.name, plugin._entry)  # noqa: SLF001 - see _load
         start = monotonic_seconds()
-        outcome = self._loader.bind(entry, part.module, "", part.trace.path, Undo(None, self._modules), private=True)
+        outcome = self._loader.bind(entry, part.module, "", part.path, Undo(None, self._modules), private=True)
         match outcome:
             case Target():
                 refused = self._judged_elsewhere(plugin, outcome.value)
@@ -612,7 +633,12 @@ class _Reload:
     def shown(self, part: Part) -> str:
         """See :class:`plugline.reloading.transaction.Judge`."""
         plugins = self._handles.get(part.name)
-        return plugins[0].place.path if plugins else shown_path(part.loader.namespace.tree, part.loader.relative)
+        relative = self._moved.get(part.name, part.loader.relative)
+        return (
+            plugins[0].place.path
+            if plugins and part.name not in self._moved
+            else shown_path(part.loader.namespace.tree, relative)
+        )
 
     def _plugin_of(self, part: Part) -> str:
         return self._handles[part.name][0].name

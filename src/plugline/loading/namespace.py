@@ -110,6 +110,28 @@ class Namespace:
         found = self._file_at("/".join([above, parts[-1]] if above else [parts[-1]]))
         return found if found is not None else self._locate_odd(parts)
 
+    def locate_anew(self, name: str, gone: str) -> str | None:
+        """Return the file that a module's has become: a file is a package now, or a package a file.
+
+        Args:
+            name: The module's full name.
+            gone: The file that it was made of, which is there no more.
+        """
+        part = name[len(self.name) + 1 :]
+        if self.tree.is_file(gone):
+            return None
+        # What is noted of it is noted of the file that is gone.
+        is_noted = self.stems.get(part) == gone
+        stem = gone.removesuffix("/__init__.py").removesuffix(".py")
+        located = self._file_at(stem) if is_noted else self.locate(part.split("."))
+        return located[0] if located is not None and located[0] != gone else None
+
+    def lead_to(self, name: str, relative: str) -> None:
+        """Let a module's full name lead to another file, where it is noted to which one it leads."""
+        part = name[len(self.name) + 1 :]
+        if part in self.stems:
+            self.stems[part] = relative
+
     def _file_at(self, path: str) -> tuple[str, bool] | None:
         if self.tree.is_file(f"{path}/__init__.py"):
             return f"{path}/__init__.py", True

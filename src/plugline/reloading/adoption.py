@@ -433,6 +433,7 @@ class Adoption:
         self._young.end()
         running = suspended_on(part.comparison.pairs, shadow.new.values())
         lines.follow(part.trace.path)
+        lines.follow(part.path)
         return [*map(told_running, running)]
 
 

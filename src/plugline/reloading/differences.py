@@ -7,6 +7,7 @@ from types import CodeType, FunctionType, ModuleType
 from plugline.kinds import is_a
 from plugline.loading.traces import Trace, class_values
 from plugline.reloading.codes import Comparison
+from plugline.reloading.parts import Part
 
 _DATA = (str, bytes, int, float, complex, bool, type(None), list, dict, set, frozenset, tuple, bytearray)
 _ATTRIBUTES = frozenset(
@@ -93,14 +94,13 @@ class Differences:
     Made before the commit, when both versions are still apart.
     """
 
-    def __init__(
-        self, old: dict[str, object], new: dict[str, object], trace: Trace, comparison: Comparison, kept: Sequence[str]
-    ) -> None:
-        edited = {_shown(code) for code, _ in comparison.edited}
+    def __init__(self, old: dict[str, object], new: dict[str, object], part: Part, kept: Sequence[str]) -> None:
+        trace = part.trace
+        edited = {_shown(code) for code, _ in part.comparison.edited}
         alike = _alike_classes(old, new, edited)
         befores, afters = _own_names(old, trace.name, alike), _own_names(new, trace.name, alike)
         come, gone = afters.keys() - befores.keys(), befores.keys() - afters.keys()
-        self.added = tuple([name for name in afters if name in come and not _is_made(name, afters, trace.path)])
+        self.added = tuple([name for name in afters if name in come and not _is_made(name, afters, part.path)])
         self.removed = self._removed([name for name in befores if name in gone], befores, trace) if gone else ()
         lost = tuple(_lost(old, new, trace, kept))
         aside = {*lost, *kept}

@@ -120,7 +120,7 @@ def _assigned(
             if name not in fresh:
                 continue
             if value is not None and _is_safe(value):
-                code = compile(ast.Expression(value), part.trace.path, "eval", dont_inherit=True)
+                code = compile(ast.Expression(value), part.path, "eval", dont_inherit=True)
                 yield owner, name, lambda code=code: eval(code, names)  # type: ignore[misc]  # noqa: S307 - see _is_safe
             else:
                 told = f"{owner.__qualname__}.{name} on instances made before"

@@ -16,6 +16,7 @@ class Part:
     Attributes:
         module: The module that everybody has.
         loader: What made it.
+        path: The file of the new version, as tracebacks name it: another one where a file has become a package.
         trace: What running the version in force did.
         content: The bytes of the new version.
         code: What they were compiled to.
@@ -26,6 +27,7 @@ class Part:
 
     module: ModuleType
     loader: PrivateLoader
+    path: str
     trace: Trace
     content: bytes
     code: CodeType
@@ -45,7 +47,7 @@ class Part:
 
     def new_trace(self) -> Trace:
         """Return an empty trace of the new version."""
-        return Trace(self.name, self.trace.path, self.content, self.code)
+        return Trace(self.name, self.path, self.content, self.code)
 
 
 @dataclass(slots=True)

@@ -129,7 +129,7 @@ class Transaction:
             shadows[-1].trace.words = self._words[part.name]
             shadows[-1].trace.mentions = self._mentions[part.name]
             if part.changed:
-                lines.follow(part.trace.path)
+                lines.follow(part.path)
         result = self._try(Trial(shadows))
         if not isinstance(result, Done):
             # While only what the trial made is looked at this is quick, and classes leave no trace in those above them.
@@ -205,7 +205,7 @@ class Transaction:
         entry = error.__traceback__
         while entry is not None and entry.tb_next is not None:
             entry = entry.tb_next
-        paths = {part.trace.path for part in self._parts}
+        paths = {part.path for part in self._parts}
         return not isinstance(error, _LeftOut) and (entry is None or entry.tb_frame.f_code.co_filename in paths)
 
     def _see_through_patches(self, trial: Trial) -> None:
@@ -240,14 +240,14 @@ class Transaction:
         """Return the finding for what was raised, at the part of the deepest line that is one's."""
         for part in self._parts:
             if part.changed:
-                lines.hold(part.trace.path, part.content)  # what was run, whatever is in the file by now
+                lines.hold(part.path, part.content)  # what was run, whatever is in the file by now
         blamed = self._parts[0]
-        by_path = {part.trace.path: part for part in self._parts}
+        by_path = {part.path: part for part in self._parts}
         entry = error.__traceback__
         while entry is not None:
             blamed = by_path.get(entry.tb_frame.f_code.co_filename, blamed)
             entry = entry.tb_next
-        return failure(error, blamed.trace.path, self._judge.shown(blamed), "while it was reloaded")
+        return failure(error, blamed.path, self._judge.shown(blamed), "while it was reloaded")
 
     def _undo(self, trial: Trial) -> None:
         for shadow in reversed(trial.done):
@@ -257,9 +257,7 @@ class Transaction:
     def _commit(self, trial: Trial) -> Done:
         done = nothing_done()
         pairs = list(zip(self._parts, trial.shadows, strict=True))
-        differences = [
-            Differences(part.names, shadow.new, part.trace, part.comparison, shadow.kept) for part, shadow in pairs
-        ]
+        differences = [Differences(part.names, shadow.new, part, shadow.kept) for part, shadow in pairs]
         trial.look_at_what_is_in_force()
         # Where no class is defined in another way, nor derives from what is, only a body can have changed what is constructed.
         redefined = not all(part.comparison.same_classes for part in self._parts)
