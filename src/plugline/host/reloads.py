@@ -70,6 +70,17 @@ def private_modules(loader: Loader) -> dict[str, ModuleType]:
     return {name: module for name in loader.module_names() if (module := _run_here(loader, name)) is not None}
 
 
+def moved_modules(loader: Loader, gone: set[str]) -> list[str]:
+    """Return the modules that were run here from files with these paths, each of which has become a package, or a file, since."""
+    return [
+        name
+        for name, module in private_modules(loader).items()
+        if (trace := trace_of(module)) is not None
+        and trace.path in gone
+        and (maker := _maker(module)).namespace.locate_anew(name, maker.relative) is not None
+    ]
+
+
 def _run_here(loader: Loader, name: str) -> ModuleType | None:
     module = sys.modules.get(name)
     maker = getattr(getattr(module, "__spec__", None), "loader", None)

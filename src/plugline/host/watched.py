@@ -9,7 +9,15 @@ from plugline.clock import monotonic_seconds
 from plugline.files import digest_of
 from plugline.host.brisk import brisk
 from plugline.host.loader import Loader
-from plugline.host.reloads import Handle, load_again, plugins_beside, private_modules, reload_modules, reload_plugins
+from plugline.host.reloads import (
+    Handle,
+    load_again,
+    moved_modules,
+    plugins_beside,
+    private_modules,
+    reload_modules,
+    reload_plugins,
+)
 from plugline.loading.traces import trace_of
 from plugline.reloading.notify import Method
 from plugline.reloading.report import ReloadReport
@@ -75,6 +83,8 @@ class _HostFiles:
         """Look for files that are new, or that could not be loaded and are others now."""
         with brisk, self._loader.lock:
             start = monotonic_seconds()
+            moved = moved_modules(self._loader, gone)
+            followed = reload_modules(self._loader, moved) if moved else []
             before: dict[str, Handle] = {plugin.name: plugin for plugin in self._loader.living_handles()}
             wanted = {rejected.name for rejected in self._host.rejected}
             self._host._look_again(gone)  # noqa: SLF001 - it is made by a host
@@ -87,7 +97,7 @@ class _HostFiles:
                 if name not in names and plugin.path in gone
             ]
             reports += [load_again(self._host[name], start) for name in sorted(wanted & names)]
-        for report in reports:
+        for report in (*followed, *reports):
             findings = tuple(report.refused)
             if report.how == "removed" or self._told.get(report.plugin) != findings:
                 self._told[report.plugin] = findings

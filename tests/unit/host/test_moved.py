@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType
 
@@ -130,3 +131,22 @@ def test_a_class_of_a_file_that_became_a_package_stays_that_class(tmp_path: Path
             assert plugin.loaded_type is type(one)
     finally:
         del sys.modules["app_of_moved"]
+
+
+def test_who_watches_follows_it(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("def transform(record):\n    return 1\n")
+    followed = threading.Event()
+    reports: list[ReloadReport] = []
+
+    def tell(report: ReloadReport) -> None:
+        reports.append(report)
+        if report.how == "adopted":
+            followed.set()
+
+    with Host(tmp_path) as host:
+        held = host["x"].load().transform  # type: ignore[attr-defined]
+        with host.watch(tell, method="polling", poll_seconds=0.02):
+            _become_package(tmp_path, "x", "def transform(record):\n    return 2\n")
+            assert followed.wait(20), reports
+            assert held(0) == 2
+            assert (host["x"].path, host["x"].generation) == (str(tmp_path / "x" / "__init__.py"), 2)
