@@ -13,6 +13,7 @@ https://www.w3.org/TR/xml/ is what the words here are taken from.
 
 import re
 from base64 import b64decode, b64encode
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -29,7 +30,9 @@ SUFFIXES = (".xml",)
 
 _CHUNK_BYTES = 64 * 1024
 _DEEPEST = 200  # what JSON is written of may be nested 254 deep
-_NIL = "http://www.w3.org/2001/XMLSchema-instance\nnil"
+_NILS = ("http://www.w3.org/2001/XMLSchema-instance\nnil", "xsi:nil")  # with a namespace, or as it stands
+_OF_UTF_16 = (b"\xff", b"\xfe")
+_WHOLE_TAG = re.compile(rb"<(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
 _WHITE = " \t\r\n"
 _BETWEEN = "\n"  # a namespace and the name in it, as expat is asked to tell them
 
@@ -184,7 +187,7 @@ class _Batch:
 
     __slots__ = ("_places", "_row", "raws")
 
-    def __init__(self, raws: list[object], places: list[tuple[int, int]], row: int) -> None:
+    def __init__(self, raws: list[object], places: list[tuple[int, int | None]], row: int) -> None:
         self.raws = raws
         self._places = places
         self._row = row
@@ -211,12 +214,17 @@ class _Reader:
         """
         # read1 hands on what a pipe has; read would wait until a whole chunk is there.
         read = cast("Callable[[int], bytes]", getattr(stream, "read1", stream.read))
-        parsing = _Parsing(self._settings)
+        begin = read(_CHUNK_BYTES)
+        while begin[:1] in _OF_UTF_16 and len(begin) < 2 and (more := read(1)):
+            begin += more
+        decoder = getincrementaldecoder("utf-16")() if begin[:2] in {BOM_UTF16_LE, BOM_UTF16_BE} else None
+        parsing = _Parsing(self._settings, transcoded=decoder is not None)
         row = 1
         ended = False
         while not ended:
-            chunk = read(_CHUNK_BYTES)
+            chunk, begin = begin or read(_CHUNK_BYTES), b""
             ended = not chunk
+            chunk = chunk if decoder is None else decoder.decode(chunk, ended).encode()
             fault: ValueError | None = None
             try:
                 parsing.parse(chunk, ended)
@@ -235,6 +243,8 @@ class _Reader:
         Raises:
             ValueError: It is one that cannot be told as fields, or the text of a field is not what was declared.
         """
+        if isinstance(raw, bytes):  # what was broken, and is tried again
+            raw = _element_of(raw, self._settings)
         if isinstance(raw, Broken):
             raise ValueError(raw.reason)  # noqa: TRY004 - a fault of the record
         return cast("Record", self._typed(raw, self._types, ""))
@@ -296,10 +306,18 @@ class _Element:
 
 
 class _Parsing:
-    """A parser of expat, and the records that it came to the end of."""
+    """A parser of expat, and the records that it came to the end of.
 
-    def __init__(self, settings: Xml) -> None:
+    Args:
+        settings: What records are.
+        transcoded: Whether the document is given in UTF-8 and not as it is.
+        alone: Whether it is given the element of one record, without what declares the prefixes in it.
+    """
+
+    def __init__(self, settings: Xml, *, transcoded: bool = False, alone: bool = False) -> None:
         self._settings = settings
+        self._transcoded = transcoded
+        self._alone = alone
         self._prefixes = {address: prefix for prefix, address in settings.namespaces.items()}
         self._lists = _tree_of(dict.fromkeys(settings.lists, True))
         self._markup = settings.mixed == "markup"
@@ -309,14 +327,17 @@ class _Parsing:
         self._path: list[str] = []  # outside of records
         self._stack: list[_Element] = []  # inside of one
         self._fault: str | None = None  # of the record
-        self._place = 0, 0
+        self._line = self._begin = 0
         self._raws: list[object] = []
-        self._places: list[tuple[int, int]] = []
+        self._places: list[tuple[int, int | None]] = []
+        self._chunks: list[bytes] = []  # from the one on in which the record begins
+        self._before = 0  # bytes before these
         self._told: dict[str, str] = {}
         self._parser = self._new_parser()
 
     def _new_parser(self) -> expat.XMLParserType:
-        parser = expat.ParserCreate(namespace_separator=_BETWEEN)
+        encoding = "utf-8" if self._transcoded else None
+        parser = expat.ParserCreate(encoding, namespace_separator=None if self._alone else _BETWEEN)
         parser.namespace_prefixes = True
         parser.buffer_text = True
         parser.buffer_size = _CHUNK_BYTES
@@ -335,6 +356,7 @@ class _Parsing:
         Raises:
             ValueError: It cannot be read from some place on.
         """
+        self._chunks.append(chunk)
         try:
             self._parser.Parse(chunk, ended)
         except expat.ExpatError as error:
@@ -343,11 +365,21 @@ class _Parsing:
         except LookupError as error:
             raise ValueError(f"no XML that can be read: {error}") from None
 
-    def take(self) -> tuple[list[object], list[tuple[int, int]]]:
+    def take(self) -> tuple[list[object], list[tuple[int, int | None]]]:
         """Return the records that have ended since, and where each began: its line and byte."""
+        # Behind what the parser saw last there may be half of what begins the next record.
+        needed = self._begin if self._stack else self._parser.CurrentByteIndex
+        while self._chunks and self._before + len(self._chunks[0]) <= needed:
+            self._before += len(self._chunks.pop(0))
         taken = self._raws, self._places
         self._raws, self._places = [], []
         return taken
+
+    def _as_it_came(self) -> bytes:
+        """Return the text of the record that ends here."""
+        text = b"".join(self._chunks)[self._begin - self._before :]
+        end = _WHOLE_TAG.match(text, self._parser.CurrentByteIndex - self._begin)
+        return text[: end.end()] if end is not None else text
 
     def _refuse_entity(self, name: str, *_: object) -> None:
         line = self._parser.CurrentLineNumber
@@ -380,7 +412,7 @@ class _Parsing:
             if not self._is_record(key):
                 return
             lists = self._lists
-            self._place = self._parser.CurrentLineNumber, self._parser.CurrentByteIndex
+            self._line, self._begin = self._parser.CurrentLineNumber, self._parser.CurrentByteIndex
             self._fault = None
         element = _Element(key, raw, lists)
         if attributes:
@@ -402,7 +434,9 @@ class _Parsing:
 
     def _take_attributes(self, element: _Element, attributes: dict[str, str]) -> None:
         for raw, value in attributes.items():
-            if raw.startswith(_NIL) and value in {"true", "1"}:
+            if self._alone and raw.startswith("xmlns"):
+                continue
+            if raw.startswith(_NILS) and value in {"true", "1"}:
                 element.nil = True
                 continue
             key = self._settings.attribute_prefix + (self._told.get(raw) or self._tell(raw))
@@ -430,8 +464,8 @@ class _Parsing:
         self._parser.CharacterDataHandler = None
         if not isinstance(value, dict):
             value = {} if value == "" else {self._settings.text_key: value}
-        self._raws.append(value if self._fault is None else Broken(value, self._fault))
-        self._places.append(self._place)
+        self._raws.append(value if self._fault is None else Broken(self._as_it_came(), self._fault))
+        self._places.append((self._line, None if self._transcoded else self._begin))
 
     def _value(self, element: _Element) -> object:
         fields = element.fields
@@ -472,6 +506,8 @@ class _Parsing:
             fields[key] = [there, value]
 
     def _is_record(self, key: str) -> bool:
+        if self._alone:
+            return True
         if self._name is not None:
             return key == self._name
         path, wanted = self._path, self._wanted
@@ -482,6 +518,12 @@ class _Parsing:
     def _tell(self, raw: str) -> str:
         """Return what a name is called in fields, and remember it."""
         address, local, prefix = _parts(raw)
+        if self._alone and self._settings.names != "prefixed":
+            before, _, local = raw.rpartition(":")
+            if before and self._settings.names == "full":
+                raise ValueError(
+                    f"nothing says what the prefix of {raw!r} stands for: expected a 'record' in its place"
+                )
         local = _unescaped_name(local) if self._settings.escape_names else local
         if not address or self._settings.names == "local":
             told = local
@@ -492,6 +534,14 @@ class _Parsing:
             told = f"{prefix}:{local}" if prefix else local
         self._told[raw] = told
         return told
+
+
+def _element_of(text: bytes, settings: Xml) -> object:
+    """Return the record that is the element of a text."""
+    parsing = _Parsing(settings, alone=True)
+    parsing.parse(text, ended=True)
+    raws, _ = parsing.take()
+    return raws[0]
 
 
 def _parts(raw: str) -> tuple[str, str, str]:

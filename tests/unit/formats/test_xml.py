@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plugline.formats.xml import Xml
-from plugline.records import Position, Record
+from plugline.records import Broken, Position, Record
 
 
 class Slow(io.BytesIO):
@@ -262,6 +262,40 @@ def test_text_between_elements_is_an_error_of_its_record_or_kept_as_it_stands() 
     kept = {"n": {"@i": "2", "#text": 'a <b x="&quot;">c</b>&amp;<i/>\n'}}
     assert read(text, Xml(mixed="markup")) == [{"n": "1"}, kept, {"n": "3"}]
     assert read("<t><r>a<b>c</b></r></t>", Xml(mixed="markup")) == [{"#text": "a<b>c</b>"}]
+
+
+def broken_in(text: str | bytes, form: Xml | None = None, count: int = 2**20) -> list[Broken]:
+    batches = (form or Xml()).reader().batches(Slow(text if isinstance(text, bytes) else text.encode(), count))
+    return [raw for batch in batches for raw in batch.raws if isinstance(raw, Broken)]
+
+
+@pytest.mark.parametrize("count", [1, 7, 2**20])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])
+def test_what_is_broken_is_kept_as_it_came(count: int, encoding: str) -> None:
+    good = "<r><n>1</n></r>"
+    broken = ['<r a=">"><n/>é</r>', "<r>x<n b='/>'/></r  >", "<r><n>\n</n> x <!-- > --></r>"]
+    text = f'<?xml version="1.0" encoding="{encoding}"?><t>\n{good}{broken[0]}{good}\n{broken[1]}{broken[2]}</t>'
+    kept = encoding if encoding == "iso-8859-1" else "utf-8"
+    assert [one.raw for one in broken_in(text.encode(encoding), count=count)] == [one.encode(kept) for one in broken]
+
+
+def test_what_is_broken_is_read_once_it_is_mended() -> None:
+    text = '<t xmlns:a="urn:1" xmlns="urn:2"><r xmlns:b="urn:3" a:x="1"><a:y>2</a:y>text</r></t>'
+    for form, mended in (
+        (Xml(), {"@a:x": "1", "a:y": "2"}),
+        (Xml(names="local"), {"@x": "1", "y": "2"}),
+    ):
+        (broken,) = broken_in(text, form)
+        assert isinstance(broken.raw, bytes)
+        with pytest.raises(ValueError, match="text between the elements of 'r'"):
+            form.reader().decode(broken.raw)
+        assert form.reader().decode(broken.raw.replace(b"text", b"")) == mended
+        with pytest.raises(ValueError, match="mismatched tag"):
+            form.reader().decode(broken.raw.replace(b"</r>", b"</s>"))
+    full = Xml(names="full")
+    (broken,) = broken_in(text, full)
+    with pytest.raises(ValueError, match="nothing says what the prefix of 'a:"):
+        full.reader().decode(broken.raw)
 
 
 def test_positions_are_those_of_the_file() -> None:
