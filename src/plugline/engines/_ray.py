@@ -52,10 +52,17 @@ class Tasks:
         patience_seconds: How long to wait for a worker where there is none.
         where: What to call the cluster.
         look: Called while something is waited for; ends the waiting by raising.
+        is_ours: Whether the cluster was started for this run.
     """
 
     def __init__(
-        self, shipped: _remote.Shipped, patience_seconds: float, where: str, look: Callable[[], None] = lambda: None
+        self,
+        shipped: _remote.Shipped,
+        patience_seconds: float,
+        where: str,
+        look: Callable[[], None] = lambda: None,
+        *,
+        is_ours: bool = False,
     ) -> None:
         import ray  # noqa: PLC0415 - see connect
 
@@ -63,13 +70,14 @@ class Tasks:
         self._patience_seconds = patience_seconds
         self._where = where
         self._look = look
+        self._is_ours = is_ours
         # Where a worker dies a split is run again, watched; what a runner raises comes back as a value.
         self._run = ray.remote(num_cpus=1, max_retries=0)(_remote.run_all)
         self._run_watched = ray.remote(num_cpus=1, max_retries=3)(_remote.run_watched)
         self._payload = ray.put(shipped)
 
     def prepare(self) -> int:
-        """Ask each node whether it can do the work, and return how many processors there are.
+        """Ask each node, and each worker of a cluster of our own, whether it can do the work, and return how many processors there are.
 
         Raises:
             TimeoutError: None has come.
@@ -77,6 +85,13 @@ class Tasks:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415 - see connect
 
         self._wait_for_worker()
+        count = int(self._ray.cluster_resources().get("CPU", 1))
+        if self._is_ours:
+            # Each worker, and not at its first split: none of them has anything else to do.
+            run = self._ray.remote(num_cpus=1, max_retries=3)(_remote.prepare)
+            for reference in [run.remote(self._payload) for _ in range(count)]:
+                _remote.check_prepared(self._result(reference))
+            return count
         nodes = [node["NodeID"] for node in self._ray.nodes() if node["Alive"]]
         prepare = self._ray.remote(num_cpus=0, max_retries=3)(_remote.prepare)
         asked = {
@@ -87,7 +102,7 @@ class Tasks:
         }
         for node, reference in asked.items():
             _remote.check_prepared(self._result(reference), f"the node {node}")
-        return int(self._ray.cluster_resources().get("CPU", 1))
+        return count
 
     def start(self, splits: list[Split]) -> Any:
         return self._run.remote(self._payload, splits)
@@ -154,6 +169,7 @@ class _Serving:
     def __init__(self, connection: Connection, stack: ExitStack) -> None:
         self._connection = connection
         self._stack = stack
+        self._is_ours = False
         self._tasks: Tasks | None = None
         self._references: dict[int, Any] = {}
 
@@ -175,10 +191,11 @@ class _Serving:
                     self._connection.send((number, answer))
 
     def connect(self, address: str, processes: int, dashboard: bool) -> str | None:  # noqa: FBT001 - called over a connection
+        self._is_ours = not address
         return connect(self._stack, address=address, processes=processes, dashboard=dashboard)
 
     def begin(self, shipped: _remote.Shipped, patience_seconds: float, where: str) -> int:
-        self._tasks = Tasks(shipped, patience_seconds, where, self._look)
+        self._tasks = Tasks(shipped, patience_seconds, where, self._look, is_ours=self._is_ours)
         self._references.clear()
         return self._tasks.prepare()
 

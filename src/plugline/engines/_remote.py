@@ -11,10 +11,11 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias, TypeVar
 
-from plugline.engines._desk import Desk, Handed, hand_over
+from plugline.engines._desk import Desk, Handed, Load
 from plugline.records import Part, Split, SplitRunner
 
 T = TypeVar("T")
@@ -111,7 +112,7 @@ def prepare(shipped: Shipped) -> Raised | None:
 def _run_one(shipped: Shipped, split: Split) -> Outcome:
     """Run one split."""
     try:
-        return carried(_runner(shipped)(split))
+        return _without_files(_runner(shipped)(split))
     except BaseException as error:  # noqa: BLE001 - likewise
         return raised(error)
 
@@ -120,15 +121,21 @@ def run_all(shipped: Shipped, splits: Sequence[Split]) -> Done:
     """Run some splits, up to one that ends the run."""
     began = time.monotonic()
     outcomes: list[Outcome] = []
-    for split in splits:
-        outcome = _run_one(shipped, split)
-        outcomes.append(outcome)
-        if isinstance(outcome, Raised) or outcome.stop is not None:
-            break
-    handed = hand_over(shipped.desk, [outcome.content if isinstance(outcome, Part) else () for outcome in outcomes])
-    if handed is not None:
-        outcomes = [replace(outcome, content=()) if isinstance(outcome, Part) else outcome for outcome in outcomes]
+    with closing(Load(shipped.desk)) as load:
+        for split in splits:
+            outcome = _run_one(shipped, split)
+            load.add(outcome.content if isinstance(outcome, Part) else ())
+            outcomes.append(_with_content(outcome, b""))
+            if isinstance(outcome, Raised) or outcome.stop is not None:
+                break
+        handed = load.hand_over()
+        if handed is None:
+            outcomes = [*map(_with_content, outcomes, load.contents())]
     return Done(outcomes, time.monotonic() - began, handed)
+
+
+def _with_content(outcome: Outcome, content: bytes) -> Outcome:
+    return replace(outcome, content=(content,) if content else ()) if isinstance(outcome, Part) else outcome
 
 
 def run_watched(shipped: Shipped, split: Split) -> Outcome:
@@ -138,7 +145,7 @@ def run_watched(shipped: Shipped, split: Split) -> Outcome:
     try:
         crew = Crew(_runner(shipped), 1)
         try:
-            (part,) = (carried(part) for part in crew.parts(iter([split]), ordered=True))
+            (part,) = (_carried(part) for part in crew.parts(iter([split]), ordered=True))
         finally:
             crew.close()
     except BaseException as error:  # noqa: BLE001 - likewise
@@ -146,19 +153,24 @@ def run_watched(shipped: Shipped, split: Split) -> Outcome:
     return part
 
 
-def carried(part: Part) -> Part:
+def _carried(part: Part) -> Part:
+    """Return a part that holds all that it is made of, as it is pickled."""
+    part = _without_files(part)
+    content = b"".join(part.content)
+    return replace(part, content=(content,) if content else ())
+
+
+def _without_files(part: Part) -> Part:
     """Return a part that holds all that it is made of; its files are of this machine, and go.
 
     The file of an output in parts stays: it lies in a folder that all workers share.
     """
-    content = b"".join(part.content)
-    letters = part.dead_letters
-    path = part.path if part.digest else None
+    content, letters, path = part.content, part.dead_letters, part.path if part.digest else None
     if part.path is not None and path is None:
-        content += _taken(part.path)
+        content = (*content, _taken(part.path))
     if part.dead_letters_path is not None:
         letters += _taken(part.dead_letters_path)
-    return replace(part, content=(content,) if content else (), path=path, dead_letters=letters, dead_letters_path=None)
+    return replace(part, content=content, path=path, dead_letters=letters, dead_letters_path=None)
 
 
 def _taken(path: str) -> bytes:
@@ -231,11 +243,12 @@ class Splits:
 
     def take(self) -> list[Split]:
         """Return the splits of the next task: none at the end, and where there is nothing for the moment."""
-        most = min(self.grouping.most, 1 + (self._taken // self._width) ** 2)
+        # The first ones are short, so that all have something to do soon, and it is known how long a split takes.
+        most = min(self.grouping.most, 4 ** min(self._taken // self._width, _MOST_GROWTH))
         self._look_ahead(most * self._width)
         if self._ended:
-            # So that all of them end at the same time, each that is left is given half of what would be its share.
-            most = min(most, 1 + len(self._ahead) // (2 * self._width))
+            # So that all of them end at the same time, none is given more than its share of what is left.
+            most = min(most, 1 + len(self._ahead) // self._width)
         taken: list[Split] = []
         size = 0
         while self._ahead and len(taken) < most and size < _MOST_TASK_BYTES:
@@ -332,8 +345,9 @@ def parts(tasks: Tasks[T], splits: Iterable[Split | None], desk: Desk, *, width:
 
 _MOST_SPLITS_UNKNOWN = 4  # as long as nobody knows how long one takes
 _MOST_SPLITS_A_TASK = 128
+_MOST_GROWTH = 4  # beyond which there are more than that
 _MOST_TASK_BYTES = 16 * 2**20
-_TASK_SECONDS = 0.25  # fifty times what a task costs Dask
+_TASK_SECONDS = 0.4  # eighty times what a task costs Dask
 
 
 def check_settings(processes: int, patience_seconds: float) -> None:

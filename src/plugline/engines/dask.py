@@ -123,7 +123,8 @@ class Dask:
     def _parts(self, client: Any, runner: SplitRunner, splits: Iterable[Split]) -> Iterator[Part]:
         with closing(Desk()) as desk:
             shipped = _remote.ship(runner, desk)
-            for address, raised in client.run(_remote.prepare, shipped).items():
+            prepare = _remote.prepare if self.address else _prepare_in_thread
+            for address, raised in client.run(prepare, shipped).items():
                 _remote.check_prepared(raised, f"the worker {address}")
             tasks = _Tasks(client, shipped, self.patience_seconds, self.address or "this machine")
             width = max(2, 2 * sum(client.nthreads().values()))
@@ -131,6 +132,7 @@ class Dask:
 
 
 _MOST_TRIES = 4  # as many as others have
+_MOST_CARRIED_BYTES = 2**16  # by each task: a runner with the source of most plugins is a third of that
 _SETTINGS = {
     # What a worker died of is run again where a death costs nothing, so one of them is enough: each takes seconds.
     "distributed.scheduler.allowed-failures": 0,
@@ -142,6 +144,10 @@ _LOCAL_SETTINGS = {
     "distributed.admin.tick.interval": "500ms",
     "distributed.admin.system-monitor.interval": "2s",
     "distributed.scheduler.active-memory-manager.start": False,
+    "distributed.worker.memory.monitor-interval": "500ms",
+    # What Dask sets gives all that is freed back to the system, and takes it again for the next piece of a part.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**26,
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**24,
 }
 
 
@@ -152,8 +158,11 @@ class _Tasks:
         self._client = client
         self._patience_seconds = patience_seconds
         self._where = where
-        # As a task and not as scattered data: when a worker is lost, it can be made again.
-        self._payload = client.submit(_same, shipped, pure=False)
+        # Within each task where it is small: tasks that need what a worker has go to that worker at first, and others have nothing
+        # to do. Else as a task and not as scattered data: when a worker is lost, it can be made again.
+        is_small = len(shipped.content) <= _MOST_CARRIED_BYTES
+        self._payload = shipped if is_small else client.submit(_same, shipped, pure=False)
+        self._own = [] if is_small else [self._payload]
 
     def start(self, splits: list[Split]) -> Any:
         return self._client.submit(_remote.run_all, self._payload, splits, pure=False)
@@ -197,7 +206,7 @@ class _Tasks:
                     raise TimeoutError(message) from error
 
     def cancel(self, tasks: list[Any]) -> None:
-        self._client.cancel([self._payload, *tasks])
+        self._client.cancel([*self._own, *tasks])
 
 
 def dask_setup(worker: Any) -> None:
@@ -213,6 +222,12 @@ def _gone(client: Any, error: BaseException) -> bool:
     from distributed.comm import CommClosedError  # noqa: PLC0415 - see _connect
 
     return isinstance(error, CancelledError | asyncio.CancelledError | CommClosedError) or client.status != "running"
+
+
+async def _prepare_in_thread(shipped: _remote.Shipped, dask_worker: Any) -> _remote.Raised | None:
+    """Prepare where tasks are run: Dask itself would do it in another thread, which has plugins of its own."""
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(dask_worker.executors["default"], _remote.prepare, shipped)
 
 
 def _same(shipped: _remote.Shipped) -> _remote.Shipped:

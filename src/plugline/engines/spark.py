@@ -80,7 +80,7 @@ class Spark:
                     _remote.check_prepared(raised)
                 job = partial(_run_all, context, payload)
                 yield from self._parts(
-                    context, pool, job, _remote.Splits(splits, width), desk, width * self.tasks_a_job
+                    context, pool, job, _remote.Splits(splits, 2 * width), desk, width * self.tasks_a_job
                 )
             except BaseException:
                 with suppress(Exception):  # of a Java process that has gone; what it was told first counts

@@ -1,20 +1,35 @@
 """What a worker hands over arrives whole, and whatever cannot be handed over is left to the engine."""
 
+import inspect
 import os
 import pickle
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 import pytest
 
 from plugline.engines import _desk
-from plugline.engines._desk import Desk, Handed, hand_over
+from plugline.engines._desk import Content, Desk, Handed, Load
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="Linux only")
 PIECES = (b"a" * 100_000, b"b" * 7, b"", b"c" * 50_000)
 MANY = [PIECES, (), (b"d" * 9,)]
+
+
+def hand_over(address: str, contents: Sequence[Content]) -> Handed | None:
+    with closing(Load(address)) as load:
+        for content in contents:
+            load.add(content)
+        return load.hand_over()
+
+
+SCRIPT = (
+    "import os, pickle, resource, sys; from contextlib import closing; from plugline.engines._desk import Load\n"
+    + (inspect.getsource(hand_over).replace(": Sequence[Content]", "").replace(" -> Handed | None", ""))
+)
 
 
 @pytest.fixture
@@ -22,10 +37,10 @@ def desk() -> Iterator[Desk]:
     desk = Desk()
     yield desk
     desk.close()
-    for one in _desk._desks.values():
+    for one in _desk._ways.values():
         if one is not None:
             one.close()
-    _desk._desks.clear()
+    _desk._ways.clear()
 
 
 def test_parts_arrive_as_they_were_and_what_stands_for_them_is_small(desk: Desk) -> None:
@@ -47,7 +62,7 @@ def test_they_can_be_asked_for_in_another_order(desk: Desk) -> None:
 
 def test_parts_of_a_worker_that_has_died_since_are_there(desk: Desk) -> None:
     script = (
-        "import pickle, sys; from plugline.engines._desk import hand_over\n"
+        f"{SCRIPT}"
         "sys.stdout.buffer.write(pickle.dumps(hand_over(sys.argv[1], pickle.loads(sys.stdin.buffer.read()))))\n"
     )
     command = [sys.executable, "-c", script, desk.address]
@@ -64,7 +79,7 @@ def test_what_is_small_is_left_to_the_engine(desk: Desk) -> None:
 def test_where_nobody_is_the_engine_carries_it() -> None:
     assert hand_over("", MANY) is None
     assert hand_over("plugline-of-another-machine", MANY) is None
-    _desk._desks.clear()
+    _desk._ways.clear()
 
 
 def test_what_nobody_looks_at_is_left_to_the_engine_sooner_or_later(desk: Desk) -> None:
@@ -101,19 +116,17 @@ def test_a_closed_desk_leaves_no_descriptor(desk: Desk) -> None:
     with other.taken(kept[0]):
         pass
     other.close()
-    for one in _desk._desks.values():
+    for one in _desk._ways.values():
         assert one is not None
         one.close()
-    _desk._desks.clear()
+    _desk._ways.clear()
     assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
 def test_a_worker_of_another_user_lets_the_engine_carry_it(desk: Desk) -> None:
     script = (
-        "import os, pickle, sys; from plugline.engines._desk import hand_over\n"
-        "part = pickle.loads(sys.stdin.buffer.read()); os.setuid(65534)\n"
-        "print(hand_over(sys.argv[1], part))\n"
+        f"{SCRIPT}part = pickle.loads(sys.stdin.buffer.read()); os.setuid(65534)\nprint(hand_over(sys.argv[1], part))\n"
     )
     command = [sys.executable, "-c", script, desk.address]
     done = subprocess.run(command, input=pickle.dumps(MANY), stdout=subprocess.PIPE, check=True)
@@ -122,7 +135,7 @@ def test_a_worker_of_another_user_lets_the_engine_carry_it(desk: Desk) -> None:
 
 def test_where_no_descriptor_is_left_the_engine_carries_it(desk: Desk) -> None:
     script = (
-        "import pickle, resource, sys; from plugline.engines._desk import hand_over\n"
+        f"{SCRIPT}"
         "part = pickle.loads(sys.stdin.buffer.read()); resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
         "print(hand_over(sys.argv[1], part))\n"
     )
@@ -135,3 +148,89 @@ def test_where_no_descriptor_is_left_the_engine_carries_it(desk: Desk) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
     assert done.stdout == b"''\n"
+
+
+def _anonymous() -> list[tuple[int, int]]:
+    """Return each memory without a name that this process holds, and how many bytes it has."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if "memfd:plugline" in os.readlink(f"/proc/self/fd/{name}"):
+                told = os.stat(f"/proc/self/fd/{name}")
+                found[told.st_ino] = told.st_size
+        except FileNotFoundError:  # what the listing itself had open
+            continue
+    return sorted(found.items())
+
+
+def test_memory_that_was_emptied_is_used_again(desk: Desk) -> None:
+    for number in range(20):
+        handed = hand_over(desk.address, [(bytes([number]) * 70_000,), (b"y" * (20 - number),)])
+        assert handed is not None
+        with desk.taken(handed) as contents:
+            assert bytes(contents[0]) == bytes([number]) * 70_000
+            assert bytes(contents[1]) == b"y" * (20 - number)
+        assert len(_anonymous()) == 1
+
+
+def test_memory_that_was_not_emptied_is_not_written_again(desk: Desk) -> None:
+    first = hand_over(desk.address, [(b"1" * 70_000,)])
+    for number in range(5):
+        later = hand_over(desk.address, [(bytes([number]) * 90_000,)])
+        assert later is not None
+        with desk.taken(later) as contents:
+            assert bytes(contents[0]) == bytes([number]) * 90_000
+    assert first is not None
+    with desk.taken(first) as contents:
+        assert bytes(contents[0]) == b"1" * 70_000
+
+
+def test_memory_that_somebody_looks_at_still_is_not_written_again(desk: Desk) -> None:
+    first = hand_over(desk.address, [(b"1" * 70_000,)])
+    assert first is not None
+    with desk.taken(first) as contents:
+        kept = contents[0][:10]
+    later = hand_over(desk.address, [(b"2" * 70_000,)])
+    assert later is not None
+    with desk.taken(later):
+        pass
+    desk.close()
+    assert bytes(kept) == b"1" * 10
+
+
+def test_what_is_large_is_given_back_to_the_system(desk: Desk) -> None:
+    handed = hand_over(desk.address, [(b"x" * (_desk._MOST_KEPT_BYTES + 1),)])
+    assert handed is not None
+    with desk.taken(handed):
+        pass
+    assert _anonymous() == []
+
+
+def test_workers_hold_nothing_for_a_run_that_is_over(desk: Desk) -> None:
+    handed = [hand_over(desk.address, [(b"x" * 70_000,)]) for _ in range(3)]
+    assert handed[0] is not None
+    with desk.taken(handed[0]):
+        pass
+    desk.close()
+    assert sum(size for _, size in _anonymous()) == 0
+
+
+def test_memory_that_ends_in_the_middle_leaves_all_to_the_engine(desk: Desk) -> None:
+    script = (
+        f"{SCRIPT}"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); load = Load(sys.argv[1])\n"
+        "contents = [(bytes([n]) * 70_000, b'end') for n in range(5)]\n"
+        "for one in contents: load.add(one)\n"
+        "print(load.hand_over(), load.contents() == [b''.join(one) for one in contents]); load.close()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, desk.address], stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"None True\n"
+
+
+def test_a_desk_that_is_gone_leaves_all_to_the_engine(desk: Desk) -> None:
+    with closing(Load(desk.address)) as load:
+        load.add((b"x" * 70_000, b"y"))
+        desk.close()
+        load.add((b"z",))
+        assert load.hand_over() is None
+        assert load.contents() == [b"x" * 70_000 + b"y", b"z"]
