@@ -468,7 +468,11 @@ def _cut_stream(stream: BinaryIO, cuts: ByteCuts, start: int, limit: int, wanted
 def _end_in(window: "_Ahead", cuts: ByteCuts, limit: int, wanted: int) -> int:
     """Return how much to take; -1 where a record begins that is longer than records may be."""
     while True:
-        data = window.fill(wanted + 1)
+        window.read_ahead(wanted + 1)
+        end = window.last_end(cuts.delimiter, wanted)
+        if 0 < end <= limit:
+            return end
+        data = window.joined()
         if window.ended and window.fault is None and len(data) <= wanted:
             return len(data)
         # Where it is cut depends on where the piece begins, and not on how the stream was read.
@@ -547,6 +551,29 @@ class _Ahead:
 
     def fill(self, wanted: int) -> bytes:
         """Return what is there once it is ``wanted`` bytes or all; less where a pipe has no more for the moment."""
+        self.read_ahead(wanted)
+        return self.joined()
+
+    def joined(self) -> bytes:
+        """Return what is there."""
+        if len(self._pieces) != 1:
+            self._pieces = [b"".join(self._pieces)]
+        return self._pieces[0]
+
+    def last_end(self, delimiter: bytes, count: int) -> int:
+        """Return where the last delimiter of the first ``count`` bytes ends; 0 where that takes more than what was read last.
+
+        What is there is not joined for that.
+        """
+        if len(delimiter) != 1 or self.held <= count:
+            return 0
+        last = self._pieces[-1]
+        before = self.held - len(last)
+        found = last.rfind(delimiter, 0, count - before) if count > before else -1
+        return before + found + 1 if found >= 0 else 0
+
+    def read_ahead(self, wanted: int) -> None:
+        """Read until there are ``wanted`` bytes, or all, or a pipe has no more for the moment."""
         while self.held < wanted and not self.ended:
             if self.held and not self.ready():
                 break
@@ -558,9 +585,6 @@ class _Ahead:
             self.ended = not data
             self._pieces.append(data)
             self.held += len(data)
-        if len(self._pieces) != 1:
-            self._pieces = [b"".join(self._pieces)]
-        return self._pieces[0]
 
     def ready(self) -> bool:
         """Whether reading would not wait: there is something, or the end, or it is no pipe. Waits a moment to find out."""
@@ -576,11 +600,17 @@ class _Ahead:
 
     def take(self, count: int) -> bytes:
         """Take bytes that are there."""
-        data = self.fill(count)
-        self._pieces = [data[count:]]
         self.held -= count
         self.at += count
-        return data if count == len(data) else data[:count]
+        *pieces, last = self._pieces
+        cut = len(last) - self.held
+        if cut < 0:
+            last = b"".join(self._pieces)
+            pieces, cut = [], count
+        self._pieces = [last[cut:]]
+        if not pieces and cut == len(last):
+            return last
+        return b"".join([*pieces, memoryview(last)[:cut]])
 
     def skip(self, to: int) -> None:
         """Leave out what comes before byte ``to``.
