@@ -6,6 +6,7 @@ What is remembered is read by :mod:`plugline.discovery.recall`, which tells how 
 import marshal
 import os
 
+from plugline.contract.interface import Interface
 from plugline.discovery.bundle import Bundle, Where, entry_of
 from plugline.discovery.cache import check_of, open_ours, read_at, write_whole
 from plugline.discovery.candidates import FileCandidate, Found
@@ -40,7 +41,7 @@ from plugline.discovery.rows import (
 from plugline.discovery.trees import DiskTree, real_path, shown_path
 from plugline.files import SourceFile
 from plugline.findings import Finding
-from plugline.typed import Callable, CodeType
+from plugline.typed import Callable, CodeType, Sequence
 
 _SETTLED_NANOSECONDS = 2_000_000_000  # FAT stamps files every two seconds; other file systems are finer
 _SPARE_BUNDLE_BYTES = 2**20
@@ -152,12 +153,13 @@ class FolderIndex:
 
     # ------------------------------------------------------------------------- listing
 
-    def look(self, circumstances: Circumstances, judge: Judge) -> Listing:
+    def look(self, circumstances: Circumstances, judge: Judge, interfaces: Sequence[Interface] = ()) -> Listing:
         """Return the folder as it is now; writes down what was not known before.
 
         Args:
             circumstances: Those of the host.
             judge: Says what the host makes of a file; asked once a file and circumstances.
+            interfaces: Of a file that is read now, nothing else is looked at where it provides one of these.
         """
         self.recall.locate()
         if self.head is None:
@@ -175,7 +177,7 @@ class FolderIndex:
         # What reads sources is imported where one is to be read.
         from plugline.discovery.update import Update  # noqa: PLC0415
 
-        update = Update(self, text, judge)
+        update = Update(self, text, judge, interfaces)
         listing = update.run(stale)
         if text is not None and circumstances() != text:
             # They changed meanwhile: what was found is told, and kept under neither text.
@@ -220,7 +222,12 @@ class FolderIndex:
         return Read(spec, decode(rest.findings, shown_path(self.tree, row[ENTRY])))
 
     def _outline(self, rest: Rest) -> object:
-        return self._bundle.find_outline(rest.digest, rest.where) if self._bundle is not None else None
+        code = self._bundle.find_code(rest.digest, rest.where) if self._bundle is not None else None
+        if code is None:
+            return None
+        from plugline.discovery.outline import outline_of  # noqa: PLC0415 - a host's answers are remembered
+
+        return outline_of(code)
 
     def find_code(self, digest: bytes, entry: str, row: Row | None = None) -> CodeType | None:
         """Return the code that was compiled from the source of this digest, if that is remembered.
@@ -279,15 +286,12 @@ class FolderIndex:
         if self._bundle is None:
             return
         if kept:
-            # Only where there is something to write down.
-            from plugline.discovery.outline import outline_of  # noqa: PLC0415
-
             if self.head is None:
                 self.recall.read()
             entries = {
                 digest: entry
                 for digest, (_, code, source) in kept.items()
-                if (entry := entry_of(digest, outline_of(code), code, source)) is not None
+                if (entry := entry_of(digest, code, source)) is not None
             }
             kept = {digest: one for digest, one in kept.items() if digest in entries}
             places = self._bundle.append(list(entries.values()))

@@ -4,7 +4,7 @@ from plugline.contract.interface import Interface
 from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.compiling import crashes_compiler
 from plugline.discovery.known import Outline, PluginSpec, Read, Said, Unread
-from plugline.discovery.outline import NOTHING, outline_of
+from plugline.discovery.outline import outline_of
 from plugline.discovery.trees import real_path
 from plugline.files import SourceFile, digest_of
 from plugline.findings import Finding, Place
@@ -17,16 +17,14 @@ class Reading:
 
     Attributes:
         read: Its spec and what is wrong with it.
-        outline: What its code shows plainly.
         code: What to run; ``None`` where it cannot be compiled, or where compiling it gave warnings, which are to
             be given again when it is loaded.
     """
 
-    __slots__ = ("code", "outline", "read")
+    __slots__ = ("code", "read")
 
-    def __init__(self, read: Read, outline: Outline, code: CodeType | None) -> None:
+    def __init__(self, read: Read, code: CodeType | None) -> None:
         self.read = read
-        self.outline = outline
         self.code = code
 
 
@@ -77,7 +75,13 @@ def compile_file(candidate: FileCandidate, source: SourceFile, warned: list[obje
     return Compiled(code, is_quiet=len(warned) == before)
 
 
-def read_compiled(candidate: FileCandidate, source: SourceFile, digest: bytes, compiled: Compiled) -> Reading:
+def read_compiled(
+    candidate: FileCandidate,
+    source: SourceFile,
+    digest: bytes,
+    compiled: Compiled,
+    interfaces: Sequence[Interface] = (),
+) -> Reading:
     """Read a file by its code where that is plain, by its syntax tree where it is not.
 
     Args:
@@ -85,21 +89,21 @@ def read_compiled(candidate: FileCandidate, source: SourceFile, digest: bytes, c
         source: Its bytes.
         digest: The digest of them.
         compiled: What they were compiled to.
+        interfaces: Where it plainly provides one of these, nothing else of it is looked at.
     """
     code = compiled.code
     if compiled.findings:
-        return Reading(Read(None, compiled.findings), NOTHING, None)
+        return Reading(Read(None, compiled.findings), None)
     if code is not None:
-        outline = outline_of(code)
-        read = _by_outline(candidate, source, digest, outline)
-        return Reading(read or _read_tree(candidate, source), outline, code if compiled.is_quiet else None)
+        read = _by_outline(candidate, source, digest, outline_of(code, interfaces))
+        return Reading(read or _read_tree(candidate, source), code if compiled.is_quiet else None)
     read = _read_tree(candidate, source)
     if compiled.refused is not None and not read.findings:
         from plugline.discovery.source import syntax_finding  # noqa: PLC0415 - as in _read_tree
 
         # What only the compiler sees: a return outside a function, two parameters of one name.
         read = Read(read.spec, (syntax_finding(compiled.refused, source.path),))
-    return Reading(read, NOTHING, None)
+    return Reading(read, None)
 
 
 def _is_plain_text(source: SourceFile) -> bool:

@@ -36,7 +36,7 @@ from plugline.typed import Final
 # Not imported: the façade stands above us.
 __version__: str = sys.modules["plugline"].__version__
 
-MAGIC = b"plugidx\x0a"
+MAGIC = b"plugidx\x0b"
 PREFIX_BYTES: Final = 24
 RECORD_BYTES: Final = 32
 # On Linux a folder is opened to look into it without leave to list it, which needs none.

@@ -5,6 +5,7 @@ import stat
 import warnings
 
 from plugline.clock import monotonic_seconds, unix_nanoseconds
+from plugline.contract.interface import Interface
 from plugline.discovery.bundle import Where, entry_of
 from plugline.discovery.candidates import FileCandidate, Found
 from plugline.discovery.index import FolderIndex, Judge, Listing, owner_of, settled, status_of
@@ -31,7 +32,7 @@ from plugline.discovery.rows import Owners, Rest, Verdict, candidate_of, encode,
 from plugline.discovery.trees import Looked, real_path, shown_path
 from plugline.files import SourceFile, digest_of, read_plain
 from plugline.findings import Finding
-from plugline.typed import Sequence
+from plugline.typed import Callable, Sequence
 
 _MAX_CIRCUMSTANCES = 29  # what a number holds that is marshalled in five bytes
 _NOT_COMPILED: Where = (0, 0)
@@ -73,14 +74,14 @@ class _Fresh:
         if self.source is not None:
             self._compiled = compile_file(self.candidate, self.source, warned)
 
-    def understand(self, _: list[object]) -> None:
-        """Turn its code into what it says, and into what is kept of it; a step like the other, which needs no list."""
+    def understand(self, interfaces: Sequence[Interface]) -> None:
+        """Turn its code into what it says, as far as these ask for it, and into what is kept of it."""
         if self.source is None or self._compiled is None:
             return
-        reading = read_compiled(self.candidate, self.source, self.digest, self._compiled)
+        reading = read_compiled(self.candidate, self.source, self.digest, self._compiled, interfaces)
         self.read, self._compiled, self.is_understood = reading.read, None, True
         if reading.code is not None:
-            self.packed = entry_of(self.digest, reading.outline, reading.code, self.source.content)
+            self.packed = entry_of(self.digest, reading.code, self.source.content)
 
 
 class Update:
@@ -91,9 +92,12 @@ class Update:
         head: The head of the index as it is to be.
     """
 
-    def __init__(self, index: FolderIndex, circumstances: str | None, judge: Judge) -> None:
+    def __init__(
+        self, index: FolderIndex, circumstances: str | None, judge: Judge, interfaces: Sequence[Interface]
+    ) -> None:
         self._index = index
         self._judge = judge
+        self._interfaces = interfaces
         self._circumstances = circumstances
         self._began = unix_nanoseconds()
         self._fresh: dict[str, _Fresh] = {}  # by their path in the folder
@@ -242,11 +246,15 @@ class Update:
         """Turn files that were read into code, and that into what they say; warnings are counted in a list that takes them."""
         # Each step for some files: the compiler is a tenth slower where much else is done between two of them, and the code of a
         # thousand would take four times the memory.
+        steps: tuple[Callable[[_Fresh], None], ...] = (
+            lambda one: one.compile(warned),
+            lambda one: one.understand(self._interfaces),
+        )
         for first in range(0, len(fresh), _TOGETHER):
-            for step in (_Fresh.compile, _Fresh.understand):
+            for step in steps:
                 for one in fresh[first : first + _TOGETHER]:
                     began = monotonic_seconds()
-                    step(one, warned)
+                    step(one)
                     self._index.read_seconds[one.candidate.entry] += monotonic_seconds() - began
 
     def _reread(

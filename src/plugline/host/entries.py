@@ -133,11 +133,12 @@ class Memory:
     @property
     def bundle(self) -> "Bundle | None":
         """The compiled code that is remembered, ``None`` where nothing can be."""
-        self.recall.locate()
-        if self._bundle is None and self.recall.path is not None:
-            from plugline.discovery.bundle import Bundle  # noqa: PLC0415 - for who loads
+        if self._bundle is None:
+            self.recall.locate()
+            if self.recall.path is not None:
+                from plugline.discovery.bundle import Bundle  # noqa: PLC0415 - for who loads
 
-            self._bundle = Bundle(f"{self.recall.path}.bundle")
+                self._bundle = Bundle(f"{self.recall.path}.bundle")
         return self._bundle
 
     def read_all_code(self) -> None:

@@ -6,7 +6,6 @@ from _weakref import ref
 
 from plugline.clock import monotonic_seconds, unix_seconds
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
-from plugline.discovery.finders import Finder
 from plugline.discovery.recall import ENTRY, Row, running_part
 from plugline.discovery.trees import DiskTree, real_path
 from plugline.files import SourceFile, digest_of, read_plain
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     # What runs and binds plugins is imported where one is run.
     from plugline.contract.permissions import Permissions
     from plugline.discovery.bundle import Bundle, Running
+    from plugline.discovery.finders import Finder
     from plugline.discovery.index import FolderIndex
     from plugline.discovery.inert import Needs
     from plugline.discovery.known import PluginSpec
@@ -171,7 +171,7 @@ class Loader:
 
     def __init__(
         self,
-        finders: Sequence[Finder],
+        finders: "Sequence[Finder]",
         around: Circumstances,
         namespace: str | None,
         *,

@@ -185,8 +185,12 @@ class Plugin(Generic[T_co]):
     @property
     def state(self) -> State:
         """Where in its life it is."""
-        if self._outcome is None and self._aside is None and self._history is None:
-            return "found"  # as a listing finds a thousand of them
+        if self._aside is None and self._history is None:
+            # As a listing finds a thousand of them, and a program loads them.
+            if self._outcome is None:
+                return "found"
+            if getattr(self._outcome, "is_loaded", False):
+                return "loaded"
         aside = self._set_aside
         if aside is not None:
             return aside.state

@@ -73,7 +73,7 @@ def _remembered(memory: Memory, around: Circumstances, finder: int) -> tuple[lis
         ]
         return Verdict((), entry.warnings, tuple(parts), lasting=lasting)
 
-    listing = index.look(lambda: around.text(index.tree.real), judge)
+    listing = index.look(lambda: around.text(index.tree.real), judge, around.interfaces)
     for path, seconds in index.read_seconds.items():
         around.read_seconds[finder, shown_path(index.tree, path)] = seconds
     number = listing.number
