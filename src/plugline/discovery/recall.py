@@ -39,8 +39,6 @@ __version__: str = sys.modules["plugline"].__version__
 MAGIC = b"plugidx\x0b"
 PREFIX_BYTES: Final = 24
 RECORD_BYTES: Final = 32
-# On Linux a folder is opened to look into it without leave to list it, which needs none.
-_FOLDER_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _FIRST_READ_BYTES = 4096  # the head of most folders, in one read
 
 Status = tuple[int, int, int, int]
@@ -221,15 +219,12 @@ class Recall:
 
     def _are_unchanged(self, rows: list[Row], bit: int) -> bool:
         """Whether all files are as they were, and have this bit."""
+        # By their paths: from the open folder it is a sixth quicker, and who watches what is opened would take it for reading.
+        prefix = f"{self.real}/"
         stat = os.stat
         try:
-            # From the folder itself, so that the way to it is gone once and not for each of its files.
-            folder = os.open(self.real, _FOLDER_FLAGS)
-        except (OSError, ValueError):
-            return False
-        try:
             for row in rows:
-                found = stat(row[0], dir_fd=folder)
+                found = stat(prefix + row[0])
                 if (
                     found.st_mtime_ns != row[1]
                     or found.st_ctime_ns != row[2]
@@ -240,8 +235,6 @@ class Recall:
                     return False
         except (OSError, ValueError):
             return False
-        finally:
-            os.close(folder)
         return True
 
     def find_one(self, name: str, text: str) -> tuple[Row, int] | None:

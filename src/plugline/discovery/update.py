@@ -204,11 +204,12 @@ class Update:
     def _rows_of(self, candidates: Sequence[FileCandidate]) -> dict[str, Row]:
         rows: dict[str, Row] = {}
         fresh: list[_Fresh] = []
+        known_rows, seconds = self._index.rows, self._index.read_seconds
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             for candidate in candidates:
                 began = monotonic_seconds()
-                row = self._index.rows.get(candidate.entry)
+                row = known_rows.get(candidate.entry)
                 # A new file is read anyway, and what it was then need not be asked for. One in a folder may be behind a link.
                 is_new = row is None and "/" not in candidate.entry
                 plain = read_plain(real_path(candidate.tree, candidate.entry)) if is_new else None
@@ -221,7 +222,7 @@ class Update:
                         continue
                 source = _read(candidate, owners, plain)
                 read = self._reread(candidate, row, settled(status, self._began), owners, source)
-                self._index.read_seconds[candidate.entry] = monotonic_seconds() - began
+                seconds[candidate.entry] = monotonic_seconds() - began
                 if isinstance(read, _Fresh):
                     fresh.append(read)
                     rows[candidate.entry] = ("", 0, 0, 0, 0, None, None, "", 0, b"")  # it holds the place
@@ -239,7 +240,7 @@ class Update:
             if postponed:
                 self._postponed.add(entry)
             else:
-                self.changed |= rows[entry] != self._index.rows.get(entry)
+                self.changed |= rows[entry] != known_rows.get(entry)
         return rows
 
     def _understand(self, fresh: Sequence[_Fresh], warned: list[object]) -> None:
@@ -314,7 +315,8 @@ class Update:
         """Return what the host makes of the files that are not plain, or are not to be remembered."""
         verdicts: dict[str, Verdict] = {}
         bit = bit_of(number) if number is not None else 0
-        for entry, row in self._index.rows.items():
+        rows = self._index.rows
+        for entry, row in rows.items():
             if row[FITS] & bit:
                 continue
             fresh = self._fresh.get(entry)
@@ -337,7 +339,7 @@ class Update:
             self.changed |= entry not in self._postponed
             if not verdict.is_plain:
                 verdicts[entry] = verdict
-            self._index.rows[entry] = _with_verdict(row, number, verdict, shown_path(self._index.tree, entry))
+            rows[entry] = _with_verdict(row, number, verdict, shown_path(self._index.tree, entry))
         return verdicts
 
     def _judged(self, row: Row, rest: Rest) -> Verdict:
