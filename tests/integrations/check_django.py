@@ -153,6 +153,26 @@ BROKEN = {
     "in_migrations/models.py": "",
     "in_migrations/migrations/__init__.py": "",
     "in_migrations/migrations/0001_initial.py": "import this_is_not_there\n",
+    "in_migration/__init__.py": "",
+    "in_migration/migrations/__init__.py": "",
+    "in_migration/migrations/0001_initial.py": "class Migation:\n    pass\n",
+    "in_needs/__init__.py": "",
+    "in_needs/migrations/__init__.py": "",
+    "in_needs/migrations/0001_initial.py": "from django.db import migrations\n\n\n"
+    "class Migration(migrations.Migration):\n    dependencies = [('not_installed', '0001_initial')]\n",
+    "in_need/__init__.py": "",
+    "in_need/migrations/__init__.py": "",
+    "in_need/migrations/0001_initial.py": "from django.db import migrations\n\n\n"
+    "class Migration(migrations.Migration):\n    dependencies = [('auth', '0001_initial'), ('auth', '0999_later')]\n",
+    "in_no_patterns/__init__.py": "",
+    "in_no_patterns/urls.py": "pattern = []\n",
+    "in_patterns/__init__.py": "",
+    "in_patterns/urls.py": "urlpatterns = ['all/']\n",
+    "in_admin/__init__.py": "",
+    "in_admin/admin.py": "1 / 0\n",
+    "in_tags/__init__.py": "",
+    "in_tags/templatetags/__init__.py": "",
+    "in_tags/templatetags/shout.py": "1 / 0\n",
     "decimal/__init__.py": "",
     "labelled/__init__.py": "",
     "labelled/apps.py": "from django.apps import AppConfig\n\nclass Config(AppConfig):\n    name = 'labelled'\n    label = 'auth'\n",
@@ -174,18 +194,25 @@ def test_broken_apps_are_warnings_and_the_site_runs(site: Path) -> None:
         "in_views/views.py:3": "P402",
         "in_owner/urls.py": "T101",
         "in_migrations/migrations/0001_initial.py:1": "P402",
+        "in_migration/__init__.py": "P402",
+        "in_needs/__init__.py": "P402",
+        "in_need/__init__.py": "P402",
+        "in_no_patterns/__init__.py": "P402",
+        "in_patterns/__init__.py": "P402",
+        "in_admin/admin.py:1": "P402",
+        "in_tags/templatetags/shout.py:1": "P402",
         "decimal/__init__.py": "P400",
         "labelled/__init__.py": "P402",
     }.items():
         assert re.search(rf"\(plugline\.{code}\) \S*plugins/{re.escape(where)}[:\s]", checked), where
-    assert "12 issues (0 silenced)" in checked
+    assert "19 issues (0 silenced)" in checked
     ours_first = (
         "from django.core import checks; from django.core.checks.registry import registry; "
         "known = registry.registered_checks; "
         "registry.registered_checks = sorted(known, key=lambda one: not one.__module__.startswith('plugline')); "
         "print('found', len(checks.run_checks()))"
     )
-    assert "found 12" in managed(site, "shell", "-v", "0", "-c", ours_first)
+    assert "found 19" in managed(site, "shell", "-v", "0", "-c", ours_first)
     managed(site, "migrate")
     managed(site, "makemigrations", "--check", "--dry-run")
     assert "Half" not in managed(
@@ -205,3 +232,41 @@ def test_broken_apps_are_warnings_and_the_site_runs(site: Path) -> None:
 def test_a_site_without_the_folder_runs_and_says_so(site: Path) -> None:
     shutil.rmtree(site / "plugins")
     assert "plugline.P110" in managed(site, "check")
+
+
+RAISES_WHEN_READY = {
+    "__init__.py": "",
+    "apps.py": "from django.apps import AppConfig\n\nclass Config(AppConfig):\n    name = 'unready'\n\n"
+    "    def ready(self):\n        raise KeyError('ready')\n",
+    "urls.py": "from django.http import HttpResponse\nfrom django.urls import path\n\n"
+    "urlpatterns = [path('', lambda request: HttpResponse('still there'))]\n",
+}
+
+
+def test_an_app_that_raises_when_it_gets_ready_keeps_its_urls(site: Path) -> None:
+    write(site / "plugins" / "unready", RAISES_WHEN_READY)
+    ask = "from django.test import Client; print(Client(SERVER_NAME='localhost').get('/unready/').content)"
+    assert "still there" in managed(site, "shell", "-v", "0", "-c", ask)
+    assert "unready/apps.py:7" in managed(site, "check")
+
+
+ADMIN = "from django.contrib import admin\nfrom django.contrib.auth.models import {unregistered}\n\n"
+
+
+def test_an_admin_replaces_what_an_earlier_app_registered_and_one_that_raises_leaves_nothing(site: Path) -> None:
+    replaces = "admin.site.unregister({unregistered})\n\n\n@admin.register({unregistered})\nclass Ours(admin.ModelAdmin):\n    pass\n"
+    write(
+        site / "plugins",
+        {
+            "good/__init__.py": "",
+            "good/admin.py": (ADMIN + replaces).format(unregistered="User"),
+            "torn/__init__.py": "",
+            "torn/admin.py": (ADMIN + replaces + "\n\n1 / 0\n").format(unregistered="Group"),
+        },
+    )
+    ask = (
+        "from django.contrib import admin; from django.contrib.auth.models import Group, User; "
+        "print([type(admin.site._registry[model]).__module__ for model in (User, Group)])"
+    )
+    assert "['good.admin', 'django.contrib.auth.admin']" in managed(site, "shell", "-v", "0", "-c", ask)
+    assert "torn/admin.py:12" in managed(site, "check")

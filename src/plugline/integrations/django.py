@@ -19,7 +19,10 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
 from pkgutil import iter_modules
+from types import ModuleType
 from typing import Any
 
 from django.apps import AppConfig
@@ -41,7 +44,7 @@ class _Site:
     Attributes:
         folders: By path; kept for as long as the process runs.
         files: The apps that are installed, each with its file, by the name under which Django imports them.
-        broken: Names of installed apps that failed after Django had taken them in.
+        broken: Names of installed apps whose models failed after Django had taken them in.
     """
 
     def __init__(self) -> None:
@@ -73,9 +76,13 @@ class _Site:
 
     def attempt(self, name: str, when: str, action: Callable[[], object]) -> bool:
         """Do something that runs an app's code, and tell whether it could be done."""
-        if self._try(self.files[name], name, when, action):
+        return self._try(self.files[name], name, when, action)
+
+    def import_or_replace(self, name: str, module: str, when: str) -> bool:
+        """Import a module of an app, which Django is about to do for all apps at once; an empty one stands for one that fails."""
+        if self._try(self.files[name], name, when, lambda: import_module(module)):
             return True
-        self.broken.add(name)
+        sys.modules[module] = module_from_spec(ModuleSpec(module, None))
         return False
 
     def _try(self, file: str, name: str, when: str, action: Callable[[], object]) -> bool:
@@ -150,9 +157,11 @@ class DroppedApps(AppConfig):
     def import_models(self) -> None:
         """Import the models of all dropped apps, so that one that fails is known before Django gets to it."""
         super().import_models()
+        _stand_by_admin()
         for name in _site.files:
             config = _config_of(name)
             if config is not None and not _site.attempt(name, "while its models were imported", config.import_models):
+                _site.broken.add(name)
                 _empty(config)
 
     def ready(self) -> None:
@@ -168,6 +177,48 @@ class DroppedApps(AppConfig):
                 _site.attempt(name, "in its ready()", get_ready)
 
             config.ready = ready_or_told  # type: ignore[method-assign]
+        _import_template_tags()
+
+
+def _stand_by_admin() -> None:
+    """See to it that what dropped apps have for Django's admin is known to fail before the admin gets to it."""
+    config = _config_of("django.contrib.admin")
+    if config is None:
+        return
+    from django.contrib.admin.apps import AdminConfig  # noqa: PLC0415 - where there is one
+
+    if not isinstance(config, AdminConfig):
+        return  # the site calls for them by itself
+    get_ready = config.ready
+
+    def ready_with_ours() -> None:
+        from django.contrib.admin import site  # noqa: PLC0415 - likewise
+
+        for config in registry.get_app_configs():  # in their order: one may replace what another registered
+            module = f"{config.name}.admin"
+            if config.name in _site.broken or find_module(module) is None:
+                continue
+            if config.name not in _site.files:
+                import_module(module)
+                continue
+            before = dict(site._registry)  # noqa: SLF001 - as autodiscover_modules() does
+            if not _site.import_or_replace(config.name, module, "while its admin was imported"):
+                site._registry.clear()  # noqa: SLF001 - likewise
+                site._registry.update(before)  # noqa: SLF001 - likewise
+        get_ready()
+
+    config.ready = ready_with_ours  # type: ignore[method-assign]
+
+
+def _import_template_tags() -> None:
+    """Import libraries of template tags: Django imports those of all apps once it makes the first template."""
+    for name in _site.files:
+        package = f"{name}.templatetags"
+        if name in _site.broken or not _has(name, "templatetags"):
+            continue
+        if _site.import_or_replace(name, package, "while its template tags were imported"):
+            for found in iter_modules(getattr(sys.modules[package], "__path__", ())):
+                _site.import_or_replace(name, f"{package}.{found.name}", "while its template tags were imported")
 
 
 def _config_of(name: str) -> AppConfig | None:
@@ -202,6 +253,11 @@ def urlpatterns() -> list[URLPattern | URLResolver]:
 
         def add(name: str = name, config: AppConfig = config) -> None:
             made = path(f"{config.label}/", include(f"{name}.urls"))
+            listed: list[object] = list(made.url_patterns)
+            for pattern in listed:
+                if not isinstance(pattern, URLPattern | URLResolver):
+                    message = f"urlpatterns has {pattern!r}, which path() did not make"
+                    raise TypeError(message)
             patterns.append(made)
 
         _site.attempt(name, "while its urls were imported", add)
@@ -232,9 +288,40 @@ def _has_good_migrations(name: str) -> bool:
     def import_all() -> None:
         package = import_module(f"{name}.migrations")
         for found in iter_modules(getattr(package, "__path__", ())):
-            import_module(f"{name}.migrations.{found.name}")
+            module = import_module(f"{name}.migrations.{found.name}")
+            if not found.ispkg and found.name[0] not in "_~":
+                _check_migration(module)
 
     return _site.attempt(name, "while its migrations were imported", import_all)
+
+
+def _check_migration(module: ModuleType) -> None:
+    """Raise for what would end ``migrate`` for the whole site.
+
+    Raises:
+        AttributeError: There is no migration in it.
+        LookupError: It needs one that there is not.
+    """
+    migration = getattr(module, "Migration", None)
+    if migration is None:
+        message = f"{module.__name__} has no class Migration"
+        raise AttributeError(message)
+    for label, wanted in (*migration.dependencies, *migration.run_before):
+        config = registry.app_configs.get(label)
+        if config is None:
+            message = f"{module.__name__} needs the app {label!r}, which is not installed"
+            raise LookupError(message)
+        package = settings.MIGRATION_MODULES.get(label, f"{config.name}.migrations")
+        if package and wanted not in ("__first__", "__latest__") and not _is_migration(label, wanted, package):
+            message = f"{module.__name__} needs the migration {wanted!r} of the app {label!r}, which there is not"
+            raise LookupError(message)
+
+
+def _is_migration(label: str, wanted: str, package: str) -> bool:
+    if find_module(f"{package}.{wanted}") is not None:
+        return True
+    modules = [import_module(f"{package}.{found.name}") for found in iter_modules(import_module(package).__path__)]
+    return any((label, wanted) in getattr(getattr(module, "Migration", None), "replaces", ()) for module in modules)
 
 
 def _warning(finding: Finding) -> checks.CheckMessage:
