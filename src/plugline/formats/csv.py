@@ -211,7 +211,13 @@ class _Reader:
             self._know_columns()
             return raws, 0
         if isinstance(raws[0], Broken):
-            raise ValueError(f"the header is broken: {raws[0].reason}")  # noqa: TRY004 - a faulty file, no wrong argument
+            reason = raws[0].reason
+            hint = (
+                "\n  hint: say which encoding it has: options = { encoding = ... }"
+                if reason.startswith("byte ")
+                else ""
+            )
+            raise ValueError(f"the header is broken: {reason}{hint}")  # noqa: TRY004 - a faulty file, no wrong argument
         header = cast("list[str]", raws[0])
         _refuse_duplicates("the header", header)
         if settings.fields is not None and set(settings.fields) != set(header):

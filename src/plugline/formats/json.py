@@ -207,6 +207,15 @@ def _after_white(text: str, at: int) -> int:
     return at
 
 
+def _shown(character: str) -> str:
+    # A byte that is not UTF-8 is carried as half of a surrogate pair.
+    return (
+        f"byte 0x{ord(character) - 0xDC00:02x}, which is not UTF-8"
+        if "\udc80" <= character <= "\udcff"
+        else repr(character)
+    )
+
+
 class _Text:
     """A stream of bytes as a window of text, which knows where in the input it begins."""
 
@@ -265,7 +274,7 @@ class _Text:
     def fault(self, what: str, hint: str = "") -> ValueError:
         """Return the error for the place where the window begins."""
         begin = self.begin
-        found = f", found {self.window[0]!r}" if self.window else ""
+        found = f", found {_shown(self.window[0])}" if self.window else ""
         return ValueError(
             f"no JSON at line {begin.line}, column {begin.column}, offset {begin.offset}: {what}{found}{hint}"
         )

@@ -326,6 +326,7 @@ class _Parsing:
         self._wanted = ["*", "*"] if record is None else _steps_of(record)
         self._path: list[str] = []  # outside of records
         self._stack: list[_Element] = []  # inside of one
+        self._deeper = 0  # elements in it that are nested too deeply to be told
         self._fault: str | None = None  # of the record
         self._line = self._begin = 0
         self._raws: list[object] = []
@@ -407,6 +408,8 @@ class _Parsing:
             lists = parent.lists.get(key, _NO_TYPES)
             if len(stack) > _DEEPEST:
                 self._set_fault(f"expected nothing that is nested more than {_DEEPEST} deep")
+                self._deeper += 1
+                return
         else:
             self._path.append(key)
             if not self._is_record(key):
@@ -448,6 +451,9 @@ class _Parsing:
         stack = self._stack
         if not stack:
             self._path.pop()
+            return
+        if self._deeper:
+            self._deeper -= 1
             return
         element = stack.pop()
         value = self._value(element)

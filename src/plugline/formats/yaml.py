@@ -79,7 +79,7 @@ _NO_RECORD = re.compile(rb"\.\.\.[ \t]*(?:#[^\n]*)?\r?(?:\n|\Z)|%YAML[^\n]*(?:\n
 # A list may have an anchor, and the tag that says that it is one; neither changes anything.
 _BARE_MARK = re.compile(rb"---((?:[ \t]+(?:&[^\s,\[\]{}]+|!!seq))*)(?:[ \t]+#[^\n]*)?" + _END_OF_LINE)
 _ITEM = re.compile(rb"( *)-" + _WORD_ENDS)
-_FLOW_LIST = re.compile(rb"(?:---[ \t]+)?[ \t]*\[")
+_FLOW_LIST = re.compile(rb"(?:---(?=[ \t]))?[ \t]*\[")
 _ANCHOR = re.compile(rb"(?:^|[\s,\[{:-])&[^\s,\[\]{}]")
 _ALIAS = re.compile(rb"(?:^|[\s,\[{:-])\*([^\s,\[\]{}]+)")
 

@@ -397,3 +397,11 @@ def test_an_output_that_would_begin_with_a_byte_order_mark_is_quoted(settings: C
     writer.open(stream, first=True)
     writer.write([writer.encode(record), writer.encode(record)])
     assert records(stream.getvalue(), settings) == [record, record]
+
+
+def test_a_header_in_another_encoding_says_what_to_set() -> None:
+    with pytest.raises(
+        ValueError, match="the header is broken: byte 0xff: expected utf-8 text\n  hint: say which encoding"
+    ):
+        records("a,b\n1,2\n".encode("utf-16"))
+    assert records("a,b\n1,2\n".encode("utf-16"), Csv(encoding="utf-16")) == [{"a": "1", "b": "2"}]

@@ -138,3 +138,8 @@ def test_elements_stand_one_a_line() -> None:
     writer.write([writer.encode({"a": 3})])
     writer.close(last=True)
     assert stream.getvalue() == b'[\n{"a":1},\n{"a":2},\n{"a":3}\n]\n'
+
+
+def test_a_byte_that_is_not_utf_8_where_the_array_should_begin_is_told_as_one() -> None:
+    with pytest.raises(ValueError, match="expected an array or an object, found byte 0xff, which is not UTF-8"):
+        [*Json().reader().batches(io.BytesIO('[{"a":1}]'.encode("utf-16")))]

@@ -417,6 +417,15 @@ def test_the_look_of_what_is_written() -> None:
     assert written([], Yaml(documents=True)) == ""
 
 
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "text", ["---{}x", "--- {}[", "- {}x", "{}# x", "...{}x", "--- &{}x", "%{}x", "a: '{}'", "a: {}x"]
+)
+@pytest.mark.parametrize("filling", [" ", "\t", "*a ", "&a ", "- ", "#"])
+def test_no_line_takes_time_out_of_proportion(text: str, filling: str) -> None:
+    read(text.format(filling * 200_000), count=2**16)
+
+
 def test_memory_and_time_are_in_proportion_to_a_record_that_is_long() -> None:
     long = "x" * 3_000_000
     assert read(f"- a: {long}\n- b: 1\n---\nc: {long}\n", count=65536) == [{"a": long}, {"b": 1}, {"c": long}]
