@@ -1,5 +1,6 @@
 """One suite for all formats whose bytes can be cut: the pieces are what the whole is."""
 
+import itertools
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -112,3 +113,14 @@ def test_lines_of_a_table_that_was_cut_are_counted_as_in_the_whole(tmp_path: Pat
         (150_005, 150_002),
     ]
     assert job.output == content.replace(b"\n\n", b"\n").replace(b"ragged\n", b"")
+
+
+@pytest.mark.parametrize("wanted", [50, 250, 1_000, 100_000])
+@pytest.mark.parametrize("form", [Ndjson(), Csv()], ids=["ndjson", "csv"])
+def test_what_is_too_long_does_not_depend_on_how_much_is_read_at_a_time(form: Format, wanted: int) -> None:
+    short, long = b"s" * 299 + b"\n", b"l" * 301 + b"\n"
+    content = b"a,b\n" + 3 * short + long + 5 * short + 2 * long + short
+    found = [piece.split for piece in cutting.cut_stream(BytesIO(content), form, wanted_bytes=wanted, limit=300)]
+    assert [split.start for split in found if split.too_long] == [904, 904 + 302 + 1500, 904 + 302 + 1500 + 302]
+    assert [(one.start, one.end) for one in found[1:]] == [(a.end, b.end) for a, b in itertools.pairwise(found)]
+    assert b"".join(split.content or b"" for split in found if not split.too_long) == content.replace(long, b"")

@@ -467,25 +467,24 @@ def _cut_stream(stream: BinaryIO, cuts: ByteCuts, start: int, limit: int, wanted
 
 def _end_in(window: "_Ahead", cuts: ByteCuts, limit: int, wanted: int) -> int:
     """Return how much to take; -1 where a record begins that is longer than records may be."""
+    wanted = min(wanted, limit)
     while True:
         window.read_ahead(wanted + 1)
         end = window.last_end(cuts.delimiter, wanted)
-        if 0 < end <= limit:
+        if end:
             return end
         data = window.joined()
         if window.ended and window.fault is None and len(data) <= wanted:
             return len(data)
         # Where it is cut depends on where the piece begins, and not on how the stream was read.
         end = cuts.end_of(data, wanted)
-        if end > limit:
-            end = _first_end(data, cuts, wanted // 2, end)
-        if 0 < end <= limit:
+        if end:
             return end
-        if len(data) > limit:
+        if wanted == limit < len(data):
             return -1
         if len(data) <= wanted and (window.ended or not window.ready()):
             return 0
-        wanted *= 2
+        wanted = min(2 * wanted, limit)
 
 
 def _too_long_piece(window: "_Ahead", cuts: ByteCuts, limit: int) -> _Piece:
