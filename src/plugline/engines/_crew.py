@@ -306,10 +306,11 @@ class _Process:
             if isinstance(answer, BaseException):
                 raise answer
             part, slot, written = answer
+            content = part.content
             if written:
                 begin = _slot_begin(slot)
-                part = replace(part, content=(memoryview(self._memory)[begin : begin + written],))
-            yield self, replace(part, split=replace(task.split, content=None, raws=None)), slot
+                content = (memoryview(self._memory)[begin : begin + written],)
+            yield self, replace(part, split=replace(task.split, content=None, raws=None), content=content), slot
 
     def free_slot(self, slot: int) -> None:
         """Let it write where it wrote before."""
@@ -486,17 +487,17 @@ class _Serving:
 
     def _packed(self, part: Part, slot: int) -> tuple[Part, int, int]:
         """Put the content into shared memory where it fits, and is not there already."""
-        part = replace(part, split=Split(index=part.split.index, path=""))
+        split = Split(index=part.split.index, path="")  # which the other side knows
         size = sum(map(len, part.content))
         if size > _SLOT_BYTES:
-            return part, slot, 0
+            return replace(part, split=split), slot, 0
         at = _slot_begin(slot)
         for piece in part.content:
             if isinstance(piece, memoryview) and piece.obj is self._memory:
                 break
             self._memory[at : at + len(piece)] = piece if isinstance(piece, bytes) else bytes(piece)
             at += len(piece)
-        return replace(part, content=()), slot, size
+        return replace(part, split=split, content=()), slot, size
 
     def _receive(self) -> tuple[object, ...] | None:
         header = self._read(_LENGTH.size)

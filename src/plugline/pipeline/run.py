@@ -449,7 +449,8 @@ class PlanRun:
         # An engine asks for its first split when its cluster is there, and so its dashboard.
         self._look_at_dashboard()
         self._pending[cut.split.index] = cut if cut.split.content is None and cut.split.raws is None else _slim(cut)
-        return replace(cut.split, columns=self._committer.done.columns)
+        columns = self._committer.done.columns
+        return cut.split if cut.split.columns == columns else replace(cut.split, columns=columns)
 
     def _look_at_dashboard(self) -> None:
         if self._dashboard is None and (address := getattr(self._engine, "dashboard_url", None)):
