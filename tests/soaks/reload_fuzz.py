@@ -744,6 +744,7 @@ class Fuzz:
         self._chance = random.Random(seed)  # noqa: S311 - not a secret
         self._seed = seed
         self._held: list[Held] = []
+        self._lost: list[tuple[int, str]] = []  # with the number of the edit
         self.result = Result(Counter(), [], 0, [], [])
 
     def _write(self, source: Source) -> None:
@@ -810,6 +811,7 @@ class Fuzz:
         self, module: ModuleType, cold: ModuleType, kinds: Mapping[str, Item], number: int, report: ReloadReport
     ) -> None:
         result = self.result
+        self._lost += ((number, one) for one in report.lost)
         for held in [*self._held]:
             item = kinds.get(held.name)
             if item is None or item.kind != held.kind or _is_deleted(held, vars(cold)[held.name]):
@@ -821,7 +823,8 @@ class Fuzz:
                 self._held.remove(held)
                 told = f"{self._seed}/{number} ({report.how}, held since {held.since}): {held.path} as a {held.how}: {found}; lost: {report.lost}"
                 result.held.append(told)
-                if not any(held.name in one for one in report.lost):
+                # What is left behind may go on doing as the source says, until an edit of it.
+                if not any(held.name in one for since, one in self._lost if since >= held.since):
                     result.unnamed.append(told)
 
 
