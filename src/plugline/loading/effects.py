@@ -442,6 +442,7 @@ class Watch:
         "_handlers",
         "_levels",
         "_logs",
+        "_mentions",
         "_named",
         "_outer",
         "_signals",
@@ -452,7 +453,12 @@ class Watch:
         self._signals = _handlers_of_signals() if has(b"signal") else []
         self._logs = has(_LOGGING)
         self._handlers = _loggers() if self._logs and "logging" in sys.modules else {}
-        self._levels = _levels() if "logging" in sys.modules and any(map(has, _OF_LEVELS)) else None
+        self._mentions = mentions
+        self._levels: dict[object, tuple[object, ...]] | None = None
+        if "logging" not in sys.modules:
+            self._levels = {} if self._logs else None
+        elif any(map(has, _OF_LEVELS)):
+            self._levels = _levels()
         self._environment = _environment() if has(b"environ") or has(b"putenv") else None
         self._filters = _filters() if has(_WARNINGS) else None
         self._code = code
@@ -479,7 +485,8 @@ class Watch:
                 effects.all.append(Effect("signal", number, before, after))
         if self._logs and "logging" in sys.modules:
             effects.all += self._logging_effects()
-        effects.all += _level_effects(self._levels)
+        if self._levels is not None and "logging" in sys.modules and any(map(self._mentions.has, _OF_LEVELS)):
+            effects.all += _level_effects(self._levels)
         effects.all += _environment_effects(self._environment)
         if self._filters is not None:
             known = {id(entry) for entry in self._filters}
@@ -534,15 +541,15 @@ def _levels() -> dict[object, tuple[object, ...]]:
     return {one: tuple(getattr(one, name) for name in _LEVELS) for one in _all_loggers()}
 
 
-def _level_effects(before: dict[object, tuple[object, ...]] | None) -> Iterator[Effect]:
-    if before is None:
-        return
+def _level_effects(before: dict[object, tuple[object, ...]]) -> Iterator[Effect]:
     for logger, now in _levels().items():
-        for name, was, value in zip(_LEVELS, before.get(logger, (0, True, False)), now, strict=True):
+        new = (_OF_ROOT if getattr(logger, "parent", None) is None else 0, True, False)
+        for name, was, value in zip(_LEVELS, before.get(logger, new), now, strict=True):
             if was != value:
                 yield Effect("level", (logger, name), was, value)
 
 
+_OF_ROOT = 30  # logging.WARNING, which is what it has at first
 _LOGGING = b"ogg"  # logging, logger, getLogger
 _WARNINGS = b"warn"
 _OF_LEVELS = (b"setLevel", b"propagate", b"disabled", b"Config")

@@ -1,8 +1,10 @@
 """What of a process a source speaks of."""
 
 import random
+import subprocess
 import sys
 from itertools import product
+from pathlib import Path
 
 from plugline.loading.effects import Mentions
 
@@ -47,3 +49,35 @@ def test_versions_before_are_let_go_of() -> None:
     del first
     assert not second.has(b"warn")
     assert sys.getrefcount(before) == held
+
+
+_FIRST_TO_LOG = """
+import logging
+logging.getLogger("app.x").setLevel(10)
+logging.getLogger("app.x").propagate = False
+logging.getLogger().setLevel(40)
+def f(): pass
+"""
+_PROGRAM = """
+import sys
+from pathlib import Path
+from plugline import Host
+assert "logging" not in sys.modules
+folder = Path(sys.argv[1])
+with Host(folder) as host:
+    host["x"].load()
+    import logging
+    log = logging.getLogger("app.x")
+    assert (log.level, log.propagate, logging.root.level) == (10, False, 40)
+    (folder / "x.py").write_text("K = 1\\n")
+    report = host.reload("x")
+    assert report.ok, report
+    assert (log.level, log.propagate, logging.root.level) == (0, True, 30), (log.level, log.propagate, logging.root.level)
+"""
+
+
+def test_levels_are_those_from_before_also_where_the_plugin_was_the_first_to_log(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text(_FIRST_TO_LOG)
+    command = [sys.executable, "-c", _PROGRAM, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
