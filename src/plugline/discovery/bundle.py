@@ -12,8 +12,9 @@ Invariants:
     4. Nothing is changed in place but an entry's note, which is empty until somebody runs its module and finds out whether it
        is inert (:mod:`plugline.discovery.inert`). All who do note the same; a torn note counts as empty.
 
-An entry is the source's digest; the check of what comes after the note; the note, with a check of its own; the length of the code;
-the code with its functions, marshalled; and the source itself. What is about to be run is held against that, which takes a tenth of hashing it; and when a plugin's file is gone,
+An entry is the source's digest; the check of what comes after the note; the note, with a check of its own; the lengths of outline
+and code; the outline (see :mod:`plugline.discovery.outline`), ``None`` where it was not made whole, and the code with its
+functions, both marshalled; and the source itself. What is about to be run is held against that, which takes a tenth of hashing it; and when a plugin's file is gone,
 tracebacks and ``inspect.getsource`` go on to show what is running.
 """
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
 _NOTE_AT = DIGEST_BYTES + 8
 _NOTE_BYTES = 256  # enough for twenty imports; of a module with more, what it does is found out each time
-_LENGTH_AT = _NOTE_AT + _NOTE_BYTES
-_HEAD_BYTES = _LENGTH_AT + 8
+_LENGTHS_AT = _NOTE_AT + _NOTE_BYTES
+_HEAD_BYTES = _LENGTHS_AT + 8
 
 _AHEAD_BYTES = 2**18  # some eighty small plugins
 
@@ -88,7 +89,7 @@ class Bundle:
     def find_code(self, digest: bytes, where: Where) -> CodeType | None:
         """Return the code that was compiled from the source of this digest, or ``None`` on any doubt."""
         parts = self._checked(digest, where) if where[1] else None
-        found = _unmarshal(parts[0]) if parts is not None else None
+        found = _unmarshal(parts[1]) if parts is not None else None
         return found[0] if isinstance(found, tuple) else None
 
     def find_code_for(self, path: str, digest: bytes, where: Where) -> CodeType | None:
@@ -108,13 +109,13 @@ class Bundle:
             source: The source as it is now. For any other than that of the digest there is nothing.
         """
         parts = self._checked(digest, where) if where[1] else None
-        if parts is None or parts[1] != source:
+        if parts is None or parts[2] != source:
             return None
-        found = _unmarshal(parts[0])
+        found = _unmarshal(parts[1])
         if not isinstance(found, tuple):
             return None
         code, functions = found
-        noted = _read_note(parts[2], digest)
+        noted = _read_note(parts[3], digest)
         if noted is None:
             from plugline.discovery.inert import inert_needs  # noqa: PLC0415 - see above
 
@@ -142,10 +143,15 @@ class Bundle:
         finally:
             os.close(descriptor)
 
+    def find_outline(self, digest: bytes, where: Where) -> object:
+        """Return the outline of that source; ``None`` on any doubt, and where none is kept."""
+        parts = self._checked(digest, where)
+        return _unmarshal(parts[0]) if parts is not None else None
+
     def find_source(self, digest: bytes, where: Where) -> bytes | None:
         """Return the source of this digest, or ``None`` on any doubt."""
         parts = self._checked(digest, where)
-        source = parts[1] if parts is not None else b""
+        source = parts[2] if parts is not None else b""
         return source if digest_of(source) == digest else None
 
     def append(self, entries: list[bytes]) -> list[Where] | None:
@@ -216,14 +222,14 @@ class Bundle:
             os.close(descriptor)
 
 
-def entry_of(digest: bytes, code: CodeType, source: bytes) -> bytes | None:
+def entry_of(digest: bytes, outline: tuple[object, ...] | None, code: CodeType, source: bytes) -> bytes | None:
     """Return what :meth:`Bundle.append` writes; ``None`` for code that is nested too deeply to be written."""
     try:
         # marshal refers to what it has written before: these are the very functions of the code, also when it is read.
-        marshalled = marshal.dumps((code, outer_functions(code)))
+        marshalled = marshal.dumps(outline), marshal.dumps((code, outer_functions(code)))  # type: ignore[arg-type]  # tuples, strings, numbers
     except ValueError:
         return None  # marshal goes half as deep as the compiler
-    payload = b"".join((len(marshalled).to_bytes(8, "little"), marshalled, source))
+    payload = b"".join((*(len(part).to_bytes(4, "little") for part in marshalled), *marshalled, source))
     return b"".join((digest, _check(payload, digest), bytes(_NOTE_BYTES), payload))
 
 
@@ -246,17 +252,19 @@ def _check(payload: bytes, digest: bytes) -> bytes:
     return _imp.source_hash(int.from_bytes(digest[:8], "little", signed=True), payload)
 
 
-_Parts = tuple[bytes, bytes, bytes]
-"""Code, source, note."""
+_Parts = tuple[bytes, bytes, bytes, bytes]
+"""Outline, code, source, note."""
 
 
 def _parts(entry: bytes, digest: bytes, length: int) -> _Parts | None:
     if len(entry) != length or length < _HEAD_BYTES or entry[:DIGEST_BYTES] != digest:
         return None
-    if _check(entry[_LENGTH_AT:], digest) != entry[DIGEST_BYTES:_NOTE_AT]:
+    if _check(entry[_LENGTHS_AT:], digest) != entry[DIGEST_BYTES:_NOTE_AT]:
         return None
-    end = _HEAD_BYTES + int.from_bytes(entry[_LENGTH_AT:_HEAD_BYTES], "little")
-    return entry[_HEAD_BYTES:end], entry[end:], entry[_NOTE_AT:_LENGTH_AT]
+    lengths = int.from_bytes(entry[_LENGTHS_AT:_HEAD_BYTES], "little")
+    middle = _HEAD_BYTES + (lengths & 0xFFFFFFFF)
+    end = middle + (lengths >> 32)
+    return entry[_HEAD_BYTES:middle], entry[middle:end], entry[end:], entry[_NOTE_AT:_LENGTHS_AT]
 
 
 def _read_note(note: bytes, digest: bytes) -> "Noted | None":

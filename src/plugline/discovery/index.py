@@ -159,7 +159,8 @@ class FolderIndex:
         Args:
             circumstances: Those of the host.
             judge: Says what the host makes of a file; asked once a file and circumstances.
-            interfaces: Of a file that is read now, nothing else is looked at where it provides one of these.
+            interfaces: What the host asks for; where that is one interface, a file that is read now and provides it is not
+                looked into any further.
         """
         self.recall.locate()
         if self.head is None:
@@ -222,9 +223,12 @@ class FolderIndex:
         return Read(spec, decode(rest.findings, shown_path(self.tree, row[ENTRY])))
 
     def _outline(self, rest: Rest) -> object:
-        code = self._bundle.find_code(rest.digest, rest.where) if self._bundle is not None else None
-        if code is None:
+        if self._bundle is None:
             return None
+        kept = self._bundle.find_outline(rest.digest, rest.where)
+        code = self._bundle.find_code(rest.digest, rest.where) if kept is None else None
+        if code is None:
+            return kept
         from plugline.discovery.outline import outline_of  # noqa: PLC0415 - a host's answers are remembered
 
         return outline_of(code)
@@ -291,7 +295,7 @@ class FolderIndex:
             entries = {
                 digest: entry
                 for digest, (_, code, source) in kept.items()
-                if (entry := entry_of(digest, code, source)) is not None
+                if (entry := entry_of(digest, None, code, source)) is not None
             }
             kept = {digest: one for digest, one in kept.items() if digest in entries}
             places = self._bundle.append(list(entries.values()))

@@ -17,14 +17,16 @@ class Reading:
 
     Attributes:
         read: Its spec and what is wrong with it.
+        outline: What its code shows plainly; ``None`` where not all of that was looked at.
         code: What to run; ``None`` where it cannot be compiled, or where compiling it gave warnings, which are to
             be given again when it is loaded.
     """
 
-    __slots__ = ("code", "read")
+    __slots__ = ("code", "outline", "read")
 
-    def __init__(self, read: Read, code: CodeType | None) -> None:
+    def __init__(self, read: Read, code: CodeType | None, outline: Outline | None = None) -> None:
         self.read = read
+        self.outline = outline
         self.code = code
 
 
@@ -89,14 +91,19 @@ def read_compiled(
         source: Its bytes.
         digest: The digest of them.
         compiled: What they were compiled to.
-        interfaces: Where it plainly provides one of these, nothing else of it is looked at.
+        interfaces: What a host asks for. Where that is one interface, and it is plainly provided, nothing else is looked at.
     """
     code = compiled.code
     if compiled.findings:
         return Reading(Read(None, compiled.findings), None)
     if code is not None:
-        read = _by_outline(candidate, source, digest, outline_of(code, interfaces))
-        return Reading(read or _read_tree(candidate, source), code if compiled.is_quiet else None)
+        # Of several interfaces somebody may want to know all that it provides.
+        asked = interfaces if len(interfaces) == 1 else ()
+        outline = outline_of(code, asked)
+        read = _by_outline(candidate, source, digest, outline)
+        return Reading(
+            read or _read_tree(candidate, source), code if compiled.is_quiet else None, outline if not asked else None
+        )
     read = _read_tree(candidate, source)
     if compiled.refused is not None and not read.findings:
         from plugline.discovery.source import syntax_finding  # noqa: PLC0415 - as in _read_tree

@@ -81,7 +81,7 @@ class _Fresh:
         reading = read_compiled(self.candidate, self.source, self.digest, self._compiled, interfaces)
         self.read, self._compiled, self.is_understood = reading.read, None, True
         if reading.code is not None:
-            self.packed = entry_of(self.digest, reading.code, self.source.content)
+            self.packed = entry_of(self.digest, reading.outline, reading.code, self.source.content)
 
 
 class Update:

@@ -40,7 +40,7 @@ class Rewriting:
         code = kept.find_code_for(path, digest, (0, kept.size()))
         if code is None:
             code = self._rewritten(content, path)
-            entry = entry_of(digest, code, b"")
+            entry = entry_of(digest, None, code, b"")
             if entry is not None:
                 write_whole(kept.path, entry)
         return code

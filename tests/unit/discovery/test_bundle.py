@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from plugline.discovery.bundle import Bundle, entry_of
 from plugline.files import digest_of
 
+OUTLINE = (None, (), ())
+
 
 def compiled(source: bytes) -> tuple[bytes, CodeType]:
     return digest_of(source), compile(source, "plugin.py", "exec", dont_inherit=True)
@@ -28,7 +30,7 @@ def run(code: CodeType | None) -> dict[str, object]:
 def bundle_with(path: Path, *sources: bytes) -> tuple[Bundle, list[tuple[bytes, tuple[int, int]]]]:
     bundle = Bundle(str(path))
     known = [compiled(source) for source in sources]
-    entries = [entry_of(digest, code, source) for (digest, code), source in zip(known, sources, strict=True)]
+    entries = [entry_of(digest, OUTLINE, code, source) for (digest, code), source in zip(known, sources, strict=True)]
     places = bundle.append([entry for entry in entries if entry is not None])
     assert places is not None
     return bundle, [(digest, where) for (digest, _), where in zip(known, places, strict=True)]
@@ -91,6 +93,7 @@ def test_no_changed_byte_is_run(tmp_path: Path) -> None:
         path.write_bytes(changed)
         is_of_note = NOTE.start <= at < NOTE.stop
         assert (bundle.find_code(digest, where) is not None) == is_of_note
+        assert (bundle.find_outline(digest, where) is not None) == is_of_note
         assert (bundle.find_running("plugin.py", digest, where, source) is not None) == is_of_note
         assert (bundle.find_source(digest, where) == source) == is_of_note
 
@@ -246,7 +249,7 @@ bundle = Bundle(sys.argv[1])
 for number in range(50):
     sources = [b"X = %d\\nY = 'x' * %d" % (number, one) for one in range(int(sys.argv[2]), int(sys.argv[2]) + 3)]
     codes = [(digest_of(source), compile(source, "p", "exec")) for source in sources]
-    places = bundle.append([entry_of(digest, code, b'') for digest, code in codes])
+    places = bundle.append([entry_of(digest, None, code, b'') for digest, code in codes])
     for (digest, _), (offset, length) in zip(codes, places):
         print(digest.hex(), offset, length)
 """

@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
 from plugline import Finding, Folder, Host, LoadError, PluginRejected, PluginSpec, Policy
 from plugline.admission.policy import Facts
 from plugline.cli import main
+from plugline.contract.interface import interfaces_of
 from plugline.contract.permissions import Permissions
 from plugline.files import SourceFile
 
@@ -28,6 +29,20 @@ PLUGIN = '"""Doc."""\ndef transform(record):\n    return {n}\n'
 INTERFACE = ["transform"]
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners and modes are POSIX's")
+
+
+class Named(Protocol):
+    """A way to be a plugin by a function."""
+
+    def transform(self, record: object) -> object:
+        """Return it."""
+
+
+class Told(Protocol):
+    """Another one."""
+
+    def describe(self) -> str:
+        """Return it."""
 
 
 class Step:
@@ -50,6 +65,34 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for number in range(3):
         (made / f"p{number}.py").write_text(PLUGIN.format(n=number))
     return made
+
+
+class Reading(Protocol):
+    """A way to be a plugin by a class."""
+
+    def read(self, path: str) -> object:
+        """Read it."""
+
+
+def test_a_plugin_of_two_kinds_is_shown_as_both_from_the_first_listing_on(folder: Path) -> None:
+    (folder / "p0.py").write_text(PLUGIN.format(n=0) + "def describe():\n    return ''\n")
+    (folder / "p1.py").write_text(PLUGIN.format(n=1) + "class Reader:\n    def read(self, path): ...\n")
+    kinds = {"step": Named, "told": Told, "reader": Reading}
+    for _ in range(2):
+        with Host(folder, interface=(Named, Told, Reading)) as host:
+            found = {
+                plugin.name: [kind for kind, one in kinds.items() if plugin.spec.fits_plainly(interfaces_of(one))]
+                for plugin in host
+            }
+        assert found == {"p0": ["step", "told"], "p1": ["step", "reader"], "p2": ["step"]}
+
+
+def test_a_host_that_asks_for_something_else_finds_what_another_did_not_look_at(folder: Path) -> None:
+    (folder / "p1.py").write_text(PLUGIN.format(n=1) + "class Reader:\n    def read(self, path): ...\n")
+    for interface, expected in ((INTERFACE, ("p0", "p1", "p2")), (Reading, ("p1",)), (["describe"], ())):
+        for _ in range(2):
+            with Host(folder, interface=interface) as host:
+                assert host.names == expected
 
 
 def codes(folder: Path, policy: Policy | None = None) -> dict[str, list[str]]:
