@@ -123,6 +123,7 @@ def test_broken_files_are_told_at_the_top_and_the_tests_run(project: Path) -> No
     (plugins / "raising.py").write_text("import sys\nsys.exit(7)\n")
     (plugins / "decimal.py").write_text("")
     (plugins / "hooking.py").write_text("def pytest_runtest_setup(item, nonsense): pass\n")
+    (plugins / "unknown.py").write_text("def pytest_runtest_set_up(item): pass\n")
     (plugins / "twice.py").write_text("def pytest_addoption(parser): parser.addoption('--reruns')\n")
     done = run(project, *OURS, "-k", "mock")
     assert done.returncode == 0
@@ -132,6 +133,7 @@ def test_broken_files_are_told_at_the_top_and_the_tests_run(project: Path) -> No
         "raising": "P302",
         "decimal": "P400",
         "hooking": "P401",
+        "unknown": "P401",
         "twice": "P401",
     }.items():
         assert re.search(rf"left out: error\[{code}\] \S*plugins/{name}\.py", top), name

@@ -61,6 +61,7 @@ class _Folders:
         self.folders: dict[str, TopLevel] = {}
         self.used: list[str] = []
         self._findings: list[Finding] = []
+        self._registered: list[tuple[ModuleType, str, str]] = []  # with the name of the plugin, and its file
         self._config = config
         self._is_told = False
         # What code depends on that pytest has rewritten; empty where it rewrites none.
@@ -91,8 +92,8 @@ class _Folders:
             )
             for called, name, file in folder.run(self._is_wanted):
                 module = sys.modules.get(name)
-                if isinstance(module, ModuleType) and self._register(module, called, file):
-                    inner = self._inner(module, file)
+                if isinstance(module, ModuleType) and self._register(module, called, called, file):
+                    inner = self._inner(module, called, file)
                     if inner is None:
                         self._config.pluginmanager.unregister(module)
                     else:
@@ -100,7 +101,7 @@ class _Folders:
                         modules += [module, *inner]
         return modules
 
-    def _inner(self, package: ModuleType, file: str) -> list[ModuleType] | None:
+    def _inner(self, package: ModuleType, called: str, file: str) -> list[ModuleType] | None:
         """Register the module of a package that pytest would get of it as installed: ``pytest_cov.plugin``, say.
 
         ``None`` where that cannot be used.
@@ -125,13 +126,28 @@ class _Folders:
             self._findings.append(failure(error, file, file, "while it was loaded"))
             return None
         module = sys.modules[name]
-        return [module] if self._register(module, name, file) else None
+        return [module] if self._register(module, name, called, file) else None
 
     def _is_wanted(self, name: str) -> bool:
         is_blocked = self._config.pluginmanager.is_blocked
         return not is_blocked(name) and not is_blocked(name.removeprefix("pytest_").removeprefix("pytest-"))
 
-    def _register(self, module: ModuleType, name: str, file: str) -> bool:
+    def refuse_unknown_hooks(self) -> None:
+        """Leave out plugins with a hook that nobody has: pytest would end the run for it. For when all plugins are there."""
+        manager = self._config.pluginmanager
+        for module, called, file in self._registered:
+            for hook in manager.get_hookcallers(module) or ():
+                implemented = next(found for found in hook.get_hookimpls() if found.plugin is module)
+                if hook.has_spec() or implemented.optionalhook:
+                    continue
+                from plugline.findings import Finding, Place  # noqa: PLC0415 - few are
+
+                self._findings.append(Finding("P401", f"is refused by pytest: unknown hook {hook.name!r}", Place(file)))
+                manager.unregister(module)
+                self.used = [name for name in self.used if name != called]
+                break
+
+    def _register(self, module: ModuleType, name: str, called: str, file: str) -> bool:
         manager = self._config.pluginmanager
         try:
             manager.register(module, name)
@@ -146,6 +162,7 @@ class _Folders:
             if manager.is_registered(module):
                 manager.unregister(module)
             return False
+        self._registered.append((module, called, file))
         return True
 
     def _compiler(self) -> Callable[[bytes, str], CodeType] | None:
@@ -240,6 +257,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
         others = [plugin for plugin in manager.get_plugins() if plugin not in modules]
         call = manager.subset_hook_caller("pytest_load_initial_conftests", others)
         call(early_config=early_config, parser=parser, args=args)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Leave out what pytest would end the run for, before the top of it is told."""
+    _folders_of(session.config).refuse_unknown_hooks()
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
