@@ -6,13 +6,13 @@ from plugline.discovery.candidates import Candidate, FileCandidate, Found, Modul
 from plugline.discovery.finders import Finder
 from plugline.discovery.index import Listing
 from plugline.discovery.known import PluginSpec, Read
-from plugline.discovery.recall import ENTRY, Owner, Row
+from plugline.discovery.recall import ENTRY, FITS, NAME, ORDERED, Owner, Row
 from plugline.discovery.rows import Verdict
 from plugline.discovery.trees import shown_path
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place
 from plugline.host.circumstances import Circumstances
-from plugline.host.entries import Entry, Inspection, Listed, Memory, ReadEntry, RememberedEntry
+from plugline.host.entries import Entry, Inspection, Listed, Memory, ReadEntry, Recalled, RememberedEntry, as_entry
 from plugline.typed import TYPE_CHECKING, Mapping, Sequence
 
 if TYPE_CHECKING:
@@ -24,34 +24,40 @@ def inspect_places(
     finders: Sequence[Finder], around: Circumstances, memories: Mapping[int, Memory] | None = None
 ) -> Inspection:
     """Look at all places now. Runs no plugin code; what is wrong with one plugin leaves the others as they are."""
-    accepted: dict[str, Entry] = {}
+    accepted: dict[str, Entry | Recalled] = {}
     rejected: list[tuple[str, Entry]] = []
     findings: list[Finding] = []
     for number, finder in enumerate(finders):
         memory = (memories or {}).get(number)
+        entries: Sequence[Entry | Recalled]
         if memory is not None:
             entries, found = _remembered(memory, around, number)
         else:
             entries, found = _read_now(finder, around, number)
         findings += found.findings
         rejected += [(name, ReadEntry(None, None, (finding,), number)) for name, finding in found.refused]
-        for entry in entries:
-            if entry.findings:
-                rejected.append((_name_of(entry), entry))
+        for known in entries:
+            if not isinstance(known, tuple) and known.findings:
+                rejected.append((_name_of(known), known))
                 continue
-            name = entry.name
+            name = known[0][NAME] or "" if isinstance(known, tuple) else known.name
             if name in accepted:
-                clash = _clash(name, entry, accepted[name])
+                entry = as_entry(known)
+                clash = _clash(name, entry, as_entry(accepted[name]))
                 rejected.append((name, ReadEntry(entry.candidate, entry.spec, (clash,), number)))
             else:
-                accepted[name] = entry
+                accepted[name] = known
     in_order = {name: accepted[name] for name in sorted(accepted)}
     rejected.sort(key=lambda pair: (pair[1].finder, str(pair[1].place)))
-    ordered = any(entry.is_ordered for entry in in_order.values())
+    ordered = any(
+        known[0][FITS] & ORDERED if isinstance(known, tuple) else known.is_ordered for known in in_order.values()
+    )
     return Inspection(in_order, tuple(rejected), tuple(findings), is_ordered=ordered)
 
 
-def _remembered(memory: Memory, around: Circumstances, finder: int) -> tuple[list[Entry], Found | Listing]:
+def _remembered(
+    memory: Memory, around: Circumstances, finder: int
+) -> tuple[Sequence[Entry | Recalled], Found | Listing]:
     index = memory.index
     has_bases = any(interface.base is not None for interface in around.interfaces)
 
@@ -79,7 +85,7 @@ def _remembered(memory: Memory, around: Circumstances, finder: int) -> tuple[lis
     number = listing.number
     listed = Listed(memory, number or 0, listing.text or "", finder)
     if not listing.verdicts and number is not None:
-        return [RememberedEntry(row, listed) for row in listing.rows], listing
+        return [(row, listed) for row in listing.rows], listing
     entries: list[Entry] = []
     for row in listing.rows:
         verdict = listing.verdicts.get(row[ENTRY])
