@@ -14,11 +14,11 @@ An outline is made of tuples, strings and numbers only, so that it can be marsha
 
 import sys
 from itertools import compress
-from opcode import opmap
 
 from plugline.contract.interface import Interface, Member
 from plugline.contract.shape import ASYNC, Shape, shape_problems
 from plugline.discovery.known import ClassOutline, FunctionOutline, Outline, Parameters, Said
+from plugline.discovery.operations import OPERATIONS
 from plugline.findings import first_line
 from plugline.names import is_public
 from plugline.typed import CodeType, Sequence
@@ -32,22 +32,22 @@ _HAS_DOCSTRINGS = sys.flags.optimize < 2
 _VARARGS, _VARKEYWORDS = 0x04, 0x08  # inspect.CO_VARARGS and CO_VARKEYWORDS
 _DEFAULTS, _KEYWORD_DEFAULTS = 0x01, 0x02  # flags of MAKE_FUNCTION, and of SET_FUNCTION_ATTRIBUTE since 3.13
 
-_CACHE = opmap.get("CACHE", 0)
-_EXTENDED_ARG = opmap["EXTENDED_ARG"]
-_STORE_NAME = opmap["STORE_NAME"]
-_DELETE_NAME = opmap["DELETE_NAME"]
-_LOAD_CONST = opmap["LOAD_CONST"]
-_MAKE_FUNCTION = opmap["MAKE_FUNCTION"]
-_SET_FUNCTION_ATTRIBUTE = opmap.get("SET_FUNCTION_ATTRIBUTE", -1)
-_BUILD_TUPLE = opmap["BUILD_TUPLE"]
-_LOAD_BUILD_CLASS = opmap["LOAD_BUILD_CLASS"]
-_PUSH_NULL = opmap.get("PUSH_NULL", -1)
-_RETURN_CONST = opmap.get("RETURN_CONST", -1)
-_RESUME = opmap.get("RESUME", -1)
+_CACHE = OPERATIONS.get("CACHE", 0)
+_EXTENDED_ARG = OPERATIONS["EXTENDED_ARG"]
+_STORE_NAME = OPERATIONS["STORE_NAME"]
+_DELETE_NAME = OPERATIONS["DELETE_NAME"]
+_LOAD_CONST = OPERATIONS["LOAD_CONST"]
+_MAKE_FUNCTION = OPERATIONS["MAKE_FUNCTION"]
+_SET_FUNCTION_ATTRIBUTE = OPERATIONS.get("SET_FUNCTION_ATTRIBUTE", -1)
+_BUILD_TUPLE = OPERATIONS["BUILD_TUPLE"]
+_LOAD_BUILD_CLASS = OPERATIONS["LOAD_BUILD_CLASS"]
+_PUSH_NULL = OPERATIONS.get("PUSH_NULL", -1)
+_RETURN_CONST = OPERATIONS.get("RETURN_CONST", -1)
+_RESUME = OPERATIONS.get("RESUME", -1)
 
 
 def _codes(*names: str) -> frozenset[int]:
-    return frozenset(opmap[name] for name in names if name in opmap)
+    return frozenset(OPERATIONS[name] for name in names if name in OPERATIONS)
 
 
 _NOT_PLAIN_BEFORE = frozenset((_CACHE, _EXTENDED_ARG))
@@ -59,7 +59,7 @@ _PLAIN_VALUES = _CALLS | _codes("LOAD_NAME", "LOAD_ATTR")
 _STATEMENT_ENDS = _codes(
     "RESUME", "STORE_NAME", "STORE_SUBSCR", "STORE_ATTR", "SETUP_ANNOTATIONS", "NOP", "DELETE_NAME"
 )
-_POP_TOP = opmap["POP_TOP"]
+_POP_TOP = OPERATIONS["POP_TOP"]
 # From 3.12 on "a and b" has a POP_TOP in its middle, after a jump. Those that end a statement end an import, or a call.
 _BEFORE_AN_END = _codes("STORE_NAME") | _CALLS
 
