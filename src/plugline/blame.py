@@ -7,6 +7,7 @@ from _signal import SIGINT, getsignal  # type: ignore[import-not-found]  # signa
 from types import FrameType
 
 from plugline.errors import PluginRaised
+from plugline.metapath import numbered
 from plugline.typed import TracebackType, TypeGuard
 from plugline.values import Value
 
@@ -151,11 +152,19 @@ def _kind(error: BaseException) -> str:
     kind = type(error)
     try:
         module, name = kind.__module__, kind.__qualname__
-        return str.__str__(name) if module == "builtins" else f"{module}.{name}"
+        return str.__str__(name) if module == "builtins" else f"{_as_asked(module)}.{name}"
     except BaseException as broken:
         if users_own_interrupt(broken):
             raise
         return str.__str__(type.__dict__["__name__"].__get__(kind))
+
+
+def _as_asked(module: str) -> str:
+    """Return a module's name below the private package that was asked for: what is said is the same in every process."""
+    for name, wanted in numbered.items():
+        if f"{module}.".startswith(f"{name}."):
+            return wanted + module[len(name) :]
+    return module
 
 
 def _message(error: BaseException) -> str:
@@ -237,6 +246,8 @@ def traceback_text(error: BaseException) -> str:
     try:
         lines = traceback.format_exception(type(error), error, entry, limit=-_MAX_TRACEBACK_FRAMES)
         text = str.__str__("".join(lines))
+        for name, wanted in numbered.items():
+            text = text.replace(f"{name}.", f"{wanted}.")
     except BaseException as broken:
         if users_own_interrupt(broken):
             raise

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     Find = Callable[[str, Sequence[str] | None, ModuleType | None], ModuleSpec | None]
 
+# Private packages whose name was taken, with the name that was asked for.
+numbered: dict[str, str] = {}
+
 
 class Waiting(Protocol):
     """Who reserves private packages when they are needed.

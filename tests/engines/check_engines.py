@@ -184,6 +184,16 @@ def test_output_and_dead_letters_are_those_of_local(
 
 
 @every_engine
+def test_records_in_any_order_are_those_of_local(folder: Path, engine: str) -> None:
+    for name in ("local", engine):
+        ended(job(folder, name, steps="tidy", run="ordered = false\nsplit_bytes = 20000"), folder, 1)
+    ours, theirs = files_below(folder / "local"), files_below(folder / engine)
+    assert list(ours) == list(theirs)
+    assert sorted(ours["out.ndjson"].splitlines()) == sorted(theirs["out.ndjson"].splitlines())
+    assert ours["out.errors.ndjson"] == theirs["out.errors.ndjson"]
+
+
+@every_engine
 def test_a_record_that_kills_its_process_is_set_aside_and_the_others_go_on(folder: Path, engine: str) -> None:
     for name in ("local", engine):
         ended(job(folder, name, steps="deadly"), folder, 1)

@@ -170,9 +170,13 @@ class _Tasks:
     def first_done(self, tasks: list[Any]) -> int:
         import distributed  # noqa: PLC0415 - see _connect
 
-        with suppress(distributed.KilledWorker):  # told by its result
-            distributed.wait(tasks, return_when="FIRST_COMPLETED")
-        return next(at for at, task in enumerate(tasks) if task.done())
+        while True:
+            # Not wait(), which asks the program's own client, of which it may have none or another.
+            done = distributed.as_completed(tasks, loop=self._client.loop, timeout=self._patience_seconds)
+            try:
+                return tasks.index(next(done))
+            except TimeoutError as error:
+                self._check_workers(error)
 
     def done(self, task: Any, splits: list[Split]) -> _remote.Done:
         import distributed  # noqa: PLC0415 - see _connect
@@ -201,9 +205,12 @@ class _Tasks:
             try:
                 return task.result(timeout=self._patience_seconds)
             except TimeoutError as error:  # of the waiting: what a runner raises comes back as a value
-                if not self._client.nthreads():
-                    message = f"all workers of {self._where} are gone, and none came within {self._patience_seconds:g} seconds"
-                    raise TimeoutError(message) from error
+                self._check_workers(error)
+
+    def _check_workers(self, waited: TimeoutError) -> None:
+        if not self._client.nthreads():
+            message = f"all workers of {self._where} are gone, and none came within {self._patience_seconds:g} seconds"
+            raise TimeoutError(message) from waited
 
     def cancel(self, tasks: list[Any]) -> None:
         self._client.cancel([*self._own, *tasks])

@@ -24,7 +24,7 @@ from plugline.findings import Finding
 from plugline.loading.modules import forget_modules
 from plugline.loading.traces import InertTrace, Trace, forget_functions, run_traced, with_functions
 from plugline.lookup import find_module
-from plugline.metapath import FINDER
+from plugline.metapath import FINDER, numbered
 from plugline.typed import Callable, CodeType, Mapping, ModuleType, Protocol, Sequence
 
 Compiler = Callable[[bytes, str], CodeType]
@@ -469,6 +469,9 @@ def reserve(wanted: str, tree: Tree, provider: Provider, *, exact: bool) -> Name
             name = f"{wanted}_{number}"
         namespace = Namespace(name, tree, provider)
         _finder.namespaces = {**_finder.namespaces, name: namespace}
+        numbered.pop(name, None)  # of a host that was dropped
+        if name != wanted:
+            numbered[name] = wanted
         stand_first()
         return namespace
 
@@ -672,6 +675,7 @@ def release(namespace: Namespace) -> None:
         if _finder.namespaces.get(namespace.name) is namespace:
             root = namespace.name
             _finder.namespaces = {name: ns for name, ns in _finder.namespaces.items() if ns is not namespace}
+            numbered.pop(root, None)
         _finder.shared = tuple(shared for shared in _finder.shared if shared is not namespace)
         _finder.top = tuple(top for top in _finder.top if top is not namespace)
         forget_modules([key for key in sys.modules if (root and key == root) or namespace.owns(key)])

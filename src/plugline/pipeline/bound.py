@@ -95,7 +95,7 @@ class BoundPlan:
             handle = self._handle(use, isolation)
             self._paths.append(handle.path)
             # With settings, though there may be none: two steps of one class share no instance.
-            return handle.load(use.settings)
+            return handle.load(self._plan.settings_of(use))
         except (SettingsRefused, PluginDeclined, LoadError, PluginRejected, UnknownPlugin) as error:
             self._findings += _findings_of(error, use, self._plan)
         return None

@@ -59,6 +59,7 @@ class PluginUse:
         attribute: The object in the module; empty for the module itself.
         settings: Values for the fields of its class.
         path: Where in the configuration it is used, for messages.
+        files: Which of the settings are paths.
     """
 
     kind: Kind
@@ -71,6 +72,7 @@ class PluginUse:
     attribute: str
     settings: Mapping[str, object]
     path: tuple[str | int, ...]
+    files: frozenset[str] = frozenset()
 
 
 @frozen(kw_only=True)
@@ -138,10 +140,26 @@ class Plan:
         """Return one of the plan's paths as it can be opened from any working folder: a plugin may change that."""
         return path if _has_no_folder(path) else os.path.join(self.folder, path)
 
+    def settings_of(self, use: PluginUse) -> Mapping[str, object]:
+        """Return the settings of a plugin where it is loaded: a worker may have another working folder."""
+        if not use.files or _is_working_folder(self.folder):
+            return use.settings
+        return {
+            name: self.located(value) if name in use.files and isinstance(value, str) else value
+            for name, value in use.settings.items()
+        }
+
     @property
     def part_folder(self) -> str | None:
         """Where parts are written that are put in place together; ``None`` where the output is one file."""
         return None if self.part_suffix is None else path_aside(self.located(self.sink), "parts")
+
+
+def _is_working_folder(folder: str) -> bool:
+    try:
+        return os.getcwd() == folder
+    except FileNotFoundError:
+        return False
 
 
 def digest_of(plan: Plan) -> str:
@@ -364,7 +382,7 @@ class _Planner:
         settings_path: tuple[str | int, ...],
     ) -> PluginUse | None:
         candidate = plugin.candidate
-        settings, problems = check_settings(plugin, kind, settings, settings_path, self._base)
+        settings, files, problems = check_settings(plugin, kind, settings, settings_path, self._base)
         self.findings += [self._config.finding(problem) for problem in problems]
         folder = None
         module, attribute = "", ""
@@ -385,6 +403,7 @@ class _Planner:
             attribute=attribute,
             settings=settings,
             path=path,
+            files=files,
         )
 
     def _take_along(self, plugin: Plugin[object], tree: Tree) -> None:
@@ -562,36 +581,36 @@ def _parts_problems(path: str, sources: Sequence[str]) -> Iterator[tuple[str, st
 
 def check_settings(
     plugin: Plugin[object], kind: Kind, settings: Mapping[str, object], path: tuple[str | int, ...], base: str
-) -> tuple[Mapping[str, object], tuple[Problem, ...]]:
+) -> tuple[Mapping[str, object], frozenset[str], tuple[Problem, ...]]:
     """Check settings against what a plugin's source shows; what it does not show is checked when it is bound.
 
     Returns the settings with all files among them (those whose type is ``Path``) found from ``base``, as the pipeline's
-    own are, and everything that is wrong.
+    own are, which ones those are, and everything that is wrong.
     """
     from plugline.pipeline.shown import settings_class  # noqa: PLC0415
 
     source = source_of(plugin)
     if source is None:
-        return settings, ()
+        return settings, frozenset(), ()
     tree = parse_source(source)
     if isinstance(tree, Finding):
-        return settings, ()
+        return settings, frozenset(), ()
     node = settings_class(tree, plugin.spec.facts, kind)
     if node is None:
         if settings:
             message = f"{plugin.name!r} is a module with functions and has no settings"
             hint = "leave them out; a plugin that is to have settings is a class, whose annotated attributes they are"
-            return settings, (Problem(path=path, code="C101", message=message, hint=hint, on_key=True),)
-        return settings, ()
+            return settings, frozenset(), (Problem(path=path, code="C101", message=message, hint=hint, on_key=True),)
+        return settings, frozenset(), ()
     fields = fields_of_source(node, tree)
     if fields is None:
-        return settings, ()
-    files = {field.name for field in fields if _is_path(field.type)}
+        return settings, frozenset(), ()
+    files = frozenset(field.name for field in fields if _is_path(field.type))
     located = {
         name: resolve(value, base) if name in files and isinstance(value, str) else value
         for name, value in settings.items()
     }
-    return located, check(fields, located, path=path)[1]
+    return located, files, check(fields, located, path=path)[1]
 
 
 def _is_path(form: object) -> bool:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -217,3 +218,43 @@ def test_an_engine_that_declines_is_a_finding_at_its_name(tmp_path: Path) -> Non
     job = pipeline(tmp_path, plugins={"mine.py": engine}, source=b"", run='engine = "mine"')
     (finding,) = findings(job)
     assert (finding.code, finding.place.line) == ("C108", 6)
+
+
+def test_a_setting_that_is_a_path_is_found_from_another_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "word.txt").write_text("said")
+    plugins = {
+        "says.py": """
+            from pathlib import Path
+
+            class Says:
+                path: Path
+
+                def transform(self, record):
+                    return {**record, "word": self.path.read_text()}
+
+                def describe(self):
+                    return "says"
+            """
+    }
+    plugins = {name: dedent(text) for name, text in plugins.items()}
+    step = 'use = "says"\nwith = { path = "word.txt" }'
+    job = pipeline(Path(), plugins=plugins, source=ndjson({"a": 1}), steps=[step])
+    plan = job.plan()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    run_plan(plan)
+    monkeypatch.chdir(tmp_path)
+    assert job.records == [{"a": 1, "word": "said"}]
+
+
+def test_dead_letters_name_errors_as_ever_where_other_plans_are_loaded_too(tmp_path: Path) -> None:
+    plugins = {"odd.py": processor("raise Odd('no')", top="class Odd(Exception): pass")}
+    job = pipeline(tmp_path, plugins=plugins, source=ndjson({"a": 1}), steps=["odd"], run='max_errors = "none"')
+    with BoundPlan(job.plan()):
+        report = job.run()
+    assert "plugins.odd.Odd" in str(report.errors)
+    assert "'plugins.odd.Odd'" in str(job.dead_letters)
+    assert "plugins_" not in str(job.dead_letters) + str(report.tracebacks)
