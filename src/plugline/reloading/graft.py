@@ -82,7 +82,7 @@ def _plan(part: Part, plan: Plan, transition: Transition | None, lost: list[str]
                 else:
                     lost.append(made_before(new))
             else:
-                plan.add((setattr, function, "__code__", new), (setattr, function, "__code__", old))
+                plan.set_code(function, new, old)
                 if key in edited:
                     _take_docstring(function, old, new, plan)
 

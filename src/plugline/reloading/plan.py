@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from itertools import starmap
 from operator import call, delitem, setitem
-from types import FrameType, FunctionType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 from plugline.reloading.memory import FUNCTION_FIELDS, HEAD_BYTES
@@ -54,6 +54,11 @@ class Plan:
         """Add the call of a function that is written in C, with the calls that undo it."""
         self._operations.append(operation)
         self._undos.append(undo)
+
+    def set_code(self, function: FunctionType, code: CodeType, before: CodeType) -> None:
+        """Let a function run other code."""
+        self._operations.append((setattr, function, "__code__", code))  # as add, which is as much again
+        self._undos.append(((setattr, function, "__code__", before),))
 
     def set_item(self, holder: Any, key: object, value: object) -> None:
         """Let ``holder[key]``, a dict's, be a value."""
