@@ -2,7 +2,8 @@
 
 Behind uvicorn, by the CPU time that the server takes for the same requests on one connection. Each middleware adds a header, as
 people's do. Printed beside it, without a claim of anybody's: the same in process, where there is nothing but Starlette's nine microseconds to
-compare with. Servers and sides take turns; both servers are started alike, and have answered as many requests before they are measured.
+compare with. Servers and sides take turns, a hundred requests each; both servers are started alike, seven times anew, and have answered
+as many before.
 Needs ``pip install plugline[starlette] uvicorn``, and Linux. Run: ``python benchmarks/starlette_folder.py``.
 """
 
@@ -28,6 +29,8 @@ from starlette.routing import Route
 from plugline.integrations.starlette import Plugins
 
 _REQUESTS = 500
+_PAIRS = 7  # of servers: two processes of the same program differ by some per cent for as long as they run
+_SERVED = 100  # in turns as short as that, what else the machine does comes to both sides alike
 _LAYER = """
 class Layer:
     def __init__(self, app):
@@ -100,7 +103,7 @@ def _server(folder: Path, name: str, *, dropped: bool) -> Iterator[Callable[[], 
         def serve() -> float:
             connection = http.client.HTTPConnection("127.0.0.1", port)
             began = _cpu_seconds(process.pid)
-            for _ in range(_REQUESTS):
+            for _ in range(_SERVED):
                 connection.request("GET", "/")
                 answer = connection.getresponse()
                 assert answer.status == 200
@@ -140,13 +143,14 @@ def main() -> int:
         dropped: list[Any] = [Middleware(Plugins, folder=layers, watch=True)]
         bare = measure_calls({"folder": _requests(dropped), "written": _requests(written)}, rounds=101)
         served: dict[str, list[float]] = {"folder": [], "written": []}
-        with (
-            _server(Path(folder), "dropped", dropped=True) as from_folder,
-            _server(Path(folder), "named", dropped=False) as from_names,
-        ):
-            for number in range(61):
-                for side, serve in [("folder", from_folder), ("written", from_names)][:: 1 if number % 2 else -1]:
-                    served[side].append(serve())
+        for _ in range(_PAIRS):
+            with (
+                _server(Path(folder), "dropped", dropped=True) as from_folder,
+                _server(Path(folder), "named", dropped=False) as from_names,
+            ):
+                for number in range(40):
+                    for side, serve in [("folder", from_folder), ("written", from_names)][:: 1 if number % 2 else -1]:
+                        served[side].append(serve())
     claims = [
         Claim(name="a request to uvicorn", side="folder", base="written", limit=1 / 0.97, seconds=served),
         Claim(name="a request in process (no claim)", side="folder", base="written", limit=1.06, seconds=bare),
