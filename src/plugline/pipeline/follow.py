@@ -1,11 +1,13 @@
 """A plan to a run that goes on until it is told to end."""
 
+import os
 from collections.abc import Callable
 
 from plugline.discovery.source import ParsedOnce
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding
 from plugline.pipeline.bound import bound_engine
+from plugline.pipeline.cutting import byte_cuts
 from plugline.pipeline.following import Following, TellCall
 from plugline.pipeline.parts import Committer
 from plugline.pipeline.plan import Plan
@@ -13,8 +15,9 @@ from plugline.pipeline.remote import has_scheme
 from plugline.pipeline.report import RunReport
 from plugline.pipeline.run import OneByOne, PlanRun, PlanRunner, entered, identity_of_use
 from plugline.pipeline.split import ProgressCall
+from plugline.pipeline.streams import compression_of
 from plugline.pipeline.unhurried import UnhurriedStack
-from plugline.records import Engine
+from plugline.records import Engine, Format
 
 
 def follow_plan(
@@ -52,6 +55,7 @@ def follow_plan(
                 if not bound.stateful:
                     engine = stack.enter_context(bound_engine(plan))
                 parsed.forget()
+            _refuse_what_ends(plan, bound.reader)
             committer = Committer(plan, bound, _followed_identity(plan), resume=True, ordered=True, follows=True)
             entered(stack, committer, plan)
             source = Following(plan, bound.reader, committer.done.places, tell=tell, ends=following.ends)
@@ -85,6 +89,19 @@ def refuse_following(plan: Plan) -> None:
     if plan.source == "-" or has_scheme(plan.source) or plan.source.startswith("package:"):
         message = f"{plan.source!r} cannot be followed, expected a file, a folder or a pattern"
         hint = "without --follow standard input is read as it comes, too"
+        raise ConfigurationError([Finding("C114", message, plan.config.place(("source", "path")), hint)])
+
+
+def _refuse_what_ends(plan: Plan, form: Format) -> None:
+    """Refuse a file that can only be read when it is whole: nobody would ever know that it is, and not read it twice.
+
+    Raises:
+        ConfigurationError: It is one. In a folder, where such files arrive, each is read once.
+    """
+    if os.path.isfile(plan.located(plan.source)) and (byte_cuts(form) is None or compression_of(plan.source)):
+        what = "a compressed file" if compression_of(plan.source) else f"a file of the format {plan.reader.name!r}"
+        message = f"{plan.source!r} cannot be followed: {what} is only read when it is whole"
+        hint = "follow the folder where such files arrive, or run it without --follow"
         raise ConfigurationError([Finding("C114", message, plan.config.place(("source", "path")), hint)])
 
 

@@ -189,3 +189,15 @@ def test_what_cannot_be_followed_is_refused(path: str, sink: str, tmp_path: Path
     assert done.returncode == 2
     assert b"C114" in done.stderr
     assert sink not in made.files
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("path", "form"), [("in.json", "json"), ("in.ndjson.gz", "ndjson")])
+def test_a_file_that_is_only_read_when_it_is_whole_is_not_followed(path: str, form: str, tmp_path: Path) -> None:
+    made = job(tmp_path, path, source_more=f'format = "{form}"')
+    (tmp_path / path).write_bytes(b'[{"a":1}]')
+    command = [sys.executable, "-m", "plugline", "run", "-q", "pipeline.toml", "--follow"]
+    done = subprocess.run(command, cwd=made.folder, capture_output=True, check=False, timeout=50)
+    assert done.returncode == 2
+    assert b"cannot be followed" in done.stderr
+    assert "out.ndjson" not in made.files
