@@ -25,7 +25,7 @@ _HEADER = struct.Struct(
 )  # struct aio_ring: id, events, head, tail, magic, two words of features, bytes of this header
 _MAGIC = 0xA10A10A1
 _EVENT_BYTES = 32  # struct io_event; it begins with what its control block begins with
-_DONE = b"\1"
+_MARK = 1  # not 0, which stands where nothing is written yet
 
 
 class Told(Protocol):
@@ -35,7 +35,7 @@ class Told(Protocol):
 
 
 class Asked:
-    """The same by a system call."""
+    """The same by a system call, for where there is no such memory."""
 
     __slots__ = ("_epoll",)
 
@@ -104,8 +104,7 @@ class _Ring:
         at = _HEADER.size + self._next * _EVENT_BYTES
         self._memory[at] = 0
         self._told = self._memory[at : at + 1]
-        mark = int.from_bytes(_DONE, "little")
-        block = _CONTROL_BLOCK.pack(mark, 0, 0, _POLL, 0, descriptor, select.EPOLLIN, 0, 0, 0, 0, 0)
+        block = _CONTROL_BLOCK.pack(_MARK, 0, 0, _POLL, 0, descriptor, select.EPOLLIN, 0, 0, 0, 0, 0)
         blocks = (ctypes.c_char_p * 1)(block)
         if self._call("io_submit", _ONE, blocks) != 1:
             self._told = None
