@@ -559,11 +559,17 @@ def test_a_run_whose_workers_are_all_gone_does_not_wait_without_end(folder: Path
     assert f"all workers of {address} are gone, and none came within 4 seconds" in said
 
 
-@dask_only
-def test_a_scheduler_that_is_not_there_is_named(folder: Path) -> None:
-    options = 'options = { address = "tcp://127.0.0.1:9", patience_seconds = 2 }'
-    said = ended(job(folder, "dask", steps="tidy", run=options), folder, 4)
-    assert "no scheduler answers at tcp://127.0.0.1:9" in said
+@pytest.mark.parametrize(
+    ("engine", "address"),
+    [
+        pytest.param("dask", "tcp://127.0.0.1:9", marks=dask_only),
+        pytest.param("ray", "127.0.0.1:9", marks=pytest.mark.skipif(not find_spec("ray"), reason="not installed")),
+    ],
+)
+def test_a_scheduler_that_is_not_there_is_named(folder: Path, engine: str, address: str) -> None:
+    options = f'options = {{ address = "{address}", patience_seconds = 2 }}'
+    said = ended(job(folder, engine, steps="tidy", run=options), folder, 4)
+    assert f"no scheduler answers at {address}" in said
 
 
 @dask_only

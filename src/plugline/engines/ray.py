@@ -68,7 +68,11 @@ class Ray:
             else:
                 if self._client is None:
                     client = self._client = Client(where)
-                    self.dashboard_url = client.ask("connect", self.address, self.processes, self.dashboard)
+                    try:
+                        self.dashboard_url = client.ask("connect", self.address, self.processes, self.dashboard)
+                    except ConnectionError as error:
+                        message = f"no scheduler answers at {where}; is it running, and the address right?"
+                        raise ConnectionError(message) from error
                 count = self._client.ask("begin", shipped, self.patience_seconds, where)
                 tasks = FarTasks(self._client)
             yield from _remote.parts(tasks, splits, desk, width=max(2, 2 * count), ordered=self.ordered)
