@@ -127,9 +127,9 @@ class Plugin(Generic[T_co]):
         "_outcome",
     )
 
-    def __init__(self, known: "Entry | Recalled", loader: "Loader") -> None:
+    def __init__(self, entry: "Entry | Recalled", loader: "Loader") -> None:
         """Made by a host."""
-        self._known = known
+        self._known = entry
         self._loader = loader
         self._outcome: Outcome | None = None
         self._generation = 0

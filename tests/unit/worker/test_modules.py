@@ -11,7 +11,20 @@ pytestmark = pytest.mark.slow
 
 # DESIGN.md, section 3: the line of the worker and those below it.
 LAYERS = {"worker", "records", "dispatch", "loading", "admission", "discovery", "contract"}
-GROUND = {"errors", "findings", "names", "imports", "lookup", "blame", "clock", "files", "values", "codes", "typed"}
+GROUND = {
+    "errors",
+    "findings",
+    "names",
+    "imports",
+    "lookup",
+    "metapath",
+    "blame",
+    "clock",
+    "files",
+    "values",
+    "codes",
+    "typed",
+}
 
 
 @pytest.mark.parametrize("level", LEVELS)
