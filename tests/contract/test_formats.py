@@ -19,6 +19,7 @@ from plugline.formats.tsv import Tsv
 from plugline.formats.xml import Xml
 from plugline.formats.yaml import Yaml
 from plugline.records import Format, Position, Record
+from tests.trickling import Trickle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,17 +204,11 @@ def test_what_it_cannot_hold_fails_at_the_record(case: Case) -> None:
 
 @every_format
 def test_a_pipe_that_is_slow_is_read_as_it_comes(case: Case) -> None:
-    class Slow(io.BytesIO):
-        """At most one byte a call, which is what ``read1`` may do."""
-
-        def read1(self, size: int | None = -1, /) -> bytes:
-            return super().read1(1 if size else 0)
-
     when = {"day": date(2024, 5, 31), "at": datetime(2024, 5, 31, 12, tzinfo=UTC)}
     record: Record = {"s": "x\ny", "i": 1, "f": 1.5, "b": True, "d": None, **when}
     if case.format is not _typed:
         record = case.slow
     content = whole(case.format, [record, record])
     reader = case.format.reader()
-    found = [reader.decode(raw) for batch in reader.batches(Slow(content)) for raw in batch.raws]
+    found = [reader.decode(raw) for batch in reader.batches(Trickle(content, 1)) for raw in batch.raws]
     assert found == [record, record]

@@ -431,7 +431,7 @@ class Host(Generic[T_co]):
                 plugin = self._look().plugins.get(name) or self._of_class(name)
             if plugin is None:
                 return self._not_reloaded(name)
-            return reload_plugins(made(self._loader), [plugin])[0]
+            return reload_plugins(self._loader, [plugin])[0]
 
     def follow(self, follower: Callable[[], object], *, judge: "Judging | None" = None) -> Callable[[], None]:
         """Have a function called whenever plugins came, went, were reloaded, enabled or disabled; return what ends that.

@@ -15,17 +15,7 @@ from hypothesis import strategies as st
 
 from plugline.formats.xml import Xml
 from plugline.records import Broken, Position, Record
-
-
-class Slow(io.BytesIO):
-    """Gives little at a time."""
-
-    def __init__(self, data: bytes, count: int) -> None:
-        super().__init__(data)
-        self._count = count
-
-    def read1(self, size: int | None = -1, /) -> bytes:
-        return super().read1(self._count if size else 0)
+from tests.trickling import Trickle
 
 
 def read(text: str | bytes, form: Xml | None = None, count: int = 2**20) -> list[object]:
@@ -39,7 +29,7 @@ def read_with_positions(
     reader = (form or Xml()).reader()
     found: list[tuple[object, Position]] = []
     try:
-        for batch in reader.batches(Slow(text if isinstance(text, bytes) else text.encode(), count)):
+        for batch in reader.batches(Trickle(text if isinstance(text, bytes) else text.encode(), count)):
             for index, raw in enumerate(batch.raws):
                 made: object
                 try:
@@ -265,7 +255,7 @@ def test_text_between_elements_is_an_error_of_its_record_or_kept_as_it_stands() 
 
 
 def broken_in(text: str | bytes, form: Xml | None = None, count: int = 2**20) -> list[Broken]:
-    batches = (form or Xml()).reader().batches(Slow(text if isinstance(text, bytes) else text.encode(), count))
+    batches = (form or Xml()).reader().batches(Trickle(text if isinstance(text, bytes) else text.encode(), count))
     return [raw for batch in batches for raw in batch.raws if isinstance(raw, Broken)]
 
 

@@ -14,17 +14,7 @@ from hypothesis import strategies as st
 
 from plugline.formats.yaml import Yaml
 from plugline.records import Position, Record
-
-
-class Slow(io.BytesIO):
-    """Gives little at a time."""
-
-    def __init__(self, data: bytes, count: int) -> None:
-        super().__init__(data)
-        self._count = count
-
-    def read1(self, size: int | None = -1, /) -> bytes:
-        return super().read1(self._count if size else 0)
+from tests.trickling import Trickle
 
 
 def read(text: str | bytes, form: Yaml | None = None, count: int = 2**20) -> list[object]:
@@ -37,7 +27,7 @@ def read_with_positions(
 ) -> list[tuple[object, Position]]:
     reader = (form or Yaml()).reader()
     found: list[tuple[object, Position]] = []
-    for batch in reader.batches(Slow(text if isinstance(text, bytes) else text.encode(), count)):
+    for batch in reader.batches(Trickle(text if isinstance(text, bytes) else text.encode(), count)):
         for index, raw in enumerate(batch.raws):
             made: object
             try:
