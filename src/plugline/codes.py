@@ -160,7 +160,7 @@ CODES = {
     ),
     "P305": Code(
         "a plugin could not say whether it is available",
-        "Its available() raised, or returned something other than True, False or a reason as a string.",
+        "Its available() raised, or its answer cannot be read.",
         "Return True, or the reason why it does not apply here.",
     ),
     "P306": Code(

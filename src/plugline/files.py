@@ -82,6 +82,8 @@ def read_source(path: str, *, within: str | None = None, max_bytes: int = MAX_SO
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and _is_socket(path):
+            return _not_regular("a socket", place)  # the one kind of file that cannot even be opened
         return Finding("P101", f"cannot be read: {_reason(error)}", place, hint=_unreadable_hint(error))
 
 
@@ -168,8 +170,7 @@ def _parts_below(path: str, within: str | None) -> list[str]:
 def _read_descriptor(descriptor: int, place: Place, max_bytes: int) -> SourceFile | Finding:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        message = f"is {kind_of_file(status.st_mode)}, a regular file was expected"
-        return Finding("P102", message, place, hint="move it out of the plugin folder, or begin its name with '_'")
+        return _not_regular(kind_of_file(status.st_mode), place)
     if status.st_size > max_bytes:
         return _too_large(place, status.st_size, max_bytes)
     # One byte more than allowed shows a file that grew after its size was taken.
@@ -183,6 +184,18 @@ def _read_descriptor(descriptor: int, place: Place, max_bytes: int) -> SourceFil
     if len(content) > max_bytes:
         return _too_large(place, len(content), max_bytes)
     return SourceFile(place.path, content)
+
+
+def _is_socket(path: str) -> bool:
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _not_regular(kind: str, place: Place) -> Finding:
+    hint = "move it out of the plugin folder, or begin its name with '_'"
+    return Finding("P102", f"is {kind}, a regular file was expected", place, hint=hint)
 
 
 def _too_large(place: Place, size: int, max_bytes: int) -> Finding:

@@ -116,11 +116,24 @@ class Finding(Value):
         """Return the finding as people read it: at most four lines, the hint last."""
         lines = [printable(f"{self.severity}[{self.code}] {self.place}: {self.message}")]
         if self.source_line is not None and self.place.line is not None:
-            shown = "\t".join(printable(part) for part in self.source_line.split("\t"))
+            source, before = _around(self.source_line, self.column_to_show - 1)
+            shown = "\t".join(printable(part) for part in source.split("\t"))
             lines.append(f"  | {self.place.line} | {shown}")
             # Tabs are kept, so that the caret stands under its column whatever a tab's width is.
-            before = self.source_line[: self.column_to_show - 1]
             blank = "".join("\t" if character == "\t" else " " for character in before)
             lines.append(f"  | {' ' * len(str(self.place.line))} | {blank}^")
         lines.append(f"  hint: {printable(self.advice)}")
         return "\n".join(lines)
+
+
+_MOST_SHOWN = 160  # characters of a source line; data and generated code have lines of thousands
+
+
+def _around(line: str, at: int) -> tuple[str, str]:
+    """Return what is shown of a line, which is its part around a column where it is long, and what of that is before it."""
+    if len(line) <= _MOST_SHOWN:
+        return line, line[:at]
+    begin = max(0, min(at, len(line)) - _MOST_SHOWN // 2)
+    before = "..." if begin else ""
+    after = "..." if begin + _MOST_SHOWN < len(line) else ""
+    return f"{before}{line[begin : begin + _MOST_SHOWN]}{after}", before + line[begin:at]

@@ -52,3 +52,11 @@ def test_the_repr_of_a_value_in_a_message_is_short_whatever_the_value() -> None:
 def test_a_text_of_several_lines_keeps_them_and_its_tabs_and_nothing_else_that_moves_a_cursor() -> None:
     assert printable_lines("a\tb\n  c\x1b[2J\r\x00\n") == "a\tb\n  c\\x1b[2J\\r\\x00\n"
     assert printable_lines("plain") == "plain"
+
+
+@pytest.mark.parametrize("column", [1, 79, 2_000, 4_000])
+def test_of_a_long_line_the_part_around_the_caret_is_shown(column: int) -> None:
+    line = "".join(chr(ord("a") + at % 26) for at in range(4_000))
+    _, shown, caret, _ = str(Finding("P106", "invalid", Place("a.py", 1, column), source_line=line)).splitlines()
+    assert len(shown) < 200
+    assert shown[len(caret) - 1] == line[column - 1]

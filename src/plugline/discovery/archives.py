@@ -2,6 +2,7 @@
 
 import os
 import zlib
+from errno import ENOENT
 from typing import Protocol, cast
 from zipfile import BadZipFile, ZipFile, ZipInfo
 from zipfile import Path as ZipPath
@@ -90,6 +91,19 @@ class ZipTree:
 
         return Reader()
 
+    def data(self, path: str) -> bytes:
+        """Return the content of a file of any size, by the absolute path that it would have if the archive were a folder.
+
+        Raises:
+            OSError: The archive holds no such file, or cannot be read.
+        """
+        inside = os.path.relpath(path, self._path).replace(os.sep, "/")
+        with ZipFile(self._path) as archive:
+            try:
+                return archive.read(inside)
+            except KeyError:
+                raise FileNotFoundError(ENOENT, os.strerror(ENOENT), path) from None
+
     def _key(self, relative: str) -> str:
         return "/".join(part for part in (self._inside, relative) if part)
 
@@ -104,9 +118,10 @@ class ZipTree:
                     self._take(archive.infolist())
                 self._status = now
         except FileNotFoundError:
-            return Finding("P110", "this zip file does not exist", place)
+            hint = "put it there, or mend its name where the program names it"
+            return Finding("P110", "this zip file does not exist", place, hint=hint)
         except (BadZipFile, NotImplementedError, OSError, ValueError) as error:
-            return Finding("P110", f"is no zip file that can be read: {error}", place)
+            return Finding("P110", f"is no zip file that can be read: {error}", place, hint="make the archive again")
         return None
 
     def _take(self, infos: list[ZipInfo]) -> None:

@@ -55,7 +55,9 @@ def find_in_tree(tree: Tree, *, nested: bool = False) -> "Found":
     todo = _plain_folders(tree, "", "", "")
     seen = {os.path.realpath(tree.real)}
     while todo:
-        folder, name, module = todo.pop()
+        # What a link leads to is found under its own name where that is in the tree as well.
+        at = next((at for at, one in enumerate(todo) if not os.path.islink(real_path(tree, one[0]))), 0)
+        folder, name, module = todo.pop(at)
         real = os.path.realpath(real_path(tree, folder))
         if real in seen:
             continue  # a link that leads back
@@ -128,7 +130,7 @@ class File:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
-        folder, self._name = os.path.split(self.path.rstrip("/"))
+        folder, self._name = os.path.split(self.path.rstrip("/").removesuffix("/__init__.py"))
         self.tree: Tree | None = DiskTree(folder)
 
     def __repr__(self) -> str:
@@ -142,7 +144,7 @@ class File:
 
         assert self.tree is not None  # noqa: S101 - a file always has one
         name = self._name
-        if os.path.isdir(self.path):
+        if os.path.isdir(real_path(self.tree, name)):
             entry, stem = f"{name}/__init__.py", name
             if not self.tree.is_file(entry):
                 message = "is a directory without __init__.py, a file or a package was expected"
@@ -170,6 +172,11 @@ class Package:
         if pattern.count("{}") != 1:
             message = f"pattern {pattern!r} was expected to hold '{{}}' once, for the plugin's name"
             raise ValueError(message)
+        if "." in pattern:
+            message = (
+                f"pattern {pattern!r} has a dot, the name of a module in {name!r} was expected: no '.py', no package"
+            )
+            raise ValueError(message)
         self.name = name
         self.pattern = pattern
 
@@ -181,12 +188,19 @@ class Package:
         from plugline.discovery.candidates import Found, ModuleCandidate  # noqa: PLC0415 - see above
         from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
         from plugline.lookup import find_module  # noqa: PLC0415 - likewise
-        from plugline.names import is_plugin_file_name  # noqa: PLC0415 - likewise
+        from plugline.names import is_plugin_file_name, shell_word  # noqa: PLC0415 - likewise
 
         spec = find_module(self.name)
         if spec is None or spec.submodule_search_locations is None:
-            what = "is not installed" if spec is None else "is a module, a package was expected"
-            return Found(findings=(Finding("P110", f"the package {self.name!r} {what}", Place(self.name)),))
+            what, hint = "is a module, a package was expected", f"name it with plugline.Modules([{self.name!r}])"
+            if spec is None:
+                from plugline.imports import distribution_of  # noqa: PLC0415 - few packages are missing
+
+                what, hint = (
+                    "is not installed",
+                    f"mend its name, or pip install {shell_word(distribution_of(self.name))}",
+                )
+            return Found(findings=(Finding("P110", f"the package {self.name!r} {what}", Place(self.name), hint=hint),))
         # pkgutil also lists packages in zip files; only this finder needs it.
         from pkgutil import iter_modules  # noqa: PLC0415
 
@@ -211,8 +225,17 @@ class Modules:
     tree: Tree | None = None
 
     def __init__(self, names: Mapping[str, str] | Sequence[str]) -> None:
+        from plugline.names import plugin_name  # noqa: PLC0415 - see above
+
+        if isinstance(names, str):
+            message = f"{names!r} is a string, a list or a mapping was expected: Modules([{names!r}])"
+            raise TypeError(message)
         self.names = dict(names) if isinstance(names, Mapping) else {name: name for name in names}
         for name, target in self.names.items():
+            if not _are_texts(name, target):
+                message = f"{name!r}: {target!r} were given, two strings were expected: a name and 'package.module'"
+                raise TypeError(message)
+            plugin_name(name)
             if not all(part.isidentifier() for part in target.replace(":", ".", 1).split(".")):
                 message = f"{name!r} is {target!r}, 'package.module' or 'package.module:object' was expected"
                 raise ValueError(message)
@@ -229,6 +252,10 @@ class Modules:
             module, _, attribute = target.partition(":")
             candidates.append(ModuleCandidate(name, module, attribute))
         return Found(tuple(candidates))
+
+
+def _are_texts(*values: object) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 class EntryPoints:
@@ -252,17 +279,18 @@ class EntryPoints:
         if entry_point_names(self.group) == set():
             return Found()
         # importlib.metadata costs three interpreter starts to import.
-        from importlib.metadata import entry_points  # noqa: PLC0415
+        from plugline.discovery.metadata import name_and_version, read_entry_points  # noqa: PLC0415
 
         candidates = []
         refused = []
-        for point in sorted(entry_points(group=self.group), key=lambda point: (point.name, point.value)):
-            distribution = point.dist.name if point.dist is not None else None
+        points, findings = read_entry_points(self.group)
+        for point in sorted(points, key=lambda point: (point.name, point.value)):
+            distribution, version = name_and_version(point.dist) if point.dist is not None else (None, None)
             module, _, attribute = (part.strip() for part in point.value.partition("[")[0].partition(":"))
             if not all(part.isidentifier() for part in [*module.split("."), *(attribute or "x").split(".")]):
                 message = f"is the entry point {point.value!r}, 'package.module:object' was expected"
-                refused.append((point.name, Finding("P109", message, Place(distribution or self.group))))
+                hint = "its distribution has to mend that" if distribution is not None else None
+                refused.append((point.name, Finding("P109", message, Place(distribution or self.group), hint=hint)))
                 continue
-            version = point.dist.version if point.dist is not None else None
             candidates.append(ModuleCandidate(point.name, module, attribute, distribution, version))
-        return Found(tuple(candidates), (), tuple(refused))
+        return Found(tuple(candidates), findings, tuple(refused))

@@ -160,5 +160,10 @@ def _base_findings(interface: Interface, facts: SourceFacts, path: str) -> tuple
     assert interface.base is not None  # noqa: S101 - the caller asked
     if may_have_a_plugin([interface.base], facts, path) or _may_have_more(facts, path):
         return ()  # whether a base leads to the one that is asked for shows when the module is loaded
+    return (no_class(interface, Place(path)),)
+
+
+def no_class(interface: Interface, place: Place) -> Finding:
+    """Return the finding for a file without a class of the host's."""
     hint = f"class Mine({interface.name}): ..."
-    return (Finding("P201", f"defines no class that derives from {interface.name}", Place(path), hint=hint),)
+    return Finding("P201", f"defines no class that derives from {interface.name}", place, hint=hint)

@@ -27,13 +27,22 @@ def missing_modules(facts: SourceFacts, path: str) -> tuple[Finding, ...]:
 
 def _finding(name: str, one: ImportFacts, facts: SourceFacts, path: str) -> Finding:
     place = Place(path, one.line, one.column)
-    folder = os.path.dirname(path)
-    if os.path.exists(os.path.join(folder, f"{name}.py")) or os.path.isdir(os.path.join(folder, name)):
-        message = f"imports {name!r}, which is a file beside it and not an installed module"
-        hint = f"import it relatively: from . import {name}"
-        return Finding("P103", message, place, hint=hint)
+    if is_beside(name, path):
+        return neighbour_finding(name, place)
     message = f"needs the module {name!r}, which is not installed"
     return Finding("P103", message, place, hint=_way_out(name, facts, path))
+
+
+def is_beside(name: str, path: str) -> bool:
+    """Whether a module that cannot be imported by its plain name is a file or a folder beside a plugin's file."""
+    folder = os.path.dirname(path)
+    return os.path.exists(os.path.join(folder, f"{name}.py")) or os.path.isdir(os.path.join(folder, name))
+
+
+def neighbour_finding(name: str, place: Place, source_line: str | None = None) -> Finding:
+    """Return the finding for an import of a file beside the plugin as if it were installed."""
+    message = f"imports {name!r}, which is a file beside it and not an installed module"
+    return Finding("P103", message, place, f"import it relatively: from . import {name}", source_line)
 
 
 def _way_out(module: str, facts: SourceFacts, path: str) -> str:

@@ -9,7 +9,7 @@ from plugline.discovery.source import parse_source, read_facts
 from plugline.files import SourceFile, read_installed
 from plugline.findings import Finding, Place, short_repr
 from plugline.lookup import find_module
-from plugline.names import did_you_mean, plugin_name
+from plugline.names import did_you_mean, plugin_name, shell_word
 
 BUILT_IN = "built in"
 __all__ = ["BUILT_IN", "TABLE_KEYS", "PluginSpec", "Read", "read_file", "read_module"]
@@ -41,6 +41,10 @@ def read_module(candidate: ModuleCandidate) -> Read:
         from plugline.imports import distribution_of  # noqa: PLC0415 - few modules are missing
 
         hint = f"pip install {distribution_of(candidate.module)}"
+        if candidate.distribution is not None:
+            # Who has an entry point to what is not there was installed by halves, or a part of it was removed.
+            message += f", though {candidate.distribution} has an entry point to it"
+            hint = f"pip install --force-reinstall {shell_word(candidate.distribution)}"
         return Read(None, (Finding("P103", message, candidate.place, hint=hint),))
     origin = spec.origin
     if origin is None or not origin.endswith(".py"):
@@ -83,7 +87,8 @@ def _spec(
     try:
         declared: str = plugin_name(said if said is not None else name)
     except ValueError as error:
-        metadata.wrong("name", "PLUGIN_NAME", str(error), "rename the file" if said is None else None)
+        hint = "rename the file" if distribution is None else f"{distribution} has to name it otherwise"
+        metadata.wrong("name", "PLUGIN_NAME", str(error), hint if said is None else None)
         declared = name
     spec = PluginSpec(
         declared,

@@ -80,8 +80,10 @@ class DiskTree:
                 # which of two clashing plugins is refused.
                 return sorted((entry.name, self._is_folder(entry)) for entry in entries)
         except FileNotFoundError:
-            message = "this plugin folder does not exist"
-            return Finding("P110", message, place, hint=f"create it: mkdir -p {shell_word(place.path)}")
+            hint = f"create it: mkdir -p {shell_word(place.path)}"
+            if place.path.startswith("~"):
+                hint = f"'~' is not expanded: os.path.expanduser({place.path!r})"
+            return Finding("P110", "this plugin folder does not exist", place, hint=hint)
         except NotADirectoryError:
             hint = "name the folder that it is in, or give the file itself with plugline.File"
             return Finding("P110", "a folder was expected, this is a file", place, hint=hint)

@@ -9,7 +9,7 @@ from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.recall import ENTRY, Row, running_part
 from plugline.discovery.trees import DiskTree, real_path
 from plugline.files import SourceFile, digest_of, read_plain
-from plugline.findings import Finding, Place
+from plugline.findings import Finding, Place, apart
 from plugline.host.circumstances import Circumstances
 from plugline.host.entries import Entry, Inspection, Memory, ReadEntry, RememberedEntry, as_entry, is_plain
 from plugline.host.holding import LoadLock
@@ -957,7 +957,8 @@ class Loader:
             defined: Container[str] | None = _Bound(entry) if private else None
             return find_target(value, self._around.interfaces, place, defined=defined)
         except NameMissing as error:
-            return (Finding("P201", str(error).splitlines()[0], place),)
+            said, hint = apart(str(error))
+            return (Finding("P201", said, place, hint or "mend the name after the ':'"),)
         except BaseException as error:
             # Asking an object for a name runs its code: a module's __getattr__, a property, a metaclass.
             undo()

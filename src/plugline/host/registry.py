@@ -145,9 +145,18 @@ def split_entry(entry: Entry, interfaces: Sequence[Interface]) -> list[Entry]:
     ]
 
 
+def _brought(entry: Entry) -> tuple[str, bool]:
+    """Return by which distribution a plugin was brought, for a message, and whether it was by any."""
+    distribution = entry.spec.distribution if entry.spec is not None else None
+    return (f" by {distribution}", True) if distribution is not None else ("", False)
+
+
 def _clash(name: str, entry: Entry, first: Entry) -> Finding:
-    message = f"is named {name!r}, as is {first.place.path}, which comes first"
+    by, brought = _brought(entry)
+    message = f"is named {name!r}{by}, as is {first.place.path}{_brought(first)[0]}, which comes first"
     hint = "rename one of them, or give it another PLUGIN_NAME"
+    if brought:
+        hint = "uninstall one of them, or leave out the place that finds it"
     return Finding("P107", message, Place(entry.place.path), hint=hint)
 
 

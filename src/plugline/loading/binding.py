@@ -2,7 +2,14 @@
 
 from plugline.contract.interface import Interface, Member
 from plugline.contract.shape import shape_of, shape_problems
-from plugline.discovery.fit import missing_message, missing_part, nearest_attempt, not_callable, shape_findings
+from plugline.discovery.fit import (
+    missing_message,
+    missing_part,
+    nearest_attempt,
+    no_class,
+    not_callable,
+    shape_findings,
+)
 from plugline.findings import Finding, Place
 from plugline.loading.target import Declined, Target
 from plugline.names import is_public
@@ -76,13 +83,21 @@ _flags_of = type.__dict__["__flags__"].__get__
 _abstract_methods_of = type.__dict__["__abstractmethods__"].__get__
 
 
-def _wants_arguments(function: Callable[..., object]) -> bool:
+def _is_no_question(function: Callable[..., object]) -> bool:
+    """Whether a function wants arguments, or would answer with something to await or to iterate over."""
     code = getattr(function, "__code__", None)
     if type(function) is not FunctionType or not isinstance(code, CodeType):
         return False  # it shows when it is called
+    if code.co_flags & _ANSWERS_LATER:
+        return True
     given = function.__kwdefaults__ or {}
     names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     return code.co_argcount > len(function.__defaults__ or ()) or any(name not in given for name in names)
+
+
+_ANSWERS_LATER = (
+    0x20 | 0x80 | 0x200
+)  # generators, coroutines and both, as inspect.CO_GENERATOR and its neighbours have it
 
 
 def _has_attribute(owner: type, name: str) -> bool:
@@ -166,7 +181,7 @@ def _member_findings(
     value: object, interface: Interface, place: Place, defined: Container[str] | None
 ) -> tuple[Finding, ...]:
     if interface.base is not None:
-        return (Finding("P201", f"defines no class that derives from {interface.name}", place),)
+        return (no_class(interface, place),)
     missing = [member.name for member in _missing(value, interface, defined)]
     findings = [Finding("P201", missing_message(interface, missing), place)] if missing else []
     for member in interface.members:
@@ -216,10 +231,10 @@ def ask_available(module: object, path: str, place: Place) -> Declined | Finding
     """Ask a plugin's ``available()``, where it has one, whether it applies here.
 
     ``True`` (or ``None``) says yes; ``False`` and any text say no, the text being the reason. A function of this name that
-    cannot be called without arguments is another one.
+    cannot be called without arguments, or has to be awaited, is another one.
     """
     available = getattr(module, "available", None)
-    if not callable(available) or is_class(available) or _wants_arguments(available):
+    if not callable(available) or is_class(available) or _is_no_question(available):
         return None
     try:
         answer = available()

@@ -317,6 +317,10 @@ class PrivateLoader:
 
     def get_data(self, path: str) -> bytes:
         """Return the content of a data file beside the module, for :func:`pkgutil.get_data`."""
+        packed = getattr(self.namespace.tree, "data", None)
+        if packed is not None:
+            found: bytes = packed(path)
+            return found
         with open(path, "rb") as file:
             return file.read()
 
@@ -639,7 +643,8 @@ def share(package: str, tree: Tree, provider: Provider) -> SharedNamespace:
     Raises:
         ValueError: There is no such package.
     """
-    spec = find_module(package) if all(part.isidentifier() for part in package.split(".")) else None
+    # str: who gives the package itself is told, too, that a name was expected.
+    spec = find_module(package) if all(part.isidentifier() for part in str(package).split(".")) else None
     if spec is None or spec.submodule_search_locations is None:
         message = f"package {package!r} is not a package that can be imported"
         raise ValueError(message)

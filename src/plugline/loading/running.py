@@ -114,7 +114,7 @@ def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:
     source_line = _line_of(path, line)
     place = Place(shown, line, column_of(error, path, source_line) if here else None)
     try:
-        special = _special(error, place, source_line, when)
+        special = _special(error, path, place, source_line, when)
     except Exception:  # noqa: BLE001 - its attributes may be properties of the plugin's own; what it said is kept below
         special = None
     hint = explain(error) if explain is not None else None
@@ -131,9 +131,12 @@ def _with_hint(finding: Finding, hint: str) -> Finding:
     return Finding(finding.code, finding.message, finding.place, hint, finding.source_line, finding.severity)
 
 
-def _special(error: BaseException, place: Place, source_line: str | None, when: str) -> Finding | None:
+def _special(error: BaseException, path: str, place: Place, source_line: str | None, when: str) -> Finding | None:
     if isinstance(error, ModuleNotFoundError) and isinstance(error.name, str):
-        return _not_found(error.name, place, source_line)
+        return _not_found(error.name, path, place, source_line)
+    if isinstance(error, ImportError) and error.args == (_TOO_FAR_UP,):
+        hint = "its folder stands below no package; the program that is to be reached so says which: Host(..., package=...)"
+        return Finding("P301", f"raised ImportError: {_TOO_FAR_UP} {when}", place, hint, source_line)
     if isinstance(error, SystemExit):
         message = f"called sys.exit({'' if error.code is None else short_repr(error.code)}) {when}"
         hint = "put what is to run as a program under: if __name__ == '__main__':"
@@ -152,9 +155,17 @@ def _special(error: BaseException, place: Place, source_line: str | None, when: 
     return None
 
 
-def _not_found(name: str, place: Place, source_line: str | None) -> Finding:
-    from plugline.imports import distribution_of  # noqa: PLC0415 - few plugins fail
+_TOO_FAR_UP = (
+    "attempted relative import beyond top-level package"  # as Python says it, without anything else to know it by
+)
 
+
+def _not_found(name: str, path: str, place: Place, source_line: str | None) -> Finding:
+    from plugline.discovery.needs import is_beside, neighbour_finding  # noqa: PLC0415 - few plugins fail
+    from plugline.imports import distribution_of  # noqa: PLC0415 - likewise
+
+    if place.line is not None and "." not in name and is_beside(name, path):
+        return neighbour_finding(name, place, source_line)
     message = f"needs the module {name!r}, which is not installed"
     hint = f"pip install {distribution_of(name)}"
     parent = name.rpartition(".")[0]

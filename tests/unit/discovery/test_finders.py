@@ -131,11 +131,18 @@ def test_a_package_that_is_none_is_a_finding(name: str, what: str) -> None:
     (found,) = Package(name).find().findings
     assert found.code == "P110"
     assert what in found.message
+    assert "--plugins" not in found.advice  # which is about folders
 
 
 @pytest.mark.parametrize("pattern", ["", "x", "{}{}"])
 def test_a_pattern_has_one_place_for_the_name(pattern: str) -> None:
     with pytest.raises(ValueError, match="once, for the plugin's name"):
+        Package("formatters", pattern=pattern)
+
+
+@pytest.mark.parametrize("pattern", ["{}_formatter.py", "json.{}"])
+def test_a_pattern_that_no_module_can_have_is_the_hosts_mistake(pattern: str) -> None:
+    with pytest.raises(ValueError, match="has a dot"):
         Package("formatters", pattern=pattern)
 
 
@@ -233,3 +240,74 @@ def test_only_the_candidates_that_the_environment_names_are_there_also_in_a_reme
     monkeypatch.delenv("PLUGLINE_ONLY")
     with Host(folder) as host:
         assert host.names == ("a", "b", "c")
+
+
+def test_what_a_link_leads_to_is_found_under_its_own_name(tmp_path: Path) -> None:
+    write(tmp_path, {"sub/a.py": ""})
+    (tmp_path / "a_link").symlink_to("sub")
+    (tmp_path / "z_link").symlink_to("sub")
+    assert names(Folder(tmp_path, nested=True).find()) == ["sub.a"]
+
+
+def test_the_init_of_a_package_is_the_package(tmp_path: Path) -> None:
+    write(tmp_path, {"pack/__init__.py": ""})
+    assert names(File(tmp_path / "pack" / "__init__.py").find()) == names(File(tmp_path / "pack").find()) == ["pack"]
+
+
+@pytest.mark.parametrize("wrong", ["json", {"a": 3}, {3: "json"}, [3]])
+def test_a_mapping_of_other_than_strings_is_the_hosts_mistake(wrong: object) -> None:
+    with pytest.raises(TypeError, match="expected"):
+        Modules(wrong)  # type: ignore[arg-type]
+
+
+def test_a_name_that_no_plugin_can_have_is_the_hosts_mistake() -> None:
+    with pytest.raises(ValueError, match="'a/b' is not a plugin name"):
+        Modules({"a/b": "json"})
+
+
+def test_a_folder_of_which_the_home_was_not_expanded_is_told_as_that() -> None:
+    (finding,) = Folder("~/plugins").find().findings
+    assert finding.hint is not None
+    assert "os.path.expanduser('~/plugins')" in finding.hint
+
+
+def test_a_distribution_that_cannot_be_read_costs_its_own_entry_points(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = {
+        "good-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: good\nVersion: 1.0\n",
+        "good-1.0.dist-info/entry_points.txt": "[plugline.test]\ngood = json\n",
+        "no_name-1.0.dist-info/METADATA": "",
+        "no_name-1.0.dist-info/entry_points.txt": "[plugline.test]\nno_name = json\n",
+        "bad-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: bad\nVersion: 1.0\n",
+    }
+    write(tmp_path, good)
+    (tmp_path / "bad-1.0.dist-info" / "entry_points.txt").write_bytes(b"[plugline.test]\n\xff = json\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = EntryPoints("plugline.test").find()
+    assert names(found) == ["good", "no_name"]
+    (finding,) = found.findings
+    assert (finding.code, finding.severity) == ("P110", "warning")
+    assert "bad-1.0.dist-info" in finding.place.path
+    assert finding.hint == "install it again: pip install --force-reinstall bad"
+
+
+def test_what_distributions_name_wrongly_is_told_with_the_distribution(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"both_of_tests.py": "class Table: ...\n"}
+    for one in ("first", "second"):
+        files[f"{one}-1.0.dist-info/METADATA"] = f"Metadata-Version: 2.1\nName: {one}\nVersion: 1.0\n"
+    files["first-1.0.dist-info/entry_points.txt"] = (
+        "[plugline.test]\nsame = both_of_tests\ngone = gone_of_tests\nnear = both_of_tests:Tabel\n"
+    )
+    files["second-1.0.dist-info/entry_points.txt"] = "[plugline.test]\nsame = both_of_tests:Table\n"
+    write(tmp_path, files)
+    monkeypatch.syspath_prepend(tmp_path)
+    with Host(EntryPoints("plugline.test")) as host:
+        host.load_all()
+        told = {rejection.name: str(rejection) for rejection in host.rejected}
+    assert "is named 'same' by second, as is" in told["same"]
+    assert "both_of_tests.py by first, which comes first" in told["same"]
+    assert "first has an entry point to it\n  hint: pip install --force-reinstall first" in told["gone"]
+    assert "'both_of_tests' has no 'Tabel'\n  hint: did you mean 'Table'?" in told["near"]

@@ -327,6 +327,29 @@ def test_whatever_a_plugin_raises_is_its_own_failure(
         host["good"].load()
 
 
+@pytest.mark.parametrize(
+    ("text", "code", "message", "hint"),
+    [
+        ("import beside", "P103", "imports 'beside', which is a file beside it", "from . import beside"),
+        ("from pack import x", "P103", "imports 'pack', which is a file beside it", "from . import pack"),
+        (
+            "from ..common import x",
+            "P301",
+            "attempted relative import beyond top-level package",
+            "Host(..., package=...)",
+        ),
+    ],
+)
+def test_an_import_that_was_meant_for_another_place_is_told_what_to_do(
+    text: str, code: str, message: str, hint: str, tmp_path: Path
+) -> None:
+    with opened(tmp_path, {"a.py": f"{text}\n{GOOD}", "beside.py": GOOD, "pack/__init__.py": GOOD}) as host:
+        found = failed(host)
+        assert (found.code, found.place.line) == (code, 1)
+        assert message in found.message
+        assert hint in found.advice
+
+
 def test_a_neighbour_with_a_syntax_error_is_placed_in_its_own_file(tmp_path: Path) -> None:
     with opened(tmp_path, {"a.py": "from . import _b\n" + GOOD, "_b.py": "\nx = (\n"}) as host:
         found = failed(host)

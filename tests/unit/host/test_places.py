@@ -5,6 +5,7 @@ import importlib.resources
 import inspect
 import os
 import pickle
+import pkgutil
 import sys
 import traceback
 import zipapp
@@ -122,6 +123,9 @@ def test_the_source_and_the_data_of_a_plugin_in_a_zip_file_can_be_asked_for(tmp_
             assert "1 / 0  # here" in traceback.format_exc()
         host["pack"].load()
         assert importlib.resources.files("plugins.pack").joinpath("data.txt").read_text() == "some data"
+        assert pkgutil.get_data("plugins.pack", "data.txt") == b"some data"
+        with pytest.raises(FileNotFoundError, match=r"absent\.txt"):
+            pkgutil.get_data("plugins.pack", "absent.txt")
 
 
 def test_a_zip_application_holds_plugins(tmp_path: Path) -> None:

@@ -235,6 +235,11 @@ def test_an_answer_that_raises_is_a_finding(body: str) -> None:
     assert found.code == "P305"
 
 
+@pytest.mark.parametrize("body", ["async def available(): return 'no'", "def available(): yield 'no'"])
+def test_what_would_answer_later_is_another_function(body: str) -> None:
+    assert ask_available(module(f"{body}\n"), "a.py", Place("a.py")) is None
+
+
 def test_a_module_without_a_say_applies() -> None:
     assert ask_available(module("available = 3\n"), "a.py", Place("a.py")) is None
     assert ask_available(module("class available: ...\n"), "a.py", Place("a.py")) is None

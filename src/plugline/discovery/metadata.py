@@ -1,0 +1,55 @@
+"""A group of entry points to what installed distributions say of it, however broken one of them is."""
+
+from collections.abc import Iterable
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
+
+from plugline.findings import Finding, Place
+from plugline.names import shell_word
+
+
+def read_entry_points(group: str) -> tuple[Iterable[EntryPoint], tuple[Finding, ...]]:
+    """Return the entry points of a group, and a warning for each distribution of which none could be read."""
+    try:
+        return entry_points(group=group), ()
+    except Exception:  # noqa: BLE001 - one broken distribution fails for all: which of them it is shows below
+        return _read_each(group)
+
+
+def _read_each(group: str) -> tuple[list[EntryPoint], tuple[Finding, ...]]:
+    found: list[EntryPoint] = []
+    findings = []
+    seen = set()
+    for distribution in distributions():
+        name, _ = name_and_version(distribution)
+        if name is not None:
+            # Of two of one name the first on sys.path is the one that is installed, as entry_points() has it.
+            folded = name.replace("-", "_").replace(".", "_").casefold()
+            if folded in seen:
+                continue
+            seen.add(folded)
+        try:
+            found += [point for point in distribution.entry_points if point.group == group]
+        except Exception as error:  # noqa: BLE001 - what is wrong with a file that somebody else installed
+            findings.append(_unreadable(distribution, name, error))
+    return found, tuple(findings)
+
+
+def name_and_version(distribution: Distribution) -> tuple[str | None, str | None]:
+    """Return what a distribution says that it is; ``None`` for what it does not say, or not in a way that can be read."""
+    try:
+        metadata = distribution.metadata
+        name, version = metadata["Name"], metadata["Version"]
+    except Exception:  # noqa: BLE001 - a file that is missing, or is none, raises whatever parsing it does
+        return None, None
+    return name or None, version or None
+
+
+def _unreadable(distribution: Distribution, name: str | None, error: Exception) -> Finding:
+    message = f"the entry points of {name or 'a distribution'} cannot be read: {error}"
+    hint = (
+        f"install it again: pip install --force-reinstall {shell_word(name)}"
+        if name
+        else "install it again, or remove it"
+    )
+    place = Place(str(getattr(distribution, "_path", name or "entry points")))
+    return Finding("P110", message, place, hint=hint, severity="warning")
