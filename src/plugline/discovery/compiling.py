@@ -27,6 +27,23 @@ def compile_source(content: bytes, path: str) -> CodeType:
     return compile(content, path, "exec", dont_inherit=True)
 
 
+def find_fault(content: bytes) -> int | None:
+    """Return the place of the first byte for which a source is no text, ``None`` where it is.
+
+    A declared encoding is the compiler's to judge.
+    """
+    at = content.find(b"\0")
+    if at >= 0:
+        return at
+    if content.isascii() or b"coding" in b"".join(content.split(b"\n", 2)[:2]):
+        return None
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start
+    return None
+
+
 def crashes_compiler(content: bytes) -> bool:
     """Whether this Python's compiler may crash on a source."""
     # To count is as long as it takes to read the file once more.

@@ -19,31 +19,21 @@ from plugline.discovery.recall import (
     PREFIX_BYTES,
     RECORD_BYTES,
     REST,
-    UNSETTLED,
     Head,
     Owner,
     Recall,
     Row,
-    Status,
     bit_of,
     find_record,
     place_in,
 )
-from plugline.discovery.rows import (
-    MARSHAL_VERSION,
-    Rest,
-    Verdict,
-    candidate_of,
-    decode,
-    rest_of,
-    spec_of,
-)
+from plugline.discovery.rest import Rest, rest_of
+from plugline.discovery.rows import MARSHAL_VERSION, Verdict, candidate_of, decode, spec_of
 from plugline.discovery.trees import DiskTree, real_path, shown_path
 from plugline.files import SourceFile
 from plugline.findings import Finding
 from plugline.typed import Callable, CodeType, Sequence
 
-_SETTLED_NANOSECONDS = 2_000_000_000  # FAT stamps files every two seconds; other file systems are finer
 _SPARE_BUNDLE_BYTES = 2**20
 
 Judge = Callable[[FileCandidate, Read, SourceFile | None, Owner | None], Verdict]
@@ -51,22 +41,6 @@ Judge = Callable[[FileCandidate, Read, SourceFile | None, Owner | None], Verdict
 
 Circumstances = Callable[[], str | None]
 """A text that is the same wherever a host makes the same of every file; ``None`` for a host that is asked each time."""
-
-
-def status_of(found: os.stat_result) -> Status:
-    """Return what of a file's status shows that it changed."""
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
-
-
-def owner_of(found: os.stat_result) -> Owner:
-    """Return what of a file's status says who may write to it."""
-    return found.st_uid, found.st_gid, found.st_mode
-
-
-def settled(status: Status | None, began: int) -> Status:
-    """Return a status that can be trusted later; zeros for that of a file that may be changed again unseen."""
-    latest = began - _SETTLED_NANOSECONDS
-    return status if status is not None and status[0] < latest and status[1] < latest else UNSETTLED
 
 
 class Listing:
@@ -167,9 +141,10 @@ class FolderIndex:
             self.recall.read()
         head = self.head
         text = circumstances()
+        seen, self.recall.seen = self.recall.seen, None
         stale: list[Row] | None = None
         if head is not None and self.recall.is_found_unchanged(head):
-            stale = self.recall.stale_rows()
+            stale = seen if seen is not None else self.recall.stale_rows()
             if not stale and text in head.circumstances:
                 number = head.circumstances.index(text)
                 verdicts = self._recall_verdicts(number)

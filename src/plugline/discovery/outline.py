@@ -15,13 +15,16 @@ An outline is made of tuples, strings and numbers only, so that it can be marsha
 import sys
 from itertools import compress
 
-from plugline.contract.interface import Interface, Member
-from plugline.contract.shape import ASYNC, Shape, shape_problems
-from plugline.discovery.known import ClassOutline, FunctionOutline, Outline, Parameters, Said
 from plugline.discovery.operations import OPERATIONS
 from plugline.findings import first_line
 from plugline.names import is_public
-from plugline.typed import CodeType, Sequence
+from plugline.typed import TYPE_CHECKING, CodeType, Sequence
+
+if TYPE_CHECKING:
+    # A file that was edited is looked into for names of functions, and needs nothing of these.
+    from plugline.contract.interface import Interface, Member
+    from plugline.contract.shape import Shape
+    from plugline.discovery.known import ClassOutline, FunctionOutline, Outline, Parameters, Said
 
 # What is known of the instructions of later versions is nothing: there, syntax trees are read, which is slower.
 _UNDERSTOOD = sys.implementation.name == "cpython" and (3, 11) <= sys.version_info[:2] <= (3, 13)
@@ -30,6 +33,7 @@ _UNDERSTOOD = sys.implementation.name == "cpython" and (3, 11) <= sys.version_in
 _HAS_DOCSTRINGS = sys.flags.optimize < 2
 
 _VARARGS, _VARKEYWORDS = 0x04, 0x08  # inspect.CO_VARARGS and CO_VARKEYWORDS
+_ASYNC = 0x080 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 _DEFAULTS, _KEYWORD_DEFAULTS = 0x01, 0x02  # flags of MAKE_FUNCTION, and of SET_FUNCTION_ATTRIBUTE since 3.13
 
 _CACHE = OPERATIONS.get("CACHE", 0)
@@ -66,10 +70,10 @@ _BEFORE_AN_END = _codes("STORE_NAME") | _CALLS
 _SAID = ("PLUGIN_NAME", "VERSION", "__version__", "REQUIRED_API_VERSION")
 _LEFT_TO_THE_TREE = frozenset(("REQUIRES", "AFTER", "PRIORITY"))  # few say anything of other plugins
 
-NOTHING: Outline = (None, (), ())
+NOTHING: "Outline" = (None, (), ())
 
 
-def outline_of(code: CodeType, interfaces: Sequence[Interface] = ()) -> Outline:
+def outline_of(code: CodeType, interfaces: "Sequence[Interface]" = ()) -> "Outline":
     """Return what the code of a module shows plainly.
 
     Args:
@@ -184,7 +188,7 @@ class _Body:
         return at
 
 
-def _said(body: _Body, stores: _Stores) -> Said | None:
+def _said(body: _Body, stores: _Stores) -> "Said | None":
     values: list[str | None] = []
     names = body.code.co_names
     if not _LEFT_TO_THE_TREE.isdisjoint(names):
@@ -240,7 +244,7 @@ def _returned(code: CodeType) -> str | None:
     return value if isinstance(value, str) else "" if value is None else None
 
 
-def _functions(body: _Body, stores: _Stores, *, method: bool) -> Sequence[FunctionOutline]:
+def _functions(body: _Body, stores: _Stores, *, method: bool) -> "Sequence[FunctionOutline]":
     found: list[FunctionOutline] = []
     unclear = _generic(body)
     # A static function at the top is called like any other, but the syntax tree sees its parameters.
@@ -274,7 +278,7 @@ def _generic(body: _Body) -> Sequence[str]:
     ]
 
 
-def _parameters(body: _Body, code: CodeType, flags: int, before: int, *, method: bool) -> Parameters:
+def _parameters(body: _Body, code: CodeType, flags: int, before: int, *, method: bool) -> "Parameters":
     names = code.co_varnames
     positional = names[: code.co_argcount]
     keywords = names[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
@@ -292,7 +296,7 @@ def _parameters(body: _Body, code: CodeType, flags: int, before: int, *, method:
         keywords,
         bool(code.co_flags & _VARARGS),
         bool(code.co_flags & _VARKEYWORDS),
-        bool(code.co_flags & ASYNC),
+        bool(code.co_flags & _ASYNC),
     )
 
 
@@ -303,7 +307,7 @@ def _count_of(body: _Body, at: int) -> int:
     return body.argument(at)[0] if body.operation(at) == _BUILD_TUPLE else 1
 
 
-def _classes(body: _Body) -> Sequence[ClassOutline]:
+def _classes(body: _Body) -> "Sequence[ClassOutline]":
     found: list[ClassOutline] = []
     if "__all__" in body.code.co_names:
         return found  # which of them are public is the syntax tree's to say
@@ -316,7 +320,7 @@ def _classes(body: _Body) -> Sequence[ClassOutline]:
     return found
 
 
-def _class(body: _Body, at: int) -> ClassOutline | None:
+def _class(body: _Body, at: int) -> "ClassOutline | None":
     at = body.after(at)
     if body.operation(at) == _PUSH_NULL:
         at = body.after(at)
@@ -334,7 +338,7 @@ def _class(body: _Body, at: int) -> ClassOutline | None:
     return name, tuple(_functions(inner, inner.stores(), method=True))
 
 
-def outline_fits(outline: Outline, interfaces: Sequence[Interface]) -> bool:
+def outline_fits(outline: "Outline", interfaces: "Sequence[Interface]") -> bool:
     """Whether an outline proves that a dropped file provides one of ``interfaces``, as far as source can show it."""
     # Of a thousand plugins most define the same functions with the same parameters.
     key = (outline[1:], id(interfaces))
@@ -348,16 +352,16 @@ def outline_fits(outline: Outline, interfaces: Sequence[Interface]) -> bool:
     return known[1]
 
 
-_answers: dict[object, tuple[Sequence[Interface], bool]] = {}
+_answers: "dict[object, tuple[Sequence[Interface], bool]]" = {}
 _MOST_ANSWERS = 512
 
 
-def _fits(outline: Outline, interface: Interface) -> bool:
+def _fits(outline: "Outline", interface: "Interface") -> bool:
     _, functions, classes = outline
     return _has_all(functions, interface.members) or any(_has_all(methods, interface.members) for _, methods in classes)
 
 
-def _has_all(functions: Sequence[FunctionOutline], members: Sequence[Member]) -> bool:
+def _has_all(functions: "Sequence[FunctionOutline]", members: "Sequence[Member]") -> bool:
     by_name = {name: (parameters, literal) for name, parameters, literal in functions}
     for member in members:
         found = by_name.get(member.name)
@@ -366,6 +370,32 @@ def _has_all(functions: Sequence[FunctionOutline], members: Sequence[Member]) ->
         parameters, literal = found
         if literal and member.is_function:
             return False
-        if parameters is not None and member.shape is not None and shape_problems(member.shape, Shape(*parameters)):
+        if parameters is not None and member.shape is not None and not _takes(parameters, member.shape):
             return False
     return True
+
+
+def _takes(parameters: "Parameters", asked: "Shape") -> bool:
+    # For interfaces that say how they call; a list of names does not.
+    from plugline.contract.shape import Shape as Given  # noqa: PLC0415
+    from plugline.contract.shape import shape_problems  # noqa: PLC0415 - likewise
+
+    return not shape_problems(asked, Given(*parameters))
+
+
+def has_functions(outline: "Outline", names: Sequence[str]) -> bool:
+    """Whether an outline proves that a dropped file has functions of these names, be it in one of its classes."""
+    _, functions, classes = outline
+    return any(
+        {name for name, _, literal in found if not literal}.issuperset(names)
+        for found in (functions, *(methods for _, methods in classes))
+    )
+
+
+BLOCK = b"# /// script"
+
+
+def may_have_block(content: bytes) -> bool:
+    """Whether a source may have a PEP 723 block, a comment, of which its code shows nothing."""
+    # For one character a source is looked through in a fortieth of the time.
+    return b"/" in content and BLOCK in content

@@ -2,9 +2,9 @@
 
 from plugline.contract.interface import Interface
 from plugline.discovery.candidates import FileCandidate
-from plugline.discovery.compiling import crashes_compiler
+from plugline.discovery.compiling import crashes_compiler, find_fault
 from plugline.discovery.known import Outline, PluginSpec, Read, Said, Unread
-from plugline.discovery.outline import outline_of
+from plugline.discovery.outline import BLOCK, may_have_block, outline_of
 from plugline.discovery.trees import real_path
 from plugline.files import SourceFile, digest_of
 from plugline.findings import Finding, Place
@@ -61,7 +61,7 @@ def compile_file(candidate: FileCandidate, source: SourceFile, warned: list[obje
         source: Its bytes.
         warned: Where warnings go meanwhile: what :class:`warnings.catch_warnings` records.
     """
-    if not _is_plain_text(source):
+    if find_fault(source.content) is not None:
         return Compiled()
     if crashes_compiler(source.content):
         from plugline.discovery.source import too_deep  # noqa: PLC0415 - as in _read_tree
@@ -113,14 +113,6 @@ def read_compiled(
     return Reading(read, None)
 
 
-def _is_plain_text(source: SourceFile) -> bool:
-    if source.content.isascii():
-        return b"\0" not in source.content
-    from plugline.discovery.source import encoding_finding  # noqa: PLC0415 - as in _read_tree
-
-    return encoding_finding(source) is None
-
-
 def _read_tree(candidate: FileCandidate, source: SourceFile) -> Read:
     # What reads syntax trees is imported for the first file that is not plain: after an edit there is most often none.
     from plugline.discovery.spec import read_file  # noqa: PLC0415
@@ -130,7 +122,7 @@ def _read_tree(candidate: FileCandidate, source: SourceFile) -> Read:
 
 def _by_outline(candidate: FileCandidate, source: SourceFile, digest: bytes, outline: Outline) -> Read | None:
     said = outline[0]
-    if said is None or _has_block(source.content):
+    if said is None or may_have_block(source.content):
         return None
     try:
         name = plugin_name(said[1] if said[1] is not None else candidate.name)
@@ -161,7 +153,7 @@ def read_code(
     candidate: FileCandidate, source: SourceFile, digest: bytes, code: CodeType, interfaces: Sequence[Interface]
 ) -> Read:
     """Turn the bytes of a dropped file, and what they were compiled to, into a spec that is held against these interfaces."""
-    if not _is_plain_text(source):  # the compiler does not look into comments
+    if find_fault(source.content) is not None:  # the compiler does not look into comments
         return _read_tree(candidate, source)
     return _by_outline(candidate, source, digest, outline_of(code, interfaces)) or _read_tree(candidate, source)
 
@@ -184,10 +176,10 @@ def edited_spec(
     Returns:
         ``None`` where the comment is another, or there is what is no text, so that the new version has to be read.
     """
-    if not _is_plain_text(source):
+    if find_fault(source.content) is not None:
         return None
     line = None
-    if _has_block(before) or _has_block(source.content):
+    if may_have_block(before) or may_have_block(source.content):
         block, _ = _block_of(before)
         same, line = _block_of(source.content)
         if block is None or same != block:
@@ -195,18 +187,10 @@ def edited_spec(
     return spec.edited(candidate, digest.hex(), line)
 
 
-_BLOCK = b"# /// script"
-
-
-def _has_block(content: bytes) -> bool:
-    """Whether there may be such a comment; for one character a source is looked through in a fortieth of the time."""
-    return b"/" in content and _BLOCK in content
-
-
 def _block_of(content: bytes) -> tuple[bytes | None, int | None]:
     """Return the comment that a PEP 723 block stands in, from there on, with its line; ``None`` where that is not plain."""
-    at = content.find(_BLOCK)
-    if at < 0 or content.find(_BLOCK, at + 1) >= 0 or content[at - 1 : at] not in (b"", b"\n"):
+    at = content.find(BLOCK)
+    if at < 0 or content.find(BLOCK, at + 1) >= 0 or content[at - 1 : at] not in (b"", b"\n"):
         return None, None
     end = at
     while content.startswith(b"#", end):

@@ -40,6 +40,10 @@ MAGIC = b"plugidx\x0c"
 PREFIX_BYTES: Final = 24
 RECORD_BYTES: Final = 32
 _FIRST_READ_BYTES = 4096  # the head of most folders, in one read
+_SETTLED_NANOSECONDS = 2_000_000_000  # FAT stamps files every two seconds; other file systems are finer
+
+FEW: Final = 4
+"""So many files that were edited a moment ago are read at each listing, rather than all of the index written anew."""
 
 Status = tuple[int, int, int, int]
 """mtime_ns, ctime_ns, size and inode; all zero for what has to be looked at again."""
@@ -83,7 +87,7 @@ def status_at(path: str) -> Status | None:
         found = os.stat(path)
     except (OSError, ValueError):
         return None
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+    return status_of(found)
 
 
 def owner_at(path: str) -> Owner | None:
@@ -92,7 +96,23 @@ def owner_at(path: str) -> Owner | None:
         found = os.lstat(path)
     except (OSError, ValueError):
         return None
+    return owner_of(found)
+
+
+def status_of(found: os.stat_result) -> Status:
+    """Return what of a file's status shows that it changed."""
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+
+
+def owner_of(found: os.stat_result) -> Owner:
+    """Return what of a file's status says who may write to it."""
     return found.st_uid, found.st_gid, found.st_mode
+
+
+def settled(status: Status | None, began: int) -> Status:
+    """Return a status that can be trusted later; zeros for that of a file that may be changed again unseen."""
+    latest = began - _SETTLED_NANOSECONDS
+    return status if status is not None and status[0] < latest and status[1] < latest else UNSETTLED
 
 
 Refused = tuple[str, str, Encoded]
@@ -166,9 +186,10 @@ class Recall:
         path: Where the index and the bundle are, without the end of their names; ``None`` to work without.
         scope: What else decides what is found there.
         head: What was read of the index, ``None`` before that.
+        seen: What :meth:`look` told of files a moment ago, for who is asked next; ``None`` where they are to be looked at.
     """
 
-    __slots__ = ("_is_located", "_listed", "_rows", "head", "path", "real", "scope")
+    __slots__ = ("_is_located", "_listed", "_rows", "head", "path", "real", "scope", "seen")
 
     def __init__(self, real: str, scope: str = "") -> None:
         self.real = real
@@ -178,6 +199,7 @@ class Recall:
         self.head: Head | None = None
         self._rows: dict[str, Row] = {}
         self._listed: list[Row] = []  # as they were read, until somebody asks for one by its path
+        self.seen: list[Row] | None = None
 
     @property
     def rows(self) -> dict[str, Row]:
@@ -201,10 +223,11 @@ class Recall:
         if folder is not None:
             self.path = f"{folder}/{check_of(self.scope.encode('utf-8', 'surrogateescape')).hex()}"
 
-    def look(self, text: str) -> tuple[list[Row], int] | None:
-        """Return the rows of a folder of which nothing has changed, each of them one plugin for hosts of these circumstances.
+    def look(self, text: str) -> tuple[list[Row], int, bool, list[Row]] | None:
+        """Return the rows of a folder that holds what it held, each of them one plugin for hosts of these circumstances.
 
-        With the number of the circumstances. ``None`` where anything else is the case.
+        With the number of the circumstances, whether one of the plugins says something of its place among others, and those of
+        the rows whose files are not as they were. ``None`` where anything else is the case.
         """
         self.locate()
         if self.head is None:
@@ -213,29 +236,17 @@ class Recall:
         if head is None or text not in head.circumstances or head.refused or not self.is_found_unchanged(head):
             return None
         number = head.circumstances.index(text)
-        bit = bit_of(number)
         rows = self._listed or list(self._rows.values())
-        return (rows, number) if self._are_unchanged(rows, bit) else None
+        every, some = bit_of(number), 0
+        for row in rows:
+            fits = row[8]
+            every &= fits
+            some |= fits
+        return (rows, number, bool(some & ORDERED), self.stale_rows()) if every else None
 
-    def _are_unchanged(self, rows: list[Row], bit: int) -> bool:
-        """Whether all files are as they were, and have this bit."""
-        # By their paths: from the open folder it is a sixth quicker, and who watches what is opened would take it for reading.
-        prefix = f"{self.real}/"
-        stat = os.stat
-        try:
-            for row in rows:
-                found = stat(prefix + row[0])
-                if (
-                    found.st_mtime_ns != row[1]
-                    or found.st_ctime_ns != row[2]
-                    or found.st_size != row[3]
-                    or found.st_ino != row[4]
-                    or not row[8] & bit
-                ):
-                    return False
-        except (OSError, ValueError):
-            return False
-        return True
+    def replace_rows(self, rows: list[Row]) -> None:
+        """Take other rows in the place of those that :meth:`look` has returned, and whose files are as these say."""
+        self._rows, self._listed = {}, rows
 
     def find_one(self, name: str, text: str) -> tuple[Row, int] | None:
         """Return the row of the one plugin of this name, with the number of these circumstances.
@@ -264,9 +275,10 @@ class Recall:
     def stale_rows(self) -> list[Row]:
         """Return the rows of files that are not as they were."""
         stale = []
+        # By their paths: from the open folder it is a sixth quicker, and who watches what is opened would take it for reading.
         prefix = f"{self.real}/"
         stat = os.stat
-        for row in self.rows.values():
+        for row in self._listed or self._rows.values():
             try:
                 found = stat(prefix + row[0])
             except (OSError, ValueError):

@@ -1,14 +1,9 @@
-"""One remembered candidate to a row of strings, numbers and bytes, and back.
-
-What every listing needs stands at the front of a row. What only some need is marshalled by itself, so that a listing copies it
-without looking at it.
-"""
-
-import marshal
+"""One remembered candidate to a row of strings, numbers and bytes, and back."""
 
 from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.known import PluginSpec, Read, Unread
-from plugline.discovery.recall import ENTRY, NAME, ORDERED, REST, SUMMARY, VERSION, Encoded, Row
+from plugline.discovery.recall import ENTRY, NAME, ORDERED, SUMMARY, VERSION, Encoded, Row
+from plugline.discovery.rest import EncodedVerdict, Owners, Part, Rest
 from plugline.discovery.trees import DiskTree, shown_path
 from plugline.findings import Finding, Place
 from plugline.names import PluginName
@@ -16,12 +11,6 @@ from plugline.typed import Final, Sequence
 
 # Since version 3, marshal refers to what came before; a row has to be readable by itself.
 MARSHAL_VERSION = 2
-
-Owners = tuple[tuple[int, int, int], ...]
-"""Owner, group and mode of a file, and of the folders between it and the root that was looked at."""
-
-Part = tuple[str, str | None, str | None]
-"""The class that is meant, empty where none is; the plugin's name and summary, ``None`` where they are the file's."""
 
 _WHOLE: tuple[Part, ...] = (("", None, None),)
 
@@ -53,85 +42,19 @@ class Verdict:
         """Whether the file is one plugin of the file's name."""
         return not self.findings and len(self.parts) == 1 and self.parts[0][1] is None
 
-    def encode(self, path: str) -> "EncodedVerdict":
+    def encode(self, path: str) -> EncodedVerdict:
         """Return what a row keeps of it; empty where nothing but that it is plain is to be kept."""
         if self.is_plain and not self.warnings and self.parts == _WHOLE:
             return ()
         return encode(self.findings, path), encode(self.warnings, path), self.parts
 
     @classmethod
-    def decode(cls, encoded: "EncodedVerdict", path: str) -> "Verdict":
+    def decode(cls, encoded: EncodedVerdict, path: str) -> "Verdict":
         """Return it again."""
         if not encoded:
             return cls()
         findings, warnings, parts = encoded
         return cls(decode(findings, path), decode(warnings, path), parts)
-
-
-EncodedVerdict = tuple[()] | tuple[tuple[Encoded, ...], tuple[Encoded, ...], tuple[Part, ...]]
-
-
-class Rest:
-    """What of a row only some need.
-
-    Attributes:
-        digest: Of the source.
-        where: Where its code is in the bundle; length 0 where it is not.
-        findings: What is wrong with it whatever the host, encoded.
-        order: What it requires, what it comes after, its priority.
-        owners: Who owned it when it was read.
-        verdicts: What hosts made of it, by the number of their circumstances, where that is more than the bit says.
-    """
-
-    __slots__ = (
-        "api",
-        "dependencies",
-        "digest",
-        "findings",
-        "module",
-        "name",
-        "order",
-        "owners",
-        "python",
-        "settings",
-        "verdicts",
-        "where",
-    )
-
-    def __init__(
-        self,
-        name: str,
-        module: str,
-        digest: bytes,
-        where: tuple[int, int],
-        api: str | None,
-        python: str | None,
-        dependencies: tuple[str, ...],
-        settings: dict[str, object],
-        order: tuple[tuple[str, ...], tuple[str, ...], int],
-        findings: tuple[Encoded, ...],
-        owners: Owners,
-        verdicts: dict[int, EncodedVerdict],
-    ) -> None:
-        self.name, self.module, self.digest, self.where = name, module, digest, where
-        self.api, self.python, self.dependencies, self.settings = api, python, dependencies, settings
-        self.order = order
-        self.findings, self.owners, self.verdicts = findings, owners, verdicts
-
-    def dump(self) -> bytes:
-        """Return it as it stands in a row.
-
-        Raises:
-            ValueError: The ``[tool.plugline]`` table holds something that cannot be marshalled, a date for one.
-        """
-        front = (self.name, self.module, self.digest, self.where)
-        spec = (self.api, self.python, self.dependencies, self.settings, self.order)
-        return marshal.dumps((*front, *spec, self.findings, self.owners, self.verdicts))
-
-
-def rest_of(row: Row) -> Rest:
-    """Return what only some need."""
-    return Rest(*marshal.loads(row[REST]))  # noqa: S302 - from a file that only we can write, with its digest checked
 
 
 _NO_ORDER: Final = ((), (), 0)

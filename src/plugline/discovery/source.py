@@ -7,6 +7,7 @@ import warnings
 
 from plugline.contract.shape import Shape
 from plugline.discovery.block import read_block
+from plugline.discovery.compiling import find_fault
 from plugline.discovery.facts import ClassFacts, FunctionFacts, ImportFacts, SourceFacts
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place, first_line
@@ -113,19 +114,15 @@ def too_deep(path: str) -> Finding:
 def encoding_finding(source: SourceFile) -> Finding | None:
     """Return what keeps the bytes of a file from being text."""
     content = source.content
-    at = content.find(b"\0")
-    if at >= 0:
-        place = _place_of_byte(source, at)
+    at = find_fault(content)
+    if at is None:
+        return None
+    place = _place_of_byte(source, at)
+    if not content[at]:
         return Finding("P105", "holds a NUL byte, text was expected", place, hint="is this file really Python source?")
-    if content.isascii() or b"coding" in b"".join(content.split(b"\n", 2)[:2]):
-        return None  # a declared encoding is the compiler's to judge
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        message = f"is not UTF-8: byte {content[error.start]:#04x} cannot be decoded"
-        hint = "save it as UTF-8, or declare its encoding in the first line: # -*- coding: latin-1 -*-"
-        return Finding("P105", message, _place_of_byte(source, error.start), hint=hint)
-    return None
+    message = f"is not UTF-8: byte {content[at]:#04x} cannot be decoded"
+    hint = "save it as UTF-8, or declare its encoding in the first line: # -*- coding: latin-1 -*-"
+    return Finding("P105", message, place, hint=hint)
 
 
 def _place_of_byte(source: SourceFile, at: int) -> Place:

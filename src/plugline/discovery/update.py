@@ -8,11 +8,12 @@ from plugline.clock import monotonic_seconds, unix_nanoseconds
 from plugline.contract.interface import Interface
 from plugline.discovery.bundle import Where, entry_of
 from plugline.discovery.candidates import FileCandidate, Found
-from plugline.discovery.index import FolderIndex, Judge, Listing, owner_of, settled, status_of
+from plugline.discovery.index import FolderIndex, Judge, Listing
 from plugline.discovery.known import Read
 from plugline.discovery.reading import Compiled, compile_file, read_and_forget, read_compiled
 from plugline.discovery.recall import (
     ENTRY,
+    FEW,
     FITS,
     INODE,
     MODIFIED,
@@ -27,8 +28,12 @@ from plugline.discovery.recall import (
     Status,
     bit_of,
     owner_at,
+    owner_of,
+    settled,
+    status_of,
 )
-from plugline.discovery.rows import Owners, Rest, Verdict, candidate_of, encode, new_row, rest_of
+from plugline.discovery.rest import Owners, Rest, rest_of
+from plugline.discovery.rows import Verdict, candidate_of, encode, new_row
 from plugline.discovery.trees import Looked, real_path, shown_path
 from plugline.files import SourceFile, digest_of, read_plain
 from plugline.findings import Finding
@@ -36,7 +41,6 @@ from plugline.typed import Callable, Sequence
 
 _MAX_CIRCUMSTANCES = 29  # what a number holds that is marshalled in five bytes
 _NOT_COMPILED: Where = (0, 0)
-_FEW = 4
 _TOGETHER = 32
 
 Plain = tuple[bytes, os.stat_result]
@@ -230,7 +234,7 @@ class Update:
                     self.changed |= read != row
                     rows[candidate.entry] = read
             self._understand(fresh, warned)  # type: ignore[arg-type]
-        postponed = not self.changed and len(fresh) <= _FEW and all(one.status == UNSETTLED for one in fresh)
+        postponed = not self.changed and len(fresh) <= FEW and all(one.status == UNSETTLED for one in fresh)
         places = self._keep(fresh) if not postponed else [_NOT_COMPILED] * len(fresh)
         if self._index.head is None:
             self.head.live = sum(length for _, length in places)

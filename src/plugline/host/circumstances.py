@@ -14,6 +14,7 @@ from plugline.typed import TYPE_CHECKING, Sequence
 if TYPE_CHECKING:
     from plugline.admission.policy import Admitting, Gate
     from plugline.contract.interface import Interface
+    from plugline.discovery.known import Outline
 
 _DEFAULTS = (False, "plugline.lock", "off", "None")
 """What :class:`plugline.Policy` has without arguments."""
@@ -74,6 +75,27 @@ class Circumstances:
         """Look at folders and lock files again: before each listing, and before each load."""
         if self._gate is not None:
             self._gate.renew()
+
+    def fits_plainly(self, outline: "Outline") -> bool:
+        """Whether an outline proves that a dropped file provides what is asked for; ``False`` says nothing."""
+        from plugline.discovery.outline import has_functions, outline_fits  # noqa: PLC0415 - it was imported to make one
+
+        if self._interfaces is None and self._names is not None:
+            return has_functions(outline, self._names)
+        return outline_fits(outline, self.interfaces)
+
+    def reads_code(self, folder: str) -> bool:
+        """Whether what the policy says of a file in a folder may depend on its code, and not only on who may write to it.
+
+        For a file that declares no permissions.
+        """
+        settings = _settings(self.policy)
+        # What stands in a lock is held against digests, and an audit looks for what is touched.
+        return (
+            settings is None
+            or settings[2] != "off"
+            or (settings[1] is not None and os.path.lexists(_lock_path(settings[1], folder)))
+        )
 
     def text(self, folder: str) -> str | None:
         """Return what is the same wherever the same plugins of a folder are accepted; ``None`` where nothing is."""

@@ -3,7 +3,7 @@
 import os
 
 from plugline.discovery.folder import Folder
-from plugline.discovery.recall import ENTRY, FITS, NAME, ORDERED, SUMMARY, VERSION, Recall, Row, running_part
+from plugline.discovery.recall import ENTRY, FEW, FITS, NAME, ORDERED, SUMMARY, VERSION, Recall, Row, running_part
 from plugline.typed import TYPE_CHECKING, Mapping, Sequence
 from plugline.values import Value
 
@@ -275,7 +275,7 @@ class RememberedEntry(Entry):
     @property
     def digest(self) -> str:
         """The digest of its source."""
-        from plugline.discovery.rows import rest_of  # noqa: PLC0415 - as above
+        from plugline.discovery.rest import rest_of  # noqa: PLC0415 - as above
 
         return rest_of(self.row).digest.hex()
 
@@ -366,6 +366,21 @@ def recall_one(name: str, around: "Circumstances", memory: Memory) -> Remembered
     return RememberedEntry(row, Listed(memory, number, text, 0))
 
 
+def _reread(
+    memory: Memory, stale: Sequence[Row], known: int, around: "Circumstances", finder: int
+) -> "Mapping[str, Row] | None":
+    """Return the rows of a few files that were edited, ``None`` where they are not plainly the plugins that they were."""
+    if len(stale) > FEW or around.reads_code(memory.recall.real):
+        return None
+    from plugline.discovery.edited import reread  # noqa: PLC0415 - most often none was
+
+    seconds: dict[str, float] = {}
+    rows = reread(memory.recall, stale, known, around.fits_plainly, seconds)
+    for entry, taken in seconds.items():
+        around.read_seconds[finder, os.path.join(memory.folder.path, entry)] = taken
+    return rows
+
+
 def recall_places(
     finders: "Sequence[Finder]", around: "Circumstances", memories: Mapping[int, Memory]
 ) -> Inspection | None:
@@ -374,21 +389,28 @@ def recall_places(
         return None
     accepted: dict[str, Recalled] = {}
     count = 0
-    ordered = 0
+    is_ordered = False
     for number, memory in memories.items():
         text = around.text(memory.recall.real)
         found = memory.recall.look(text) if text is not None else None
         if found is None or text is None:
             return None
-        rows, known = found
+        rows, known, has_ordered, stale = found
+        if stale:
+            edited = _reread(memory, stale, known, around, number)
+            if edited is None:
+                memory.recall.seen = stale
+                return None
+            rows = [edited.get(row[ENTRY], row) for row in rows]
+            memory.recall.replace_rows(rows)
         listed = Listed(memory, known, text, number)
-        for row in rows:
-            accepted[row[NAME] or ""] = row, listed
-            ordered |= row[FITS]
+        # By their names, which all have that fit.
+        accepted.update({row[5]: (row, listed) for row in rows})  # type: ignore[misc]
+        is_ordered |= has_ordered
         count += len(rows)
     if len(accepted) != count:
         return None  # two are of one name
     names = sorted(accepted)
     if names != list(accepted):  # most files are in the order of their plugins' names
         accepted = {name: accepted[name] for name in names}
-    return Inspection(accepted, (), (), is_ordered=bool(ordered & ORDERED))
+    return Inspection(accepted, (), (), is_ordered=is_ordered)

@@ -280,8 +280,10 @@ class Host(Generic[T_co]):
             elif name in self._appeared:
                 plugins[name] = old[name]
         loader = self._loader
-        for name, found in inspection.accepted.items():
-            known = old.get(name) if old else None
+        if not plugins and not old:
+            plugins = {name: Plugin(found, loader) for name, found in inspection.accepted.items()}
+        for name, found in inspection.accepted.items() if old else ():
+            known = old.get(name)
             if known is not None:
                 known._renew(as_entry(found))  # noqa: SLF001 - likewise
                 plugins[name] = known

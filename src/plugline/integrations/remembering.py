@@ -6,8 +6,7 @@ import sys
 
 from plugline.discovery.cache import check_of, remove, write_whole
 from plugline.discovery.candidates import FileCandidate
-from plugline.discovery.index import settled
-from plugline.discovery.recall import UNSETTLED, Status
+from plugline.discovery.recall import UNSETTLED, Status, settled
 from plugline.files import digest_of
 from plugline.host import Host, Plugin
 from plugline.integrations.remembered import (

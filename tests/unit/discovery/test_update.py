@@ -43,7 +43,8 @@ def test_a_file_that_was_edited_a_moment_ago_is_written_down_when_it_has_settled
     for _ in range(2):
         assert listed(folder)["p07"] == "Plugin edited."
     assert index(tmp_path / "cache") == before
-    monkeypatch.setattr("plugline.discovery.update.unix_nanoseconds", lambda: now() + 3_000_000_000)
+    for module in ("update", "edited"):
+        monkeypatch.setattr(f"plugline.discovery.{module}.unix_nanoseconds", lambda: now() + 3_000_000_000)
     assert listed(folder)["p07"] == "Plugin edited."
     settled = index(tmp_path / "cache")
     assert settled != before
