@@ -1,7 +1,6 @@
 """How far a run is, on a terminal."""
 
 import sys
-from types import TracebackType
 from typing import Protocol, Self
 
 from plugline.cli.render import coloured
@@ -38,9 +37,7 @@ class ProgressLine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.end()
 

@@ -2,7 +2,6 @@
 
 import sys
 from _thread import allocate_lock
-from types import TracebackType
 
 _SECONDS = 0.0002
 
@@ -30,9 +29,7 @@ class _Brisk:
                 sys.setswitchinterval(min(self._before, _SECONDS))
                 self._ours = sys.getswitchinterval()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._lock:
             self._inside -= 1
             if not self._inside and sys.getswitchinterval() == self._ours:

@@ -16,7 +16,7 @@ import gc
 import sys
 from _thread import allocate_lock, get_ident
 
-from plugline.typed import Iterator, TracebackType
+from plugline.typed import Iterator
 
 MAX_WAIT_SECONDS = 120.0  # a plugin that fetches a model may take minutes; nobody else should wait longer for it
 _FIRST_LOOK_SECONDS, _LATER_LOOKS_SECONDS = 0.005, 0.25
@@ -45,9 +45,7 @@ class LoadLock:
         else:
             self._wait(me)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._count -= 1
         if self._count:
             return
@@ -133,8 +131,6 @@ class PausedCollector:
         if self._paused:
             gc.disable()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._paused:
             gc.enable()

@@ -18,7 +18,6 @@ from plugline.typed import (
     Mapping,
     Self,
     Sequence,
-    TracebackType,
     TypeVar,
     overload,
 )
@@ -233,9 +232,7 @@ class Host(Generic[T_co]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

@@ -40,7 +40,6 @@ from plugline.typed import (
     Mapping,
     ModuleType,
     Sequence,
-    TracebackType,
     cast,
 )
 from plugline.values import Value
@@ -433,9 +432,7 @@ class Loader:
         for memory in self._memories.values():
             memory.read_all_code()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._watch.close()
         self._end(1)
 

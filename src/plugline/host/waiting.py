@@ -113,7 +113,7 @@ class LazyLoader:
         self.make().__enter__()
 
     def __exit__(self, *about: object) -> None:
-        self.make().__exit__(*about)  # type: ignore[arg-type]  # as it was given
+        self.make().__exit__(*about)
 
     def make(self) -> "Loader":
         """Return the loader."""

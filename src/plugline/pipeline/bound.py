@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Self, TypedDict, cast
 
 from plugline.blame import describe_error, users_own_interrupt
@@ -85,9 +85,7 @@ class BoundPlan:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def _load(self, use: PluginUse, isolation: "Confinement | None" = None) -> object:

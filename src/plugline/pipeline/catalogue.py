@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from types import TracebackType
 from typing import Literal, Self, cast
 
 import plugline
@@ -107,9 +106,7 @@ class Catalogue:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
 from io import BytesIO, RawIOBase
-from types import TracebackType
 from typing import Any, BinaryIO, Self, cast
 
 from plugline.errors import ConfigurationError, RunStopped
@@ -797,9 +796,7 @@ class Committer:
         """Leave nothing of the run, though it did not come to its end."""
         self._ended = True
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close(keep=self.resumable)
 
     def _close(self, *, keep: bool) -> None:

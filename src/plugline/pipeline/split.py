@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
-from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 from plugline.blame import ErrorText, users_own_interrupt
@@ -113,9 +112,7 @@ class SplitWork:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

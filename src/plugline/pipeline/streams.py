@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.machinery import PathFinder
-from types import TracebackType
 from typing import BinaryIO, Protocol, Self, cast
 
 from plugline.pipeline.manifest import files_of
@@ -600,9 +599,7 @@ class SinkFile:
         if aside is not None:
             os.unlink(aside)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Abandon what has not been committed."""
         self.abandon()
 

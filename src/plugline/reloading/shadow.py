@@ -12,7 +12,7 @@ from _thread import get_ident
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import module_from_spec
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Self, cast
 
 from plugline.loading.keeping import expect, expect_no_more
@@ -139,9 +139,7 @@ class Trial:
         self.look_beside()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.look_at_what_is_in_force()
         for module, before in self._classes:
             object.__setattr__(module, "__class__", before)

@@ -3,7 +3,6 @@
 import os
 import threading
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 from typing import Protocol, Self
 
 from plugline.clock import monotonic_seconds
@@ -83,9 +82,7 @@ class Watcher:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> None:
