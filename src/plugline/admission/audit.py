@@ -167,7 +167,6 @@ def _finding(same: Sequence[Use], wanted: Permissions, path: str, severity: str)
 # ----------------------------------------------------------------------------- scopes
 
 _FUNCTIONS = (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.Lambda)
-_COMPREHENSIONS = (_ast.ListComp, _ast.SetComp, _ast.DictComp, _ast.GeneratorExp)
 _Origin = str | _ast.AST | None  # a dotted name, what is assigned, or something else
 
 

@@ -106,20 +106,14 @@ def lock_text(lock: Lock) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def read_lock(path: str, shown: str | None = None) -> Lock | None | tuple[Finding, ...]:
-    """Return the lock in a file, ``None`` where there is none, or everything that is wrong with it (``T305``).
-
-    Args:
-        path: The file.
-        shown: What to call it in messages.
-    """
+def read_lock(path: str) -> Lock | None | tuple[Finding, ...]:
+    """Return the lock in a file, ``None`` where there is none, or everything that is wrong with it (``T305``)."""
     if not os.path.lexists(path):
         return None
-    shown = shown or path
     source = read_source(path, max_bytes=_MAX_BYTES)
     if isinstance(source, Finding):
-        return (Finding("T305", f"the lock file {source.message}", Place(shown), source.hint),)
-    return parse_lock(source.content, shown)
+        return (Finding("T305", f"the lock file {source.message}", Place(path), source.hint),)
+    return parse_lock(source.content, path)
 
 
 def parse_lock(content: bytes, path: str) -> Lock | tuple[Finding, ...]:
@@ -245,8 +239,8 @@ def _spelt(header: tuple[str, ...], *, quoted: bool) -> str:
     return f"[{'.'.join([first, *(toml_string(part) if quoted else part for part in rest)])}]"
 
 
-def write_lock(lock: Lock, path: str | None = None) -> None:
-    """Put a lock in its file, all at once: who reads it meanwhile, or after a crash, sees the old one or the new one.
+def write_lock(lock: Lock) -> None:
+    """Put a lock in its file, all at once.
 
     A path that is a link keeps being one: what it leads to is replaced. The file's mode stays what it was, else it
     is readable for all and writable for its owner alone, whatever the umask.
@@ -254,23 +248,10 @@ def write_lock(lock: Lock, path: str | None = None) -> None:
     Raises:
         OSError: It cannot be written; the old file is as it was.
     """
-    real = os.path.realpath(path if path is not None else lock.path)
-    folder, name = os.path.split(real)
-    temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}.new")
-    mode = _mode_of(real)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(lock_text(lock).encode())
-            stream.flush()
-            if hasattr(os, "fchmod"):
-                os.fchmod(descriptor, mode)
-            os.fsync(descriptor)
-        os.replace(temporary, real)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    _sync_folder(folder)
+    from plugline.replacing import replace_file  # noqa: PLC0415 - where a lock is written
+
+    real = os.path.realpath(lock.path)
+    replace_file(real, lock_text(lock).encode(), _mode_of(real))
 
 
 def _mode_of(path: str) -> int:
@@ -278,17 +259,6 @@ def _mode_of(path: str) -> int:
         return os.stat(path).st_mode & 0o755
     except OSError:
         return 0o644
-
-
-def _sync_folder(folder: str) -> None:
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-    except OSError:
-        return  # Windows opens no folders, and needs none
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # ----------------------------------------------------------------------------- holding plugins against it
@@ -433,11 +403,6 @@ class LockDiff(Value):
     def __bool__(self) -> bool:
         """Whether anything differs."""
         return bool(self.plugins or self.files)
-
-    @property
-    def asks_more(self) -> tuple[Change, ...]:
-        """The plugins that ask for what was not granted, new ones included."""
-        return tuple(change for change in self.plugins if change.new is not None and change.more)
 
     def __str__(self) -> str:
         """Return it as people read it; empty where nothing differs."""

@@ -241,16 +241,12 @@ def _in_use(checked: Checked) -> str:
 
 
 def _summary(checked: Checked) -> str:
-    counted = [_count(checked.pipelines, "pipeline")] if checked.pipelines else []
-    counted += [_count(len(checked.plugins), "plugin")] if checked.plugins or not checked.pipelines else []
+    counted = [render.counted(checked.pipelines, "pipeline")] if checked.pipelines else []
+    counted += [render.counted(len(checked.plugins), "plugin")] if checked.plugins or not checked.pipelines else []
     broken = sum(1 for path in checked.findings if path in checked.plugins)
     others = len(checked.findings) - broken
     wrong = [f"{broken} with findings"] if broken else []
-    wrong += [f"findings on {_count(others, 'other file')}"] if others else []
+    wrong += [f"findings on {render.counted(others, 'other file')}"] if others else []
     aside = [f"{len(checked.declined)} declined"] if checked.declined else []
     aside += [f"{len(checked.disabled)} disabled"] if checked.disabled else []
     return ", ".join([" and ".join(counted), *(wrong or ["no findings"]), *aside])
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -9,6 +9,7 @@ from html import escape
 import plugline
 from plugline.blame import ErrorText
 from plugline.cli.preview import value_text
+from plugline.cli.render import counted
 from plugline.cli.samples import Speed
 from plugline.cli.summary import seconds_text
 from plugline.pipeline.plan import Plan, PluginUse
@@ -58,17 +59,13 @@ def _section(heading: str, lines: Iterable[str]) -> Iterator[str]:
 def _header(report: RunReport, title: str) -> Iterator[str]:
     state, word = ("good", "complete") if report.complete else ("bad", "stopped before the end")
     if report.complete and report.failed:
-        state, word = "fair", f"complete, {_count(report.failed, 'dead letter')}"
+        state, word = "fair", f"complete, {counted(report.failed, 'dead letter')}"
     yield f'<header><h1>{escape(title)}</h1><p class="state {state}">{escape(word)}</p>'
     ended = time.strftime("%Y-%m-%d %H:%M:%S %z")
     made = (
         f"plugline {plugline.__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     )
     yield f'<p class="quiet">ended {ended} after {seconds_text(report.seconds)}; {escape(made)}</p></header>'
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _numbers(report: RunReport) -> Iterator[str]:
@@ -86,7 +83,7 @@ def _numbers(report: RunReport) -> Iterator[str]:
     yield "</dl>"
     places = {"output": "standard output" if report.output == "-" else report.output}
     if report.parts is not None:
-        places = {"output": f"{places['output']} ({_count(report.parts, 'part')})"}
+        places = {"output": f"{places['output']} ({counted(report.parts, 'part')})"}
     if not report.complete:
         places = {"output": f"{places['output']} (not in place)"}
     if report.dead_letters is not None:

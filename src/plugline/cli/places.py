@@ -7,6 +7,7 @@ from pathlib import Path
 
 import plugline
 from plugline.cli.health import Check
+from plugline.cli.render import counted
 from plugline.discovery.needs import missing_modules
 from plugline.findings import Finding
 from plugline.host.host import Host
@@ -38,7 +39,7 @@ def look_into(paths: Sequence[str]) -> list[Check]:
 def _folders(paths: Sequence[str], usable: int, host: Host[object]) -> Check:
     found = [f"{finding.place}: {finding.message}" for finding in host.findings]
     unusable = len(host.rejected)
-    said = f"{', '.join(paths)}: {_count(usable + unusable, 'plugin')}"
+    said = f"{', '.join(paths)}: {counted(usable + unusable, 'plugin')}"
     said += f", of which {unusable} cannot be used" if unusable else ""
     if found:
         return Check(name="folders", state="wrong", said=said, hint=host.findings[0].advice, more={"found": found})
@@ -53,7 +54,7 @@ def _duplicates(findings: Sequence[Finding]) -> Check:
     if not findings:
         return Check(name="duplicates", state="ok", said="no two plugins have one name")
     found = [f"{finding.place}: {finding.message}" for finding in findings]
-    said = f"{_count(len(findings), 'plugin')} cannot be used, since another has the name"
+    said = f"{counted(len(findings), 'plugin')} cannot be used, since another has the name"
     return Check(name="duplicates", state="wrong", said=said, hint=findings[0].advice, more={"found": found})
 
 
@@ -87,7 +88,7 @@ def _libraries(lacking: Sequence[tuple[str, str]]) -> Check:
     if not lacking:
         return Check(name="libraries", state="ok", said="what the plugins need is there")
     found = [said for said, _ in lacking]
-    said = f"{_count(len(found), 'plugin')} cannot be loaded without what is missing"
+    said = f"{counted(len(found), 'plugin')} cannot be loaded without what is missing"
     return Check(name="libraries", state="wrong", said=said, hint=lacking[0][1], more={"found": found})
 
 
@@ -103,7 +104,3 @@ def _lacking(host: Host[object]) -> Iterator[tuple[str, str]]:
         elif plugin.spec.facts is not None:
             for finding in missing_modules(plugin.spec.facts, path):
                 yield f"{finding.place}: {finding.message}", finding.advice
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

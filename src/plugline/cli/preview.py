@@ -74,7 +74,7 @@ def command(
 def counts_text(shown: Sequence[PreviewedRecord]) -> str:
     """Return how many records were read, and what would become of them."""
     written, failed = sum(len(one.out) for one in shown), sum(one.error is not None for one in shown)
-    read = f"{len(shown)} record{'s' if len(shown) != 1 else ''} read"
+    read = f"{render.counted(len(shown), 'record')} read"
     letters = f"{failed} would be {'dead letters' if failed != 1 else 'a dead letter'}"
     return f"{read}, {written} would be written, {letters}"
 

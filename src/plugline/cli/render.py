@@ -142,6 +142,11 @@ def error(message: str, hint: str | None = None) -> None:
     say(f"{word}: {shortened(message)}" + (f"\n  hint: {shortened(hint)}" if hint is not None else ""))
 
 
+def counted(number: int, what: str) -> str:
+    """Return how many there are of what, by the word for one."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
     """Return aligned columns; those in ``right`` are aligned on the right."""
     shown = [header, *([plain(cell) for cell in row] for row in rows)]

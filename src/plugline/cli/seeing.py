@@ -114,21 +114,6 @@ def _write(path: str, content: bytes) -> None:
         with open(path, "wb") as stream:  # a special file, which nothing can be put in the place of
             stream.write(content)
         return
-    from tempfile import NamedTemporaryFile  # noqa: PLC0415 - where a page is asked for
+    from plugline.replacing import replace_file  # noqa: PLC0415 - where a page is asked for
 
-    folder = os.path.dirname(path) or "."
-    with NamedTemporaryFile(dir=folder, prefix=f".{os.path.basename(path)}.", delete=False) as aside:
-        try:
-            aside.write(content)
-            aside.close()
-            os.chmod(aside.name, 0o666 & ~_umask())
-            os.replace(aside.name, path)
-        except BaseException:
-            os.unlink(aside.name)
-            raise
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
+    replace_file(path, content)

@@ -1,6 +1,6 @@
 """A run's report to what people and programs read of it."""
 
-from plugline.cli.render import plain, shortened, table
+from plugline.cli.render import counted, plain, shortened, table
 from plugline.pipeline.report import RunReport
 
 _MOST_ERRORS = 5
@@ -11,10 +11,10 @@ def summary(report: RunReport) -> str:
     lines = [_steps(report)] if report.counts else []
     rate = report.records_in / report.seconds if report.seconds > 0 else 0.0
     took = f"{seconds_text(report.seconds)} ({rate:,.0f} records/s)"
-    counts = f"{report.records_in:,} record{'s' if report.records_in != 1 else ''} in, {report.records_out:,} out, {report.failed:,} failed"
+    counts = f"{counted(report.records_in, 'record')} in, {report.records_out:,} out, {report.failed:,} failed"
     if report.complete:
         lines.append(f"{counts} in {took}")
-        files = "" if report.parts is None else f" ({report.parts:,} part{'s' if report.parts != 1 else ''})"
+        files = "" if report.parts is None else f" ({counted(report.parts, 'part')})"
         lines.append(f"output: {_named(report.output)}{files}")
     else:
         lines.append(f"stopped before the end: {counts} in {took}")

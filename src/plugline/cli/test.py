@@ -158,16 +158,12 @@ def _tell(results: _Results) -> None:
     if not results.cases and not results.doctests and not results.has_errors:
         render.tell("there are no tests: write [[tests]] in the pipeline, or examples in the plugins' docstrings")
         return
-    examples = _count(sum(one.examples for one in results.doctests), "example")
+    examples = render.counted(sum(one.examples for one in results.doctests), "example")
     counts = [f"{results.passed} passed", *([f"{results.failed} failed"] if results.failed else [])]
     counts += [f"{results.skipped} declined"] if results.skipped else []
     render.tell(
-        f"{_count(len(results.cases), 'test')} and {examples} of {_count(len(results.doctests), 'plugin')}: {', '.join(counts)}"
+        f"{render.counted(len(results.cases), 'test')} and {examples} of {render.counted(len(results.doctests), 'plugin')}: {', '.join(counts)}"
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _case_lines(case: CaseOutcome, *, colours: bool) -> Iterator[str]:

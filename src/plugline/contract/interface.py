@@ -46,10 +46,6 @@ class Interface(Value):
     def __init__(self, name: str, members: tuple[Member, ...] = (), base: type | None = None) -> None:
         self._set(name=name, members=members, base=base)
 
-    def find_member(self, name: str) -> Member | None:
-        """Return the member of this name, or ``None``."""
-        return next((member for member in self.members if member.name == name), None)
-
 
 def interfaces_of(declared: object) -> tuple[Interface, ...]:
     """Return the ways to be a plugin that a host declared.

@@ -355,4 +355,3 @@ def _strings(key: str, value: object, place: Place) -> tuple[tuple[str, ...], li
 
 
 NOTHING = Permissions()
-EVERYTHING = Permissions(read=["/"], write=["/"], net=True, run=True, env=[ALL_NAMES], native=True, dynamic=True)

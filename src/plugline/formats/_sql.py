@@ -46,8 +46,6 @@ WORDS = {
     "": "no value, since it had none when the columns were fixed; declare its type",
 }
 
-_Fits = Callable[[object], bool]
-
 ROWS_A_BATCH = 2048
 MARKS = "plugline_parts"
 """The table that says how many parts of which run are there; in a database that nobody writes to, it is not."""

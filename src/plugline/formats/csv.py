@@ -611,7 +611,7 @@ def _encoder_code(
     if textual:
         lines = [*_textual_source(special, encoding)]
     else:
-        lines = [*_typed_source(columns, kinds, delimiter, null)]
+        lines = [*_typed_source(columns, kinds, null)]
         plain = not any(one in _IN_NUMBERS or one in null for one in (quote, delimiter))
         texts = [f"{{c{at}}}" for at, kind in enumerate(kinds) if not plain or kind in _TEXTS]
         lines += (
@@ -648,7 +648,7 @@ def _textual_source(special: str, encoding: str) -> Iterator[str]:
     yield f"    return join(row).encode({encoding!r})"
 
 
-def _typed_source(columns: Sequence[str], kinds: Sequence[str], delimiter: str, null: str) -> Iterator[str]:
+def _typed_source(columns: Sequence[str], kinds: Sequence[str], null: str) -> Iterator[str]:
     """Yield the code for records of values of several types."""
     cells = [f"c{at}" for at in range(len(columns))]
     yield "def encode(record, encode_any=None, Decimal=Decimal, date=date, datetime=datetime, time=time):"

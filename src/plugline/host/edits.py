@@ -5,13 +5,13 @@ import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from json import dumps
-from tempfile import mkstemp
 from time import sleep
 
 from plugline.clock import monotonic_seconds
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding
 from plugline.host.store import KEY, line_of, names_in, text_of, unusable
+from plugline.replacing import replace_file
 
 _NEW = "# Plugins that are not used; `plugline enable NAME` takes one out.\n"
 
@@ -31,7 +31,7 @@ def change_names(path: str, change: Callable[[list[str]], list[str]]) -> None:
                 raise ConfigurationError([found])
             names = change(list(found[0]))
             if names != found[0]:
-                _write(real, _edited(text if isinstance(text, str) else _NEW, names, path))
+                replace_file(real, _edited(text if isinstance(text, str) else _NEW, names, path).encode())
     except OSError as error:
         message = f"cannot be written: {error.strerror or error}"
         raise ConfigurationError([unusable(path, message, None, "make its folder writable for you")]) from error
@@ -118,23 +118,3 @@ def _written(names: Sequence[str]) -> str:
     quoted = [dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f") for name in names]
     in_one = f"{KEY} = [{', '.join(quoted)}]"
     return in_one if len(in_one) <= 100 else "\n".join([f"{KEY} = [", *(f"    {one}," for one in quoted), "]"])
-
-
-def _write(path: str, text: str) -> None:
-    descriptor, temporary = mkstemp(dir=os.path.dirname(path), prefix=f".{os.path.basename(path)}.")
-    try:
-        with open(descriptor, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, os.stat(path).st_mode & 0o7777 if os.path.exists(path) else 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -166,10 +166,10 @@ class _Sorting:
             sorter.done(name)
 
 
-def unusable_finding(spec: PluginSpec, wanted: str, why: str, hint: str | None = None) -> Finding:
+def unusable_finding(spec: PluginSpec, wanted: str, why: str) -> Finding:
     """Return the finding for a plugin that requires one which cannot be used."""
     place = Place(spec.place.path, spec.line_of("requires", "REQUIRES"))
-    return Finding("P113", f"requires the plugin {wanted!r}, which {why}", place, hint)
+    return Finding("P113", f"requires the plugin {wanted!r}, which {why}", place)
 
 
 def _by_file(names: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -130,18 +130,17 @@ class IsolatedBatch:
 
     Args:
         proxy: What loading the plugin gave.
-        method: What to call.
         on_quarantine: What becomes of records once the plugin is set aside: they fail, or they go on as they are.
     """
 
-    def __init__(self, proxy: object, method: str = "transform", on_quarantine: OnQuarantine = "dead-letter") -> None:
+    def __init__(self, proxy: object, on_quarantine: OnQuarantine = "dead-letter") -> None:
         if not isinstance(proxy, Proxy):
             message = f"{proxy!r} does not run in a worker"
             raise TypeError(message)
         self._proxy = proxy  # held, since the worker's instance goes with it
         self._plugin: IsolatedPlugin = proxy._plugin  # noqa: SLF001 - its other half
         number = proxy._number  # noqa: SLF001 - likewise
-        self._run = _Run(self._plugin, number, method, bypass=on_quarantine == "bypass")
+        self._run = _Run(self._plugin, number, bypass=on_quarantine == "bypass")
         self._begun: deque[_Batch] = deque()
         self._seen_at = 0.0  # when it was last looked at what the worker does
 
@@ -199,10 +198,9 @@ class IsolatedBatch:
 class _Run:
     """Batches on their way, through one worker after the other."""
 
-    def __init__(self, plugin: IsolatedPlugin, number: int, method: str, *, bypass: bool) -> None:
+    def __init__(self, plugin: IsolatedPlugin, number: int, *, bypass: bool) -> None:
         self._plugin = plugin
         self._number = number
-        self._method = method
         self._bypass = bypass
         self._life: Life | None = None  # whose worker has what is under way
         self._batches = 0
@@ -291,7 +289,7 @@ class _Run:
         first = indexes[0]
         records = batch.records[first : indexes[-1] + 1]
         careful, self._careful = self._careful > 0, max(0, self._careful - 1)
-        message: list[object] = ["batch", 0, self._number, self._method, records]
+        message: list[object] = ["batch", 0, self._number, "transform", records]
         try:
             content = life.encode(message, encode_plain if are_plain_records(records) else encode)
         except Unsendable as error:

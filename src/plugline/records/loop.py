@@ -11,7 +11,6 @@ Invariants that the tests name by their numbers:
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from operator import length_hint
 from typing import Any, Literal, TypeAlias, cast
@@ -435,26 +434,6 @@ class RecordLoop:
         for counts in (self._created, self._dropped, self._failed):
             counts[:] = [0] * (self._sink + 1)
         self._clock.begin_split()
-
-    def replace_step(
-        self,
-        step: int,
-        call: Callable[[Record], object] = _not_called,
-        file: str | None = None,
-        *,
-        batch: BatchCall | None = None,
-    ) -> None:
-        """Use ``call`` for the step with the number ``step``, from 0, from the next batch on.
-
-        Args:
-            step: Which one; its name and its ``on_error`` stay, and whether it is a batch step.
-            call: The new generation's ``transform``.
-            file: The new generation's file, if it is another.
-            batch: In its place for a batch step.
-        """
-        replaced = self._steps[step]
-        self._steps[step] = replace(replaced, call=call, batch=batch, file=file or replaced.file)
-        self._calls[step] = self._guarded(step + 1, self._steps[step])
 
     def _guarded(self, stage: int, step: StepCall) -> Callable[[Record], object]:
         """Return what the loop calls: for steps that go on after an error, a function that raises nothing."""

@@ -509,8 +509,3 @@ def _dismiss(new: type) -> None:
         assign_bases(new, (object,))
     except TypeError:  # its shape in memory is that of its base; the collector takes it
         return
-
-
-def namespace_of(module: ModuleType) -> dict[str, object]:
-    """Return the names of a module, whoever looks."""
-    return ModuleType.__getattribute__(module, "__dict__")  # type: ignore[no-any-return]

@@ -86,9 +86,9 @@ def _one_of(index: int, values: Iterable[int], otherwise: Block = _EPERM) -> Blo
     return [_argument(index), *tests, *otherwise, *_OK]
 
 
-def _none_of_bits(index: int, bits: int, otherwise: Block = _EPERM) -> Block:
+def _none_of_bits(index: int, bits: int) -> Block:
     """Allow what has none of some bits set in an argument."""
-    return [_argument(index), (_IF_BITS, 0, len(otherwise), bits), *otherwise, *_OK]
+    return [_argument(index), (_IF_BITS, 0, len(_EPERM), bits), *_EPERM, *_OK]
 
 
 def _exactly(index: int, mask: int, value: int) -> Block:

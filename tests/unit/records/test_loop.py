@@ -449,18 +449,6 @@ def test_a_failure_pickles() -> None:
 # ---------------------------------------------------------------------------- a run of many batches
 
 
-def test_a_replaced_step_is_used_from_the_next_batch_on() -> None:
-    loop = loop_of(step(lambda record: {**record, "version": 1}, "versioned", "pass"), keep)
-    first, _ = run(loop, {"n": 1})
-    loop.replace_step(0, lambda record: {**record, "version": 2, "bad": record["missing"]}, "second.py")
-    second, _ = run(loop, {"n": 2})
-    loop.replace_step(0, lambda record: {**record, "version": 3})
-    third, _ = run(loop, {"n": 3})
-    assert first + second + third == [{"n": 1, "version": 1}, {"n": 2}, {"n": 3, "version": 3}]
-    assert [counts.name for counts in loop.counts()] == ["source", "versioned", "step", "sink"]
-    assert list(loop.errors.values()) == [1]
-
-
 def test_the_time_of_a_step_is_estimated_from_some_of_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     now = 0.0
@@ -792,12 +780,6 @@ def test_another_split_begins_with_counts_and_errors_of_zero() -> None:
     _, failures = run(loop, {"n": 1})
     assert failures[0].traceback is not None
     assert list(loop.errors.values()) == [1]
-
-
-def test_a_batch_step_can_be_replaced() -> None:
-    loop = loop_of(StepCall(name="far", batch=lambda records: [None] * len(records)))
-    loop.replace_step(0, batch=lambda records: records)
-    assert run(loop, {"n": 1}) == ([{"n": 1}], [])
 
 
 class Ahead:

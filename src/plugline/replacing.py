@@ -1,0 +1,51 @@
+"""Bytes to a file of a name that may be taken: all of them, or the file as it was."""
+
+import os
+
+
+def replace_file(path: str, content: bytes, mode: int | None = None) -> None:
+    """Put a file in its place at once: who reads it meanwhile, or after a crash, sees the old one or the new one.
+
+    A path that is a link is replaced itself: whoever means what it leads to resolves it first.
+
+    Args:
+        path: The file.
+        content: All that is to be in it.
+        mode: Its mode, whatever the umask; ``None``: that of the old file, or what the umask leaves of a new one.
+
+    Raises:
+        OSError: It cannot be written; the old file is as it was.
+    """
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}.new")
+    if mode is None and os.path.exists(path):
+        mode = os.stat(path).st_mode & 0o7777
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(temporary, flags, 0o666 if mode is None else 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            if mode is not None and hasattr(os, "fchmod"):
+                os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: str) -> None:
+    """Make new names in a folder last through a power cut, where the system and the file system can do that."""
+    try:
+        descriptor = os.open(folder or ".", os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    except OSError:
+        return  # Windows opens no folders, and needs none
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        # Some file systems refuse to synchronise a folder; the file itself is safe.
+        pass
+    finally:
+        os.close(descriptor)
