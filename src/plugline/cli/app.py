@@ -129,6 +129,8 @@ def _tell_misuse(error: click.UsageError, argv: Sequence[str]) -> None:
 
         near = nearest(error.option_name, long)
         question = f"did you mean {near!r}? " if near is not None else ""
+        if command == "plugline" and error.option_name in ("--json", "-v", "--verbose"):
+            question = f"it stands after a command: plugline check {error.option_name}; "
         render.error(f"{command!r} has no option {error.option_name!r}", f"{question}{help_hint}")
     else:
         message = error.format_message().rstrip(".")

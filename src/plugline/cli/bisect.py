@@ -106,9 +106,9 @@ class _Search:
     def run(self, names: Sequence[str]) -> Blame | str:
         """Return the plugin to blame, or why none is."""
         if not self.fails(names):
-            return "it does not fail, with all plugins in use"
+            return "does not fail with all plugins in use, so that there is none to blame"
         if self.fails([]):
-            return "it fails without any plugin too: none is to blame, or it does not take its plugins with plugline"
+            return "fails without any plugin too: none is to blame, or it does not take its plugins with plugline"
         return find_to_blame(names, self.fails)
 
     def fails(self, names: Sequence[str]) -> bool:
@@ -148,7 +148,7 @@ def _tell(outcome: Blame | str, search: _Search, places: dict[str, Place], *, as
         if as_json:
             render.tell_json({"plugin": None, "reason": outcome, "runs": search.history})
         else:
-            render.error(f"the command: {outcome}")
+            render.error(f"the command {outcome}")
         return FAULTS
     name, place = outcome.plugin, places[outcome.plugin]
     if as_json:

@@ -23,7 +23,7 @@ from plugline.files import read_source
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
 from plugline.pipeline.bound import findings_of_shipped
-from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION
+from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION, waits_for_settings
 from plugline.pipeline.plan import DEFAULT_FOLDER, make_plan, plugin_folders, resolve
 
 _MOST_LINES = 6  # that a broken plugin may cost, when it is not asked for by name
@@ -216,7 +216,8 @@ def _load(host: Host[object], checked: Checked) -> None:
             with suppress(LoadError, PluginDeclined, PluginRejected):  # the host keeps them
                 plugin.load()
     for rejected in host.rejected:
-        checked.add(rejected.findings)
+        if not waits_for_settings(rejected.findings):
+            checked.add(rejected.findings)
     for plugin in host:
         checked.add(plugin.warnings)
     checked.declined.update(plugin.place.path for plugin in host if plugin.declined is not None)

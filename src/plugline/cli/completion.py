@@ -116,11 +116,23 @@ def _value(option: str, parameter: click.Option) -> str:
 def _bash(words: list[Words]) -> str:
     lines = [
         "# plugline: completion for bash",
+        # Not compgen -W, which expands what it is given: a name with $(...) in it would be run.
+        "_plugline_names() {",
+        '    local kind="$1" name quoted words=("${COMP_WORDS[@]:1}")',
+        "    while IFS= read -r name; do",
+        '        [ "${name:0:${#typed}}" = "$typed" ] || continue',
+        # Within quotes that are still open the shell wants the name as it is, and closes them.
+        """        case "$word" in [\\"\\']*) quoted="$name";; *) printf -v quoted %q "$name";; esac""",
+        '        COMPREPLY+=("$quoted")',
+        """    done < <("${COMP_WORDS[0]}" --complete "$kind" "${words[@]//[\\"\\'\\\\]/}" 2>/dev/null)""",
+        "}",
         "_plugline() {",
-        '    local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" command="" at',
+        '    local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" command="" typed at',
         # "=" is a word of its own in bash: --use=up is three.
         '    [ "$word" = "=" ] && word=""',
         '    [ "$before" = "=" ] && before="${COMP_WORDS[COMP_CWORD-2]}"',
+        # The words as they were typed have their quotes and backslashes yet.
+        """    typed="${word#[\\"\\']}"; typed="${typed//\\\\/}"; typed="${typed%[\\"\\']}" """.rstrip(),
         "    COMPREPLY=()",
         "    for ((at = 1; at < COMP_CWORD; at++)); do",
         f'        case "${{COMP_WORDS[at]}}" in {"|".join(COMMANDS)}) command="${{COMP_WORDS[at]}}"; break;; esac',
@@ -145,10 +157,9 @@ def _bash(words: list[Words]) -> str:
 def _bash_reply(value: str) -> str:
     if value == _FILES:
         # Names with spaces stay whole.
-        return 'compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word")'
+        return 'compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$typed")'
     if value in _KINDS:
-        asked = f'"${{COMP_WORDS[0]}}" --complete {value} "${{COMP_WORDS[@]:1}}" 2>/dev/null'
-        return f'mapfile -t COMPREPLY < <(compgen -W "$({asked})" -- "$word")'
+        return f"_plugline_names {value}"
     return f'COMPREPLY=($(compgen -W "{value}" -- "$word"))' if value else ":"
 
 
@@ -191,7 +202,7 @@ def _zsh_reply(value: str) -> str:
     if value == _FILES:
         return "_files"
     if value in _KINDS:
-        return f'compadd -- ${{(f)"$("${{words[1]}}" --complete {value} "${{(@)words[2,-1]}}" 2>/dev/null)"}}'
+        return f'compadd -- ${{(f)"$("${{words[1]}}" --complete {value} "${{(@Q)words[2,-1]}}" 2>/dev/null)"}}'
     return f"compadd -- {value}" if value else ":"
 
 

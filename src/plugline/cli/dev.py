@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import field
 
@@ -13,18 +13,21 @@ from plugline.cli import render
 from plugline.cli.app import OK, Misuse
 from plugline.cli.check import check_paths
 from plugline.cli.excerpts import with_source_lines
+from plugline.cli.info import settings_shown
 from plugline.cli.listing import usual_folders
 from plugline.cli.options import common
 from plugline.cli.pipeline_files import load_config
+from plugline.cli.pipelines import PipelineCommand, used_steps
 from plugline.cli.preview import counts_text, record_text
 from plugline.cli.running import hidden_variables
 from plugline.cli.settings import Settings
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.findings import Finding
 from plugline.frozen import frozen
+from plugline.names import shell_word
 from plugline.pipeline.catalogue import Catalogue
 from plugline.pipeline.config import PipelineConfig, config_from_flags
-from plugline.pipeline.plan import Plan, plugin_folders
+from plugline.pipeline.plan import SEE_NEXT, Plan, plugin_folders
 from plugline.pipeline.preview import PreviewedRecord, plan_preview, preview
 
 _LOOK_SECONDS = 0.1  # a save is seen before a hand has left the keyboard; a look costs a stat a file
@@ -33,27 +36,41 @@ _CLEAR = "\x1b[2J\x1b[3J\x1b[H"
 Stamps = dict[str, tuple[int, int, int]]
 
 
-@click.command("dev", short_help="Watch plugins: check them, and run a sample, at every save.")
+@click.command("dev", cls=PipelineCommand, short_help="Watch plugins: check them, and run a sample, at every save.")
 @click.argument("paths", nargs=-1, metavar="[PLUGINS] [SAMPLE]")
 @click.option("--use", multiple=True, metavar="NAME", help="The processors, in this order; default: all, by name.")
+@click.option(
+    "--with", "settings", multiple=True, metavar="KEY=VALUE", help="Settings, in TOML, of the --use before it."
+)
 @click.option("-n", "--limit", type=click.IntRange(1), default=3, show_default=True, help="How many records to show.")
 @click.option("--full", is_flag=True, help="Show all fields at every step, not only those that differ.")
 @click.option("--times", type=click.IntRange(1), hidden=True, help="End after so many looks that found something new.")
 @common
+@click.pass_context
 def command(
-    *, paths: tuple[str, ...], use: tuple[str, ...], limit: int, full: bool, times: int | None, as_json: bool
+    context: click.Context,
+    /,
+    *,
+    paths: tuple[str, ...],
+    limit: int,
+    full: bool,
+    times: int | None,
+    as_json: bool,
+    **_: object,
 ) -> int:
     """Check the plugins of a folder at every save, and show a sample before and after each of them.
 
-    PLUGINS is a plugin folder, or a pipeline file, whose source is the sample then. What is wrong is told with its line, and the
-    last version that was good stays in use. Ctrl-C ends it.
+    PLUGINS is a plugin folder, a plugin file, or a pipeline file, whose source is the sample then. What is wrong is told with its
+    line, and the last version that was good stays in use. Ctrl-C ends it.
 
     \b
     plugline dev plugins/ sample.ndjson
     plugline dev plugins/ sample.ndjson --use upper --limit 1
+    plugline dev plugins/title.py sample.ndjson --use title --with 'fields=["name"]'
     plugline dev pipeline.toml
     """  # noqa: D301 - click's mark for lines that are not to be filled
-    watching = _watching(paths, use)
+    use, settings = used_steps(context.meta["plugline.steps"])
+    watching = _watching(paths, use, settings)
     screen = _Screen(limit=limit, full=full, as_json=as_json)
     good: Plan | None = None
     before: Stamps = {}
@@ -78,15 +95,21 @@ class _Watching:
         pipeline: A pipeline file; ``None`` where a folder and a sample were named.
         folders: The plugin folders.
         sample: Where records come from; ``None`` where plugins are only checked.
+        files: The plugin files that were named, which are all that is used of their folders; none means all files.
         use: The processors that were asked for.
+        settings: Those of each of them.
         seen: Processors that were good once: as long as their file is there they are meant, also while it is broken.
+        waiting: Processors that cannot be used by default, since they need settings: for each the names of these.
     """
 
     pipeline: str | None
     folders: tuple[str, ...]
     sample: str | None
+    files: tuple[str, ...]
     use: tuple[str, ...]
+    settings: tuple[Mapping[str, object], ...]
     seen: set[str] = field(default_factory=set)
+    waiting: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def config(self) -> PipelineConfig | None:
         """Return the pipeline as it is now; ``None`` where there is no sample, or no plugin to pass it through.
@@ -99,17 +122,33 @@ class _Watching:
         if self.sample is None:
             return None
         use = self.use or self._processors()
-        return config_from_flags(source=self.sample, sink="-", sink_format="ndjson", use=use, plugins=self.folders)
+        return config_from_flags(
+            source=self.sample, sink="-", sink_format="ndjson", use=use, with_=self.settings, plugins=self.folders
+        )
 
     def _processors(self) -> list[str]:
+        self.waiting.clear()
         with Catalogue(self.folders) as catalogue:
-            found = [plugin.name for plugin in catalogue.own if "processor" in catalogue.kinds_of(plugin)]
+            meant = [plugin for plugin in catalogue.own if self._is_meant(plugin.place.path)]
+            for plugin in meant:
+                fields, _ = settings_shown(plugin, ("processor",))
+                needed = tuple(field.name for field in fields if field.required)
+                if needed:
+                    self.waiting[plugin.name] = needed
+            found = [
+                plugin.name
+                for plugin in meant
+                if plugin.name not in self.waiting and "processor" in catalogue.kinds_of(plugin)
+            ]
             broken = [rejected.name for rejected in catalogue.rejected if rejected.name in self.seen]
         self.seen.update(found)
         return sorted({*found, *broken})
 
+    def _is_meant(self, path: str) -> bool:
+        return not self.files or os.path.normpath(path) in self.files
 
-def _watching(paths: Sequence[str], use: tuple[str, ...]) -> _Watching:
+
+def _watching(paths: Sequence[str], use: Sequence[str], settings: Sequence[Mapping[str, object]]) -> _Watching:
     pipeline = next((path for path in paths if path.endswith(".toml")), None)
     others = [path for path in paths if path != pipeline]
     if not paths:
@@ -119,8 +158,10 @@ def _watching(paths: Sequence[str], use: tuple[str, ...]) -> _Watching:
         raise Misuse(
             f"{pipeline!r} is a pipeline file, beside which --use cannot be given", "write it there: [[steps]]"
         )
+    files = tuple(os.path.normpath(path) for path in others if path.endswith(".py") and os.path.isfile(path))
     folders = tuple(path for path in others if os.path.isdir(path))
-    samples = [path for path in others if path not in folders]
+    samples = [path for path in others if path not in folders and os.path.normpath(path) not in files]
+    folders += tuple(dict.fromkeys(os.path.dirname(path) or os.curdir for path in files))
     if len(samples) > 1 or (pipeline is not None and samples):
         raise Misuse(
             f"{samples[-1]!r} is one sample too many", "name a folder and a sample: plugline dev plugins/ sample.ndjson"
@@ -131,7 +172,14 @@ def _watching(paths: Sequence[str], use: tuple[str, ...]) -> _Watching:
     found = folders or usual_folders()
     if pipeline is None and not found:
         raise Misuse("there are no plugins to watch", "name their folder: plugline dev plugins/ sample.ndjson")
-    return _Watching(pipeline=pipeline, folders=found, sample=samples[0] if samples else None, use=use)
+    return _Watching(
+        pipeline=pipeline,
+        folders=found,
+        sample=samples[0] if samples else None,
+        files=files,
+        use=tuple(use),
+        settings=tuple(settings),
+    )
 
 
 # ----------------------------------------------------------------------------- watching
@@ -217,18 +265,26 @@ class _Screen:
         findings = _check(watching)
         plan, records, refused = _run(watching, good, self._limit)
         # What keeps the sample from being run is among the findings, but for what only shows when plugins are loaded.
-        findings += [one for one in refused if one.code != "C106" and not any(_same(one, other) for other in findings)]
+        findings += [
+            one for one in refused if one.advice != SEE_NEXT and not any(_same(one, other) for other in findings)
+        ]
         stale = plan is not None and bool(refused)
         if self._as_json:
-            self._tell_json(saved, findings, records, stale=stale)
+            self._tell_json(saved, findings, records, watching.waiting, stale=stale)
         else:
-            self._tell(saved, findings, records, stale=stale)
+            self._tell(saved, findings, records, _waiting_text(watching), stale=stale)
         render.flush()
         sys.stdout.flush()
         return plan
 
     def _tell(
-        self, saved: Sequence[str], findings: Sequence[Finding], records: Sequence[PreviewedRecord], *, stale: bool
+        self,
+        saved: Sequence[str],
+        findings: Sequence[Finding],
+        records: Sequence[PreviewedRecord],
+        waiting: Sequence[str],
+        *,
+        stale: bool,
     ) -> None:
         colours = render.coloured(sys.stdout)
         lines = [_CLEAR.rstrip("\n")] if self._clears else []
@@ -236,6 +292,7 @@ class _Screen:
         lines.append(f"{time.strftime('%H:%M:%S')} {what}")
         if findings:
             lines.append(render.findings_text(with_source_lines(findings), colours=colours))
+        lines += waiting
         if stale:
             lines.append("the last version that was good stays in use:")
         lines += [record_text(one, full=self._full, colours=colours) for one in records]
@@ -243,16 +300,32 @@ class _Screen:
         render.tell("\n".join(lines).rstrip())
 
     def _tell_json(
-        self, saved: Sequence[str], findings: Sequence[Finding], records: Sequence[PreviewedRecord], *, stale: bool
+        self,
+        saved: Sequence[str],
+        findings: Sequence[Finding],
+        records: Sequence[PreviewedRecord],
+        waiting: Mapping[str, Sequence[str]],
+        *,
+        stale: bool,
     ) -> None:
         from plugline.cli.preview import record_data  # noqa: PLC0415 - for programs only
 
         told = {"saved": list(saved), "last_good": stale, "records": [record_data(one) for one in records]}
+        told["needs_settings"] = {name: list(needed) for name, needed in waiting.items()}
         render.tell_json({**told, "findings": [render.finding_data(one) for one in findings]})
 
 
+def _waiting_text(watching: _Watching) -> list[str]:
+    """Return what is said of plugins that were left out."""
+    return [
+        f"{render.plain(name)} is left out, since it needs settings: --use {render.plain(shell_word(name))} "
+        f"--with {shell_word(f'{needed[0]}=...')}"
+        for name, needed in watching.waiting.items()
+    ]
+
+
 def _check(watching: _Watching) -> list[Finding]:
-    paths = [watching.pipeline] if watching.pipeline is not None else list(watching.folders)
+    paths = [watching.pipeline] if watching.pipeline is not None else list(watching.files or watching.folders)
     return check_paths(paths).all
 
 

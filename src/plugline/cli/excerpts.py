@@ -42,7 +42,8 @@ def with_source_lines(findings: Sequence[Finding]) -> list[Finding]:
 def _place_of_key(finding: Finding, lines: Sequence[str]) -> Place:
     """Return where in the block that begins at the finding's place the key is that it is about."""
     place = finding.place
-    keys = _KEYS.get(finding.code, (finding.message.split("'")[1],) if finding.message.startswith("'") else ())
+    named = finding.message.removeprefix("unknown key ")
+    keys = _KEYS.get(finding.code, (named.split("'")[1],) if named.startswith("'") else ())
     for at in range(place.line or 0, len(lines)):
         text = lines[at].removeprefix("#")
         if lines[at].rstrip() == "# ///" or text == lines[at]:

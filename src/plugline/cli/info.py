@@ -83,7 +83,7 @@ def _refuse(findings: list[Finding], *, as_json: bool) -> int:
 
 def _told(plugin: Plugin[object], kinds: tuple[Kind, ...]) -> dict[str, object]:
     spec = plugin.spec
-    fields, closed = _settings(plugin, kinds)
+    fields, closed = settings_shown(plugin, kinds)
     return {
         "name": plugin.name,
         "kinds": list(kinds),
@@ -128,7 +128,7 @@ def _functions(plugin: Plugin[object]) -> list[str]:
     return told
 
 
-def _settings(plugin: Plugin[object], kinds: tuple[Kind, ...]) -> tuple[tuple[Field, ...], bool]:
+def settings_shown(plugin: Plugin[object], kinds: tuple[Kind, ...]) -> tuple[tuple[Field, ...], bool]:
     """Return the settings that the source shows, and whether these are all."""
     source = source_of(plugin)
     tree = parse_source(source) if source is not None else None

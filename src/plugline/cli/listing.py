@@ -10,7 +10,7 @@ from plugline.cli.settings import Settings
 from plugline.findings import Finding
 from plugline.host.holding import PausedCollector
 from plugline.host.plugin import Plugin
-from plugline.pipeline.catalogue import Catalogue, Origin
+from plugline.pipeline.catalogue import Catalogue, Origin, waits_for_settings
 
 
 def quick_list(words: Sequence[str]) -> int | None:
@@ -66,7 +66,8 @@ def prepare(
         if timings:
             _load([plugin for _, plugin in handles])
         listed = [_entry(origin, plugin, catalogue) for origin, plugin in handles if plugin.state not in _TOLD_BELOW]
-        listed += [_refused(one.name, one.place.path, "rejected", one.findings) for one in catalogue.rejected]
+        rejected = [one for one in catalogue.rejected if not waits_for_settings(one.findings)]
+        listed += [_refused(one.name, one.place.path, "rejected", one.findings) for one in rejected]
         known = {one["name"] for one in listed}
         listed += [
             _refused(name, one.place.path, "disabled", one.findings)
@@ -74,7 +75,7 @@ def prepare(
             if name not in known
         ]
         findings = catalogue.findings
-        faults = bool(catalogue.rejected or any(finding.is_error for finding in findings))
+        faults = bool(rejected or any(finding.is_error for finding in findings))
         warnings = [finding for _, plugin in handles for finding in plugin.warnings]
 
     def tell() -> int:
@@ -84,7 +85,7 @@ def prepare(
         else:
             header = ("name", "kind", "version", "origin", "state", *(("read", "load") if timings else ()), "summary")
             rows = [_row(one, timings=timings) for one in listed]
-            render.tell(render.table(header, rows, right=(5, 6) if timings else ()))
+            render.tell(render.table(header, rows, right=(5, 6) if timings else (), fits=True))
             if findings or warnings:
                 render.say_findings(list(dict.fromkeys((*findings, *warnings))))
         return FAULTS if faults else OK
@@ -114,6 +115,7 @@ def usual_folders() -> tuple[str, ...]:
 
 
 def _entry(origin: Origin, plugin: Plugin[object], catalogue: Catalogue) -> dict[str, object]:
+    found = () if waits_for_settings(plugin.findings) else plugin.findings
     return {
         "name": plugin.name,
         "kinds": list(catalogue.kinds_of(plugin)),
@@ -125,8 +127,8 @@ def _entry(origin: Origin, plugin: Plugin[object], catalogue: Catalogue) -> dict
         "read_seconds": plugin.read_seconds,
         "load_seconds": plugin.load_seconds,
         "summary": plugin.summary,
-        "findings": [render.finding_data(finding) for finding in (*plugin.findings, *plugin.warnings)],
-        "reason": plugin.declined or (plugin.findings[0].message if plugin.findings else None),
+        "findings": [render.finding_data(finding) for finding in (*found, *plugin.warnings)],
+        "reason": plugin.declined or (found[0].message if found else None),
     }
 
 

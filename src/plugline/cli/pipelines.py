@@ -181,18 +181,7 @@ def _override(name: str, value: object, base: str) -> Override:
 def _from_flags(
     source: str, given: dict[str, object], steps: Sequence[tuple[str, str]], overrides: Sequence[Override]
 ) -> PipelineConfig:
-    use: list[str] = []
-    settings: list[dict[str, object]] = []
-    for option, value in steps:
-        if option == "--use":
-            use.append(value)
-            settings.append({})
-        elif not use:
-            raise Misuse(
-                f"--with {value!r} has no --use before it", "name the processor first: --use NAME --with KEY=VALUE"
-            )
-        else:
-            settings[-1].update(_setting(value))
+    use, settings = used_steps(steps)
 
     def text(name: str) -> str | None:
         value = given.get(name)
@@ -215,6 +204,28 @@ def _from_flags(
         processes=text("processes"),
         overrides=overrides,
     )
+
+
+def used_steps(given: Sequence[tuple[str, str]]) -> tuple[list[str], list[dict[str, object]]]:
+    """Return the processors that ``--use`` names, and the settings of each that the ``--with`` after it gives.
+
+    Raises:
+        Misuse: A ``--with`` stands before the first ``--use``.
+        ConfigurationError: One is no TOML.
+    """
+    use: list[str] = []
+    settings: list[dict[str, object]] = []
+    for option, value in given:
+        if option == "--use":
+            use.append(value)
+            settings.append({})
+        elif not use:
+            raise Misuse(
+                f"--with {value!r} has no --use before it", "name the processor first: --use NAME --with KEY=VALUE"
+            )
+        else:
+            settings[-1].update(_setting(value))
+    return use, settings
 
 
 def _setting(text: str) -> dict[str, object]:

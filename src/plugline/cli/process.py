@@ -8,6 +8,7 @@ import atexit
 import gc
 import os
 import sys
+from contextlib import suppress
 
 _state: dict[str, int] = {}
 
@@ -42,9 +43,12 @@ def _end() -> None:
     if code is None or os.getpid() != _state.get("process"):
         return  # on its way out with an exception, or a child that somebody forked
     try:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except (OSError, ValueError):
         return  # Python tells it
+    # Where nobody listens to talk, nothing happens: Python would end with 120 for it.
+    with suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            sys.stderr.flush()
     os._exit(code)

@@ -15,7 +15,9 @@ from plugline.names import shell_word
 JSON_VERSION = 1
 
 _MOST_CHARACTERS = 2000  # of one message; a plugin may raise a novel
+_LEAST_SOURCE_WIDTH = 40
 _SOURCE_WIDTH = 110  # of a shown source line, so that its caret stays on the screen
+_LEAST_LAST = 20  # columns for the last of a table that is to fit: with fewer it would say nothing
 _RED, _CYAN, _BOLD, _END = "\x1b[1;31m", "\x1b[1;36m", "\x1b[1m", "\x1b[0m"
 
 
@@ -147,15 +149,41 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
-    """Return aligned columns; those in ``right`` are aligned on the right."""
+def screen_columns(stream: TextIO | None, otherwise: int) -> int:
+    """Return how wide the terminal is that a stream leads to; ``otherwise`` where it leads to none."""
+    try:
+        if stream is None or not stream.isatty():
+            return otherwise
+        return os.get_terminal_size(stream.fileno()).columns or otherwise
+    except (OSError, ValueError):
+        return otherwise
+
+
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = (), fits: bool = False
+) -> str:
+    """Return aligned columns; those in ``right`` are aligned on the right.
+
+    Where it ``fits``, the last column ends where the terminal does that standard output leads to.
+    """
     shown = [header, *([plain(cell) for cell in row] for row in rows)]
     widths = [max(width(row[column]) for row in shown) for column in range(len(header))]
     lines = []
     for row in shown:
         cells = [_padded(cell, widths[at], right=at in right) for at, cell in enumerate(row)]
         lines.append("  ".join(cells).rstrip())
+    columns = screen_columns(sys.stdout, 0) if fits else 0
+    if columns >= sum(widths[:-1]) + 2 * len(widths) + _LEAST_LAST:
+        lines = [_cut(line, columns) for line in lines]
     return "\n".join(lines)
+
+
+def _cut(line: str, columns: int) -> str:
+    if width(line) <= columns:
+        return line
+    while width(line) > columns - 3:
+        line = line[:-1]
+    return line.rstrip() + "..."
 
 
 def _padded(cell: str, wanted: int, *, right: bool) -> str:
@@ -209,12 +237,19 @@ def _excerpt(finding: Finding, red: str, end: str) -> Iterator[str]:
     at = None
     if column <= len(finding.source_line) + 1:
         at = len(finding.source_line[: column - 1].replace("\t", "    "))
-    begin = max(0, at - _SOURCE_WIDTH // 2) if at is not None and len(text) > _SOURCE_WIDTH else 0
-    shown = text[begin : begin + _SOURCE_WIDTH]
+    most = _source_width(len(f"  | {line} | "))
+    begin = max(0, at - most // 2) if at is not None and len(text) > most else 0
+    shown = text[begin : begin + most]
     yield f"  | {line} | {plain(shown)}".rstrip()
     if at is not None:
         blank = " " * width(plain(text[begin:at]))
         yield f"  | {' ' * len(str(line))} | {blank}{red}^{end}"
+
+
+def _source_width(before: int) -> int:
+    """Return how much of a source line is shown, so that it and its caret do not break on a terminal."""
+    columns = screen_columns(sys.stderr, 0) or screen_columns(sys.stdout, 0)
+    return min(_SOURCE_WIDTH, max(columns - before, _LEAST_SOURCE_WIDTH)) if columns else _SOURCE_WIDTH
 
 
 def findings_text(findings: Sequence[Finding], *, colours: bool = False, most_lines: int | None = None) -> str:

@@ -46,7 +46,7 @@ def _parse(text: str, path: str, start: int) -> tuple[dict[str, object], int | N
         message = "the 'script' block is nested too deeply"
         return {}, start + 1, (Finding("P109", message, Place(path, start + 1)),)
     except tomllib.TOMLDecodeError as error:
-        line = _line_of(str(error))
+        line = text.rstrip("\n").count("\n") + 1 if "(at end of document)" in str(error) else _line_of(str(error))
         place = Place(path, start + 1 + line) if line is not None else Place(path, start + 1)
         return {}, start + 1, (Finding("P109", f"the 'script' block is not valid TOML: {_reason(error)}", place),)
 

@@ -135,6 +135,8 @@ def syntax_finding(error: SyntaxError, path: str) -> Finding:
     # Python reports encoding faults as syntax errors without a useful line.
     code = "P105" if "codec" in str(error.msg) or "encoding" in str(error.msg) else "P106"
     text = error.text.splitlines()[0] if error.text and error.text.strip() else None
+    if text is not None and (error.offset or 0) > len(text) + 1:
+        text = None  # of a long line Python gives only the end, on which the column leads nowhere
     message = f"{type(error).__name__}: {error.msg}" if code == "P106" else f"cannot be decoded: {error.msg}"
     hint = (
         "mend that line; nothing of the file was run" if code == "P106" else "declare the encoding that it is saved in"

@@ -1,4 +1,4 @@
-"""Excel: a sheet of a workbook (``.xlsx``), whose first row names the columns.
+"""Excel: a sheet of a workbook (.xlsx), whose first row names the columns.
 
 Reading gives what cells hold: text, numbers, truth values, dates, moments, times and durations, or no value; of a formula, what
 was calculated last. Writing refuses what Excel would change: integers beyond 53 bits, ``NaN``, decimals, zones, anything

@@ -45,9 +45,9 @@ def find_disabled(
     places = {**rejected, **{name: spec.place for name, spec in specs.items()}}
     none = not plugins or not kept.known
     wanted = set() if none else _with_needed(specs, places, only) if only is not None else places.keys()
-    why = _why_left_out(kept, plugins, only)
+    why, hint = _why_left_out(kept, plugins, only)
     found = {
-        name: Finding("P116", f"{name!r} {why}", Place(place.path))
+        name: Finding("P116", f"{name!r} {why}", Place(place.path), hint.format(shell_word(name)))
         for name, place in places.items()
         if name not in wanted
     }
@@ -61,14 +61,19 @@ def find_disabled(
     return Disabled(found, unknown)
 
 
-def _why_left_out(kept: Kept, plugins: bool, only: Sequence[str] | None) -> str:  # noqa: FBT001 - as above
+def _why_left_out(kept: Kept, plugins: bool, only: Sequence[str] | None) -> tuple[str, str]:  # noqa: FBT001 - as above
+    """Return the reason, and what to do, with ``{}`` for the name of the plugin."""
     if not plugins:
-        return "is left out: this host was opened without plugins"
+        return "is left out: this host was opened without plugins", "leave out --no-plugins, or plugins=False"
     if not kept.known:
         broken = kept.findings[0].place
-        return f"is not used: it may be disabled in {broken.path}"
+        return f"is not used: it may be disabled in {broken.path}", _braced(f"mend {shell_word(broken.path)}")
     shown = ", ".join(repr(one) for one in only or ()) or "none"
-    return f"is left out: of all plugins only {shown} is to be used"
+    return f"is left out: of all plugins only {shown} is to be used", "name it too: --only {}, or only=[...]"
+
+
+def _braced(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _disabled(name: str, place: Place, kept: Kept, *, by_file: bool) -> Finding:

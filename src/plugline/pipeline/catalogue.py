@@ -306,6 +306,12 @@ class Catalogue:
         """Return the format whose ``SCHEMES`` name what an address begins with; ``None`` where none does."""
         return self._format_that_names("SCHEMES", scheme, scheme)
 
+    def suffixes(self) -> list[str]:
+        """Return the suffixes of all formats: for who wrote one that none has."""
+        formats = chain((one for one in self._own if "format" in self.kinds_of(one)), *self._formats(""))
+        named = (plugin.spec.constants.get("SUFFIXES") for plugin in formats)
+        return [str(one) for suffixes in named if isinstance(suffixes, (list, tuple)) for one in suffixes]
+
     def _format_that_names(self, constant: str, wanted: str, likely: str) -> Plugin[object] | None:
         # Asked for the source and the sink, which often have the same.
         key = constant, wanted
@@ -326,6 +332,11 @@ class Catalogue:
         yield self._shipped_alone("format", likely)  # most suffixes are the very name of their format
         yield self._shipped["format"]
         yield self._entry_points("format")
+
+
+def waits_for_settings(findings: Sequence[Finding]) -> bool:
+    """Whether a plugin that could not be loaded by itself has nothing wrong with it: a pipeline is to give it settings."""
+    return bool(findings) and all(finding.code == "C102" for finding in findings)
 
 
 def _mentions(plugin: Plugin[object], word: bytes) -> bool:

@@ -18,7 +18,7 @@ from plugline.files import SourceFile, read_installed
 from plugline.findings import Finding, Place, apart
 from plugline.frozen import frozen
 from plugline.host.plugin import Plugin
-from plugline.names import module_part, shell_word
+from plugline.names import module_part, nearest, shell_word
 from plugline.pipeline.aside import path_aside
 from plugline.pipeline.catalogue import ARCHIVES, Catalogue, Kind
 from plugline.pipeline.config import ErrorLimit, OnQuarantine, PipelineConfig, SandboxConfig
@@ -32,7 +32,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # imported where a step is isolated
     from plugline.isolation.levels import Confinement
 
-_SEE_NEXT = "mend what the next finding says"
+SEE_NEXT = "mend what the next finding says"
 
 
 @frozen(kw_only=True)
@@ -348,6 +348,9 @@ class _Planner:
             flag = "--from" if table == "source" else "--to"
             in_file = self._config.place((table, "path")).line is not None
             hint = f'name it: format = "ndjson" in [{table}]' if in_file else f"name it: {flag} ndjson"
+            near = nearest(suffix, self._catalogue.suffixes()) if suffix and len(suffixes) == 1 else None
+            if near is not None:
+                hint = f"did you mean {near!r}? else {hint}"
             if any(plugins):
                 hint = "take the files of one, as '*.csv' does, or name the format that all of them have"
             self._find("C107", message, (table, "path"), hint)
@@ -366,7 +369,7 @@ class _Planner:
         if isinstance(found, Plugin):
             return self._made(found, kind, settings, path, settings_path)
         if found:
-            self._find("C106", f"the {kind} {name!r} cannot be used, see the next finding", path, _SEE_NEXT)
+            self._find("C106", f"the {kind} {name!r} cannot be used, see the next finding", path, SEE_NEXT)
             self.findings += found
         else:
             message, hint = self._catalogue.unknown(kind, name)

@@ -259,3 +259,42 @@ def test_a_file_whose_name_is_no_plugins_is_to_be_renamed(write: Write, capsys: 
     write({"plugins/a\tb.py": GOOD})
     assert main(["check", "plugins"]) == 1
     assert "hint: rename the file" in capsys.readouterr().out
+
+
+def test_a_plugin_that_needs_settings_is_fine_when_it_is_loaded_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("plugins").mkdir()
+    source = "class Title:\n    fields: list[str]\n    def transform(self, record): return record\n    def describe(self): return ''\n"
+    Path("plugins/title.py").write_text(source, "utf-8")
+    assert main(["check", "--load"]) == 0
+    assert capsys.readouterr().out == "1 plugin, no findings\n"
+    assert main(["list", "--timings"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.split("\n") if line.startswith("title ")]
+    assert [row[4] for row in rows] == ["loaded"]
+
+
+def test_the_place_in_a_block_is_that_of_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    functions = "def transform(record): return record\ndef describe(): return ''\n"
+    Path("slip.py").write_text('# /// script\n# [tool.plugline]\n# nmae = "x"\n# ///\n' + functions, "utf-8")
+    Path("open.py").write_text("# /// script\n# [tool.plugline\n# ///\n" + functions, "utf-8")
+    assert main(["check", "slip.py", "open.py"]) == 1
+    text = capsys.readouterr().out
+    assert "slip.py:3:3: unknown key 'nmae'" in text
+    assert "open.py:2: " in text
+
+
+def test_the_caret_stands_in_a_line_of_a_thousand_characters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = ", ".join(f'"k{at}": {at}' for at in range(100))
+    Path("long.py").write_text(f"def transform(record): return {{{values} oops}}\n", "utf-8")
+    assert main(["check", "long.py"]) == 1
+    shown = capsys.readouterr().out.split("\n")
+    assert shown[1].endswith("99 oops}")
+    assert shown[1][shown[2].index("^") :] == "99 oops}"

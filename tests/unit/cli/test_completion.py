@@ -123,7 +123,7 @@ complete -C (string join ' ' -- plugline $argv[2..]) | string split -f1 \\t
 """
 
 
-def completed(shell: str, folder: Path, *words: str) -> set[str]:
+def completed(shell: str, folder: Path, *words: str, begin: str | None = None) -> set[str]:
     found = shutil.which(shell)
     if found is None:
         pytest.skip(f"there is no {shell} here")
@@ -134,7 +134,7 @@ def completed(shell: str, folder: Path, *words: str) -> set[str]:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
     assert done.stderr == ""
     # zsh and fish leave it to the shell to keep what begins as the word does.
-    return {line for line in done.stdout.split("\n") if line.startswith(words[-1]) and line}
+    return {line for line in done.stdout.split("\n") if line.startswith(words[-1] if begin is None else begin) and line}
 
 
 @pytest.mark.slow
@@ -148,3 +148,30 @@ def test_a_shell_completes_commands_options_and_names(shell: str, folder: Path) 
     assert completed(shell, folder, "info", "um") == {"umlauts"}
     assert completed(shell, folder, "explain", "C10") == {code for code in CODES if code.startswith("C10")}
     assert any("file" in line for line in completed(shell, folder, "run", "a"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("two", r"two\ words"),
+        ('"two', "two words"),
+        (r"two\ w", r"two\ words"),
+        ("$", r"\$\(touch\ run\)"),
+        ("it", r"it\'s"),
+    ],
+)
+def test_bash_completes_names_with_spaces_and_runs_none_of_them(folder: Path, typed: str, expected: str) -> None:
+    for name in ("two words", "$(touch run)", "it's"):
+        (folder / "plugins" / f"{name}.py").write_text(processor(), "utf-8")
+    replies = completed("bash", folder, "info", typed, begin="")
+    assert expected in replies
+    assert not (folder / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_folder_that_was_quoted_is_looked_into(shell: str, folder: Path) -> None:
+    (folder / "my own").mkdir()
+    (folder / "my own/zebra.py").write_text(processor(), "utf-8")
+    assert completed(shell, folder, "run", "--plugins", '"my own"', "--use", "z") == {"zebra"}

@@ -166,3 +166,35 @@ def test_on_a_terminal_each_save_takes_the_place_of_what_was_shown(folder: Path)
         os.close(controller)
     assert text.startswith("\x1b[2J")
     assert "\x1b[33m  ~ name" in text
+
+
+TITLE = """
+class Title:
+    fields: list[str]
+
+    def transform(self, record):
+        return {**record, **{field: str(record[field]).title() for field in self.fields}}
+
+    def describe(self):
+        return "title: capitals"
+"""
+
+
+def test_a_processor_that_needs_settings_keeps_no_other_from_being_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("plugins/title.py").write_text(TITLE, "utf-8")
+    text = shown(capsys, "plugins", "sample.ndjson")
+    assert '"ada" -> "ADA"' in text
+    assert "title is left out, since it needs settings: --use title --with fields=..." in text
+    words = ["plugins", "sample.ndjson", "--use", "title", "--with", 'fields=["name"]']
+    assert '"ada" -> "Ada"' in shown(capsys, *words)
+
+
+def test_of_a_plugin_file_only_that_plugin_is_used(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("plugins/other.py").write_text(processor("return None"), "utf-8")
+    text = shown(capsys, "plugins/upper.py", "sample.ndjson")
+    assert '"ada" -> "ADA"' in text
+    assert "other" not in text
+
+
+def test_a_processor_that_nobody_knows_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "did you mean 'upper'?" in shown(capsys, "plugins", "sample.ndjson", "--use", "uper")

@@ -123,3 +123,15 @@ def test_what_is_written_at_the_end_is_no_output_of_what_has_none(tmp_path: Path
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "error[C114]" in done.stderr
+
+
+@pytest.mark.parametrize(("words", "code"), [(["list", "absent"], 1), (["lst"], 2), (["explain"], 0)])
+def test_that_nobody_reads_what_is_said_leaves_the_exit_code(tmp_path: Path, words: list[str], code: int) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        command = [sys.executable, "-m", "plugline", *words]
+        done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=writer, timeout=50, check=False)
+    finally:
+        os.close(writer)
+    assert done.returncode == code

@@ -1,5 +1,9 @@
+import fcntl
 import io
+import os
+import struct
 import sys
+import termios
 
 import pytest
 
@@ -95,3 +99,18 @@ def test_text_that_a_stream_cannot_hold_is_escaped(monkeypatch: pytest.MonkeyPat
     render.tell("größe \udcff")
     render.flush()
     assert raw.getvalue() == b"gr\\xf6\\xdfe \\udcff\n"
+
+
+def test_a_table_that_fits_and_a_shown_line_end_where_the_terminal_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    controller, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    with open(terminal, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr("sys.stdout", stream)
+        monkeypatch.setattr("sys.stderr", stream)
+        text = render.table(("name", "summary"), [("a", "word " * 30), ("b", "short")], fits=True)
+        shown = render.finding_text(Finding("P106", "no", Place("a.py", 1, 150), None, "x" * 200))
+    os.close(controller)
+    assert max(map(len, text.split("\n"))) == 60
+    assert text.split("\n")[1].endswith("...")
+    assert max(map(len, shown.split("\n")[1:3])) <= 60
+    assert shown.split("\n")[2].endswith("^")

@@ -289,3 +289,17 @@ def test_a_host_with_nothing_disabled_imports_nothing_for_it(tmp_path: Path) -> 
     loaded = done.stdout.decode().splitlines()[1]
     assert not {"aside", "store", "edits", "dispatching", "order"} & set(loaded.replace("'", ".").split("."))
     assert "tomllib" not in loaded
+
+
+def test_what_to_do_about_a_plugin_that_is_left_out_is_not_to_enable_it(tmp_path: Path) -> None:
+    folder = made(tmp_path, "a b", "c")
+    with opened(folder, only=["c"]) as host:
+        (finding,) = host.disabled["a b"].findings
+        assert finding.hint == "name it too: --only 'a b', or only=[...]"
+    with opened(folder, plugins=False) as host:
+        assert {one.hint for why in host.disabled.values() for one in why.findings} == {
+            "leave out --no-plugins, or plugins=False"
+        }
+    with opened(folder) as host:
+        host.disable("a b")
+        assert host.disabled["a b"].findings[0].hint == "plugline enable 'a b'"
