@@ -44,12 +44,22 @@ def follow_plan(
         RunStopped: As for :func:`run_plan`.
     """
     refuse_following(plan)
+    before: Plan | None = None
     while True:
         following = _Follow(plan, changed)
         with UnhurriedStack() as stack:
             runner = PlanRunner(plan)
             with ParsedOnce() as parsed:
-                bound = stack.enter_context(runner.bind())
+                try:
+                    bound = stack.enter_context(runner.bind())
+                except ConfigurationError as error:
+                    if before is None:
+                        raise
+                    # The edit can be planned and not be loaded: the plugins before it, which the plan holds, go on.
+                    for finding in error.findings:
+                        tell(finding)
+                    plan, before = before, None
+                    continue
                 stack.callback(runner.close)
                 engine: Engine = OneByOne()
                 if not bound.stateful:
@@ -63,7 +73,7 @@ def follow_plan(
             report = PlanRun(plan, engine, runner, source, committer, progress).follow()
         if following.next is None:
             return report
-        plan = following.next
+        plan, before = following.next, plan
 
 
 class _Follow:
@@ -109,8 +119,8 @@ def _followed_identity(plan: Plan) -> dict[str, object]:
     """Return what may not change where files are followed: plugins may."""
     return {
         "the source": plan.source,
-        "the source's format": identity_of_use(plan.reader),
-        "the sink's format": identity_of_use(plan.writer),
+        "the source's format": identity_of_use(plan, plan.reader),
+        "the sink's format": identity_of_use(plan, plan.writer),
         "the sink": plan.sink,
         "the name of the dead letters": plan.dead_letters,
     }

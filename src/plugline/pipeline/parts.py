@@ -271,6 +271,8 @@ class Committer:
             if plan.part_suffix is not None:
                 self._open_parts(sink, plan.part_suffix)
             elif hasattr(self._form, "open_sink"):
+                if self._follows:
+                    self._refuse_an_end()
                 self._open_sink(sink)
             elif goes_straight(sink):
                 gathered = hasattr(self._form, "assemble")
@@ -775,6 +777,8 @@ class Committer:
         what = ""
         if self._plan.part_suffix is not None:
             what = "the manifest of an output in parts is written at its end"
+        elif hasattr(self._form, "open_sink"):
+            what = "the rows of a database are put in place at the end"
         elif end or self._alone:
             what = "the format of its output has an end, which never comes"
         elif has_scheme(self._plan.sink) or compression_of(self._plan.sink) == ".zip":

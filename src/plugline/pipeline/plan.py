@@ -15,6 +15,7 @@ from plugline.discovery.source import ParsedOnce, parse_source
 from plugline.discovery.trees import Tree
 from plugline.errors import ConfigurationError
 from plugline.files import SourceFile, read_installed
+from plugline.files import digest_of as digest_of_bytes
 from plugline.findings import Finding, Place, apart
 from plugline.frozen import frozen
 from plugline.host.plugin import Plugin
@@ -166,9 +167,23 @@ def digest_of(plan: Plan) -> str:
     """Return what tells plans apart that make different records of one input: their formats, plugins and settings."""
     from hashlib import sha256  # noqa: PLC0415 - where it is asked for
 
-    uses = [(use.kind, use.name, use.digest, sorted(use.settings.items())) for use in (plan.reader, plan.writer)]
-    steps = [(step.use.name, step.use.digest, sorted(step.use.settings.items()), step.on_error) for step in plan.steps]
+    uses = [
+        (use.kind, use.name, source_digest(plan, use), sorted(use.settings.items())) for use in (plan.reader, plan.writer)
+    ]
+    steps = [
+        (step.use.name, source_digest(plan, step.use), sorted(step.use.settings.items()), step.on_error)
+        for step in plan.steps
+    ]
     return sha256(repr((uses, steps, plan.max_record_bytes, plan.retries)).encode()).hexdigest()
+
+
+def source_digest(plan: Plan, use: PluginUse) -> str:
+    """Return what tells a plugin's code from another: its own digest, and that of what the plugins of its folder import there."""
+    own = {one.digest for one in (plan.reader, plan.writer, plan.engine, *(step.use for step in plan.steps))}
+    files = plan.folders[use.folder].files if use.folder is not None else {}
+    digests = ((name, digest_of_bytes(content).hex()) for name, content in files.items())
+    shared = [(name, digest) for name, digest in digests if digest not in own]
+    return f"{use.digest} {digest_of_bytes(repr(shared).encode()).hex()}" if shared else use.digest
 
 
 DEFAULT_FOLDER = "plugins"

@@ -2,8 +2,9 @@
 
 import os
 import platform
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Protocol, cast
 
@@ -15,7 +16,7 @@ from plugline.findings import Finding, Place
 from plugline.pipeline.bound import BoundPlan, bound_engine
 from plugline.pipeline.cutting import Cut, Input, Mark
 from plugline.pipeline.parts import Committer
-from plugline.pipeline.plan import Plan, PluginUse
+from plugline.pipeline.plan import Plan, PluginUse, source_digest
 from plugline.pipeline.remote import without_secret
 from plugline.pipeline.report import RunReport, Swap, added, tallied
 from plugline.pipeline.split import Progress, ProgressCall, SplitWork
@@ -229,11 +230,14 @@ def identity_of(plan: Plan, source: "RunInput") -> dict[str, object]:
         f"the input {path!r}": list(told) for path, told in sorted(source.identities().items())
     }
     identity["the list of inputs"] = [without_secret(split.path) for split in plan.splits]
-    identity["the source's format"] = identity_of_use(plan.reader)
+    identity["the source's format"] = identity_of_use(plan, plan.reader)
     identity["the number of steps"] = len(plan.steps)
     for number, step in enumerate(plan.steps, 1):
-        identity[f"step {number} ({step.label!r})"] = [*identity_of_use(step.use), step.on_error]
-    identity["the sink's format"] = identity_of_use(plan.writer)
+        told = f"step {number} ({step.label!r})"
+        identity[told] = [*identity_of_use(plan, step.use), step.on_error]
+        for path, stamp in _files_of(plan, step.use):
+            identity[f"{path!r}, which {told} reads,"] = stamp
+    identity["the sink's format"] = identity_of_use(plan, plan.writer)
     identity["the sink"] = without_secret(plan.sink)
     identity["the name of the dead letters"] = plan.dead_letters
     run = plan.config.run
@@ -246,9 +250,19 @@ def identity_of(plan: Plan, source: "RunInput") -> dict[str, object]:
     return identity
 
 
-def identity_of_use(use: PluginUse) -> list[object]:
+def _files_of(plan: Plan, use: PluginUse) -> Iterator[tuple[str, list[int]]]:
+    """Yield the files that the settings of a plugin name, each with what tells whether it is still the same."""
+    for name, path in plan.settings_of(use).items():
+        if name in use.files and isinstance(path, str):
+            with suppress(OSError):
+                found = os.stat(path)
+                if stat.S_ISREG(found.st_mode):
+                    yield str(use.settings[name]), [found.st_size, found.st_mtime_ns]
+
+
+def identity_of_use(plan: Plan, use: PluginUse) -> list[object]:
     """Return what tells one use of a plugin from another."""
-    return [use.name, use.digest, repr(sorted(use.settings.items(), key=lambda item: item[0]))]
+    return [use.name, source_digest(plan, use), repr(sorted(use.settings.items(), key=lambda item: item[0]))]
 
 
 class RunInput(Protocol):

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import time_ns
 
 import pytest
 
@@ -180,12 +181,34 @@ def test_a_table_is_followed_with_its_header(tmp_path: Path) -> None:
     assert [one["position"]["line"] for one in made.dead_letters] == [4]  # type: ignore[index]
 
 
-@pytest.mark.parametrize(("path", "sink"), [("-", "out.ndjson"), ("in.ndjson", "out.json")])
+def test_an_edit_that_only_fails_when_it_is_loaded_changes_nothing(tmp_path: Path) -> None:
+    made = job(tmp_path)
+    source, plugin = tmp_path / "in.ndjson", tmp_path / "plugins" / "fail.py"
+    append(source, {"a": 0})
+    with following(made) as process:
+        until(process, lambda: read(made) == [0])
+        looked = plugin.stat().st_mtime_ns
+        plugin.write_text("import a_module_that_nobody_has\n" + FAIL, encoding="utf-8")
+        sent = 1
+        # Several looks at the plugins, which come between records.
+        while sent < 10 or time_ns() - looked < 1_500_000_000:
+            append(source, {"a": sent})
+            sent += 1
+            until(process, lambda sent=sent: len(read(made)) == sent)  # type: ignore[misc]
+        plugin.write_text(processor("return {'a': record['a'] * 100}"), encoding="utf-8")
+        while read(made)[-1] < 100:
+            append(source, {"a": sent})
+            sent += 1
+            until(process, lambda sent=sent: len(read(made)) == sent)  # type: ignore[misc]
+    assert [one if one < 100 else one // 100 for one in read(made)] == list(range(sent))
+
+
+@pytest.mark.parametrize(("path", "sink"), [("-", "out.ndjson"), ("in.ndjson", "out.json"), ("in.ndjson", "out.sqlite")])
 def test_what_cannot_be_followed_is_refused(path: str, sink: str, tmp_path: Path) -> None:
     made = job(tmp_path, path, sink=sink)
     append(tmp_path / "in.ndjson", {"a": 0})
     command = [sys.executable, "-m", "plugline", "run", "-q", "pipeline.toml", "--follow"]
-    done = subprocess.run(command, cwd=made.folder, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, cwd=made.folder, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=50)
     assert done.returncode == 2
     assert b"C114" in done.stderr
     assert sink not in made.files

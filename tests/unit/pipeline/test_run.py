@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from plugline.errors import RunStopped
+from plugline.errors import ConfigurationError, RunStopped
 from plugline.pipeline.report import RunReport
 from plugline.pipeline.run import run_plan
+from plugline.pipeline.split import Progress
 from tests.builders import Pipeline, ndjson, pipeline, processor
 
 UPPER = processor("return {key: str(value).upper() for key, value in record.items()}")
@@ -351,3 +352,20 @@ def test_a_run_whose_engine_failed_is_gone_on_with_on_another(tmp_path: Path) ->
     report = run_plan(other.plan(), resume=True)
     assert report.resumed_parts == 1
     assert other.records == [{"a": 1}, {"a": 2}]
+
+
+def test_a_run_is_not_gone_on_with_when_a_file_that_a_step_reads_has_changed(tmp_path: Path) -> None:
+    step = 'use = "join"\nwith = { path = "names.csv", on = "a", types = { a = "int" } }'
+    source = {"1.ndjson": ndjson({"a": 1}), "2.ndjson": ndjson({"a": 1})}
+    job = pipeline(tmp_path, source=source, source_path="?.ndjson", steps=[step], run="processes = 1")
+    names = tmp_path / "names.csv"
+    names.write_text("a,name\n1,old\n", encoding="utf-8")
+
+    def interrupt(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(RunStopped):
+        job.run(interrupt)
+    names.write_text("a,name\n1,new\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"names\.csv', which step 1 \('join'\) reads, changed"):
+        run_plan(job.plan(), resume=True)

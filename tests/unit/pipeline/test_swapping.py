@@ -131,6 +131,20 @@ def _ended_after_a_swap(folder: Path, then: str) -> Pipeline:
     return made
 
 
+def test_a_run_is_gone_on_with_after_an_edit_of_what_its_plugin_imports_only_where_edits_are_taken(tmp_path: Path) -> None:
+    text = processor("record['by'] = K\nreturn record", top="from ._shared import K")
+    made = job(tmp_path, plugins={"mark.py": text, "_shared.py": "K = 1\n", "_other.py": ""})
+    with pytest.raises(RunStopped):
+        watched(made, {}, stop_at=100)
+    (tmp_path / "plugins" / "_other.py").write_text("nobody imports this", encoding="utf-8")
+    (tmp_path / "plugins" / "_shared.py").write_text("K = 2\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"step 1 \('mark'\) changed"):
+        run_plan(made.plan(), resume=True)
+    report, told = watched(made, {}, resume=True)
+    assert told == []
+    assert report.swaps == (Swap(step="mark", generation=2, record=made_by(made).index(2) + 1),)
+
+
 @pytest.mark.parametrize("version", [1, 3])
 def test_a_run_that_ended_is_gone_on_with_by_another_version_only_where_edits_are_taken(
     tmp_path: Path, version: int
