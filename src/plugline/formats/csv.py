@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
-from io import StringIO
+from io import BytesIO, StringIO
 from operator import itemgetter
 from types import FunctionType
 from typing import Any, BinaryIO, Literal, NoReturn, Protocol, cast
@@ -179,6 +179,24 @@ class _Reader:
         if names != self._names:
             self._names[:] = names
             self._know_columns()
+
+    def row_of(self, raw: str | bytes) -> object:
+        """Return the row that stands by itself in a text, or in what such a text is encoded as, for :attr:`decode`.
+
+        Raises:
+            ValueError: It is not one row.
+        """
+        data, encoding = (raw.encode(), "utf-8") if isinstance(raw, str) else (raw, self._settings.encoding)
+        text = _Text(BytesIO(data), encoding)
+        text.fill(len(data) + 1)
+        piece, _ = text.piece(len(data))
+        rows, _ = self._parse(piece, final=True)
+        if text.torn:
+            rows = self._set_torn_aside(rows, piece)
+        rows = [row for row in rows if row != []]
+        if len(rows) != 1:
+            raise ValueError(f"{_plural(len(rows), 'row')}: expected one")
+        return rows[0]
 
     def batches(self, stream: BinaryIO, /) -> Iterator[_Batch]:
         """Yield the rows of about 32 KiB at a time, or of what has arrived, where that is less.
@@ -535,8 +553,8 @@ def _fault(row: list[str] | Broken, names: list[str]) -> ValueError:
     return ValueError(f"the row has {_plural(len(row))}: expected {len(names)}, as there are columns")
 
 
-def _plural(count: int) -> str:
-    return f"{count} field" if count == 1 else f"{count} fields"
+def _plural(count: int, what: str = "field") -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _truth(text: str) -> bool:

@@ -50,7 +50,7 @@ class DeadLetters:
             else:
                 came = batch.raws[failure.index]
                 both = _json_as_it_came(came) if in_json and failure.stage else None
-                record, raw = both or _decoded_again(came, reader if failure.stage else None)
+                record, raw = both or _decoded_again(came, reader, decodes=failure.stage > 0)
                 counts = _counts(self._counted(_position(batch, failure.index)))
             # The position last, and its counts the last in it: see placed().
             pieces += (b'{"record":', record, b',"raw":', raw, before, _json(error.message), after, counts, b"}}\n")
@@ -140,23 +140,34 @@ def _json_as_it_came(raw: object) -> tuple[bytes, bytes] | None:
     return None if b"\r" in record or b"\n" in record else (record, orjson.dumps(raw.decode()))
 
 
-def _decoded_again(raw: object, reader: Reader | None) -> tuple[bytes, bytes]:
+def _decoded_again(raw: object, reader: Reader, *, decodes: bool) -> tuple[bytes, bytes]:
     """Return a record, decoded by ``reader``, and what it came in as."""
     # Decoded again and not kept: a step that failed may have changed the dict that it was given.
     record: object = None
-    if reader is not None:
+    if decodes:
         # It was decoded once; what a reader of a stranger's does now is no reason to stop.
         with suppress(Exception):
             record = reader.decode(raw)
+    # Of a dead letter that fails again, what it tells itself.
+    told = reader.came(raw) if hasattr(reader, "came") else None
+    return _record_json(record), (told or _told_of(raw, record, reader)) + _types(record)
+
+
+def _told_of(raw: object, record: object, reader: Reader) -> bytes:
+    """Return what is told of how a record came in."""
     came = raw.raw if isinstance(raw, Broken) else raw
     text = _as_text(came)
-    told = _json(text) + _types(record)
+    told = _json(text)
     if isinstance(text, str) and isinstance(came, bytes) and "�" in text:
         # Bytes that are no text cannot stand in JSON; these can be had back exactly.
         import base64  # noqa: PLC0415 - for such bytes only
 
         told += b',"raw_base64":"%b"' % base64.b64encode(came)
-    return _record_json(record), told
+    columns = getattr(reader, "columns", None)
+    if record is None and columns:
+        # A row without its header: whoever mends it, and reads it again, has to know them.
+        told += b',"columns":' + _json([*columns])
+    return told
 
 
 def _position(batch: RawBatch, index: int) -> Position:

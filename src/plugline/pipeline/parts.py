@@ -271,8 +271,6 @@ class Committer:
             if plan.part_suffix is not None:
                 self._open_parts(sink, plan.part_suffix)
             elif hasattr(self._form, "open_sink"):
-                if self._follows:
-                    self._refuse_an_end()
                 self._open_sink(sink)
             elif goes_straight(sink):
                 gathered = hasattr(self._form, "assemble")
@@ -300,6 +298,8 @@ class Committer:
 
     def _open_sink(self, sink: str) -> None:
         """Let the format open its own sink, such as a database."""
+        if self._follows:
+            self._refuse_an_end()
         plan = self._plan
         if sink == "-":
             raise ValueError(f"standard output is a stream, and the format {plan.writer.name!r} writes none")

@@ -168,7 +168,8 @@ def digest_of(plan: Plan) -> str:
     from hashlib import sha256  # noqa: PLC0415 - where it is asked for
 
     uses = [
-        (use.kind, use.name, source_digest(plan, use), sorted(use.settings.items())) for use in (plan.reader, plan.writer)
+        (use.kind, use.name, source_digest(plan, use), sorted(use.settings.items()))
+        for use in (plan.reader, plan.writer)
     ]
     steps = [
         (step.use.name, source_digest(plan, step.use), sorted(step.use.settings.items()), step.on_error)

@@ -1,6 +1,7 @@
 """A pipeline and its dead letters to the same pipeline that reads these, and writes files of its own."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import BinaryIO, cast
@@ -21,8 +22,8 @@ _CHUNK_BYTES = 256 * 1024
 def retried(plan: Plan, letters: str) -> Plan:
     """Return a plan that feeds dead letters through again.
 
-    ``clean.csv`` becomes ``clean.retried.csv``, with ``clean.retried.errors.ndjson`` for those that fail again. Standard output,
-    special files and databases stay what they are.
+    ``clean.csv`` becomes ``clean.retried.csv``, with ``clean.retried.errors.ndjson`` for those that fail again; where that is
+    what is fed through, ``clean.retried-2.csv``, and so on. Standard output, special files and databases stay what they are.
 
     Args:
         plan: The plan whose dead letters they are.
@@ -35,23 +36,38 @@ def retried(plan: Plan, letters: str) -> Plan:
     if not os.path.isfile(path):
         what = "is a folder, expected a file" if os.path.isdir(path) else "is not there"
         raise ConfigurationError([Finding("C109", f"{letters!r} {what}", Place("--retry"))])
-    sink = plan.sink if goes_straight(plan.located(plan.sink)) or has_scheme(plan.sink) else _renamed(plan.sink)
+    mark = _mark(plan, path)
     return replace(
         plan,
         splits=(Split(index=0, count=1, path=letters),),
-        sink=sink,
-        dead_letters=_renamed(plan.dead_letters, before=".errors"),
+        sink=_renamed(plan, plan.sink, mark),
+        dead_letters=_renamed(plan, plan.dead_letters, mark, before=".errors"),
         retries=True,
     )
 
 
-def _renamed(path: str, *, before: str = "") -> str:
-    """Return a file name with ``.retried`` in it, before its suffixes."""
+def _mark(plan: Plan, letters: str) -> str:
+    """Return what the names of what is written have in them: another than that of the retry whose dead letters are fed through."""
+    told = re.search(r"\.retried(?:-([1-9][0-9]*))?\.", os.path.basename(letters))
+    if told is None:
+        return ".retried"
+    before = _renamed(plan, plan.dead_letters, told[0][:-1], before=".errors")
+    return f".retried-{int(told[1] or 1) + 1}" if _is_same(plan.located(before), letters) else ".retried"
+
+
+def _is_same(path: str, other: str) -> bool:
+    return os.path.realpath(path) == os.path.realpath(other)
+
+
+def _renamed(plan: Plan, path: str, mark: str, *, before: str = "") -> str:
+    """Return a file name with a mark in it, before its suffixes."""
+    if goes_straight(plan.located(path)) or has_scheme(path):
+        return path
     packed = compression_of(path)
     stem, suffix = os.path.splitext(path.removesuffix(packed) if packed else path)
     if before and stem.endswith(before):
         stem, suffix = stem.removesuffix(before), f"{before}{suffix}"
-    return f"{stem}.retried{suffix}{packed}"
+    return f"{stem}{mark}{suffix}{packed}"
 
 
 @frozen()
@@ -118,6 +134,18 @@ class _Reader:
             raise ValueError("no dead letter: expected an object with 'raw' and 'record'")
         return self._record(letter)
 
+    def came(self, raw: object, /) -> bytes | None:
+        """Return what a dead letter tells of how its record came in, for the one that it becomes; ``None`` for what is none."""
+        try:
+            letter = orjson.loads(cast("bytes", raw))
+            told = orjson.dumps(letter["raw"])
+        except (ValueError, TypeError, LookupError):
+            return None
+        for name in ("raw_base64", "columns"):
+            if name in letter:
+                told += b',"%b":%b' % (name.encode(), orjson.dumps(letter[name]))
+        return told
+
     def _record(self, letter: Mapping[str, object]) -> Record:
         told, types = letter["record"], letter.get("types")
         if isinstance(told, dict) and isinstance(types, dict) and types:
@@ -136,19 +164,38 @@ class _Reader:
         return told if isinstance(told, dict) and told != _as_json(came) else came
 
     def _decoded(self, letter: Mapping[str, object]) -> Record:
-        raw, told = letter["raw"], letter["record"]
-        if isinstance(letter.get("raw_base64"), str):
-            from base64 import b64decode  # noqa: PLC0415 - seldom
-
-            raw = b64decode(cast("str", letter["raw_base64"]))
+        raw = _text_of(letter) if isinstance(letter["raw"], str) else letter["raw"]
+        if hasattr(self._reader, "columns") and isinstance(raw, str | bytes | list):
+            self._reader.columns = _columns_of(letter)
+        if hasattr(self._reader, "row_of") and isinstance(raw, str | bytes):
+            raw = self._reader.row_of(raw)
         elif isinstance(raw, str):
             raw = raw.encode()
-        elif isinstance(raw, list) and isinstance(told, dict) and hasattr(self._reader, "columns"):
-            self._reader.columns = [*told]
         record: object = self._reader.decode(raw)
         if not isinstance(record, dict):
             raise ValueError(f"expected an object, got {type(record).__name__}")  # noqa: TRY004 - a faulty record
         return record
+
+
+def _text_of(letter: Mapping[str, object]) -> str | bytes:
+    """Return a text, or exactly the bytes that came in, where these are told and nobody has mended the text."""
+    text, exact = cast("str", letter["raw"]), letter.get("raw_base64")
+    if isinstance(exact, str):
+        from base64 import b64decode  # noqa: PLC0415 - seldom
+
+        came = b64decode(exact)
+        if came.decode("utf-8", "replace") == text:
+            return came
+    return text
+
+
+def _columns_of(letter: Mapping[str, object]) -> list[str]:
+    """Return the columns of a row that came without its header."""
+    columns = letter.get("columns", letter["record"])
+    if not isinstance(columns, list | dict):
+        message = "nothing tells the columns: expected the record in 'record', or the names of the columns in 'columns'"
+        raise ValueError(message)  # noqa: TRY004 - a faulty record
+    return [*columns]
 
 
 def _as_json(record: Record) -> object:

@@ -203,12 +203,16 @@ def test_an_edit_that_only_fails_when_it_is_loaded_changes_nothing(tmp_path: Pat
     assert [one if one < 100 else one // 100 for one in read(made)] == list(range(sent))
 
 
-@pytest.mark.parametrize(("path", "sink"), [("-", "out.ndjson"), ("in.ndjson", "out.json"), ("in.ndjson", "out.sqlite")])
+@pytest.mark.parametrize(
+    ("path", "sink"), [("-", "out.ndjson"), ("in.ndjson", "out.json"), ("in.ndjson", "out.sqlite")]
+)
 def test_what_cannot_be_followed_is_refused(path: str, sink: str, tmp_path: Path) -> None:
     made = job(tmp_path, path, sink=sink)
     append(tmp_path / "in.ndjson", {"a": 0})
     command = [sys.executable, "-m", "plugline", "run", "-q", "pipeline.toml", "--follow"]
-    done = subprocess.run(command, cwd=made.folder, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=50)
+    done = subprocess.run(
+        command, cwd=made.folder, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=50
+    )
     assert done.returncode == 2
     assert b"C114" in done.stderr
     assert sink not in made.files

@@ -74,6 +74,64 @@ def test_a_record_that_was_mended_by_hand_counts(tmp_path: Path) -> None:
     ]
 
 
+def test_what_fails_again_and_again_is_told_as_it_came_in_and_nothing_that_went_through_is_written_over(
+    tmp_path: Path,
+) -> None:
+    source = ndjson({"a": 1}, {"a": 30}, b"{broken", b"\xff", {"a": 31}, {"a": 32})
+    made = pipeline(tmp_path, plugins={"step.py": processor(FAIL)}, source=source, steps=["step"])
+    made.run()
+    raws = [letter["raw"] for letter in made.dead_letters]
+    for number, left in enumerate((32, 33), 1):
+        mended = f"if record['a'] >= {left - 1}: raise ValueError\nreturn record"
+        (tmp_path / "plugins" / "step.py").write_text(processor(mended), encoding="utf-8")
+        before = "out.errors.ndjson" if number == 1 else "out.retried.errors.ndjson"
+        report = run_plan(retried(made.plan(), str(tmp_path / before)))
+        assert report.failed == 5 - number
+    assert records(tmp_path / "out.retried.ndjson") == [{"a": 30}]
+    assert records(tmp_path / "out.retried-2.ndjson") == [{"a": 31}]
+    letters = records(tmp_path / "out.retried-2.errors.ndjson")
+    assert [(one["raw"], one["record"]) for one in letters if isinstance(one, dict)] == [
+        (raws[1], None),
+        (raws[2], None),
+        (raws[4], {"a": 32}),
+    ]
+    assert [one.get("raw_base64") for one in letters if isinstance(one, dict)] == [None, "/wo=", None]
+    assert retried(made.plan(), str(tmp_path / "out.retried-2.errors.ndjson")).sink.endswith("out.retried-3.ndjson")
+
+
+def test_rows_that_were_none_are_mended_in_raw_as_the_list_or_the_text_that_stands_there(tmp_path: Path) -> None:
+    source = b'a,b\n1,x,y\n2\n3,"x"y\n4,\xff\n5,\xff\n'
+    made = pipeline(tmp_path, source=source, source_path="in.csv", sink="out.csv", run='max_errors = "none"')
+    made.run()
+    letters = made.dead_letters
+    assert [letter["columns"] for letter in letters] == [["a", "b"]] * 5
+    letters[0]["raw"] = ["1", "x"]
+    letters[2]["raw"] = '3,"x,y"\n'
+    letters[3]["raw"] = "4,\u00ff\n"
+    (tmp_path / "mended.ndjson").write_bytes(ndjson(*letters))
+    report = run_plan(retried(made.plan(), str(tmp_path / "mended.ndjson")))
+    assert (tmp_path / "out.retried.csv").read_text("utf-8") == 'a,b\n1,x\n3,"x,y"\n4,\u00ff\n'
+    again = records(tmp_path / "out.retried.errors.ndjson")
+    assert [one["error"]["message"] for one in again if isinstance(one, dict)] == [
+        "the row has 1 field: expected 2, as there are columns",
+        "byte 0xff: expected utf-8 text",
+    ]
+    assert report.failed == 2
+
+
+def test_a_row_whose_columns_nothing_tells_is_not_guessed_at(tmp_path: Path) -> None:
+    made = pipeline(tmp_path, source=b"a,b\n1,x\n2\n", source_path="in.csv", sink="out.csv", run="max_errors = 1")
+    made.run()
+    (letter,) = made.dead_letters
+    letter["raw"] = ["2", "y"]
+    columns = letter.pop("columns")
+    (tmp_path / "mended.ndjson").write_bytes(ndjson({**letter, "columns": columns}, letter))
+    run_plan(retried(made.plan(), str(tmp_path / "mended.ndjson")))
+    (again,) = records(tmp_path / "out.retried.errors.ndjson")
+    assert isinstance(again, dict)
+    assert "nothing tells the columns" in again["error"]["message"]
+
+
 def test_what_is_no_dead_letter_is_one(tmp_path: Path) -> None:
     made = pipeline(tmp_path, plugins={"step.py": processor(FAIL)}, source=b"", steps=["step"])
     (tmp_path / "letters.ndjson").write_bytes(b"[1]\nno\n")

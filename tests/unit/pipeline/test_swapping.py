@@ -131,7 +131,9 @@ def _ended_after_a_swap(folder: Path, then: str) -> Pipeline:
     return made
 
 
-def test_a_run_is_gone_on_with_after_an_edit_of_what_its_plugin_imports_only_where_edits_are_taken(tmp_path: Path) -> None:
+def test_a_run_is_gone_on_with_after_an_edit_of_what_its_plugin_imports_only_where_edits_are_taken(
+    tmp_path: Path,
+) -> None:
     text = processor("record['by'] = K\nreturn record", top="from ._shared import K")
     made = job(tmp_path, plugins={"mark.py": text, "_shared.py": "K = 1\n", "_other.py": ""})
     with pytest.raises(RunStopped):
