@@ -549,7 +549,7 @@ class Host(Generic[T_co]):
             raise PluginRejected(name, findings)
         from plugline.names import did_you_mean  # noqa: PLC0415 - for a message
 
-        known = sorted(registry.plugins)
+        known = sorted(one for one, other in registry.plugins.items() if not other._has_vanished)  # noqa: SLF001 - likewise
         raise UnknownPlugin(name, known, did_you_mean(name, known, kind="plugins"))
 
     def _find_early(self, name: str) -> Plugin[T_co] | None:

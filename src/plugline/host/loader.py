@@ -1053,13 +1053,34 @@ class Loader:
 
         made, problems = construct(value, settings)
         if problems:
-            findings = [Finding(problem.code, problem.message, entry.place, problem.hint) for problem in problems]
+            # What the host's own class asks its instances for is no setting, and nothing that a user could give.
+            asked = _parameters(loaded.target.interface.base) if not settings else ()
+            findings = [
+                Finding(
+                    problem.code,
+                    problem.message,
+                    entry.place,
+                    _MADE_BY_PROGRAM if problem.code == "C102" and problem.path[-1] in asked else problem.hint,
+                )
+                for problem in problems
+            ]
             raise SettingsRefused(name, findings, [problem.path for problem in problems])
         lacking = [m.name for m in loaded.target.interface.members if not m.is_function and not hasattr(made, m.name)]
         if lacking:
             message = f"an instance of {value.__name__} is missing attributes {lacking}"
             raise LoadError(name, [Finding("P201", message, entry.place)])
         return made
+
+
+_MADE_BY_PROGRAM = (
+    "the program's own class asks for it: it makes the instances of Plugin.load_type(), or gives it to load()"
+)
+
+
+def _parameters(base: type | None) -> tuple[str, ...]:
+    """Return the names that the constructor of a host's base class takes."""
+    code = getattr(getattr(base, "__init__", None), "__code__", None)
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code is not None else ()
 
 
 def _may_be_elsewhere(spec: "PluginSpec") -> bool:

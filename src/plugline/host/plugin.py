@@ -615,6 +615,13 @@ class Plugin(Generic[T_co]):
         self._call_anew()
 
     @property
+    def _has_vanished(self) -> bool:
+        """Whether running its file showed that it is none, which is told nowhere."""
+        from plugline.loading.target import Vanished  # noqa: PLC0415 - few plugins fail
+
+        return isinstance(self._outcome, Vanished)
+
+    @property
     def _told_elsewhere(self) -> "tuple[Finding, ...]":
         """What keeps its whole file from being loaded, where another plugin in it has that finding."""
         from plugline.loading.target import Vanished  # noqa: PLC0415 - few plugins fail

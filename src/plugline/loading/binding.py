@@ -55,6 +55,9 @@ def _find_for(
         unfinished = [one for one in classes if interface.base is not None and issubclass(one, interface.base)]
         if unfinished:
             return _lacks(unfinished[0], interface, place)
+        namesake = _of_namesake(classes, interface, place) if interface.base is not None else None
+        if namesake is not None:
+            return (namesake,)
     return findings
 
 
@@ -63,10 +66,27 @@ def is_class(value: object) -> TypeGuard[type]:
     return issubclass(type(value), type)
 
 
+def _of_namesake(classes: Sequence[type], interface: Interface, place: Place) -> Finding | None:
+    """Return the finding for a class whose base is called like the host's, and is another object: a second import of it."""
+    base = interface.base
+    assert base is not None  # noqa: S101 - the caller asked
+    for one in classes:
+        for ancestor in type.mro(one):
+            if ancestor.__name__ == base.__name__ and ancestor.__module__ not in (one.__module__, base.__module__):
+                theirs, ours = f"{ancestor.__module__}.{ancestor.__name__}", f"{base.__module__}.{base.__name__}"
+                message = f"class {one.__name__} derives from {theirs}, another class than the program's {ours}"
+                hint = f"import it as the program does: from {base.__module__} import {base.__name__}"
+                if base.__module__ == "__main__":
+                    hint = f"the file that was started is run a second time by importing it; move {base.__name__} into a module"
+                return Finding("P201", message, place, hint=hint)
+    return None
+
+
 def _lacks(value: type, interface: Interface, place: Place) -> tuple[Finding, ...]:
     missing = sorted({m.name for m in interface.members if not _has_attribute(value, m.name)} | _abstract(value))
     if interface.base is not None and not issubclass(value, interface.base):
-        return (Finding("P201", f"class {value.__name__} does not derive from {interface.name}", place),)
+        hint = f"class {value.__name__}({interface.name}): ..."
+        return (Finding("P201", f"class {value.__name__} does not derive from {interface.name}", place, hint=hint),)
     message = missing_message(interface, missing, "methods") if not _abstract(value) else f"missing methods {missing}"
     return (Finding("P201", f"class {value.__name__} is {message}", place),)
 

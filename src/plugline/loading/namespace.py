@@ -106,7 +106,7 @@ class Namespace:
             if not entry.endswith("/__init__.py"):
                 return None
             return self._file_at("/".join([entry.rpartition("/")[0], *parts[length:]]))
-        above = self._folder(parts[:-1])
+        above = self.folder(parts[:-1])
         found = self._file_at("/".join([above, parts[-1]] if above else [parts[-1]]))
         return found if found is not None else self._locate_odd(parts)
 
@@ -142,20 +142,20 @@ class Namespace:
 
         Nobody can look into it, and neither lock file nor audit says anything of it.
         """
-        above = self._folder(parts[:-1])
+        above = self.folder(parts[:-1])
         path = "/".join([above, parts[-1]] if above else [parts[-1]]) + ".pyc"
         return real_path(self.tree, path) if self.tree.is_file(path) else None
 
     def has_folder(self, parts: Sequence[str]) -> bool:
         """Whether a name below the package is that of a folder without ``__init__.py``."""
-        names = self.tree.names(self._folder(parts))
+        names = self.tree.names(self.folder(parts))
         return not isinstance(names, Finding) and bool(names)
 
     def real_folder(self, parts: Sequence[str]) -> str:
         """Return the absolute path of the folder for a dotted name."""
-        return real_path(self.tree, self._folder(parts))
+        return real_path(self.tree, self.folder(parts))
 
-    def _folder(self, parts: Sequence[str]) -> str:
+    def folder(self, parts: Sequence[str]) -> str:
         """Return the folder for a dotted name: that of a plugin in it which is known, else the one of that very name."""
         before = ".".join([*parts, ""])
         known = next((entry for stem, entry in self.stems.items() if parts and stem.startswith(before)), None)
@@ -227,14 +227,51 @@ class Namespace:
         return provider.recall(self, relative, ran) if provider is not None else None
 
 
+def reader_of(tree: Tree, folder: str, loader: object) -> object:
+    """Return what ``importlib.resources`` reads the data files of a package with.
+
+    Args:
+        tree: The files.
+        folder: The package's folder in the tree.
+        loader: Has the ``path`` of a file in that folder.
+    """
+    resources = getattr(tree, "resources", None)
+    if resources is not None:
+        found: object = resources(folder)
+        return found
+    from importlib.readers import FileReader  # noqa: PLC0415 - half of the standard library, seldom wanted
+
+    return FileReader(loader)  # type: ignore[arg-type]  # its path is all that is asked for
+
+
 class RootLoader:
-    """Makes the private package itself, which has no file."""
+    """Makes a package that has no file: the private one itself, or a folder in it.
+
+    Args:
+        tree: The files that are in it.
+        folder: Where they are in the tree.
+    """
+
+    __slots__ = ("_folder", "_tree")
+
+    def __init__(self, tree: Tree, folder: str = "") -> None:
+        self._tree = tree
+        self._folder = folder
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Leave it to the import system."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Nothing is run in it."""
+
+    def get_resource_reader(self, fullname: str) -> object:
+        """Return what ``importlib.resources`` reads the data files beside its plugins with."""
+        return reader_of(self._tree, self._folder, self)
+
+    @property
+    def path(self) -> str:
+        """A file that would be in it, for :meth:`get_resource_reader`."""
+        return real_path(self._tree, f"{self._folder}/__init__.py" if self._folder else "__init__.py")
 
 
 class PrivateLoader:
@@ -308,12 +345,7 @@ class PrivateLoader:
 
     def get_resource_reader(self, fullname: str) -> object:
         """Return what ``importlib.resources`` reads a package plugin's data files with."""
-        resources = getattr(self.namespace.tree, "resources", None)
-        if resources is not None:
-            return resources(self.relative.rpartition("/")[0])
-        from importlib.readers import FileReader  # noqa: PLC0415 - half of the standard library, seldom wanted
-
-        return FileReader(self)  # type: ignore[arg-type]  # its path is all that is asked for
+        return reader_of(self.namespace.tree, self.relative.rpartition("/")[0], self)
 
     def get_data(self, path: str) -> bytes:
         """Return the content of a data file beside the module, for :func:`pkgutil.get_data`."""
@@ -394,7 +426,7 @@ class _PrivateFinder:
     ) -> ModuleSpec | None:
         for name, namespace in self.namespaces.items():
             if fullname == name:
-                return ModuleSpec(fullname, RootLoader(), is_package=True)  # type: ignore[arg-type]
+                return ModuleSpec(fullname, RootLoader(namespace.tree), is_package=True)  # type: ignore[arg-type]
             if fullname.startswith(f"{name}."):
                 return spec_below(namespace, fullname)
         for shared in self.shared:
@@ -414,7 +446,8 @@ def spec_below(namespace: Namespace, fullname: str) -> ModuleSpec | None:
     located = namespace.locate(parts)
     if located is None:
         if namespace.has_folder(parts):
-            spec = ModuleSpec(fullname, RootLoader(), is_package=True)  # type: ignore[arg-type]
+            root = RootLoader(namespace.tree, namespace.folder(parts))
+            spec = ModuleSpec(fullname, root, is_package=True)  # type: ignore[arg-type]
             # As for a package, and as Python has it: who looks for what is in it looks there.
             spec.submodule_search_locations = [namespace.real_folder(parts)]
             return spec

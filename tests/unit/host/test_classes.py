@@ -3,6 +3,7 @@
 import abc
 import contextlib
 import logging
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,8 +112,9 @@ def test_what_turns_out_not_to_derive_vanishes_quietly(tmp_path: Path, caplog: p
         assert not caplog.records
         with pytest.raises(LoadError, match="does not derive from Command"):
             perhaps.load()
-        with pytest.raises(UnknownPlugin):
+        with pytest.raises(UnknownPlugin) as caught:
             host["shout:Perhaps"]
+        assert list(caught.value.known) == ["shout"]
 
 
 def test_a_files_name_leads_to_the_one_class_that_is_left_once_it_was_run(tmp_path: Path) -> None:
@@ -279,3 +281,39 @@ def test_a_class_whose_name_begins_with_a_digit_as_well_as_it_can_is_a_plugin(tm
     with opened(tmp_path, {"4chan.py": text, "more.py": text + text.replace("4chan", "8chan")}) as host:
         assert names(host) == ["4chan", "more:_4chan", "more:_8chan"]
         assert [plugin.load().run("") for plugin in host] == ["4", "4", "4"]
+
+
+def test_a_base_that_was_imported_a_second_time_is_told_as_that(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "program.py": (
+                "import sys\n"
+                "from plugline import Host\n"
+                "class Base: pass\n"
+                "if __name__ == '__main__':\n"
+                "    host = Host('plugins', interface=Base)\n"
+                "    host.load_all()\n"
+                "    print(*host.rejected, sep='\\n')\n"
+            ),
+            "plugins/a.py": "from program import Base\nclass Mine(Base): pass\n",
+        },
+    )
+    ran = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "class Mine derives from program.Base, another class than the program's __main__.Base" in ran.stdout
+    assert "move Base into a module" in ran.stdout
+
+
+class Made(abc.ABC):  # noqa: B024 - what counts is its constructor
+    """What the host of one test makes itself."""
+
+    def __init__(self, app: object) -> None:
+        self.app = app
+
+
+def test_what_the_hosts_own_class_asks_for_is_no_setting_of_a_user(tmp_path: Path) -> None:
+    text = f"from {__name__} import Made\nclass Mine(Made): pass\n"
+    with Host(write(tmp_path / "plugins", {"a.py": text}), interface=Made) as host:
+        with pytest.raises(LoadError, match=r"missing key 'app'\n  hint: .*Plugin\.load_type\(\)"):
+            host["a"].load()
+        assert host["a"].load_type()(3).app == 3

@@ -19,7 +19,7 @@ from typing import Protocol
 
 import pytest
 
-from plugline import Finding, Host, LoadError, PluginDeclined, load_path
+from plugline import Finding, Folder, Host, LoadError, PluginDeclined, load_path
 from plugline.errors import PluginRejected, SettingsRefused
 from tests.plugin_folders import GOOD, WANTED, write
 
@@ -156,6 +156,14 @@ def test_a_package_plugin_reads_its_data_files(tmp_path: Path) -> None:
     with opened(tmp_path, {"pack/__init__.py": GOOD, "pack/table.txt": "abc"}) as host:
         module = host["pack"].load()
         assert importlib.resources.files(module.__name__).joinpath("table.txt").read_text() == "abc"  # type: ignore[attr-defined]
+
+
+def test_a_file_finds_what_lies_beside_it_by_its_package(tmp_path: Path) -> None:
+    text = "from importlib.resources import files\nBESIDE = files(__package__).joinpath('x.txt').read_text()\n" + GOOD
+    files = {"a.py": text, "x.txt": "top", "sub/b.py": text, "sub/x.txt": "below"}
+    place = Folder(write(tmp_path / "plugins", dict(files)), nested=True)
+    with Host(place, interface=WANTED) as host:
+        assert [loaded(host, name)["BESIDE"] for name in ("a", "sub.b")] == ["top", "below"]
 
 
 def test_files_whose_names_become_one_module_name_keep_apart(tmp_path: Path) -> None:
