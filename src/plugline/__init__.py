@@ -95,7 +95,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(message)
     import gc  # noqa: PLC0415 - the façade imports nothing
 
-    # Nothing that an import makes is garbage, and looking for some takes a sixth of its time.
+    # Nothing that an import makes is garbage, and looking for some takes a sixth of its time; so does looking at all of it
+    # afterwards. To freeze and to unfreeze puts it with what is old, without a look.
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -104,6 +105,9 @@ def __getattr__(name: str) -> object:
         value = getattr(module, name)
     finally:
         if collecting:
+            if not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
     globals()[name] = value
     return value

@@ -35,6 +35,10 @@ from plugline.findings import Finding
 from plugline.typed import Callable, CodeType, Sequence
 
 _SPARE_BUNDLE_BYTES = 2**20
+_LIST_BYTES = 5  # what stands before the items of a marshalled list
+_PIECE_BYTES = (
+    2**16
+)  # what the allocator of C takes out of memory that it has; for more it asks the system, page by page
 
 Judge = Callable[[FileCandidate, Read, SourceFile | None, Owner | None], Verdict]
 """What a host makes of a file: of what reading it gave, of its bytes where it could be read, and of who owned these, if that is known."""
@@ -345,18 +349,24 @@ class FolderIndex:
 
 def _encode_index(head: Head, rows: dict[str, Row], helpers: dict[bytes, bytes]) -> bytes:
     """Return the content of an index; sets in ``head`` where its parts are."""
-    blobs = [marshal.dumps(row, MARSHAL_VERSION) for row in rows.values()]
-    # Without references between its items (marshal has them since version 3) a list is its items, one after the other.
-    listed = b"".join((b"[", len(blobs).to_bytes(4, "little"), *blobs))
     names = []
-    at = 5
-    for row, blob in zip(rows.values(), blobs, strict=True):
+    pieces = []
+    piece: list[bytes] = []
+    begin, at = 0, _LIST_BYTES
+    for row in rows.values():
+        blob = marshal.dumps(row, MARSHAL_VERSION)
+        if piece and at + len(blob) - begin > _PIECE_BYTES:
+            pieces.append(_listed(piece))
+            piece, begin, at = [], at, at + _LIST_BYTES
+        piece.append(blob)
         if row[NAME] is not None:
             names.append(_record(check_of(row[NAME].encode("utf-8", "surrogatepass")), (at, len(blob)), check_of(blob)))
         at += len(blob)
+    pieces.append(_listed(piece))
+    listed = b"".join(pieces)
     sorted_names = b"".join(sorted(names))
     sorted_helpers = b"".join(sorted(helpers.values()))
-    head.rows_check = check_of(listed)
+    head.pieces = tuple((len(one), check_of(one)) for one in pieces)
     # From the end of the head, because its length depends on them.
     head.rows = (0, len(listed))
     head.names = (len(listed), len(sorted_names))
@@ -365,6 +375,11 @@ def _encode_index(head: Head, rows: dict[str, Row], helpers: dict[bytes, bytes])
     head.end = PREFIX_BYTES + len(dumped)
     prefix = b"".join((MAGIC, len(dumped).to_bytes(8, "little"), check_of(dumped)))
     return b"".join((prefix, dumped, listed, sorted_names, sorted_helpers))
+
+
+def _listed(rows: list[bytes]) -> bytes:
+    # Without references between its items (marshal has them since version 3) a list is its items, one after the other.
+    return b"".join((b"[", len(rows).to_bytes(4, "little"), *rows))
 
 
 def _record(key: bytes, where: Where, check: bytes) -> bytes:

@@ -9,7 +9,7 @@ An index is one file a folder, in the user's cache folder, beside the bundle of 
     magic, length and check of the head | head | rows | names | helpers
 
 The *head* says what the finder looked at and where the rest is. A *row* is a candidate (:mod:`plugline.discovery.rows`), and
-the rows together are one marshalled list, so that a listing reads them all at once. *Names* are fixed records sorted by the hash
+rows stand together in pieces, each of them one marshalled list, so that a listing reads many at once. *Names* are fixed records sorted by the hash
 of the plugin's name, each with the place of its row, so that one plugin is found among ten thousand with two reads. *Helpers* are
 records of the same size for code of files that are no plugins.
 
@@ -36,7 +36,7 @@ from plugline.typed import Final
 # Not imported: the façade stands above us.
 __version__: str = sys.modules["plugline"].__version__
 
-MAGIC = b"plugidx\x0c"
+MAGIC = b"plugidx\x0d"
 PREFIX_BYTES: Final = 24
 RECORD_BYTES: Final = 32
 _FIRST_READ_BYTES = 4096  # the head of most folders, in one read
@@ -130,7 +130,7 @@ class Head:
         refused: What bears a plugin's name and can be none.
         circumstances: The texts that the bits of rows are about.
         rows: Offset and length of the rows, counted from the end of the head, as for the other two.
-        rows_check: The digest of them.
+        pieces: The length of each piece of the rows, and its digest.
         names: Of the records that lead from a name to its row.
         helpers: Of those that lead from a digest to code.
         live: How many bytes of the bundle were of use when that was counted last.
@@ -146,9 +146,9 @@ class Head:
         "inner",
         "live",
         "names",
+        "pieces",
         "refused",
         "rows",
-        "rows_check",
         "scope",
     )
 
@@ -161,13 +161,13 @@ class Head:
         refused: tuple[Refused, ...],
         circumstances: tuple[str, ...],
         rows: tuple[int, int] = (0, 0),
-        rows_check: bytes = b"",
+        pieces: tuple[tuple[int, bytes], ...] = (),
         names: tuple[int, int] = (0, 0),
         helpers: tuple[int, int] = (0, 0),
         live: int = 0,
     ) -> None:
         self.scope, self.folders, self.files, self.inner, self.refused = scope, folders, files, inner, refused
-        self.circumstances, self.rows, self.rows_check = circumstances, rows, rows_check
+        self.circumstances, self.rows, self.pieces = circumstances, rows, pieces
         self.names, self.helpers, self.live = names, helpers, live
         self.end = 0
 
@@ -175,7 +175,7 @@ class Head:
         """Return it as it stands in the file."""
         front = (self.scope, self.folders, self.files, self.inner, self.refused, self.circumstances)
         # Version 2: since version 3, marshal refers to what came before, and equal heads need not be equal bytes.
-        return marshal.dumps((*front, self.rows, self.rows_check, self.names, self.helpers, self.live), 2)
+        return marshal.dumps((*front, self.rows, self.pieces, self.names, self.helpers, self.live), 2)
 
 
 class Recall:
@@ -314,12 +314,11 @@ class Recall:
             return
         try:
             head = self.read_head(descriptor)
-            content = read_at(descriptor, head.end + head.rows[0], head.rows[1]) if head is not None else b""
+            listed = _read_rows(descriptor, head) if head is not None else None
         finally:
             os.close(descriptor)
-        if head is not None and len(content) == head.rows[1] and check_of(content) == head.rows_check:
-            self._rows, self._listed = {}, marshal.loads(content)  # noqa: S302 - from a file that only we can write, with its digest checked
-            self.head = head
+        if listed is not None:
+            self._rows, self._listed, self.head = {}, listed, head
 
     def read_head(self, descriptor: int) -> Head | None:
         """Return the head of an index that is open, ``None`` where it is damaged or somebody else's."""
@@ -335,6 +334,19 @@ class Recall:
         head = Head(*marshal.loads(content))  # noqa: S302 - from a file that only we can write, with its digest checked
         head.end = PREFIX_BYTES + length
         return head if head.scope == self.scope else None
+
+
+def _read_rows(descriptor: int, head: Head) -> list[Row] | None:
+    """Return all rows, ``None`` where something is damaged."""
+    rows: list[Row] = []
+    at = head.end + head.rows[0]
+    for length, check in head.pieces:
+        content = read_at(descriptor, at, length)
+        if len(content) != length or check_of(content) != check:
+            return None
+        rows += marshal.loads(content)  # noqa: S302 - from a file that only we can write, with its digest checked
+        at += length
+    return rows
 
 
 def running_part(row: Row) -> tuple[str, bytes, tuple[int, int], tuple[Owner, ...], dict[int, object]]:

@@ -165,7 +165,7 @@ class Update:
             refused or (),
             self.head.circumstances,
             self.head.rows,
-            self.head.rows_check,
+            self.head.pieces,
             self.head.names,
             self.head.helpers,
             self.head.live,

@@ -19,6 +19,7 @@ from _thread import allocate_lock, get_ident
 from plugline.typed import Iterator
 
 MAX_WAIT_SECONDS = 120.0  # a plugin that fetches a model may take minutes; nobody else should wait longer for it
+_MANY = 1_500  # objects that were made and kept: two for each of some hundred plugins that are listed
 _FIRST_LOOK_SECONDS, _LATER_LOOKS_SECONDS = 0.005, 0.25
 
 _deciding = allocate_lock()
@@ -133,4 +134,9 @@ class PausedCollector:
 
     def __exit__(self, *_: object) -> None:
         if self._paused:
+            if gc.get_count()[0] > _MANY and not gc.get_freeze_count():
+                # Puts all objects with the old ones, without a look at any. The collector would look through all that was made
+                # now, find no garbage, and do the same.
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()

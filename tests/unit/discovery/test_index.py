@@ -285,11 +285,11 @@ def test_an_index_that_lies_of_stamps_runs_no_old_code(folder: Path, monkeypatch
     listing(folder)
     write(folder / "p1.py", PLUGIN.format(n=9))
 
-    def believe(self: Recall, text: str) -> tuple[list[Row], int, list[Row]]:
+    def believe(self: Recall, text: str) -> tuple[list[Row], int, bool, list[Row]]:
         self.locate()
         self.read()
         assert self.head is not None
-        return list(self.rows.values()), self.head.circumstances.index(text), []
+        return list(self.rows.values()), self.head.circumstances.index(text), False, []
 
     monkeypatch.setattr(Recall, "look", believe)
     with Host(folder, interface=INTERFACE, api_version="1.2") as host:

@@ -1,10 +1,12 @@
 """Threads that load, import and unpickle at the same time."""
 
+import gc
 import importlib
 import pickle
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 from plugline import Host, LoadError
 from plugline.errors import StillLoading
 from plugline.host import holding
-from plugline.host.holding import LoadLock
+from plugline.host.holding import LoadLock, PausedCollector
 from tests.plugin_folders import write
 
 GOOD = "def run():\n    return __name__\n"
@@ -212,3 +214,32 @@ def test_many_threads_and_locks_in_any_order_come_to_an_end() -> None:
 
     together(*[lambda at=at: work(at) for at in range(4)])
     assert len(inside) == 120
+
+
+def test_what_is_made_while_the_collector_pauses_is_not_looked_through_afterwards_and_garbage_is_found() -> None:
+    class Cycle:
+        def __init__(self) -> None:
+            self.own = self
+
+    gc.collect()
+    with PausedCollector():
+        kept = [[number] for number in range(5_000)]
+        lost = weakref.ref(Cycle())
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    assert gc.get_count()[0] < len(kept) // 2
+    assert gc.get_freeze_count() == 0
+    gc.collect()
+    assert lost() is None
+
+
+def test_what_a_program_has_frozen_stays_frozen() -> None:
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        with PausedCollector():
+            kept = [[number] for number in range(5_000)]
+        assert gc.get_freeze_count() >= frozen - 100, "some were freed"
+        assert len(kept) == 5_000
+    finally:
+        gc.unfreeze()
