@@ -31,18 +31,28 @@ class Facts(Value):
         owner: Who owns its file, and all that leads there.
         lock: What is trusted; ``None`` where there is no lock file.
         declared: What it asks for.
+        shared: Whether it is a file of several plugins, which has no permissions of its own.
     """
 
-    __slots__ = ("declared", "lock", "owner")
+    __slots__ = ("declared", "lock", "owner", "shared")
     owner: OwnerFacts
     lock: "Lock | None"
     declared: Permissions
+    shared: bool
 
-    def __init__(self, owner: OwnerFacts, lock: "Lock | None" = None, declared: Permissions = NOTHING) -> None:
+    def __init__(
+        self,
+        owner: OwnerFacts,
+        lock: "Lock | None" = None,
+        declared: Permissions = NOTHING,
+        *,
+        shared: bool = False,
+    ) -> None:
         put = object.__setattr__  # as _set does, in half the time: one is made for each file that is judged
         put(self, "owner", owner)
         put(self, "lock", lock)
         put(self, "declared", declared)
+        put(self, "shared", shared)
 
 
 class Admitting(Protocol):
@@ -136,7 +146,7 @@ class Policy:
             from plugline.admission.lock import locked_file_findings  # noqa: PLC0415 - as above
 
             findings += locked_file_findings(facts.lock, path, source)
-        return (*findings, *self.audited(source, facts.declared)) if facts.declared is not NOTHING else tuple(findings)
+        return tuple(findings) if facts.shared else (*findings, *self.audited(source, facts.declared))
 
     def audited(self, source: SourceFile, declared: Permissions) -> tuple[Finding, ...]:
         """Return the findings of the audit of some source; none where the policy has none."""
@@ -213,7 +223,10 @@ class Gate:
             return (*wrong, *lock)
         path = _on_disk(candidate.tree) or real_path(candidate.tree, candidate.entry)
         facts = Facts(self._owners.look(path, owner), lock, declared)
-        return (*wrong, *self._policy.admit(spec, source, facts), *self._package_findings(candidate, facts))
+        found = self._policy.admit(spec, source, facts)
+        # A folder that is wrong is so for each file in it.
+        others = dict.fromkeys(one for one in self._package_findings(candidate, facts) if one not in found)
+        return (*wrong, *found, *others)
 
     def grants_of(self, candidate: object, spec: PluginSpec) -> tuple[Permissions | None, Permissions | None]:
         """Return what the lock file and the policy grant an admitted plugin; ``None`` where there is no lock, or no limit."""
@@ -230,39 +243,63 @@ class Gate:
         """Whether what :meth:`admit` returned depends on nothing but the candidate's file and its circumstances."""
         if not isinstance(candidate, FileCandidate) or not candidate.entry.endswith("/__init__.py"):
             return True
-        # Other files of a package are held against a lock.
-        return self._lock_of(candidate.tree) is None
+        # Other files of a package are held against a lock, and audited.
+        return self._lock_of(candidate.tree) is None and not self._audits
 
     def admit_file(
-        self, tree: Tree, relative: str, source: SourceFile, declared: Permissions = NOTHING
+        self, tree: Tree, relative: str, source: SourceFile, declared: Permissions | None = None
     ) -> tuple[Finding, ...]:
-        """Return what speaks against running a file that is no plugin itself: a helper, or a module of a package."""
+        """Return what speaks against running a file that is no plugin itself: a helper, or a module of a package.
+
+        Args:
+            tree: Where it is.
+            relative: Its path there.
+            source: The bytes that will be run.
+            declared: What the package that it is in asks for; ``None`` for a file that several plugins share.
+        """
         if isinstance(tree, MemoryTree):
             return ()
         lock = self._lock_of(tree)
         if isinstance(lock, tuple):
             return lock
         path = real_path(tree, relative)
-        facts = Facts(self._owners.look(_on_disk(tree) or path), lock, declared)
+        owner = self._owners.look(_on_disk(tree) or path)
+        facts = Facts(owner, lock, declared if declared is not None else NOTHING, shared=declared is None)
         return self._policy.admit_file(source, path, facts)
 
+    @property
+    def _audits(self) -> bool:
+        return getattr(self._policy, "audit", "off") != "off"  # a host's own policy may know no such thing
+
     def _package_findings(self, candidate: FileCandidate, facts: Facts) -> tuple[Finding, ...]:
-        """Hold the native code of a package against the lock: Python's own importer runs it, and asks nobody."""
-        if facts.lock is None:
-            return ()
+        """Hold the other files of a package against the lock and the audit.
+
+        Its modules are asked about again when they are imported; native code is not, as Python's own importer runs it.
+        """
         folder, _, name = candidate.entry.rpartition("/")
-        if name != "__init__.py":
+        if name != "__init__.py" or (facts.lock is None and not self._audits):
+            return ()
+        findings: list[Finding] = []
+        for relative in files_below(candidate.tree, folder, (".py", *_NATIVE_SUFFIXES)):
+            if relative != candidate.entry:
+                findings += self._module_findings(candidate.tree, relative, facts)
+        return tuple(findings)
+
+    def _module_findings(self, tree: Tree, relative: str, facts: Facts) -> tuple[Finding, ...]:
+        source = tree.read(relative)
+        if relative.endswith(".py"):
+            # What is new or cannot be read is refused where it is imported: nobody may import it.
+            known = facts.lock is None or facts.lock.relative(real_path(tree, relative)) in facts.lock.files
+            if not known or isinstance(source, Finding):
+                return ()
+            return self.admit_file(tree, relative, source, facts.declared)
+        if isinstance(source, Finding):
+            return (source,) if facts.lock is not None else ()
+        if facts.lock is None:
             return ()
         from plugline.admission.lock import locked_file_findings  # noqa: PLC0415 - as above
 
-        findings: list[Finding] = []
-        for relative in files_below(candidate.tree, folder, _NATIVE_SUFFIXES):
-            source = candidate.tree.read(relative)
-            if isinstance(source, Finding):
-                findings.append(source)
-            else:
-                findings += locked_file_findings(facts.lock, real_path(candidate.tree, relative), source)
-        return tuple(findings)
+        return locked_file_findings(facts.lock, real_path(tree, relative), source)
 
     def _lock_of(self, tree: Tree) -> "Lock | None | tuple[Finding, ...]":
         if tree.real not in self._verdicts:

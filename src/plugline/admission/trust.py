@@ -6,13 +6,14 @@ What ``plugline trust`` does, without its options and its printing.
 import os
 
 from plugline.admission import LOCK_NAME
-from plugline.admission.lock import Lock, LockDiff, Locked, diff_locks, read_lock, write_lock
+from plugline.admission.lock import Lock, LockDiff, Locked, diff_locks, locked_file_findings, read_lock, write_lock
 from plugline.admission.policy import declared_permissions, files_below, lock_path
 from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.finders import File
 from plugline.discovery.folder import finder_for
 from plugline.discovery.spec import read_file
 from plugline.discovery.trees import Tree, real_path
+from plugline.files import SourceFile
 from plugline.findings import Finding
 from plugline.typed import Sequence
 from plugline.values import Value
@@ -74,9 +75,32 @@ def propose(paths: Sequence[str], lock: str | None = LOCK_NAME) -> tuple[Proposa
     """
     grouped: dict[str, list[str]] = {}
     for path in paths:
-        folder = path if _is_folder_of_plugins(path) else os.path.dirname(os.path.abspath(path))
+        folder = path if is_folder_of_plugins(path) else os.path.dirname(os.path.abspath(path))
         grouped.setdefault(lock_path(lock or LOCK_NAME, folder) or "", []).append(path)
     return tuple(_propose(path, places) for path, places in grouped.items())
+
+
+def changed_files(folder: str, lock: str | None = LOCK_NAME) -> tuple[Finding, ...]:
+    """Return the files that plugins of a folder import and that are not what was trusted (``T303``); nothing without a lock.
+
+    A load tells that of what it imports; this tells it without one.
+
+    Args:
+        folder: The plugin folder.
+        lock: As :class:`~plugline.admission.policy.Policy` takes it.
+    """
+    path = lock_path(lock, folder)
+    known = read_lock(path) if path is not None else None
+    tree = finder_for(folder).tree
+    if not isinstance(known, Lock) or tree is None:
+        return ()
+    findings: list[Finding] = []
+    for relative in files_below(tree, "", _IMPORTABLE):
+        real = real_path(tree, relative)
+        source = tree.read(relative) if known.relative(real) in known.files else None
+        if isinstance(source, SourceFile):
+            findings += locked_file_findings(known, real, source)
+    return tuple(findings)
 
 
 def accept(proposal: Proposal) -> None:
@@ -88,7 +112,8 @@ def accept(proposal: Proposal) -> None:
     write_lock(proposal.new)
 
 
-def _is_folder_of_plugins(path: str) -> bool:
+def is_folder_of_plugins(path: str) -> bool:
+    """Whether a path is a folder with plugins in it, and not a package that is one."""
     return os.path.isdir(path) and not os.path.isfile(os.path.join(path, "__init__.py"))
 
 
@@ -100,7 +125,7 @@ def _propose(path: str, places: Sequence[str]) -> Proposal:
     plugins = dict(old.plugins) if old is not None else {}
     files = dict(old.files) if old is not None else {}
     for place in places:
-        whole = _is_folder_of_plugins(place)
+        whole = is_folder_of_plugins(place)
         if not os.path.lexists(place):
             # What is gone is trusted no more, also by its own path.
             _forget(empty.relative(place), plugins, files)

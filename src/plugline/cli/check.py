@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from plugline.admission.policy import Policy
+from plugline.admission.trust import changed_files, is_folder_of_plugins
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
 from plugline.cli.excerpts import with_source_lines
@@ -153,7 +154,7 @@ def check_paths(
     for path in paths:
         if path.endswith(".toml"):
             _check_pipeline(path, checked, load=load)
-        elif os.path.isdir(path) and not os.path.isfile(os.path.join(path, "__init__.py")):
+        elif is_folder_of_plugins(path):
             _check_places([os.path.normpath(path)], checked, load=load)
         elif path.endswith(".py") or os.path.isdir(path):
             checked.named.add(path)
@@ -194,6 +195,9 @@ def _check_places(places: Sequence[str], checked: Checked, *, load: bool) -> Non
             checked.plugins.add(rejected.place.path)
             checked.add(rejected.findings)
             checked.add(_missing_in(rejected.place.path))
+        for place in places:
+            if is_folder_of_plugins(place):
+                checked.add(changed_files(place, checked.policy.lock))
         if load:
             _load(host, checked)
 

@@ -360,11 +360,15 @@ class Loader:
 
     def admit_neighbour(self, namespace: Namespace, relative: str, source: SourceFile) -> Finding | None:
         """Return what keeps a file that is no plugin itself from being run."""
-        from plugline.contract.permissions import NOTHING  # noqa: PLC0415 - the gate needs it as well
-
-        declared = self._declared.get((namespace.name, relative.partition("/")[0]), NOTHING)
-        found = self._around.gate.admit_file(namespace.tree, relative, source, declared)
+        found = self._around.gate.admit_file(namespace.tree, relative, source, self._declared_by(namespace, relative))
         return next((finding for finding in found if finding.is_error), None)
+
+    def _declared_by(self, namespace: Namespace, relative: str) -> "Permissions | None":
+        """Return what the package that a file is in asks for; ``None`` for a file that is in none."""
+        folder = relative.rpartition("/")[0]
+        while folder and (namespace.name, folder) not in self._declared:
+            folder = folder.rpartition("/")[0]
+        return self._declared.get((namespace.name, folder))
 
     def compile(self, namespace: Namespace, relative: str, source: SourceFile) -> tuple[CodeType, object]:
         """See :class:`plugline.loading.namespace.Provider`."""
@@ -718,10 +722,10 @@ class Loader:
             hint = "load it while its host is open"
             return (Finding("P301", "was not loaded before its host was closed", entry.place, hint=hint),)
         key = (namespace.name, candidate.entry)
-        if entry.spec is not None and "/" in candidate.entry:
+        if entry.spec is not None and candidate.entry.endswith("/__init__.py"):
             from plugline.admission.policy import declared_permissions  # noqa: PLC0415 - the gate has imported it
 
-            package = (namespace.name, candidate.entry.partition("/")[0])
+            package = (namespace.name, candidate.entry.rpartition("/")[0])
             self._declared[package] = declared_permissions(entry.spec)[0]
         self._staged[key] = _Staged(source, digest, entry.row if isinstance(entry, RememberedEntry) else None)
         stand_first()

@@ -2,11 +2,12 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Literal
 from zipfile import ZipFile
 
 import pytest
 
-from plugline import Finding, Host, LoadError, PluginRejected, PluginSpec, Policy
+from plugline import Finding, Folder, Host, LoadError, PluginRejected, PluginSpec, Policy
 from plugline.admission.policy import Facts
 from plugline.admission.trust import accept, propose
 from plugline.contract.permissions import Permissions
@@ -147,6 +148,49 @@ def test_a_module_of_a_package_that_is_new_is_not_run(folder: Path) -> None:
         module = host["pack"].load()
         with pytest.raises(PluginRejected, match="T303"):
             module.more()  # type: ignore[attr-defined]
+
+
+def test_a_module_of_a_package_that_differs_from_the_lock_is_told_by_a_listing(folder: Path) -> None:
+    write(folder, "x/__init__.py", "from .inner import transform\n")
+    write(folder, "x/inner.py")
+    trust(folder)
+    with Host(folder) as host:
+        assert host.names == ("x",)
+        write(folder, "x/inner.py", GOOD + "# changed\n")
+        host.refresh()
+        assert rejected(host) == {"x": ["T303"]}
+
+
+@pytest.mark.parametrize("audit", ["warn", "refuse"])
+def test_modules_of_a_package_that_declares_nothing_are_audited_as_its_plugin_is(
+    folder: Path, audit: Literal["warn", "refuse"]
+) -> None:
+    write(folder, "x/__init__.py", "from .inner import transform\n")
+    write(folder, "x/inner.py", "import subprocess\n\n\n" + GOOD + "\n\nsubprocess.run(['true'])\n")
+    with Host(folder, policy=Policy(audit=audit)) as host:
+        told = host.rejected[0].findings if audit == "refuse" else host["x"].warnings
+        assert [(one.code, Path(one.place.path).name, one.place.line) for one in told] == [("T204", "inner.py", 8)]
+
+
+def test_what_a_package_declares_holds_for_its_modules_in_nested_folders_too(folder: Path) -> None:
+    for name, inner in (("sound", NET), ("greedy", GOOD)):
+        package = folder / "text" / name
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(inner + "from .inner import VALUE\n")
+        (package / "inner.py").write_text("import socket\n\nVALUE = socket.socket\n")
+    with Host(Folder(str(folder), nested=True), policy=Policy(audit="refuse")) as host:
+        assert host.names == ("text.sound",)
+        host["text.sound"].load()
+
+
+def test_a_folder_that_is_wrong_is_told_once_of_a_package_with_many_modules(folder: Path) -> None:
+    write(folder, "x/__init__.py")
+    for number in range(3):
+        write(folder, f"x/m{number}.py")
+    trust(folder)
+    (folder / "x").chmod(0o757)
+    with Host(folder) as host:
+        assert rejected(host) == {"x": ["T101"]}
 
 
 def test_native_code_in_a_package_is_part_of_what_is_trusted(folder: Path) -> None:

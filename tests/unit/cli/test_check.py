@@ -31,6 +31,22 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     return write_them
 
 
+def test_a_helper_that_is_not_what_was_trusted_is_told_without_loading_what_imports_it(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = write({"plugins/fine.py": "from ._shared import LIMIT\n\n\n" + GOOD, "plugins/_shared.py": "LIMIT = 1\n"})
+    assert main(["trust"]) == 0
+    assert main(["check"]) == 0
+    write({"plugins/_shared.py": "LIMIT = 2\n", "plugins/_new.py": "NOBODY = 'imports this'\n"})
+    capsys.readouterr()
+    assert main(["check"]) == 1
+    assert capsys.readouterr().out == (
+        f"error[T303] plugins/_shared.py: this file, which a plugin imports, is not what was trusted in {here}/plugline.lock\n"
+        "  hint: read it, then: plugline trust plugins\n"
+        "1 plugin, findings on 1 other file\n"
+    )
+
+
 def test_ten_broken_plugins_are_told_at_once_in_at_most_six_lines_each(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
