@@ -1,8 +1,9 @@
 """A TOML file to the same file with other names of disabled plugins in it."""
 
 import os
+import re
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from json import dumps
 from time import sleep
@@ -81,9 +82,16 @@ def _edited(text: str, names: Sequence[str], path: str) -> str:
     Raises:
         ConfigurationError: It is written in a way that this cannot do.
     """
-    wanted = {**tomllib.loads(text), KEY: list(names)}
+    data = tomllib.loads(text)
+    wanted = {**data, KEY: list(names)}
     lines = text.split("\n")
     line = line_of(text, KEY)
+    if line is not None:
+        end = _end_of(lines, line)
+        value = _in_place("\n".join(lines[line - 1 : end]), data[KEY], names)
+        edited = "\n".join([*lines[: line - 1], *([value] if value else []), *lines[end:]])
+        if _says(edited, wanted):
+            return edited
     if line is None:
         # Before the first table: a key after it would belong to that.
         at = next((index for index, one in enumerate(lines) if one.lstrip().startswith("[")), len(lines))
@@ -92,14 +100,71 @@ def _edited(text: str, names: Sequence[str], path: str) -> str:
     else:
         before, after = lines[: line - 1], lines[_end_of(lines, line) :]
     edited = "\n".join([*before, _written(names), *after])
-    try:
-        whole = tomllib.loads(edited) == wanted
-    except ValueError:
-        whole = False
-    if not whole:
+    if not _says(edited, wanted):
         hint = f"write it there by hand: {_written(names)}"
         raise ConfigurationError([unusable(path, "is written in a way that cannot be changed here", line, hint)])
     return edited
+
+
+def _says(text: str, wanted: Mapping[str, object]) -> bool:
+    try:
+        return tomllib.loads(text) == wanted
+    except ValueError:
+        return False
+
+
+def _in_place(value: str, old: Sequence[str], new: Sequence[str]) -> str:
+    """Return the line, or lines, of a list without the names that are gone and with those that came, and with its comments.
+
+    It may be wrong where the list is written in an odd way; who asks looks at what it says.
+    """
+    for name in old:
+        if name not in new:
+            value = _without(value, name)
+    for name in new:
+        if name not in old:
+            value = _with(value, _quoted(name))
+    return value
+
+
+# A string of one line, or a comment: what stands between them in a list is space, commas and brackets.
+_TOKEN = re.compile(r"""(?P<name>"(?:[^"\\\n]|\\.)*"|'[^'\n]*')|(?P<comment>\#[^\n]*)""")
+
+
+def _names(value: str) -> list[tuple[str, int, int]]:
+    """Return the names in a list, each with where it begins and ends."""
+    begin = value.find("[") + 1
+    found = [one for one in _TOKEN.finditer(value, begin) if one["name"]]
+    return [(tomllib.loads(f"name = {one['name']}")["name"], *one.span()) for one in found]
+
+
+def _without(value: str, name: str) -> str:
+    begin, end = next(((begin, end) for one, begin, end in _names(value) if one == name), (0, 0))
+    after = re.compile(r"[ \t]*,?[ \t]*").match(value, end)
+    assert after is not None  # noqa: S101 - it matches anything
+    line_begin = value.rfind("\n", 0, begin) + 1
+    rest = re.compile(r"(?:\#[^\n]*)?\r?\n").match(value, after.end())
+    if line_begin and rest is not None and not value[line_begin:begin].strip():
+        return value[:line_begin] + value[rest.end() :]  # a line of its own, whose comment is about it
+    if "," in after[0]:
+        return value[:begin] + value[after.end() :]
+    return re.sub(r",[ \t\r\n]*$", "", value[:begin]) + value[end:]
+
+
+def _with(value: str, quoted: str) -> str:
+    names = _names(value)
+    if not names:
+        begin = value.find("[") + 1
+        return value[:begin] + (f"\n    {quoted}," if "\n" in value else quoted) + value[begin:]
+    _, begin, end = names[-1]
+    line_begin = value.rfind("\n", 0, begin) + 1
+    rest = re.compile(r"([ \t]*,)?([ \t]*(?:\#[^\n]*)?\r?\n)").match(value, end)
+    if rest is None:
+        return f"{value[:end]}, {quoted}{value[end:]}"
+    indent = re.match(r"[ \t]*", value[line_begin:])
+    assert indent is not None  # noqa: S101 - it matches anything
+    newline = "\r\n" if rest[2].endswith("\r\n") else "\n"
+    return f"{value[:end]},{rest[2]}{indent[0] if line_begin else '    '}{quoted},{newline}{value[rest.end() :]}"
 
 
 def _end_of(lines: Sequence[str], line: int) -> int:
@@ -114,7 +179,11 @@ def _end_of(lines: Sequence[str], line: int) -> int:
 
 
 def _written(names: Sequence[str]) -> str:
-    # JSON's strings are TOML's, but for characters beyond U+FFFF, which are left as they are.
-    quoted = [dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f") for name in names]
+    quoted = [_quoted(name) for name in names]
     in_one = f"{KEY} = [{', '.join(quoted)}]"
     return in_one if len(in_one) <= 100 else "\n".join([f"{KEY} = [", *(f"    {one}," for one in quoted), "]"])
+
+
+def _quoted(name: str) -> str:
+    # JSON's strings are TOML's, but for characters beyond U+FFFF, which are left as they are.
+    return dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -57,9 +57,28 @@ def test_all_other_lines_stay_as_they_are(tmp_path: Path) -> None:
     kept = store(tmp_path, SETTINGS)
     kept.set_disabled("new", disabled=True)
     text = (tmp_path / "plugline.toml").read_text()
-    assert text == SETTINGS.replace(
-        "disabled = [  # not these\n    \"old\", # it crashes\n    'b',\n]", 'disabled = ["old", "b", "new"]'
-    )
+    assert text == SETTINGS.replace("    'b',\n", "    'b',\n    \"new\",\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "disabled", "enabled"),
+    [
+        ("disabled = [ 'b', # why\n  'old' ]\n", "disabled = [ 'b', # why\n  'old', \"new\" ]\n", "disabled = [ # why\n  'old', \"new\" ]\n"),
+        ("disabled = [\n  'a', # why a\n  'b' # why b\n]\n", "disabled = [\n  'a', # why a\n  'b', # why b\n  \"new\",\n]\n", "disabled = [\n  'a', # why a\n  \"new\",\n]\n"),
+        ("disabled = ['a','b']  # two\nx = 1", "disabled = ['a','b', \"new\"]  # two\nx = 1", "disabled = ['a',\"new\"]  # two\nx = 1"),
+        ("disabled = [\r\n\t'b', # b\r\n]\r\n", "disabled = [\r\n\t'b', # b\r\n\t\"new\",\r\n]\r\n", 'disabled = [\r\n\t"new",\r\n]\r\n'),
+        ("disabled = [  # none yet\n]\n", 'disabled = [\n    "new",  # none yet\n]\n', None),
+        ("disabled = ['#b', \"b\"] # b\n", "disabled = ['#b', \"b\", \"new\"] # b\n", "disabled = ['#b', \"new\"] # b\n"),
+    ],
+)  # fmt: skip
+def test_comments_between_the_names_stay_where_they_are(
+    text: str, disabled: str, enabled: str | None, tmp_path: Path
+) -> None:
+    kept = store(tmp_path, text)
+    kept.set_disabled("new", disabled=True)
+    assert (tmp_path / "plugline.toml").read_bytes() == disabled.encode()
+    kept.set_disabled("b", disabled=False)
+    assert (tmp_path / "plugline.toml").read_bytes() == (enabled or disabled).encode()
 
 
 def test_the_key_goes_before_the_first_table(tmp_path: Path) -> None:
