@@ -102,6 +102,7 @@ class TableReader:
             for table in self._open(stream, rows):
                 names = table.schema.names
                 if names != self._names:
+                    _refuse_twins(names)
                     self._names = names
                     nested = tuple(pyarrow.types.is_nested(kind) for kind in table.schema.types)
                     self._decode.__code__ = _decoder_code(tuple(names), nested).__code__
@@ -109,6 +110,20 @@ class TableReader:
                 row += table.num_rows
         except pyarrow.ArrowInvalid as error:
             raise ValueError(str(error)) from error
+
+
+def _refuse_twins(names: Sequence[str]) -> None:
+    """Refuse columns of one name, of which a record would hold the last only.
+
+    Raises:
+        ValueError: There are any.
+    """
+    twins = sorted({name for name in names if names.count(name) > 1})
+    if twins:
+        raise ValueError(
+            f"it has several columns of the name {', '.join(map(repr, twins))}: expected each name once\n"
+            "  hint: leave them out by naming the others, options = { fields = [...] }, or write the file anew"
+        )
 
 
 # A function, so that messages lead to a line of this file and not of the written code.

@@ -234,13 +234,13 @@ def _decompressed(plain: BinaryIO, path: str, stack: ExitStack) -> BinaryIO:
     if suffix == ".gz":
         source: object = _Gzip(plain)
     elif suffix == ".bz2":
-        from bz2 import BZ2File  # noqa: PLC0415
+        from bz2 import BZ2Decompressor  # noqa: PLC0415
 
-        source = stack.enter_context(BZ2File(plain))
+        source = _Streams(plain, BZ2Decompressor)
     elif suffix == ".xz":
-        from lzma import LZMAFile  # noqa: PLC0415
+        from lzma import LZMADecompressor  # noqa: PLC0415
 
-        source = stack.enter_context(LZMAFile(plain))  # noqa: SIM115 - the stack closes it
+        source = _Streams(plain, LZMADecompressor)
     elif suffix == ".zip":
         source = _only_member(plain, path, stack)
     else:
@@ -329,6 +329,62 @@ class _Gzip:
             return False
         self._member = self._new()
         self._members += 1
+        return True
+
+
+class _Decompressor(Protocol):
+    """What bz2 and lzma call a decompressor."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def needs_input(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class _Streams:
+    """The streams of a bzip2 or xz file, one after the other, which must be whole; zeros may follow, as xz pads.
+
+    Not by ``BZ2File`` and ``LZMAFile``: behind a stream that is whole they take padding and anything broken for the end.
+    """
+
+    _FED_BYTES = 64 * 1024
+
+    def __init__(self, plain: BinaryIO, new: Callable[[], _Decompressor]) -> None:
+        self._plain = plain
+        self._new = new
+        self._stream = new()
+        self._fed = b""
+
+    def read1(self, size: int) -> bytes:
+        """Return up to ``size`` bytes; none at the end."""
+        while True:
+            if self._stream.eof and not self._begin():
+                return b""
+            if not self._fed and self._stream.needs_input:
+                self._fed = self._plain.read(self._FED_BYTES)
+                if not self._fed:
+                    raise EOFError("it ends within a stream")
+            data = self._stream.decompress(self._fed, size)  # of nothing, what it holds back
+            self._fed = b""
+            if data:
+                return data
+
+    def _begin(self) -> bool:
+        """Begin the stream after the one that has ended, if there is one."""
+        fed = self._stream.unused_data.lstrip(b"\0")
+        while not fed:
+            piece = self._plain.read(self._FED_BYTES)
+            if not piece:
+                return False
+            fed = piece.lstrip(b"\0")
+        self._fed = fed
+        self._stream = self._new()
         return True
 
 

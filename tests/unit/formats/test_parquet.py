@@ -3,9 +3,12 @@
 import io
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from plugline.formats.arrow import Arrow
+from plugline.formats.arrows import Arrows
 from plugline.formats.parquet import Parquet
 from plugline.records import Format, Record
 
@@ -51,3 +54,40 @@ def test_a_step_that_changes_a_record_does_not_change_what_came_in(form: Parquet
     found["tags"].append("b")
     found["inner"]["list"][0]["x"] = 2
     assert reader.decode(batch.raws[0]) == record
+
+
+def of_other_tools(form: Parquet | Arrow | Arrows, table: Any) -> io.BytesIO:
+    stream = io.BytesIO()
+    if isinstance(form, Parquet):
+        pyarrow.parquet.write_table(table, stream)
+    else:
+        new = pyarrow.ipc.new_file if isinstance(form, Arrow) else pyarrow.ipc.new_stream
+        with new(stream, table.schema) as writer:
+            writer.write_table(table)
+    return io.BytesIO(stream.getvalue())
+
+
+@pytest.mark.parametrize("form", [Parquet, Arrow, Arrows])
+@pytest.mark.parametrize("way", ["batches", "tables"])
+def test_columns_of_one_name_are_refused_and_none_of_them_is_lost(
+    form: type[Parquet] | type[Arrow] | type[Arrows], way: str
+) -> None:
+    table = pyarrow.table([pyarrow.array([1]), pyarrow.array([2]), pyarrow.array([3])], names=["a", "b", "a"])
+    stream = of_other_tools(form(), table)
+    with pytest.raises(ValueError, match="several columns of the name 'a': expected each name once\n  hint: leave them"):
+        list(getattr(form().reader(), way)(stream))
+    stream.seek(0)
+    reader = form(fields=["b"]).reader()
+    (batch,) = reader.batches(stream)
+    assert reader.decode(batch.raws[0]) == {"b": 2}
+
+
+@pytest.mark.parametrize("form", [Arrow(), Arrows()])
+def test_categories_whose_texts_are_views_are_text(form: Arrow | Arrows) -> None:
+    # As Polars writes its categories and enumerations.
+    views = pyarrow.array(["red", "green"], pyarrow.string_view())
+    indices = pyarrow.array([1, None, 0], pyarrow.uint32())
+    table = pyarrow.table({"c": pyarrow.DictionaryArray.from_arrays(indices, views)})
+    reader = form.reader()
+    (batch,) = reader.batches(of_other_tools(form, table))
+    assert [reader.decode(raw) for raw in batch.raws] == [{"c": "green"}, {"c": None}, {"c": "red"}]

@@ -99,6 +99,33 @@ def test_members_of_gzip_files_are_one_source_whatever_zeros_pad_them(tmp_path: 
         assert stream.read() == first + second
 
 
+@pytest.mark.parametrize(("suffix", "compress"), [(".bz2", bz2.compress), (".xz", lzma.compress)])
+@pytest.mark.parametrize("size", [0, 1, 65_536, 300_000])
+def test_streams_of_bzip2_and_xz_files_are_one_source_whatever_zeros_pad_them(
+    tmp_path: Path, suffix: str, compress: Callable[[bytes], bytes], size: int
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    first, second = os.urandom(size), b"ab" * size
+    path.write_bytes(compress(first) + bytes(8) + compress(second) + bytes(100_000))
+    with open_source(str(path)) as stream:
+        assert stream.read() == first + second
+
+
+@pytest.mark.parametrize(("suffix", "compress"), [(".bz2", bz2.compress), (".xz", lzma.compress)])
+@pytest.mark.parametrize("behind", ["garbage", "broken", "half"])
+def test_what_stands_behind_a_whole_stream_is_not_taken_for_the_end(
+    tmp_path: Path, suffix: str, compress: Callable[[bytes], bytes], behind: str
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    second = compress(TEXT)
+    what = {"garbage": b"garbage", "broken": b"?" + second[1:], "half": second[:-9]}
+    path.write_bytes(compress(TEXT) + what[behind])
+    with open_source(str(path)) as stream:
+        assert stream.read(len(TEXT)) == TEXT
+        with pytest.raises(OSError, match="broken or cut off"):
+            stream.read()
+
+
 @pytest.mark.usefixtures("gunzip")
 @pytest.mark.parametrize("cut", [1, 8, 9, 100])
 def test_a_gzip_file_that_is_cut_off_is_broken_after_what_is_whole(tmp_path: Path, cut: int) -> None:
