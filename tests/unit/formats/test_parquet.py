@@ -74,7 +74,9 @@ def test_columns_of_one_name_are_refused_and_none_of_them_is_lost(
 ) -> None:
     table = pyarrow.table([pyarrow.array([1]), pyarrow.array([2]), pyarrow.array([3])], names=["a", "b", "a"])
     stream = of_other_tools(form(), table)
-    with pytest.raises(ValueError, match="several columns of the name 'a': expected each name once\n  hint: leave them"):
+    with pytest.raises(
+        ValueError, match="several columns of the name 'a': expected each name once\n  hint: leave them"
+    ):
         list(getattr(form().reader(), way)(stream))
     stream.seek(0)
     reader = form(fields=["b"]).reader()
