@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, Literal, NoReturn, Protocol, cast
 
 from plugline.formats._csv_cuts import CsvCuts, can_cut
 from plugline.records import Broken, Position, Reader, Record, Writer
+from plugline.records.moments import datetime_of
 
 SUFFIXES = (".csv",)
 
@@ -570,7 +571,7 @@ _CONVERTERS: dict[str, Callable[[str], object]] = {
     "bool": _truth,
     "decimal": Decimal,
     "date": date.fromisoformat,
-    "datetime": datetime.fromisoformat,
+    "datetime": datetime_of,
 }
 
 _EXPECTED = {

@@ -21,6 +21,7 @@ from urllib.parse import quote
 from plugline.formats._rows import Rows
 from plugline.formats._sql import MARKS, ROWS_A_BATCH, Columns, Row, TableSink, TableWriter, json_text, quoted
 from plugline.records import Broken, Reader, Record, Writer
+from plugline.records.moments import datetime_of, time_of
 
 SUFFIXES = (".sqlite", ".sqlite3", ".db")
 
@@ -258,16 +259,19 @@ def _kind_declared(text: str) -> str:
     return _DECLARED.get(text.upper().partition("(")[0].strip(), "")
 
 
+# Each raises TypeError for a number, which could be counted from any day.
+
+
 def _date(value: object) -> object:
-    return date.fromisoformat(value) if isinstance(value, str) else value
+    return date.fromisoformat(cast("str", value))
 
 
 def _datetime(value: object) -> object:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+    return datetime_of(cast("str", value))
 
 
 def _time(value: object) -> object:
-    return time.fromisoformat(value) if isinstance(value, str) else value
+    return time_of(cast("str", value))
 
 
 def _bool(value: object) -> object:

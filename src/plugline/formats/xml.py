@@ -16,7 +16,7 @@ from base64 import b64decode, b64encode
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, time
 from decimal import Decimal
 from functools import lru_cache
 from math import isfinite, isnan
@@ -25,6 +25,7 @@ from xml.parsers import expat
 
 from plugline.formats._nested import Refused, refused, shown
 from plugline.records import Broken, Position, Reader, Record, Writer
+from plugline.records.moments import datetime_of, time_of
 
 SUFFIXES = (".xml",)
 
@@ -163,8 +164,8 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
     "bool": _truth,
     "decimal": Decimal,
     "date": date.fromisoformat,
-    "datetime": datetime.fromisoformat,
-    "time": time.fromisoformat,
+    "datetime": datetime_of,
+    "time": time_of,
     "bytes": lambda text: b64decode("".join(text.split()), validate=True),
 }
 _EXPECTED = {

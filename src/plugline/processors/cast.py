@@ -12,6 +12,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from plugline.records import Record
+from plugline.records.moments import TooFineError, datetime_of, time_of
 
 VERSION = "1.0"
 
@@ -82,7 +83,7 @@ class Cast:
                 record[name] = convert(value)
             except (ValueError, TypeError, ArithmeticError) as error:
                 shown = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
-                wanted = str(error) if isinstance(error, _NoSuchTimeError) else f"expected {expected}"
+                wanted = str(error) if isinstance(error, _NoSuchTimeError | TooFineError) else f"expected {expected}"
                 raise ValueError(f"{name!r} holds {shown}: {wanted}") from None
         return record
 
@@ -202,7 +203,7 @@ def _time(value: object) -> time:
     if isinstance(value, time):
         return value
     if isinstance(value, str):
-        return time.fromisoformat(value.strip())
+        return time_of(value.strip())
     raise TypeError
 
 
@@ -212,7 +213,7 @@ def _datetime(value: object) -> datetime:
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day)  # noqa: DTZ001 - a date has no zone; `zone` comes after
     if isinstance(value, str):
-        return datetime.fromisoformat(value.strip())
+        return datetime_of(value.strip())
     raise TypeError
 
 

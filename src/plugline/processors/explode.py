@@ -68,10 +68,12 @@ class Explode:
                     f"item {number} of {self.field!r} has {taken!r}, as the record has: rename them before"
                 )
             made.update(item)
-        if self.index is not None:
-            made[self.index] = number
-        if len(made) < len(record) - self.merge + (self.index is not None and self.index not in record):
+        if len(made) < len(record) - self.merge:
             raise ValueError(f"the record has {self.as_!r} already: expected a name that is free")
+        if self.index is not None:
+            if self.index in made:
+                raise ValueError(f"the record has {self.index!r} already: expected a name for 'index' that is free")
+            made[self.index] = number
         return made
 
     def describe(self) -> str:

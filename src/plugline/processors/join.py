@@ -3,15 +3,16 @@
 import csv
 import gzip
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Literal, TextIO
 
 from plugline.records import Record
+from plugline.records.moments import datetime_of
 
 VERSION = "1.0"
 
@@ -65,22 +66,32 @@ class Join:
         self._lines: dict[_Key, list[Record]] = {}
         self._taken: tuple[str, ...] = tuple(self.prefix + name for name in self.fields or ())
         try:
-            for number, line in enumerate(_lines_of(self.path, self.types), 1):
+            header: list[str] = []
+            for number, line in enumerate(_lines_of(self.path, self.types, header), 1):
                 self._add(number, line)
+            if header and not self._lines:
+                self._learn(f"the header of {str(self.path)!r}", header)
         except OSError as error:
             raise ValueError(f"path {str(self.path)!r}: cannot be read: {error.strerror or error}") from None
         self._kinds = [{type(key[at]) for key in self._lines} for at in range(len(self._columns))]
+        # For Python 1 and True are the same key.
+        self._may_be_truths = any(value in (0, 1) for key in self._lines for value in key)
 
-    def _add(self, number: int, line: Record) -> None:
-        where = f"record {number} of {str(self.path)!r}"
+    def _learn(self, where: str, line: Iterable[str]) -> list[str]:
+        """Return the names of the fields to take of a line."""
         lacking = [name for name in (*self._columns, *(self.fields or ())) if name not in line]
         if lacking:
             raise ValueError(f"{where} lacks {lacking!r}: it has {list(line)!r}")
+        if self.fields is not None:
+            return self.fields
+        wanted = [name for name in line if name not in self._columns]
+        self._taken = tuple(dict.fromkeys((*self._taken, *(self.prefix + name for name in wanted))))
+        return wanted
+
+    def _add(self, number: int, line: Record) -> None:
+        where = f"record {number} of {str(self.path)!r}"
+        taken = {self.prefix + name: line[name] for name in self._learn(where, line)}
         key = tuple(line[name] for name in self._columns)
-        wanted = self.fields if self.fields is not None else [name for name in line if name not in self._columns]
-        taken = {self.prefix + name: line[name] for name in wanted}
-        if self.fields is None:
-            self._taken = tuple(dict.fromkeys((*self._taken, *taken)))
         try:
             same = self._lines.setdefault(key, [])
         except TypeError:
@@ -97,12 +108,18 @@ class Join:
             key = tuple([record[name] for name in self._names])
         except KeyError as error:
             raise ValueError(f"the record lacks {error.args[0]!r}: it has {list(record)!r}") from None
-        found = self._lines.get(key)
-        if found is None:
+        try:
+            found = self._lines.get(key)
+        except TypeError:
+            raise ValueError(f"the key {key!r}: expected text, numbers or dates, and no list or table") from None
+        if found is None or (self._may_be_truths and self._is_strange(key)):
             return self._without(record, key)
         if len(found) == 1:
             return self._with(record, found[0])
         return [self._with({**record}, line) for line in found]
+
+    def _is_strange(self, key: _Key) -> bool:
+        return not all(map(_comparable, map(type, key), self._kinds))
 
     def _with(self, record: Record, line: Record) -> Record:
         for name, value in line.items():
@@ -135,14 +152,15 @@ class Join:
         return f"join: adds fields of {self.path.name} by {', '.join(self._names)}"
 
 
-_NUMBERS = frozenset({int, float, bool, Decimal})
+_NUMBERS = frozenset({int, float, Decimal})
 
 
 def _comparable(kind: type, kinds: set[type]) -> bool:
     return kind in kinds or (kind in _NUMBERS and not _NUMBERS.isdisjoint(kinds)) or type(None) in kinds
 
 
-def _lines_of(path: Path, types: Mapping[str, str]) -> Iterator[Record]:
+def _lines_of(path: Path, types: Mapping[str, str], header: list[str]) -> Iterator[Record]:
+    """Yield the records of a file; those of a table have its header, too."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packed = suffixes[-1:] == [".gz"]
     suffix = (suffixes[:-1] if packed else suffixes)[-1:]
@@ -152,15 +170,22 @@ def _lines_of(path: Path, types: Mapping[str, str]) -> Iterator[Record]:
         raise ValueError(f"types: expected none, since {path.name!r} has types of its own")
     with gzip.open(path) if packed else path.open("rb") as data, TextIOWrapper(data, "utf-8-sig", newline="") as stream:
         if suffix in ([".csv"], [".tsv"]):
-            yield from _rows(stream, "," if suffix == [".csv"] else "\t", path, types)
+            yield from _rows(stream, "," if suffix == [".csv"] else "\t", path, types, header)
         elif suffix == [".json"]:
-            records = json.load(stream)
+            records = _json(stream.read(), repr(str(path)))
             for number, record in enumerate(records if isinstance(records, list) else [records], 1):
                 yield _object(record, number, path)
         else:
             for number, line in enumerate(stream, 1):
                 if not line.isspace():
-                    yield _object(json.loads(line), number, path)
+                    yield _object(_json(line, f"line {number} of {str(path)!r}"), number, path)
+
+
+def _json(text: str, where: str) -> object:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{where} is no JSON: {error}") from None
 
 
 def _object(record: object, number: int, path: Path) -> Record:
@@ -169,10 +194,14 @@ def _object(record: object, number: int, path: Path) -> Record:
     return record
 
 
-def _rows(stream: TextIO, delimiter: str, path: Path, types: Mapping[str, str]) -> Iterator[Record]:
+def _rows(stream: TextIO, delimiter: str, path: Path, types: Mapping[str, str], header: list[str]) -> Iterator[Record]:
     rows = csv.reader(stream, delimiter=delimiter, strict=True)
     try:
         names = next(rows, [])
+        header += names
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"the header of {str(path)!r} names {twice!r} more than once: expected each column once")
         strange = sorted(set(types) - set(names))
         if strange:
             raise ValueError(f"types names {strange!r}: expected only columns that are there, {names!r}")
@@ -208,5 +237,5 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
     "bool": lambda text: {"true": True, "false": False, "1": True, "0": False}[text.lower()],
     "decimal": Decimal,
     "date": date.fromisoformat,
-    "datetime": datetime.fromisoformat,
+    "datetime": datetime_of,
 }

@@ -84,6 +84,14 @@ def test_a_value_that_is_not_what_its_column_is_declared_as_fails_alone(tmp_path
     assert read(Sqlite(types={"day": "str"}), path) == [{"day": "x"}, {"day": "2024-05-31"}]
 
 
+@pytest.mark.parametrize("kind", ["DATE", "DATETIME", "TIMESTAMP", "TIME"])
+@pytest.mark.parametrize("value", ["20240531", "1717113600.5", "'2024-05-31 12:00:00.1234567'"])
+def test_a_number_or_a_finer_time_is_no_date_or_time(tmp_path: Path, kind: str, value: str) -> None:
+    path = made(tmp_path / "a.db", f"CREATE TABLE t (at {kind})", f"INSERT INTO t VALUES ({value})")  # noqa: S608
+    with pytest.raises(ValueError, match=r"expected (date|datetime|time), as it is declared"):
+        read(Sqlite(), path)
+
+
 def test_text_that_is_not_utf_8_fails_alone(tmp_path: Path) -> None:
     path = made(
         tmp_path / "a.db",

@@ -171,6 +171,16 @@ def test_cast_refuses_what_would_lose_something(kind: str, value: object) -> Non
         Cast(types={"x": kind}).transform({"x": value})  # type: ignore[dict-item]
 
 
+@pytest.mark.parametrize("text", ["2024-05-31T12:00:00.1234567", "20240531T120000,123456789Z"])
+def test_cast_cuts_no_nanoseconds_off(text: str) -> None:
+    with pytest.raises(ValueError, match="expected at most six digits of a second"):
+        Cast(types={"at": "datetime"}).transform({"at": text})
+    with pytest.raises(ValueError, match="expected at most six digits of a second"):
+        Cast(types={"at": "time"}).transform({"at": text.partition("T")[2]})
+    made = Cast(types={"at": "datetime"}).transform({"at": "2024-05-31T12:00:00.123456000+02:00"})
+    assert made == {"at": datetime(2024, 5, 31, 12, 0, 0, 123456, timezone(timedelta(hours=2)))}
+
+
 def test_cast_reads_dates_in_other_forms_and_gives_them_a_zone() -> None:
     cast = Cast(types={"at": "datetime"}, formats={"at": "%d.%m.%Y %H:%M"}, zone="Europe/Lisbon")
     assert cast.transform({"at": "31.05.2024 12:00"}) == {
@@ -378,6 +388,33 @@ def test_join_says_that_keys_of_other_types_never_match(tmp_path: Path) -> None:
         Join(path=tmp_path / "a.csv", on="id", missing="null").transform({"id": 1})
 
 
+def test_join_does_not_take_a_truth_value_for_a_number(tmp_path: Path) -> None:
+    (tmp_path / "a.ndjson").write_bytes(ndjson({"n": 1, "name": "one"}, {"n": 0, "name": "none"}))
+    (tmp_path / "b.ndjson").write_bytes(ndjson({"n": True, "name": "yes"}))
+    numbers = Join(path=tmp_path / "a.ndjson", on="n", missing="keep")
+    assert numbers.transform({"n": 1.0}) == {"n": 1.0, "name": "one"}
+    for truth in (True, False):
+        with pytest.raises(ValueError, match=r"holds (True|False) \(bool\), and the keys of '.*' are int"):
+            numbers.transform({"n": truth})
+    with pytest.raises(ValueError, match=r"holds 1 \(int\), and the keys of '.*' are bool"):
+        Join(path=tmp_path / "b.ndjson", on="n").transform({"n": 1})
+
+
+def test_join_says_that_a_key_is_a_list(airports: Path) -> None:
+    with pytest.raises(ValueError, match="expected text, numbers or dates, and no list"):
+        Join(path=airports, on={"airport": "code"}).transform({"airport": ["LIS"]})
+
+
+def test_join_knows_the_fields_of_a_table_without_rows(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("code,city\n")
+    assert Join(path=tmp_path / "a.csv", on="code", missing="null").transform({"code": "LIS"}) == {
+        "code": "LIS",
+        "city": None,
+    }
+    with pytest.raises(ValueError, match=r"the header of '.*' lacks \['cod'\]"):
+        Join(path=tmp_path / "a.csv", on="cod")
+
+
 def test_join_does_not_write_over_a_field(airports: Path) -> None:
     with pytest.raises(ValueError, match="has 'city' already"):
         Join(path=airports, on="code").transform({"code": "LIS", "city": "?"})
@@ -389,12 +426,20 @@ def test_join_does_not_write_over_a_field(airports: Path) -> None:
         ("code,city\nLIS\n", "line 2 .* has 1 fields: expected 2"),
         ("city\nLisboa\n", r"record 1 .* lacks \['code'\]"),
         ('code,city\nLIS,"a\n', "line 2 .* is no row of CSV"),
+        ("code,city,city\nLIS,a,b\n", r"the header of '.*' names \['city'\] more than once"),
     ],
 )
 def test_join_refuses_a_file_that_is_broken(tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "a.csv").write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match=said):
         Join(path=tmp_path / "a.csv", on="code")
+
+
+@pytest.mark.parametrize(("name", "said"), [("a.ndjson", "line 2 of '.*a.ndjson'"), ("a.json", "'.*a.json'")])
+def test_join_says_where_a_file_is_no_json(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / name).write_text('{"code": "LIS"}\n{"code":\n', encoding="utf-8")
+    with pytest.raises(ValueError, match=f"{said} is no JSON: "):
+        Join(path=tmp_path / name, on="code")
 
 
 # ----------------------------------------------------------------------------- explode
@@ -432,6 +477,13 @@ def test_explode_minds_lists_without_items(items: object) -> None:
 def test_explode_refuses_what_is_no_list(items: object) -> None:
     with pytest.raises(ValueError, match="expected a list"):
         Explode(field="x").transform({"x": items})
+
+
+def test_explode_does_not_write_the_number_of_an_item_over_a_field() -> None:
+    with pytest.raises(ValueError, match="the record has 'n' already: expected a name for 'index' that is free"):
+        Explode(field="l", index="n").transform({"l": [1], "n": 5})
+    with pytest.raises(ValueError, match="the record has 'n' already"):
+        Explode(field="l", index="n", merge=True).transform({"l": [{"n": 1}]})
 
 
 def test_explode_loses_no_field_to_another() -> None:
