@@ -40,7 +40,19 @@ _MEMORY_BYTES = _INPUT_BEGIN + _SLOTS * _INPUT_BYTES
 
 
 class SplitProcessDied(RuntimeError):
-    """A split process ended again and again while it was not in any record: no record is to blame."""
+    """A split process ended again and again: while it was not in any record, or in more of them than are set aside.
+
+    Attributes:
+        stage: The step that ended it, counted from 1, where that is known: 0 is the source, and the last is the sink.
+    """
+
+    def __init__(self, message: str, stage: int | None = None) -> None:
+        super().__init__(message, stage)
+        self.stage = stage
+
+    def __str__(self) -> str:
+        """Tell how it ended, and where."""
+        return str(self.args[0])
 
 
 def _is_single_threaded() -> bool:
@@ -181,7 +193,8 @@ class Crew:
         elif task.deaths > _MOST_DEATHS:
             known = f", after {len(task.killers)} records that killed one" if task.killers else ""
             where = f"split {task.split.index} of {task.split.path}"
-            raise SplitProcessDied(f"a split process {status}, again and again, in {where}{known}")
+            to_blame = next(reversed(task.killers.values()))[0] if task.killers else None
+            raise SplitProcessDied(f"a split process {status}, again and again, in {where}{known}", to_blame)
         task.suspect = noted if task.careful else _NOTHING_NOTED
         task.careful = True
 

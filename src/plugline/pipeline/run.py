@@ -16,7 +16,7 @@ from plugline.findings import Finding, Place
 from plugline.pipeline.bound import BoundPlan, bound_engine
 from plugline.pipeline.cutting import Cut, Input, Mark
 from plugline.pipeline.parts import Committer
-from plugline.pipeline.plan import Plan, PluginUse, source_digest
+from plugline.pipeline.plan import Plan, PluginUse, StepPlan, source_digest
 from plugline.pipeline.remote import without_secret
 from plugline.pipeline.report import RunReport, Swap, added, tallied
 from plugline.pipeline.split import Progress, ProgressCall, SplitWork
@@ -490,6 +490,9 @@ class PlanRun:
         except BaseException as error:
             if error is self._runner.raised or users_own_interrupt(error):
                 raise
+            stage = getattr(error, "stage", None)
+            if isinstance(stage, int) and 0 < stage <= len(self._plan.steps):
+                raise self._killed_in(self._plan.steps[stage - 1], error) from error
             raise self._engine_stop(f"failed: {describe_error(error)}") from error
         finally:
             close = getattr(parts, "close", None)
@@ -506,6 +509,12 @@ class PlanRun:
 
     def _engine_stop(self, what: str) -> RunStopped:
         return RunStopped(Finding("R106", f"the engine {self._plan.engine.name!r} {what}", self._plan.engine.place))
+
+    @staticmethod
+    def _killed_in(step: StepPlan, error: BaseException) -> RunStopped:
+        """Return the stop for a step that ends processes, which is not the engine's fault."""
+        hint = "mend the plugin or the library that it calls, and run it again"
+        return RunStopped(Finding("R106", f"the step {step.label!r} ends its processes: {error}", step.use.place, hint))
 
     # ------------------------------------------------------------------------- the end
 

@@ -300,8 +300,28 @@ def _without_views(table: Any) -> Any:
     """Return a table without the newest kind of text, which not every reader of Arrow knows."""
     import pyarrow  # noqa: PLC0415
 
-    plain = {pyarrow.string_view(): pyarrow.large_string(), pyarrow.binary_view(): pyarrow.large_binary()}
-    if not any(kind in plain for kind in table.schema.types):
+    kinds = [_without_view(kind) for kind in table.schema.types]
+    if kinds == table.schema.types:
         return table
-    fields = [field.with_type(plain.get(field.type, field.type)) for field in table.schema]
-    return table.cast(pyarrow.schema(fields))
+    return table.cast(pyarrow.schema([field.with_type(kind) for field, kind in zip(table.schema, kinds, strict=True)]))
+
+
+def _without_view(kind: Any) -> Any:
+    """Return a type that holds the same, wherever in lists and tables the newest kind of text stands."""
+    import pyarrow  # noqa: PLC0415
+
+    if kind == pyarrow.string_view():
+        return pyarrow.large_string()
+    if kind == pyarrow.binary_view():
+        return pyarrow.large_binary()
+    types = pyarrow.types
+    if types.is_struct(kind):
+        return pyarrow.struct([field.with_type(_without_view(field.type)) for field in kind])
+    if types.is_large_list(kind) or types.is_list(kind) or types.is_fixed_size_list(kind):
+        inner = kind.value_field.with_type(_without_view(kind.value_type))
+        if types.is_fixed_size_list(kind):
+            return pyarrow.list_(inner, kind.list_size)
+        return pyarrow.large_list(inner) if types.is_large_list(kind) else pyarrow.list_(inner)
+    if types.is_dictionary(kind):
+        return pyarrow.dictionary(kind.index_type, _without_view(kind.value_type), kind.ordered)
+    return kind

@@ -148,6 +148,16 @@ class Form:
 
 
 @slow
+def test_a_step_that_ends_its_process_at_every_record_is_named_and_not_the_engine(tmp_path: Path) -> None:
+    plugins = {"kill.py": processor("os._exit(1)", top="import os")}
+    made = pipeline(tmp_path, plugins=plugins, source=ndjson(*RECORDS[:200]), steps=["kill"], run="processes = 2")
+    with pytest.raises(RunStopped, match="the step 'kill' ends its processes: a split process ended with exit code 1") as caught:
+        made.run()
+    assert os.path.basename(caught.value.finding.place.path) == "kill.py"
+    assert "engine" not in f"{caught.value.finding}"
+
+
+@slow
 def test_a_process_that_somebody_else_kills_costs_nothing(tmp_path: Path) -> None:
     body = "if record['id'] in (5, 14_000) and not os.path.exists(mark := f'{FOLDER}/{record[\"id\"]}'):\n"
     body += "    open(mark, 'w').close()\n    os.kill(os.getpid(), 9)\nreturn record"

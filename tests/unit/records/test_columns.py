@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugline.records.columns import TableLoop
+from plugline.records.columns import TableLoop, table_of
 from plugline.records.loop import Failure, RecordLoop, StepCall, StopRun, loop_for
 from plugline.records.values import Record
 
@@ -244,3 +244,21 @@ def test_rows_that_the_sink_refuses_fail_alone() -> None:
     loop.run(list(numbered(4)), out, failures)
     assert out == [{"n": 0}, {"n": 1}, {"n": 3}]
     assert [(one.record, one.error.message) for one in failures] == [({"n": 2}, "not two")]
+
+
+@pytest.mark.skipif(not hasattr(pyarrow, "string_view"), reason="this pyarrow knows no views")
+def test_texts_of_the_newest_kind_become_plain_ones_wherever_they_stand() -> None:
+    texts, data = pyarrow.string_view(), pyarrow.binary_view()
+    kinds = {
+        "text": (texts, ["a", None]),
+        "list": (pyarrow.list_(texts), [["a"], None]),
+        "large": (pyarrow.large_list(pyarrow.struct({"b": data})), [[{"b": b"1"}], []]),
+        "pair": (pyarrow.list_(texts, 1), [["a"], ["b"]]),
+        "table": (pyarrow.struct({"x": pyarrow.struct({"y": texts})}), [{"x": {"y": "z"}}, None]),
+        "plain": (pyarrow.list_(pyarrow.string()), [["a"], None]),
+    }
+    table = pyarrow.table({name: pyarrow.array(values, kind) for name, (kind, values) in kinds.items()})
+    found = table_of(table)
+    assert "view" not in str(found.schema)
+    assert found.schema.field("plain") == table.schema.field("plain")
+    assert found.to_pylist() == table.to_pylist()
