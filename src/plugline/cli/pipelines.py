@@ -157,6 +157,10 @@ def configuration(source: str | None, given: dict[str, object], context: click.C
         _refuse_steps(source, flags)
         base = os.path.dirname(source)
         above = [_override(name, value, base) for name, value in flags.items()]
+        if flags.get("sink") == STANDARD and "sink_format" not in flags:
+            # A pipe has no name that could tell; where the file names a format, it is meant.
+            said = Override(path=_KEYS["sink_format"], value=_STANDARD_FORMAT, origin=Place(_FLAGS["sink"]), weak=True)
+            above.append(said)
         return load_config(source, [*settings.overrides(), *above]), base
     return _from_flags(source, given, context.meta["plugline.steps"], list(settings.overrides())), ""
 

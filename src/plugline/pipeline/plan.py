@@ -561,7 +561,7 @@ def _output_problems(path: str) -> Iterator[tuple[str, str]]:
 def _problems_around(path: str) -> Iterator[tuple[str, str]]:
     """Yield what would keep anything from being made there."""
     folder = os.path.dirname(os.path.realpath(path))
-    shown = os.path.dirname(path) or "."
+    shown = folder if os.path.islink(path) else os.path.dirname(path) or "."
     if not os.path.exists(folder):
         yield f"the folder {shown!r} does not exist", f"create it: mkdir -p {shell_word(shown)}"
     elif not os.path.isdir(folder):

@@ -12,6 +12,7 @@ from typing import BinaryIO, Self, cast
 from plugline.blame import ErrorText, users_own_interrupt
 from plugline.findings import Finding, Place, apart
 from plugline.frozen import frozen
+from plugline.names import shell_word
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.faults import DeadLetters, lines_in
 from plugline.pipeline.plan import Plan, goes_straight
@@ -235,6 +236,10 @@ def unreadable(error: BaseException, path: str) -> Finding:
     said, hint = apart(error.strerror if isinstance(error, OSError) and error.strerror else str(error))
     kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
     place = Place(without_secret(path))
+    if isinstance(error, FileNotFoundError):
+        hint = hint or "put the file there again, and run it again"
+    elif isinstance(error, PermissionError):
+        hint = hint or f"allow it: chmod u+r {shell_word(place.path)}"
     return Finding("R101", f"cannot be read any further: {kind}{said}", place, hint or "mend the file, or cut it there")
 
 

@@ -372,3 +372,27 @@ def test_words_mean_the_same_with_and_without_the_parser_of_command_lines(
         return code, re.sub(" +", " ", said)
 
     assert said(words) == said(["--max-errors", "5%", *words])
+
+
+@pytest.mark.parametrize(("named", "expected"), [("", '{"a":1}\n'), ('format = "csv"\n', "a\n1\n")])
+def test_standard_output_beside_a_pipeline_file_is_ndjson_unless_a_format_is_named(
+    named: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.ndjson").write_bytes(b'{"a": 1}\n')
+    text = f'[source]\npath = "in.ndjson"\n[sink]\npath = "out.csv"\n{named}'
+    Path("pipeline.toml").write_text(text, encoding="utf-8")
+    assert main(["run", "-q", "pipeline.toml", "-o", "-"]) == 0
+    assert capfd.readouterr().out == expected
+    assert not Path("out.csv").exists()
+
+
+def test_a_link_into_a_folder_that_is_not_there_names_that_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.ndjson").write_bytes(b"")
+    Path("out.ndjson").symlink_to("nowhere/out.ndjson")
+    assert main(["run", "in.ndjson", "-o", "out.ndjson"]) == 2
+    said = capfd.readouterr().err
+    assert "the folder 'nowhere' does not exist" in said.replace(f"{tmp_path.resolve()}/", "")

@@ -151,7 +151,9 @@ class Form:
 def test_a_step_that_ends_its_process_at_every_record_is_named_and_not_the_engine(tmp_path: Path) -> None:
     plugins = {"kill.py": processor("os._exit(1)", top="import os")}
     made = pipeline(tmp_path, plugins=plugins, source=ndjson(*RECORDS[:200]), steps=["kill"], run="processes = 2")
-    with pytest.raises(RunStopped, match="the step 'kill' ends its processes: a split process ended with exit code 1") as caught:
+    with pytest.raises(
+        RunStopped, match="the step 'kill' ends its processes: a split process ended with exit code 1"
+    ) as caught:
         made.run()
     assert os.path.basename(caught.value.finding.place.path) == "kill.py"
     assert "engine" not in f"{caught.value.finding}"

@@ -467,3 +467,11 @@ def test_the_hint_of_an_error_is_the_hint_of_its_finding() -> None:
     finding = unreadable(ValueError("'a.zst' needs the package 'zstandard'\n  hint: pip install zstandard"), "a.zst")
     assert finding.message == "cannot be read any further: 'a.zst' needs the package 'zstandard'"
     assert finding.hint == "pip install zstandard"
+
+
+def test_an_input_that_vanishes_or_may_not_be_read_is_not_told_to_be_mended() -> None:
+    gone = unreadable(FileNotFoundError(2, "No such file or directory"), "in/5.ndjson")
+    assert gone.hint == "put the file there again, and run it again"
+    shut = unreadable(PermissionError(13, "Permission denied"), "in/5.ndjson")
+    assert shut.hint == "allow it: chmod u+r in/5.ndjson"
+    assert unreadable(OSError(5, "Input/output error"), "in/5.ndjson").hint == "mend the file, or cut it there"
