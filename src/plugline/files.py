@@ -226,4 +226,6 @@ def _unreadable_hint(error: OSError | ValueError) -> str | None:
         return "make the file readable for the user who runs this program"
     if isinstance(error, FileNotFoundError):
         return "it vanished, or is a link to nothing"
-    return None
+    from errno import ELOOP  # noqa: PLC0415 - a listing that is remembered reads nothing
+
+    return "it is a link that leads back to itself; remove it" if getattr(error, "errno", None) == ELOOP else None

@@ -35,7 +35,9 @@ def _finding(name: str, one: ImportFacts, facts: SourceFacts, path: str) -> Find
 
 def is_beside(name: str, path: str) -> bool:
     """Whether a module that cannot be imported by its plain name is a file or a folder beside a plugin's file."""
-    folder = os.path.dirname(path)
+    folder, own = os.path.split(path)
+    if own == f"{name}.py":
+        return False  # a plugin that is called like the library that it is about
     return os.path.exists(os.path.join(folder, f"{name}.py")) or os.path.isdir(os.path.join(folder, name))
 
 

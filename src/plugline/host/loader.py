@@ -47,6 +47,7 @@ from plugline.values import Value
 if TYPE_CHECKING:
     # What runs and binds plugins is imported where one is run.
     from plugline.contract.permissions import Permissions
+    from plugline.contract.settings import Problem
     from plugline.discovery.bundle import Bundle, Running
     from plugline.discovery.finders import Finder
     from plugline.discovery.index import FolderIndex
@@ -1058,13 +1059,13 @@ class Loader:
         made, problems = construct(value, settings)
         if problems:
             # What the host's own class asks its instances for is no setting, and nothing that a user could give.
-            asked = _parameters(loaded.target.interface.base) if not settings else ()
+            asked = _parameters(loaded.target.interface.base)
             findings = [
                 Finding(
                     problem.code,
                     problem.message,
                     entry.place,
-                    _MADE_BY_PROGRAM if problem.code == "C102" and problem.path[-1] in asked else problem.hint,
+                    _hint(problem, asked) if not settings else problem.hint,
                 )
                 for problem in problems
             ]
@@ -1079,6 +1080,21 @@ class Loader:
 _MADE_BY_PROGRAM = (
     "the program's own class asks for it: it makes the instances of Plugin.load_type(), or gives it to load()"
 )
+
+
+_MAY_FAIL = "mend its constructor; where the plugin does not apply here, its available() is the place to say so"
+
+
+def _hint(problem: "Problem", asked: Sequence[str]) -> str | None:
+    """Return what to do about an instance that could not be made without any settings.
+
+    Args:
+        problem: What was wrong.
+        asked: What the constructor of the host's base class takes.
+    """
+    if problem.code == "C102" and problem.path[-1] in asked:
+        return _MADE_BY_PROGRAM
+    return _MAY_FAIL if problem.code == "C104" and not problem.path else problem.hint
 
 
 def _parameters(base: type | None) -> tuple[str, ...]:

@@ -113,32 +113,72 @@ def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:
     line = text.line if here else None
     source_line = _line_of(path, line)
     place = Place(shown, line, column_of(error, path, source_line) if here else None)
+    # Where a neighbour raised, its file and line are half of the message.
+    foreign = not here and os.path.isabs(text.path or "") and not (text.path or "").startswith(_OURS)
+    at = (text.path or "", text.line) if foreign else _neighbours_line(error, path)
+    where = _where(at, path, shown)
     try:
-        special = _special(error, path, place, source_line, when)
+        special = _special(error, path, at, place, source_line, when)
     except Exception:  # noqa: BLE001 - its attributes may be properties of the plugin's own; what it said is kept below
         special = None
     hint = explain(error) if explain is not None else None
     if special is not None:
         return special if hint is None else _with_hint(special, hint)
-    # Where a neighbour raised, its file and line are half of the message.
-    foreign = not here and os.path.isabs(text.path or "") and not (text.path or "").startswith(_OURS)
-    where = f" at {text.path}:{text.line}" if foreign else ""
     said, told = apart(text.said)
     return Finding("P301", f"raised {said}{where} {when}", place, hint or told, source_line)
+
+
+def _neighbours_line(error: BaseException, path: str) -> tuple[str, int | None] | None:
+    """Return the deepest line reached in the plugin's folder, where that is in another file than its own."""
+    from plugline.blame import traceback_of  # noqa: PLC0415 - few plugins fail
+
+    folder = os.path.dirname(path)
+    if os.path.basename(path) == "__init__.py":
+        folder = os.path.dirname(folder)
+    deepest = None
+    entry = traceback_of(error)
+    while entry is not None:
+        file = entry.tb_frame.f_code.co_filename
+        if file == path or (os.path.isabs(file) and file.startswith(os.path.join(folder, ""))):
+            deepest = file, entry.tb_lineno
+        entry = entry.tb_next
+    return deepest if deepest is not None and deepest[0] != path else None
 
 
 def _with_hint(finding: Finding, hint: str) -> Finding:
     return Finding(finding.code, finding.message, finding.place, hint, finding.source_line, finding.severity)
 
 
-def _special(error: BaseException, path: str, place: Place, source_line: str | None, when: str) -> Finding | None:
+def _where(at: tuple[str, int | None] | None, path: str, shown: str) -> str:
+    return f" at {_as_shown(at[0], path, shown)}:{at[1]}" if at is not None else ""
+
+
+def _special(
+    error: BaseException,
+    path: str,
+    at: tuple[str, int | None] | None,
+    place: Place,
+    source_line: str | None,
+    when: str,
+) -> Finding | None:
+    """Return the finding for what has one of its own.
+
+    Args:
+        error: What was raised.
+        path: The plugin's file, as in tracebacks.
+        at: The file and the line in which it was raised, where that is another one.
+        place: Of the finding.
+        source_line: The line there.
+        when: What was being done.
+    """
+    where = _where(at, path, place.path)
     if isinstance(error, ModuleNotFoundError) and isinstance(error.name, str):
-        return _not_found(error.name, path, place, source_line)
+        return _not_found(error.name, path, where, place, source_line)
     if isinstance(error, ImportError) and error.args == (_TOO_FAR_UP,):
         hint = "its folder stands below no package; the program that is to be reached so says which: Host(..., package=...)"
-        return Finding("P301", f"raised ImportError: {_TOO_FAR_UP} {when}", place, hint, source_line)
+        return Finding("P301", f"raised ImportError: {_TOO_FAR_UP}{where} {when}", place, hint, source_line)
     if isinstance(error, SystemExit):
-        message = f"called sys.exit({'' if error.code is None else short_repr(error.code)}) {when}"
+        message = f"called sys.exit({'' if error.code is None else short_repr(error.code)}){where} {when}"
         hint = "put what is to run as a program under: if __name__ == '__main__':"
         return Finding("P302", message, place, hint=hint, source_line=source_line)
     if isinstance(error, LoadError) and error.findings:
@@ -151,7 +191,7 @@ def _special(error: BaseException, path: str, place: Place, source_line: str | N
     if isinstance(error, SyntaxError) and isinstance(error.filename, str) and os.path.isabs(error.filename):
         from plugline.discovery.source import syntax_finding  # noqa: PLC0415 - see there
 
-        return syntax_finding(error, error.filename)
+        return syntax_finding(error, _as_shown(error.filename, path, place.path))
     return None
 
 
@@ -160,20 +200,27 @@ _TOO_FAR_UP = (
 )
 
 
-def _not_found(name: str, path: str, place: Place, source_line: str | None) -> Finding:
+def _not_found(name: str, path: str, where: str, place: Place, source_line: str | None) -> Finding:
     from plugline.discovery.needs import is_beside, neighbour_finding  # noqa: PLC0415 - few plugins fail
     from plugline.imports import distribution_of  # noqa: PLC0415 - likewise
 
-    if place.line is not None and "." not in name and is_beside(name, path):
+    if place.line is not None and not where and "." not in name and is_beside(name, path):
         return neighbour_finding(name, place, source_line)
-    message = f"needs the module {name!r}, which is not installed"
-    hint = f"pip install {distribution_of(name)}"
-    parent = name.rpartition(".")[0]
-    if parent in sys.modules:
-        # Its parent is there: a neighbour that was forgotten, or the wrong version of a library.
-        message = f"needs the module {name!r}, which {parent!r} does not have"
-        hint = f"is the file of {name.rpartition('.')[2]!r} missing beside it?" if "." in name else hint
+    parent, _, last = name.rpartition(".")
+    if parent:
+        # Its parent was there, though it may be gone by now: a neighbour is missing, or a library is of the wrong version.
+        message = f"needs the module {name!r}{where}, which {parent!r} does not have"
+        hint = f"is the file of {last!r} missing beside it?"
+    else:
+        message = f"needs the module {name!r}{where}, which is not installed"
+        hint = f"pip install {distribution_of(name)}"
     return Finding("P103", message, place, hint=hint, source_line=source_line)
+
+
+def _as_shown(other: str, path: str, shown: str) -> str:
+    """Return a path as messages show it, where the one of the plugin's file is shown relatively."""
+    root = path.removesuffix(shown)
+    return other.removeprefix(root) if root != path else other
 
 
 def _line_of(path: str, line: int | None) -> str | None:

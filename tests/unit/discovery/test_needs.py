@@ -60,3 +60,9 @@ def test_a_file_beside_the_plugin_is_to_be_imported_relatively(tmp_path: Path) -
     (tmp_path / "absent_helper.py").touch()
     (found,) = missing_modules(facts("import absent_helper\n"), str(tmp_path / "p.py"))
     assert found.hint == "import it relatively: from . import absent_helper"
+
+
+def test_a_plugin_that_is_called_like_a_library_needs_the_library(tmp_path: Path) -> None:
+    (tmp_path / "absent_library.py").write_text("")
+    (found,) = missing_modules(facts("import absent_library\n"), str(tmp_path / "absent_library.py"))
+    assert found.hint == "pip install absent_library"

@@ -358,6 +358,44 @@ def test_an_import_that_was_meant_for_another_place_is_told_what_to_do(
         assert hint in found.advice
 
 
+def test_a_plugin_that_is_called_like_a_library_that_is_missing_needs_the_library(tmp_path: Path) -> None:
+    with opened(tmp_path, {"absent_x.py": f"import absent_x\n{GOOD}"}) as host:
+        assert failed(host, "absent_x").message == "needs the module 'absent_x', which is not installed"
+
+
+def test_a_part_of_a_package_that_is_missing_is_not_to_be_installed(tmp_path: Path) -> None:
+    with opened(tmp_path, {"a/__init__.py": f"from .absent import x\n{GOOD}"}) as host:
+        found = failed(host)
+        assert found.message == "needs the module 'plugins.a.absent', which 'plugins.a' does not have"
+        assert found.hint == "is the file of 'absent' missing beside it?"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("x = (", "error[P106] plugins/_b.py:1:5"),
+        ("1 / 0", "plugins/a.py:1:1: raised ZeroDivisionError: division by zero at plugins/_b.py:1 while"),
+        ("import absent_x", "plugins/a.py:1:1: needs the module 'absent_x' at plugins/_b.py:1, which is not"),
+        ("import sys; sys.exit(3)", "plugins/a.py:1:1: called sys.exit(3) at plugins/_b.py:1 while"),
+        ("import json; json.loads('')", "char 0) at plugins/_b.py:1 while"),
+    ],
+)
+def test_a_neighbour_is_shown_as_the_plugin_is(
+    text: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with opened(Path(), {"a.py": f"from . import _b\n{GOOD}", "_b.py": f"{text}\n"}) as host:
+        host.load_all()
+        assert shown in str(host.rejected[0])
+
+
+def test_a_constructor_that_raises_without_settings_is_not_told_to_mend_a_value(tmp_path: Path) -> None:
+    text = "class Mine:\n    def __init__(self): 1 / 0\n    def transform(self, record): ...\n    def describe(self): ...\n"
+    told = pytest.raises(SettingsRefused, match=r"hint: mend its constructor; .* available\(\)")
+    with opened(tmp_path, {"a.py": text}) as host, told:
+        host["a"].load()
+
+
 def test_a_neighbour_with_a_syntax_error_is_placed_in_its_own_file(tmp_path: Path) -> None:
     with opened(tmp_path, {"a.py": "from . import _b\n" + GOOD, "_b.py": "\nx = (\n"}) as host:
         found = failed(host)
