@@ -62,6 +62,11 @@ class Admitting(Protocol):
         strict: Whether warnings about owners and modes are errors, those of the lock file's own path too.
         lock: The lock file: a bare name is looked for beside each plugin folder, a path is taken as it is, ``None``
             is for no lock at all.
+
+    A policy may have an attribute ``remembered_as`` besides, a text: as long as it is the same, so is what the policy says of
+    the same file with the same owners and the same lock file, whenever and in whatever process it is asked. What it said is
+    then remembered from one listing to the next; before a plugin is run it is asked all the same. Without it, it is asked of
+    every plugin at every listing.
     """
 
     @property

@@ -65,26 +65,27 @@ def prepare(
         handles = [*catalogue.listing(to_load=timings), *catalogue.set_aside(to_load=timings)]
         if timings:
             _load([plugin for _, plugin in handles])
-        listed = [_entry(origin, plugin, catalogue) for origin, plugin in handles if plugin.state not in _TOLD_BELOW]
+        shown = [(origin, plugin) for origin, plugin in handles if plugin.state not in _TOLD_BELOW]
         rejected = [one for one in catalogue.rejected if not waits_for_settings(one.findings)]
-        listed += [_refused(one.name, one.place.path, "rejected", one.findings) for one in rejected]
-        known = {one["name"] for one in listed}
-        listed += [
-            _refused(name, one.place.path, "disabled", one.findings)
-            for name, one in catalogue.disabled.items()
-            if name not in known
-        ]
+        names = {plugin.name for _, plugin in shown} | {one.name for one in rejected}
+        refused = [(one.name, one.place.path, "rejected", one.findings) for one in rejected]
+        disabled = ((name, one) for name, one in catalogue.disabled.items() if name not in names)
+        refused += [(name, one.place.path, "disabled", one.findings) for name, one in disabled]
+        if as_json:
+            listed = [_data(origin, plugin, catalogue) for origin, plugin in shown]
+            listed += [_refused_data(*one) for one in refused]
+        else:
+            rows = [_row(origin, plugin, catalogue, timings=timings) for origin, plugin in shown]
+            rows += [_refused_row(*one, timings=timings) for one in refused]
         findings = catalogue.findings
         faults = bool(rejected or any(finding.is_error for finding in findings))
         warnings = [finding for _, plugin in handles for finding in plugin.warnings]
 
     def tell() -> int:
         if as_json:
-            shown = [{key: value for key, value in one.items() if key != "reason"} for one in listed]
-            render.tell_json({"plugins": shown, "findings": [render.finding_data(finding) for finding in findings]})
+            render.tell_json({"plugins": listed, "findings": [render.finding_data(finding) for finding in findings]})
         else:
             header = ("name", "kind", "version", "origin", "state", *(("read", "load") if timings else ()), "summary")
-            rows = [_row(one, timings=timings) for one in listed]
             render.tell(render.table(header, rows, right=(5, 6) if timings else (), fits=True))
             if findings or warnings:
                 render.say_findings(list(dict.fromkeys((*findings, *warnings))))
@@ -114,13 +115,14 @@ def usual_folders() -> tuple[str, ...]:
     return tuple(folder for folder in folders if asked or os.path.isdir(folder))
 
 
-def _entry(origin: Origin, plugin: Plugin[object], catalogue: Catalogue) -> dict[str, object]:
+def _data(origin: Origin, plugin: Plugin[object], catalogue: Catalogue) -> dict[str, object]:
+    """Return all that is told of a plugin."""
     found = () if waits_for_settings(plugin.findings) else plugin.findings
     return {
         "name": plugin.name,
         "kinds": list(catalogue.kinds_of(plugin)),
         "version": plugin.version,
-        "origin": plugin.origin if origin == "folder" else origin,
+        "origin": _origin(origin, plugin),
         "path": plugin.place.path,
         "state": plugin.state,
         "generation": plugin.generation,
@@ -128,16 +130,15 @@ def _entry(origin: Origin, plugin: Plugin[object], catalogue: Catalogue) -> dict
         "load_seconds": plugin.load_seconds,
         "summary": plugin.summary,
         "findings": [render.finding_data(finding) for finding in (*found, *plugin.warnings)],
-        "reason": plugin.declined or (found[0].message if found else None),
     }
 
 
-def _refused(name: str, path: str, state: str, findings: Sequence[Finding]) -> dict[str, object]:
+def _refused_data(name: str, path: str, state: str, findings: Sequence[Finding]) -> dict[str, object]:
     return {
         "name": name,
         "kinds": [],
         "version": None,
-        "origin": os.path.dirname(path) or "installed",
+        "origin": _folder(path),
         "path": path,
         "state": state,
         "generation": 0,
@@ -145,25 +146,36 @@ def _refused(name: str, path: str, state: str, findings: Sequence[Finding]) -> d
         "load_seconds": None,
         "summary": "",
         "findings": [render.finding_data(finding) for finding in findings],
-        "reason": findings[0].message,
     }
 
 
-def _row(one: dict[str, object], *, timings: bool) -> tuple[str, ...]:
-    kinds = one["kinds"]
-    assert isinstance(kinds, list)  # noqa: S101 - made above
-    # The first finding stands where the summary would: a rejected plugin has none to be used by.
-    about = one.get("reason") or one["summary"]
+def _row(origin: Origin, plugin: Plugin[object], catalogue: Catalogue, *, timings: bool) -> tuple[str, ...]:
+    """Return what a table has room for; of a thousand plugins, asking for the rest takes as long as finding them."""
+    # The first finding stands where the summary would: a plugin that declined or is disabled has none to be used by.
+    found = plugin.findings
+    about = plugin.declined or (found[0].message if found and not waits_for_settings(found) else plugin.summary)
     return (
-        str(one["name"]),
-        "/".join(kinds) or "-",
-        str(one["version"] or "-"),
-        str(one["origin"]),
-        str(one["state"]),
-        *((_milliseconds(one["read_seconds"]), _milliseconds(one["load_seconds"])) if timings else ()),
-        str(about),
+        plugin.name,
+        "/".join(catalogue.kinds_of(plugin)) or "-",
+        plugin.version or "-",
+        _origin(origin, plugin),
+        plugin.state,
+        *((_milliseconds(plugin.read_seconds), _milliseconds(plugin.load_seconds)) if timings else ()),
+        about,
     )
 
 
-def _milliseconds(seconds: object) -> str:
-    return f"{seconds * 1e3:.2f} ms" if isinstance(seconds, float) else "-"
+def _refused_row(name: str, path: str, state: str, findings: Sequence[Finding], *, timings: bool) -> tuple[str, ...]:
+    return (name, "-", "-", _folder(path), state, *(("-", "-") if timings else ()), findings[0].message)
+
+
+def _origin(origin: Origin, plugin: Plugin[object]) -> str:
+    return plugin.origin if origin == "folder" else origin
+
+
+def _folder(path: str) -> str:
+    return os.path.dirname(path) or "installed"
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return f"{seconds * 1e3:.2f} ms" if seconds is not None else "-"

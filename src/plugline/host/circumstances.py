@@ -84,6 +84,11 @@ class Circumstances:
             return has_functions(outline, self._names)
         return outline_fits(outline, self.interfaces)
 
+    @property
+    def has_own_policy(self) -> bool:
+        """Whether the policy is a program's own, which is asked before anything is run, whatever is remembered of it."""
+        return self.policy is not None and not _is_ours(self.policy)
+
     def reads_code(self, folder: str) -> bool:
         """Whether what the policy says of a file in a folder may depend on its code, and not only on who may write to it.
 
@@ -115,7 +120,7 @@ def _interfaces_of(interface: object) -> "tuple[Interface, ...]":
 
 
 def _of_policy(policy: object, folder: str) -> str | None:
-    """Return the text, or ``None`` where there is none: a policy of a program's own may decide by anything.
+    """Return the text, or ``None`` where there is none: a policy of a program's own may decide by anything, unless it says not.
 
     Args:
         policy: The host's; ``None`` for the one that hosts have by default.
@@ -134,12 +139,24 @@ def _of_policy(policy: object, folder: str) -> str | None:
 def _settings(policy: object) -> tuple[bool, str | None, str, str] | None:
     if policy is None:
         return _DEFAULTS
-    # Who has made one has imported it.
-    module = sys.modules.get("plugline.admission.policy")
-    if type(policy) is not getattr(module, "Policy", None):
-        return None
+    if not _is_ours(policy):
+        said = getattr(policy, "remembered_as", None)
+        if not isinstance(said, str):
+            return None
+        kind = type(policy)
+        return (
+            getattr(policy, "strict", False),
+            getattr(policy, "lock", None),
+            f"{kind.__module__}.{kind.__qualname__}",
+            said,
+        )
     found = [getattr(policy, name) for name in ("strict", "lock", "audit", "grant")]
     return found[0], found[1], found[2], str(found[3])
+
+
+def _is_ours(policy: object) -> bool:
+    # Who has made one has imported it.
+    return type(policy) is getattr(sys.modules.get("plugline.admission.policy"), "Policy", None)
 
 
 def _lock_path(lock: str, folder: str) -> str:

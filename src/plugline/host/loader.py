@@ -531,6 +531,8 @@ class Loader:
         at_hand, self._at_hand = self._at_hand, None
         if at_hand is not None and at_hand[0] is entry:
             return at_hand[1]
+        if self._around.has_own_policy:
+            return None
         listed = entry.listed
         namespace = self._namespaces.get(listed.finder)
         relative = entry.row[ENTRY]

@@ -26,7 +26,7 @@ from plugline.isolation.isolated import IsolatedPlugin, Unloadable
 from plugline.isolation.life import Died, Life
 from plugline.isolation.proxies import Proxy
 from plugline.records.outcomes import Failed
-from plugline.records.values import Record
+from plugline.records.protocols import Record
 from plugline.worker.codec import are_plain_records, encode, encode_plain
 from plugline.worker.frames import MOST_UNANSWERED
 from plugline.worker.packing import Unsendable

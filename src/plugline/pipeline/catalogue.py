@@ -57,6 +57,7 @@ class _Ours:
 
     strict = False
     lock: str | None = None
+    remembered_as = "all"
 
     def admit(self, spec: PluginSpec, source: SourceFile, facts: Facts) -> tuple[Finding, ...]:
         """See :class:`~plugline.admission.policy.Admitting`."""

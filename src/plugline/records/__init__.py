@@ -15,13 +15,17 @@ from plugline.records.protocols import (
     Processor,
     RawBatch,
     Reader,
+    Record,
     Sink,
     SplitRunner,
     TableProcessor,
     TakesTables,
     Writer,
 )
-from plugline.records.values import Broken, Part, Position, Record, Split, StepCounts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from plugline.records.values import Broken, Part, Position, Split, StepCounts
 
 __all__ = [
     "Assembles",
@@ -50,3 +54,15 @@ __all__ = [
     "TakesTables",
     "Writer",
 ]
+
+_VALUES = frozenset({"Broken", "Part", "Position", "Split", "StepCounts"})
+
+
+def __getattr__(name: str) -> object:
+    # As in the façade: who lists plugins asks their contracts, and makes no record.
+    if name not in _VALUES:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value: object = getattr(__import__(f"{__name__}.values", fromlist=[name]), name)
+    globals()[name] = value
+    return value

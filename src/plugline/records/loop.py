@@ -21,8 +21,9 @@ from plugline.dispatch.copies import structural_copy
 from plugline.dispatch.generated import compile_functions
 from plugline.frozen import frozen
 from plugline.records.outcomes import BatchCall, BeginsBatches, Failed, Regrouped, checked_decoded, records_of
+from plugline.records.protocols import Record
 from plugline.records.staged import ORPHANS, Failure, StagedBatch, Waiting
-from plugline.records.values import Record, StepCounts
+from plugline.records.values import StepCounts
 
 __all__ = ["BatchCall", "Failed", "Failure", "OnError", "RecordLoop", "Regrouped", "StepCall", "StopRun"]
 

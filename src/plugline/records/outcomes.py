@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias, cast
 from plugline.blame import ErrorText
 from plugline.dispatch.copies import structural_copy
 from plugline.frozen import frozen
-from plugline.records.values import Record
+from plugline.records.protocols import Record
 
 _SHORT_CHARACTERS = 60
 

@@ -2,9 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, TypeAlias
 
-from plugline.records.values import Part, Position, Record, Split
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # A listing asks the contracts, and makes no value; their dataclasses cost a third of it.
+    from plugline.records.values import Part, Position, Split
+
+Record: TypeAlias = dict[str, object]
+"""One item of data: a ``dict`` with string keys."""
 
 
 class Processor(Protocol):
@@ -52,7 +58,7 @@ class RawBatch(Protocol):
     def raws(self) -> list[object]:
         """The undecoded records in order: a line of bytes, a list of fields, whatever ``decode`` takes."""
 
-    def position(self, index: int, /) -> Position:
+    def position(self, index: int, /) -> "Position":
         """Say where ``raws[index]`` stands in the stream. Called for failing records only, so it may be slow.
 
         Counted from where the stream begins, which may be a piece of a file: what stood before is added later.
@@ -290,7 +296,7 @@ class OpensSink(Protocol):
 class SplitRunner(Protocol):
     """The one function that does the work; picklable, so that an engine may carry it anywhere."""
 
-    def __call__(self, split: Split, /) -> Part:
+    def __call__(self, split: "Split", /) -> "Part":
         """Read, run the steps and write one split. Its one effect is its own part file, if its part has one."""
 
 
@@ -298,8 +304,8 @@ class CarefulRunner(SplitRunner, Protocol):
     """A runner that helps an engine which watches its processes to find the record that kills them."""
 
     def carefully(
-        self, split: Split, note: Callable[[int, int], None], killers: Mapping[int, tuple[int, str]], /
-    ) -> Part:
+        self, split: "Split", note: Callable[[int, int], None], killers: Mapping[int, tuple[int, str]], /
+    ) -> "Part":
         """Run a split in which a process died before.
 
         Args:
@@ -314,7 +320,7 @@ class CarefulRunner(SplitRunner, Protocol):
 class PreparedRunner(SplitRunner, Protocol):
     """A runner that can find out on a worker, before the first record, whether it will be able to work there."""
 
-    def prepare(self, splits: Sequence[Split] = ()) -> None:
+    def prepare(self, splits: "Sequence[Split]" = ()) -> None:
         """Load what there is to load, and look for inputs and for the folder of the output.
 
         Args:
@@ -337,7 +343,7 @@ class Engine(Protocol):
     called twice in a run; with a method ``close()``, which is called at its end, what an engine starts can be kept until then.
     """
 
-    def run(self, runner: SplitRunner, splits: Sequence[Split], /) -> Iterator[Part]:
+    def run(self, runner: SplitRunner, splits: "Sequence[Split]", /) -> "Iterator[Part]":
         """Yield the part of each split, in the order of the splits.
 
         Whatever a runner raises is to pass through; closing the iterator stops the work. Take no more splits than there

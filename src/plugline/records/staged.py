@@ -6,7 +6,7 @@ from typing import TypeAlias
 from plugline.blame import ErrorText
 from plugline.frozen import frozen
 from plugline.records.outcomes import Regrouped, checked_record, records_of
-from plugline.records.values import Record
+from plugline.records.protocols import Record
 
 
 @frozen(kw_only=True)

@@ -16,7 +16,7 @@ from types import FunctionType
 from typing import Any, TypeAlias, cast
 from zoneinfo import ZoneInfo
 
-from plugline.records.values import Record
+from plugline.records.protocols import Record
 
 Row: TypeAlias = tuple[object, ...]
 """The values of a row, in the order of the columns."""

@@ -2,13 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import TypeAlias
 
 from plugline.findings import Finding
 from plugline.frozen import frozen
-
-Record: TypeAlias = dict[str, object]
-"""One item of data: a ``dict`` with string keys."""
 
 
 @frozen(kw_only=True)

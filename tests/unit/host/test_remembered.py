@@ -702,3 +702,62 @@ def test_what_a_plugin_imports_after_its_load_is_compiled_once(folder: Path, mon
             assert host["lazy"].load().later() == 42  # type: ignore[attr-defined]
         seen.append("inner.py" in compiled)
     assert seen == [True, False, False]
+
+
+class Refusing:
+    """Refuses plugins of one name, and counts how often it is asked."""
+
+    strict = False
+    lock = None
+
+    def __init__(self, refused: str, *, tells: bool) -> None:
+        self.refused = refused
+        self.asked: list[str] = []
+        if tells:
+            self.remembered_as = f"not {refused}"
+
+    def admit(self, spec: PluginSpec, source: SourceFile, facts: Facts) -> tuple[Finding, ...]:
+        """Refuse the one."""
+        self.asked.append(spec.name)
+        return (Finding("T900", "is not wanted", spec.place),) if spec.name == self.refused else ()
+
+    def admit_file(self, source: SourceFile, path: str, facts: Facts) -> tuple[Finding, ...]:
+        """Refuse nothing."""
+        return ()
+
+
+def names_under(folder: Path, policy: Refusing) -> tuple[str, ...]:
+    with Host(folder, interface=INTERFACE, policy=policy) as host:
+        return host.names
+
+
+def test_what_a_policy_of_the_hosts_own_says_is_remembered_where_it_says_what_as(folder: Path) -> None:
+    first, again, other = (Refusing(name, tells=True) for name in ("p1", "p1", "p2"))
+    assert names_under(folder, first) == names_under(folder, again) == ("p0", "p2")
+    assert (len(first.asked), again.asked) == (3, [])
+    assert names_under(folder, other) == ("p0", "p1")
+    assert len(other.asked) == 3
+
+
+def test_what_is_remembered_of_a_policy_is_asked_again_before_a_plugin_is_run(folder: Path) -> None:
+    names_under(folder, Refusing("p1", tells=True))
+    policy = Refusing("p1", tells=True)
+    with Host(folder, interface=INTERFACE, policy=policy) as host:
+        host["p0"].load()
+    assert policy.asked == ["p0"]
+
+
+def test_a_policy_that_says_nothing_of_that_is_asked_at_every_listing(folder: Path) -> None:
+    first, again = (Refusing("p1", tells=False) for _ in range(2))
+    assert names_under(folder, first) == names_under(folder, again) == ("p0", "p2")
+    assert len(again.asked) == 3
+
+
+def test_two_policies_of_the_same_text_are_not_taken_for_each_other(folder: Path) -> None:
+    class Another(Refusing):
+        pass
+
+    names_under(folder, Refusing("p1", tells=True))
+    other = Another("p1", tells=True)
+    assert names_under(folder, other) == ("p0", "p2")
+    assert len(other.asked) == 3

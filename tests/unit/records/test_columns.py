@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from plugline.records.columns import TableLoop, table_of
 from plugline.records.loop import Failure, RecordLoop, StepCall, StopRun, loop_for
-from plugline.records.values import Record
+from plugline.records.protocols import Record
 
 OnError = Literal["dead-letter", "drop", "pass", "stop"]
 
