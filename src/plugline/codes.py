@@ -108,7 +108,7 @@ CODES = {
     "P116": Code(
         "a plugin is disabled",
         "plugline.toml or the host's own store names it, or the host left it out by only= or plugins=False.",
-        "plugline enable NAME, or host.enable(name).",
+        "plugline enable NAME, or host.enable(name); for a plugin that the host left out, open it with other arguments.",
     ),
     "P117": Code(
         "a name is disabled, or asked for alone, that no plugin has",

@@ -53,7 +53,7 @@ class Lock(Value):
 
     Attributes:
         path: The file, as messages show it.
-        plugins: By the name of the plugin.
+        plugins: By the name of the plugin; by its file where another folder beside the lock has one of that name.
         files: Digests of the other files that plugins import, helpers and submodules of packages, by path relative
             to the lock's folder, with ``/``.
     """
@@ -74,6 +74,16 @@ class Lock(Value):
 
     def __hash__(self) -> int:
         return hash((self.path, tuple(self.plugins.items()), tuple(self.files.items())))
+
+    def find(self, name: str, path: str | None) -> Locked | None:
+        """Return what was trusted of a plugin.
+
+        Args:
+            name: The plugin.
+            path: Its file; ``None`` where that is not known.
+        """
+        own = self.plugins.get(self.relative(path)) if path is not None else None
+        return own if own is not None else self.plugins.get(name)
 
     def relative(self, path: str) -> str:
         """Return the path of a file as ``files`` has it."""
@@ -106,17 +116,23 @@ def lock_text(lock: Lock) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def read_lock(path: str) -> Lock | None | tuple[Finding, ...]:
-    """Return the lock in a file, ``None`` where there is none, or everything that is wrong with it (``T305``)."""
+def read_lock(path: str, *, folder: str | None = None) -> Lock | None | tuple[Finding, ...]:
+    """Return the lock in a file, ``None`` where there is none, or everything that is wrong with it (``T305``).
+
+    Args:
+        path: The file.
+        folder: A plugin folder that it is for, so that hints name it.
+    """
     if not os.path.lexists(path):
         return None
     source = read_source(path, max_bytes=_MAX_BYTES)
     if isinstance(source, Finding):
-        return (Finding("T305", f"the lock file {source.message}", Place(path), source.hint),)
-    return parse_lock(source.content, path)
+        hint = source.hint if source.code == "P101" and source.hint else f"move it away, then: {_command(folder)}"
+        return (Finding("T305", f"the lock file {source.message}", Place(path), hint),)
+    return parse_lock(source.content, path, folder=folder)
 
 
-def parse_lock(content: bytes, path: str) -> Lock | tuple[Finding, ...]:
+def parse_lock(content: bytes, path: str, *, folder: str | None = None) -> Lock | tuple[Finding, ...]:
     """Return what the bytes of a lock file say, or everything that is wrong with them (``T305``)."""
     # tomllib costs an interpreter's start to import, and few hosts have a lock.
     import tomllib  # noqa: PLC0415
@@ -126,20 +142,39 @@ def parse_lock(content: bytes, path: str) -> Lock | tuple[Finding, ...]:
     except UnicodeDecodeError as error:
         before = content[: error.start]
         place = Place(path, before.count(b"\n") + 1, len(before) - (before.rfind(b"\n") + 1) + 1)
-        return (_broken(f"byte {content[error.start]:#04x} is not UTF-8", place),)
+        return (_broken(f"byte {content[error.start]:#04x} is not UTF-8", place, folder),)
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         said = str(error) if isinstance(error, ValueError) else "is nested too deeply"
-        return (_broken(f"not valid TOML: {said.partition(' (at ')[0]}", Place(path, *_position(said, text))),)
-    return _Reader(data, text, path).lock()
+        mark = next((at for at, line in enumerate(text.split("\n"), 1) if line.startswith(_CONFLICT)), None)
+        if mark is not None:
+            hint = f"look at what differs: {_command(folder)} --diff; then write it anew: {_command(folder)}"
+            message = "the lock file cannot be used: two versions of it were merged, and the conflict is not settled"
+            return (Finding("T305", message, Place(path, mark, 1), hint=hint),)
+        place = Place(path, *_position(said, text))
+        return (_broken(f"not valid TOML: {said.partition(' (at ')[0]}", place, folder),)
+    return _Reader(data, text, path, folder).lock()
 
 
-_HINT = "put back the last version of the file, or write it anew: plugline trust"
+_CONFLICT = ("<<<<<<< ", ">>>>>>> ")  # as git and most others mark what they could not merge
 
 
-def _broken(message: str, place: Place) -> Finding:
-    return Finding("T305", f"the lock file cannot be used: {message}", place, hint=_HINT)
+def _command(folder: str | None) -> str:
+    return _trust_command(folder) if folder is not None else "plugline trust"
+
+
+def _broken(message: str, place: Place, folder: str | None) -> Finding:
+    hint = f"put back the last version of the file, or write it anew: {_command(folder)}"
+    return Finding("T305", f"the lock file cannot be used: {message}", place, hint=hint)
+
+
+_NEWER = "upgrade plugline; to go on with this version, "
+
+
+def is_of_newer(finding: Finding) -> bool:
+    """Whether a finding says that a lock was written by a later plugline: it is whole, and not to be replaced."""
+    return finding.code == "T305" and (finding.hint or "").startswith(_NEWER)
 
 
 def _position(said: str, text: str) -> tuple[int, int]:
@@ -155,17 +190,22 @@ def _position(said: str, text: str) -> tuple[int, int]:
 class _Reader:
     """Checks the shape of a lock that is TOML, and gives what is wrong its place."""
 
-    def __init__(self, data: Mapping[str, object], text: str, path: str) -> None:
+    def __init__(self, data: Mapping[str, object], text: str, path: str, folder: str | None) -> None:
         self._data = data
         self._lines = text.split("\n")
         self._path = path
+        self._folder = folder
         self._findings: list[Finding] = []
 
     def lock(self) -> Lock | tuple[Finding, ...]:
         version = self._data.get("format")
         if version != _FORMAT:
             message = f"format is {version!r}, {_FORMAT} was expected"
-            return (_broken(message, self._place((), "format")),)
+            place = self._place((), "format")
+            if isinstance(version, int) and version > _FORMAT:
+                newer = f"the lock file cannot be used: {message}: a later plugline wrote it"
+                return (Finding("T305", newer, place, f"{_NEWER}move the file away, then: {_command(self._folder)}"),)
+            return (_broken(message, place, self._folder),)
         for key in self._data.keys() - {"format", "plugins", "files"}:
             self._wrong(f"unknown key {key!r}", (), key)
         plugins = {name: self._locked(name, table) for name, table in self._table("plugins").items()}
@@ -211,7 +251,7 @@ class _Reader:
         return ""
 
     def _wrong(self, message: str, header: tuple[str, ...], key: str) -> None:
-        self._findings.append(_broken(message, self._place(header, key)))
+        self._findings.append(_broken(message, self._place(header, key), self._folder))
 
     def _place(self, header: tuple[str, ...], key: str) -> Place:
         """Return where a key stands, else its table; a lock that was written by hand may spell either in other ways."""
@@ -264,7 +304,9 @@ def _mode_of(path: str) -> int:
 # ----------------------------------------------------------------------------- holding plugins against it
 
 
-def locked_findings(lock: Lock, spec: PluginSpec, digest: str, declared: Permissions) -> tuple[Finding, ...]:
+def locked_findings(
+    lock: Lock, spec: PluginSpec, digest: str, declared: Permissions, path: str | None = None
+) -> tuple[Finding, ...]:
     """Hold a plugin against the lock; a pure function.
 
     ``T301``: it is not in it. ``T302``: its file is another than the one that was trusted. ``T304``: it asks for
@@ -275,10 +317,11 @@ def locked_findings(lock: Lock, spec: PluginSpec, digest: str, declared: Permiss
         spec: The plugin.
         digest: Of the bytes that are to be run.
         declared: What those bytes ask for.
+        path: Its absolute path, where it is known.
     """
     place = spec.place
     trust = _trust_command(place.path)
-    locked = lock.plugins.get(spec.name)
+    locked = lock.find(spec.name, path)
     if locked is None:
         message = f"plugin {spec.name!r} is not in {lock.path}"
         asks = f", which asks for {declared.in_words()}" if declared else ""

@@ -32,13 +32,15 @@ class Facts(Value):
         lock: What is trusted; ``None`` where there is no lock file.
         declared: What it asks for.
         shared: Whether it is a file of several plugins, which has no permissions of its own.
+        path: Its absolute path, or that of the archive that it is in.
     """
 
-    __slots__ = ("declared", "lock", "owner", "shared")
+    __slots__ = ("declared", "lock", "owner", "path", "shared")
     owner: OwnerFacts
     lock: "Lock | None"
     declared: Permissions
     shared: bool
+    path: str | None
 
     def __init__(
         self,
@@ -47,12 +49,14 @@ class Facts(Value):
         declared: Permissions = NOTHING,
         *,
         shared: bool = False,
+        path: str | None = None,
     ) -> None:
         put = object.__setattr__  # as _set does, in half the time: one is made for each file that is judged
         put(self, "owner", owner)
         put(self, "lock", lock)
         put(self, "declared", declared)
         put(self, "shared", shared)
+        put(self, "path", path)
 
 
 class Admitting(Protocol):
@@ -137,7 +141,7 @@ class Policy:
         if facts.lock is not None:
             from plugline.admission.lock import locked_findings  # noqa: PLC0415 - few hosts have a lock
 
-            findings += locked_findings(facts.lock, spec, source.digest, facts.declared)
+            findings += locked_findings(facts.lock, spec, source.digest, facts.declared, facts.path)
         if self.grant is not None and (more := facts.declared.beyond(self.grant)):
             message = f"asks for {more.in_words()}, which this program grants no plugin"
             hint = f"take a plugin that needs less, or have it granted; this program grants at most {self.grant}"
@@ -227,7 +231,7 @@ class Gate:
         if isinstance(lock, tuple):
             return (*wrong, *lock)
         path = _on_disk(candidate.tree) or real_path(candidate.tree, candidate.entry)
-        facts = Facts(self._owners.look(path, owner), lock, declared)
+        facts = Facts(self._owners.look(path, owner), lock, declared, path=path)
         found = self._policy.admit(spec, source, facts)
         # A folder that is wrong is so for each file in it.
         others = dict.fromkeys(one for one in self._package_findings(candidate, facts) if one not in found)
@@ -241,7 +245,7 @@ class Gate:
         lock = self._lock_of(candidate.tree)
         if lock is None or isinstance(lock, tuple):
             return (NOTHING if isinstance(lock, tuple) else None), grant
-        locked = lock.plugins.get(spec.name)
+        locked = lock.find(spec.name, _on_disk(candidate.tree) or real_path(candidate.tree, candidate.entry))
         return (locked.permissions if locked is not None else NOTHING), grant
 
     def is_lasting(self, candidate: object) -> bool:
@@ -269,7 +273,8 @@ class Gate:
             return lock
         path = real_path(tree, relative)
         owner = self._owners.look(_on_disk(tree) or path)
-        facts = Facts(owner, lock, declared if declared is not None else NOTHING, shared=declared is None)
+        asked = declared if declared is not None else NOTHING
+        facts = Facts(owner, lock, asked, shared=declared is None, path=path)
         return self._policy.admit_file(source, path, facts)
 
     @property
@@ -309,25 +314,26 @@ class Gate:
     def _lock_of(self, tree: Tree) -> "Lock | None | tuple[Finding, ...]":
         if tree.real not in self._verdicts:
             path = lock_path(self._policy.lock, _on_disk(tree) or tree.real)
-            self._verdicts[tree.real] = self._checked_lock(path) if path is not None else None
+            shown = _on_disk(tree) or tree.shown
+            self._verdicts[tree.real] = self._checked_lock(path, shown) if path is not None else None
         return self._verdicts[tree.real]
 
-    def _checked_lock(self, path: str) -> "Lock | None | tuple[Finding, ...]":
+    def _checked_lock(self, path: str, folder: str) -> "Lock | None | tuple[Finding, ...]":
         # Its status will do here: who can forge that can write to it, and so trust anything.
         status = _status(path)
         known = self._locks.get(path)
         if known is None or known[0] != status:
-            known = self._locks[path] = (status, self._read(path) if status is not None else None)
+            known = self._locks[path] = (status, self._read(path, folder) if status is not None else None)
         lock = known[1]
         if lock is None or isinstance(lock, tuple):
             return lock
         found = ownership_findings(self._owners.look(path), lock.path, strict=self._policy.strict)
         return tuple(finding for finding in found if finding.is_error) or lock
 
-    def _read(self, path: str) -> "Lock | None | tuple[Finding, ...]":
+    def _read(self, path: str, folder: str) -> "Lock | None | tuple[Finding, ...]":
         from plugline.admission.lock import read_lock  # noqa: PLC0415 - as above
 
-        return read_lock(path)
+        return read_lock(path, folder=folder)
 
 
 def _status(path: str) -> tuple[int, ...] | None:

@@ -118,7 +118,7 @@ def is_folder_of_plugins(path: str) -> bool:
 
 
 def _propose(path: str, places: Sequence[str]) -> Proposal:
-    found = read_lock(path)
+    found = read_lock(path, folder=next((place for place in places if is_folder_of_plugins(place)), None))
     findings = list(found) if isinstance(found, tuple) else []
     old = found if isinstance(found, Lock) else None
     empty = Lock(path)
@@ -180,7 +180,10 @@ def _trust(candidate: FileCandidate, lock: Lock, plugins: dict[str, Locked]) -> 
     # One file is one plugin: under an old name it is trusted no more.
     for name in [name for name, locked in plugins.items() if locked.file == file]:
         del plugins[name]
-    plugins[read.spec.name] = Locked(file, read.spec.version, source.digest, permissions)
+    known = plugins.get(read.spec.name)
+    is_taken = known is not None and os.path.lexists(os.path.join(os.path.dirname(lock.path), known.file))
+    # Folders side by side have one lock, and may each have a plugin of the name.
+    plugins[file if is_taken else read.spec.name] = Locked(file, read.spec.version, source.digest, permissions)
     return (*read.findings, *wrong)
 
 

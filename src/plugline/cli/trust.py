@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import click
 
 from plugline.admission import LOCK_NAME
+from plugline.admission.lock import is_of_newer
 from plugline.admission.trust import Proposal, accept, propose
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
@@ -34,6 +35,7 @@ def command(*, paths: tuple[str, ...], only_diff: bool, lock: str, as_json: bool
     """  # noqa: D301 - click's mark for lines that are not to be filled
     proposals = propose(_existing(paths), lock)
     _refuse_unknown(paths, proposals)
+    _refuse_newer(proposals)
     if not only_diff:
         for proposal in proposals:
             _accept(proposal)
@@ -70,6 +72,11 @@ def _refuse_unknown(paths: Sequence[str], proposals: Sequence[Proposal]) -> None
         raise Misuse(message, "name a plugin folder or a plugin")
 
 
+def _refuse_newer(proposals: Sequence[Proposal]) -> None:
+    for finding in (finding for proposal in proposals for finding in proposal.findings if is_of_newer(finding)):
+        raise Misuse(f"{finding.place}: {finding.message}", finding.hint or "")
+
+
 def _accept(proposal: Proposal) -> None:
     if not proposal.diff and proposal.old is not None:
         return
@@ -77,7 +84,10 @@ def _accept(proposal: Proposal) -> None:
         accept(proposal)
     except OSError as error:
         message = f"{proposal.new.path} cannot be written: {error.strerror or error}"
-        raise Misuse(message, "make its folder writable for you, or name another file: --lock FILE") from error
+        hint = (
+            "make its folder writable for you" if not isinstance(error, IsADirectoryError) else "move that folder away"
+        )
+        raise Misuse(message, f"{hint}, or name another file: --lock FILE") from error
 
 
 def _tell(proposal: Proposal, *, only_diff: bool) -> None:

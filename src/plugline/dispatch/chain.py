@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 
-from plugline.blame import describe_error, traceback_of, users_own_interrupt
+from plugline.blame import ErrorText, describe_error, traceback_of, users_own_interrupt
 from plugline.dispatch.copies import structural_copy
 from plugline.dispatch.generated import ReplaceableFunction
-from plugline.errors import StepFailed
+from plugline.errors import PluginRejected, StepFailed
+from plugline.findings import Finding
 from plugline.typed import Callable, Literal, Protocol, Sequence, TypeVar
 from plugline.values import Value
 
@@ -61,11 +62,24 @@ class Link(Value):
 
 def step_failed(link: Link, index: int, error: BaseException) -> StepFailed:
     """Put into an error of ours what ``link`` raised, without keeping it."""
-    text = describe_error(error, link.file)
+    text = _set_aside(error, link) or describe_error(error, link.file)
     failed = StepFailed(link.name, index, text.kind, text.message, text.path, text.line)
     if link.on_failure is not None:
         link.on_failure(failed)
     return failed
+
+
+def _set_aside(error: BaseException, link: Link) -> ErrorText | None:
+    """Return why a plugin was not called at all; ``None`` where it was."""
+    if not issubclass(type(error), PluginRejected):  # isinstance() asks for __class__, which is a plugin's own code
+        return None
+    assert isinstance(error, PluginRejected)  # noqa: S101 - as was just seen
+    finding = next(iter(error.findings), None)
+    if error.plugin != link.name or not isinstance(finding, Finding):
+        return None
+    kind = type(error)
+    said = f"{finding.message}; {finding.hint}" if finding.hint is not None else finding.message
+    return ErrorText(f"{kind.__module__}.{kind.__qualname__}", said, finding.place.path, finding.place.line)
 
 
 def build_chain(

@@ -196,9 +196,7 @@ class Host(Generic[T_co]):
         if quarantine_after is not None and quarantine_after < 1:
             message = f"quarantine_after is {quarantine_after!r}, 1 or more was expected, or None for never"
             raise ValueError(message)
-        if isinstance(only, str):
-            message = f"only={only!r} is a string, a list of names was expected: only=[{only!r}]"
-            raise TypeError(message)
+        _check_only(only)
         self._isolator: Isolator | None = None
         if isolation != "none" or limits is not None:
             from plugline.host.isolating import Isolator as Apart  # noqa: PLC0415 - most hosts have no workers
@@ -825,6 +823,7 @@ class Host(Generic[T_co]):
     def _called(self, method: str, only: Sequence[str] | None) -> "list[Called]":
         from plugline.host.dispatching import loading_link  # noqa: PLC0415 - a listing calls nothing
 
+        _check_only(only)
         if only is not None:
             return [(plugin, plugin.link(method)) for plugin in [self[name] for name in only]]
         loaded = {plugin.name for plugin in self.load_all()}
@@ -905,3 +904,18 @@ def _log_left_out(error: "LoadError") -> None:
     from plugline.logged import log_warning  # noqa: PLC0415 - few plugins fail
 
     log_warning(__name__, "plugin %r is left out:\n%s", error.plugin, error)
+
+
+def _check_only(only: Sequence[str] | None) -> None:
+    """Refuse what would be taken letter by letter, and what are no names.
+
+    Raises:
+        TypeError: As it says.
+    """
+    if isinstance(only, str):
+        message = f"only={only!r} is a string, a list of names was expected: only=[{only!r}]"
+        raise TypeError(message)
+    for name in only or ():
+        if not isinstance(name, str):
+            message = f"only={only!r} holds {name!r}, a list of names was expected"  # type: ignore[unreachable]
+            raise TypeError(message)

@@ -1,10 +1,12 @@
 """``plugline trust`` from the outside."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
+from plugline import Host
 from plugline.cli import main
 
 GOOD = "def transform(record):\n    return record\n"
@@ -57,3 +59,73 @@ def test_a_plugin_that_is_gone_is_trusted_no_more_by_its_own_path(project: Path)
     (project / "plugins" / "x.py").unlink()
     assert main(["trust", "plugins/x.py"]) == 0
     assert "x.py" not in (project / "plugline.lock").read_text(encoding="utf-8")
+
+
+def test_folders_side_by_side_may_have_a_plugin_of_one_name_each(project: Path) -> None:
+    other = project / "more" / "x.py"
+    other.parent.mkdir()
+    other.write_text("# another\n" + GOOD)
+    assert main(["trust", "plugins", "more"]) == 0
+    assert main(["trust", "--diff", "more", "plugins"]) == 0
+    for folder in ("plugins", "more"):
+        with Host(folder, interface=["transform"]) as host:
+            assert host.names == ("x",)
+    other.write_text("# another again\n" + GOOD)
+    for folder, names in (("plugins", ("x",)), ("more", ())):
+        with Host(folder, interface=["transform"]) as host:
+            assert host.names == names
+    assert main(["trust", "more/x.py"]) == 0
+    for folder in ("plugins", "more"):
+        with Host(folder, interface=["transform"]) as host:
+            assert host.names == ("x",)
+
+
+def test_what_is_granted_to_a_plugin_is_not_granted_to_another_of_its_name(project: Path) -> None:
+    asks = "# /// script\n# [tool.plugline]\n# permissions = { net = true }\n# ///\n" + GOOD
+    (project / "more").mkdir()
+    (project / "more" / "x.py").write_text(asks)
+    assert main(["trust", "plugins", "more"]) == 0
+    (project / "plugins" / "x.py").write_text(asks)
+    with Host("plugins", interface=["transform"]) as host:
+        (rejection,) = host.rejected
+        assert "asks for more: net" in rejection.findings[0].message
+
+
+@pytest.mark.parametrize("only_diff", [["--diff"], []])
+def test_a_lock_of_a_later_version_is_not_replaced(
+    project: Path, only_diff: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = project / "plugline.lock"
+    lock.write_text("format = 2\n[shiny]\nnew = 1\n")
+    assert main(["trust", *only_diff]) == 2
+    assert "a later plugline wrote it\n  hint: upgrade plugline" in capsys.readouterr().err
+    assert lock.read_text() == "format = 2\n[shiny]\nnew = 1\n"
+
+
+def test_a_merge_that_is_not_settled_is_told_as_that_and_the_command_in_the_hint_ends_it(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "plugins").rename(project / "my plugins")
+    (project / "my plugins" / "x.py").write_text(GOOD + '\n\ndef describe():\n    return "x"\n')
+    assert main(["trust", "my plugins"]) == 0
+    lock = project / "plugline.lock"
+    *lines, digest, permissions = lock.read_text().splitlines()
+    lock.write_text("\n".join([*lines, "<<<<<<< HEAD", digest, "=======", digest, ">>>>>>> theirs", permissions]))
+    capsys.readouterr()
+    assert main(["check", "my plugins"]) == 1
+    told = capsys.readouterr().out
+    assert f"error[T305] {lock}:6:1: the lock file cannot be used: two versions of it were merged" in told
+    *_, command = told.split("  hint: ")[1].splitlines()[0].split(": ")
+    assert command == "plugline trust 'my plugins'"
+    assert main(shlex.split(command)[1:]) == 0
+    assert main(["check", "my plugins"]) == 0
+
+
+def test_a_folder_in_the_place_of_the_lock_is_to_be_moved_away(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "plugline.lock").mkdir()
+    assert main(["check"]) == 1
+    assert "hint: move it away, then: plugline trust plugins\n" in capsys.readouterr().out
+    assert main(["trust"]) == 2
+    assert "hint: move that folder away, or name another file" in capsys.readouterr().err

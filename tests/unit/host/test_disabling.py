@@ -265,6 +265,8 @@ def test_only_the_named_plugins_are_used_with_what_they_require(tmp_path: Path) 
         assert names(host) == []
     with pytest.raises(TypeError, match=r"only=\['a'\]"):
         opened(folder, only="a")
+    with opened(folder) as host, pytest.raises(TypeError, match=r"only=\['a'\]"):
+        host.chain("add", only="a")
 
 
 def test_what_is_disabled_stays_disabled_where_it_is_asked_for_alone(tmp_path: Path) -> None:

@@ -72,6 +72,9 @@ def test_what_is_in_quarantine_is_called_by_nobody(tmp_path: Path) -> None:
             with pytest.raises(StepFailed, match="PluginQuarantined") as failure:
                 call(1)
             assert failure.value.plugin == "shaky"
+            (finding,) = host.quarantined["shaky"]
+            assert failure.value.message == f"{finding.message}; {finding.hint}"
+            assert (failure.value.path, failure.value.line) == (finding.place.path, 6)
         for ask in (host["shaky"].load, lambda: host.chain("run", only=["shaky"])):
             with pytest.raises(PluginQuarantined, match="3 calls in a row failed"):
                 ask()
