@@ -101,11 +101,24 @@ def _parsed(argv: list[str], invocation: Invocation) -> int:
         return _invoke(argv, invocation)
     except click.exceptions.Exit as stop:
         return stop.exit_code
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if _is_of_click(error):  # which prints what --help and --version tell
+            raise render.OutputLost(error.strerror or str(error)) from error
+        raise
     except click.UsageError as error:
         _tell_misuse(error, argv)
     except click.ClickException as error:
         render.error(error.format_message())
     return MISUSED
+
+
+def _is_of_click(error: OSError) -> bool:
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return at is not None and at.tb_frame.f_globals.get("__name__") == "click.utils"
 
 
 def _invoke(argv: list[str], invocation: Invocation) -> int:

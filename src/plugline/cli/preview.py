@@ -12,6 +12,7 @@ from plugline.cli.options import common
 from plugline.cli.pipelines import PipelineCommand, configuration, input_options
 from plugline.cli.running import hidden_variables
 from plugline.errors import ConfigurationError, RunStopped
+from plugline.findings import apart
 from plugline.pipeline.preview import PreviewedRecord, plan_preview, preview
 from plugline.pipeline.steps import MISSING, Change, Passage, StepView
 
@@ -117,7 +118,7 @@ def _lines(one: PreviewedRecord, *, full: bool, colours: bool) -> Iterator[str]:
         yield from _step_lines(step, marks, full=full)
     if one.failed_at in ("source", "sink"):
         yield marks.title(one.failed_at)
-        yield marks.line("!", f"{render.shortened(one.error or '')}")
+        yield from _error_lines(one.error or "", marks)
     if one.error is not None:
         yield marks.line("!", "would be a dead letter")
     if one.steps and one.error is None:
@@ -172,7 +173,7 @@ def _outcome(passage: Passage) -> str:
 
 def _passage_lines(passage: Passage, marks: _Marks, *, full: bool) -> Iterator[str]:
     if passage.error is not None:
-        yield marks.line("!", render.shortened(str(passage.error)))
+        yield from _error_lines(str(passage.error), marks)
     if passage.outcome == "fanned out":
         for record in passage.after:
             yield marks.line("+", render.plain(value_text(record, most=2000)))
@@ -187,6 +188,14 @@ def _passage_lines(passage: Passage, marks: _Marks, *, full: bool) -> Iterator[s
             yield marks.line(" ", f"{_padded(name, wide)}  {render.plain(value_text(passage.before[name]))}")
         else:
             yield marks.line(_sign(change), f"{_padded(name, wide)}  {_change_text(change)}")
+
+
+def _error_lines(said: str, marks: "_Marks") -> Iterator[str]:
+    """Tell an error, and the hint that errors of ours have on a line of their own."""
+    message, hint = apart(said)
+    yield marks.line("!", render.shortened(message))
+    if hint is not None:
+        yield marks.line("!", f"hint: {render.shortened(hint)}")
 
 
 def _sign(change: Change) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO, cast
 
+from plugline.formats._wide import refuse_wide
 from plugline.records import Position, Reader, Record, Writer
 
 SUFFIXES = (".txt",)
@@ -81,6 +82,7 @@ class _Reader:
 
     def __init__(self, settings: Lines) -> None:
         self._marked = _is_marked(settings.encoding)
+        self.begins = True
         field, encoding = settings.field, settings.encoding
 
         def decode(raw: bytes) -> Record:
@@ -94,11 +96,13 @@ class _Reader:
         read = cast("Callable[[int], bytes]", getattr(stream, "read1", stream.read))
         line, offset = 1, 0
         for lines in _lines(read):
-            if line == 1 and self._marked and lines[0].startswith(_BYTE_ORDER_MARK):
-                lines[0] = lines[0][len(_BYTE_ORDER_MARK) :]
-                offset = len(_BYTE_ORDER_MARK)
-                if not lines[0]:  # a mark and nothing else is no line
-                    lines.pop(0)
+            if line == 1 and self._marked and self.begins:
+                refuse_wide(lines[0])
+                if lines[0].startswith(_BYTE_ORDER_MARK):
+                    lines[0] = lines[0][len(_BYTE_ORDER_MARK) :]
+                    offset = len(_BYTE_ORDER_MARK)
+                    if not lines[0]:  # a mark and nothing else is no line
+                        lines.pop(0)
             if lines:
                 yield _Batch(cast("list[object]", lines), line, offset)
             line += len(lines)

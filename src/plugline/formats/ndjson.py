@@ -12,6 +12,7 @@ from io import BytesIO
 from typing import BinaryIO, ClassVar, Literal, cast
 
 from plugline.formats._json import Encode, decoder
+from plugline.formats._wide import refuse_wide
 from plugline.records import Position, Reader, Record, Writer
 
 SUFFIXES = (".ndjson", ".jsonl")
@@ -78,6 +79,7 @@ class _Reader:
     def __init__(self, decode: Callable[[object], Record]) -> None:
         self.decode = decode
         self.lines = 0
+        self.begins = True
 
     def batches(self, stream: BinaryIO, /) -> Iterator[_Batch]:
         """Yield the lines of about 64 KiB at a time, or of what has arrived, where that is less."""
@@ -86,9 +88,11 @@ class _Reader:
         line, offset, row = 1, 0, 1
         for lines, count in _lines(read):
             mark = 0
-            if not offset and lines[0].startswith(_BYTE_ORDER_MARK):
-                mark = len(_BYTE_ORDER_MARK)
-                lines[0] = lines[0][mark:]
+            if not offset and self.begins:
+                refuse_wide(lines[0])
+                if lines[0].startswith(_BYTE_ORDER_MARK):
+                    mark = len(_BYTE_ORDER_MARK)
+                    lines[0] = lines[0][mark:]
             raws = cast("list[object]", lines)
             # The smallest line begins with white space if any does: one pass in C finds blank lines of every kind.
             if min(lines) < b"!":

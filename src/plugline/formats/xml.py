@@ -31,6 +31,7 @@ SUFFIXES = (".xml",)
 
 _CHUNK_BYTES = 64 * 1024
 _DEEPEST = 200  # what JSON is written of may be nested 254 deep
+_MOST_NAMES = 20  # that a message tells
 _NILS = ("http://www.w3.org/2001/XMLSchema-instance\nnil", "xsi:nil")  # with a namespace, or as it stands
 _OF_UTF_16 = (b"\xff", b"\xfe")
 _WHOLE_TAG = re.compile(rb"<(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
@@ -211,7 +212,8 @@ class _Reader:
         """Yield the records that end in about 64 KiB, or in what has arrived, where that is less.
 
         Raises:
-            ValueError: It is no XML from some place on, or declares entities; the message says where.
+            ValueError: It is no XML from some place on, or declares entities; the message says where. Or it has elements,
+                and none that ``record`` names or that could hold one.
         """
         # read1 hands on what a pipe has; read would wait until a whole chunk is there.
         read = cast("Callable[[int], bytes]", getattr(stream, "read1", stream.read))
@@ -237,6 +239,8 @@ class _Reader:
             row += len(raws)
             if fault is not None:
                 raise fault
+        if row == 1:
+            parsing.refuse_misnamed()
 
     def decode(self, raw: object, /) -> Record:
         """Return a record with the types that are declared.
@@ -326,6 +330,8 @@ class _Parsing:
         self._name = record if record is not None and not _is_path(record) else None
         self._wanted = ["*", "*"] if record is None else _steps_of(record)
         self._path: list[str] = []  # outside of records
+        self._names: dict[str, None] = {}  # of elements outside of records, as many as are told
+        self._may_be_none = False  # what holds records was there
         self._stack: list[_Element] = []  # inside of one
         self._deeper = 0  # elements in it that are nested too deeply to be told
         self._fault: str | None = None  # of the record
@@ -366,6 +372,22 @@ class _Parsing:
             raise ValueError(f"no XML from line {error.lineno}, column {error.offset + 1} on: {said}") from None
         except LookupError as error:
             raise ValueError(f"no XML that can be read: {error}") from None
+
+    def refuse_misnamed(self) -> None:
+        """Refuse a document without records that has other elements, and nothing that would hold records.
+
+        Raises:
+            ValueError: It is one.
+        """
+        names = list(self._names)
+        if self._may_be_none or len(names) < 2:  # nothing but a root
+            return
+        wanted = self._settings.record
+        more = ", and more" if len(names) == _MOST_NAMES else ""
+        raise ValueError(
+            f"no element is a record: 'record' says {wanted!r}, and the elements are {', '.join(names)}{more}\n"
+            "  hint: let 'record' name one of them; where there may be no records, let it be their whole path from the root"
+        )
 
     def take(self) -> tuple[list[object], list[tuple[int, int | None]]]:
         """Return the records that have ended since, and where each began: its line and byte."""
@@ -414,6 +436,8 @@ class _Parsing:
         else:
             self._path.append(key)
             if not self._is_record(key):
+                if len(self._names) < _MOST_NAMES:
+                    self._names[key] = None
                 return
             lists = self._lists
             self._line, self._begin = self._parser.CurrentLineNumber, self._parser.CurrentByteIndex
@@ -518,9 +542,11 @@ class _Parsing:
         if self._name is not None:
             return key == self._name
         path, wanted = self._path, self._wanted
+        if not self._may_be_none and len(path) == len(wanted) - 1:
+            self._may_be_none = _is_along(path, wanted[:-1])
         if len(path) == 1 and wanted[0] not in {"*", key}:
             raise ValueError(f"the root is {key!r}: expected {wanted[0]!r}, the first of 'record'")
-        return len(path) == len(wanted) and all(one in {"*", name} for one, name in zip(wanted, path, strict=True))
+        return len(path) == len(wanted) and _is_along(path, wanted)
 
     def _tell(self, raw: str) -> str:
         """Return what a name is called in fields, and remember it."""
@@ -573,6 +599,10 @@ def _tag_as_it_stands(raw: str, attributes: Mapping[str, str]) -> str:
 def _steps_of(path: str) -> list[str]:
     """Return the names of a path, of which each may have a namespace in braces that has slashes of its own."""
     return re.findall(r"(?:\{[^}]*\})?[^/]+", path.strip("/"))
+
+
+def _is_along(path: list[str], wanted: list[str]) -> bool:
+    return all(one in {"*", name} for one, name in zip(wanted, path, strict=True))
 
 
 def _is_path(record: str) -> bool:

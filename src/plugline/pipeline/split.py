@@ -173,7 +173,10 @@ class SplitWork:
     def _reader(self, split: Split) -> Reader:
         if split.end is not None and cuts_pieces(self._bound.reader):
             return cast("CutsPieces", self._bound.reader).piece_reader(split.start, split.end)
-        return self._bound.reader.reader()
+        reader = self._bound.reader.reader()
+        if split.start and hasattr(reader, "begins"):
+            reader.begins = False
+        return reader
 
     def _open(self, split: Split, stack: ExitStack) -> BinaryIO:
         """Return the stream of a split, to be closed by ``stack``."""

@@ -70,6 +70,9 @@ class Reader(Protocol):
 
     A reader that tells lines of records has an attribute ``lines`` besides, how many lines it has read, so that those of
     the next split are counted on from there; without it, only the first split of a file tells lines.
+
+    A reader to which the beginning of an input is something else than what follows, as it may have a byte order mark, has
+    an attribute ``begins``, ``True``, which is set to ``False`` for splits that begin later.
     """
 
     def batches(self, stream: BinaryIO, /) -> Iterator[RawBatch]:

@@ -53,6 +53,14 @@ def test_differences_of_each_step_are_marked(folder: Path, capsys: pytest.Captur
     ]
 
 
+def test_the_hint_of_an_error_has_a_line_of_its_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fails = processor("raise ValueError('it is wrong\\n  hint: mend it')")
+    pipeline(folder, plugins={"fails.py": fails}, source=ndjson({"a": 1}), steps=["fails"])
+    text = shown(capsys, code=1)
+    assert "  ! ValueError: it is wrong\n  ! hint: mend it" in text
+    assert "\\n" not in text
+
+
 def test_with_full_every_field_is_shown_at_every_step(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pipeline(folder, plugins={"trim.py": TRIM}, source=ndjson({"name": " a ", "same": 1}), steps=["trim"])
     assert '  ~ name  " a " -> "a"\n    same  1\noutput' in shown(capsys, "--full")

@@ -37,6 +37,18 @@ def test_a_line_ends_at_a_newline_and_nowhere_else(content: bytes, lines: list[s
     assert read(content) == [{"line": line} for line in lines]
 
 
+def test_a_mark_at_the_beginning_of_a_later_split_is_text() -> None:
+    reader = Lines().reader()
+    reader.begins = False  # type: ignore[attr-defined]
+    (batch,) = reader.batches(io.BytesIO(b"\xef\xbb\xbfa\n"))
+    assert reader.decode(batch.raws[0]) == {"line": "\ufeffa"}
+
+
+def test_text_in_utf_16_is_said_to_be_that() -> None:
+    with pytest.raises(ValueError, match="it is text in UTF-16: expected UTF-8"):
+        read("a\r\n".encode("utf-16"))
+
+
 def test_a_line_longer_than_a_chunk_is_one_line() -> None:
     assert read(b"x" * 1_000_000 + b"\ny") == [{"line": "x" * 1_000_000}, {"line": "y"}]
 

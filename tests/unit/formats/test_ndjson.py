@@ -37,6 +37,21 @@ def test_blank_lines_of_every_kind_are_not_records() -> None:
     assert records(b'\n\r\n{"a":1}\n  \t \n\n{"a":2}\r\n   ') == [{"a": 1}, {"a": 2}]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+def test_text_of_wide_characters_is_said_to_be_that(encoding: str) -> None:
+    told = encoding.upper().replace("-LE", "LE").replace("-BE", "BE")
+    with pytest.raises(ValueError, match=f"it is text in {told}: expected UTF-8\n  hint: .* iconv -f {told}"):
+        records('{"a":1}\n'.encode(encoding))
+
+
+def test_only_the_beginning_of_an_input_has_a_mark() -> None:
+    reader = Ndjson().reader()
+    reader.begins = False  # type: ignore[attr-defined]
+    (batch,) = reader.batches(io.BytesIO(b'\xef\xbb\xbf{"a":1}\n'))
+    with pytest.raises(ValueError, match="byte order mark"):
+        reader.decode(batch.raws[0])
+
+
 def test_a_byte_order_mark_is_skipped() -> None:
     assert records(b'\xef\xbb\xbf{"a":1}\n') == [{"a": 1}]
     assert records(b"\xef\xbb\xbf") == []

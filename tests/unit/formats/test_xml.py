@@ -215,6 +215,29 @@ def test_records_are_elements_of_a_name_or_a_path(record: str | None, expected: 
     assert read(text, Xml(record=record)) == expected
 
 
+@pytest.mark.parametrize("record", ["ordr", "shop/order/item", "shop/ordrs/order"])
+def test_a_record_that_no_element_is_called_is_told_with_the_elements_there_are(record: str) -> None:
+    found = read("<shop><made/><orders><order><id>1</id></order></orders></shop>", Xml(record=record))
+    (said,) = found
+    assert str(said).startswith(
+        f"END: no element is a record: 'record' says {record!r}, and the elements are shop, made, orders, order, id\n"
+        "  hint: let 'record' name one of them; where there may be no records, "
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "record"),
+    [
+        ("<orders/>", "order"),
+        ("<orders/>", None),
+        ("<shop><made/><orders/></shop>", "shop/orders/order"),
+        ("<shop><made/><orders><note/></orders></shop>", "shop/orders/order"),
+    ],
+)
+def test_a_document_may_hold_no_record(text: str, record: str | None) -> None:
+    assert read(text, Xml(record=record)) == []
+
+
 def test_names_with_a_namespace_are_told_as_is_asked_for() -> None:
     text = '<t xmlns:a="urn:1" xmlns="urn:2"><r a:x="1"><a:y>2</a:y><z>3</z></r></t>'
     assert read(text) == [{"@a:x": "1", "a:y": "2", "z": "3"}]
