@@ -172,7 +172,7 @@ def _check_pipeline(path: str, checked: Checked, *, load: bool) -> None:
     base = os.path.dirname(path)
     folders = [folder] if os.path.isdir(folder := resolve(DEFAULT_FOLDER, base)) else []
     try:
-        config = load_config(path, list(Settings.load().overrides()))
+        config = load_config(path, list(Settings.load().overrides(base)))
         folders = plugin_folders(config, base)
         checked.add([*findings_of_shipped(make_plan(config, base, **checked.wants))])
     except ConfigurationError as error:

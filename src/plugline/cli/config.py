@@ -41,7 +41,7 @@ def command(*, what: str, pipeline: str | None, as_json: bool) -> int:
     findings = list(settings.findings())
     pipeline = pipeline or (settings.text("pipeline") if os.path.exists(settings.text("pipeline")) else None)
     try:
-        overrides = list(settings.overrides())
+        overrides = list(settings.overrides(os.path.dirname(pipeline or "")))
         rows += _of_runs(settings)
         of_pipeline = [] if pipeline is None else list(load_config(pipeline, overrides).origins())
     except ConfigurationError as error:

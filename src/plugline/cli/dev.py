@@ -118,7 +118,7 @@ class _Watching:
             ConfigurationError: It is wrong.
         """
         if self.pipeline is not None:
-            return load_config(self.pipeline, list(Settings.load().overrides()))
+            return load_config(self.pipeline, list(Settings.load().overrides(os.path.dirname(self.pipeline))))
         if self.sample is None:
             return None
         use = self.use or self._processors()

@@ -8,7 +8,7 @@ import click
 
 from plugline.cli.app import Misuse
 from plugline.cli.pipeline_files import load_config
-from plugline.cli.settings import Settings
+from plugline.cli.settings import DEFAULT, Settings
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding, Place
 from plugline.pipeline.config import Override, PipelineConfig, config_from_flags
@@ -152,7 +152,10 @@ def configuration(source: str | None, given: dict[str, object], context: click.C
     if source is None and not flags.keys() - _KEYS.keys() and os.path.exists(settings.text("pipeline")):
         source = settings.text("pipeline")
     if source is None:
-        raise Misuse("there is nothing to read", "name a pipeline file, an input, or '-' for standard input")
+        named = settings["pipeline"]
+        missing = f": {named.value!r} of {named.origin} is not there" if named.origin != DEFAULT and not flags else ""
+        hint = "name a pipeline file, an input, or '-' for standard input"
+        raise Misuse(f"there is nothing to read{missing}", hint)
     if source.endswith(".toml"):
         _refuse_steps(source, flags)
         base = os.path.dirname(source)
@@ -161,7 +164,7 @@ def configuration(source: str | None, given: dict[str, object], context: click.C
             # A pipe has no name that could tell; where the file names a format, it is meant.
             said = Override(path=_KEYS["sink_format"], value=_STANDARD_FORMAT, origin=Place(_FLAGS["sink"]), weak=True)
             above.append(said)
-        return load_config(source, [*settings.overrides(), *above]), base
+        return load_config(source, [*settings.overrides(base), *above]), base
     return _from_flags(source, given, context.meta["plugline.steps"], list(settings.overrides())), ""
 
 

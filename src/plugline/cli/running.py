@@ -47,7 +47,7 @@ def quick_run(words: Sequence[str]) -> int | None:
             return MISUSED
         with applied(settings):
             return run_configured(
-                lambda: (load_config(path, list(settings.overrides())), os.path.dirname(path)),
+                lambda: (load_config(path, list(settings.overrides(os.path.dirname(path)))), os.path.dirname(path)),
                 invocation,
                 title=path,
                 resume=_RESUME in words,

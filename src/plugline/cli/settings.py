@@ -213,14 +213,19 @@ class Settings:
 
     # ------------------------------------------------------------------ what a pipeline's [run] takes
 
-    def overrides(self) -> Iterator["Override"]:
-        """Yield what the file and the environment say of a pipeline: the file's count less than the pipeline's own."""
+    def overrides(self, base: str = "") -> Iterator["Override"]:
+        """Yield what the file and the environment say of a pipeline: the file's count less than the pipeline's own.
+
+        Args:
+            base: The folder that the pipeline's paths are relative to, where those here are relative to the current one.
+        """
         from plugline.pipeline.config import Override  # noqa: PLC0415 - of a run, which imports it anyway
 
         folders = self["plugins"]
         if folders.origin != DEFAULT and isinstance(folders.value, list | tuple):
             weak = folders.origin.path != SETTINGS["plugins"].variable
-            paths = [os.path.abspath(folder) for folder in folders.value]
+            # As they are named wherever that leads there too: a plugin has one path, whoever asks for it.
+            paths = [folder if base in ("", ".") else os.path.abspath(folder) for folder in folders.value]
             yield Override(path=("plugins",), value=paths, origin=folders.origin, weak=weak)
         for field in run_fields():
             if self._file is not None and field.name in self._file.values:

@@ -102,7 +102,7 @@ def _test(path: str, only: str | None, results: _Results) -> None:
         return
     folders: Sequence[str] = ()
     try:
-        folders_said = [one for one in Settings.load().overrides() if one.path == ("plugins",)]
+        folders_said = [one for one in Settings.load().overrides(os.path.dirname(path)) if one.path == ("plugins",)]
         config = load_config(path, [*folders_said, *WITHOUT_FILES])
         folders = plugin_folders(config, os.path.dirname(path))
         with hidden_variables(config):

@@ -283,3 +283,26 @@ def test_disabled_names_that_cannot_be_understood_are_told_without_a_plugin_fold
     Path("in.ndjson").write_bytes(ndjson({"n": 1}))
     assert main(["run", "in.ndjson", "-o", "out.csv"]) == 2
     assert "error[P115] plugline.toml:1" in capsys.readouterr().err
+
+
+def test_folders_of_the_settings_are_counted_once_and_named_as_they_stand_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pipeline(
+        tmp_path, plugins={"work.py": processor(), "broken.py": "def transform(: pass"}, source=b"", steps=["work"]
+    )
+    Path("plugline.toml").write_text('plugins = ["plugins"]\n', "utf-8")
+    assert main(["check"]) == 1
+    text = capsys.readouterr().out
+    assert text.startswith("error[P106] plugins/broken.py:1:")
+    assert text.endswith("1 pipeline and 2 plugins, 1 with findings; 1 other plugin is in use\n")
+
+
+def test_a_pipeline_of_the_settings_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PLUGLINE_PIPELINE", "absent.toml")
+    assert main(["run"]) == 2
+    assert "nothing to read: 'absent.toml' of PLUGLINE_PIPELINE is not there" in capsys.readouterr().err

@@ -68,6 +68,8 @@ def test_what_a_command_prints_is_what_its_schema_says(
         data = json.loads(shown.out or shown.err)
         assert data["version"] == 1
         assert [error.message for error in validator.iter_errors(data)] == [], words
+        described = SCHEMA["$defs"]["commands"][command].get("properties")
+        assert described is None or set(data) <= set(described), words
 
 
 def test_every_command_has_its_schema() -> None:
