@@ -66,6 +66,19 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return folded[found[0]] if found else None
 
 
+def nearest_file(path: str, suffix: str = "") -> str | None:
+    """Return the file beside a path that is not there whose name is most like its own, or ``None`` when none is like it."""
+    import os  # noqa: PLC0415 - as the above: for a message, and names are made without it
+
+    folder, name = os.path.split(path)
+    try:
+        beside = [one for one in os.listdir(folder or os.curdir) if one.endswith(suffix)]
+    except (OSError, ValueError):
+        return None
+    near = nearest(name, beside)
+    return os.path.join(folder, near) if near is not None else None
+
+
 def did_you_mean(name: str, known: Iterable[str], *, kind: str) -> str:
     """Return a hint that names the nearest known name, then the known ones (at most twelve of them)."""
     ordered = sorted(known)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from plugline.errors import ConfigurationError
 from plugline.files import read_source
 from plugline.findings import Finding, Place
+from plugline.names import nearest_file
 from plugline.pipeline.config import Override, PipelineConfig, read_config
 
 DEFAULT_PIPELINE = "pipeline.toml"
@@ -23,9 +24,10 @@ def load_config(path: str, overrides: Sequence[Override] = ()) -> PipelineConfig
     """
     found = read_source(path)
     if isinstance(found, Finding):
-        hint = (
-            f"run it in the folder of {DEFAULT_PIPELINE}, or name another file" if not os.path.lexists(path) else None
-        )
-        message = "there is no such file" if hint is not None else found.message
-        raise ConfigurationError([Finding("C109", message, Place(path), hint)])
+        if os.path.lexists(path):
+            raise ConfigurationError([Finding("C109", found.message, Place(path), found.hint)])
+        near = nearest_file(path, ".toml")
+        question = f"did you mean {near!r}? else " if near is not None else ""
+        hint = f"{question}run it in the folder of {DEFAULT_PIPELINE}, or name another file"
+        raise ConfigurationError([Finding("C109", "there is no such file", Place(path), hint)])
     return read_config(found.content, path, overrides)

@@ -3,6 +3,7 @@
 A plan is data: it pickles, and holds the plugins' sources and not the plugins.
 """
 
+import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
@@ -19,7 +20,7 @@ from plugline.files import digest_of as digest_of_bytes
 from plugline.findings import Finding, Place, apart
 from plugline.frozen import frozen
 from plugline.host.plugin import Plugin
-from plugline.names import module_part, nearest, shell_word
+from plugline.names import module_part, nearest, nearest_file, shell_word
 from plugline.pipeline.aside import path_aside
 from plugline.pipeline.catalogue import ARCHIVES, Catalogue, Kind
 from plugline.pipeline.config import ErrorLimit, OnQuarantine, PipelineConfig, SandboxConfig
@@ -202,6 +203,12 @@ def resolve(path: str, base: str) -> str:
     """Return a path of a configuration, which is relative to the folder that the file is in."""
     # Not normalised: where ``base`` is a link, what ``..`` leads to is known to the file system only.
     return path if _has_no_folder(path) or base in ("", ".") else os.path.join(base, path)
+
+
+def _near_file(source: str) -> str | None:
+    """Return the hint that names the file that may be meant by one that is not there; a pattern means none."""
+    near = None if _has_no_folder(source) or not set("*?[").isdisjoint(source) else nearest_file(source)
+    return f"did you mean {near!r}?" if near is not None else None
 
 
 def _has_no_folder(path: str) -> bool:
@@ -470,8 +477,14 @@ class _Planner:
             said, hint = apart(said)
             shown = repr(without_secret(self._config.source.path))
             message = said if said.startswith(shown) else f"{shown} cannot be read: {said}"
+            if hint is None and isinstance(error, FileNotFoundError):
+                hint = _near_file(source)
             self._find("C109", message, ("source", "path"), hint)
             return ()
+        closed = next((one for one in paths if not _has_no_folder(one) and not os.access(one, os.R_OK)), None)
+        if closed is not None:
+            message = f"{closed!r} cannot be read: {os.strerror(errno.EACCES)}"
+            self._find("C109", message, ("source", "path"), f"allow it: chmod u+r {shell_word(closed)}")
         return tuple(Split(index=index, count=len(paths), path=path) for index, path in enumerate(paths))
 
     def _check_outputs(self, sink: str, dead_letters: str, splits: Sequence[Split]) -> None:

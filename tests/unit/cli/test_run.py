@@ -396,3 +396,31 @@ def test_a_link_into_a_folder_that_is_not_there_names_that_folder(
     assert main(["run", "in.ndjson", "-o", "out.ndjson"]) == 2
     said = capfd.readouterr().err
     assert "the folder 'nowhere' does not exist" in said.replace(f"{tmp_path.resolve()}/", "")
+
+
+def test_a_misspelled_file_is_told_with_the_one_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "orders.ndjson").write_text("", "utf-8")
+    (tmp_path / "pipeline.toml").write_text("", "utf-8")
+    for word, hint in (
+        ("oders.ndjson", "did you mean 'orders.ndjson'?"),
+        ("pipline.toml", "did you mean 'pipeline.toml'? "),
+    ):
+        assert main(["run", word]) == 2
+        assert hint in capsys.readouterr().err
+    assert main(["run", "*.csv"]) == 2
+    assert "did you mean" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+def test_a_source_that_may_not_be_read_is_told_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "orders.ndjson").touch(mode=0)
+    assert main(["run", "orders.ndjson"]) == 2
+    assert "'orders.ndjson' cannot be read: Permission denied\n  hint: allow it: chmod u+r orders.ndjson" in (
+        capsys.readouterr().err
+    )
