@@ -33,7 +33,6 @@ class CsvCuts:
         self._parse = parse
 
     def record_end(self, data: bytes) -> int:
-        """See :class:`~plugline.records.CutsBytes`."""
         if data.startswith(BOM_UTF8):
             end = self.record_end(data[len(BOM_UTF8) :])
             return end and end + len(BOM_UTF8)
@@ -63,7 +62,6 @@ class CsvCuts:
         )
 
     def header_end(self, data: bytes) -> int:
-        """See :class:`~plugline.records.CutsAfterHeader`."""
         if not self._header:
             return 0
         start = len(BOM_UTF8) if data.startswith(BOM_UTF8) else 0

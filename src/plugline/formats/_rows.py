@@ -16,7 +16,6 @@ class Rows:
         self._row = row
 
     def position(self, index: int, /) -> Position:
-        """Count rows."""
         return Position(row=self._row + index)
 
 

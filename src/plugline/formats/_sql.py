@@ -242,7 +242,6 @@ class TableWriter:
         self.columns: tuple[str, ...] | None = None
 
     def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
-        """Begin a part."""
         del first
         self._stream = stream
         if columns is not None:

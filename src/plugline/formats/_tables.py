@@ -206,7 +206,6 @@ class PartWriter:
             self._write_held()
 
     def close(self, *, last: bool) -> None:
-        """End the part."""
         del last
         self._write_held()
         if self._sink is not None:

@@ -61,7 +61,6 @@ class _StreamWriter(PartWriter):
         self._headed = False
 
     def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
-        """Begin a part."""
         super().open(stream, first=first, columns=columns)
         # Where no earlier part has fixed columns, none has written the schema: all of them were empty.
         self._headed = columns is not None

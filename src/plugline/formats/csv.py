@@ -830,7 +830,6 @@ class _Writer:
         )
 
     def write(self, encoded: list[object], /) -> None:
-        """Write rows, all in one call."""
         if encoded:
             rows = cast("list[bytes]", encoded)
             if self._begins:

@@ -283,7 +283,6 @@ class _Writer:
         self.columns: tuple[str, ...] | None = tuple(fields) if fields is not None else None
 
     def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
-        """Begin a part."""
         del first
         self._stream = stream
         if columns is not None:
@@ -313,11 +312,9 @@ class _Writer:
         return line
 
     def write(self, encoded: list[object], /) -> None:
-        """Write rows."""
         self._stream.write(b"\n".join([*cast("list[bytes]", encoded), b""]))
 
     def close(self, *, last: bool) -> None:
-        """End the part: there is nothing to add."""
         del last
 
 

@@ -298,7 +298,6 @@ class _Writer:
         self._empty = True
 
     def write(self, encoded: list[object], /) -> None:
-        """Write elements, all in one call."""
         if encoded:
             before = self.separator if not self._empty else b"[\n" if self._first else b""
             self._empty = False

@@ -141,7 +141,6 @@ class _Writer:
         self._begins = False
 
     def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
-        """Begin a part: there is no header."""
         del columns
         self._stream = stream
         self._begins = first and self._marked
@@ -167,7 +166,6 @@ class _Writer:
         return ValueError(f"{self._field!r} holds a line break: expected a single line")
 
     def write(self, encoded: list[object], /) -> None:
-        """Write lines, all in one call."""
         lines = cast("list[bytes]", encoded)
         if lines and self._begins:
             self._begins = False
@@ -176,5 +174,4 @@ class _Writer:
         self._stream.write(b"".join(lines))
 
     def close(self, *, last: bool) -> None:
-        """End the part: there is no footer."""
         del last

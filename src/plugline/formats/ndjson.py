@@ -139,15 +139,12 @@ class _Writer:
         self.encode = encode
 
     def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
-        """Begin a part: there is no header."""
         del first, columns
         self._stream = stream
 
     def write(self, encoded: list[object], /) -> None:
-        """Write lines, all in one call."""
         if encoded:
             self._stream.write(b"\n".join([*cast("list[bytes]", encoded), b""]))
 
     def close(self, *, last: bool) -> None:
-        """End the part: there is no footer."""
         del last

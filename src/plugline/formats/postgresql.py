@@ -289,7 +289,6 @@ class _Writer(TableWriter):
         return "\t".join([_TEXTS[value.__class__](value) for value in row]).encode()
 
     def write(self, encoded: list[object], /) -> None:
-        """Write rows."""
         if encoded:
             self._some = True
             self._stream.write(b"\n".join([*cast("list[bytes]", encoded), b""]))
@@ -306,34 +305,27 @@ class _Sink(TableSink):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """See :class:`TableSink`."""
         with _told(self._path), self._connection.transaction():
             yield
 
     def named(self, table: str) -> str:
-        """See :class:`TableSink`."""
         return _name(table)
 
     def last_name(self, table: str) -> str:
-        """See :class:`TableSink`."""
         return quoted(table.rpartition(".")[2])
 
     def has(self, table: str) -> bool:
-        """See :class:`TableSink`."""
         found = self._connection.execute("SELECT to_regclass(%s)", (_name(table),)).fetchone()
         return found[0] is not None
 
     def columns_of(self, table: str) -> list[str]:
-        """See :class:`TableSink`."""
         cursor = self._connection.execute(f"SELECT * FROM {_name(table)} LIMIT 0")  # noqa: S608 - quoted
         return [column.name for column in cursor.description]
 
     def column(self, name: str, kind: str) -> str:
-        """See :class:`TableSink`."""
         return f"{quoted(name)} {_SQL[kind]}"
 
     def insert(self, table: str, columns: Sequence[str], content: bytes) -> None:
-        """See :class:`TableSink`."""
         names = ", ".join(map(quoted, columns))
         with self._connection.cursor().copy(f"COPY {_name(table)} ({names}) FROM STDIN") as copy:
             copy.write(content)

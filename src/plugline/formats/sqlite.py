@@ -380,7 +380,6 @@ class _Writer(TableWriter):
         return row
 
     def write(self, encoded: list[object], /) -> None:
-        """Write rows."""
         if encoded:
             self._some = True
             packed = self._pack(encoded)
@@ -423,7 +422,6 @@ class _Sink(TableSink):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """See :class:`TableSink`."""
         with _told(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -434,24 +432,19 @@ class _Sink(TableSink):
             self._connection.execute("COMMIT")
 
     def named(self, table: str) -> str:
-        """See :class:`TableSink`."""
         return quoted(table)
 
     def has(self, table: str) -> bool:
-        """See :class:`TableSink`."""
         query = "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND lower(name) = lower(?)"
         return self._connection.execute(query, (table,)).fetchone() is not None
 
     def columns_of(self, table: str) -> list[str]:
-        """See :class:`TableSink`."""
         return [name for _, name, *_ in self._connection.execute(f"PRAGMA table_info({quoted(table)})")]
 
     def column(self, name: str, kind: str) -> str:
-        """See :class:`TableSink`."""
         return f"{quoted(name)} {_SQL[kind]}".rstrip()
 
     def insert(self, table: str, columns: Sequence[str], content: bytes) -> None:
-        """See :class:`TableSink`."""
         names = ", ".join(map(quoted, columns))
         insert = f"INSERT INTO {quoted(table)} ({names}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - quoted
         for rows in _rows_in(content):

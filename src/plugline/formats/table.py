@@ -109,7 +109,6 @@ class _Writer:
             self._settle()
 
     def close(self, *, last: bool) -> None:
-        """End the part."""
         if self._widths is None and (self._held or (last and self._settings.fields is not None)):
             self._settle()
 

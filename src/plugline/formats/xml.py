@@ -677,7 +677,6 @@ class _Writer:
             raise ValueError("the record is nested too deeply to be written") from None
 
     def write(self, encoded: list[object], /) -> None:
-        """Write records, all in one call."""
         if encoded:
             self._stream.write(b"".join(cast("list[bytes]", encoded)))
 

@@ -628,7 +628,6 @@ class _Writer:
         self._block = _Blocks(timestamps=timestamps)
 
     def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
-        """Begin a part: there is no header."""
         del columns
         self._stream = stream
         self._empty = first
@@ -646,7 +645,6 @@ class _Writer:
         return f"{self._mark}{text}\n".encode()
 
     def write(self, encoded: list[object], /) -> None:
-        """Write records, all in one call."""
         if encoded:
             self._empty = False
             self._stream.write(b"".join(cast("list[bytes]", encoded)))

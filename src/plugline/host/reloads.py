@@ -574,7 +574,6 @@ class _Reload:
     # ------------------------------------------------------------------ the judge of the transaction
 
     def check(self) -> tuple[Finding, ...]:
-        """See :class:`plugline.reloading.transaction.Judge`."""
         findings: list[Finding] = []
         for part in self._parts:
             for plugin in self._handles.get(part.name, []):
@@ -610,7 +609,6 @@ class _Reload:
         return tuple(finding for judge in self._loader.judges for finding in judge(plugin, new))
 
     def hand_over(self) -> None:
-        """See :class:`plugline.reloading.transaction.Judge`."""
         at_work = [part for part in self._parts if part.name in self._loader.begun]
         for part in at_work:
             # Through the module, so that it is the new version that is seen.
@@ -626,12 +624,10 @@ class _Reload:
             begin(new, LoadContext(self._plugin_of(part), part.generation + 1, "reload"))
 
     def forget(self) -> None:
-        """See :class:`plugline.reloading.transaction.Judge`."""
         self._new.clear()
         self._outcomes.clear()
 
     def take_back(self) -> None:
-        """See :class:`plugline.reloading.transaction.Judge`."""
         for part in self._parts:
             if part.name in self._unloaded:
                 try:
@@ -642,7 +638,6 @@ class _Reload:
                     _log(f"on_load() of {part.name} failed when it was to open again what it had closed")
 
     def shown(self, part: Part) -> str:
-        """See :class:`plugline.reloading.transaction.Judge`."""
         plugins = self._handles.get(part.name)
         relative = self._moved.get(part.name, part.loader.relative)
         return (

@@ -60,11 +60,9 @@ class _Ours:
     remembered_as = "all"
 
     def admit(self, spec: PluginSpec, source: SourceFile, facts: Facts) -> tuple[Finding, ...]:
-        """See :class:`~plugline.admission.policy.Admitting`."""
         return ()
 
     def admit_file(self, source: SourceFile, path: str, facts: Facts) -> tuple[Finding, ...]:
-        """See :class:`~plugline.admission.policy.Admitting`."""
         return ()
 
 

@@ -554,7 +554,6 @@ class _Ahead:
         return self.joined()
 
     def joined(self) -> bytes:
-        """Return what is there."""
         if len(self._pieces) != 1:
             self._pieces = [b"".join(self._pieces)]
         return self._pieces[0]
@@ -598,7 +597,6 @@ class _Ahead:
         return bool(self.fill(1))
 
     def take(self, count: int) -> bytes:
-        """Take bytes that are there."""
         self.held -= count
         self.at += count
         *pieces, last = self._pieces

@@ -106,13 +106,11 @@ def _run(module: ModuleType, shown: str) -> tuple[int, list[ExampleFailure]]:
             """Print nothing."""
 
         def report_failure(self, out: Any, test: doctest.DocTest, example: doctest.Example, got: str) -> None:
-            """Keep it."""
             self._keep(test, example, got)
 
         def report_unexpected_exception(
             self, out: Any, test: doctest.DocTest, example: doctest.Example, exc_info: Any
         ) -> None:
-            """Keep it."""
             kind, error, _ = exc_info
             self._keep(test, example, str(ErrorText(kind.__name__, str(error))))
 

@@ -160,7 +160,6 @@ class _Gathered(_Straight):
             self.bytes += len(piece)
 
     def assemble(self, form: Assembles, columns: tuple[str, ...] | None) -> None:
-        """Write the output."""
         self._parts.seek(0)
         _assemble(form, cast("BinaryIO", self._parts), cast("BinaryIO", _Stream(super().write)), columns)
 

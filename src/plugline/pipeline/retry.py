@@ -199,7 +199,6 @@ def _columns_of(letter: Mapping[str, object]) -> list[str]:
 
 
 def _as_json(record: Record) -> object:
-    """Return a record as its dead letter told it."""
     from plugline.pipeline.typed import json_of  # noqa: PLC0415 - seldom
 
     return orjson.loads(json_of(record))

@@ -96,11 +96,9 @@ class _Carried:
 
     @property
     def injected(self) -> Mapping[str, object]:
-        """See :class:`plugline.loading.namespace.Provider`."""
         return self._sent.injected
 
     def provide(self, namespace: Namespace, relative: str) -> SourceFile | Finding:
-        """See :class:`plugline.loading.namespace.Provider`."""
         refused = self._sent.refused.get(relative)
         if refused is not None:
             code, message, path, line = refused
@@ -108,11 +106,9 @@ class _Carried:
         return namespace.tree.read(relative)
 
     def compile(self, namespace: Namespace, relative: str, source: SourceFile) -> tuple[CodeType, object]:
-        """See :class:`plugline.loading.namespace.Provider`."""
         return compile_source(source.content, real_path(namespace.tree, relative)), None
 
     def text(self, namespace: Namespace, relative: str, ran: object) -> bytes | None:
-        """See :class:`plugline.loading.namespace.Provider`."""
         return self._sent.files.get(relative)
 
     def recall(self, namespace: Namespace, relative: str, ran: object) -> None:

@@ -48,7 +48,6 @@ class _Hook:
         self._then = then
 
     def find_spec(self, fullname: str, path: "Sequence[str] | None" = None, target: ModuleType | None = None) -> object:
-        """See :class:`importlib.abc.MetaPathFinder`."""
         if fullname != self._name:
             return None
         sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]  # type: ignore[comparison-overlap, redundant-expr]
