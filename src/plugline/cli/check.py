@@ -105,14 +105,13 @@ def command(
     checked = check_paths(paths or _usual_paths(), load=load, audit=audit, plugins=not no_plugins, only=only or None)
     checked.add(list(Settings.load().findings()))
     if as_json:
-        data = [render.finding_data(finding) for finding in checked.all]
         render.tell_json(
             {
                 "plugins": len(checked.plugins),
                 "pipelines": checked.pipelines,
                 "declined": sorted(checked.declined),
                 "disabled": sorted(checked.disabled),
-                "findings": data,
+                "findings": checked.all,
             }
         )
     elif layout == "github":
@@ -182,8 +181,9 @@ def _check_pipeline(path: str, checked: Checked, *, load: bool) -> None:
 
 
 def _check_places(places: Sequence[str], checked: Checked, *, load: bool) -> None:
-    interface = ANY_INTERFACE
-    with Host(*places, interface=interface, api_version=API_VERSION, policy=checked.policy, **checked.wants) as host:
+    with Host(
+        *places, interface=ANY_INTERFACE, api_version=API_VERSION, policy=checked.policy, **checked.wants
+    ) as host:
         checked.add(host.findings)
         checked.disabled.update(host.disabled)
         for plugin in host:

@@ -52,8 +52,7 @@ def command(*, what: str, pipeline: str | None, as_json: bool) -> int:
     if as_json:
         data = [_data(name, value, place) for name, value, place in shown]
         settings_data = [_data(name, value, place) for name, value, place in rows]
-        wrong = [render.finding_data(finding) for finding in findings]
-        render.tell_json({"settings": settings_data, "pipeline": pipeline, "values": data, "findings": wrong})
+        render.tell_json({"settings": settings_data, "pipeline": pipeline, "values": data, "findings": findings})
     else:
         render.tell(render.table(("setting", "value", "from"), [_cells(*row) for row in rows]))
         if shown:

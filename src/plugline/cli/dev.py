@@ -312,7 +312,7 @@ class _Screen:
 
         told = {"saved": list(saved), "last_good": stale, "records": [record_data(one) for one in records]}
         told["needs_settings"] = {name: list(needed) for name, needed in waiting.items()}
-        render.tell_json({**told, "findings": [render.finding_data(one) for one in findings]})
+        render.tell_json({**told, "findings": findings})
 
 
 def _waiting_text(watching: _Watching) -> list[str]:

@@ -61,8 +61,7 @@ def command(*, plugin: str, folders: tuple[str, ...], as_json: bool) -> int:
 
 
 def _info_of_file(path: str, *, as_json: bool) -> int:
-    interface = ANY_INTERFACE
-    with Catalogue(()) as catalogue, Host(path, interface=interface, api_version=API_VERSION) as host:
+    with Catalogue(()) as catalogue, Host(path, interface=ANY_INTERFACE, api_version=API_VERSION) as host:
         findings = [*host.findings, *(finding for rejected in host.rejected for finding in rejected.findings)]
         if any(finding.is_error for finding in findings):
             return _refuse(findings, as_json=as_json)
@@ -74,10 +73,7 @@ def _info_of_file(path: str, *, as_json: bool) -> int:
 
 
 def _refuse(findings: list[Finding], *, as_json: bool) -> int:
-    if as_json:
-        render.tell_json({"plugins": [], "findings": [render.finding_data(finding) for finding in findings]})
-    else:
-        render.say_findings(findings)
+    render.tell_refusal(findings, as_json=as_json, plugins=[])
     return FAULTS
 
 
@@ -105,7 +101,7 @@ def _told(plugin: Plugin[object], kinds: tuple[Kind, ...]) -> dict[str, object]:
         "settings_all_known": closed,
         "functions": _functions(plugin),
         "digest": spec.digest,
-        "findings": [render.finding_data(finding) for finding in (*plugin.findings, *plugin.warnings)],
+        "findings": (*plugin.findings, *plugin.warnings),
     }
 
 
@@ -196,9 +192,9 @@ def _text(one: dict[str, object]) -> str:
         lines.append("  functions: " + ", ".join(functions))
     if one["digest"]:
         lines.append(f"  digest: {one['digest']}")
-    for finding in cast("list[dict[str, object]]", one["findings"]):
-        hint = f" ({finding['hint']})" if finding["hint"] else ""
-        lines.append(f"  {finding['severity']}[{finding['code']}]: {finding['message']}{hint}")
+    for finding in cast("tuple[Finding, ...]", one["findings"]):
+        hint = f" ({finding.hint})" if finding.hint else ""
+        lines.append(f"  {finding.severity}[{finding.code}]: {finding.message}{hint}")
     return "\n".join(render.plain(line) for line in lines)
 
 

@@ -83,7 +83,7 @@ def prepare(
 
     def tell() -> int:
         if as_json:
-            render.tell_json({"plugins": listed, "findings": [render.finding_data(finding) for finding in findings]})
+            render.tell_json({"plugins": listed, "findings": findings})
         else:
             header = ("name", "kind", "version", "origin", "state", *(("read", "load") if timings else ()), "summary")
             render.tell(render.table(header, rows, right=(5, 6) if timings else (), fits=True))
@@ -129,7 +129,7 @@ def _data(origin: Origin, plugin: Plugin[object], catalogue: Catalogue) -> dict[
         "read_seconds": plugin.read_seconds,
         "load_seconds": plugin.load_seconds,
         "summary": plugin.summary,
-        "findings": [render.finding_data(finding) for finding in (*found, *plugin.warnings)],
+        "findings": (*found, *plugin.warnings),
     }
 
 
@@ -145,7 +145,7 @@ def _refused_data(name: str, path: str, state: str, findings: Sequence[Finding])
         "read_seconds": None,
         "load_seconds": None,
         "summary": "",
-        "findings": [render.finding_data(finding) for finding in findings],
+        "findings": findings,
     }
 
 

@@ -51,18 +51,10 @@ def command(
                 if not as_json:
                     render.tell(record_text(one, full=full, colours=colours))
     except ConfigurationError as error:
-        if as_json:
-            render.tell_json({"records": [], "findings": [render.finding_data(one) for one in error.findings]})
-        else:
-            render.say_findings(error.findings)
+        render.tell_refusal(error.findings, as_json=as_json, records=[])
         return MISUSED
     except RunStopped as stop:
-        if as_json:
-            render.tell_json(
-                {"records": [record_data(one) for one in shown], "findings": [render.finding_data(stop.finding)]}
-            )
-        else:
-            render.say_findings([stop.finding])
+        render.tell_refusal([stop.finding], as_json=as_json, records=[record_data(one) for one in shown])
         return STOPPED
     failed = sum(one.error is not None for one in shown)
     if as_json:

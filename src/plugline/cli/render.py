@@ -56,16 +56,28 @@ def say(text: str) -> None:
 
 
 def tell_json(value: Mapping[str, object], *, talk: bool = False) -> None:
-    """Print a versioned JSON object, to standard error where standard output holds records."""
+    """Print a versioned JSON object, findings in it as :func:`finding_data`; to standard error where standard output holds records."""
     from json import dumps  # noqa: PLC0415 - an import that only --json needs
 
-    text = dumps({"version": JSON_VERSION, **value}, ensure_ascii=False, indent=2, default=str)
+    text = dumps({"version": JSON_VERSION, **value}, ensure_ascii=False, indent=2, default=_json_value)
     # A lone surrogate, as a file name may have, is no text that can be written.
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     if talk:
         say(text)
     else:
         tell(text)
+
+
+def _json_value(value: object) -> object:
+    return finding_data(value) if isinstance(value, Finding) else str(value)
+
+
+def tell_refusal(findings: Sequence[Finding], *, as_json: bool, talk: bool = False, **rest: object) -> None:
+    """Say why a command ends early: as JSON together with ``rest``, or to people."""
+    if as_json:
+        tell_json({**rest, "findings": findings}, talk=talk)
+    else:
+        say_findings(findings)
 
 
 def flush() -> None:

@@ -108,17 +108,13 @@ def run_configured(
                     watching = _watch(make, letters) if watch else None
                     report, stop = _run(seeing, watching, resume=resume, quiet=quiet or as_json)
     except ConfigurationError as error:
-        if as_json:
-            data = [render.finding_data(finding) for finding in error.findings]
-            render.tell_json({"complete": False, "findings": data}, talk=to_stdout)
-        else:
-            render.say_findings(error.findings)
+        render.tell_refusal(error.findings, as_json=as_json, talk=to_stdout, complete=False)
         return MISUSED
     with unhurried():
         _log("run ended" if stop is None else "run stopped", report)
         written = seeing.write_page(report)
         if as_json:
-            findings = [render.finding_data(stop.finding)] if stop is not None else []
+            findings = [stop.finding] if stop is not None else []
             render.tell_json({**report_data(report), "findings": findings, **seeing.data(report)}, talk=to_stdout)
         else:
             if stop is not None:

@@ -205,9 +205,9 @@ class Settings:
         """Return the value of a setting that is a string."""
         return str(self[name].value)
 
-    def folders(self, name: str = "plugins") -> tuple[Sequence[str], bool]:
+    def folders(self) -> tuple[Sequence[str], bool]:
         """Return plugin folders, and whether somebody asked for them."""
-        resolved = self[name]
+        resolved = self["plugins"]
         value = resolved.value
         return (tuple(value) if isinstance(value, list | tuple) else ()), resolved.origin != DEFAULT
 

@@ -28,10 +28,7 @@ def switch(names: Sequence[str], folders: Sequence[str], *, disabled: bool, as_j
         for name in names:
             store.set_disabled(name, disabled=disabled, beside=known.get(name))
     except ConfigurationError as error:
-        if as_json:
-            render.tell_json({"changed": [], "findings": [render.finding_data(one) for one in error.findings]})
-        else:
-            render.say_findings(error.findings)
+        render.tell_refusal(error.findings, as_json=as_json, changed=[])
         return MISUSED
     changed = [name for name in dict.fromkeys(names) if (name in before) is not disabled]
     findings = [
@@ -42,9 +39,8 @@ def switch(names: Sequence[str], folders: Sequence[str], *, disabled: bool, as_j
         and (disabled or name not in before)
     ]
     if as_json:
-        found = [render.finding_data(finding) for finding in findings]
         kept = sorted(store.disabled())
-        render.tell_json({"changed": changed, "disabled": kept, "files": list(store.paths), "findings": found})
+        render.tell_json({"changed": changed, "disabled": kept, "files": list(store.paths), "findings": findings})
     else:
         word = "disabled" if disabled else "enabled"
         for name in dict.fromkeys(names):

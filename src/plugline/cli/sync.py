@@ -65,7 +65,7 @@ def command(
                 findings.append(Finding("P366", " ".join(error.what.split()), Place(folder), error.hint))
     if as_json:
         found = [{"plugins": names, "packages": list(one.packages), "lock": one.lock} for one, names in made]
-        render.tell_json({"environments": found, "findings": [render.finding_data(one) for one in findings]})
+        render.tell_json({"environments": found, "findings": findings})
     else:
         _tell(made)
         if findings:

@@ -220,7 +220,7 @@ def _data(results: _Results) -> dict[str, object]:
         "declined": results.skipped,
         "tests": [_case_data(case) for case in results.cases],
         "doctests": [_doctest_data(one) for one in results.doctests],
-        "findings": [render.finding_data(finding) for finding in findings],
+        "findings": findings,
     }
 
 

@@ -43,9 +43,8 @@ def command(*, paths: tuple[str, ...], only_diff: bool, lock: str, as_json: bool
     mended = () if only_diff else ("T305",)
     findings = [finding for proposal in proposals for finding in proposal.findings if finding.code not in mended]
     if as_json:
-        found = [render.finding_data(finding) for finding in findings]
         locks = [proposal.to_data() for proposal in proposals]
-        render.tell_json({"written": not only_diff, "locks": locks, "findings": found})
+        render.tell_json({"written": not only_diff, "locks": locks, "findings": findings})
     else:
         for proposal in proposals:
             _tell(proposal, only_diff=only_diff)

@@ -294,6 +294,13 @@ def part_tables(parts: BinaryIO, rows: int) -> Iterator[Any]:
         yield pyarrow.Table.from_batches(held)
 
 
+def check_fields(fields: Sequence[str] | None, names: Sequence[str], where: str) -> None:
+    """Refuse to read columns that are not there."""
+    unknown = [name for name in fields or () if name not in names]
+    if unknown:
+        raise ValueError(f"fields names {unknown!r}: expected columns of the {where}, {names!r}")
+
+
 def schema_of(columns: Sequence[str] | None, fields: Sequence[str] | None, types: Mapping[str, str]) -> Any:
     """Return the schema of an output: what a part fixed, or what is declared where no part holds a record."""
     maker = TableMaker(fields=fields, types=types if columns is None else None)

@@ -11,6 +11,7 @@ from plugline.formats._tables import (
     ROWS_A_TABLE,
     PartWriter,
     TableReader,
+    check_fields,
     part_tables,
     schema_of,
     seekable,
@@ -74,10 +75,7 @@ def _tables(stream: BinaryIO, rows: int, fields: Sequence[str] | None, numbers: 
     import pyarrow  # noqa: PLC0415
 
     with seekable(stream) as whole, pyarrow.ipc.open_file(whole) as file:
-        if fields is not None:
-            unknown = [name for name in fields if name not in file.schema.names]
-            if unknown:
-                raise ValueError(f"fields names {unknown!r}: expected columns of the file, {file.schema.names!r}")
+        check_fields(fields, file.schema.names, "file")
         for number in numbers if numbers is not None else range(file.num_record_batches):
             batch = file.get_batch(number)
             for start in range(0, batch.num_rows, rows):

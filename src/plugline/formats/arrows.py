@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from plugline.formats._tables import PartWriter, TableReader, schema_of
+from plugline.formats._tables import PartWriter, TableReader, check_fields, schema_of
 from plugline.records import Reader, Writer
 
 SUFFIXES = (".arrows",)
@@ -42,10 +42,7 @@ def _tables(stream: BinaryIO, rows: int, fields: Sequence[str] | None) -> Iterat
     import pyarrow  # noqa: PLC0415 - when the format is named: it costs more than a short run
 
     with pyarrow.ipc.open_stream(stream) as reader:
-        if fields is not None:
-            unknown = [name for name in fields if name not in reader.schema.names]
-            if unknown:
-                raise ValueError(f"fields names {unknown!r}: expected columns of the stream, {reader.schema.names!r}")
+        check_fields(fields, reader.schema.names, "stream")
         for batch in reader:
             for start in range(0, batch.num_rows, rows):
                 piece = batch.slice(start, rows)

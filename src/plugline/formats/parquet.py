@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Literal
 from plugline.formats._tables import (
     PartWriter,
     TableReader,
+    check_fields,
     part_tables,
     schema_of,
     seekable,
@@ -111,10 +112,7 @@ def _tables(
     import pyarrow.parquet  # noqa: PLC0415
 
     with seekable(stream) as whole, pyarrow.parquet.ParquetFile(whole) as file:
-        if fields is not None:
-            unknown = [name for name in fields if name not in file.schema_arrow.names]
-            if unknown:
-                raise ValueError(f"fields names {unknown!r}: expected columns of the file, {file.schema_arrow.names!r}")
+        check_fields(fields, file.schema_arrow.names, "file")
         groups = None if row_groups is None else list(row_groups)
         for batch in file.iter_batches(rows, row_groups=groups, columns=fields):
             # The file's own order comes out, whatever was asked for.

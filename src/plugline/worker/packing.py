@@ -94,7 +94,7 @@ def _pack(value: object, write: Write, depth: int) -> None:
     elif kind is float:
         write(_double(0xCB, value))
     elif kind is bytes:
-        write(_binary_head(len(value)))  # type: ignore[arg-type]
+        write(_sized_head(0xC4, len(value)))  # type: ignore[arg-type]
         write(value)  # type: ignore[arg-type]
     elif depth == 0:
         raise Unsendable("", f"is nested more than {MAX_DEPTH} deep, or holds itself")
@@ -103,10 +103,14 @@ def _pack(value: object, write: Write, depth: int) -> None:
     elif kind is dict:
         _pack_dict(value, write, depth)  # type: ignore[arg-type]
     else:
-        code, content = extension_of(value, depth)
-        write(_extension_head(len(content)))
-        write(bytes((code,)))
-        write(content)
+        _pack_extension(*extension_of(value, depth), write)
+
+
+def _pack_extension(code: int, content: bytes | memoryview, write: Write) -> None:
+    length = len(content)
+    write(_FIXED_EXTENSIONS.get(length) or _sized_head(0xC7, length))
+    write(bytes((code,)))
+    write(content)
 
 
 def _pack_integer(value: int, write: Write) -> None:  # noqa: C901, PLR0912 - one branch a width, alike
@@ -141,52 +145,30 @@ def _pack_big(value: int, write: Write) -> None:
     length = value.bit_length() // 8 + 1
     if length > _MAX_BIG_INTEGER_BYTES:
         raise Unsendable("", f"is an integer of {value.bit_length():,} bits, too long to cross")
-    write(_extension_head(length))
-    write(bytes((BIG_INTEGER,)))
-    write(value.to_bytes(length, "big", signed=True))
+    _pack_extension(BIG_INTEGER, value.to_bytes(length, "big", signed=True), write)
 
 
 def _pack_text(value: str, write: Write) -> None:
     try:
         content = value.encode()
     except UnicodeEncodeError:  # halves of surrogate pairs, as in names of files
-        content = value.encode("utf-8", "surrogatepass")
-        write(_extension_head(len(content)))
-        write(bytes((ODD_TEXT,)))
-        write(content)
+        _pack_extension(ODD_TEXT, value.encode("utf-8", "surrogatepass"), write)
         return
     length = len(content)
-    if length < 32:
-        write(bytes((0xA0 | length,)))
-    elif length < 0x100:
-        write(_head_8(0xD9, length))
-    elif length < 0x10000:
-        write(_head_16(0xDA, length))
-    else:
-        write(_long_head(0xDB, length))
+    write(bytes((0xA0 | length,)) if length < 32 else _sized_head(0xD9, length))
     write(content)
 
 
-def _binary_head(length: int) -> bytes:
-    if length < 0x100:
-        return _head_8(0xC4, length)
-    return _head_16(0xC5, length) if length < 0x10000 else _long_head(0xC6, length)
+def _sized_head(code: int, length: int) -> bytes:
+    """Return the head with a length of one byte, whose code this is, of two or of four, whose codes are the next."""
+    return _head_8(code, length) if length < 0x100 else _wide_head(code + 1, length)
 
 
-def _long_head(code: int, length: int) -> bytes:
+def _wide_head(code: int, length: int) -> bytes:
+    """Return the head with a length of two bytes, whose code this is, or of four, whose code is the next."""
     if length >= 0x100000000:
         raise Unsendable("", f"is {length:,} bytes long, too long to cross")
-    return _head_32(code, length)
-
-
-def _extension_head(length: int) -> bytes:
-    """Return the head of an extension; its code follows."""
-    fixed = _FIXED_EXTENSIONS.get(length)
-    if fixed is not None:
-        return fixed
-    if length < 0x100:
-        return _head_8(0xC7, length)
-    return _head_16(0xC8, length) if length < 0x10000 else _long_head(0xC9, length)
+    return _head_16(code, length) if length < 0x10000 else _head_32(code + 1, length)
 
 
 _FIXED_EXTENSIONS = {1: b"\xd4", 2: b"\xd5", 4: b"\xd6", 8: b"\xd7", 16: b"\xd8"}
@@ -194,15 +176,11 @@ _FIXED_EXTENSIONS = {1: b"\xd4", 2: b"\xd5", 4: b"\xd6", 8: b"\xd7", 16: b"\xd8"
 
 def array_head(length: int) -> bytes:
     """Return the head of an array, for whoever packs its items one by one."""
-    if length < 16:
-        return bytes((0x90 | length,))
-    return _head_16(0xDC, length) if length < 0x10000 else _long_head(0xDD, length)
+    return bytes((0x90 | length,)) if length < 16 else _wide_head(0xDC, length)
 
 
 def _map_head(length: int) -> bytes:
-    if length < 16:
-        return bytes((0x80 | length,))
-    return _head_16(0xDE, length) if length < 0x10000 else _long_head(0xDF, length)
+    return bytes((0x80 | length,)) if length < 16 else _wide_head(0xDE, length)
 
 
 def _pack_items(values: "list[object] | tuple[object, ...]", write: Write, depth: int) -> None:
@@ -217,10 +195,7 @@ def _pack_items(values: "list[object] | tuple[object, ...]", write: Write, depth
 
 def _pack_dict(value: "dict[object, object]", write: Write, depth: int) -> None:
     if any(type(key) is not str for key in value):
-        content = _pairs(value, depth)
-        write(_extension_head(len(content)))
-        write(bytes((PAIRS,)))
-        write(content)
+        _pack_extension(PAIRS, _pairs(value, depth), write)
         return
     write(_map_head(len(value)))
     key: object = None
