@@ -84,7 +84,7 @@ def read_source(path: str, *, within: str | None = None, max_bytes: int = MAX_SO
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and _is_socket(path):
             return _not_regular("a socket", place)  # the one kind of file that cannot even be opened
-        return Finding("P101", f"cannot be read: {_reason(error)}", place, hint=_unreadable_hint(error))
+        return Finding("P101", f"cannot be read: {reason_of(error)}", place, hint=_unreadable_hint(error))
 
 
 def read_installed(path: str, *, max_bytes: int) -> SourceFile | Finding:
@@ -217,7 +217,8 @@ def kind_of_file(mode: int) -> str:
     return next((kind for test, kind in kinds if test(mode)), "a special file")
 
 
-def _reason(error: OSError | ValueError) -> str:
+def reason_of(error: BaseException) -> str:
+    """Return what an error says, of the system's own only why."""
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 

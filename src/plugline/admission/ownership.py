@@ -12,6 +12,7 @@ group), capabilities, and who may write to the device below.
 import os
 import stat
 
+from plugline.files import reason_of
 from plugline.findings import Finding, Place
 from plugline.names import shell_word
 from plugline.values import Value
@@ -198,7 +199,7 @@ def _lstat(path: str) -> os.stat_result | str:
     try:
         return os.lstat(path)
     except (OSError, ValueError) as error:
-        return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        return reason_of(error)
 
 
 def _readlink(path: str) -> str | None:

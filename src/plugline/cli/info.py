@@ -11,15 +11,13 @@ from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
 from plugline.cli.listing import usual_folders
 from plugline.cli.options import common
-from plugline.contract.fields import ANY_KEY, Field, fields_of_source
-from plugline.discovery.source import parse_source
+from plugline.contract.fields import ANY_KEY, Field
 from plugline.findings import Finding
 from plugline.host.host import Host
 from plugline.host.plugin import Plugin
 from plugline.names import did_you_mean, is_public
 from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION, INTERFACES, Catalogue, Kind
-from plugline.pipeline.plan import source_of
-from plugline.pipeline.shown import settings_class
+from plugline.pipeline.plan import shown_fields
 
 
 @click.command("info", short_help="Tell all that is known of one plugin.")
@@ -126,14 +124,7 @@ def _functions(plugin: Plugin[object]) -> list[str]:
 
 def settings_shown(plugin: Plugin[object], kinds: tuple[Kind, ...]) -> tuple[tuple[Field, ...], bool]:
     """Return the settings that the source shows, and whether these are all."""
-    source = source_of(plugin)
-    tree = parse_source(source) if source is not None else None
-    if tree is None or isinstance(tree, Finding):
-        return (), False
-    node = next((found for kind in kinds if (found := settings_class(tree, plugin.spec.facts, kind))), None)
-    if node is None:
-        return (), True
-    fields = fields_of_source(node, tree)
+    fields, _ = shown_fields(plugin, *kinds)
     if fields is None:
         return (), False
     return tuple(field for field in fields if field.name != ANY_KEY), all(field.name != ANY_KEY for field in fields)

@@ -15,7 +15,7 @@ from io import BytesIO, RawIOBase
 from typing import Any, BinaryIO, Self, cast
 
 from plugline.errors import ConfigurationError, RunStopped
-from plugline.files import short_digest_of
+from plugline.files import reason_of, short_digest_of
 from plugline.findings import Finding, Place
 from plugline.frozen import frozen
 from plugline.pipeline.aside import Aside
@@ -820,11 +820,11 @@ class Committer:
         return ConfigurationError([Finding("C113", message, place, "run it without --resume to begin anew")])
 
     def _stopped(self, error: OSError | ValueError) -> RunStopped:
-        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         hint = f"make room, or write to another file; {self.done.written:,} records had been written"
         if not isinstance(self._output, _Straight):
             hint += " aside; what was in place before still is"
-        return RunStopped(Finding("R102", f"cannot be written: {said}", Place(without_secret(self._plan.sink)), hint))
+        place = Place(without_secret(self._plan.sink))
+        return RunStopped(Finding("R102", f"cannot be written: {reason_of(error)}", place, hint))
 
 
 def _sums(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:

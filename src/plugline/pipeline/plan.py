@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import get_args
 
-from plugline.contract.settings import Problem, check, fields_of_source, is_path
+from plugline.contract.settings import Field, Problem, check, fields_of_source, is_path
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.carried import carry
 from plugline.discovery.source import ParsedOnce, parse_source
 from plugline.discovery.trees import Tree
 from plugline.errors import ConfigurationError
-from plugline.files import SourceFile, read_installed
+from plugline.files import SourceFile, read_installed, reason_of
 from plugline.files import digest_of as digest_of_bytes
 from plugline.findings import Finding, Place, apart
 from plugline.frozen import frozen
@@ -473,8 +473,7 @@ class _Planner:
         except (OSError, ValueError, ImportError) as error:
             if self._follows and isinstance(error, FileNotFoundError) and os.path.isdir(source):
                 return ()  # nothing has arrived yet
-            said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            said, hint = apart(said)
+            said, hint = apart(reason_of(error))
             shown = repr(without_secret(self._config.source.path))
             message = said if said.startswith(shown) else f"{shown} cannot be read: {said}"
             if hint is None and isinstance(error, FileNotFoundError):
@@ -619,24 +618,13 @@ def check_settings(
     Returns the settings with all files among them (those whose type is ``Path``) found from ``base``, as the pipeline's
     own are, which ones those are, and everything that is wrong.
     """
-    from plugline.pipeline.shown import settings_class  # noqa: PLC0415
-
-    source = source_of(plugin)
-    if source is None:
+    fields, is_class = shown_fields(plugin, kind)
+    if fields is None or not (is_class or settings):
         return settings, frozenset(), ()
-    tree = parse_source(source)
-    if isinstance(tree, Finding):
-        return settings, frozenset(), ()
-    node = settings_class(tree, plugin.spec.facts, kind)
-    if node is None:
-        if settings:
-            message = f"{plugin.name!r} is a module with functions and has no settings"
-            hint = "leave them out; a plugin that is to have settings is a class, whose annotated attributes they are"
-            return settings, frozenset(), (Problem(path=path, code="C101", message=message, hint=hint, on_key=True),)
-        return settings, frozenset(), ()
-    fields = fields_of_source(node, tree)
-    if fields is None:
-        return settings, frozenset(), ()
+    if not is_class:
+        message = f"{plugin.name!r} is a module with functions and has no settings"
+        hint = "leave them out; a plugin that is to have settings is a class, whose annotated attributes they are"
+        return settings, frozenset(), (Problem(path=path, code="C101", message=message, hint=hint, on_key=True),)
     files = frozenset(field.name for field in fields if _is_path(field.type))
     located = {
         name: resolve(value, base) if name in files and isinstance(value, str) else value
@@ -653,15 +641,19 @@ def _is_path(form: object) -> bool:
 
 def declared_settings(plugin: Plugin[object], kind: Kind) -> frozenset[str]:
     """Return the names of the settings that a plugin's source shows; none where it shows nothing."""
-    from plugline.pipeline.shown import settings_class  # noqa: PLC0415 - as above
+    return frozenset(field.name for field in shown_fields(plugin, kind)[0] or ())
+
+
+def shown_fields(plugin: Plugin[object], *kinds: Kind) -> tuple[tuple[Field, ...] | None, bool]:
+    """Return the settings that a plugin's source shows, ``None`` where it does not, and whether it is a class that has them."""
+    from plugline.pipeline.shown import settings_class  # noqa: PLC0415 - the interfaces, where a plan has settings
 
     source = source_of(plugin)
     tree = parse_source(source) if source is not None else None
-    if source is None or tree is None or isinstance(tree, Finding):
-        return frozenset()
-    node = settings_class(tree, plugin.spec.facts, kind)
-    fields = fields_of_source(node, tree) if node is not None else None
-    return frozenset(field.name for field in fields or ())
+    if tree is None or isinstance(tree, Finding):
+        return None, False
+    node = next((found for kind in kinds if (found := settings_class(tree, plugin.spec.facts, kind))), None)
+    return ((), False) if node is None else (fields_of_source(node, tree), True)
 
 
 def source_of(plugin: Plugin[object]) -> SourceFile | None:

@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import BinaryIO, Self, cast
 
 from plugline.blame import ErrorText, users_own_interrupt
+from plugline.files import reason_of
 from plugline.findings import Finding, Place, apart
 from plugline.frozen import frozen
 from plugline.names import shell_word
@@ -236,14 +237,18 @@ def _slowest(plan: Plan, bound: BoundPlan) -> "tuple[Slowest | None, SlowestBatc
 
 def unreadable(error: BaseException, path: str) -> Finding:
     """Return the finding for what reading a source raised."""
-    said, hint = apart(error.strerror if isinstance(error, OSError) and error.strerror else str(error))
-    kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
-    place = Place(without_secret(path))
+    advice = "mend the file, or cut it there"
     if isinstance(error, FileNotFoundError):
-        hint = hint or "put the file there again, and run it again"
+        advice = "put the file there again, and run it again"
     elif isinstance(error, PermissionError):
-        hint = hint or f"allow it: chmod u+r {shell_word(place.path)}"
-    return Finding("R101", f"cannot be read any further: {kind}{said}", place, hint or "mend the file, or cut it there")
+        advice = f"allow it: chmod u+r {shell_word(without_secret(path))}"
+    return _fault("R101", "cannot be read any further", error, path, advice)
+
+
+def _fault(code: str, what: str, error: BaseException, path: str, advice: str | None = None) -> Finding:
+    said, hint = apart(reason_of(error))
+    kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
+    return Finding(code, f"{what}: {kind}{said}", Place(without_secret(path)), hint or advice)
 
 
 def cuts_pieces(form: Format) -> bool:
@@ -499,10 +504,7 @@ class _Running:
         except BaseException as error:
             if users_own_interrupt(error):
                 raise
-            said, hint = apart(error.strerror if isinstance(error, OSError) and error.strerror else str(error))
-            kind = "" if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: "
-            place = Place(without_secret(self._plan.sink))
-            raise _Stopped(Finding("R102", f"cannot be written: {kind}{said}", place, hint)) from None
+            raise _Stopped(_fault("R102", "cannot be written", error, self._plan.sink)) from None
 
     def _guarded_letters(self, action: Callable[[], object]) -> None:
         try:
@@ -518,9 +520,8 @@ def _first_of(batch: RawBatch) -> object:
 
 def letters_finding(plan: Plan, error: OSError | ValueError) -> Finding:
     """Return what to say where dead letters cannot be written."""
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     hint = "name another file: dead_letters in [run], or --dead-letters"
-    return Finding("R103", f"dead letters cannot be written: {said}", Place(plan.dead_letters), hint)
+    return Finding("R103", f"dead letters cannot be written: {reason_of(error)}", Place(plan.dead_letters), hint)
 
 
 class _Stopped(Exception):
