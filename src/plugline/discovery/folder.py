@@ -22,10 +22,17 @@ class Folder:
     Args:
         path: The folder; it need not exist yet.
         nested: Whether folders in it that are no packages are looked into as well: ``sub/upper.py`` is ``sub.upper``.
+
+    Raises:
+        ValueError: The path is empty.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, nested: bool = False) -> None:
         self.path = os.fspath(path)
+        if not self.path:
+            # What a variable that is not set gives; the current folder is not what was meant by it.
+            message = "the path of a plugin folder is empty; the current folder is '.'"
+            raise ValueError(message)
         self.real = os.path.abspath(self.path)  # as it is now: a later chdir changes nothing
         self.nested = nested
         self._tree: DiskTree | None = None

@@ -193,6 +193,7 @@ class Host(Generic[T_co]):
             message = f"package {package!r} and namespace {namespace!r} were given, at most one was expected"
             raise ValueError(message)
         check_names(inject or {})
+        _check_kinds(namespace, policy, store, compiler, quarantine_after, slow_load_seconds)
         if quarantine_after is not None and quarantine_after < 1:
             message = f"quarantine_after is {quarantine_after!r}, 1 or more was expected, or None for never"
             raise ValueError(message)
@@ -904,6 +905,32 @@ def _log_left_out(error: "LoadError") -> None:
     from plugline.logged import log_warning  # noqa: PLC0415 - few plugins fail
 
     log_warning(__name__, "plugin %r is left out:\n%s", error.plugin, error)
+
+
+def _check_kinds(
+    namespace: object, policy: object, store: object, compiler: object, failures: object, seconds: object
+) -> None:
+    """Refuse what would only be found out where a plugin is loaded.
+
+    Raises:
+        TypeError: As it says.
+    """
+    if namespace is not None and not isinstance(namespace, str):
+        message = f"namespace is {namespace!r}, a dotted name was expected"
+        raise TypeError(message)
+    if policy is not None and (isinstance(policy, type) or not hasattr(policy, "admit")):
+        message = f"policy is {policy!r}, plugline.Policy(...) was expected, or an object with its methods"
+        raise TypeError(message)
+    if not (store is None or isinstance(store, (str, os.PathLike)) or hasattr(store, "set_disabled")):
+        message = f"store is {store!r}, the path of a file was expected, or an object with the methods of a Store"
+        raise TypeError(message)
+    if compiler is not None and not callable(compiler):
+        message = f"compiler is {compiler!r}, a function of bytes and a path was expected"
+        raise TypeError(message)
+    for name, number in (("quarantine_after", failures), ("slow_load_seconds", seconds)):
+        if number is not None and not isinstance(number, (int, float)):
+            message = f"{name} is {number!r}, a number was expected, or None for never"
+            raise TypeError(message)
 
 
 def _check_only(only: Sequence[str] | None) -> None:

@@ -1053,7 +1053,7 @@ class Loader:
         if not isinstance(value, type):
             if settings:
                 message = f"is a module with functions and has no settings, {', '.join(sorted(settings))} was given"
-                raise SettingsRefused(name, [Finding("C101", message, entry.place)], [()])
+                raise SettingsRefused(name, [Finding("C101", message, entry.place, hint="load it without")], [()])
             return value
         # Settings need dataclasses and typing's introspection; a listing needs neither.
         from plugline.contract.settings import construct  # noqa: PLC0415

@@ -116,7 +116,7 @@ class Server:
             if not settings:
                 return value, []
             message = f"is a module with functions and has no settings, {', '.join(sorted(settings))} was given"
-            return None, [[[], "C101", message, None]]
+            return None, [[[], "C101", message, "load it without"]]
         from plugline.contract.settings import construct  # noqa: PLC0415 - dataclasses and typing's introspection
 
         made, problems = construct(value, settings)

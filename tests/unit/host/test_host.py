@@ -10,7 +10,7 @@ from typing import Protocol
 import pytest
 
 import plugline
-from plugline import EntryPoints, File, Host, LoadError, Modules, Package, PluginRejected, UnknownPlugin
+from plugline import EntryPoints, File, Host, LoadError, Modules, Package, PluginRejected, Policy, UnknownPlugin
 from tests.plugin_folders import GOOD, WANTED, write
 
 
@@ -433,3 +433,27 @@ def test_the_public_names_are_all_there() -> None:
     assert set(plugline.__all__) <= set(dir(plugline))
     with pytest.raises(AttributeError, match="no attribute 'Hots'"):
         _ = plugline.Hots
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"namespace": 3}, "namespace is 3, a dotted name"),
+        ({"policy": Policy}, r"policy is <class .*>, plugline.Policy\(...\) was expected"),
+        ({"policy": 3}, "policy is 3"),
+        ({"store": 3}, "store is 3, the path of a file"),
+        ({"compiler": "exec"}, "compiler is 'exec', a function"),
+        ({"quarantine_after": "3"}, "quarantine_after is '3', a number"),
+        ({"slow_load_seconds": "3"}, "slow_load_seconds is '3', a number"),
+    ],
+)
+def test_what_is_of_the_wrong_kind_is_refused_where_it_is_given(
+    wrong: dict[str, object], told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(TypeError, match=told):
+        Host(tmp_path, **wrong)  # type: ignore[call-overload]
+
+
+def test_an_empty_path_is_not_the_current_folder() -> None:
+    with pytest.raises(ValueError, match=r"the current folder is '\.'"):
+        Host("")
