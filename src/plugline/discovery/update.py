@@ -233,24 +233,33 @@ class Update:
                 else:
                     self.changed |= read != row
                     rows[candidate.entry] = read
-            self._understand(fresh, warned)  # type: ignore[arg-type]
-        postponed = not self.changed and len(fresh) <= FEW and all(one.status == UNSETTLED for one in fresh)
-        places = self._keep(fresh) if not postponed else [_NOT_COMPILED] * len(fresh)
+            postponed = not self.changed and len(fresh) <= FEW and all(one.status == UNSETTLED for one in fresh)
+            places = self._understand(fresh, warned, keep=not postponed)  # type: ignore[arg-type]
         if self._index.head is None:
-            self.head.live = sum(length for _, length in places)
-        for one, where in zip(fresh, places, strict=True):
+            self.head.live = sum(places.get(one.digest, _NOT_COMPILED)[1] for one in fresh)
+        for one in fresh:
             entry = one.candidate.entry
-            rows[entry] = self._new_row(one, where)
+            rows[entry] = self._new_row(one, places.get(one.digest, _NOT_COMPILED))
             if postponed:
                 self._postponed.add(entry)
             else:
                 self.changed |= rows[entry] != known_rows.get(entry)
         return rows
 
-    def _understand(self, fresh: Sequence[_Fresh], warned: list[object]) -> None:
-        """Turn files that were read into code, and that into what they say; warnings are counted in a list that takes them."""
+    def _understand(self, fresh: Sequence[_Fresh], warned: list[object], *, keep: bool) -> dict[bytes, Where]:
+        """Turn files that were read into code, and that into what they say.
+
+        Args:
+            fresh: The files.
+            warned: Takes warnings meanwhile, which are counted.
+            keep: Whether the code is put into the bundle.
+
+        Returns:
+            Where the code of each digest is in the bundle.
+        """
         # Each step for some files: the compiler is a tenth slower where much else is done between two of them, and the code of a
         # thousand would take four times the memory.
+        places: dict[bytes, Where] = {}
         steps: tuple[Callable[[_Fresh], None], ...] = (
             lambda one: one.compile(warned),
             lambda one: one.understand(self._interfaces),
@@ -261,6 +270,9 @@ class Update:
                     began = monotonic_seconds()
                     step(one)
                     self._index.read_seconds[one.candidate.entry] += monotonic_seconds() - began
+            if keep:
+                self._keep(fresh[first : first + _TOGETHER], places)
+        return places
 
     def _reread(
         self,
@@ -278,10 +290,12 @@ class Update:
             return _owned((row[ENTRY], *status, *row[NAME:]), rest, owners)
         return _Fresh(candidate, status, owners, digest, source)
 
-    def _keep(self, fresh: Sequence[_Fresh]) -> list[Where]:
-        entries = {one.digest: one.packed for one in fresh if one.packed is not None}
-        places = dict(zip(entries, self._index.append_code(list(entries.values())) or (), strict=False))
-        return [places.get(one.digest, _NOT_COMPILED) for one in fresh]
+    def _keep(self, fresh: Sequence[_Fresh], places: dict[bytes, Where]) -> None:
+        """Put code into the bundle, and its place to the others."""
+        entries = {one.digest: one.packed for one in fresh if one.packed is not None and one.digest not in places}
+        places.update(zip(entries, self._index.append_code(list(entries.values())) or (), strict=False))
+        for one in fresh:
+            one.packed = None
 
     def _new_row(self, one: _Fresh, where: Where) -> Row:
         index = self._index

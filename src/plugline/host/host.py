@@ -276,15 +276,16 @@ class Host(Generic[T_co]):
             elif name in self._appeared:
                 plugins[name] = old[name]
         loader = self._loader
-        if not plugins and not old:
+        if old:
+            for name, found in inspection.accepted.items():
+                known = old.get(name)
+                if known is not None:
+                    known._renew(as_entry(found))  # noqa: SLF001 - likewise
+                    plugins[name] = known
+                else:
+                    plugins[name] = Plugin(found, loader)
+        else:
             plugins = {name: Plugin(found, loader) for name, found in inspection.accepted.items()}
-        for name, found in inspection.accepted.items() if old else ():
-            known = old.get(name)
-            if known is not None:
-                known._renew(as_entry(found))  # noqa: SLF001 - likewise
-                plugins[name] = known
-            else:
-                plugins[name] = Plugin(found, loader)
         # What was accepted has its handles now.
         inspection = Inspection({}, inspection.rejected, inspection.findings, is_ordered=inspection.is_ordered)
         self._registry = self._settled(inspection, plugins)
