@@ -8,7 +8,6 @@ import atexit
 import gc
 import os
 import sys
-from contextlib import suppress
 
 _state: dict[str, int] = {}
 
@@ -48,7 +47,9 @@ def _end() -> None:
     except (OSError, ValueError):
         return  # Python tells it
     # Where nobody listens to talk, nothing happens: Python would end with 120 for it.
-    with suppress(OSError, ValueError):
+    try:  # noqa: SIM105 - contextlib, which completing a name has no other need of, costs as much as that
         if sys.stderr is not None:
             sys.stderr.flush()
+    except (OSError, ValueError):
+        pass
     os._exit(code)
