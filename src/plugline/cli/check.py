@@ -40,6 +40,7 @@ class Checked:
         declined: Those that said themselves that they do not apply here.
         disabled: Names of those that are not to be used, of which nothing is told.
         findings: By the file that they are about, in the order in which they were found.
+        unusable: The files of plugins that are not used, be it for what is wrong with their folder.
         named: Files that were asked for one by one, of which everything is shown.
         wants: Which plugins a host is to use.
         policy: Whom it admits.
@@ -50,6 +51,7 @@ class Checked:
     declined: set[str] = field(default_factory=set)
     disabled: set[str] = field(default_factory=set)
     findings: dict[str, list[Finding]] = field(default_factory=dict)
+    unusable: set[str] = field(default_factory=set)
     named: set[str] = field(default_factory=set)
     wants: dict[str, Any] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
@@ -193,6 +195,7 @@ def _check_places(places: Sequence[str], checked: Checked, *, load: bool) -> Non
                 checked.add(missing_modules(plugin.spec.facts, plugin.place.path))
         for rejected in host.rejected:
             checked.plugins.add(rejected.place.path)
+            checked.unusable.add(rejected.place.path)
             checked.add(rejected.findings)
             checked.add(_missing_in(rejected.place.path))
         for place in places:
@@ -239,8 +242,8 @@ def _tell(checked: Checked) -> None:
 def _in_use(checked: Checked) -> str:
     """Say of a folder with broken plugins how many others that leaves as they are."""
     broken = {path for path, findings in checked.findings.items() if any(one.is_error for one in findings)}
-    left = checked.plugins - broken - checked.declined
-    if not left or not broken & checked.plugins:
+    left = checked.plugins - broken - checked.unusable - checked.declined
+    if not left or not (broken | checked.unusable) & checked.plugins:
         return ""
     return f"; {len(left)} other plugin{'s are' if len(left) != 1 else ' is'} in use"
 

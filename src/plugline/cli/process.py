@@ -47,7 +47,7 @@ def _end() -> None:
     except (OSError, ValueError):
         return  # Python tells it
     # Where nobody listens to talk, nothing happens: Python would end with 120 for it.
-    try:  # noqa: SIM105 - contextlib, which completing a name has no other need of, costs as much as that
+    try:
         if sys.stderr is not None:
             sys.stderr.flush()
     except (OSError, ValueError):

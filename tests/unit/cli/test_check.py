@@ -314,3 +314,20 @@ def test_the_caret_stands_in_a_line_of_a_thousand_characters(
     shown = capsys.readouterr().out.split("\n")
     assert shown[1].endswith("99 oops}")
     assert shown[1][shown[2].index("^") :] == "99 oops}"
+
+
+FINE = "def transform(record): return record\ndef describe(): return ''\n"
+
+
+def test_plugins_of_a_folder_that_anybody_may_write_to_are_not_said_to_be_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("plugins").mkdir()
+    Path("plugins/work.py").write_text(FINE, "utf-8")
+    Path("plugins/other.py").write_text("import a_module_that_nobody_made\n" + FINE, "utf-8")
+    Path("plugins").chmod(0o777)
+    assert main(["check"]) == 1
+    text = capsys.readouterr().out
+    assert "T101" in text
+    assert "in use" not in text
