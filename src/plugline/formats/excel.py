@@ -29,6 +29,8 @@ from plugline.records import Broken, Position, Reader, Record, Writer
 SUFFIXES = (".xlsx",)
 
 _ROWS_A_BATCH = 1024
+# What a cell holds where it could not be calculated (ECMA-376, 18.18.11).
+_ERRORS = frozenset({"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#GETTING_DATA"})
 _MOST_ROWS = 2**20  # of a sheet, the header one of them
 _MOST_COLUMNS = 2**14
 _MOST_CHARACTERS = 32_767  # of a cell, as UTF-16 counts them
@@ -134,7 +136,15 @@ class _Batch:
 class _Reader:
     """Reads the rows of a sheet; one file, one use."""
 
-    decode = staticmethod(cast("Callable[[object], Record]", decode_whole))
+    def decode(self, raw: object, /) -> Record:
+        """Return the record of a row.
+
+        Raises:
+            ValueError: The row is broken; or a dead letter has it as it was, which nobody has mended.
+        """
+        if type(raw) is dict:
+            _refuse_unmended(raw)
+        return decode_whole(raw)
 
     def __init__(self, settings: Excel) -> None:
         self._settings = settings
@@ -242,7 +252,31 @@ def _record(names: Sequence[str], line: int, cells: _Cells) -> object:
         return Broken(
             dict(zip_longest([*names, *map(_column, range(len(names), len(values)))], values)), "; ".join(wrong)
         )
-    return dict(zip_longest(names, values))
+    return _Row(zip_longest(names, values))
+
+
+class _Row(dict[str, object]):
+    """Cells that come from a sheet, and not from a dead letter."""
+
+    __slots__ = ()
+
+    def copy(self) -> Record:
+        return dict(self)
+
+
+def _refuse_unmended(cells: Record) -> None:
+    """Refuse a broken row that still is as :func:`_record` told it.
+
+    Raises:
+        ValueError: It has the error of a cell in it, or values beyond the columns.
+    """
+    wrong = sorted(name for name, value in cells.items() if isinstance(value, str) and value in _ERRORS)
+    if wrong:
+        raise ValueError(f"{', '.join(map(repr, wrong))} still holds the error of a cell: mend the row in 'raw'")
+    names = list(cells)
+    last = _column(len(names) - 1)
+    if names and names[-1] == last and names[0] != "A":
+        raise ValueError(f"the row still has a value in column {last}, beyond the columns: mend the row in 'raw'")
 
 
 def _value(cell: Any) -> object:

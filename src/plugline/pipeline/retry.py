@@ -171,6 +171,8 @@ class _Reader:
             raw = self._reader.row_of(raw)
         elif isinstance(raw, str):
             raw = raw.encode()
+        elif isinstance(raw, list) and not hasattr(self._reader, "columns"):
+            raise ValueError("a row that is no text is mended in 'record': put the whole record there")
         record: object = self._reader.decode(raw)
         if not isinstance(record, dict):
             raise ValueError(f"expected an object, got {type(record).__name__}")  # noqa: TRY004 - a faulty record

@@ -635,7 +635,8 @@ def _accept_code(columns: tuple[str, ...], forms: tuple[str, ...]) -> FunctionTy
 def rows_of(batch: Any) -> tuple[list[Row], dict[int, str]]:
     """Return the values of a batch or table row by row, and what is wrong with rows that Python cannot hold.
 
-    A row of the second has values that are not to be used: a time with nanoseconds, a year after 9999.
+    A row of the second has values that are not to be used, some of them told as text: of a time with nanoseconds, of a
+    year after 9999.
     """
     wrong: dict[int, str] = {}
     columns = [_values(batch.column(at), name, wrong) for at, name in enumerate(batch.schema.names)]
@@ -678,6 +679,16 @@ def _value(column: Any, at: int, name: str, plain: Any, wrong: dict[int, str]) -
         return one.cast(plain).to_pylist(maps_as_pydicts="strict")[0]
     except (pyarrow.ArrowInvalid, ValueError, OverflowError, KeyError) as error:
         wrong[at] = f"column {name!r} holds a value that Python cannot hold: {str(error).splitlines()[0]}"
+        return _told(one)
+
+
+def _told(one: Any) -> object:
+    """Return a value that Python cannot hold as text, for the dead letter of its row."""
+    import pyarrow  # noqa: PLC0415
+
+    try:
+        return one.cast(pyarrow.string()).to_pylist()[0]
+    except (pyarrow.ArrowInvalid, NotImplementedError, UnicodeError):
         return None
 
 

@@ -4,9 +4,13 @@ import json
 from dataclasses import replace
 from datetime import date, datetime, time
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import openpyxl
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from plugline.errors import ConfigurationError
@@ -186,3 +190,47 @@ def test_what_failed_keeps_types_that_json_has_no_word_for(source: str, tmp_path
     assert retry(made).records_out == 1
     (kept,) = parquet.read_table(tmp_path / "out.retried.parquet").to_pylist()
     assert {key: value for key, value in kept.items() if key != "kind"} == record
+
+
+def test_a_row_of_a_sheet_that_nobody_has_mended_fails_again(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["a", "b"], [1, "#DIV/0!"], [2, "x", "beyond"], [3, "y"]):
+        book.active.append(row)
+    content = BytesIO()
+    book.save(content)
+    made = pipeline(tmp_path, source=content.getvalue(), source_path="in.xlsx")
+    assert made.run().failed == 2
+    letters = tmp_path / "out.errors.ndjson"
+    report = run_plan(retried(made.plan(), str(letters)))
+    assert (report.records_out, report.failed) == (0, 2)
+    first, second = [json.loads(line) for line in letters.read_bytes().splitlines()]
+    again = [
+        json.loads(line)["error"]["message"]
+        for line in (tmp_path / "out.retried.errors.ndjson").read_bytes().splitlines()
+    ]
+    assert again == [
+        "'b' still holds the error of a cell: mend the row in 'raw'",
+        "the row still has a value in column C, beyond the columns: mend the row in 'raw'",
+    ]
+    first["raw"]["b"] = 5
+    del second["raw"]["C"]
+    letters.write_bytes(ndjson(first, second))
+    assert run_plan(retried(made.plan(), str(letters))).failed == 0
+    assert records(tmp_path / "out.retried.ndjson") == [{"a": 1, "b": 5}, {"a": 2, "b": "x"}]
+
+
+def test_a_row_of_columns_that_could_not_be_read_is_told_whole_and_mended_in_its_record(tmp_path: Path) -> None:
+    content = BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table({"at": pyarrow.array([1], pyarrow.timestamp("ns"))}), content)
+    made = pipeline(tmp_path, source=content.getvalue(), source_path="in.parquet")
+    assert made.run().failed == 1
+    letters = tmp_path / "out.errors.ndjson"
+    (letter,) = [json.loads(line) for line in letters.read_bytes().splitlines()]
+    assert letter["raw"] == ["1970-01-01 00:00:00.000000001"]
+    assert run_plan(retried(made.plan(), str(letters))).failed == 1
+    (again,) = [json.loads(line) for line in (tmp_path / "out.retried.errors.ndjson").read_bytes().splitlines()]
+    assert again["error"]["message"] == "a row that is no text is mended in 'record': put the whole record there"
+    letter["record"] = {"at": "1970-01-01"}
+    letters.write_bytes(ndjson(letter))
+    assert run_plan(retried(made.plan(), str(letters))).failed == 0
+    assert records(tmp_path / "out.retried.ndjson") == [{"at": "1970-01-01"}]
