@@ -157,6 +157,19 @@ class Columns:
             cast("Callable[[Record], Row]", itemgetter(*names)) if len(names) > 1 else lambda record: (record[one],)
         )
 
+    def named(self, row: Row, write: Callable[[object], object]) -> ValueError | None:
+        """Return the error that writing one of the values raises, with its column; ``None`` where none of them does."""
+        for name, value in zip(self.kinds, row, strict=True):
+            try:
+                text = write(value)
+                if isinstance(text, str):
+                    text.encode()
+            except UnicodeEncodeError:
+                return _half_of_a_pair(name)
+            except (ValueError, TypeError) as error:
+                return ValueError(f"column {name!r} holds what JSON cannot: {error}")
+        return None
+
     def _first(self, record: Record) -> None:
         for name in record:
             if not isinstance(name, str):
@@ -172,9 +185,14 @@ class Columns:
             wrong = None if value is None else self._refuses(kinds[name], value)
             if wrong is not None:
                 raise ValueError(f"column {name!r} holds {wrong}")
-            text = json_text(value) if kinds[name] == "json" else value
-            if isinstance(text, str):
-                text.encode()  # raises for half of a surrogate pair, which UTF-8 has no bytes for
+            try:
+                text = json_text(value) if kinds[name] == "json" else value
+                if isinstance(text, str):
+                    text.encode()
+            except UnicodeEncodeError:
+                raise _half_of_a_pair(name) from None
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"column {name!r} holds what JSON cannot: {error}") from None
         self._begin(tuple(record))
 
     def _other_fields(self, record: Record) -> ValueError:
@@ -183,6 +201,10 @@ class Columns:
         extra = [name for name in record if name not in self.kinds]
         parts = [f"lacks {missing!r}"] * bool(missing) + [f"has {extra!r} besides"] * bool(extra)
         return ValueError(f"the record {' and '.join(parts)}: expected the columns {names!r}")
+
+
+def _half_of_a_pair(name: str) -> ValueError:
+    return ValueError(f"column {name!r} holds half of a surrogate pair, which UTF-8 has no bytes for")
 
 
 def kinds_of(token: Sequence[str]) -> dict[str, str]:

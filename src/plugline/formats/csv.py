@@ -641,13 +641,21 @@ def _encoder_code(
         braced = delimiter.replace("{", "{{").replace("}", "}}")
         lines += [f"    text = f{braced.join(f'{{c{at}}}' for at in range(len(columns)))!r}"]
         lines += ["    if not text:", "        return encode_any(record)"] if len(columns) == 1 else []
-        lines += [f"    return text.encode({encoding!r})"]
+        lines += [*_encoded_source("text", encoding)]
     made: dict[str, FunctionType] = {}
     names: dict[str, object] = {"Decimal": Decimal, "date": date, "datetime": datetime, "time": time}
     names |= {"values": itemgetter(*columns), "join": delimiter.join, "width": len(columns)}
     # Every name in it is the repr of a string or made here.
     exec(compile("\n".join(lines), _WRITTEN, "exec"), names, made)  # noqa: S102
     return made["encode"]
+
+
+def _encoded_source(text: str, encoding: str) -> Iterator[str]:
+    """Yield the code that makes bytes of a row, or has it said which column they are not to be had for."""
+    yield "    try:"
+    yield f"        return {text}.encode({encoding!r})"
+    yield "    except UnicodeEncodeError:"
+    yield "        return encode_any(record)"
 
 
 def _textual_source(special: str, encoding: str) -> Iterator[str]:
@@ -664,7 +672,7 @@ def _textual_source(special: str, encoding: str) -> Iterator[str]:
     yield "        return encode_any(record)"
     yield f"    if len(record) != width or {special}:"
     yield "        return encode_any(record)"
-    yield f"    return join(row).encode({encoding!r})"
+    yield from _encoded_source("join(row)", encoding)
 
 
 def _typed_source(columns: Sequence[str], kinds: Sequence[str], null: str) -> Iterator[str]:
@@ -805,7 +813,22 @@ class _Writer:
         cells: Sequence[object] = values
         if not self._plain(map(type, values)):
             cells = [self._cell(name, value) for name, value in zip(names or self.columns or (), values, strict=True)]
-        return self._row(cells)[:-2].encode(self._encoding)
+        try:
+            return self._row(cells)[:-2].encode(self._encoding)
+        except UnicodeEncodeError:
+            raise self._no_bytes(names or self.columns or (), cells) from None
+
+    def _no_bytes(self, names: Sequence[str], cells: Sequence[object]) -> ValueError:
+        """Return the error of a row with a character that the encoding does not have."""
+        for name, cell in zip(names, cells, strict=True):
+            try:
+                str(cell).encode(self._encoding)
+            except UnicodeEncodeError as error:
+                strange = error.object[error.start]
+                return ValueError(
+                    f"column {name!r} holds the character {strange!a}: expected those that {self._encoding} has"
+                )
+        return ValueError(f"the columns {list(names)!r}: expected names in {self._encoding}")
 
     def _cell(self, name: str, value: object) -> object:
         if value is None:

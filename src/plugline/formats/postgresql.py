@@ -286,7 +286,10 @@ class _Writer(TableWriter):
             ValueError, TypeError: It has other fields than the columns, or a value that its column cannot hold.
         """
         row = self._columns.row(record)
-        return "\t".join([_TEXTS[value.__class__](value) for value in row]).encode()
+        try:
+            return "\t".join([_TEXTS[value.__class__](value) for value in row]).encode()
+        except (ValueError, TypeError) as error:
+            raise self._columns.named(row, lambda value: _TEXTS[value.__class__](value)) or error from None
 
     def write(self, encoded: list[object], /) -> None:
         if encoded:

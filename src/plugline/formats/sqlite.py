@@ -373,10 +373,14 @@ class _Writer(TableWriter):
         Raises:
             ValueError, TypeError: It has other fields than the columns, or a value that its column cannot hold.
         """
-        row = tuple(map(_stored, self._columns.row(record)))
-        for value in row:
-            if value.__class__ is str:
-                value.encode()  # a lone surrogate
+        values = self._columns.row(record)
+        try:
+            row = tuple(map(_stored, values))
+            for value in row:
+                if value.__class__ is str:
+                    value.encode()  # a lone surrogate
+        except (ValueError, TypeError) as error:
+            raise self._columns.named(values, _stored) or error from None
         return row
 
     def write(self, encoded: list[object], /) -> None:

@@ -289,9 +289,9 @@ def test_what_a_field_cannot_hold_is_an_error_that_says_so(value: object) -> Non
 def test_text_that_the_encoding_lacks_is_an_error_of_its_record() -> None:
     writer = Csv().writer()
     writer.open(io.BytesIO(), first=True)
-    with pytest.raises(ValueError, match="surrogates not allowed"):
+    with pytest.raises(ValueError, match="column 'a' holds the character"):
         writer.encode({"a": "\udce9"})
-    with pytest.raises(ValueError, match="surrogates not allowed"):
+    with pytest.raises(ValueError, match="column 'a' holds the character"):
         writer.encode({"a": "\udce9", "b": 1})
 
 
@@ -405,3 +405,17 @@ def test_a_header_in_another_encoding_says_what_to_set() -> None:
     ):
         records("a,b\n1,2\n".encode("utf-16"))
     assert records("a,b\n1,2\n".encode("utf-16"), Csv(encoding="utf-16")) == [{"a": "1", "b": "2"}]
+
+
+@pytest.mark.parametrize("first", [{"n": "a", "t": "b"}, {"n": 1, "t": "b"}, None])
+@pytest.mark.parametrize(("encoding", "text"), [("utf-8", "\ud800"), ("latin-1", "€"), ("cp1252", "→")])
+def test_a_character_that_the_encoding_does_not_have_is_told_with_its_column(
+    first: Record | None, encoding: str, text: str
+) -> None:
+    writer = Csv(encoding=encoding).writer()
+    writer.open(io.BytesIO(), first=True)
+    for record in [first, first, first] if first is not None else []:
+        writer.encode(record)
+    record = {"n": "x" if first is None else first["n"], "t": f"a{text}"}
+    with pytest.raises(ValueError, match=r"column 't' holds the character '\\(u|x).*': expected those that .* has"):
+        writer.encode(record)
