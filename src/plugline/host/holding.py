@@ -7,12 +7,16 @@ our lock: one thread loads a plugin through a host and waits for a module that a
 defines, say), and that module's code asks the same host for a plugin. So who waits here looks whether the holder waits for him,
 through any number of these locks and of Python's. If it does, it stands still until he is done, and he may go on in its place.
 
+A process that is forked while another thread loads has that thread's locks, and not the thread: there they are free again, and
+what it had begun is begun anew by who asks for it.
+
 Not seen: waiting by other means, such as a plugin that starts a thread while it is loaded, and joins it.
 
 Threads: that is what it is for. ``_deciding`` guards who holds what whenever that follows from who waits.
 """
 
 import gc
+import os
 import sys
 from _thread import allocate_lock, get_ident
 
@@ -26,19 +30,49 @@ _deciding = allocate_lock()
 _waiting: "dict[int, LoadLock]" = {}
 
 
-class LoadLock:
-    """A re-entrant lock."""
+class _Forks:
+    """How often this process, and those it comes from, were forked, and the one thread that went on in it."""
 
-    __slots__ = ("_count", "_lent", "_lock", "_owner")
+    __slots__ = ("count", "survivor")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.survivor: int | None = None
+
+    def note(self) -> None:
+        global _deciding  # noqa: PLW0603 - a lock cannot be set free by who does not know whether it is held
+        _deciding = allocate_lock()
+        _waiting.clear()
+        self.survivor = get_ident()
+        self.count += 1
+
+
+_forks = _Forks()
+if hasattr(os, "register_at_fork"):  # where there is fork()
+    os.register_at_fork(after_in_child=_forks.note)
+
+
+class LoadLock:
+    """A re-entrant lock.
+
+    Attributes:
+        losses: How often it was taken from a thread that held it, which a fork had left behind.
+    """
+
+    __slots__ = ("_count", "_forks", "_lent", "_lock", "_owner", "losses")
 
     def __init__(self) -> None:
         self._lock = allocate_lock()
         self._owner: int | None = None
         self._count = 0
         self._lent: list[tuple[int | None, int]] = []  # who holds it in truth, and stands still
+        self._forks = _forks.count
+        self.losses = 0
 
     def __enter__(self) -> None:
         me = get_ident()
+        if self._forks != _forks.count:
+            self._leave_to_survivor()
         if self._owner == me:
             self._count += 1
         elif self._lock.acquire(False):
@@ -55,6 +89,18 @@ class LoadLock:
             return
         self._owner = None
         self._lock.release()
+
+    def _leave_to_survivor(self) -> None:
+        """Take it from threads that a fork left behind."""
+        if self._owner not in (None, _forks.survivor):
+            self.losses += 1
+            _forget_half_made()
+        while self._owner not in (None, _forks.survivor):
+            self._owner, self._count = self._lent.pop() if self._lent else (None, 0)
+        if self._owner is None:
+            self._lock = allocate_lock()
+        self._lent = [one for one in self._lent if one[0] == _forks.survivor]
+        self._forks = _forks.count
 
     @property
     def is_taken(self) -> bool:
@@ -89,6 +135,23 @@ class LoadLock:
             self._owner, self._count = me, 1
         finally:
             _waiting.pop(me, None)
+
+
+def _forget_half_made() -> None:
+    """Take modules of plugins out of ``sys.modules`` that threads were running which a fork left behind, and their locks."""
+    # Python waits for its own modules of this kind for ever. Where a later version keeps its locks elsewhere, so do we.
+    locks = getattr(sys.modules["_frozen_importlib"], "_module_locks", {})
+    for name, found in tuple(locks.items()):
+        lock = found()
+        spec = getattr(sys.modules.get(name), "__spec__", None)
+        is_ours = type(getattr(spec, "loader", None)).__module__ == "plugline.loading.namespace"
+        if is_ours and _owner_of(lock) not in (None, _forks.survivor):
+            locks.pop(name, None)
+            sys.modules.pop(name, None)
+
+
+def _owner_of(lock: object) -> object:
+    return getattr(lock, "owner", None)
 
 
 def _waited_for(thread: int) -> Iterator[int]:

@@ -72,13 +72,14 @@ class _History:
         streak: Its failures in a row.
         quarantine: Why it is set aside.
         warnings: That it takes long to load, and of what it did when it was unloaded.
-        loading: Whether it is being loaded now.
+        loading: 0 unless it is being loaded now; else one more than the losses of the lock that who loads it holds,
+            so that nobody waits for a thread that a fork left behind.
     """
 
     __slots__ = ("functions", "loading", "quarantine", "streak", "warnings")
 
     def __init__(self) -> None:
-        self.loading = False
+        self.loading = 0
         self.functions: dict[str, GuardedFunction] = {}
         self.streak: Streak | None = None
         self.quarantine: Aside | None = None
@@ -330,18 +331,19 @@ class Plugin(Generic[T_co]):
 
     def _load_now(self) -> None:
         history = self._history = self._history if self._history is not None else _History()
-        if history.loading:
+        turn = self._loader.lock.losses + 1
+        if history.loading == turn:
             from plugline.errors import LoadError  # noqa: PLC0415 - few plugins fail
             from plugline.findings import Finding  # noqa: PLC0415 - likewise
 
             message = "asks for itself, or for one that leads back to it"
             raise LoadError(self.name, (Finding("P311", message, self.place),))
-        history.loading, history.warnings = True, ()
+        history.loading, history.warnings = turn, ()
         try:
             missing = self._load_needs() if self._needs else ()
             self._outcome = missing or self._loader.load(self._entry, self._tell_slow)
         finally:
-            history.loading = False
+            history.loading = 0
         success = self._success
         if success is None:
             return

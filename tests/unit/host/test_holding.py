@@ -3,6 +3,7 @@
 import gc
 import importlib
 import pickle
+import subprocess
 import sys
 import threading
 import time
@@ -243,3 +244,70 @@ def test_what_a_program_has_frozen_stays_frozen() -> None:
         assert len(kept) == 5_000
     finally:
         gc.unfreeze()
+
+
+_FORKS = """
+import os, signal, sys, threading
+
+from plugline import Host
+
+begun, go_on = threading.Event(), threading.Event()
+with Host("plugins", interface=["run"], inject={"begun": begun, "go_on": go_on}) as host:
+    loading = threading.Thread(target=host["slow"].load)
+    loading.start()
+    begun.wait()
+    child = os.fork()
+    go_on.set()
+    if not child:
+        signal.alarm(20)
+        for name in ("quick", "slow", "needs_slow"):
+            print(host[name].load().run(), host[name].state, flush=True)
+        os._exit(0)
+    loading.join()
+    print(os.waitpid(child, 0)[1], host["slow"].generation)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_is_forked_while_another_thread_loads_waits_for_nobody(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "plugins/quick.py": GOOD,
+            "plugins/slow.py": "begun.set()\ngo_on.wait()\n\n\n" + GOOD,
+            "plugins/needs_slow.py": "from . import slow\n\n\n" + GOOD,
+        },
+    )
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", _FORKS],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.stdout.splitlines(), ended.stderr) == (
+        ["plugins.quick loaded", "plugins.slow loaded", "plugins.needs_slow loaded", "0 1"],
+        "",
+    )
+
+
+def test_a_fork_by_the_thread_that_loads_leaves_it_what_it_holds(tmp_path: Path) -> None:
+    script = """
+import os
+from plugline import Host
+with Host("plugins", interface=["run"]) as host:
+    print(host["forks"].load().run(), flush=True)
+    host["forks"].load().end()
+"""
+    forks = "import os\n\nCHILD = os.fork()\n\n\ndef end():\n    os.waitpid(CHILD, 0) if CHILD else os._exit(0)\n\n\n"
+    write(tmp_path, {"plugins/forks.py": forks + GOOD})
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.stdout.splitlines(), ended.stderr) == (["plugins.forks"] * 2, "")
