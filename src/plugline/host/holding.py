@@ -30,26 +30,23 @@ _deciding = allocate_lock()
 _waiting: "dict[int, LoadLock]" = {}
 
 
-class _Forks:
-    """How often this process, and those it comes from, were forked, and the one thread that went on in it."""
-
-    __slots__ = ("count", "survivor")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.survivor: int | None = None
-
-    def note(self) -> None:
-        global _deciding  # noqa: PLW0603 - a lock cannot be set free by who does not know whether it is held
-        _deciding = allocate_lock()
-        _waiting.clear()
-        self.survivor = get_ident()
-        self.count += 1
+# How often this process, and those that it comes from, were forked, and the one thread that went on in it.
+_forks = 0
+_survivor: int | None = None
 
 
-_forks = _Forks()
-if hasattr(os, "register_at_fork"):  # where there is fork()
-    os.register_at_fork(after_in_child=_forks.note)
+def _note_fork() -> None:
+    global _deciding, _forks, _survivor  # noqa: PLW0603 - a lock cannot be set free by who does not know whether it is held
+    _deciding = allocate_lock()
+    _waiting.clear()
+    _survivor = get_ident()
+    _forks += 1
+
+
+def mind_forks() -> None:
+    """Take note of forks from now on: once, by who is about to load; a listing holds its lock for a moment, and does without."""
+    if hasattr(os, "register_at_fork"):  # where there is fork()
+        os.register_at_fork(after_in_child=_note_fork)
 
 
 class LoadLock:
@@ -59,53 +56,45 @@ class LoadLock:
         losses: How often it was taken from a thread that held it, which a fork had left behind.
     """
 
-    __slots__ = ("_count", "_forks", "_lent", "_lock", "_owner", "losses")
+    __slots__ = ("_forks", "count", "lent", "lock", "losses", "owner")
 
     def __init__(self) -> None:
-        self._lock = allocate_lock()
-        self._owner: int | None = None
-        self._count = 0
-        self._lent: list[tuple[int | None, int]] = []  # who holds it in truth, and stands still
-        self._forks = _forks.count
+        self.lock = allocate_lock()
+        self.owner: int | None = None
+        self.count = 0
+        self.lent: list[tuple[int | None, int]] = []  # who holds it in truth, and stands still
+        self._forks = _forks
         self.losses = 0
 
     def __enter__(self) -> None:
         me = get_ident()
-        if self._forks != _forks.count:
-            self._leave_to_survivor()
-        if self._owner == me:
-            self._count += 1
-        elif self._lock.acquire(False):
-            self._owner, self._count = me, 1
+        if self._forks != _forks:
+            # Few programs fork, and those that do mostly do it before.
+            from plugline.host.forked import leave_to_survivor  # noqa: PLC0415
+
+            leave_to_survivor(self, _survivor)
+            self._forks = _forks
+        if self.owner == me:
+            self.count += 1
+        elif self.lock.acquire(False):
+            self.owner, self.count = me, 1
         else:
             self._wait(me)
 
     def __exit__(self, *_: object) -> None:
-        self._count -= 1
-        if self._count:
+        self.count -= 1
+        if self.count:
             return
-        if self._lent:
-            self._owner, self._count = self._lent.pop()
+        if self.lent:
+            self.owner, self.count = self.lent.pop()
             return
-        self._owner = None
-        self._lock.release()
-
-    def _leave_to_survivor(self) -> None:
-        """Take it from threads that a fork left behind."""
-        if self._owner not in (None, _forks.survivor):
-            self.losses += 1
-            _forget_half_made()
-        while self._owner not in (None, _forks.survivor):
-            self._owner, self._count = self._lent.pop() if self._lent else (None, 0)
-        if self._owner is None:
-            self._lock = allocate_lock()
-        self._lent = [one for one in self._lent if one[0] == _forks.survivor]
-        self._forks = _forks.count
+        self.owner = None
+        self.lock.release()
 
     @property
     def is_taken(self) -> bool:
         """Whether another thread holds it; that may change at any time."""
-        return self._owner not in (None, get_ident())
+        return self.owner not in (None, get_ident())
 
     def _wait(self, me: int) -> None:
         """Wait until it is free, or until its holder is seen to wait for this thread.
@@ -120,11 +109,11 @@ class LoadLock:
         look = _FIRST_LOOK_SECONDS
         _waiting[me] = self
         try:
-            while not self._lock.acquire(timeout=look):
+            while not self.lock.acquire(timeout=look):
                 with _deciding:
-                    if self._owner is not None and me in _waited_for(self._owner):
-                        self._lent.append((self._owner, self._count))
-                        self._owner, self._count = me, 1
+                    if self.owner is not None and me in _waited_for(self.owner):
+                        self.lent.append((self.owner, self.count))
+                        self.owner, self.count = me, 1
                         del _waiting[me]
                         return
                 if monotonic_seconds() > end:
@@ -132,26 +121,9 @@ class LoadLock:
 
                     raise StillLoading(MAX_WAIT_SECONDS)
                 look = min(2 * look, _LATER_LOOKS_SECONDS)
-            self._owner, self._count = me, 1
+            self.owner, self.count = me, 1
         finally:
             _waiting.pop(me, None)
-
-
-def _forget_half_made() -> None:
-    """Take modules of plugins out of ``sys.modules`` that threads were running which a fork left behind, and their locks."""
-    # Python waits for its own modules of this kind for ever. Where a later version keeps its locks elsewhere, so do we.
-    locks = getattr(sys.modules["_frozen_importlib"], "_module_locks", {})
-    for name, found in tuple(locks.items()):
-        lock = found()
-        spec = getattr(sys.modules.get(name), "__spec__", None)
-        is_ours = type(getattr(spec, "loader", None)).__module__ == "plugline.loading.namespace"
-        if is_ours and _owner_of(lock) not in (None, _forks.survivor):
-            locks.pop(name, None)
-            sys.modules.pop(name, None)
-
-
-def _owner_of(lock: object) -> object:
-    return getattr(lock, "owner", None)
 
 
 def _waited_for(thread: int) -> Iterator[int]:
@@ -161,7 +133,7 @@ def _waited_for(thread: int) -> Iterator[int]:
     while todo:
         current = todo.pop()
         lock = _waiting.get(current)
-        holders = [lock._owner] if lock is not None else []  # noqa: SLF001 - of its own kind
+        holders = [lock.owner] if lock is not None else []
         for holder in (*holders, *_importers_before(current)):
             if holder is not None and holder not in seen:
                 seen.add(holder)

@@ -12,7 +12,7 @@ from plugline.files import SourceFile, digest_of, read_plain
 from plugline.findings import Finding, Place, apart
 from plugline.host.circumstances import Circumstances
 from plugline.host.entries import Entry, Inspection, Memory, ReadEntry, RememberedEntry, as_entry, is_plain
-from plugline.host.holding import LoadLock
+from plugline.host.holding import LoadLock, mind_forks
 from plugline.loading.collisions import COLLISIONS, without_collisions
 from plugline.loading.making import define_module, make_module
 from plugline.loading.modules import Undo, forget_modules
@@ -62,6 +62,9 @@ if TYPE_CHECKING:
     from plugline.loading.families import Family
     from plugline.loading.patches import Snapshot
     from plugline.worker.limits import Sandbox
+
+
+mind_forks()
 
 
 class Loaded(Value):
