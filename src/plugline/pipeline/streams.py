@@ -5,7 +5,7 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.machinery import PathFinder
@@ -504,13 +504,13 @@ class SinkFile:
     """A file that appears under its name only when it is whole.
 
     Written aside in the same folder, then put in place by :meth:`commit` in one move; leaving the ``with`` block
-    without it leaves everything as it was. Two kinds of sink cannot be put in place and are written as it goes: ``-``,
-    standard output, and special files such as ``/dev/null`` or a FIFO. The suffixes ``.gz``, ``.bz2``, ``.xz``, ``.zst``
-    and ``.zip`` compress, always to the same bytes; a zip file is made when it is put in place. What is for an
-    address with a scheme is written in the folder for temporary files, and copied there when it is put in place.
+    without it leaves everything as it was. The suffixes ``.gz``, ``.bz2``, ``.xz``, ``.zst`` and ``.zip`` compress, always
+    to the same bytes; a zip file is made when it is put in place. What is for an address with a
+    scheme is written in the folder for temporary files, and copied there when it is put in place.
 
     The file gets the mode that a newly made file would have, or that of the file that it replaces; where the path is a
-    link, what it leads to is replaced. A process that is killed leaves ``.NAME.<random>.tmp`` behind.
+    link, what it leads to is replaced. A process that is killed leaves ``.NAME.<random>.tmp`` behind. Not for standard output
+    and special files, in the place of which nothing can be put.
 
     Attributes:
         path: As given.
@@ -518,20 +518,13 @@ class SinkFile:
     """
 
     stream: BinaryIO
+    _raw: "_Sink"
 
-    def __init__(self, path: str, *, sources: Sequence[str] = ()) -> None:
-        """Remember what to write; nothing is opened yet.
-
-        Args:
-            path: The file, or ``-``.
-            sources: The files that the run reads, none of which may be the sink.
-        """
+    def __init__(self, path: str) -> None:
+        """Remember what to write; nothing is opened yet."""
         self.path = path
-        self._sources = tuple(sources)
         self._stack = ExitStack()
-        self._raw: _Sink | None = None
         self._aside: str | None = None
-        self._target = path
 
     def __enter__(self) -> Self:
         """Open the sink.
@@ -539,13 +532,8 @@ class SinkFile:
         Raises:
             IsADirectoryError: The path is a folder.
             OSError: The folder is not there or cannot be written to.
-            ValueError: The sink is one of the sources, or the package for its compression is missing.
+            ValueError: The package for its compression is missing.
         """
-        if self.path == STANDARD:
-            self._raw = _Sink(standard_writer(), self.path)
-            # Unbuffered: each batch is handed on as it comes.
-            self.stream = cast("BinaryIO", self._raw)
-            return self
         suffix = compression_of(self.path)
         if suffix == ".zst":
             _require_zstandard(self.path)
@@ -558,19 +546,11 @@ class SinkFile:
     def _open(self) -> Callable[[object], int]:
         if has_scheme(self.path):
             return self._open_aside(_temporary_folder(), inner_suffix(self.path))
-        self._target = os.path.realpath(self.path)
-        try:
-            # The path and not the target: where /dev/stdout is a pipe, only the path itself leads there.
-            existing = os.stat(self.path)
-        except FileNotFoundError:
-            existing = None
+        target = os.path.realpath(self.path)
+        existing = os.stat(target) if os.path.exists(target) else None
         if existing is not None and stat.S_ISDIR(existing.st_mode):
             raise IsADirectoryError(errno.EISDIR, "the sink is a folder, expected a file", self.path)
-        if existing is not None and not stat.S_ISREG(existing.st_mode):
-            return self._writer_to(os.open(self.path, os.O_WRONLY | os.O_CLOEXEC))
-        if existing is not None:
-            self._refuse_sources(existing)
-        write = self._open_aside(*os.path.split(self._target))
+        write = self._open_aside(*os.path.split(target))
         if existing is not None:
             os.fchmod(self._descriptor, stat.S_IMODE(existing.st_mode))
         return write
@@ -585,22 +565,9 @@ class SinkFile:
             message = f"cannot write in the folder {folder!r}: {os.strerror(error.errno or 0)}"
             raise OSError(error.errno, message, self.path) from error
         self._aside = aside
-        return self._writer_to(descriptor)
-
-    def _writer_to(self, descriptor: int) -> Callable[[object], int]:
         self._descriptor = descriptor
         self._stack.callback(os.close, descriptor)
         return lambda data: os.write(descriptor, cast("bytes", data))
-
-    def _refuse_sources(self, existing: os.stat_result) -> None:
-        for source in self._sources:
-            try:
-                same = os.path.samestat(existing, os.stat(source))
-            except OSError:
-                # "-", a package's file, or one that is gone: not this one.
-                continue
-            if same:
-                raise ValueError(f"the sink {self.path!r} is also a source, {source!r}: expected another file")
 
     def commit(self) -> None:
         """Write what is left and put the file in place, for good; call once, after the last write.
@@ -608,46 +575,18 @@ class SinkFile:
         Raises:
             OSError: It could not be written whole; what was in place before is still there.
         """
-        aside = self.hand_over()
-        if aside is not None:
-            put_in_place(aside, self.path)
-
-    def hand_over(self) -> str | None:
-        """Write what is left, and give the file away under its temporary name; call once, after the last write.
-
-        Returns:
-            The path of a file that is on disk and the caller's from now on, to be given to :func:`put_in_place` or
-            removed; ``None`` for standard output and special files.
-
-        Raises:
-            OSError: It could not be written whole; nothing is left of it.
-        """
-        raw = cast("_Sink", self._raw)
-        if self.path == STANDARD:
-            return None
         try:
             self.stream.close()
-            if self._aside is not None:
-                os.fsync(self._descriptor)
-            aside, self._aside = self._aside, None
+            os.fsync(self._descriptor)
+            aside, self._aside = cast("str", self._aside), None
         except OSError as error:
             if error.filename is None or self._aside in {error.filename, error.filename2}:
                 raise OSError(error.errno, error.strerror, self.path) from error
             raise
         finally:
-            raw.discard()
+            self._raw.discard()
             self._end()
-        return aside
-
-    def abandon(self) -> None:
-        """Leave everything as it was before; what was written to standard output or a special file stays written."""
-        if self._raw is None:
-            return
-        # What is buffered must not be tried again, on a disk that is full as likely as not.
-        self._raw.discard()
-        if self.path != STANDARD:
-            self.stream.close()
-        self._end()
+        put_in_place(aside, self.path)
 
     def _end(self) -> None:
         self._stack.close()
@@ -656,8 +595,11 @@ class SinkFile:
             os.unlink(aside)
 
     def __exit__(self, *_: object) -> None:
-        """Abandon what has not been committed."""
-        self.abandon()
+        """Leave everything as it was before, unless it was committed."""
+        # What is buffered must not be tried again, on a disk that is full as likely as not.
+        self._raw.discard()
+        self.stream.close()
+        self._end()
 
 
 def put_in_place(aside: str, path: str) -> None:

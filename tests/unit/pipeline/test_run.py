@@ -204,6 +204,18 @@ def test_several_files_make_one_whole_on_standard_output(form: str, sink: str, t
     assert read(done.stdout) == read(file.output)
 
 
+def test_a_special_file_is_written_and_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    job = pipeline(tmp_path, source=ndjson({"a": 1}), sink="pipe", sink_more='format = "ndjson"')
+    try:
+        job.run()
+        assert os.read(reader, 10_000) == b'{"a":1}\n'
+    finally:
+        os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+
+
 # ----------------------------------------------------------------------------- whole or not at all
 
 
