@@ -186,13 +186,11 @@ def _watchfiles() -> Check:
 
 
 def _uv() -> Check:
-    from shutil import which  # noqa: PLC0415 - for this command only
+    from plugline.isolation.environments import EnvironmentFailed, find_uv  # noqa: PLC0415 - for this command only
 
-    found = which("uv")
-    beside = Path(sys.executable or "").with_name("uv")
-    if found is None and beside.is_file():
-        found = str(beside)
-    if found is None:
+    try:
+        found = find_uv()
+    except EnvironmentFailed:
         said = "not found: plugins with dependencies of their own cannot be given them"
         return Check(name="uv", state="missing", said=said, hint="pip install uv")
     try:

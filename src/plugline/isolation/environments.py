@@ -22,6 +22,7 @@ from plugline.files import digest_of
 from plugline.findings import Finding, Place
 from plugline.frozen import frozen
 from plugline.isolation.process import package_root
+from plugline.replacing import replace_file
 from plugline.worker.frames import WIRE_VERSION, plugline_version
 
 LOCKS = "plugline.environments"  # the folder of lock files, beside the plugin folder
@@ -141,13 +142,10 @@ def find_environment(needs: Needs) -> Environment | None:
     folder = _folder_of(needs)
     if folder is None:
         return None
-    try:
-        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    about = _about(folder)
     if about.get("wire") != WIRE_VERSION or about.get("plugline") != plugline_version():
         return None
-    python, libraries = folder / about["python"], folder / about["libraries"]
+    python, libraries = folder / str(about["python"]), folder / str(about["libraries"])
     root = folder / "root"
     if not (python.exists() and libraries.is_dir() and (root / "plugline" / "worker").is_dir()):
         return None  # its Python, or this plugline, was removed or moved
@@ -242,7 +240,7 @@ def find_uv() -> str:
     Raises:
         EnvironmentFailed: It is not installed.
     """
-    beside = os.path.join(os.path.dirname(sys.executable), "uv")
+    beside = os.path.join(os.path.dirname(sys.executable), "uv") if sys.executable else ""
     found = shutil.which("uv") or (beside if os.access(beside, os.X_OK) else None)
     if found is None:
         hint = "install it: pip install uv, or see https://docs.astral.sh/uv/"
@@ -344,9 +342,7 @@ def _about(folder: Path) -> dict[str, object]:
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(exist_ok=True)
-        half = path.with_suffix(f".{os.getpid()}")
-        half.write_text(text, encoding="utf-8")
-        half.replace(path)
+        replace_file(str(path), text.encode())
     except OSError as error:
         what = f"{path} cannot be written: {error.strerror or error}"
         raise EnvironmentFailed(what, "make its folder writable for you") from error

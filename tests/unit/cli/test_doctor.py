@@ -83,3 +83,12 @@ def test_what_is_missing_has_a_hint(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert found["cache"].state == "missing"
     assert found["sandbox"].state == "wrong"
     assert all(check.hint or check.name == "sandbox" for check in found.values() if check.state != "ok")
+
+
+def test_a_program_without_an_interpreter_of_its_own_is_told_of_like_any_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.executable", "")
+    found = {check.name: check.state for check in look()}
+    assert (found["python"], found["sandbox"], found["uv"]) == ("wrong", "wrong", "missing")
