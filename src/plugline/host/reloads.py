@@ -225,8 +225,26 @@ def load_again(plugin: Handle, start: float) -> ReloadReport:
         return ReloadReport(
             plugin=plugin.name, generation=0, how="refused", refused=findings, seconds=monotonic_seconds() - start
         )
+    return _report(plugin, "loaded", start)
+
+
+def _report(
+    plugin: Handle,
+    how: How,
+    start: float,
+    *,
+    refused: tuple[Finding, ...] = (),
+    lost: tuple[str, ...] = (),
+    restart_needed: tuple[str, ...] = (),
+) -> ReloadReport:
     return ReloadReport(
-        plugin=plugin.name, generation=plugin.generation, how="loaded", seconds=monotonic_seconds() - start
+        plugin=plugin.name,
+        generation=plugin.generation,
+        how=how,
+        refused=refused,
+        lost=lost,
+        restart_needed=restart_needed,
+        seconds=monotonic_seconds() - start,
     )
 
 
@@ -240,12 +258,7 @@ def _imported_by_program(plugin: Handle, start: float) -> ReloadReport:
     assert isinstance(candidate, FileCandidate)  # noqa: S101 - the caller asked
     source = read_settled(candidate.tree, candidate.entry)
     if isinstance(source, SourceFile) and digest_of(source.content).hex() == plugin.spec.digest:
-        return ReloadReport(
-            plugin=plugin.name,
-            generation=plugin.generation,
-            how="unchanged",
-            seconds=monotonic_seconds() - start,
-        )
+        return _report(plugin, "unchanged", start)
     hint = "restart the program; to reload it, let no module of the program import it before its host loads it"
     message = "was imported by the program itself, and what it imports is not replaced while it runs"
     return _irreplaceable(plugin, message, hint, start)
@@ -253,14 +266,7 @@ def _imported_by_program(plugin: Handle, start: float) -> ReloadReport:
 
 def _irreplaceable(plugin: Handle, message: str, hint: str, start: float) -> ReloadReport:
     finding = Finding("P332", message, plugin.place, hint=hint)
-    return ReloadReport(
-        plugin=plugin.name,
-        generation=plugin.generation,
-        how="refused",
-        refused=(finding,),
-        restart_needed=(plugin.spec.module,),
-        seconds=monotonic_seconds() - start,
-    )
+    return _report(plugin, "refused", start, refused=(finding,), restart_needed=(plugin.spec.module,))
 
 
 def _runs_apart(loader: Loader, plugin: Handle) -> bool:
@@ -271,15 +277,9 @@ def _runs_apart(loader: Loader, plugin: Handle) -> bool:
 def _renew(loader: Loader, plugin: Handle, start: float) -> ReloadReport:
     """Reload a plugin that runs in a worker: by a new worker, in the place of the old one when it has loaded it."""
     found = _renewed(loader, plugin)
-    how: How = "adopted" if found is True else "refused" if found else "unchanged"
-    return ReloadReport(
-        plugin=plugin.name,
-        generation=plugin.generation,
-        how=how,
-        refused=found if isinstance(found, tuple) else (),
-        lost=("what its worker held",) if found is True else (),
-        seconds=monotonic_seconds() - start,
-    )
+    if found is True:
+        return _report(plugin, "adopted", start, lost=("what its worker held",))
+    return _report(plugin, "refused", start, refused=found) if found else _report(plugin, "unchanged", start)
 
 
 def _renewed(loader: Loader, plugin: Handle) -> bool | tuple[Finding, ...]:
@@ -657,13 +657,12 @@ class _Reload:
             if trace is not None:
                 lines.hold(trace.path, trace.content)
         return [
-            ReloadReport(
-                plugin=plugin.name,
-                generation=plugin.generation,
-                how="refused",
+            _report(
+                plugin,
+                "refused",
+                self._start,
                 refused=findings,
                 restart_needed=tuple(dict.fromkeys(_extensions(self._loader.module_name(plugin._entry)))),  # noqa: SLF001 - see _load
-                seconds=monotonic_seconds() - self._start,
             )
             for plugin in self._plugins
         ]

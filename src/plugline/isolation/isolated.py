@@ -264,8 +264,7 @@ class IsolatedPlugin:
         try:
             self.living(reason)
         except (WorkerFailed, PluginQuarantined) as error:
-            finding = Finding("P363", str(error).partition("\n")[0], Place(self._sent.shown), _hint_of(error))
-            raise Unloadable((finding,)) from None
+            raise self._unloadable(error) from None
 
     def _open(self, reason: Reason) -> None:
         """Let a plugin that was loaded open what it owns, now that nobody else has that."""
@@ -276,8 +275,7 @@ class IsolatedPlugin:
         try:
             answer = self._ask(life, ["open", 0, self.generation, reason], watch)
         except WorkerFailed as error:
-            finding = Finding("P363", str(error).partition("\n")[0], Place(self._sent.shown), _hint_of(error))
-            raise Unloadable((finding,)) from None
+            raise self._unloadable(error) from None
         match answer:
             case Done():
                 pass
@@ -321,8 +319,11 @@ class IsolatedPlugin:
         except LoadError as error:
             raise Unloadable(error.findings) from None
         except PluginError as error:
-            finding = Finding("P363", str(error).partition("\n")[0], Place(self._sent.shown), _hint_of(error))
-            raise Unloadable((finding,)) from None
+            raise self._unloadable(error) from None
+
+    def _unloadable(self, error: PluginError) -> Unloadable:
+        said = str(error).partition("\n")[0]
+        return Unloadable((Finding("P363", said, Place(self._sent.shown), _hint_of(error)),))
 
     def died(self, death: Death) -> WorkerFailed:
         """Take note of a death, and return the error that tells of it."""
