@@ -187,6 +187,9 @@ class PluginSpec(Value):
         """Module-level names with literal values."""
         return self.facts.constants if self.facts is not None else {}
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.place, self.digest))  # its settings are a table, which has no hash
+
     def replaced(self, **fields: object) -> "PluginSpec":
         """Return a spec that differs in these fields."""
         known = {name: getattr(self, name) for name in self.__slots__ if name != "_facts"}

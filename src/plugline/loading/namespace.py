@@ -361,6 +361,15 @@ class PrivateLoader:
         """The file, for :meth:`get_resource_reader`."""
         return real_path(self.namespace.tree, self.relative)
 
+    def get_code(self, fullname: str) -> CodeType:
+        """Return the code that running the module now would run, for ``runpy``; the host looks at it as ever.
+
+        Raises:
+            ImportError: The host is gone.
+            PluginRejected: The file may not be run, or cannot be read.
+        """
+        return self.namespace.code(self.relative, self.namespace.source(self.relative))[0]
+
     def is_package(self, fullname: str) -> bool:
         """Whether the module is a package, for ``runpy`` and ``pkgutil``."""
         return self.relative.endswith("__init__.py")

@@ -99,3 +99,9 @@ def test_a_module_that_is_not_there_is_a_finding(name: str, code: str) -> None:
 
 def test_two_files_of_the_same_bytes_have_one_digest(tmp_path: Path) -> None:
     assert spec("x = 1", "a").digest == spec("x = 1", "b").digest != spec("x = 2").digest
+
+
+def test_specs_that_are_equal_hash_alike() -> None:
+    text = block("[tool.plugline.settings]", "size = 3")
+    assert spec(text) == spec(text)
+    assert len({spec(text), spec(text), spec("")}) == 2

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import pickle
+import runpy
 import signal
 import subprocess
 import sys
@@ -156,6 +157,13 @@ def test_a_package_plugin_reads_its_data_files(tmp_path: Path) -> None:
     with opened(tmp_path, {"pack/__init__.py": GOOD, "pack/table.txt": "abc"}) as host:
         module = host["pack"].load()
         assert importlib.resources.files(module.__name__).joinpath("table.txt").read_text() == "abc"  # type: ignore[attr-defined]
+
+
+def test_a_part_of_a_plugin_can_be_run_as_a_program(tmp_path: Path) -> None:
+    files = {"pack/__init__.py": GOOD + "x = 3\n", "pack/__main__.py": "from . import x\ny = x + 1\n"}
+    with opened(tmp_path, dict(files)) as host:
+        host["pack"].load()
+        assert runpy.run_module("plugins.pack", run_name="__main__")["y"] == 4
 
 
 def test_a_file_finds_what_lies_beside_it_by_its_package(tmp_path: Path) -> None:
