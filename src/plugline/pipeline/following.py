@@ -24,6 +24,7 @@ _CHECKED_BYTES = 256  # before the place where reading goes on
 _POLLED_SECONDS = 0.2
 _WAITED_SECONDS = 0.05  # at a time, so that what is being done meanwhile is not kept waiting
 _SETTLED_SECONDS = 2.0  # a file that has not changed for so long has arrived
+_KEPT_SECONDS = 5.0  # a file that is gone from its place is read for so long: who writes it learns of that later
 
 TellCall = Callable[[Finding], None]
 
@@ -38,7 +39,8 @@ class _File:
         offset: How much of it has been cut.
         head: Its header.
         size: How large it was when it was last looked at.
-        changed_seconds: When it last was another size.
+        changed_seconds: When it last was another size, or was in its place.
+        gone: Whether it is not in its place any more.
     """
 
     descriptor: int
@@ -47,6 +49,7 @@ class _File:
     head: bytes | None = None
     size: int = -1
     changed_seconds: float = field(default_factory=monotonic_seconds)
+    gone: bool = False
 
 
 class Following:
@@ -115,9 +118,11 @@ class Following:
         seen = self._look()
         for key in [*self._files]:
             file = self._files[key]
-            gone = key not in seen
-            yield from self._read(key, file, gone=gone)
-            if gone:
+            if file.gone != (key not in seen):
+                file.gone, file.changed_seconds = key not in seen, now
+            left = file.gone and now - file.changed_seconds > _KEPT_SECONDS
+            yield from self._read(key, file, left=left)
+            if left:
                 os.close(file.descriptor)
                 del self._files[key]
 
@@ -148,22 +153,55 @@ class Following:
             return None  # gone again: it was not ours to read
         opened = os.fstat(descriptor)
         key = f"{opened.st_dev}:{opened.st_ino}"
-        if self._alone and self._files and key not in self._files:
-            self._say("R113", "was rotated: what is left of the old file is read, then the new one", path)
         known = self._places.get(key)
+        if self._alone and key not in self._files:
+            if self._files:
+                self._say("R113", "was rotated: what is left of the old file is read, then the new one", path)
+            else:
+                self._take_up_rotated(path, key)
         self._files[key] = _File(descriptor, path, known.offset if known is not None else 0)
         return key
 
-    def _read(self, key: str, file: _File, *, gone: bool) -> Iterator[tuple[Split, Followed]]:
-        """Yield what a file has more than it had."""
+    def _take_up_rotated(self, path: str, key: str) -> None:
+        """Open what had the name of a file when it was followed last, and was given another one meanwhile."""
+        before = {one.key: one for one in self._places.values() if one.path == path and one.key != key and one.offset}
+        if not before:
+            return
+        latest = next(reversed(before))
+        is_found = key in self._places  # then nothing has happened since
+        for entry in sorted(os.scandir(os.path.dirname(path) or "."), key=lambda entry: entry.name):
+            place = before.get(_key_of(entry))
+            if place is None:
+                continue
+            try:
+                descriptor = os.open(entry.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            except OSError:
+                continue  # gone again
+            is_same = _check_before(descriptor, place.offset) == place.check
+            is_found = is_found or (is_same and place.key == latest)
+            if is_same and os.fstat(descriptor).st_size > place.offset:
+                self._say("R113", f"was rotated: what is left of {entry.name!r} is read, then the new one", path)
+                self._files[place.key] = _File(descriptor, place.path, place.offset, gone=True)
+            else:
+                os.close(descriptor)
+        if not is_found:
+            self._say(
+                "R113",
+                f"was rotated while nothing followed it, and the old file is not beside it any more: what it had after "
+                f"{before[latest].offset:,} bytes is not read",
+                path,
+            )
+
+    def _read(self, key: str, file: _File, *, left: bool) -> Iterator[tuple[Split, Followed]]:
+        """Yield what a file has more than it had; with ``left`` it is not written any more."""
         self._check(key, file)
         size = os.fstat(file.descriptor).st_size
         now = monotonic_seconds()
         if size != file.size:
             file.size, file.changed_seconds = size, now
-        arrived = gone or (not self._alone and now - file.changed_seconds > _SETTLED_SECONDS)
+        arrived = left or (not self._alone and now - file.changed_seconds > _SETTLED_SECONDS)
         if self._cuts is None or compression_of(file.path):
-            if arrived and not gone and file.offset < size:
+            if arrived and not file.gone and file.offset < size:
                 yield self._taken(key, file, size, Split(index=0, path=file.path))
             return
         while file.offset < size:
@@ -297,6 +335,14 @@ def _stamps(plan: Plan) -> dict[str, tuple[int, int, int]]:
                 continue  # an editor is between taking the old file away and putting the new one there
             stamps[path] = (found.st_mtime_ns, found.st_size, found.st_ino)
     return stamps
+
+
+def _key_of(entry: "os.DirEntry[str]") -> str:
+    try:
+        found = entry.stat()
+    except OSError:
+        return ""
+    return f"{found.st_dev}:{found.st_ino}" if stat.S_ISREG(found.st_mode) else ""
 
 
 def _check_before(descriptor: int, offset: int) -> int:

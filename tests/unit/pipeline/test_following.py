@@ -127,6 +127,56 @@ def test_a_rotated_file_is_read_to_its_end_and_then_the_new_one(tmp_path: Path) 
         assert b"R113" in process.stderr.read()
 
 
+def test_what_is_written_to_a_rotated_file_is_read_also_after_the_new_one_was_begun(tmp_path: Path) -> None:
+    made = job(tmp_path)
+    source = tmp_path / "in.ndjson"
+    append(source, {"a": 0})
+    with following(made) as process, source.open("ab", buffering=0) as writer:
+        until(process, lambda: read(made) == [0])
+        os.rename(source, tmp_path / "in.ndjson.1")
+        append(source, {"a": 1})
+        until(process, lambda: read(made) == [0, 1])
+        writer.write(b'{"a": 2}\n{"a"')
+        until(process, lambda: read(made) == [0, 1, 2])
+        writer.write(b": 3}")  # its last line has no end, and counts when nobody writes it any more
+        append(source, {"a": 4})
+        until(process, lambda: read(made) == [0, 1, 2, 4, 3])
+
+
+def test_what_was_left_of_a_file_that_was_rotated_while_nothing_followed_it_is_read(tmp_path: Path) -> None:
+    made = job(tmp_path)
+    source = tmp_path / "in.ndjson"
+    append(source, {"a": 0})
+    with following(made) as process:
+        until(process, lambda: read(made) == [0])
+    append(source, {"a": 1})
+    os.rename(source, tmp_path / "in.ndjson.1")
+    append(source, {"a": 2})
+    with following(made) as process:
+        until(process, lambda: read(made) == [0, 1, 2])
+        process.kill()
+        process.wait()
+        process.returncode = 130
+    append(tmp_path / "in.ndjson.1", {"a": 3})
+    with following(made) as process:
+        until(process, lambda: read(made) == [0, 1, 2, 3])
+
+
+def test_what_cannot_be_read_after_a_rotation_is_told(tmp_path: Path) -> None:
+    made = job(tmp_path)
+    source = tmp_path / "in.ndjson"
+    append(source, {"a": 0})
+    with following(made) as process:
+        until(process, lambda: read(made) == [0])
+    append(tmp_path / "new", {"a": 1})
+    os.replace(tmp_path / "new", source)
+    with following(made) as process:
+        until(process, lambda: read(made) == [0, 1])
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert b"what it had after 9 bytes is not read" in process.stderr.read()
+
+
 def test_a_file_that_is_cut_off_begins_anew(tmp_path: Path) -> None:
     made = job(tmp_path)
     source = tmp_path / "in.ndjson"
