@@ -443,7 +443,8 @@ def _cut_stream(stream: BinaryIO, cuts: ByteCuts, start: int, limit: int, wanted
     head = _stream_header(window, cuts)
     window.skip(start)
     while True:
-        while not window.ready():
+        # Not where something is there already: it may be a whole record, and nothing may come after it for long.
+        while not window.held and not window.ready():
             yield None
         # The header is in the first piece, whole.
         end = _end_in(window, cuts, limit, wanted if window.at else max(wanted, len(head)))

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from select import select
 
 import pytest
 
@@ -267,9 +268,11 @@ def test_a_pipe_hands_on_what_it_has(tmp_path: Path) -> None:
     with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(LINES[0])
-        process.stdin.flush()
-        assert json.loads(process.stdout.readline()) == {**RECORDS[0], "name": RECORDS[0]["name"].upper()}  # type: ignore[attr-defined]
+        for line, record in zip(LINES[:3], RECORDS[:3], strict=True):  # each only when the one before has come through
+            process.stdin.write(line)
+            process.stdin.flush()
+            assert select([process.stdout], [], [], 20)[0]
+            assert json.loads(process.stdout.readline()) == {**record, "name": record["name"].upper()}  # type: ignore[attr-defined]
         process.stdin.close()
     assert process.returncode == 0
 
