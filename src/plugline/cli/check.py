@@ -14,6 +14,7 @@ from plugline.admission.trust import changed_files, is_folder_of_plugins
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
 from plugline.cli.excerpts import with_source_lines
+from plugline.cli.listing import place_hint
 from plugline.cli.options import common, safe_mode
 from plugline.cli.pipeline_files import load_config
 from plugline.cli.settings import Settings
@@ -164,7 +165,7 @@ def check_paths(
             message = "is neither a pipeline (.toml), nor a plugin (.py), nor a folder"
             checked.add([Finding("C109", message, Place(path))])
         else:
-            checked.add([Finding("C109", "there is no such file or folder", Place(path))])
+            checked.add([Finding("C109", "there is no such file or folder", Place(path), place_hint(path))])
     return checked
 
 

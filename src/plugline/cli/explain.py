@@ -24,11 +24,13 @@ def command(*, code: str | None, as_json: bool) -> int:
         else:
             render.tell("\n".join(f"{name}  {one.title}" for name, one in CODES.items()))
         return OK
-    wanted = code.strip().upper()
+    # As it stands in a finding, too: "error[P103]".
+    wanted = code.strip().upper().rpartition("[")[2].rstrip("]:")
     found = CODES.get(wanted)
     if found is None:
         near = nearest(wanted, CODES)
-        question = f"did you mean {near!r}? " if near is not None else ""
+        alike = [name for name in CODES if name[1:] == wanted] or ([near] if near is not None else [])
+        question = f"did you mean {' or '.join(map(repr, alike))}? " if alike else ""
         raise Misuse(f"no finding has the code {code!r}", f"{question}plugline explain lists all codes")
     if as_json:
         render.tell_json({"code": wanted, **_data(found)})

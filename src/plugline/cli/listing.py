@@ -10,6 +10,7 @@ from plugline.cli.settings import Settings
 from plugline.findings import Finding
 from plugline.host.holding import PausedCollector
 from plugline.host.plugin import Plugin
+from plugline.names import shell_word
 from plugline.pipeline.catalogue import Catalogue, Origin, waits_for_settings
 
 
@@ -107,6 +108,16 @@ def _load(plugins: Sequence[Plugin[object]]) -> None:
         for plugin in plugins:
             with suppress(LoadError, PluginDeclined, PluginRejected):  # shown by its state
                 plugin.load()
+
+
+def place_hint(said: str) -> str | None:
+    """Return the hint on what is no place of plugins, where it is the name of one in the usual folders: its file."""
+    for folder in usual_folders():
+        for end in (".py", ""):
+            path = os.path.join(folder, said + end)
+            if said and os.path.exists(path):
+                return f"here a plugin is named by its file: {shell_word(path)}"
+    return None
 
 
 def usual_folders() -> tuple[str, ...]:

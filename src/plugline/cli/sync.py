@@ -8,6 +8,7 @@ import click
 
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
+from plugline.cli.listing import place_hint
 from plugline.cli.options import common
 from plugline.discovery.block import read_block
 from plugline.files import read_source
@@ -94,7 +95,7 @@ def _wanted(
     for path in paths or _default():
         if not os.path.exists(path):
             message = f"{path!r} is not there"
-            raise Misuse(message, "name a plugin folder or a plugin")
+            raise Misuse(message, place_hint(path) or "name a plugin folder or the file of a plugin")
         folder = path if os.path.isdir(path) and not os.path.exists(os.path.join(path, "__init__.py")) else ""
         wanted: dict[Needs, list[str]] = {}
         with Host(path) as host:

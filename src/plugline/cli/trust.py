@@ -10,6 +10,7 @@ from plugline.admission.lock import is_of_newer
 from plugline.admission.trust import Proposal, accept, propose
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
+from plugline.cli.listing import place_hint
 from plugline.cli.options import common
 from plugline.pipeline.plan import DEFAULT_FOLDER
 
@@ -68,7 +69,7 @@ def _refuse_unknown(paths: Sequence[str], proposals: Sequence[Proposal]) -> None
     forgets = any(change.new is None for diff in diffs for change in diff.plugins)
     if absent is not None and not forgets and not any(new is None for diff in diffs for _, _, new in diff.files):
         message = f"{absent!r} is not there"
-        raise Misuse(message, "name a plugin folder or a plugin")
+        raise Misuse(message, place_hint(absent) or "name a plugin folder or the file of a plugin")
 
 
 def _refuse_newer(proposals: Sequence[Proposal]) -> None:

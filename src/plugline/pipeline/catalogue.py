@@ -20,7 +20,7 @@ from plugline.host.host import STORE_NAME, Host
 from plugline.host.plugin import Plugin, Rejected
 from plugline.host.store import FileStore
 from plugline.lookup import find_module
-from plugline.names import did_you_mean, is_plugin_file_name
+from plugline.names import did_you_mean, is_plugin_file_name, shell_word
 from plugline.records import Engine, Format, Processor, TableProcessor
 
 Kind = Literal["processor", "format", "engine"]
@@ -201,7 +201,13 @@ class Catalogue:
         """Return message and hint for a name that leads nowhere."""
         found = (plugin.name for _, plugin in self.listing() if kind in self.kinds_of(plugin))
         known = sorted({name.removesuffix("_plugin").removesuffix(f"_{kind}") for name in found})
-        return f"no {kind} is named {name!r}", did_you_mean(name, known, kind=f"{kind}s")
+        parts = [part.strip() for part in name.split(",")]
+        if len(parts) > 1 and set(parts) <= set(known):
+            flags = " ".join(f"--use {shell_word(part)}" for part in parts)
+            return f"no {kind} is named {name!r}", f"name each by itself: {flags}, or a [[steps]] for each"
+        # Its file, where its name is asked for, is told with the name.
+        stem = name.rpartition("/")[2].removesuffix(".py")
+        return f"no {kind} is named {name!r}", did_you_mean(stem, known, kind=f"{kind}s")
 
     def listing(self, *, to_load: bool = False) -> Iterator[tuple[Origin, Plugin[object]]]:
         """Yield all plugins that can be named, each with where it comes from.

@@ -331,3 +331,33 @@ def test_plugins_of_a_folder_that_anybody_may_write_to_are_not_said_to_be_in_use
     text = capsys.readouterr().out
     assert "T101" in text
     assert "in use" not in text
+
+
+@pytest.mark.parametrize("command", ["check", "trust", "doctor", "sync"])
+def test_the_name_of_a_plugin_is_answered_with_its_file(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("plugins").mkdir()
+    Path("plugins/work.py").write_text(FINE, "utf-8")
+    assert main([command, "work"]) in (1, 2)
+    shown = capsys.readouterr()
+    assert "hint: here a plugin is named by its file: plugins/work.py" in shown.out + shown.err
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("work,cast", "name each by itself: --use work --use cast, or a [[steps]] for each"),
+        ("plugins/work.py", "did you mean 'work'? "),
+    ],
+)
+def test_what_is_nearly_the_name_of_a_processor_is_told_with_what_was_meant(
+    word: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("plugins").mkdir()
+    Path("plugins/work.py").write_text(FINE, "utf-8")
+    Path("in.ndjson").write_text("", "utf-8")
+    assert main(["run", "--use", word, "in.ndjson"]) == 2
+    assert hint in capsys.readouterr().err

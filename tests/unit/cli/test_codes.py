@@ -40,3 +40,14 @@ def test_an_unknown_code_names_the_nearest(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == (
         "error: no finding has the code 'P1031'\n  hint: did you mean 'P103'? plugline explain lists all codes\n"
     )
+
+
+@pytest.mark.parametrize("word", ["error[P103]", "P103:", "p103", "warning[P103]"])
+def test_a_code_is_explained_as_it_stands_in_a_finding(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", word]) == 0
+    assert capsys.readouterr().out.startswith("P103: ")
+
+
+def test_a_number_without_its_letter_is_told_with_all_codes_that_have_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "203"]) == 2
+    assert "did you mean 'P203' or 'T203'? " in capsys.readouterr().err
