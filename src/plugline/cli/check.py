@@ -26,6 +26,7 @@ from plugline.findings import Finding, Place
 from plugline.host.host import Host
 from plugline.pipeline.bound import findings_of_shipped
 from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION, waits_for_settings
+from plugline.pipeline.config import PipelineConfig
 from plugline.pipeline.plan import DEFAULT_FOLDER, make_plan, plugin_folders, resolve
 
 _MOST_LINES = 6  # that a broken plugin may cost, when it is not asked for by name
@@ -173,6 +174,7 @@ def _check_pipeline(path: str, checked: Checked, *, load: bool) -> None:
     checked.pipelines += 1
     base = os.path.dirname(path)
     folders = [folder] if os.path.isdir(folder := resolve(DEFAULT_FOLDER, base)) else []
+    config = None
     try:
         config = load_config(path, list(Settings.load().overrides(base)))
         folders = plugin_folders(config, base)
@@ -180,14 +182,14 @@ def _check_pipeline(path: str, checked: Checked, *, load: bool) -> None:
     except ConfigurationError as error:
         checked.add(error.findings)
     if folders:
-        _check_places(folders, checked, load=load)
+        _check_places(folders, checked, load=load, config=config)
 
 
-def _check_places(places: Sequence[str], checked: Checked, *, load: bool) -> None:
+def _check_places(places: Sequence[str], checked: Checked, *, load: bool, config: PipelineConfig | None = None) -> None:
     with Host(
         *places, interface=ANY_INTERFACE, api_version=API_VERSION, policy=checked.policy, **checked.wants
     ) as host:
-        checked.add(host.findings)
+        checked.add(host.findings if config is None else config.veiled(host.findings))
         checked.disabled.update(host.disabled)
         for plugin in host:
             checked.plugins.add(plugin.place.path)

@@ -77,7 +77,7 @@ class BoundPlan:
             self.reader = Retried(self.reader)
         if self._findings:
             self._stack.close()
-            raise ConfigurationError(self._findings)
+            raise ConfigurationError(plan.config.veiled(self._findings))
         self.steps = [
             _step_call(step, call, path) for step, call, path in zip(plan.steps, calls, self._paths[1:-1], strict=True)
         ]
@@ -162,7 +162,7 @@ def findings_of_shipped(plan: Plan) -> Iterator[Finding]:
             try:
                 host[use.name].load(use.settings)
             except (SettingsRefused, PluginDeclined, LoadError, PluginRejected, UnknownPlugin) as error:
-                yield from _findings_of(error, use, plan)
+                yield from plan.config.veiled(_findings_of(error, use, plan))
 
 
 def _findings_of(
@@ -235,7 +235,7 @@ def bound_engine(plan: Plan) -> Iterator[Engine]:
         try:
             engine = cast(Engine, host[use.name].load(use.settings))
         except (PluginDeclined, LoadError, PluginRejected, UnknownPlugin) as error:
-            raise ConfigurationError(_findings_of(error, use, plan)) from error
+            raise ConfigurationError(plan.config.veiled(_findings_of(error, use, plan))) from error
         try:
             yield engine
         finally:

@@ -14,7 +14,7 @@ from plugline.errors import ConfigurationError
 from plugline.findings import Finding, Place
 from plugline.frozen import frozen
 from plugline.pipeline.toml import Document, parse
-from plugline.pipeline.variables import Scalar, Substituted, Variable, masked, substitute, variables_of
+from plugline.pipeline.variables import Scalar, Substituted, Variable, masked, substitute, variables_of, veiled
 
 OnError = Literal["dead-letter", "drop", "pass", "stop"]
 Isolation = Literal["none", "process", "sandbox"]
@@ -356,6 +356,7 @@ class PipelineConfig:
     tests: tuple[CaseConfig, ...] = ()
     _origin: "Document | _Layered | _Flags | None" = field(default=None, repr=False, compare=False)
     _written: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
+    _held: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def origins(self) -> Iterator[tuple[KeyPath, object, Place | None]]:
         """Yield each value as it was written, variables in their places not put in, and where; the tests apart.
@@ -400,6 +401,10 @@ class PipelineConfig:
         ``("steps", 1, "with", "fields")``. What was not written has the place of what it would be in.
         """
         return Place("pipeline") if self._origin is None else self._origin.place(path, on_key=on_key)
+
+    def veiled(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Return findings that tell nothing of what variables of the environment hold."""
+        return veiled(findings, self._held)
 
     def finding(self, problem: Problem) -> Finding:
         """Put a problem, such as :func:`plugline.contract.settings.check` tells, in its place."""
@@ -583,12 +588,12 @@ def _config(
     if found:
         raise ConfigurationError(found)
     config, _ = construct(PipelineConfig, substituted.data)  # the same values, so nothing can be wrong with them now
-    return replace(cast("PipelineConfig", config), _origin=origin, _written=data)
+    return replace(cast("PipelineConfig", config), _origin=origin, _written=data, _held=substituted.held)
 
 
 def _substituted(data: Mapping[str, object], environment: Mapping[str, str] | None) -> Substituted:
     if environment is None:  # a command line, in which the shell has put variables in their places
-        return Substituted(data=data, problems=(), written={})
+        return Substituted(data=data, problems=(), written={}, held={})
     holder, problems = construct(_Env, {"env": data["env"]}) if "env" in data else (_Env(), ())
     # What is wrong with the table itself is told by the check of everything.
     variables = variables_of(holder.env) if holder is not None and not problems else {}

@@ -240,7 +240,7 @@ def make_plan(
         plan = planner.plan()
     if plan is None:
         # Once each: a plugin that is used twice is wrong once.
-        raise ConfigurationError(tuple(dict.fromkeys(planner.findings)))
+        raise ConfigurationError(tuple(dict.fromkeys(config.veiled(planner.findings))))
     return plan
 
 

@@ -95,7 +95,7 @@ class PlanRunner:
             hint = "put it where every worker can write under that path; or leave out parts in [sink], and the one that drives the run writes one file"
             findings.append(Finding("C151", message, self._plan.config.place(("sink", "path")), hint))
         if findings:
-            raise ConfigurationError(findings)
+            raise ConfigurationError(self._plan.config.veiled(findings))
 
     def close(self) -> None:
         """Close what the last split left open."""

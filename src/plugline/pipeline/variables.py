@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from plugline.contract.settings import KeyPath, Problem
+from plugline.findings import Finding, Place
 from plugline.frozen import frozen
 from plugline.names import nearest
 
@@ -67,11 +68,13 @@ class Substituted:
         data: The values.
         problems: What could not be put in place.
         written: Of each value that held a variable, what stands in the file, so that no message shows a secret.
+        held: What the variables that are named hold in the environment, for the same reason.
     """
 
     data: Mapping[str, object]
     problems: tuple[Problem, ...]
     written: Mapping[KeyPath, str]
+    held: Mapping[str, str]
 
 
 def substitute(
@@ -80,7 +83,7 @@ def substitute(
     """Put variables in their places in all strings of a pipeline."""
     work = _Substitution(variables, environment)
     done = {key: value if key in _WITHOUT_VARIABLES else work.value(value, (key,)) for key, value in data.items()}
-    return Substituted(data=done, problems=tuple(work.problems), written=work.written)
+    return Substituted(data=done, problems=tuple(work.problems), written=work.written, held=work.held)
 
 
 class _Substitution:
@@ -89,6 +92,7 @@ class _Substitution:
         self._environment = environment
         self.problems: list[Problem] = []
         self.written: dict[KeyPath, str] = {}
+        self.held: dict[str, str] = {}
 
     def value(self, value: object, path: KeyPath) -> object:
         match value:
@@ -131,6 +135,7 @@ class _Substitution:
                 self.problems.append(Problem(path=path, code="C131", message=message, hint=hint))
                 return text
             return variable.default
+        self.held[name] = said
         value = _read(said, variable.kind)
         if value is None:
             # What it is instead is not told: it may be a secret that was put into the wrong variable.
@@ -190,6 +195,41 @@ def masked(
             hint=None if problem.hint is not None and repr(value) in problem.hint else problem.hint,
             on_key=problem.on_key,
         )
+
+
+def veiled(findings: Sequence[Finding], held: Mapping[str, str]) -> list[Finding]:
+    """Return findings that tell the names of variables in the place of what these hold.
+
+    A value of less than four characters, which may stand in any message by chance, is one only where it stands in quotes.
+    """
+    if not held:
+        return list(findings)
+    # As it is, and as messages quote it; the longest first, which may have another in it.
+    texts = ((text, name) for name, held_text in held.items() for text in {held_text, repr(held_text)[1:-1]} if text)
+    veils = sorted(texts, key=lambda one: -len(one[0]))
+
+    def veil(said: str) -> str:
+        for text, name in veils:
+            if len(text) < _TELLING_CHARACTERS:
+                said = said.replace(repr(text), repr(f"${{{name}}}"))
+            else:
+                said = said.replace(text, f"${{{name}}}")
+        return said
+
+    return [
+        Finding(
+            one.code,
+            veil(one.message),
+            Place(veil(one.place.path), one.place.line, one.place.column),
+            None if one.hint is None else veil(one.hint),
+            one.source_line,
+            one.severity,
+        )
+        for one in findings
+    ]
+
+
+_TELLING_CHARACTERS = 4
 
 
 def _at(data: object, path: KeyPath) -> object:

@@ -1,8 +1,12 @@
+from pathlib import Path
+
 import pytest
 
+from plugline.cli import main
 from plugline.errors import ConfigurationError
-from plugline.findings import Place
+from plugline.findings import Finding, Place
 from plugline.pipeline.config import Override, PipelineConfig, read_config
+from plugline.pipeline.variables import veiled
 
 REST = '[sink]\npath = "b.csv"\n'
 
@@ -69,6 +73,42 @@ def test_no_message_shows_what_a_variable_holds() -> None:
     (line,) = told(text, LIMIT="hunter2")
     assert "hunter2" not in line
     assert "'${LIMIT}' is not a limit" in line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[source]\npath = "${S}.ndjson"\n[sink]\npath = "b.csv"',
+        '[source]\npath = "in.ndjson"\n[sink]\npath = "${S}/b.csv"',
+        '[source]\npath = "in.ndjson"\n[sink]\npath = "b.${S}"',
+        '[source]\npath = "in.ndjson"\nformat = "${S}"\n[sink]\npath = "b.csv"',
+        '[source]\npath = "in.ndjson"\noptions = { nan = "${S}" }\n[sink]\npath = "b.csv"',
+        '[source]\npath = "in.ndjson"\n[sink]\npath = "b.csv"\n[[steps]]\nuse = "${S}"',
+        '[source]\npath = "in.ndjson"\n[sink]\npath = "b.csv"\n[[steps]]\nuse = "sample"\nwith = { one_in = "${S}" }',
+        '[source]\npath = "in.ndjson"\n[sink]\npath = "b.csv"\n[[steps]]\nuse = "cast"\nwith = { types = {}, zone = "${S}" }',
+        'plugins = ["${S}"]\n[source]\npath = "in.ndjson"\n[sink]\npath = "b.csv"',
+    ],
+)
+@pytest.mark.parametrize("secret", ["hunter2", "$&\\q"])
+def test_no_finding_of_a_plan_shows_what_a_variable_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, text: str, secret: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("S", secret)
+    (tmp_path / "in.ndjson").write_bytes(b"{}")
+    (tmp_path / "pipeline.toml").write_text(f'env = ["S"]\n{text}\n', encoding="utf-8")
+    for command, code in (("run", 2), ("check", 1)):
+        assert main([command, "pipeline.toml"]) == code
+        said = "".join(capsys.readouterr())
+        assert "${S}" in said
+        assert secret not in said
+        assert repr(secret)[1:-1] not in said
+
+
+def test_a_short_value_is_told_apart_from_what_a_message_says() -> None:
+    findings = [Finding("C104", "'5' is not one of 15 for 'x'", Place("p.toml"), "write 5")]
+    (one,) = veiled(findings, {"N": "5"})
+    assert (one.message, one.hint) == ("'${N}' is not one of 15 for 'x'", "write 5")
 
 
 def test_records_of_tests_hold_no_variables() -> None:
