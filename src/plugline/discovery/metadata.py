@@ -19,7 +19,13 @@ def _read_each(group: str) -> tuple[list[EntryPoint], tuple[Finding, ...]]:
     found: list[EntryPoint] = []
     findings = []
     seen = set()
-    for distribution in distributions():
+    try:
+        installed = list(distributions())
+    except Exception as error:  # noqa: BLE001 - a finder on sys.meta_path that somebody else put there
+        message = f"what is installed cannot be listed: {type(error).__name__}: {error}"
+        hint = "mend the finder on sys.meta_path that raises this in find_distributions()"
+        return [], (Finding("P110", message, Place(f"entry points of {group}"), hint=hint),)
+    for distribution in installed:
         name, _ = name_and_version(distribution)
         if name is not None:
             # Of two of one name the first on sys.path is the one that is installed, as entry_points() has it.

@@ -132,6 +132,8 @@ def _neighbours_line(error: BaseException, path: str) -> tuple[str, int | None] 
     """Return the deepest line reached in the plugin's folder, where that is in another file than its own."""
     from plugline.blame import traceback_of  # noqa: PLC0415 - few plugins fail
 
+    if not os.path.isabs(path):
+        return None  # an installed module without a file of its own has no neighbours
     folder = os.path.dirname(path)
     if os.path.basename(path) == "__init__.py":
         folder = os.path.dirname(folder)
@@ -139,7 +141,7 @@ def _neighbours_line(error: BaseException, path: str) -> tuple[str, int | None] 
     entry = traceback_of(error)
     while entry is not None:
         file = entry.tb_frame.f_code.co_filename
-        if file == path or (os.path.isabs(file) and file.startswith(os.path.join(folder, ""))):
+        if file == path or (file.startswith(os.path.join(folder, "")) and not file.startswith(_OURS)):
             deepest = file, entry.tb_lineno
         entry = entry.tb_next
     return deepest if deepest is not None and deepest[0] != path else None

@@ -311,3 +311,18 @@ def test_what_distributions_name_wrongly_is_told_with_the_distribution(
     assert "both_of_tests.py by first, which comes first" in told["same"]
     assert "first has an entry point to it\n  hint: pip install --force-reinstall first" in told["gone"]
     assert "'both_of_tests' has no 'Tabel'\n  hint: did you mean 'Table'?" in told["near"]
+
+
+def test_a_finder_of_distributions_that_raises_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def find_spec(self, *_: object) -> None:
+            """Find no module."""
+
+        def find_distributions(self, *_: object) -> object:
+            raise RuntimeError("broken")
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Broken()])
+    with Host(EntryPoints("plugline.test")) as host:
+        assert not host.names
+        (finding,) = host.findings
+    assert finding.message == "what is installed cannot be listed: RuntimeError: broken"

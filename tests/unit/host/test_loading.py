@@ -20,7 +20,7 @@ from typing import Protocol
 
 import pytest
 
-from plugline import Finding, Folder, Host, LoadError, PluginDeclined, load_path
+from plugline import Finding, Folder, Host, LoadError, Modules, PluginDeclined, load_path
 from plugline.errors import PluginRejected, SettingsRefused
 from tests.plugin_folders import GOOD, WANTED, write
 
@@ -645,3 +645,14 @@ def test_a_logging_that_raises_takes_no_plugin_down(tmp_path: Path) -> None:
             assert [one.name for one in host.rejected] == ["bad"]
     finally:
         logger.removeFilter(failing)
+
+
+def test_a_library_of_machine_code_that_is_broken_is_not_placed_in_our_own_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {"broken_of_tests.so": ""})
+    monkeypatch.syspath_prepend(tmp_path)
+    with Host(Modules(["broken_of_tests"]), interface=WANTED) as host:
+        found = failed(host, "broken_of_tests")
+        assert "ImportError" in found.message
+        assert "running.py" not in found.message
