@@ -6,7 +6,7 @@ from dataclasses import replace
 from plugline.cli import render
 from plugline.cli.progress import ProgressLine
 from plugline.names import shell_word
-from plugline.pipeline.plan import Plan
+from plugline.pipeline.plan import Plan, same_file
 from plugline.pipeline.report import RunReport
 from plugline.pipeline.split import Progress, ProgressCall
 
@@ -35,7 +35,7 @@ class Seeing:
         self._page_path = page_path
         self._profiled = profiled
         self._title = title
-        self._samples = None if page_path is None else _samples_for(page_path)
+        self._samples = None if page_path is None else _samples_for(page_path, plan)
 
     @property
     def plan(self) -> Plan:
@@ -86,18 +86,18 @@ class Seeing:
         return True
 
 
-def _samples_for(path: str) -> "Samples":
+def _samples_for(path: str, plan: Plan) -> "Samples":
     from plugline.cli.samples import Samples  # noqa: PLC0415 - where a page is asked for
 
-    _check_page(path)
+    _check_page(path, plan)
     return Samples()
 
 
-def _check_page(path: str) -> None:
-    """Refuse what could not be written after a long run.
+def _check_page(path: str, plan: Plan) -> None:
+    """Refuse what could not be written after a long run, and what would be lost by it.
 
     Raises:
-        Misuse: It is a folder, or in none.
+        Misuse: It is a folder, or in none; a file of the run, or one that is there and no page.
     """
     from plugline.cli.app import Misuse  # noqa: PLC0415 - brings the parser, which has been there since an option was given
 
@@ -106,6 +106,28 @@ def _check_page(path: str) -> None:
         raise Misuse(f"--report {path!r} is a folder, expected a file", "name a file in it: --report report.html")
     if not os.path.isdir(folder):
         raise Misuse(f"the folder of --report {path!r} does not exist", f"create it: mkdir -p {shell_word(folder)}")
+    taken = (
+        *((one.path, "the source itself") for one in plan.splits),
+        (plan.sink, "the sink itself"),
+        (plan.dead_letters, "for the dead letters"),
+    )
+    for one, what in taken:
+        if same_file(path, plan.located(one)):
+            raise Misuse(f"--report {path!r} is {what}", "name another file: --report report.html")
+    if os.path.isfile(path) and not _is_page(path):
+        raise Misuse(
+            f"--report {path!r} is there and is no page", "remove it, or name another file: --report report.html"
+        )
+
+
+def _is_page(path: str) -> bool:
+    """Whether a file begins as a page does, or is empty."""
+    try:
+        with open(path, "rb") as stream:
+            begin = stream.read(100).lstrip().lower()
+    except OSError:
+        return True  # whether it can be replaced is another question
+    return not begin or begin.startswith((b"<!doctype html", b"<html"))
 
 
 def _write(path: str, content: bytes) -> None:

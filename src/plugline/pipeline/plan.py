@@ -492,7 +492,7 @@ class _Planner:
         problems = list(_parts_problems(sink, sources) if in_parts else _output_problems(sink))
         for problem, hint in problems:
             self._find("C111", problem, ("sink", "path"), hint)
-        if any(_same_file(source, sink) for source in sources):
+        if any(same_file(source, sink) for source in sources):
             hint = "write to another file, and rename it afterwards"
             self._find("C111", f"{self._config.sink.path!r} is the source itself", ("sink", "path"), hint)
         named = ("run", "dead_letters")
@@ -504,9 +504,9 @@ class _Planner:
         another = "name another file for the dead letters: dead_letters in [run], or --dead-letters"
         if dead_letters == "-":
             self._find("C111", "dead letters cannot go to standard output", named, another)
-        elif _same_file(dead_letters, sink):
+        elif same_file(dead_letters, sink):
             self._find("C111", f"{dead_letters!r} is for the dead letters, and is the sink itself", named, another)
-        elif any(_same_file(source, dead_letters) for source in sources):
+        elif any(same_file(source, dead_letters) for source in sources):
             self._find("C111", f"{dead_letters!r} is for the dead letters, and is a source itself", named, another)
 
     def _dead_letters(self, sink: str, splits: Sequence[Split]) -> str:
@@ -536,7 +536,7 @@ def dead_letters_beside(path: str) -> str:
     return f"{stem}.errors.ndjson"
 
 
-def _same_file(first: str, second: str) -> bool:
+def same_file(first: str, second: str) -> bool:
     """Whether two paths lead to one file, be it there or not; what is no regular file may well be used twice."""
     try:
         if os.path.exists(first) and os.path.exists(second):

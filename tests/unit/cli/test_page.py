@@ -110,6 +110,20 @@ def test_a_run_without_failures_says_so(folder: Path) -> None:
     assert re.search(r"Failures\s+none", page.text)
 
 
+@pytest.mark.parametrize(
+    "path", ["in.ndjson", "./in.ndjson", "out.ndjson", "out.errors.ndjson", "pipeline.toml", "notes.txt"]
+)
+def test_a_page_is_not_written_over_what_is_no_page(
+    folder: Path, capsys: pytest.CaptureFixture[str], path: str
+) -> None:
+    pipeline(folder, source=ndjson({"a": 1}))
+    (folder / "notes.txt").write_text("my notes", encoding="utf-8")
+    before = {one: one.read_bytes() for one in folder.iterdir() if one.is_file()}
+    assert main(["run", "--report", path]) == 2
+    assert f"--report {path!r} is " in capsys.readouterr().err
+    assert {one: one.read_bytes() for one in folder.iterdir() if one.is_file()} == before
+
+
 @pytest.mark.parametrize("path", ["absent/report.html", ".", "folder/"])
 def test_a_place_where_no_page_can_be_is_told_before_the_run(
     path: str, folder: Path, capsys: pytest.CaptureFixture[str]
