@@ -122,6 +122,11 @@ class ProcessCount:
             raise ValueError(f"{value!r} is not a number of processes, {wanted} to {_MOST_PROCESSES:,}")
         return cls(int(text))
 
+    @property
+    def setting(self) -> str | int:
+        """The number as a pipeline file has it."""
+        return "auto" if self.number is None else self.number
+
 
 _MOST_PROCESSES = 1024  # more is a slip of the pen
 _LEAST_RECORD_BYTES = 2**20  # as much as is read at a time anyway
@@ -387,7 +392,9 @@ class PipelineConfig:
                 value = value[part]
         except (IndexError, KeyError, TypeError):
             default = declared.default
-            return (default.setting if isinstance(default, ErrorLimit) else None if default is ... else default), None
+            if isinstance(default, ErrorLimit | ProcessCount):
+                return default.setting, None
+            return None if default is ... else default, None
         return value, self.place(path)
 
     @property

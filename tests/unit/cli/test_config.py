@@ -306,3 +306,13 @@ def test_a_pipeline_of_the_settings_that_is_not_there_is_named(
     monkeypatch.setenv("PLUGLINE_PIPELINE", "absent.toml")
     assert main(["run"]) == 2
     assert "nothing to read: 'absent.toml' of PLUGLINE_PIPELINE is not there" in capsys.readouterr().err
+
+
+def test_every_default_is_shown_as_a_file_would_say_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pipeline(tmp_path, plugins={"work.py": processor()}, source=b"", steps=["work"])
+    values = {one["name"]: one["value"] for one in shown(capsys)["values"]}
+    assert values["run.processes"] == "auto"
+    assert not [value for value in values.values() if "(" in str(value)]
