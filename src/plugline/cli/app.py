@@ -87,7 +87,7 @@ def app() -> None:
     plugline check
 
     `plugline COMMAND --help` tells more of one command.
-    """  # noqa: D301 - click's mark for lines that are not to be filled
+    """
 
 
 def run_command(argv: list[str]) -> int:

@@ -76,7 +76,7 @@ def command(*, folders: tuple[str, ...], timeout: float | None, words: tuple[str
     plugline bisect -- sh -c 'python host.py | grep -q "expected line"'
 
     Exit codes: 0 found; 1 it fails without plugins too, or not even with all of them; 2 wrong use.
-    """  # noqa: D301 - click's mark for lines that are not to be filled
+    """
     found = [Folder(folder).find() for folder in folders or usual_folders()]
     findings = [finding for one in found for finding in one.findings]
     # By file and not by name: which of them have a fault that only shows when they are run is the very question.

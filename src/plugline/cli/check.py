@@ -105,7 +105,7 @@ def command(
     plugline check
     plugline check pipeline.toml more_plugins plugins/upper.py
     plugline check --format github
-    """  # noqa: D301 - click's mark for lines that are not to be filled
+    """
     checked = check_paths(paths or _usual_paths(), load=load, audit=audit, plugins=not no_plugins, only=only or None)
     checked.add(list(Settings.load().findings()))
     if as_json:

@@ -63,7 +63,7 @@ def command(*, shell: str, as_json: bool) -> int:
     eval "$(plugline completion bash)"        # in ~/.bashrc
     eval "$(plugline completion zsh)"         # in ~/.zshrc, after compinit
     plugline completion fish | source         # in ~/.config/fish/config.fish
-    """  # noqa: D301 - click's mark for lines that are not to be filled
+    """
     makers = {"bash": _bash, "zsh": _zsh, "fish": _fish}
     if shell not in makers:
         raise Misuse(f"no shell is named {shell!r}", did_you_mean(shell, makers, kind="shells"))

@@ -31,7 +31,7 @@ def command(*, what: str, pipeline: str | None, as_json: bool) -> int:
     plugline config show
     plugline config show pipeline.toml --json
     plugline config schema > pipeline.schema.json
-    """  # noqa: D301 - click's mark for lines that are not to be filled
+    """
     if what not in _WHAT:
         raise Misuse(f"config cannot {what!r}", did_you_mean(what, _WHAT, kind="words"))
     if what == "schema":

@@ -68,7 +68,7 @@ def command(
     plugline dev plugins/ sample.ndjson --use upper --limit 1
     plugline dev plugins/title.py sample.ndjson --use title --with 'fields=["name"]'
     plugline dev pipeline.toml
-    """  # noqa: D301 - click's mark for lines that are not to be filled
+    """
     use, settings = used_steps(context.meta["plugline.steps"])
     watching = _watching(paths, use, settings)
     screen = _Screen(limit=limit, full=full, as_json=as_json)

@@ -19,5 +19,5 @@ def command(*, names: tuple[str, ...], folders: tuple[str, ...], as_json: bool) 
     \b
     plugline disable clean
     plugline disable clean --plugins more_plugins
-    """  # noqa: D301 - click's mark for lines that are not to be filled
+    """
     return switch(names, folders, disabled=True, as_json=as_json)

@@ -24,7 +24,7 @@ def command(*, paths: tuple[str, ...], as_json: bool) -> int:
     plugline doctor
     plugline doctor plugins/
     plugline doctor --json
-    """  # noqa: D301 - click's mark for lines that are not to be filled
+    """
     for path in paths:
         if not os.path.exists(path):
             message = f"{path!r} is not there"

@@ -15,5 +15,5 @@ def command(*, names: tuple[str, ...], folders: tuple[str, ...], as_json: bool) 
 
     \b
     plugline enable clean
-    """  # noqa: D301 - click's mark for lines that are not to be filled
+    """
     return switch(names, folders, disabled=False, as_json=as_json)

@@ -17,7 +17,7 @@ def command(*, code: str | None, as_json: bool) -> int:
 
     \b
     plugline explain P103
-    """  # noqa: D301 - click's mark for lines that are not to be filled
+    """
     if code is None:
         if as_json:
             render.tell_json({"codes": {name: _data(one) for name, one in CODES.items()}})

@@ -30,7 +30,7 @@ def command(*, plugin: str, folders: tuple[str, ...], as_json: bool) -> int:
     \b
     plugline info csv
     plugline info plugins/upper.py --json
-    """  # noqa: D301 - click's mark for lines that are not to be filled
+    """
     if plugin.endswith(".py") or os.sep in plugin:
         return _info_of_file(plugin, as_json=as_json)
     with Catalogue(folders or usual_folders()) as catalogue:

@@ -24,6 +24,6 @@ def command(*, folders: tuple[str, ...], timings: bool, no_plugins: bool, only: 
     plugline list
     plugline list my_plugins --json
     plugline list --timings
-    """  # noqa: D301 - click's mark for lines that are not to be filled
+    """
     tell = prepare(folders, timings=timings, plugins=not no_plugins, only=only or None, as_json=as_json)
     return tell()

@@ -152,7 +152,7 @@ def command(*, name: str, folder: str, as_class: bool, as_package: bool, as_json
     plugline new upper
     plugline new upper --class --folder my_plugins
     plugline new upper --package      # a folder plugline-upper, ready for "pip install"
-    """  # noqa: D301 - click's mark for lines that are not to be filled
+    """
     _check_name(name)
     if as_package:
         return _package(name, as_class=as_class, as_json=as_json)

@@ -38,7 +38,7 @@ def command(
     plugline preview pipeline.toml --json
 
     Exit codes: 0 fine; 1 some of these records would become dead letters; 2 wrong use.
-    """  # noqa: D301 - click's mark for lines that are not to be filled
+    """
     shown: list[PreviewedRecord] = []
     colours = render.coloured(sys.stdout)
     try:

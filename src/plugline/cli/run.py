@@ -50,7 +50,7 @@ def command(  # click gives every option by its name
     plugline run pipeline.toml --report report.html --profile
 
     Exit codes: 0 done; 1 done, with dead letters; 2 wrong use; 4 stopped, output not in place; 130 Ctrl-C.
-    """  # noqa: D301 - click's mark for lines that are not to be filled
+    """
     return run_configured(
         lambda: configuration(source, given, context),
         context.find_object(Invocation) or Invocation(),

@@ -53,7 +53,7 @@ def command(
     \b
     plugline sync
     plugline sync plugins/fuzzy.py --python 3.12
-    """  # noqa: D301 - click's mark for lines that are not to be filled
+    """
     wishes = Wishes(python=python, upgrade=upgrade, offline=offline, build=build)
     made: list[tuple[Made, list[str]]] = []
     findings: list[Finding] = []

@@ -71,7 +71,7 @@ def command(*, paths: tuple[str, ...], only: str | None, as_json: bool) -> int:
     plugline test plugins/upper.py --json
 
     Exit codes: 0 all passed, or there is none; 1 some failed; 2 a pipeline is wrong.
-    """  # noqa: D301 - click's mark for lines that are not to be filled
+    """
     results = _Results()
     # What plugins print is talk: standard output holds the results.
     with redirect_stdout(sys.stderr):

@@ -33,7 +33,7 @@ def command(*, paths: tuple[str, ...], only_diff: bool, lock: str, as_json: bool
     plugline trust --diff
     plugline trust
     plugline trust plugins/upper.py
-    """  # noqa: D301 - click's mark for lines that are not to be filled
+    """
     proposals = propose(_existing(paths), lock)
     _refuse_unknown(paths, proposals)
     _refuse_newer(proposals)
