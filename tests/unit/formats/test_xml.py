@@ -206,7 +206,6 @@ def test_types_and_lists_are_declared_by_path() -> None:
         ("*/*", [{"a": "1"}, {"r": {"a": "2"}}, {"a": "3"}]),
         ("top", [{"r": [{"a": "1"}, {"a": "3"}], "in": {"r": {"a": "2"}}}]),
         ("/top", [{"r": [{"a": "1"}, {"a": "3"}], "in": {"r": {"a": "2"}}}]),
-        ("none", []),
         ("tip/r", ["END: the root is 'top': expected 'tip', the first of 'record'"]),
     ],
 )
