@@ -26,6 +26,7 @@ NOT_IN_A_FOLDER = {
     "P404": "needs a program that dispatches by pluggy as the host",
     "T104": "needs a path that changes between being read and being looked at",
     "T305": "a lock that cannot be used refuses all of the folder's plugins, so none shows anything else",
+    "T306": "needs a host with a policy of its own",
     "T402": "needs a host whose policy grants less than everything",
 }
 

@@ -400,6 +400,13 @@ SCENES: dict[str, Scene] = {
         + REJECTED,
     ),
     "T305": Scene(files={"plugins/clean.py": GOOD, "plugline.lock": "version = 99\n"}),
+    "T306": Scene(
+        files={"plugins/clean.py": GOOD},
+        host="class Weekdays(plugline.Policy):\n"
+        "    def admit(self, spec, source, facts):\n"
+        "        return super().admit(spec, source, facts) if spec.author else ()\n\n\n"
+        "host = plugline.Host('plugins', policy=Weekdays())\nprint(host.rejected[0])\n",
+    ),
     "T401": plugin(block('permissions = { net = "yes" }')),
     "T402": Scene(
         files={"plugins/clean.py": block("permissions = { net = true }")},

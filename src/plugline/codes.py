@@ -539,6 +539,11 @@ CODES = {
         "plugline.lock is not valid, or was edited by hand to something that is no lock. No plugin of its folder is loaded.",
         "Mend the line that the finding names, or make the lock again: plugline trust.",
     ),
+    "T306": Code(
+        "the host's policy failed",
+        "The policy that the program gave its host raised, or returned something other than findings. What it cannot judge is refused.",
+        "Mend the policy, at the line that the finding names.",
+    ),
     "T401": Code(
         "permissions are declared wrongly",
         "The permissions table of the plugin's block has an unknown key or a value of the wrong type.",

@@ -15,7 +15,7 @@ from plugline.discovery.recall import Owner
 from plugline.discovery.trees import MemoryTree, Tree, real_path
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place
-from plugline.typed import TYPE_CHECKING, Literal, Protocol
+from plugline.typed import TYPE_CHECKING, Callable, Literal, Protocol
 from plugline.values import Value
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ class Admitting(Protocol):
         """Return what speaks against loading a plugin; one error is enough to refuse it.
 
         Called when plugins are listed, and again before one is run, with the bytes that will be: whatever happens to
-        the file in between or later, what was passed here is what is compiled.
+        the file in between or later, what was passed here is what is compiled. What it raises refuses the plugin, and
+        leaves its neighbours as they are (``T306``).
         """
 
     def admit_file(self, source: SourceFile, path: str, facts: Facts) -> tuple[Finding, ...]:
@@ -232,7 +233,7 @@ class Gate:
             return (*wrong, *lock)
         path = _on_disk(candidate.tree) or real_path(candidate.tree, candidate.entry)
         facts = Facts(self._owners.look(path, owner), lock, declared, path=path)
-        found = self._policy.admit(spec, source, facts)
+        found = self._judged(lambda: self._policy.admit(spec, source, facts), source)
         # A folder that is wrong is so for each file in it.
         others = dict.fromkeys(one for one in self._package_findings(candidate, facts) if one not in found)
         return (*wrong, *found, *others)
@@ -275,7 +276,15 @@ class Gate:
         owner = self._owners.look(_on_disk(tree) or path)
         asked = declared if declared is not None else NOTHING
         facts = Facts(owner, lock, asked, shared=declared is None, path=path)
-        return self._policy.admit_file(source, path, facts)
+        return self._judged(lambda: self._policy.admit_file(source, path, facts), source)
+
+    def _judged(self, ask: Callable[[], tuple[Finding, ...]], source: SourceFile) -> tuple[Finding, ...]:
+        if type(self._policy) is Policy:
+            return ask()
+        # Few hosts have a policy of their own.
+        from plugline.admission.foreign import judged  # noqa: PLC0415
+
+        return judged(ask, source.path)
 
     @property
     def _audits(self) -> bool:

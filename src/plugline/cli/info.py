@@ -9,6 +9,7 @@ import click
 
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
+from plugline.cli.check import told_of_places
 from plugline.cli.listing import usual_folders
 from plugline.cli.options import common
 from plugline.contract.fields import ANY_KEY, Field
@@ -60,7 +61,10 @@ def command(*, plugin: str, folders: tuple[str, ...], as_json: bool) -> int:
 
 def _info_of_file(path: str, *, as_json: bool) -> int:
     with Catalogue(()) as catalogue, Host(path, interface=ANY_INTERFACE, api_version=API_VERSION) as host:
-        findings = [*host.findings, *(finding for rejected in host.rejected for finding in rejected.findings)]
+        findings = [
+            *told_of_places(host.findings, [path]),
+            *(finding for rejected in host.rejected for finding in rejected.findings),
+        ]
         if any(finding.is_error for finding in findings):
             return _refuse(findings, as_json=as_json)
         told = [_told(plugin, catalogue.kinds_of(plugin)) for plugin in host.plugins]

@@ -361,3 +361,52 @@ def test_a_lock_beside_an_archive_refuses_what_is_not_in_it(folder: Path) -> Non
     trust(folder)
     with Host(archive) as host:
         assert rejected(host) == {"x": ["T301"]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (ZeroDivisionError("no"), "the host's policy raised ZeroDivisionError: no at "),
+        (SystemExit(3), "the host's policy raised SystemExit: 3 at "),
+        (None, "the host's policy returned None, a tuple of findings was expected"),
+        ("no", "the host's policy returned 'no', a tuple of findings was expected"),
+        (["no"], "the host's policy returned ['no'], a tuple of findings was expected"),
+        (True, "the host's policy returned True, a tuple of findings was expected"),
+    ],
+)
+def test_a_policy_that_fails_refuses_what_it_was_asked_about_and_no_neighbour(
+    folder: Path, answer: object, said: str
+) -> None:
+    class Odd(Policy):
+        def admit(self, spec: PluginSpec, source: SourceFile, facts: Facts) -> tuple[Finding, ...]:
+            return answered() if spec.name == "x" else super().admit(spec, source, facts)
+
+        def admit_file(self, source: SourceFile, path: str, facts: Facts) -> tuple[Finding, ...]:
+            return answered()
+
+    def answered() -> tuple[Finding, ...]:
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer  # type: ignore[return-value]  # which is what is tried
+
+    write(folder, "x.py")
+    write(folder, "y.py")
+    write(folder, "z.py", "from ._shared import VALUE\n" + GOOD)
+    write(folder, "_shared.py", "VALUE = 1\n")
+    with Host(folder, policy=Odd()) as host:
+        assert host.names == ("y", "z")
+        (rejection,) = host.rejected
+        assert [finding.code for finding in rejection.findings] == ["T306"]
+        assert rejection.findings[0].message.startswith(said)
+        assert [plugin.name for plugin in host.load_all()] == ["y"]
+        assert rejected(host) == {"x": ["T306"], "z": ["T306"]}
+
+
+def test_a_policy_may_return_any_iterable_of_findings(folder: Path) -> None:
+    class Listed(Policy):
+        def admit(self, spec: PluginSpec, source: SourceFile, facts: Facts) -> tuple[Finding, ...]:
+            return [Finding("T301", "not today", spec.place)]  # type: ignore[return-value]  # which is what is tried
+
+    write(folder, "x.py")
+    with Host(folder, policy=Listed()) as host:
+        assert rejected(host) == {"x": ["T301"]}

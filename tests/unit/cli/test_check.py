@@ -47,6 +47,25 @@ def test_a_helper_that_is_not_what_was_trusted_is_told_without_loading_what_impo
     )
 
 
+@pytest.mark.parametrize("command", ["check", "info"])
+def test_a_single_file_says_nothing_of_the_names_that_its_folder_disables(
+    command: str, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(
+        {
+            "plugins/fine.py": GOOD,
+            "plugins/off.py": GOOD,
+            "plugins/torn.py": "def (",
+            "plugline.toml": "disabled = ['off']",
+        }
+    )
+    assert main([command, "plugins/fine.py"]) == 0
+    assert main([command, "plugins/torn.py"]) == 1
+    printed = capsys.readouterr()
+    assert "P106" in printed.out + printed.err
+    assert "P117" not in printed.out + printed.err
+
+
 def test_ten_broken_plugins_are_told_at_once_in_at_most_six_lines_each(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
