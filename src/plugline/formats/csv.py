@@ -36,8 +36,8 @@ _CHUNK_CHARACTERS = 32 * 1024
 # closed swallows before it is found out.
 _MAX_FIELD_CHARACTERS = 8 * 1024 * 1024
 
-# The name of code that is written for the columns, in tracebacks.
-_WRITTEN = "plugline: written for the columns"
+# The name of code that is written for the columns, in tracebacks; in brackets, since they would show lines of this file with it.
+_WRITTEN = "<plugline: written for the columns>"
 
 # What every converter refuses.
 _NOTHING = "no value"
@@ -385,19 +385,25 @@ class _Text:
 
     def fill(self, wanted: int) -> bool:
         """Read until ``wanted`` characters are there or nothing is left; whether any are there."""
-        while self.available < wanted and not self._ended:
+        # Joined once, so that the cost of a long row is not the square of its length.
+        pieces: list[str] = []
+        there = self.available
+        torn = max(0, self._torn_until - self._start)
+        while there < wanted and not self._ended:
             data = self._read(_CHUNK_CHARACTERS)
             self._ended = not data
             text = self._decode(data)
             if text and not self._begun:
                 self._begun = True
                 text = text.removeprefix("\ufeff")
-            self._torn_until = max(0, self._torn_until - self._start)
-            self._window = self._window[self._start :] + text
-            self._start = 0
+            pieces.append(text)
+            there += len(text)
             if not text.isascii() and self._decoder.errors != "strict":
-                self._torn_until = len(self._window)
+                torn = there
             self._decoder.errors = "strict"
+        if pieces:
+            self._window = self._window[self._start :] + "".join(pieces)
+            self._start, self._torn_until = 0, torn
         return self.available > 0
 
     def _decode(self, data: bytes) -> str:

@@ -3,6 +3,8 @@ import io
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from itertools import pairwise
+from traceback import format_exception
 
 import pytest
 from hypothesis import given
@@ -419,3 +421,14 @@ def test_a_character_that_the_encoding_does_not_have_is_told_with_its_column(
     record = {"n": "x" if first is None else first["n"], "t": f"a{text}"}
     with pytest.raises(ValueError, match=r"column 't' holds the character '\\(u|x).*': expected those that .* has"):
         writer.encode(record)
+
+
+def test_the_traceback_of_a_row_that_is_none_shows_no_line_that_has_nothing_to_do_with_it() -> None:
+    reader = Csv().reader()
+    (batch,) = reader.batches(io.BytesIO(b"a,b\n1,2,3\n"))
+    with pytest.raises(ValueError, match="3 fields") as caught:
+        reader.decode(batch.raws[0])
+    lines = "".join(format_exception(caught.value)).splitlines()
+    shown = [after for line, after in pairwise(lines) if "written for the columns" in line]
+    assert all(after.lstrip().startswith("File ") for after in shown)
+    assert shown
