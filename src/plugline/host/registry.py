@@ -13,7 +13,7 @@ from plugline.files import SourceFile
 from plugline.findings import Finding, Place
 from plugline.host.circumstances import Circumstances
 from plugline.host.entries import Entry, Inspection, Listed, Memory, ReadEntry, Recalled, RememberedEntry, as_entry
-from plugline.typed import TYPE_CHECKING, Mapping, Sequence
+from plugline.typed import TYPE_CHECKING, Callable, Mapping, Sequence
 
 if TYPE_CHECKING:
     # What judges is imported where something is to be judged.
@@ -60,11 +60,12 @@ def _remembered(
 ) -> tuple[Sequence[Entry | Recalled], Found | Listing]:
     index = memory.index
     has_bases = any(interface.base is not None for interface in around.interfaces)
+    admit = _admitting(around, index.tree.real)
 
     def judge(candidate: FileCandidate, read: Read, source: SourceFile | None, owner: Owner | None) -> Verdict:
         entry = check_read(candidate, read, around, finder)
         if source is not None:
-            entry = admitted(entry, source, around.gate, owner)
+            entry = admit(entry, source, owner)
         lasting = source is None or around.gate.is_lasting(candidate)
         if entry.findings or entry.spec is None:
             # Whether there is an environment with another Python is not written in the file.
@@ -94,6 +95,25 @@ def _remembered(
         else:
             entries += _entries_of(row, verdict, memory, finder)
     return entries, listing
+
+
+def _admitting(around: Circumstances, folder: str) -> Callable[[Entry, SourceFile, Owner | None], Entry]:
+    """Return what does as :func:`admitted` for the files of a folder in one listing."""
+    reads_code = around.reads_code(folder)
+    # Nothing speaks against files that belong to these. Asked once: the files of a folder mostly have one owner, and one mode.
+    sound: set[Owner] = set()
+
+    def admit(entry: Entry, source: SourceFile, owner: Owner | None) -> Entry:
+        if reads_code or owner is None or entry.spec is None or "permissions" in entry.spec.settings:
+            return admitted(entry, source, around.gate, owner)
+        if owner in sound:
+            return entry
+        judged = admitted(entry, source, around.gate, owner)
+        if judged is entry:
+            sound.add(owner)
+        return judged
+
+    return admit
 
 
 def _entries_of(row: Row, verdict: Verdict, memory: Memory, finder: int) -> list[Entry]:

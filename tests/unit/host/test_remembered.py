@@ -134,6 +134,14 @@ def test_a_mode_that_was_changed_is_seen_by_the_next_listing(
     assert always_the_same(lambda: codes(folder)) == FINE
 
 
+def test_each_of_the_files_that_all_may_write_to_is_refused_whatever_else_is_wrong_with_some(folder: Path) -> None:
+    (folder / "p0.py").write_text("def transform(:\n")
+    (folder / "p1.py").write_text("# /// script\n# [tool.plugline]\n# permissions = 3\n# ///\n" + PLUGIN.format(n=1))
+    for name in ("p0.py", "p1.py", "p2.py"):
+        (folder / name).chmod(0o666)
+    assert always_the_same(lambda: codes(folder)) == {"p0": ["P106"], "p1": ["T401", "T101"], "p2": ["T101"]}
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
 @pytest.mark.parametrize("path", ["p1.py", ".", "pack", "pack/__init__.py"])
 def test_a_new_owner_is_warned_of_in_every_listing(path: str, folder: Path) -> None:
