@@ -22,7 +22,7 @@ from plugline.findings import printable_lines
 from plugline.isolation.answers import Batched
 from plugline.isolation.channel import TookTooLong
 from plugline.isolation.deaths import Death
-from plugline.isolation.isolated import IsolatedPlugin, Unloadable
+from plugline.isolation.isolated import IsolatedPlugin, Unloadable, way_within
 from plugline.isolation.life import Died, Life
 from plugline.isolation.proxies import Proxy
 from plugline.records.outcomes import Failed
@@ -294,7 +294,7 @@ class _Run:
             content = life.encode(message, encode_plain if are_plain_records(records) else encode)
         except Unsendable as error:
             if len(indexes) == 1:
-                text = str(Unsendable(_within_record(error.where), error.said))
+                text = str(Unsendable(way_within(error.where), error.said))
                 told = ErrorText("TypeError", f"the record cannot cross to the worker: {text}", self._plugin.shown)
                 batch.settle(first, Failed(told))
                 return
@@ -377,8 +377,3 @@ class _Run:
 
 
 _NONE_YET = object()
-
-
-def _within_record(where: str) -> str:
-    """Return the way to a value from its record on: without the place in the message, and that in the batch."""
-    return where.partition("]")[2].partition("]")[2]

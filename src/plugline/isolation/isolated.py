@@ -452,7 +452,7 @@ class IsolatedPlugin:
             try:
                 answer = self._ask(life, message, Patience(self.confinement.timeout_seconds, what))
             except Unsendable as error:
-                raise Unsendable(_within(error.where), error.said) from None
+                raise Unsendable(way_within(error.where), error.said) from None
             match answer:
                 case Done():
                     self.answered()
@@ -471,8 +471,8 @@ def _finding(
     return Finding(known, message, Place(path, line, column), hint, source_line)
 
 
-def _within(where: str) -> str:
-    """Return the way to a value from the argument on that it is in: without its places in the message."""
+def way_within(where: str) -> str:
+    """Return the way to a value from the argument, or the record, on that it is in: without its places in the message."""
     return where.partition("]")[2].partition("]")[2]
 
 
