@@ -236,6 +236,9 @@ def _gather(statements: Sequence[_ast.AST], scope: _Scope) -> None:  # noqa: C90
                 for alias in node.names:
                     first = alias.name.partition(".")[0]
                     scope.bind(alias.asname or first, alias.name if alias.asname else first)
+            case _ast.ImportFrom(names=[_ast.alias(name="*")]):
+                for name in _touching_names(node.module) if node.module and not node.level else ():
+                    scope.bind(name, f"{node.module}.{name}")
             case _ast.ImportFrom():
                 for alias in node.names:
                     origin = f"{node.module}.{alias.name}" if node.module and not node.level else None
@@ -550,12 +553,20 @@ def _joined(origin: str, parts: Sequence[str]) -> str:
     for part in reversed(parts):
         # What leads from one path to another is a path.
         name = name if name == "pathlib.Path()" and part == "parent" else f"{name}.{part}"
-    return _CANONICAL.get(name, name)
+    module, _, rest = name.partition(".")
+    return f"os.{rest}" if module in _OF_OS and rest else _CANONICAL.get(name, name)
 
+
+def _touching_names(module: str) -> list[str]:
+    """Return what ``import *`` of a module brings, as far as it touches anything."""
+    known = (name.rpartition(".") for name in (*EXACT, *_ENVIRONMENTS))
+    return [name for owner, _, name in known if owner == module]
+
+
+_OF_OS = frozenset({"posix", "nt"})  # where os has its functions from
 
 # Names that modules have of others, as far as they are used.
 _CANONICAL = {
-    "posix.system": "os.system",
     "_io.open": "io.open",
     "io.open": "builtins.open",
     "_pickle.loads": "pickle.loads",

@@ -50,7 +50,10 @@ def test_a_path_that_is_not_there_is_refused_and_nothing_is_written(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["trust", "plugins/z.py"]) == 2
-    assert capsys.readouterr().err == "error: 'plugins/z.py' is not there\n  hint: name a plugin folder or a plugin\n"
+    assert (
+        capsys.readouterr().err
+        == "error: 'plugins/z.py' is not there\n  hint: name a plugin folder or the file of a plugin\n"
+    )
     assert not (project / "plugline.lock").exists()
 
 
