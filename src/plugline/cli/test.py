@@ -80,7 +80,7 @@ def command(*, paths: tuple[str, ...], only: str | None, as_json: bool) -> int:
     if as_json:
         render.tell_json(_data(results))
     else:
-        _tell(results)
+        _tell(results, only)
     return results.code
 
 
@@ -145,7 +145,7 @@ def _test_plugins(places: Sequence[str], only: str | None, results: _Results) ->
 # ----------------------------------------------------------------------------- for people
 
 
-def _tell(results: _Results) -> None:
+def _tell(results: _Results, only: str | None) -> None:
     colours = render.coloured(sys.stdout)
     for case in results.cases:
         if case.differences:
@@ -156,7 +156,10 @@ def _tell(results: _Results) -> None:
     if results.findings:
         render.say_findings(results.findings)
     if not results.cases and not results.doctests and not results.has_errors:
-        render.tell("there are no tests: write [[tests]] in the pipeline, or examples in the plugins' docstrings")
+        if only is not None:
+            render.tell(f"no test has {only!r} in its name")
+        else:
+            render.tell("there are no tests: write [[tests]] in the pipeline, or examples in the plugins' docstrings")
         return
     examples = render.counted(sum(one.examples for one in results.doctests), "example")
     counts = [f"{results.passed} passed", *([f"{results.failed} failed"] if results.failed else [])]

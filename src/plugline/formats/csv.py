@@ -557,7 +557,12 @@ def _refuse_types(row: list[str], names: list[str], *typed: Any) -> NoReturn:
 def _fault(row: list[str] | Broken, names: list[str]) -> ValueError:
     if isinstance(row, Broken):
         return ValueError(row.reason)
-    return ValueError(f"the row has {_plural(len(row))}: expected {len(names)}, as there are columns")
+    said = f"the row has {_plural(len(row))}: expected {len(names)}, as there are columns"
+    other = next((one for one in _OTHER_DELIMITERS if len(names) == 1 and one in names[0]), None)
+    return ValueError(f"{said}; is the delimiter {other!r}? the header is {names[0]!r}" if other is not None else said)
+
+
+_OTHER_DELIMITERS = (";", "\t", "|", ",")
 
 
 def _plural(count: int, what: str = "field") -> str:

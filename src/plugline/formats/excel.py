@@ -175,7 +175,10 @@ class _Reader:
         nameless = [_column(at) for at, value in enumerate(values) if value is None or value == ""]
         what = f"the header in row {line}"
         if nameless:
-            raise ValueError(f"{what} names no column in {', '.join(nameless)}: expected a name, or another skip_rows")
+            raise ValueError(
+                f"{what} names no column in {', '.join(nameless)}: expected a name, or another skip_rows\n"
+                f"  hint: name the columns: options = {{ header = false, skip_rows = {line}, fields = [...] }}"
+            )
         names = [str(value) for value in values]
         _check_names(what, names)
         if fields and names != fields:

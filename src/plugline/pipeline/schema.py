@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Union
 
 from plugline.contract.fields import fields_of, is_table
-from plugline.pipeline.config import ErrorLimit, PipelineConfig, Records
+from plugline.pipeline.config import ErrorLimit, PipelineConfig, ProcessCount, Records
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -29,7 +29,14 @@ _LIMIT: Mapping[str, object] = {
         _VARIABLE,
     ]
 }
-_OWN_FORMS: Mapping[object, Mapping[str, object]] = {Records: _RECORDS, ErrorLimit: _LIMIT}
+_PROCESSES: Mapping[str, object] = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": 1024},
+        {"type": "string", "pattern": r"^\s*(auto|[0-9]{1,4})\s*$"},
+        _VARIABLE,
+    ]
+}
+_OWN_FORMS: Mapping[object, Mapping[str, object]] = {Records: _RECORDS, ErrorLimit: _LIMIT, ProcessCount: _PROCESSES}
 _SCALARS: Mapping[object, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
@@ -80,7 +87,7 @@ def _of(form: Any) -> Mapping[str, object]:
     if origin in (Union, types.UnionType):
         return _any_of([_of(member) for member in arguments if member is not types.NoneType])
     if origin is Literal:
-        return {"enum": list(arguments)}
+        return {"anyOf": [{"enum": list(arguments)}, _VARIABLE]}
     if origin in (list, tuple, abc.Sequence):
         return {"type": "array", "items": _of(arguments[0])}
     if origin in (dict, abc.Mapping):

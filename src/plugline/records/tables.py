@@ -293,7 +293,13 @@ def _decimal_check(column: Any) -> _Check:
 
 
 def _has_zone(value: datetime) -> bool:
-    return value.tzinfo is not None
+    if value.tzinfo is None or 1 < value.year < 9999:
+        return value.tzinfo is not None
+    try:
+        value.astimezone(UTC)
+    except OverflowError:  # a column holds the moment in UTC, which is in another year then
+        return False
+    return True
 
 
 def _has_no_zone(value: datetime | time) -> bool:
@@ -562,7 +568,7 @@ _MISFITS: Mapping[str, str] = {
     "int": f"{{0}}.__class__ is not int or not {-(2**63)} <= {{0}} <= {2**63 - 1}",
     "float": f"{{0}}.__class__ is not float and ({{0}}.__class__ is not int or not {-(2**53)} <= {{0}} <= {2**53})",
     "date": "{0}.__class__ is not date",
-    "moment": "{0}.__class__ is not datetime or {0}.tzinfo is None",
+    "moment": "{0}.__class__ is not datetime or {0}.tzinfo is None or not 1 < {0}.year < 9999",
     "datetime": "{0}.__class__ is not datetime or {0}.tzinfo is not None",
     "list": "{0}.__class__ is not list or not {1}({0})",
     "table": "{0}.__class__ is not dict or not {1}({0})",

@@ -186,6 +186,11 @@ def test_a_wrong_pipeline_is_told_and_its_plugins_are_tested_all_the_same(
     assert "there is no such file" in capsys.readouterr().err
 
 
+def test_a_name_that_no_test_has_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(folder, "[[tests]]\ninput = []\noutput = []\n", same=processor())
+    assert run(capsys, "-k", "absent", code=0) == "no test has 'absent' in its name\n"
+
+
 def test_without_tests_it_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(folder, "", same=processor())
     assert run(capsys, code=0).startswith("there are no tests: ")

@@ -1,5 +1,6 @@
 import csv as standard
 import io
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -432,3 +433,11 @@ def test_the_traceback_of_a_row_that_is_none_shows_no_line_that_has_nothing_to_d
     shown = [after for line, after in pairwise(lines) if "written for the columns" in line]
     assert all(after.lstrip().startswith("File ") for after in shown)
     assert shown
+
+
+@pytest.mark.parametrize("other", [";", "\t", "|"])
+def test_a_row_that_is_ragged_where_the_header_is_one_column_asks_for_the_delimiter(other: str) -> None:
+    reader = Csv().reader()
+    (batch,) = reader.batches(io.BytesIO(f"id{other}price\n1{other}2,5\n".encode()))
+    with pytest.raises(ValueError, match=re.escape(f"expected 1, as there are columns; is the delimiter {other!r}?")):
+        reader.decode(batch.raws[0])

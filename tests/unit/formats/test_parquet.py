@@ -1,6 +1,7 @@
 """Parquet and Arrow: what has no type, and what steps do to values in values."""
 
 import io
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pyarrow
@@ -9,6 +10,7 @@ import pytest
 
 from plugline.formats.arrow import Arrow
 from plugline.formats.arrows import Arrows
+from plugline.formats.avro import Avro
 from plugline.formats.parquet import Parquet
 from plugline.records import Format, Record
 
@@ -93,3 +95,17 @@ def test_categories_whose_texts_are_views_are_text(form: Arrow | Arrows) -> None
     reader = form.reader()
     (batch,) = reader.batches(of_other_tools(form, table))
     assert [reader.decode(raw) for raw in batch.raws] == [{"c": "green"}, {"c": None}, {"c": "red"}]
+
+
+@pytest.mark.parametrize("form", [Parquet(), Arrow(), Arrows(), Avro()])
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_moment_that_is_in_no_year_of_utc_is_refused(form: Parquet | Arrow | Arrows | Avro, before: int) -> None:
+    writer = form.writer()
+    writer.open(io.BytesIO(), first=True)
+    east, west = timezone(timedelta(hours=5)), timezone(timedelta(hours=-5))
+    for _ in range(before):
+        assert writer.encode({"at": datetime(2024, 5, 31, tzinfo=east)})
+    for beyond in (datetime(1, 1, 1, tzinfo=east), datetime(9999, 12, 31, 23, tzinfo=west)):
+        with pytest.raises(ValueError, match="column 'at' holds datetime"):
+            writer.encode({"at": beyond})
+    assert writer.encode({"at": datetime(1, 1, 1, 5, tzinfo=east)})

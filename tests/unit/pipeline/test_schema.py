@@ -16,6 +16,11 @@ GOOD = {
     "small": SMALL,
     "a count": SMALL + "[run]\nmax_errors = 3\n",
     "a variable": SMALL + '[run]\nmax_errors = "${LIMIT}"\n[env]\nLIMIT = 3\n',
+    "a number of processes": SMALL + "[run]\nprocesses = 2\n",
+    "a number of processes in digits": SMALL + '[run]\nprocesses = "2"\n',
+    "processes as there are processors": SMALL + '[run]\nprocesses = "auto"\n',
+    "a variable for processes": SMALL + '[run]\nprocesses = "${N}"\n[env]\nN = 3\n',
+    "a variable for a choice": SMALL + '[[steps]]\nuse = "x"\non_error = "${E}"\n[env]\nE = "drop"\n',
     "names of variables": 'env = ["A"]\n' + SMALL,
     "a declared variable": SMALL + '[env]\nA = { default = true, type = "boolean" }\n',
     "tests": SMALL
@@ -28,6 +33,8 @@ BAD = {
     "an unknown key of a step": SMALL + '[[steps]]\nuse = "x"\nwiht = {}\n',
     "a wrong type": "[source]\npath = 3\n[sink]\npath = 'b'\n",
     "a wrong choice": SMALL + '[[steps]]\nuse = "x"\non_error = "pas"\n',
+    "no process": SMALL + "[run]\nprocesses = 0\n",
+    "processes by a word": SMALL + '[run]\nprocesses = "all"\n',
     "a wrong limit": SMALL + '[run]\nmax_errors = "lots"\n',
     "a step that is no table": 'steps = ["x"]\n' + SMALL,
 }
@@ -39,7 +46,7 @@ def is_valid(text: str) -> bool:
 
 @pytest.mark.parametrize("reason", GOOD)
 def test_what_is_right_is_valid(reason: str) -> None:
-    read_config(GOOD[reason], "p.toml")
+    read_config(GOOD[reason], "p.toml", environment={})
     assert is_valid(GOOD[reason])
 
 
