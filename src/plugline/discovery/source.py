@@ -71,6 +71,7 @@ class ParsedOnce:
 
 
 _kept: ParsedOnce | None = None
+_LONG_LINE_BYTES = 990  # a little less than what CPython reads of a line
 
 
 def parse_source(source: SourceFile) -> _ast.Module | Finding:
@@ -88,12 +89,31 @@ def _parsed(source: SourceFile) -> _ast.Module | Finding:
             warnings.simplefilter("ignore")
             tree = _tree(source)
     except SyntaxError as error:
-        return syntax_finding(error, source.path)
+        return syntax_finding(_placed(error, source), source.path)
     except (RecursionError, MemoryError):
         return too_deep(source.path)
     except ValueError as error:
         return Finding("P106", f"is no Python source: {error}", Place(source.path))
     return cast(_ast.Module, tree)
+
+
+def _placed(error: SyntaxError, source: SourceFile) -> SyntaxError:
+    """Return the error with the column that it has in the source.
+
+    CPython reads the line again from a file of that name, a thousand bytes of it, and counts in what it got; of a name
+    that no file has it takes the line that it has.
+    """
+    if error.lineno is None or max(map(len, source.content.split(b"\n"))) < _LONG_LINE_BYTES:
+        return error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(source.content, "<plugin>", "exec", _ast.PyCF_ONLY_AST, dont_inherit=True)
+    except SyntaxError as again:
+        return again
+    except (RecursionError, MemoryError, ValueError, SystemError):
+        return error
+    return error
 
 
 def _tree(source: SourceFile) -> object:
@@ -135,8 +155,6 @@ def syntax_finding(error: SyntaxError, path: str) -> Finding:
     # Python reports encoding faults as syntax errors without a useful line.
     code = "P105" if "codec" in str(error.msg) or "encoding" in str(error.msg) else "P106"
     text = error.text.splitlines()[0] if error.text and error.text.strip() else None
-    if text is not None and (error.offset or 0) > len(text) + 1:
-        text = None  # of a long line Python gives only the end, on which the column leads nowhere
     message = f"{type(error).__name__}: {error.msg}" if code == "P106" else f"cannot be decoded: {error.msg}"
     hint = (
         "mend that line; nothing of the file was run" if code == "P106" else "declare the encoding that it is saved in"
