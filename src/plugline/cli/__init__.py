@@ -38,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if code is not None:
                 return code
         try:
+            if words[:1] in (["run"], ["preview"], ["test"], ["dev"]):
+                _import_orjson()
             if words[:1] == ["run"]:
                 from plugline.cli.running import quick_run  # noqa: PLC0415 - as the list
 
@@ -57,3 +59,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_command(words)
     except KeyboardInterrupt:
         return _INTERRUPTED
+
+
+def _import_orjson() -> None:
+    """Import orjson, which ends the process by SIGSEGV where a Ctrl-C comes in the middle of that; it waits until then."""
+    import signal  # noqa: PLC0415 - for these commands only; it imports nothing that orjson does not
+
+    if not hasattr(signal, "pthread_sigmask"):  # not POSIX
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        import orjson  # noqa: F401, PLC0415 - for whoever imports it later
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

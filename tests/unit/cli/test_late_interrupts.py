@@ -178,3 +178,28 @@ def test_a_second_one_then_leaves_a_run_that_is_gone_on_with(tmp_path: Path) -> 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out.ndjson").read_bytes()) == {"a": 1}
+
+
+EARLY = """
+import os, signal, sys
+
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "uuid":
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+sys.meta_path.insert(0, Interrupting())
+from plugline.cli import main
+
+sys.exit(main(["run", "in.ndjson", "-o", "out.ndjson"]))
+"""
+
+
+def test_an_interrupt_while_orjson_is_imported_ends_the_run_and_not_the_interpreter(tmp_path: Path) -> None:
+    # orjson imports uuid when it begins, and takes for granted that this succeeds.
+    (tmp_path / "in.ndjson").write_bytes(ndjson({"a": 1}))
+    done = subprocess.run([sys.executable, "-c", EARLY], cwd=tmp_path, capture_output=True, check=False, timeout=50)
+    assert done.returncode == 130, done.stderr
+    assert not (tmp_path / "out.ndjson").exists()
