@@ -440,7 +440,7 @@ def _only_member(plain: BinaryIO, path: str, stack: ExitStack) -> object:
     from zipfile import BadZipFile, ZipFile  # noqa: PLC0415
 
     try:
-        archive = stack.enter_context(ZipFile(plain))
+        archive = stack.enter_context(ZipFile(_whole(plain, stack)))
     except BadZipFile as error:
         raise OSError(errno.EIO, f"the zip data is broken or cut off: {error}", path) from error
     members = [member for member in archive.namelist() if not member.endswith("/")]
@@ -453,6 +453,34 @@ def _only_member(plain: BinaryIO, path: str, stack: ExitStack) -> object:
         raise OSError(errno.EIO, f"the zip data cannot be read: {error}", path) from error
 
 
+def _seeks(stream: BinaryIO) -> bool:
+    """Whether a stream can be read from any place; a file of the web says so before its server was asked for a part."""
+    if not stream.seekable():
+        return False
+    at = stream.tell()
+    try:
+        stream.seek(max(stream.seek(0, os.SEEK_END) - 1, 0))
+        stream.read(1)
+    except Exception:  # noqa: BLE001 - each file system has errors of its own, and what is wrong is told by a read
+        return False
+    finally:
+        stream.seek(at)
+    return True
+
+
+def _whole(plain: BinaryIO, stack: ExitStack) -> BinaryIO:
+    """Return a stream that can be read from any place: itself, or a temporary file with all that it holds."""
+    if _seeks(plain):
+        return plain
+    from shutil import copyfileobj  # noqa: PLC0415 - for what cannot be read in parts
+    from tempfile import TemporaryFile  # noqa: PLC0415
+
+    copy = cast("BinaryIO", stack.enter_context(TemporaryFile()))  # noqa: SIM115 - the stack closes it
+    copyfileobj(plain, copy)
+    copy.seek(0)
+    return copy
+
+
 class _Checked(io.RawIOBase):
     """Decompressed bytes, with one kind of error that names the file in the place of each codec's own."""
 
@@ -463,13 +491,18 @@ class _Checked(io.RawIOBase):
         self._plain = plain
         self._path = path
         self._suffix = suffix
+        self._seeks: bool | None = None
 
     def position(self) -> int:
         return self._plain.tell()
 
     def seekable(self) -> bool:
         # Behind an address, parts of a file can be fetched; in compressed data a seek means to begin anew.
-        return not self._suffix and self._source.seekable()
+        if self._suffix:
+            return False
+        if self._seeks is None:
+            self._seeks = _seeks(cast("BinaryIO", self._source))
+        return self._seeks
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         if not self.seekable():

@@ -1,6 +1,7 @@
 """Addresses with a scheme, against real servers on this machine: one of the web, one that speaks S3, and memory."""
 
 import gzip
+import json
 import os
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from plugline.pipeline.plan import make_plan
 from plugline.pipeline.remote import expand_address, has_scheme, put_at_address, without_secret
 from plugline.pipeline.run import run_plan
 from plugline.pipeline.streams import inner_suffix, open_source
+from tests.builders import ndjson
 
 RECORDS = b'{"n":1}\n{"n":2}\n'
 _DEADLINE_SECONDS = 30.0
@@ -156,6 +158,30 @@ def test_a_run_reads_from_the_web(tmp_path: Path) -> None:
     assert "R101" in missing.stderr
     assert "the server answered 404 (File not found)\n  hint: mend the address" in missing.stderr
     assert not (tmp_path / "none.ndjson").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["a.ndjson.zip", "a.xlsx", "a.parquet", "a.arrow"])
+def test_what_is_read_from_several_places_is_read_from_a_server_that_gives_files_whole(
+    tmp_path: Path, name: str
+) -> None:
+    # As the server of Python's own library, which takes no ranges and does not say so.
+    rows = [{"n": number, "text": "x" * 100 + str(number)} for number in range(2000)]
+    (tmp_path / "rows.ndjson").write_bytes(ndjson(*rows))
+    local = str(tmp_path / name)
+    assert plugline("run", "-q", str(tmp_path / "rows.ndjson"), "-o", local).returncode == 0
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path)))
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    try:
+        address = f"http://127.0.0.1:{server.server_port}/{name}"
+        done = plugline("run", "-q", address, "-o", str(tmp_path / "out.ndjson"))
+    finally:
+        server.shutdown()
+        serving.join(_DEADLINE_SECONDS)
+        server.server_close()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [json.loads(line) for line in (tmp_path / "out.ndjson").read_bytes().splitlines()] == rows
 
 
 @pytest.fixture
