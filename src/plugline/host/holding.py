@@ -170,9 +170,8 @@ class PausedCollector:
     def __exit__(self, *_: object) -> None:
         if self._paused:
             if gc.get_count()[0] > _MANY and not gc.get_freeze_count():
-                # Puts all objects with the old ones, without a look at any; not where somebody has frozen some, as Python 3.12 itself
-                # has. The collector would look through all that was made
-                # now, find no garbage, and do the same.
+                # Puts all objects with the old ones, without a look at any. The collector would look through all that was made now,
+                # find no garbage, and do the same. Not where somebody has frozen some, as Python 3.12 has itself.
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
