@@ -106,11 +106,14 @@ class Aside:
         """Bring it to disk.
 
         Raises:
-            OSError: It, or something that was written before, could not be brought there.
+            OSError: It, or something that was written before, could not be brought there; or somebody has removed it.
         """
         if self._descriptor is not None:
             self._end_flush()
             _sync_data(self._descriptor)
+            if not os.fstat(self._descriptor).st_nlink and not os.path.exists(self.aside):
+                # It could be written to its end all the same, and would never be seen.
+                raise FileNotFoundError(2, f"{self.aside!r} was removed while it was written", self.path)
 
     def put_in_place(self) -> None:
         """Give it its final name, for good; nothing where it has that already."""

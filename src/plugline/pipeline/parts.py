@@ -788,12 +788,19 @@ class Committer:
             raise ConfigurationError([Finding("C114", f"this pipeline cannot follow its source: {what}", place, hint)])
 
     def pause(self) -> None:
-        """Bring what is written to disk; it is gone on with later."""
-        for file in (self._output, self._letters):
-            if file is not None:
-                file.sync()
-        if self._journal is not None:
-            self._journal.mark_synced()
+        """Bring what is written to disk; it is gone on with later.
+
+        Raises:
+            RunStopped: It could not be brought there.
+        """
+        try:
+            for file in (self._output, self._letters):
+                if file is not None:
+                    file.sync()
+            if self._journal is not None:
+                self._journal.mark_synced()
+        except OSError as error:
+            raise self._stopped(error) from error
 
     def forget(self) -> None:
         """Leave nothing of the run, though it did not come to its end."""

@@ -381,3 +381,20 @@ def test_a_run_is_not_gone_on_with_when_a_file_that_a_step_reads_has_changed(tmp
     names.write_text("a,name\n1,new\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"names\.csv', which step 1 \('join'\) reads, changed"):
         run_plan(job.plan(), resume=True)
+
+
+@pytest.mark.parametrize("name", [".out.ndjson.*.part", ".out.errors.ndjson.*.letters"])
+def test_a_run_whose_output_somebody_removes_meanwhile_does_not_end_as_if_it_were_there(
+    name: str, tmp_path: Path
+) -> None:
+    source = {"1.ndjson": ndjson({"a": 1}, {"a": 2}), "2.ndjson": ndjson({"a": 2})}
+    job = pipeline(
+        tmp_path, plugins={"fail.py": FAIL}, source=source, source_path="?.ndjson", steps=["fail"], run="processes = 1"
+    )
+
+    def remove(progress: Progress) -> None:
+        for path in tmp_path.glob(name):
+            path.unlink()
+
+    with pytest.raises(RunStopped, match="was removed while it was written"):
+        job.run(remove)
