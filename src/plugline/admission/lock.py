@@ -339,14 +339,17 @@ def locked_findings(
 
 
 def locked_file_findings(lock: Lock, path: str, source: SourceFile) -> tuple[Finding, ...]:
-    """Hold a file that a plugin imports, and which is no plugin itself, against the lock (``T303``).
+    """Hold a file that a plugin imports against the lock (``T303``): a helper, or another plugin.
 
     Args:
         lock: What is trusted.
         path: Its absolute path.
         source: The bytes that are to be run.
     """
-    digest = lock.files.get(lock.relative(path))
+    relative = lock.relative(path)
+    digest = lock.files.get(relative)
+    if digest is None:
+        digest = next((one.digest for one in lock.plugins.values() if one.file == relative), None)
     if digest is not None and digest == source.digest:
         return ()
     why = "is not in" if digest is None else "is not what was trusted in"

@@ -10,7 +10,7 @@ from plugline.admission.lock import Lock, LockDiff, Locked, diff_locks, locked_f
 from plugline.admission.policy import declared_permissions, files_below, lock_path
 from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.finders import File
-from plugline.discovery.folder import finder_for
+from plugline.discovery.folder import ARCHIVES, finder_for
 from plugline.discovery.spec import read_file
 from plugline.discovery.trees import Tree, real_path
 from plugline.files import SourceFile
@@ -66,15 +66,15 @@ class Proposal(Value):
 def propose(paths: Sequence[str], lock: str | None = LOCK_NAME) -> tuple[Proposal, ...]:
     """Return what trusting plugins as they are now would change, a proposal for each lock file; writes nothing.
 
-    A folder is taken whole: what is no longer in it is no longer trusted. Of a single plugin only its own entry
+    A folder is taken whole, and so is an archive: what is no longer in it is no longer trusted. Of a single plugin only its own entry
     changes, and the files below its folder if it is a package.
 
     Args:
-        paths: Folders, ``.py`` files and packages.
+        paths: Folders, ``.py`` files, packages and archives.
         lock: As :class:`~plugline.admission.policy.Policy` takes it.
     """
     grouped: dict[str, list[str]] = {}
-    for path in paths:
+    for path in map(_archive_of, paths):
         folder = path if is_folder_of_plugins(path) else os.path.dirname(os.path.abspath(path))
         grouped.setdefault(lock_path(lock or LOCK_NAME, folder) or "", []).append(path)
     return tuple(_propose(path, places) for path, places in grouped.items())
@@ -113,8 +113,18 @@ def accept(proposal: Proposal) -> None:
 
 
 def is_folder_of_plugins(path: str) -> bool:
-    """Whether a path is a folder with plugins in it, and not a package that is one."""
+    """Whether a path is a folder with plugins in it, or an archive of one, and not a package that is one."""
+    if os.path.isfile(path):
+        return path.endswith(ARCHIVES)
     return os.path.isdir(path) and not os.path.isfile(os.path.join(path, "__init__.py"))
+
+
+def _archive_of(path: str) -> str:
+    """Return the archive that a path leads into, as findings name what it holds: it is trusted as a whole; else the path."""
+    above = path
+    while above and not os.path.lexists(above) and above != os.path.dirname(above):
+        above = os.path.dirname(above)
+    return above if above.endswith(ARCHIVES) and os.path.isfile(above) else path
 
 
 def _propose(path: str, places: Sequence[str]) -> Proposal:

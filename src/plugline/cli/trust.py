@@ -25,7 +25,7 @@ from plugline.pipeline.plan import DEFAULT_FOLDER
 )
 @common
 def command(*, paths: tuple[str, ...], only_diff: bool, lock: str, as_json: bool) -> int:
-    """Trust PATHS (plugin folders, files and packages; or plugins/) as they are now, with the permissions they ask for.
+    """Trust PATHS (plugin folders, archives, files and packages; or plugins/) as they are now, with the permissions they ask for.
 
     Where there is a plugline.lock, only what is in it and has not changed since is loaded. Nothing is run.
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from plugline.discovery.finders import Finder
     from plugline.discovery.trees import DiskTree
 
+ARCHIVES = (".zip", ".pyz")
+"""What names of archives end in; plugins in one are found as in a folder."""
+
 
 class Folder:
     """The ``.py`` files and the packages of a folder, sorted by name.
@@ -84,7 +87,7 @@ def finder_for(place: object) -> "Finder":
         if not isinstance(path, str):
             message = f"{place!r} is a path of bytes, one of text was expected"
             raise TypeError(message)
-        if not path.endswith((".py", ".pyz", ".zip")) or os.path.isdir(path):
+        if not path.endswith((".py", *ARCHIVES)) or os.path.isdir(path):
             return Folder(path)
         if path.endswith(".py"):
             # A path that ends in .py and is no folder is meant as a file, also when it is not there yet.

@@ -11,7 +11,7 @@ from plugline.contract.interface import interfaces_of
 from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.finders import EntryPoints, Modules, Package
 from plugline.discovery.fit import source_findings
-from plugline.discovery.folder import Folder, finder_for
+from plugline.discovery.folder import ARCHIVES, Folder, finder_for
 from plugline.discovery.installed import declared_groups
 from plugline.discovery.known import PluginSpec
 from plugline.files import SourceFile
@@ -64,9 +64,6 @@ class _Ours:
 
     def admit_file(self, source: SourceFile, path: str, facts: Facts) -> tuple[Finding, ...]:
         return ()
-
-
-ARCHIVES = (".zip", ".pyz")  # what a plugin folder may be packed in
 
 
 class Catalogue:

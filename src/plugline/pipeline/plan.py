@@ -12,6 +12,7 @@ from typing import get_args
 from plugline.contract.settings import Field, Problem, check, fields_of_source, is_path
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.carried import carry
+from plugline.discovery.folder import ARCHIVES
 from plugline.discovery.source import ParsedOnce, parse_source
 from plugline.discovery.trees import Tree
 from plugline.errors import ConfigurationError
@@ -22,7 +23,7 @@ from plugline.frozen import frozen
 from plugline.host.plugin import Plugin
 from plugline.names import module_part, nearest, nearest_file, shell_word
 from plugline.pipeline.aside import path_aside
-from plugline.pipeline.catalogue import ARCHIVES, Catalogue, Kind
+from plugline.pipeline.catalogue import Catalogue, Kind
 from plugline.pipeline.config import ErrorLimit, OnQuarantine, PipelineConfig, SandboxConfig
 from plugline.pipeline.manifest import strangers_in
 from plugline.pipeline.remote import has_scheme, without_query, without_secret

@@ -1,5 +1,6 @@
 """What a host admits: owners, lock, permissions, audit; and that what was asked about is what is run."""
 
+import shlex
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Literal
@@ -361,6 +362,53 @@ def test_a_lock_beside_an_archive_refuses_what_is_not_in_it(folder: Path) -> Non
     trust(folder)
     with Host(archive) as host:
         assert rejected(host) == {"x": ["T301"]}
+
+
+def test_a_trusted_plugin_may_be_imported_by_another_and_a_changed_one_may_not(folder: Path) -> None:
+    write(folder, "x.py", "from .pack import one\nfrom . import y\n" + GOOD)
+    write(folder, "y.py")
+    write(folder, "pack/__init__.py")
+    write(folder, "pack/one.py", "ONE = 1\n")
+    trust(folder)
+    with Host(folder) as host:
+        host["x"].load()
+    for changed in ("y.py", "pack/__init__.py"):
+        write(folder, changed, GOOD + "CHANGED = 1\n")
+        with Host(folder) as host, pytest.raises(LoadError) as caught:
+            host["x"].load()
+        assert [finding.code for finding in caught.value.findings] == ["T303"]
+        assert caught.value.findings[0].place.path.endswith(changed)
+        trust(folder)
+
+
+def test_the_command_that_a_refusal_names_trusts_what_an_archive_holds(folder: Path) -> None:
+    write(folder, "known.py")
+    archive = folder.parent / "more plugins.zip"
+    with ZipFile(archive, "w") as writing:
+        writing.writestr("x.py", "from .pack import one\n" + GOOD)
+        writing.writestr("pack/__init__.py", GOOD)
+        writing.writestr("pack/one.py", "ONE = 1\n")
+    archive.chmod(0o644)
+    trust(folder)
+    with Host(archive) as host:
+        hints = {one.name: one.findings[0].hint for one in host.rejected}
+    assert hints.keys() == {"x", "pack"}
+    said = (hints["x"] or "").partition("plugline trust ")[2]
+    trust(Path(shlex.split(said)[0]))
+    with Host(archive) as host:
+        assert host.names == ("pack", "x")
+        host["x"].load()
+    with Host(folder) as host:
+        assert host.names == ("known",)
+    archive.unlink()
+    with ZipFile(archive, "w") as writing:
+        writing.writestr("x.py", GOOD + "CHANGED = 1\n")
+    archive.chmod(0o644)
+    with Host(archive) as host:
+        assert rejected(host) == {"x": ["T302"]}
+    trust(archive)
+    with Host(archive) as host:
+        assert host.names == ("x",)
 
 
 @pytest.mark.parametrize(
