@@ -478,7 +478,7 @@ class _Planner:
             shown = repr(without_secret(self._config.source.path))
             message = said if said.startswith(shown) else f"{shown} cannot be read: {said}"
             if hint is None and isinstance(error, FileNotFoundError):
-                hint = _near_file(source)
+                hint = "put files into it, or name another" if os.path.isdir(source) else _near_file(source)
             self._find("C109", message, ("source", "path"), hint)
             return ()
         closed = next((one for one in paths if not _has_no_folder(one) and not os.access(one, os.R_OK)), None)

@@ -361,3 +361,11 @@ def test_of_a_pattern_without_files_only_that_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         made.plan()
     assert [finding.code for finding in caught.value.findings] == ["C109"]
+
+
+def test_an_empty_folder_is_not_taken_for_a_misspelt_name(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    job = pipeline(tmp_path, source_path="in")
+    (finding,) = findings(job)
+    assert (finding.code, finding.hint) == ("C109", "put files into it, or name another")
+    assert finding.message == "'in' cannot be read: the folder holds no files"
