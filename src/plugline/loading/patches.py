@@ -178,7 +178,7 @@ class Snapshot:
     def _undo_modules(self, name: str) -> list[tuple[str, str]]:
         before, living = self.modules.values(), sys.modules
         # In one call, as the copy is made: other threads import meanwhile.
-        if len(living) == len(before) and all(map(is_, before, living.values())):
+        if len(living) == len(before) and all(map(is_, before, tuple(living.values()))):
             return []
         modules = living.copy()
         added = list(islice(reversed(modules), max(0, len(modules) - len(self.modules))))
