@@ -14,7 +14,7 @@ from json import JSONDecodeError, JSONDecoder
 from typing import BinaryIO, ClassVar, Literal, cast
 
 from plugline.formats._json import Encode, decoder
-from plugline.records import Position, Reader, Record, Writer
+from plugline.records import Broken, Position, Reader, Record, Writer
 
 SUFFIXES = (".json",)
 
@@ -26,6 +26,8 @@ _CHUNK_BYTES = 64 * 1024
 _LONGEST_HALF = 16
 
 _WHITE = " \t\n\r"
+_MOST_BYTES = 4  # of a character in UTF-8
+_SHOWN_BYTES = 1000  # of a record that is too long to be one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +96,21 @@ _scan = JSONDecoder(parse_float=bool, parse_int=bool, parse_constant=bool, stric
 
 
 class _Reader:
-    """Cuts at the ends of elements; one input, one use."""
+    """Cuts at the ends of elements; one input, one use.
+
+    Attributes:
+        max_record_bytes: An element that is longer is no record; ``None`` where it may be of any length.
+    """
 
     def __init__(self, decode: Callable[[object], Record]) -> None:
-        self.decode = decode
+        self._decode = decode
+        self.max_record_bytes: int | None = None
+
+    def decode(self, raw: object) -> Record:
+        """See :class:`~plugline.records.Reader`."""
+        if isinstance(raw, Broken):
+            raise ValueError(raw.reason)  # noqa: TRY004 - it is the input that is wrong
+        return self._decode(raw)
 
     def batches(self, stream: BinaryIO, /) -> Iterator[_Batch]:
         """Yield the elements of about 64 KiB at a time, or of what has arrived, where that is less.
@@ -126,8 +139,15 @@ class _Reader:
 
     def _only(self, text: "_Text") -> Iterator[_Batch]:
         end = text.find_end()
-        yield _Batch(_without_surrogates([text.window[:end]], text.window), text.window, [0], text.begin)
+        yield self._batch([text.window[:end]], [0], text)
         text.take(end, rows=1)
+
+    def _batch(self, raws: list[object], starts: list[int], text: "_Text") -> _Batch:
+        raws = _without_surrogates(raws, text.window)
+        limit = self.max_record_bytes
+        if limit is not None and len(text.window) * _MOST_BYTES > limit:  # most windows are far below
+            raws = [_too_long(raw, limit) for raw in raws]
+        return _Batch(raws, text.window, starts, text.begin)
 
     def _elements(self, text: "_Text") -> Iterator[_Batch]:
         """Yield what stands between the brackets, then leave ``text`` after the closing one."""
@@ -138,7 +158,7 @@ class _Reader:
         while True:
             raws, starts, used, fault, ended = _cut(text.window, complete=text.ended)
             if raws:
-                yield _Batch(_without_surrogates(raws, text.window), text.window, starts, text.begin)
+                yield self._batch(raws, starts, text)
             text.take(used, rows=len(raws))
             if ended:
                 return
@@ -187,6 +207,16 @@ def _cut(window: str, *, complete: bool) -> tuple[list[object], list[int], int, 
         at = after + 1
         if mark == "]":
             return raws, starts, at, "", True
+
+
+def _too_long(raw: object, limit: int) -> object:
+    """Put the beginning of an element in its place where the whole is longer than records may be."""
+    content = raw.encode() if isinstance(raw, str) else cast("bytes", raw)
+    if len(content) <= limit:
+        return raw
+    reason = f"the record has {len(content):,} bytes, at most {limit:,} may be (max_record_bytes in [run])"
+    shown = content[:_SHOWN_BYTES]
+    return Broken(shown.decode(errors="ignore") if isinstance(raw, str) else shown, reason)
 
 
 def _without_surrogates(raws: list[object], window: str) -> list[object]:

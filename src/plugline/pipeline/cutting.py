@@ -17,7 +17,7 @@ from plugline.findings import Finding, Place
 from plugline.frozen import frozen
 from plugline.pipeline.plan import Plan
 from plugline.pipeline.remote import has_scheme, without_secret
-from plugline.pipeline.split import cuts_pieces, unreadable
+from plugline.pipeline.split import cuts_pieces, limit_records, unreadable
 from plugline.pipeline.streams import bytes_read, open_source, plain_file, size_of
 from plugline.records import CutsAfterHeader, CutsBytes, CutsPieces, Format, OpensSource, Position, RawBatch, Split
 
@@ -240,7 +240,9 @@ class Input:
         group: list[RawBatch] = []
         held = 0
         with open_source(path) as stream:
-            batches = iter(self._form.reader().batches(stream))
+            reader = self._form.reader()
+            limit_records(reader, self._plan)
+            batches = iter(reader.batches(stream))
             fault: Exception | None = None
             while fault is None:
                 try:

@@ -177,6 +177,7 @@ class SplitWork:
         reader = self._bound.reader.reader()
         if split.start and hasattr(reader, "begins"):
             reader.begins = False
+        limit_records(reader, self._plan)
         return reader
 
     def _open(self, split: Split, stack: ExitStack) -> BinaryIO:
@@ -254,6 +255,12 @@ def _fault(code: str, what: str, error: BaseException, path: str, advice: str | 
 def cuts_pieces(form: Format) -> bool:
     """Whether a format is one of :class:`~plugline.records.CutsPieces`."""
     return hasattr(form, "pieces") and hasattr(form, "piece_reader")
+
+
+def limit_records(reader: Reader, plan: Plan) -> None:
+    """Tell a reader how long records may be, if it asks: of an input that is not cut by bytes only it knows where one ends."""
+    if hasattr(reader, "max_record_bytes"):
+        reader.max_record_bytes = plan.max_record_bytes
 
 
 def writes_alone(form: Format) -> bool:

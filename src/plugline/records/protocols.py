@@ -73,6 +73,10 @@ class Reader(Protocol):
 
     A reader to which the beginning of an input is something else than what follows, as it may have a byte order mark, has
     an attribute ``begins``, ``True``, which is set to ``False`` for splits that begin later.
+
+    A reader that may meet records of any length, and is not of a format that is cut by bytes, has an attribute
+    ``max_record_bytes``, which is set to how long a record may be: of a longer one it gives a :class:`Broken` with its first
+    1,000 bytes.
     """
 
     def batches(self, stream: BinaryIO, /) -> Iterator[RawBatch]:

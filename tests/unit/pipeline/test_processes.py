@@ -292,6 +292,26 @@ def test_a_record_that_is_too_long_is_a_dead_letter_and_the_others_go_on(tmp_pat
         assert report.balanced
 
 
+@pytest.mark.parametrize("path", ["in.json", "in.json.gz"])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_element_that_is_too_long_is_a_dead_letter_and_the_others_go_on(
+    path: str, processes: int, tmp_path: Path
+) -> None:
+    long = b'{"id": 1, "name": "' + b"\xc3\xa9" * 600_000 + b'"}'
+    source = b'[{"id": 0, "name": "a"},\n' + long + b',\n{"id": 2, "name": "b"}]'
+    content = gzip.compress(source, 1) if path.endswith(".gz") else source
+    run = f"max_record_bytes = 1048576\nprocesses = {processes}"
+    made = job(tmp_path, source=content, source_path=path, run=run)
+    report = made.run()
+    assert ids(made) == [0, 2]
+    (letter,) = made.dead_letters
+    said = letter["error"]["message"]  # type: ignore[index]
+    assert said == f"the record has {len(long):,} bytes, at most 1,048,576 may be (max_record_bytes in [run])"
+    assert letter["raw"] == long[:1000].decode(errors="ignore")
+    assert letter["position"]["line"] == 2  # type: ignore[index]
+    assert report.balanced
+
+
 def test_lines_are_counted_on_after_a_record_that_is_too_long(tmp_path: Path) -> None:
     source = ndjson({"id": 0, "name": "a"}, b"x" * 3_000_000, b"broken")
     made = job(tmp_path, source=source, run="max_record_bytes = 1048576\nprocesses = 1")
