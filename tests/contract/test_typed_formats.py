@@ -174,6 +174,11 @@ def test_reading_what_was_written_gives_the_same_values_of_the_same_types(place:
     records = data.draw(RECORDS)
     if place.path.endswith(".avro"):  # whose names are letters and digits
         records = [{"".join(filter(str.isalpha, name)): value for name, value in row.items()} for row in records]
+    if place.path.endswith(".db"):  # SQLite keeps no sign of a zero
+        records = [
+            {name: value + 0.0 if value == 0.0 and isinstance(value, float) else value for name, value in row.items()}
+            for row in records
+        ]
     cuts = sorted(data.draw(st.lists(st.integers(0, len(records)), max_size=3)))
     pieces = [piece for start, end in pairwise([0, *cuts, len(records)]) if (piece := records[start:end])] or [[]]
     # A column that had no value when the first part ended has no type, and later parts cannot give it one.
