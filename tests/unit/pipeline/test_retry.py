@@ -8,7 +8,6 @@ from io import BytesIO
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import openpyxl
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -193,7 +192,7 @@ def test_what_failed_keeps_types_that_json_has_no_word_for(source: str, tmp_path
 
 
 def test_a_row_of_a_sheet_that_nobody_has_mended_fails_again(tmp_path: Path) -> None:
-    book = openpyxl.Workbook()
+    book = pytest.importorskip("openpyxl").Workbook()
     for row in (["a", "b"], [1, "#DIV/0!"], [2, "x", "beyond"], [3, "y"]):
         book.active.append(row)
     content = BytesIO()
