@@ -241,7 +241,7 @@ def test_a_worker_that_is_killed_in_the_middle_costs_nothing(folder: Path, engin
                 for pid in [*workers(process.pid)][-1:]:
                     os.kill(pid, signal.SIGKILL)
                     killed.add(pid)
-            time.sleep(0.1)
+            time.sleep(0.02)
         _, said = process.communicate(timeout=240)
     assert process.returncode == 1, said
     assert killed
