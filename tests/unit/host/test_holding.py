@@ -269,6 +269,19 @@ with Host("plugins", interface=["run"], inject={"begun": begun, "go_on": go_on})
 """
 
 
+def said_apart(program: str, folder: Path) -> tuple[list[str], str]:
+    """Return the lines that a process of its own prints, and what it says on standard error."""
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return ended.stdout.splitlines(), ended.stderr
+
+
 @pytest.mark.slow
 def test_a_process_that_is_forked_while_another_thread_loads_waits_for_nobody(tmp_path: Path) -> None:
     write(
@@ -279,15 +292,7 @@ def test_a_process_that_is_forked_while_another_thread_loads_waits_for_nobody(tm
             "plugins/needs_slow.py": "from . import slow\n\n\n" + GOOD,
         },
     )
-    ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", _FORKS],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (ended.stdout.splitlines(), ended.stderr) == (
+    assert said_apart(_FORKS, tmp_path) == (
         ["plugins.quick loaded", "plugins.slow loaded", "plugins.needs_slow loaded", "0 1"],
         "",
     )
@@ -303,12 +308,4 @@ with Host("plugins", interface=["run"]) as host:
 """
     forks = "import os\n\nCHILD = os.fork()\n\n\ndef end():\n    os.waitpid(CHILD, 0) if CHILD else os._exit(0)\n\n\n"
     write(tmp_path, {"plugins/forks.py": forks + GOOD})
-    ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (ended.stdout.splitlines(), ended.stderr) == (["plugins.forks"] * 2, "")
+    assert said_apart(script, tmp_path) == (["plugins.forks"] * 2, "")
