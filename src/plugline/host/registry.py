@@ -68,8 +68,8 @@ def _remembered(
             entry = admit(entry, source, owner)
         lasting = source is None or around.gate.is_lasting(candidate)
         if entry.findings or entry.spec is None:
-            # Whether there is an environment with another Python is not written in the file.
-            lasting = lasting and all(finding.code != "P111" for finding in entry.findings)
+            # Whether there is an environment with another Python is not written in the file, nor why a policy raised.
+            lasting = lasting and all(finding.code not in ("P111", "T306") for finding in entry.findings)
             return Verdict(entry.findings, entry.warnings, (), lasting=lasting)
         if not has_bases:
             return Verdict((), entry.warnings, lasting=lasting)

@@ -761,6 +761,21 @@ def test_a_policy_that_says_nothing_of_that_is_asked_at_every_listing(folder: Pa
     assert len(again.asked) == 3
 
 
+def test_that_a_policy_raised_is_not_remembered(folder: Path) -> None:
+    class Failing(Refusing):
+        fails = True
+
+        def admit(self, spec: PluginSpec, source: SourceFile, facts: Facts) -> tuple[Finding, ...]:
+            if self.fails:
+                raise ConnectionError("nobody answers")
+            return super().admit(spec, source, facts)
+
+    policy = Failing("p1", tells=True)
+    assert names_under(folder, policy) == ()
+    policy.fails = False
+    assert names_under(folder, policy) == ("p0", "p2")
+
+
 def test_two_policies_of_the_same_text_are_not_taken_for_each_other(folder: Path) -> None:
     class Another(Refusing):
         pass
