@@ -8,10 +8,11 @@ Invariants that the tests name by their numbers:
 """
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
 from io import BytesIO, RawIOBase
+from itertools import chain
 from typing import Any, BinaryIO, Self, cast
 
 from plugline.errors import ConfigurationError, RunStopped
@@ -519,18 +520,20 @@ class Committer:
         if self._folder is not None:
             self._take_part(self._folder, part)
             return
-        content = _read_all(part.path) if part.path is not None else part.content
         if not part.counts[-1].out:
             return
         try:
             if self._sink is not None:
                 if self.done.parts >= self._sink_parts:
-                    self._sink.add(self.done.parts, b"".join(content), columns=part.columns or self.done.columns)
+                    content = b"".join(chain.from_iterable(_contents(part)))
+                    self._sink.add(self.done.parts, content, columns=part.columns or self.done.columns)
             elif self._output is not None:
                 before = self._separator
                 if not self._output.bytes:
                     before = compressed_bytes(self._head, self._plan.sink) if not self._alone else b""
-                self._output.write([before, *content] if before else content)
+                for pieces in _contents(part):
+                    self._output.write([before, *pieces] if before else pieces)
+                    before = b""
         except BrokenPipeError:
             raise
         except (OSError, ValueError) as error:
@@ -601,7 +604,8 @@ class Committer:
     def _letters_of(self, cut: Cut, part: Part) -> bytes:
         letters = part.dead_letters
         if part.dead_letters_path is not None:
-            letters = b"".join(_read_all(part.dead_letters_path))
+            with open(part.dead_letters_path, "rb") as file:
+                letters = file.read()
         if not letters:
             return letters
         if cut.position is not None:
@@ -838,9 +842,14 @@ def _sums(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]
     return {key: first.get(key, 0) + second.get(key, 0) for key in {**first, **second}}
 
 
-def _read_all(path: str) -> list[bytes]:
-    with open(path, "rb") as file:
-        return [*iter(lambda: file.read(_COPIED_BYTES), b"")]
+def _contents(part: Part) -> Iterator[Sequence[bytes | memoryview]]:
+    """Yield the pieces of a part, of one in a file no more at a time than is to be held: it may be of any size."""
+    if part.path is None:
+        yield part.content
+        return
+    with open(part.path, "rb") as file:
+        while piece := file.read(_COPIED_BYTES):
+            yield [piece]
 
 
 def _edited_steps(was: Mapping[str, object], now: Mapping[str, object]) -> frozenset[int]:

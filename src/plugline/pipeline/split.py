@@ -41,7 +41,7 @@ if TYPE_CHECKING:  # imported where steps take tables, or slow records are asked
     from plugline.records.slowest import Slowest, SlowestBatches
 
 _MOST_PART_BYTES_IN_MEMORY = 4 * 2**20  # of one that goes to a file in any case
-_MOST_BYTES_IN_MEMORY = 32 * 2**20  # of one part; only an input that could not be cut has larger ones
+_MOST_BYTES_IN_MEMORY = 32 * 2**20  # of one part; larger ones come of row groups and of fan-outs
 _SHOWN_BYTES = 1000  # of a record that is too long to be read
 
 
@@ -371,17 +371,27 @@ class _Running:
         for batch, begun in self._begun_ahead(self._batches(stack)):
             encoded: list[object] = []
             failures: list[Failure] = []
-            stop = self._run_loop(batch, begun, encoded, failures)
-            if failures:
-                lines = self._letters.lines(batch, failures, self._reader)
-                self._guarded_letters(partial(self._letter_lines.write, lines))
+            try:
+                stop = self._run_loop(batch, begun, encoded, failures)
+            except _Stopped:  # what a fan-out made cannot be written
+                self._write_letters(batch, failures)
+                raise
+            self._write_letters(batch, failures)
             if encoded:
-                self._guarded_sink(partial(writer.write, encoded))
-                self._written += len(encoded)
+                self._write(encoded)
             if stop is not None:
                 raise _Stopped(self._stop_finding(stop))
         self._guarded_sink(lambda: writer.close(last=self._alone))
         self._guarded_sink(stream.flush)
+
+    def _write_letters(self, batch: RawBatch, failures: list[Failure]) -> None:
+        if failures:
+            lines = self._letters.lines(batch, failures, self._reader)
+            self._guarded_letters(partial(self._letter_lines.write, lines))
+
+    def _write(self, encoded: list[object]) -> None:
+        self._guarded_sink(partial(self._writer.write, encoded))
+        self._written += len(encoded)
 
     def _compressing(self, stack: ExitStack, output: "_Output") -> BinaryIO:
         if not compresses_parts(self._plan.sink):
@@ -422,7 +432,7 @@ class _Running:
             elif slowest is not None and not hasattr(slowest, "note"):
                 self._run_timed(slowest, batch, batch.raws, encoded, failures)
             else:
-                loop.run(batch.raws, encoded, failures)
+                loop.run(batch.raws, encoded, failures, self._write)
         except StopRun as stop:
             failures.append(stop.failure)
             self._records += stop.failure.index + 1
@@ -438,7 +448,7 @@ class _Running:
     ) -> None:
         slowest.begin_batch()
         try:
-            self._loop.run(raws, encoded, failures)
+            self._loop.run(raws, encoded, failures, self._write)
         finally:
             slowest.end_batch(raws, partial(self._letters.position, batch))
 
@@ -497,9 +507,7 @@ class _Running:
         limit = self._plan.max_record_bytes
         reason = f"the record has {size:,} bytes, at most {limit:,} may be (max_record_bytes in [run])"
         batch = _TooLong([begin[:_SHOWN_BYTES]], len(split.head))
-        failure = self._loop.set_aside(0, ErrorText("RecordTooLong", reason))
-        lines = self._letters.lines(batch, [failure], self._reader)
-        self._guarded_letters(partial(self._letter_lines.write, lines))
+        self._write_letters(batch, [self._loop.set_aside(0, ErrorText("RecordTooLong", reason))])
 
     def _source_finding(self, error: BaseException) -> Finding:
         return unreadable(error, self._split.path)

@@ -16,7 +16,7 @@ from typing import Any, Protocol, cast
 from plugline.blame import ErrorText, users_own_interrupt
 from plugline.clock import monotonic_seconds
 from plugline.frozen import frozen
-from plugline.records.loop import RecordLoop, StepCall, StopRun
+from plugline.records.loop import Drain, RecordLoop, StepCall, StopRun
 from plugline.records.protocols import Record
 from plugline.records.staged import ORPHANS, Failure, StagedBatch
 from plugline.records.tables import TableMaker, rows_of
@@ -93,8 +93,9 @@ class TableLoop(RecordLoop):
         self._encode_table = encode_table
         self._makers.clear()  # what a split becomes depends on nothing that ran before
 
-    def run(self, raws: list[object], out: list[object], failures: list[Failure]) -> None:
+    def run(self, raws: list[object], out: list[object], failures: list[Failure], drain: Drain | None = None) -> None:
         """Pass one batch through; see :meth:`RecordLoop.run`. ``out`` may take tables."""
+        del drain  # all of a batch passes one stage before the next
         self._run_staged(None, raws, len(raws), out, failures)
 
     def run_table(self, batch: TableBatch, out: list[object], failures: list[Failure]) -> None:

@@ -12,6 +12,7 @@ Invariants that the tests name by their numbers:
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from math import inf
 from operator import length_hint
 from typing import Any, Literal, TypeAlias, cast
 
@@ -30,9 +31,13 @@ __all__ = ["BatchCall", "Failed", "Failure", "OnError", "RecordLoop", "Regrouped
 OnError: TypeAlias = Literal["dead-letter", "drop", "pass", "stop"]
 """What becomes of a record on which a step fails; DESIGN.md section 7 tells."""
 
+Drain: TypeAlias = Callable[[list[object]], object]
+"""Takes encoded records that are ready before their batch is, which are then forgotten."""
+
 _TIMED_EVERY = 128  # a batch in so many is timed, which takes about a tenth of a percent of the whole
 _MAX_TRACEBACKS = 20  # "full tracebacks for the first 20 distinct errors"
 _MAX_DISTINCT_ERRORS = 1_000  # a step can make up kinds and files without end
+_MOST_HELD = 4_096  # encoded records, as soon as there is a fan-out: without one there are as many as the batch has
 _LOST = object()  # stands for what was made of a record that failed
 _DICT = {dict}
 _OTHER_ERRORS = "other errors"
@@ -75,6 +80,10 @@ class StopRun(Exception):
 
     def __str__(self) -> str:
         return f"step {self.failure.name!r}: {self.failure.error}"
+
+
+class _Full(Exception):
+    """A fan-out has made so much that it is handed on before the next record."""
 
 
 class RecordLoop:
@@ -137,6 +146,8 @@ class RecordLoop:
         self._failed = [0] * (self._sink + 1)
         self._blamed = 0  # the stage that the general code is in
         self._stopped: Failure | None = None
+        self._most_held: float = inf
+        self._is_full = False
         self._clock = _StageClock(self._sink + 1)
 
         self._batched = any(step.batch is not None for step in steps)
@@ -154,18 +165,21 @@ class RecordLoop:
         )
         self._plain, self._timed = functions["plain"], functions["timed"]
 
-    def run(self, raws: list[object], out: list[object], failures: list[Failure]) -> None:
+    def run(self, raws: list[object], out: list[object], failures: list[Failure], drain: Drain | None = None) -> None:
         """Pass one batch through.
 
         Args:
             raws: What ``decode`` takes, one a record.
             out: Takes what ``encode`` returned, in order.
             failures: Takes the records that are to become dead letters, in order.
+            drain: Takes what is in ``out``, and it is emptied, whenever a fan-out has made thousands of records: what is held
+                is what one record became, not what a batch became. Not called where a step takes many records at once.
 
         Raises:
             StopRun: A step with ``on_error = "stop"`` failed; the records after it were not looked at, and it is
                 counted, but not in ``failures``.
             KeyboardInterrupt: The user's own. The record that was in hand is nowhere and not counted.
+            BaseException: What ``drain`` raised.
         """
         if self._batched:
             self.finish(StagedBatch(raws, self._sink + 1), out, failures)
@@ -173,18 +187,27 @@ class RecordLoop:
         records = iter(raws)
         written = len(out)
         function = self._timed if self._clock.begin_batch() else self._plain
+        self._most_held, self._is_full = inf if drain is None else _MOST_HELD, False
         try:
-            function(
-                records,
-                len(raws),
-                out,
-                failures,
-                self._dropped,
-                self._clock.spent,
-                self._decode,
-                self._calls,
-                self._quick,
-            )
+            while True:
+                function(
+                    records,
+                    len(raws),
+                    out,
+                    failures,
+                    self._dropped,
+                    self._clock.spent,
+                    self._decode,
+                    self._calls,
+                    self._quick,
+                )
+                if drain is None or not self._is_full:
+                    break
+                self._is_full = False
+                self._written, written = self._written + len(out) - written, len(out)
+                drain(out)
+                out.clear()
+                written = 0
         except BaseException:
             self._written += len(out) - written
             # Which record it was in is not to be known at that moment; that the counts agree, is.
@@ -475,6 +498,8 @@ class RecordLoop:
         for number in range(stage, self._sink):
             self._created[number] += created[number]
             self._dropped[number] += dropped[number]
+        if len(out) >= self._most_held:
+            raise _Full
         return None
 
     def _fan_out(
@@ -517,6 +542,9 @@ class RecordLoop:
         self, error: BaseException, records: Iterator[object], count: int, failures: list[Failure], began: float | None
     ) -> bool:
         """Set the record aside in which ``error`` was raised. Returns whether to stop."""
+        if error.__class__ is _Full:
+            self._is_full = True
+            return True
         if users_own_interrupt(error):
             raise  # noqa: PLE0704 (the caller handles it)
         entry = traceback_of(error)  # the outermost: the generated function's own

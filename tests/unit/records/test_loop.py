@@ -887,3 +887,68 @@ def test_batches_that_are_begun_ahead_become_what_they_become_one_after_the_othe
         errors = {} if stopped else loop.errors  # those of a batch that was begun are known, although nobody gets to it
         found.append((out, [(one.index, one.stage) for one in failures], stopped, summaries(loop), errors))
     assert found[0] == found[1]
+
+
+def held_while_fanning_out(fan: int, raws: list[object]) -> tuple[list[int], list[object], list[Failure], RecordLoop]:
+    """Pass records through a step that makes ``fan`` of each; return also how many were in ``out`` each time it was drained."""
+
+    def many(record: Record) -> Iterator[Record]:
+        for number in range(fan):
+            if record["id"] == "broken" and number == fan - 1:
+                raise ValueError(number)
+            yield {**record, "number": number}
+
+    loop = loop_of(many)
+    held: list[int] = []
+    written: list[object] = []
+
+    def drain(out: list[object]) -> None:
+        held.append(len(out))
+        written.extend(out)
+
+    out: list[object] = []
+    failures: list[Failure] = []
+    loop.run(raws, out, failures, drain)
+    return held, written + out, failures, loop
+
+
+def test_of_a_batch_that_fans_out_only_some_thousand_records_are_held_at_once() -> None:
+    raws: list[object] = [{"id": number if number != 30 else "broken"} for number in range(50)]
+    held, made, failures, loop = held_while_fanning_out(1_000, raws)
+    assert made == [{"id": raw, "number": number} for raw in [*range(30), *range(31, 50)] for number in range(1_000)]
+    assert [failure.index for failure in failures] == [30]
+    assert len(held) >= 5
+    assert max(held) < 10_000
+    assert summaries(loop) == [(50, 0, 50, 0, 0), (50, 49 * 999, 49_000, 0, 1), (49_000, 0, 49_000, 0, 0)]
+
+
+def test_a_batch_that_fans_out_a_little_is_handed_over_as_a_whole() -> None:
+    held, made, _, _ = held_while_fanning_out(2, [{"id": number} for number in range(100)])
+    assert held == []
+    assert len(made) == 200
+
+
+def test_what_the_drain_raises_comes_out_with_counts_that_agree() -> None:
+    def full(_out: list[object]) -> None:
+        raise OSError(28, "No space left on device")
+
+    loop = loop_of(lambda record: ({**record, "number": number} for number in range(5_000)))
+    with pytest.raises(OSError, match="No space"):
+        loop.run([{"id": 1}, {"id": 2}], [], [], full)
+    assert summaries(loop) == [(1, 0, 1, 0, 0), (1, 4_999, 5_000, 0, 0), (5_000, 0, 5_000, 0, 0)]
+
+
+def test_a_step_that_stops_the_run_behind_a_drained_fan_out_is_told_with_its_index() -> None:
+    def many(record: Record) -> Iterator[Record]:
+        if record["id"] == 3:
+            raise ValueError
+        return (dict(record) for _ in range(5_000))
+
+    loop = loop_of(step(many, on_error="stop"))
+    out: list[object] = []
+    drained: list[object] = []
+    with pytest.raises(StopRun) as stopped:
+        loop.run([{"id": number} for number in range(6)], out, [], drained.extend)
+    assert stopped.value.failure.index == 3
+    assert len(drained) + len(out) == 15_000
+    assert [counts.entered for counts in loop.counts()] == [4, 4, 15_000]
