@@ -183,6 +183,25 @@ def test_a_page_with_every_kind_of_block_runs(page_folder: Path) -> None:
     assert (page_folder / "here/name.txt").read_text(encoding="utf-8") == "Alice\n"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_reader_sees_what_a_file_is_called_and_where_a_block_runs(page: Path) -> None:
+    # Comments are for these tests only: who copies one block after the other sees none of them.
+    document = Document(page.read_text(encoding="utf-8"), str(page))
+    end = 0
+    for block in LEXER(document):
+        comments = comments_before(document, block.start)
+        if path := comments.get("file"):
+            assert any(path.endswith(name) for name in visible_names(document.text[end : block.start])), path
+        if folder := comments.get("in"):
+            assert folder in visible_names(document.text[: block.start]), folder
+        end = block.end
+
+
+def visible_names(text: str) -> set[str]:
+    """Return what a reader sees between backticks."""
+    return set(re.findall(r"`([^`\n]+)`", re.sub(r"<!--.*?-->", "", text)))
+
+
 FOLDERS = ("benchmarks", "changelog.d", "examples", "tests")
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)(?:#([\w-]+))?\)")
 
