@@ -19,6 +19,7 @@ import gc
 import os
 import sys
 from _thread import allocate_lock, get_ident
+from _weakref import ref
 
 from plugline.typed import Iterator
 
@@ -28,25 +29,27 @@ _FIRST_LOOK_SECONDS, _LATER_LOOKS_SECONDS = 0.005, 0.25
 
 _deciding = allocate_lock()
 _waiting: "dict[int, LoadLock]" = {}
-
-
-# How often this process, and those that it comes from, were forked, and the one thread that went on in it.
-_forks = 0
-_survivor: int | None = None
-
-
-def _note_fork() -> None:
-    global _deciding, _forks, _survivor  # noqa: PLW0603 - a lock cannot be set free by who does not know whether it is held
-    _deciding = allocate_lock()
-    _waiting.clear()
-    _survivor = get_ident()
-    _forks += 1
+_locks: "list[ref[LoadLock]]" = []
 
 
 def mind_forks() -> None:
-    """Take note of forks from now on: once, by who is about to load; a listing holds its lock for a moment, and does without."""
+    """Leave locks to who goes on after a fork, from now on: asked once, by who is about to load.
+
+    A listing holds its lock for a moment, and does without.
+    """
     if hasattr(os, "register_at_fork"):  # where there is fork()
-        os.register_at_fork(after_in_child=_note_fork)
+        os.register_at_fork(after_in_child=_leave_to_survivor)
+
+
+def _leave_to_survivor() -> None:
+    # There and then, while the process has no other thread: one that is started later may hold a lock by right.
+    global _deciding  # noqa: PLW0603 - a lock cannot be set free by who does not know whether it is held
+    _deciding = allocate_lock()
+    _waiting.clear()
+    for found in tuple(_locks):
+        lock = found()
+        if lock is not None:
+            lock.leave_to(get_ident())
 
 
 class LoadLock:
@@ -56,45 +59,53 @@ class LoadLock:
         losses: How often it was taken from a thread that held it, which a fork had left behind.
     """
 
-    __slots__ = ("_forks", "count", "lent", "lock", "losses", "owner")
+    __slots__ = ("__weakref__", "_count", "_lent", "_lock", "_owner", "losses")
 
     def __init__(self) -> None:
-        self.lock = allocate_lock()
-        self.owner: int | None = None
-        self.count = 0
-        self.lent: list[tuple[int | None, int]] = []  # who holds it in truth, and stands still
-        self._forks = _forks
+        self._lock = allocate_lock()
+        self._owner: int | None = None
+        self._count = 0
+        self._lent: list[tuple[int | None, int]] = []  # who holds it in truth, and stands still
         self.losses = 0
+        _locks.append(ref(self, _locks.remove))
 
     def __enter__(self) -> None:
         me = get_ident()
-        if self._forks != _forks:
-            # Few programs fork, and those that do mostly do it before.
-            from plugline.host.forked import leave_to_survivor  # noqa: PLC0415
-
-            leave_to_survivor(self, _survivor)
-            self._forks = _forks
-        if self.owner == me:
-            self.count += 1
-        elif self.lock.acquire(False):
-            self.owner, self.count = me, 1
+        if self._owner == me:
+            self._count += 1
+        elif self._lock.acquire(False):
+            self._owner, self._count = me, 1
         else:
             self._wait(me)
 
     def __exit__(self, *_: object) -> None:
-        self.count -= 1
-        if self.count:
+        self._count -= 1
+        if self._count:
             return
-        if self.lent:
-            self.owner, self.count = self.lent.pop()
+        if self._lent:
+            self._owner, self._count = self._lent.pop()
             return
-        self.owner = None
-        self.lock.release()
+        self._owner = None
+        self._lock.release()
 
     @property
     def is_taken(self) -> bool:
         """Whether another thread holds it; that may change at any time."""
-        return self.owner not in (None, get_ident())
+        return self._owner not in (None, get_ident())
+
+    def leave_to(self, survivor: int) -> None:
+        """Take it from threads that a fork has left behind; what its survivor holds, that keeps."""
+        if self._owner not in (None, survivor):
+            # Few programs fork, and those that do mostly do it before.
+            from plugline.host.forked import forget_half_made  # noqa: PLC0415
+
+            self.losses += 1
+            forget_half_made(survivor)
+        while self._owner not in (None, survivor):
+            self._owner, self._count = self._lent.pop() if self._lent else (None, 0)
+        if self._owner is None:
+            self._lock = allocate_lock()
+        self._lent = [one for one in self._lent if one[0] == survivor]
 
     def _wait(self, me: int) -> None:
         """Wait until it is free, or until its holder is seen to wait for this thread.
@@ -109,11 +120,11 @@ class LoadLock:
         look = _FIRST_LOOK_SECONDS
         _waiting[me] = self
         try:
-            while not self.lock.acquire(timeout=look):
+            while not self._lock.acquire(timeout=look):
                 with _deciding:
-                    if self.owner is not None and me in _waited_for(self.owner):
-                        self.lent.append((self.owner, self.count))
-                        self.owner, self.count = me, 1
+                    if self._owner is not None and me in _waited_for(self._owner):
+                        self._lent.append((self._owner, self._count))
+                        self._owner, self._count = me, 1
                         del _waiting[me]
                         return
                 if monotonic_seconds() > end:
@@ -121,7 +132,7 @@ class LoadLock:
 
                     raise StillLoading(MAX_WAIT_SECONDS)
                 look = min(2 * look, _LATER_LOOKS_SECONDS)
-            self.owner, self.count = me, 1
+            self._owner, self._count = me, 1
         finally:
             _waiting.pop(me, None)
 
@@ -133,7 +144,7 @@ def _waited_for(thread: int) -> Iterator[int]:
     while todo:
         current = todo.pop()
         lock = _waiting.get(current)
-        holders = [lock.owner] if lock is not None else []
+        holders = [lock._owner] if lock is not None else []  # noqa: SLF001 - of its own kind
         for holder in (*holders, *_importers_before(current)):
             if holder is not None and holder not in seen:
                 seen.add(holder)

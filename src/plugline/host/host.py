@@ -197,7 +197,7 @@ class Host(Generic[T_co]):
         if quarantine_after is not None and quarantine_after < 1:
             message = f"quarantine_after is {quarantine_after!r}, 1 or more was expected, or None for never"
             raise ValueError(message)
-        _check_only(only)
+        self._wants = plugins, _names_of(only)
         self._isolator: Isolator | None = None
         if isolation != "none" or limits is not None:
             from plugline.host.isolating import Isolator as Apart  # noqa: PLC0415 - most hosts have no workers
@@ -219,7 +219,6 @@ class Host(Generic[T_co]):
             slow_load_seconds=slow_load_seconds,
             isolator=self._isolator,
         )
-        self._wants = plugins, tuple(only) if only is not None else None
         self._given_store = store
         self._store: Store | None = None
         self._all: dict[str, CallAllFunction] = {}
@@ -825,9 +824,9 @@ class Host(Generic[T_co]):
     def _called(self, method: str, only: Sequence[str] | None) -> "list[Called]":
         from plugline.host.dispatching import loading_link  # noqa: PLC0415 - a listing calls nothing
 
-        _check_only(only)
-        if only is not None:
-            return [(plugin, plugin.link(method)) for plugin in [self[name] for name in only]]
+        names = _names_of(only)
+        if names is not None:
+            return [(plugin, plugin.link(method)) for plugin in [self[name] for name in names]]
         loaded = {plugin.name for plugin in self.load_all()}
         # What is in quarantine has its place: who releases it need not build anything again.
         return [
@@ -934,16 +933,20 @@ def _check_kinds(
             raise TypeError(message)
 
 
-def _check_only(only: Sequence[str] | None) -> None:
-    """Refuse what would be taken letter by letter, and what are no names.
+def _names_of(only: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the names that were asked for, be it by what yields them once.
 
     Raises:
-        TypeError: As it says.
+        TypeError: It would be taken letter by letter, or holds what is no name.
     """
+    if only is None:
+        return None
     if isinstance(only, str):
         message = f"only={only!r} is a string, a list of names was expected: only=[{only!r}]"
         raise TypeError(message)
-    for name in only or ():
+    names = tuple(only)
+    for name in names:
         if not isinstance(name, str):
-            message = f"only={only!r} holds {name!r}, a list of names was expected"  # type: ignore[unreachable]
+            message = f"only={names!r} holds {name!r}, a list of names was expected"  # type: ignore[unreachable]
             raise TypeError(message)
+    return names

@@ -269,6 +269,14 @@ def test_only_the_named_plugins_are_used_with_what_they_require(tmp_path: Path) 
         host.chain("add", only="a")
 
 
+def test_the_named_plugins_may_be_given_by_what_yields_their_names_once(tmp_path: Path) -> None:
+    folder = made(tmp_path, "a", "b")
+    with opened(folder, only=iter(["a"])) as host:
+        assert names(host) == ["a"]
+    with opened(folder) as host:
+        assert host.chain("add", only=iter(["b", "a"]))("-") == "-ba"  # type: ignore[arg-type]  # as a program may do
+
+
 def test_what_is_disabled_stays_disabled_where_it_is_asked_for_alone(tmp_path: Path) -> None:
     folder = made(tmp_path, "a", "b")
     with opened(folder) as host:

@@ -309,3 +309,40 @@ with Host("plugins", interface=["run"]) as host:
     forks = "import os\n\nCHILD = os.fork()\n\n\ndef end():\n    os.waitpid(CHILD, 0) if CHILD else os._exit(0)\n\n\n"
     write(tmp_path, {"plugins/forks.py": forks + GOOD})
     assert said_apart(script, tmp_path) == (["plugins.forks"] * 2, "")
+
+
+_THREADS = """
+import os, sys, threading
+
+from plugline import Host
+
+sys.setswitchinterval(1e-5)
+with Host("plugins", interface=["run"], inject={"ran": (ran := [])}) as host:
+    host["first"].load()
+    for _ in range(12):
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+            continue
+        begin = threading.Barrier(8)
+
+        def load():
+            begin.wait()
+            host["slow"].load().run()
+
+        threads = [threading.Thread(target=load) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        if ran != [1]:
+            print(f"ran {len(ran)} times", flush=True)
+        os._exit(0)
+"""
+
+
+@pytest.mark.slow
+def test_threads_of_a_forked_process_that_load_at_the_same_time_run_a_plugin_once(tmp_path: Path) -> None:
+    slow = "from time import sleep\nran.append(1)\nsleep(0.02)\n\n\n"
+    write(tmp_path, {"plugins/first.py": GOOD, "plugins/slow.py": slow + GOOD})
+    assert said_apart(_THREADS, tmp_path) == ([], "")
