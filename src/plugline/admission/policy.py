@@ -32,7 +32,7 @@ class Facts(Value):
         lock: What is trusted; ``None`` where there is no lock file.
         declared: What it asks for.
         shared: Whether it is a file of several plugins, which has no permissions of its own.
-        path: Its absolute path, or that of the archive that it is in.
+        path: Its absolute path; of a file in an archive the one that it would have if the archive were a folder.
     """
 
     __slots__ = ("declared", "lock", "owner", "path", "shared")
@@ -231,8 +231,8 @@ class Gate:
         lock = self._lock_of(candidate.tree)
         if isinstance(lock, tuple):
             return (*wrong, *lock)
-        path = _on_disk(candidate.tree) or real_path(candidate.tree, candidate.entry)
-        facts = Facts(self._owners.look(path, owner), lock, declared, path=path)
+        path = real_path(candidate.tree, candidate.entry)
+        facts = Facts(self._owners.look(_on_disk(candidate.tree) or path, owner), lock, declared, path=path)
         found = self._judged(lambda: self._policy.admit(spec, source, facts), source)
         # A folder that is wrong is so for each file in it.
         others = dict.fromkeys(one for one in self._package_findings(candidate, facts) if one not in found)
@@ -246,7 +246,7 @@ class Gate:
         lock = self._lock_of(candidate.tree)
         if lock is None or isinstance(lock, tuple):
             return (NOTHING if isinstance(lock, tuple) else None), grant
-        locked = lock.find(spec.name, _on_disk(candidate.tree) or real_path(candidate.tree, candidate.entry))
+        locked = lock.find(spec.name, real_path(candidate.tree, candidate.entry))
         return (locked.permissions if locked is not None else NOTHING), grant
 
     def is_lasting(self, candidate: object) -> bool:

@@ -191,7 +191,7 @@ def _trust(candidate: FileCandidate, lock: Lock, plugins: dict[str, Locked]) -> 
     for name in [name for name, locked in plugins.items() if locked.file == file]:
         del plugins[name]
     known = plugins.get(read.spec.name)
-    is_taken = known is not None and os.path.lexists(os.path.join(os.path.dirname(lock.path), known.file))
+    is_taken = known is not None and os.path.lexists(_archive_of(os.path.join(os.path.dirname(lock.path), known.file)))
     # Folders side by side have one lock, and may each have a plugin of the name.
     plugins[file if is_taken else read.spec.name] = Locked(file, read.spec.version, source.digest, permissions)
     return (*read.findings, *wrong)

@@ -364,6 +364,21 @@ def test_a_lock_beside_an_archive_refuses_what_is_not_in_it(folder: Path) -> Non
         assert rejected(host) == {"x": ["T301"]}
 
 
+def test_an_archive_and_a_folder_beside_it_may_each_have_a_trusted_plugin_of_one_name(folder: Path) -> None:
+    write(folder, "x.py")
+    archive = folder.parent / "more.zip"
+    with ZipFile(archive, "w") as writing:
+        writing.writestr("x.py", GOOD + "# the archive's\n")
+    archive.chmod(0o644)
+    for first, second in ((folder, archive), (archive, folder)):
+        trust(first)
+        trust(second)
+        for place in (first, second):
+            with Host(place) as host:
+                assert rejected(host) == {}
+        (folder.parent / "plugline.lock").unlink()
+
+
 def test_a_trusted_plugin_may_be_imported_by_another_and_a_changed_one_may_not(folder: Path) -> None:
     write(folder, "x.py", "from .pack import one\nfrom . import y\n" + GOOD)
     write(folder, "y.py")
