@@ -221,7 +221,8 @@ CODES = {
     ),
     "P362": Code(
         "the sandbox is not to be had",
-        "The kernel, or the place where the program runs, does not allow for a part of it. The plugin was not run with less.",
+        "The kernel, or the place where the program runs, does not allow for a part of it; on Windows there are no workers at all. "
+        "The plugin was not run with less.",
         "plugline doctor tells what there is. isolation = 'process' keeps crashes from the host, and grants everything.",
     ),
     "P363": Code(

@@ -2,6 +2,8 @@
 
 import os
 
+from plugline.descriptors import WRITING, sync_folder
+
 
 def replace_file(path: str, content: bytes, mode: int | None = None) -> None:
     """Put a file in its place at once: who reads it meanwhile, or after a crash, sees the old one or the new one.
@@ -20,7 +22,7 @@ def replace_file(path: str, content: bytes, mode: int | None = None) -> None:
     temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}.new")
     if mode is None and os.path.exists(path):
         mode = os.stat(path).st_mode & 0o7777
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    flags = WRITING | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(temporary, flags, 0o666 if mode is None else 0o600)
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -33,19 +35,4 @@ def replace_file(path: str, content: bytes, mode: int | None = None) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: str) -> None:
-    """Make new names in a folder last through a power cut, where the system and the file system can do that."""
-    try:
-        descriptor = os.open(folder or ".", os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-    except OSError:
-        return  # Windows opens no folders, and needs none
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        # Some file systems refuse to synchronise a folder; the file itself is safe.
-        pass
-    finally:
-        os.close(descriptor)
+    sync_folder(folder)

@@ -11,6 +11,7 @@ group), capabilities, and who may write to the device below.
 
 import os
 import stat
+import sys
 
 from plugline.files import reason_of
 from plugline.findings import Finding, Place
@@ -239,9 +240,10 @@ _groups: dict[tuple[int, int], bool] = {}  # listing all users may ask a directo
 
 
 def _ask_for_others(group: int, owner: int) -> bool:
-    # Not there on Windows.
-    import grp  # noqa: PLC0415
-    import pwd  # noqa: PLC0415
+    if sys.platform == "win32":
+        return True
+    import grp  # noqa: PLC0415 - not there on Windows
+    import pwd  # noqa: PLC0415 - likewise
 
     try:
         name = pwd.getpwuid(owner).pw_name
@@ -339,6 +341,8 @@ def _user_name(user: int) -> str:
 
 
 def _plain_user(user: int) -> str:
+    if sys.platform == "win32":
+        return str(user)
     import pwd  # noqa: PLC0415 - not there on Windows
 
     try:
@@ -348,6 +352,8 @@ def _plain_user(user: int) -> str:
 
 
 def _group_name(group: int) -> str:
+    if sys.platform == "win32":
+        return str(group)
     import grp  # noqa: PLC0415 - not there on Windows
 
     try:

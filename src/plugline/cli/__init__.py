@@ -65,7 +65,7 @@ def _import_orjson() -> None:
     """Import orjson, which ends the process by SIGSEGV where a Ctrl-C comes in the middle of that; it waits until then."""
     import signal  # noqa: PLC0415 - for these commands only; it imports nothing that orjson does not
 
-    if not hasattr(signal, "pthread_sigmask"):  # not POSIX
+    if sys.platform == "win32":  # there are no such signals
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -140,7 +141,10 @@ def _exit_code(words: Sequence[str], environment: dict[str, str], timeout: float
             return None
         finally:
             if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+                if sys.platform == "win32":
+                    process.kill()  # there are no sessions: what it started goes on
+                else:
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def _tell(outcome: Blame | str, search: _Search, places: dict[str, Place], *, as_json: bool) -> int:

@@ -9,11 +9,10 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from plugline.discovery.installed import entry_point_names
+from plugline.discovery.installed import entry_point_names, read_at_once
 
 _SHIPPED = {"processors": "processors", "formats": "formats", "engines": "engines"}
 _VARIANTS = ("_plugin", "_processor", "_format", "_engine")  # what a pipeline's names may leave out
-_MOST_BYTES = 2**20  # of a file; a plugin may have no more
 
 
 def complete(kind: str, words: Sequence[str]) -> int:
@@ -46,7 +45,7 @@ def _folders(words: Sequence[str]) -> Sequence[str]:
 def _own(kind: str, folders: Iterable[str]) -> Iterator[str]:
     for folder in folders:
         for path in _candidates(folder):
-            content = _read(path)
+            content = read_at_once(path)
             if kind in ("formats", "engines") and not _may_be(kind, content):
                 continue
             name = _said(content) or _stem(path)
@@ -71,19 +70,6 @@ def _candidates(folder: str) -> Iterator[str]:
 def _stem(path: str) -> str:
     folder, name = os.path.split(path)
     return os.path.basename(folder) if name == "__init__.py" else name[:-3]
-
-
-def _read(path: str) -> bytes:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        return os.read(descriptor, _MOST_BYTES)
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)
 
 
 def _may_be(kind: str, content: bytes) -> bool:

@@ -66,12 +66,14 @@ def _python() -> Check:
     return Check(name="python", state="ok", said=said)
 
 
+_IN_PROCESS = "plugins run in the program's own process here; workers take Linux or macOS, sandboxes Linux"
+
+
 def _kernel() -> Check:
     from plugline.worker.machine import this_machine  # noqa: PLC0415 - with what it leads to, for this command only
 
     if not hasattr(os, "uname"):
-        hint = "plugins run in the program's own process here; workers and sandboxes take Linux"
-        return Check(name="kernel", state="missing", said=sys.platform, hint=hint)
+        return Check(name="kernel", state="missing", said=sys.platform, hint=_IN_PROCESS)
     name = os.uname()
     said = f"{name.sysname} {name.release} on {name.machine}"
     if this_machine() is None:
@@ -129,6 +131,10 @@ def _user() -> Check:
 
 def _sandbox() -> Check:
     """Put a process into a sandbox, and tell what it was denied."""
+    if sys.platform == "win32":
+        return Check(
+            name="sandbox", state="missing", said="Windows has neither sandboxes nor workers", hint=_IN_PROCESS
+        )
     if not sys.executable:
         return Check(name="sandbox", state="wrong", said="could not be tried: there is no interpreter to start")
     root = str(Path(plugline.__file__).parents[1])
@@ -138,7 +144,7 @@ def _sandbox() -> Check:
             [sys.executable, "-I", "-S", "-B", "-c", program, root],
             check=False,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=_PROBE_SECONDS,
             env={},
@@ -194,7 +200,14 @@ def _uv() -> Check:
         said = "not found: plugins with dependencies of their own cannot be given them"
         return Check(name="uv", state="missing", said=said, hint="pip install uv")
     try:
-        done = subprocess.run([found, "--version"], check=True, capture_output=True, text=True, timeout=_PROBE_SECONDS)
+        done = subprocess.run(
+            [found, "--version"],
+            check=True,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_PROBE_SECONDS,
+        )
     except (OSError, subprocess.SubprocessError) as error:
         return Check(name="uv", state="wrong", said=f"{found} cannot be run: {error}", hint="install it anew")
     return Check(name="uv", state="ok", said=f"{done.stdout.strip().removeprefix('uv ')}, {found}")

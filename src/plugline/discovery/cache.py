@@ -85,7 +85,8 @@ def read_at(descriptor: int, offset: int, length: int) -> bytes:
         return b""
     try:
         if hasattr(os, "pread"):
-            return os.pread(descriptor, length, offset)
+            found: bytes = os.pread(descriptor, length, offset)
+            return found
         os.lseek(descriptor, offset, os.SEEK_SET)
         return os.read(descriptor, length)
     except OSError:

@@ -8,6 +8,7 @@ import os
 import sys
 
 _MOST_BYTES = 2**20
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # neither of which every system has
 
 
 def entry_point_names(group: str) -> set[str] | None:
@@ -46,7 +47,7 @@ def _texts() -> list[str] | None:
             return None
         for name in found:
             if name.endswith((".dist-info", ".egg-info")):
-                texts.append(_read(os.path.join(folder, name, "entry_points.txt")))
+                texts.append(read_at_once(os.path.join(folder, name, "entry_points.txt")).decode("utf-8", "replace"))
             elif name.endswith(".egg"):
                 return None
     return texts
@@ -56,15 +57,16 @@ def _is_usual(finder: object) -> bool:
     return getattr(finder, "__module__", "") == "_frozen_importlib_external"
 
 
-def _read(path: str) -> str:
+def read_at_once(path: str) -> bytes:
+    """Return what a small file holds, and nothing where it cannot be read; for a FIFO's writer nobody waits."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, _FLAGS)
     except OSError:
-        return ""
+        return b""
     try:
-        return os.read(descriptor, _MOST_BYTES).decode("utf-8", "replace")
+        return os.read(descriptor, _MOST_BYTES)
     except OSError:
-        return ""
+        return b""
     finally:
         os.close(descriptor)
 

@@ -362,10 +362,11 @@ class _Process:
 
 def _widen(pipe: int) -> None:
     """Let a pipe hold a split with its content, where the system allows it: fewer turns for each."""
-    import fcntl  # noqa: PLC0415 - of Unix only
+    if sys.platform == "linux":
+        import fcntl  # noqa: PLC0415 - of Unix only
 
-    with suppress(OSError, AttributeError):
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        with suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _slot_begin(slot: int) -> int:

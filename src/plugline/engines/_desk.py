@@ -10,11 +10,12 @@ import os
 import select
 import socket
 import struct
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import accumulate
-from mmap import MAP_SHARED, PROT_READ, mmap
+from mmap import mmap
 
 _TOKEN_BYTES = 16
 _LEAST_BYTES = 2**16  # below, carrying is cheaper
@@ -26,7 +27,7 @@ _MOST_WAITING = 1024  # workers that have not been let in yet
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: see unix(7)
 _LETTER = struct.Struct(f"<{_TOKEN_BYTES}sq?")  # under what, in which tray, and whether that is to come back
 _NUMBER = struct.Struct("<q")
-_MAP_POPULATE = 0x8000 if os.name == "posix" and os.uname().sysname == "Linux" else 0
+_MAP_POPULATE = 0x8000 if sys.platform == "linux" else 0
 
 Content = Sequence[bytes | memoryview]
 
@@ -245,6 +246,8 @@ class _Lent:
         Raises:
             ValueError: There are not so many.
         """
+        from mmap import MAP_SHARED, PROT_READ  # noqa: PLC0415 - not there on Windows
+
         return mmap(self._descriptor, length, MAP_SHARED | _MAP_POPULATE, PROT_READ)
 
     def empty(self) -> None:

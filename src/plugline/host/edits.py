@@ -2,14 +2,18 @@
 
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from json import dumps
+from tempfile import gettempdir
 from time import sleep
 
 from plugline.clock import monotonic_seconds
+from plugline.descriptors import AS_BYTES, READING, lock_at_once
 from plugline.errors import ConfigurationError
+from plugline.files import short_digest_of
 from plugline.findings import Finding
 from plugline.host.store import KEY, line_of, names_in, text_of, unusable
 from plugline.replacing import replace_file
@@ -41,14 +45,23 @@ def change_names(path: str, change: Callable[[list[str]], list[str]]) -> None:
 @contextmanager
 def _locked(folder: str) -> Iterator[None]:
     """Keep other writers out: by a lock on the folder itself, so that no file is left beside what it guards."""
-    try:
+    if sys.platform == "win32":
+        # Folders are not opened there; a file elsewhere stands for it.
+        name = f"plugline-{short_digest_of(os.fsencode(os.path.normcase(folder)))}.lock"
+        descriptor = os.open(os.path.join(gettempdir(), name), os.O_RDWR | os.O_CREAT | AS_BYTES)
+
+        def lock() -> None:
+            lock_at_once(descriptor)
+    else:
         from fcntl import LOCK_EX, LOCK_NB, flock  # noqa: PLC0415 - is not there on Windows
-    except ImportError:
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+
+        descriptor = os.open(folder, READING)
+
+        def lock() -> None:
+            flock(descriptor, LOCK_EX | LOCK_NB)
+
     try:
-        _wait_locked(lambda: flock(descriptor, LOCK_EX | LOCK_NB))
+        _wait_locked(lock)
         yield
     finally:
         os.close(descriptor)
@@ -64,7 +77,7 @@ def _wait_locked(lock: Callable[[], None]) -> None:
     while True:
         try:
             lock()
-        except BlockingIOError:
+        except (BlockingIOError, PermissionError):  # PermissionError is what Windows says
             if monotonic_seconds() > end:
                 message = f"another program has held its folder locked for {_LOCK_SECONDS:.0f} seconds"
                 raise TimeoutError(message) from None

@@ -32,7 +32,7 @@ from plugline.isolation.environments import (  # noqa: E402 - likewise
     unsatisfied,
 )
 from plugline.isolation.isolated import IsolatedPlugin, Unloadable  # noqa: E402 - needs msgspec
-from plugline.isolation.process import Pipes, Process, start_directly, this_python  # noqa: E402 - likewise
+from plugline.isolation.process import Pipes, Process, has_workers, start_directly, this_python  # noqa: E402 - likewise
 from plugline.isolation.proxies import make_proxy  # noqa: E402 - likewise
 from plugline.isolation.zygote import Nursery, ZygoteGone  # noqa: E402 - likewise
 from plugline.worker.binding import interface_to_data  # noqa: E402 - likewise
@@ -115,6 +115,9 @@ class Isolator:
             injected: Names that its modules have before they run.
             environment: Where its dependencies are; ``None`` for the one that runs this program.
         """
+        if not has_workers():
+            hint = "run it in the host's process if you trust it (isolation = 'none'), or on Linux or macOS"
+            return (Finding("P362", "runs in a worker, and there are none on Windows", entry.place, hint),)
         try:
             sent = _sent(entry, interfaces, namespace, provide, injected)
         except Unsendable as error:

@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import os
 import sys
+import time
 import weakref
 
 from plugline.clock import monotonic_seconds
@@ -88,7 +89,7 @@ class Changes:
     def _start(self) -> int:
         if self._library is None:
             return -1
-        made: int = self._library.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        made: int = self._library.inotify_init1(getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
         return made  # -1 where the user has too many of them
 
     def _watch(self) -> bool:
@@ -125,7 +126,10 @@ class Changes:
         """Wait until something changes, and tell whether it did."""
         if self._watched and self._readiness is not None:
             return self._readiness.wait(seconds)
-        return False
+        if self._library is not None:
+            return False  # the folder itself is not there
+        time.sleep(seconds)
+        return self._look() != self._known
 
     def take(self) -> bool:
         """Whether something changed since the last call."""

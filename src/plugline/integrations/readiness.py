@@ -39,7 +39,7 @@ class Asked:
 
     __slots__ = ("_epoll",)
 
-    def __init__(self, epoll: select.epoll) -> None:
+    def __init__(self, epoll: "select.epoll") -> None:
         self._epoll = epoll
 
     def __getitem__(self, at: int, /) -> bool:

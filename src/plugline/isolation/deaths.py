@@ -39,18 +39,19 @@ def death_by_status(status: int | None, *, answered: str = "") -> Death:
         hint = "the plugin, or a library of its, ended the process itself; it is to raise an exception instead"
         return Death(f"ended with exit code {status}{after}", hint)
     try:
-        name = f" ({signal.Signals(-status).name})"
+        name = signal.Signals(-status).name
     except ValueError:
-        name = ""
-    return Death(f"ended with signal {-status}{name}{after}", _HINTS.get(-status))
+        return Death(f"ended with signal {-status}{after}")
+    return Death(f"ended with signal {-status} ({name}){after}", _HINTS.get(name))
 
 
-_HINTS: dict[int, str] = {
-    signal.SIGKILL: "signal 9 is often the kernel's out-of-memory killer; see memory_bytes of plugline's Sandbox",
-    signal.SIGSEGV: "native code of a library that the plugin uses read or wrote where it must not; update or report it",
-    signal.SIGABRT: "native code of a library that the plugin uses gave up; its last words are in the log",
-    signal.SIGXCPU: "it used up the processor time that it may; see cpu_seconds of plugline's Sandbox",
-    signal.SIGSYS: "it asked the kernel for what its sandbox denies",
+# By name: not every system has all of them.
+_HINTS: dict[str, str] = {
+    "SIGKILL": "signal 9 is often the kernel's out-of-memory killer; see memory_bytes of plugline's Sandbox",
+    "SIGSEGV": "native code of a library that the plugin uses read or wrote where it must not; update or report it",
+    "SIGABRT": "native code of a library that the plugin uses gave up; its last words are in the log",
+    "SIGXCPU": "it used up the processor time that it may; see cpu_seconds of plugline's Sandbox",
+    "SIGSYS": "it asked the kernel for what its sandbox denies",
 }
 
 

@@ -211,6 +211,11 @@ def make_environment(needs: Needs, plugin_folder: str, names: Sequence[str], wis
     Raises:
         EnvironmentFailed: uv is not installed, or could not do it.
     """
+    if sys.platform == "win32":
+        hint = "install what they need where the program runs, as with pip"
+        raise EnvironmentFailed(
+            "plugins with an environment of their own run in workers, which Windows has none of", hint
+        )
     folder = _folder_of(needs)
     if folder is None:
         raise EnvironmentFailed("there is no cache folder to make environments in", "set PLUGLINE_CACHE to a folder")
@@ -362,7 +367,15 @@ _LIMIT_SECONDS = 1800  # a download may be large and slow, but does not last for
 
 def _run(command: Sequence[str], what: str, stdin: str | None = None) -> str:
     try:
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=_LIMIT_SECONDS)
+        done = subprocess.run(
+            command,
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=_LIMIT_SECONDS,
+        )
     except subprocess.TimeoutExpired:
         raise EnvironmentFailed(
             f"uv could not {what} in {_LIMIT_SECONDS} s", "see whether the network is there"

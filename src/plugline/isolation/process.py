@@ -27,6 +27,11 @@ def package_root() -> str:
     return str(Path(__file__).resolve().parents[2])
 
 
+def has_workers() -> bool:
+    """Whether this system has what a worker takes: pipes that can be waited for, and processes that get them."""
+    return sys.platform != "win32"
+
+
 class HoldsLifeline(Protocol):
     """Holds the end of a lifeline that is to be this process's alone."""
 

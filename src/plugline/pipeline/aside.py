@@ -5,6 +5,7 @@ import stat
 from collections.abc import Sequence
 from contextlib import suppress
 
+from plugline.descriptors import WRITING, set_mode, sync_data, write_pieces
 from plugline.files import short_digest_of
 from plugline.pipeline.remote import has_scheme
 from plugline.pipeline.streams import SinkFile, folder_aside, put_in_place
@@ -54,7 +55,7 @@ class Aside:
         """
         self.refuse_what_is_no_file()
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+            flags = WRITING | os.O_CREAT
             # 0o666 less the umask, which the kernel sees to: what open() would give.
             self._descriptor = os.open(self.aside, flags | (0 if keep_bytes else os.O_TRUNC), 0o666)
         except OSError as error:
@@ -62,7 +63,7 @@ class Aside:
             message = f"cannot write in the folder {folder!r}: {os.strerror(error.errno or 0)}"
             raise OSError(error.errno, message, self.path) from error
         with suppress(FileNotFoundError):
-            os.fchmod(self._descriptor, stat.S_IMODE(os.stat(self._target).st_mode))
+            set_mode(self._descriptor, stat.S_IMODE(os.stat(self._target).st_mode))
         there = os.fstat(self._descriptor).st_size
         self.bytes = min(keep_bytes, there)
         os.ftruncate(self._descriptor, self.bytes)
@@ -85,7 +86,7 @@ class Aside:
         # All of them at once: a file system takes a megabyte for two thirds of what sixteen times a sixteenth costs.
         waiting = [memoryview(piece) for piece in pieces]
         while waiting:
-            count = os.writev(self._descriptor, waiting[:_MOST_PIECES])
+            count = write_pieces(self._descriptor, waiting[:_MOST_PIECES])
             self.bytes += count
             while waiting and count >= len(waiting[0]):
                 count -= len(waiting.pop(0))
@@ -110,7 +111,7 @@ class Aside:
         """
         if self._descriptor is not None:
             self._end_flush()
-            _sync_data(self._descriptor)
+            sync_data(self._descriptor)
             if not os.fstat(self._descriptor).st_nlink and not os.path.exists(self.aside):
                 # It could be written to its end all the same, and would never be seen.
                 raise FileNotFoundError(2, f"{self.aside!r} was removed while it was written", self.path)
@@ -164,7 +165,7 @@ class _Flush:
 
     def _run(self) -> None:
         try:
-            _sync_data(self._descriptor)
+            sync_data(self._descriptor)
         except OSError as error:
             self._error = error
 
@@ -181,7 +182,3 @@ class _Flush:
         self._thread.join()
         if self._error is not None:
             raise self._error
-
-
-def _sync_data(descriptor: int) -> None:
-    getattr(os, "fdatasync", os.fsync)(descriptor)

@@ -6,12 +6,14 @@ the middle finds the same pieces as one that began at the beginning.
 
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import BinaryIO, TypeAlias, cast
 
 from plugline.blame import users_own_interrupt
+from plugline.descriptors import READING, read_at
 from plugline.errors import RunStopped
 from plugline.findings import Finding, Place
 from plugline.frozen import frozen
@@ -317,7 +319,7 @@ def _wanted_bytes(size: int, most: int) -> int:
 
 def _from_anywhere(file: str, cuts: ByteCuts, start: int, limit: int, most: int) -> Iterator[_Piece]:
     """Cut a file of bytes. Only what is around the cuts is read, where the format has a delimiter."""
-    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(file, READING)
     try:
         size = os.fstat(descriptor).st_size
         head = _header(descriptor, cuts, size)
@@ -350,7 +352,7 @@ def _header(descriptor: int, cuts: ByteCuts, size: int) -> bytes:
         return b""
     wanted = _SEARCHED_BYTES
     while True:
-        data = os.pread(descriptor, min(wanted, size), 0)
+        data = read_at(descriptor, min(wanted, size), 0)
         end = cuts.header_end(data)
         if end >= 0:
             return data[:end]
@@ -369,14 +371,14 @@ def _next_range(descriptor: int, cuts: ByteCuts, start: int, size: int, wanted: 
         return start, _record_end(descriptor, cuts, start, size, wanted, limit)
     if end - start <= limit or not cuts.delimiter:
         return start, end
-    before = os.pread(descriptor, wanted, start).rfind(cuts.delimiter)
+    before = read_at(descriptor, wanted, start).rfind(cuts.delimiter)
     begin = start + before + len(cuts.delimiter) if before >= 0 else start
     return begin, end
 
 
 def _after(descriptor: int, delimiter: bytes, at: int, size: int) -> int:
     while at < size:
-        data = os.pread(descriptor, _SEARCHED_BYTES, at)
+        data = read_at(descriptor, _SEARCHED_BYTES, at)
         found = data.find(delimiter)
         if found >= 0:
             return at + found + len(delimiter)
@@ -389,7 +391,7 @@ def _after(descriptor: int, delimiter: bytes, at: int, size: int) -> int:
 def _record_end(descriptor: int, cuts: ByteCuts, start: int, size: int, wanted: int, limit: int) -> int:
     before = 0
     while True:
-        data = os.pread(descriptor, wanted, start)
+        data = read_at(descriptor, wanted, start)
         end = cuts.end_of(data, len(data))
         if end > limit:
             end = _first_end(data, cuts, before, end)
@@ -642,6 +644,8 @@ class _Ahead:
 
 def _live_descriptor(stream: BinaryIO) -> int | None:
     """Return the descriptor of a stream that somebody may be writing right now: a pipe, a socket, a terminal."""
+    if sys.platform == "win32":
+        return None  # which cannot be asked whether there is more
     try:
         descriptor = stream.fileno()
         mode = os.fstat(descriptor).st_mode
@@ -655,10 +659,11 @@ def _live_descriptor(stream: BinaryIO) -> int | None:
 
 def _widen(pipe: int) -> None:
     """Let a pipe hold a whole split, where the system allows it: both ends are woken less often."""
-    import fcntl  # noqa: PLC0415 - of Unix only
+    if sys.platform == "linux":
+        import fcntl  # noqa: PLC0415 - of Unix only
 
-    with suppress(OSError, AttributeError):
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _MOST_BYTES)
+        with suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _MOST_BYTES)
 
 
 def _group_piece(path: str, group: list[RawBatch], row: int, taken: int) -> _Piece:

@@ -11,9 +11,9 @@ from shutil import copyfileobj, rmtree
 
 import orjson
 
+from plugline.descriptors import sync_file, sync_folder
 from plugline.pipeline.aside import Aside, path_aside
 from plugline.pipeline.manifest import END, MANIFEST, manifest_head, part_name
-from plugline.pipeline.streams import sync_folder
 from plugline.records import Part
 
 _LINES = ".parts"  # in the folder: what the manifest is made of
@@ -119,15 +119,11 @@ class PartFolder(Aside):
     def sync(self) -> None:
         """Bring what was taken to disk."""
         names, self._unsynced = self._unsynced, []
-        if len(names) > _TAKEN_MOST:
+        if len(names) > _TAKEN_MOST and hasattr(os, "sync"):
             os.sync()
             return
         for name in names:
-            descriptor = os.open(os.path.join(self._folder, name), os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync_file(os.path.join(self._folder, name))
         super().sync()
 
     def put_in_place(self) -> None:

@@ -12,6 +12,7 @@ from threading import Event
 from zlib import crc32
 
 from plugline.clock import monotonic_seconds
+from plugline.descriptors import AT_ONCE, read_at
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding, Place
 from plugline.pipeline.cutting import ByteCuts, Cut, Followed, Mark, byte_cuts
@@ -148,7 +149,7 @@ class Following:
                 return key
             if not stat.S_ISREG(found.st_mode):
                 return None
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            descriptor = os.open(path, AT_ONCE)
         except OSError:
             return None  # gone again: it was not ours to read
         opened = os.fstat(descriptor)
@@ -174,7 +175,7 @@ class Following:
             if place is None:
                 continue
             try:
-                descriptor = os.open(entry.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+                descriptor = os.open(entry.path, AT_ONCE)
             except OSError:
                 continue  # gone again
             is_same = _check_before(descriptor, place.offset) == place.check
@@ -218,7 +219,7 @@ class Following:
     def _content(self, file: _File, cuts: ByteCuts, size: int, *, whole: bool) -> bytes:
         """Return whole records; with ``whole`` also what is left at the end."""
         if cuts.header_end is not None and file.head is None:
-            beginning = os.pread(file.descriptor, _MOST_BYTES, 0)
+            beginning = read_at(file.descriptor, _MOST_BYTES, 0)
             end = cuts.header_end(beginning)
             if end < 0 and not whole:
                 return b""
@@ -226,7 +227,7 @@ class Following:
         wanted = _MOST_BYTES
         least = len(file.head or b"") if not file.offset else 0
         while True:
-            data = os.pread(file.descriptor, min(wanted, size - file.offset), file.offset)
+            data = read_at(file.descriptor, min(wanted, size - file.offset), file.offset)
             end = cuts.end_of(data, len(data))
             if end and end >= least:
                 return data[:end]
@@ -339,7 +340,7 @@ def _stamps(plan: Plan) -> dict[str, tuple[int, int, int]]:
 
 def _key_of(entry: "os.DirEntry[str]") -> str:
     try:
-        found = entry.stat()
+        found = os.stat(entry.path)  # of its own, an entry knows no number of its file on Windows
     except OSError:
         return ""
     return f"{found.st_dev}:{found.st_ino}" if stat.S_ISREG(found.st_mode) else ""
@@ -347,4 +348,4 @@ def _key_of(entry: "os.DirEntry[str]") -> str:
 
 def _check_before(descriptor: int, offset: int) -> int:
     begin = max(0, offset - _CHECKED_BYTES)
-    return crc32(os.pread(descriptor, offset - begin, begin))
+    return crc32(read_at(descriptor, offset - begin, begin))

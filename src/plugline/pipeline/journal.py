@@ -8,13 +8,16 @@ after everything before it is on disk.
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Self
 from zlib import crc32
 
 import orjson
 
 from plugline.clock import monotonic_seconds
+from plugline.descriptors import AS_BYTES, lock_at_once, read_at, sync_data
 
 _BETWEEN_SYNCS_SECONDS = 5.0
 _READ_BYTES = 2**20
@@ -42,15 +45,12 @@ class Journal:
             JournalTaken: Another run has it.
             OSError: It cannot be opened.
         """
-        import fcntl  # noqa: PLC0415 - of Unix only
-
         if path in _open_here:
             raise JournalTaken(path)
         while True:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | AS_BYTES, 0o666)
             try:
-                # Not flock, which the split processes of a run that was killed hold for a moment longer.
-                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock_at_once(descriptor)
                 if os.path.samestat(os.fstat(descriptor), os.stat(path)):
                     break
             except FileNotFoundError:
@@ -66,7 +66,7 @@ class Journal:
         """Yield the entries that are whole, each with the byte behind it. A run may have millions: they are read as they come."""
         at, end, held = 0, 0, b""
         # By the descriptor that holds the lock: with any other of this process on the file a lock of POSIX ends.
-        while data := os.pread(self._descriptor, _READ_BYTES, at):
+        while data := read_at(self._descriptor, _READ_BYTES, at):
             at += len(data)
             *lines, held = (held + data).split(b"\n")
             for line in lines:
@@ -104,19 +104,19 @@ class Journal:
     def mark_synced(self) -> None:
         """Note that all that the entries so far tell of is on disk, and bring the journal there."""
         self.append({"synced": True})
-        _sync_data(self._descriptor)
+        sync_data(self._descriptor)
         self._synced_seconds = monotonic_seconds()
 
     def close(self, *, remove: bool) -> None:
         """Let go of it."""
-        if remove and os.path.exists(self.path):
-            os.unlink(self.path)
+        if remove and sys.platform != "win32" and os.path.exists(self.path):
+            os.unlink(self.path)  # while it is locked, so that it is not another run's
         os.close(self._descriptor)
+        if remove and sys.platform == "win32":
+            # What is open cannot be removed there; and if another run has opened it meanwhile, it is that run's.
+            with suppress(FileNotFoundError, PermissionError):
+                os.unlink(self.path)
         _open_here.discard(self.path)
-
-
-def _sync_data(descriptor: int) -> None:
-    getattr(os, "fdatasync", os.fsync)(descriptor)
 
 
 def _entry(line: bytes) -> dict[str, object] | None:

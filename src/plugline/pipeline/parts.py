@@ -15,6 +15,7 @@ from io import BytesIO, RawIOBase
 from itertools import chain
 from typing import Any, BinaryIO, Self, cast
 
+from plugline.descriptors import WRITING
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.files import reason_of, short_digest_of
 from plugline.findings import Finding, Place
@@ -105,7 +106,7 @@ class _Straight:
         if path == "-":
             self._write = standard_writer()
         else:
-            descriptor = self._descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            descriptor = self._descriptor = os.open(path, WRITING)
             self._write = lambda data: os.write(descriptor, cast("bytes", data))
 
     def write(self, pieces: Sequence[bytes | memoryview]) -> None:

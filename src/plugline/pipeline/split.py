@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import BinaryIO, Self, cast
 
 from plugline.blame import ErrorText, users_own_interrupt
+from plugline.descriptors import READING, WRITING
 from plugline.files import reason_of
 from plugline.findings import Finding, Place, apart
 from plugline.frozen import frozen
@@ -193,7 +194,7 @@ class SplitWork:
         # Kept open for the next split, which is of the same file as a rule.
         if self._file is None or self._file[0] != split.path:
             self.close()
-            self._file = split.path, os.open(plain_file(path) or path, os.O_RDONLY | os.O_CLOEXEC)
+            self._file = split.path, os.open(plain_file(path) or path, READING)
         return window(self._file[1], split.start, split.end, split.head)
 
 
@@ -679,7 +680,7 @@ class _PartOutput(_Output):
         # A name that nobody else has: an engine may run one split in two places at the same time.
         path = os.path.join(cast("str", self._folder()), f".part-{self._index}.{os.urandom(16).hex()}.tmp")
         # 0o666 less the umask, which the kernel sees to: what open() would give.
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), path
+        return os.open(path, WRITING | os.O_CREAT | os.O_EXCL, 0o666), path
 
 
 class _Careful:

@@ -11,6 +11,7 @@ from functools import partial
 from importlib.machinery import PathFinder
 from typing import BinaryIO, Protocol, Self, cast
 
+from plugline.descriptors import WRITING, read_into, set_mode, sync_folder
 from plugline.pipeline.manifest import files_of
 from plugline.pipeline.remote import (
     expand_address,
@@ -165,7 +166,7 @@ class Window(io.RawIOBase):
         view = view[: self._end - self._at]
         if not view:
             return 0
-        count = os.preadv(self._descriptor, [view], self._at)
+        count = read_into(self._descriptor, view, self._at)
         if not count:
             raise OSError(errno.EIO, f"it ends after {self._at:,} bytes; it was longer when the run began")
         self._at += count
@@ -585,7 +586,7 @@ class SinkFile:
             raise IsADirectoryError(errno.EISDIR, "the sink is a folder, expected a file", self.path)
         write = self._open_aside(*os.path.split(target))
         if existing is not None:
-            os.fchmod(self._descriptor, stat.S_IMODE(existing.st_mode))
+            set_mode(self._descriptor, stat.S_IMODE(existing.st_mode))
         return write
 
     def _open_aside(self, folder: str, name: str) -> Callable[[object], int]:
@@ -593,7 +594,7 @@ class SinkFile:
         aside = os.path.join(folder, f".{name[:48]}.{os.urandom(8).hex()}.tmp")
         try:
             # 0o666 less the umask, which the kernel sees to: what open() would give.
-            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(aside, WRITING | os.O_CREAT | os.O_EXCL, 0o666)
         except OSError as error:
             message = f"cannot write in the folder {folder!r}: {os.strerror(error.errno or 0)}"
             raise OSError(error.errno, message, self.path) from error
@@ -672,7 +673,7 @@ def _zipped(aside: str, path: str) -> str:
     wrapped = f"{aside}.zip"
     try:
         with open(aside, "rb") as plain, open(wrapped, "xb") as target:
-            os.fchmod(target.fileno(), stat.S_IMODE(os.fstat(plain.fileno()).st_mode))
+            set_mode(target.fileno(), stat.S_IMODE(os.fstat(plain.fileno()).st_mode))
             with ZipFile(target, "w") as archive, archive.open(member, "w") as compressed:
                 while piece := plain.read(_BUFFER_BYTES):
                     compressed.write(piece)
@@ -776,18 +777,6 @@ def standard_writer() -> Callable[[object], int]:
         return lambda data: cast("int", buffer.write(cast("bytes", data)))
     # Past Python's own buffer: what a broken pipe did not take must not be tried again at the end of the process.
     return lambda data: os.write(descriptor, cast("bytes", data))
-
-
-def sync_folder(folder: str) -> None:
-    """Make the new name last through a power cut."""
-    descriptor = os.open(folder or ".", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        # Some file systems refuse to synchronise a folder; the file itself is safe.
-        pass
-    finally:
-        os.close(descriptor)
 
 
 def _temporary_folder() -> str:

@@ -62,8 +62,9 @@ class _Waker:
 
     def __init__(self) -> None:
         self.read_end, self._write_end = os.pipe()
-        os.set_blocking(self.read_end, False)
-        os.set_blocking(self._write_end, False)
+        if sys.platform != "win32":
+            os.set_blocking(self.read_end, False)
+            os.set_blocking(self._write_end, False)
 
     def wake(self) -> None:
         try:
@@ -86,21 +87,22 @@ class Polling:
     """Hears of nothing: only waits."""
 
     def __init__(self) -> None:
-        self._waker = _Waker()
+        import threading  # noqa: PLC0415 - for those who watch
+
+        self._awake = threading.Event()
 
     def wait(self, timeout_seconds: float) -> set[str] | None:
         """See :class:`Notifier`."""
-        select.select([self._waker.read_end], [], [], timeout_seconds)
-        self._waker.clear()
+        self._awake.wait(timeout_seconds)
+        self._awake.clear()
         return set()
 
     def wake(self) -> None:
         """See :class:`Notifier`."""
-        self._waker.wake()
+        self._awake.set()
 
     def close(self) -> None:
         """See :class:`Notifier`."""
-        self._waker.close()
 
 
 class Inotify:
@@ -120,7 +122,7 @@ class Inotify:
 
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._errno = ctypes.get_errno
-        self._descriptor = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._descriptor = self._libc.inotify_init1(getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
         if self._descriptor < 0:
             raise OSError(self._errno(), os.strerror(self._errno()))
         self._waker = _Waker()

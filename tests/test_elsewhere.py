@@ -1,0 +1,263 @@
+"""What plugline does where a system lacks what Linux has; tests/elsewhere.py says how far that goes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.elsewhere import SYSTEMS, run_elsewhere
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+ROOT = Path(__file__).parents[1]
+# They run in workers only, and enter sandboxes.
+_NOT_ON_WINDOWS = "bounds denials guard landlock main native privileges probe sandbox seccomp zygote"
+
+_PLUGIN = '''"""Write names in capitals."""
+VERSION = "1.0"
+
+def describe():
+    return "capitals"
+
+def transform(record):
+    if record["name"] == "bob":
+        raise ValueError("no bobs \N{EN DASH} please")
+    record["name"] = record["name"].upper()
+    return record
+'''
+_PIPELINE = """plugins = ["plugins"]
+[source]
+path = "{source}"
+[[steps]]
+use = "capitals"
+isolation = "{isolation}"
+[sink]
+path = "{sink}"
+{more}
+[run]
+processes = {processes}
+"""
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    (tmp_path / "plugins").mkdir(mode=0o755)
+    (tmp_path / "plugins/capitals.py").write_text(_PLUGIN, encoding="utf-8")
+    (tmp_path / "in.csv").write_bytes("name,city\r\nann,Zürich\r\nbob,Bern\r\ncleo,北京\r\n".encode())
+    return tmp_path
+
+
+def write_pipeline(
+    job: Path,
+    source: str = "in.csv",
+    sink: str = "out.ndjson",
+    processes: int = 1,
+    isolation: str = "none",
+    more: str = "",
+) -> None:
+    text = _PIPELINE.format(source=source, sink=sink, processes=processes, isolation=isolation, more=more)
+    (job / "pipeline.toml").write_text(text, encoding="utf-8")
+
+
+def plugline(system: str, job: Path, *words: str, code: int = 0) -> str:
+    """Run the tool there, and return what it printed."""
+    done = run_elsewhere(system, "-m", "plugline", *words, cwd=job)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "bug in plugline" not in done.stderr
+    return done.stdout
+
+
+def python(system: str, job: Path, program: str) -> list[str]:
+    done = run_elsewhere(system, "-c", program, cwd=job)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_module_can_be_imported(system: str, tmp_path: Path) -> None:
+    program = """
+import importlib, pkgutil, plugline
+for module in pkgutil.walk_packages(plugline.__path__, "plugline."):
+    if not module.name.endswith("__main__"):
+        try:
+            importlib.import_module(module.name)
+        except ImportError as error:
+            # What is not installed here is not the question.
+            if str(getattr(error, "name", "")).partition(".")[0] in {"_ctypes", "select", "fcntl", "plugline"}:
+                print(module.name)
+"""
+    expected = [f"plugline.worker.{name}" for name in _NOT_ON_WINDOWS.split()] if system == "win32" else []
+    assert python(system, tmp_path, program) == expected
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_plugins_are_told_of(system: str, job: Path) -> None:
+    for _ in "cold", "warm":
+        found = json.loads(plugline(system, job, "list", "plugins", "--json"))["plugins"]
+        assert "capitals" in [one["name"] for one in found]
+    assert "Write names in capitals." in plugline(system, job, "info", "capitals")
+    assert "no findings" in plugline(system, job, "check", "plugins")
+    assert plugline(system, job, "--complete", "plugins").split() == ["capitals"]
+    assert "complete -F" in plugline(system, job, "completion", "bash")
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_plugins_are_switched_and_trusted(system: str, job: Path) -> None:
+    plugline(system, job, "disable", "capitals")
+    assert b'"capitals"' in (job / "plugline.toml").read_bytes()
+    plugline(system, job, "enable", "capitals")
+    plugline(system, job, "trust", "plugins")
+    assert b"\r" not in (job / "plugline.lock").read_bytes()
+    plugin = job / "plugins/capitals.py"
+    plugin.write_text(plugin.read_text(encoding="utf-8") + "\nMORE = 1\n", encoding="utf-8")
+    plugline(system, job, "check", "plugins", code=1)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_new_plugin_passes_its_test(system: str, tmp_path: Path) -> None:
+    plugline(system, tmp_path, "new", "shout")
+    plugline(system, tmp_path, "check", "plugins")
+    done = run_elsewhere(system, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_shout.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_machine_is_told_of(system: str, job: Path) -> None:
+    checks = {one["name"]: one for one in json.loads(plugline(system, job, "doctor", "--json"))["checks"]}
+    assert checks["kernel"]["state"] == "missing"
+    assert checks["folders"]["state"] == "ok"
+    if system == "win32":
+        assert "neither sandboxes nor workers" in checks["sandbox"]["said"]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("sink", ["out.ndjson", "out.csv.gz", "out.ndjson.zip", "out.sqlite", "parts"])
+def test_a_run_writes_what_it_writes_on_linux(system: str, job: Path, processes: int, sink: str) -> None:
+    lines = [f"n{number},place {number % 7}" for number in range(60_000)]
+    (job / "many.csv").write_text("\n".join(["name,city", *lines, "bob,Bern"]) + "\n", encoding="utf-8")
+    more = 'format = "ndjson"\nparts = true' if sink == "parts" else ""
+    written = []
+    for where in ("linux", system):
+        write_pipeline(job, "many.csv", f"{where}/{sink}", processes=processes, more=more)
+        (job / where).mkdir()
+        if where == "linux":
+            command = [sys.executable, "-m", "plugline", "run", "pipeline.toml"]
+            done = subprocess.run(command, cwd=job, check=False, capture_output=True)
+            assert done.returncode == 1, done.stderr
+        else:
+            plugline(system, job, "run", "pipeline.toml", code=1)
+        files = [path for path in sorted((job / where).rglob("*")) if path.is_file()]
+        letters = [
+            json.loads(line) for path in files if "errors" in path.name for line in path.read_bytes().splitlines()
+        ]
+        assert [letter["record"]["name"] for letter in letters] == ["bob"]
+        outputs = [path for path in files if "errors" not in path.name and path.name != "_manifest.json"]
+        written.append(
+            [path.read_bytes() for path in outputs] if sink != "out.sqlite" else [path.name for path in outputs]
+        )
+    assert written[0] == written[1]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_run_goes_on_where_another_was_ended(system: str, job: Path) -> None:
+    lines = [f"n{number},place" for number in range(200_000)]
+    (job / "many.csv").write_text("\n".join(["name,city", *lines]) + "\n", encoding="utf-8")
+    write_pipeline(job, "many.csv")
+    end = 'if record["name"] == "n199990" and not os.environ.get("GOOD"):\n        os._exit(9)\n    if '
+    (job / "plugins/capitals.py").write_text(
+        _PLUGIN.replace("if ", end, 1).replace("\n\n", "\nimport os\n", 1), encoding="utf-8"
+    )
+    plugline(system, job, "run", "pipeline.toml", code=9)
+    assert not (job / "out.ndjson").exists()
+    done = run_elsewhere(system, "-m", "plugline", "run", "pipeline.toml", "--resume", "--json", cwd=job, GOOD="1")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["resumed_splits"] > 0
+    assert (job / "out.ndjson").read_bytes().count(b"\n") == 200_000
+    assert sorted(path.name for path in job.iterdir()) == [
+        "in.csv",
+        "many.csv",
+        "out.ndjson",
+        "pipeline.toml",
+        "plugins",
+    ]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_records_go_from_standard_input_to_standard_output(system: str, job: Path) -> None:
+    write_pipeline(job, "-", "-", more='format = "ndjson"')
+    text = (job / "pipeline.toml").read_text(encoding="utf-8").replace('path = "-"', 'path = "-"\nformat = "csv"', 1)
+    (job / "pipeline.toml").write_text(text + 'dead_letters = "letters.ndjson"\n', encoding="utf-8")
+    command = [sys.executable, str(ROOT / "tests/elsewhere.py"), system, "-m", "plugline", "run", "pipeline.toml"]
+    done = subprocess.run(command, cwd=job, check=False, capture_output=True, input=(job / "in.csv").read_bytes())
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == '{"name":"ANN","city":"Zürich"}\n{"name":"CLEO","city":"北京"}\n'.encode()
+    assert len((job / "letters.ndjson").read_bytes().splitlines()) == 1
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_dead_letters_are_fed_through_again(system: str, job: Path) -> None:
+    write_pipeline(job)
+    plugline(system, job, "run", "pipeline.toml", code=1)
+    (job / "plugins/capitals.py").write_text(_PLUGIN.replace("bob", "nobody"), encoding="utf-8")
+    plugline(system, job, "run", "pipeline.toml", "--retry", "out.errors.ndjson")
+    assert json.loads((job / "out.retried.ndjson").read_bytes()) == {"name": "BOB", "city": "Bern"}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_two_runs_do_not_write_one_output(system: str, job: Path) -> None:
+    os.mkfifo(job / "pipe.csv")
+    write_pipeline(job, "pipe.csv")
+    command = [sys.executable, str(ROOT / "tests/elsewhere.py"), system, "-m", "plugline", "run", "pipeline.toml"]
+    with subprocess.Popen(command, cwd=job, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first:
+        with open(job / "pipe.csv", "wb") as pipe:  # which waits until the run reads: it holds its journal by then
+            pipe.write(b"name,city\nann,Bern\n")
+            pipe.flush()
+            write_pipeline(job)
+            done = run_elsewhere(system, "-m", "plugline", "run", "pipeline.toml", cwd=job)
+        first.communicate(timeout=30)
+    assert done.returncode == 2, done.stderr
+    assert "another run" in done.stderr
+    assert first.returncode == 0
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_plugin_is_loaded_changed_and_unloaded(system: str, job: Path) -> None:
+    program = """
+import threading
+from pathlib import Path
+from plugline import Host
+path = Path("plugins/capitals.py")
+source = path.read_text(encoding="utf-8")
+with Host("plugins", interface=["transform"]) as host:
+    plugin = host["capitals"]
+    transform = plugin.load().transform
+    print(transform({"name": "Ann"})["name"])
+    path.write_text(source.replace(".upper()", ".lower()"), encoding="utf-8")
+    print(plugin.reload().how, transform({"name": "Ann"})["name"])
+    for method in ("polling", None):
+        told = threading.Event()
+        with host.watch(lambda report: told.set(), method=method):
+            path.write_text(source.replace(".upper()", f".title() + {method!r}[:1]" if method else ".title()"), encoding="utf-8")
+            assert told.wait(20)
+        print(transform({"name": "ann"})["name"])
+    chain = host.chain("transform")
+    print(chain({"name": "ben"})["name"])
+    host.unload("capitals")
+    print(plugin.state)
+"""
+    assert python(system, job, program) == ["ANN", "grafted ann", "Annp", "Ann", "Ben", "found"]
+
+
+@pytest.mark.parametrize("level", ["process", "sandbox"])
+def test_there_are_no_workers_on_windows_and_it_says_so(level: str, job: Path) -> None:
+    write_pipeline(job, isolation=level)
+    done = run_elsewhere("win32", "-m", "plugline", "run", "pipeline.toml", cwd=job)
+    assert done.returncode == 2
+    assert "P362" in done.stderr
+    assert "there are none on Windows" in done.stderr
+    assert "isolation = 'none'" in done.stderr
+    assert not (job / "out.ndjson").exists()
