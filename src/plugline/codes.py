@@ -232,7 +232,8 @@ CODES = {
     ),
     "P364": Code(
         "the workers of a plugin died too often",
-        "Three workers in a row died without an answer between them, so the plugin is in quarantine, and no further one is started.",
+        "Three workers in a row died without an answer between them, so the plugin is in quarantine, and no further one is started. "
+        "With a plugin that says STATEFUL = True one is enough: what it had seen is gone with it.",
         "Mend the plugin, then load it anew: host.reload(). Or let it try again: host.release(). In a pipeline its records are dead letters, to be retried.",
     ),
     "P365": Code(

@@ -70,6 +70,7 @@ class Made(msgspec.Struct, tag="made", array_like=True, frozen=True, forbid_unkn
 
     sequence: _Count
     problems: Annotated[list[tuple[list[str | int], _Short, _Text, _Text | None]], Meta(max_length=1_000)]
+    stateful: bool = False
 
 
 class Done(msgspec.Struct, tag="done", array_like=True, frozen=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ Invariants that the tests name by their numbers:
    than its own record. Where a worker ends because of bytes that it sent, that is also how the record is found.
 4. Three deaths without an answer between them end it: the plugin is in quarantine.
 5. Several batches may be begun. They are finished in that order, or abandoned, which ends the worker.
+6. A plugin that says ``STATEFUL = True`` is in quarantine after one death: the next worker would not know what it had seen.
 """
 
 from collections import deque
@@ -203,6 +204,7 @@ class _Run:
         self._number = number
         self._bypass = bypass
         self._life: Life | None = None  # whose worker has what is under way
+        self._knowing: Life | None = None  # whose worker alone knows what a stateful plugin has seen
         self._batches = 0
         self._todo: deque[tuple[_Batch, range]] = deque()
         self._careful = 0  # how many of these, from the first on, are to go one by one
@@ -229,8 +231,12 @@ class _Run:
         self._send_some(life)
 
     def _living(self) -> Life:
+        if self._knowing is not None and not self._knowing.alive:
+            self._plugin.history = self._plugin.history.after_loss()
         life = self._plugin.living()
         self._plugin.ensure(life, self._number)
+        if self._plugin.is_stateful(self._number):
+            self._knowing = life
         return life
 
     def finish(self, batch: _Batch) -> None:

@@ -63,11 +63,13 @@ class History:
         in_a_row: How many ended since a request was last answered.
         last: The last of them.
         total: How many ended in all.
+        lost_state: Whether the last of them had what no other can have.
     """
 
     in_a_row: int = 0
     last: Death | None = None
     total: int = 0
+    lost_state: bool = False
 
     def after_death(self, death: Death) -> "History":
         """Return the history with one death more."""
@@ -80,4 +82,8 @@ class History:
     @property
     def quarantined(self) -> bool:
         """Whether the plugin is to be set aside."""
-        return self.in_a_row >= MAX_DEATHS
+        return self.in_a_row >= MAX_DEATHS or self.lost_state
+
+    def after_loss(self) -> "History":
+        """Return the history of a plugin whose next worker would not know what the last one knew."""
+        return replace(self, lost_state=True)

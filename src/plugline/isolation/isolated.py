@@ -116,6 +116,7 @@ class IsolatedPlugin:
         self._owner = 0
         self._instances: dict[int, dict[str, object]] = {}
         self._made: set[int] = set()
+        self._stateful: set[int] = set()
         self._gone: list[int] = []  # instances that nobody holds any more, and the worker still does
         self._numbers = 0
         self.interface: Interface | None = None
@@ -338,7 +339,10 @@ class IsolatedPlugin:
     def quarantined(self) -> PluginQuarantined:
         """Return the error for calls of a plugin that is set aside."""
         last = self.history.last
-        message = f"{self.history.in_a_row} workers in a row died; the last one {last.what if last is not None else ''}"
+        what = last.what if last is not None else "ended"
+        message = f"{self.history.in_a_row} workers in a row died; the last one {what}"
+        if self.history.lost_state:
+            message = f"its worker {what}, and what it had seen of the records went with it"
         hint = (
             f"mend it, then load it anew: host.reload({self.name!r}); or let it try again: host.release({self.name!r})"
         )
@@ -401,6 +405,8 @@ class IsolatedPlugin:
             case Made():
                 if answer.problems:
                     raise self._refused(answer)
+                if answer.stateful:
+                    self._stateful.add(number)
             case Raised():
                 raise self._raised(answer)
             case _:
@@ -425,9 +431,14 @@ class IsolatedPlugin:
             self.name, answer.kind, answer.message, answer.path, answer.line, answer.traceback, answer.bases
         )
 
+    def is_stateful(self, number: int) -> bool:
+        """Whether an instance, or its plugin's module, says that what it returns depends on what it was given before."""
+        return number in self._stateful
+
     def drop(self, number: int) -> None:
         """Let an instance go that nobody holds any more. Never raises: a finalizer calls it."""
         self._instances.pop(number, None)
+        self._stateful.discard(number)
         self._gone.append(number)
 
     def call(self, number: int, method: str, arguments: Sequence[object], keywords: Mapping[str, object]) -> object:

@@ -40,6 +40,12 @@ class Proxy:
         raise TypeError(message)
 
 
+def is_stateful(proxy: object) -> bool:
+    """Whether what a proxy stands for says ``STATEFUL = True``."""
+    assert isinstance(proxy, Proxy)  # noqa: S101 - the caller asked
+    return proxy._plugin.is_stateful(proxy._number)  # noqa: SLF001 - its other half
+
+
 def _method(name: str) -> Callable[..., object]:
     def call(self: Proxy, /, *arguments: object, **keywords: object) -> object:
         return self._plugin.call(self._number, name, arguments, keywords)

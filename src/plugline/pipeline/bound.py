@@ -101,6 +101,10 @@ class BoundPlan:
     def _is_stateful(self, use: PluginUse, call: object) -> bool:
         if call is None:
             return False
+        if _is_apart(call):
+            from plugline.isolation.proxies import is_stateful  # noqa: PLC0415 - loaded by now
+
+            return is_stateful(call)
         module = sys.modules.get(call.__module__) if not isinstance(call, ModuleType) else call
         return bool(getattr(call, "STATEFUL", False) or getattr(module, "STATEFUL", False))
 

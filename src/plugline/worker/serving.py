@@ -105,10 +105,11 @@ class Server:
             self._instances[number], problems = self._instance(settings)
             if not settings and not problems:
                 self._plain[number] = self._instances[number]
+            stateful = _is_stateful(self._instances[number])
         except BaseException as error:  # noqa: BLE001 - foreign code: a class's own construction
             self._raise(sequence, error)
             return
-        self._send(["made", sequence, problems])
+        self._send(["made", sequence, problems, stateful])
 
     def _instance(self, settings: Mapping[str, object]) -> tuple[object, list[object]]:
         value = self._bound.value
@@ -314,6 +315,12 @@ def finding_to_data(finding: Finding) -> list[object]:
         place.column,
         *(None if text is None else sayable(text) for text in texts),
     ]
+
+
+def _is_stateful(value: object) -> bool:
+    """Whether an instance or its module, or a module with functions, says that it depends on what it was given before."""
+    module = sys.modules.get(getattr(value, "__module__", ""))
+    return bool(getattr(value, "STATEFUL", False) or getattr(module, "STATEFUL", False))
 
 
 def _problem(problem: "Problem") -> list[object]:

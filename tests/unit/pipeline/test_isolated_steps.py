@@ -98,3 +98,53 @@ def test_a_run_that_stops_has_the_same_dead_letters(
         assert not (tmp_path / f"{name}.ndjson").exists()
     assert said[0] == said[1]
     assert letters(tmp_path / "process.ndjson") == letters(tmp_path / "none.ndjson")
+
+
+COUNTING = {
+    "at the top of a module": (
+        "STATEFUL = True\nseen = []\n{transform}\ndef describe():\n    return 'counts'\n",
+        "def transform(record):\n    {body}\n",
+    ),
+    "at the top, of a class": (
+        "STATEFUL = True\nseen = []\nclass Far:\n{transform}\n    def describe(self):\n        return 'counts'\n",
+        "    def transform(self, record):\n        {body}\n",
+    ),
+    "in a class": (
+        "seen = []\nclass Far:\n    STATEFUL = True\n{transform}\n    def describe(self):\n        return 'counts'\n",
+        "    def transform(self, record):\n        {body}\n",
+    ),
+}
+
+
+def counting(folder: Path, said: str, body: str) -> Path:
+    """Write a pipeline whose plugin numbers the records that it has seen."""
+    text, transform = COUNTING[said]
+    body = "; ".join(["seen.append(0)", body, "return {'number': len(seen)}"])
+    (folder / "plugins").mkdir(mode=0o755)
+    (folder / "plugins" / "far.py").write_text(text.format(transform=transform.format(body=body)), encoding="utf-8")
+    (folder / "in.ndjson").write_bytes(b"".join(b'{"n": %d}\n' % n for n in range(RECORDS)))
+    path = folder / "count.toml"
+    path.write_text(
+        '[source]\npath = "in.ndjson"\n[[steps]]\nuse = "far"\nisolation = "process"\n[sink]\npath = "out.ndjson"\n'
+        '[run]\nmax_errors = "none"\nprocesses = 2\nsplit_bytes = 4096\n',
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.mark.parametrize("said", COUNTING)
+def test_a_stateful_step_in_a_worker_sees_all_records_in_order(tmp_path: Path, said: str) -> None:
+    assert main(["run", str(counting(tmp_path, said, "pass")), "-q"]) == 0
+    lines = (tmp_path / "out.ndjson").read_bytes().splitlines()
+    assert [json.loads(line)["number"] for line in lines] == list(range(1, RECORDS + 1))
+
+
+def test_a_stateful_step_whose_worker_died_does_not_begin_anew_unseen(tmp_path: Path) -> None:
+    death = "import os; record['n'] == 3_000 and os._exit(1)"
+    assert main(["run", str(counting(tmp_path, "in a class", death)), "-q"]) == 1
+    numbers = [json.loads(line)["number"] for line in (tmp_path / "out.ndjson").read_bytes().splitlines()]
+    assert numbers == list(range(1, len(numbers) + 1))
+    failed = [json.loads(line) for line in (tmp_path / "out.errors.ndjson").read_bytes().splitlines()]
+    assert len(numbers) + len(failed) == RECORDS
+    assert failed[-1]["record"] == {"n": RECORDS - 1}
+    assert "what it had seen of the records went with it" in failed[-1]["error"]["message"]
