@@ -69,15 +69,16 @@ def _header(report: RunReport, title: str) -> Iterator[str]:
 
 
 def _numbers(report: RunReport) -> Iterator[str]:
-    rate = report.records_in / report.seconds if report.seconds > 0 else 0.0
+    rate = report.records_per_second
     numbers = {
         "records in": f"{report.records_in:,}",
         "out": f"{report.records_out:,}",
         "created": f"{report.created:,}",
         "dropped": f"{report.dropped:,}",
         "failed": f"{report.failed:,}",
-        "records/s": f"{rate:,.0f}",
     }
+    if rate is not None:
+        numbers["records/s"] = f"{rate:,.0f}"
     yield '<dl class="numbers">'
     yield from (f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in numbers.items())
     yield "</dl>"

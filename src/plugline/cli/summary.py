@@ -9,8 +9,8 @@ _MOST_ERRORS = 5
 def summary(report: RunReport) -> str:
     """Return the table of steps and what is to be known besides."""
     lines = [_steps(report)] if report.counts else []
-    rate = report.records_in / report.seconds if report.seconds > 0 else 0.0
-    took = f"{seconds_text(report.seconds)} ({rate:,.0f} records/s)"
+    rate = report.records_per_second
+    took = seconds_text(report.seconds) + ("" if rate is None else f" ({rate:,.0f} records/s)")
     counts = f"{counted(report.records_in, 'record')} in, {report.records_out:,} out, {report.failed:,} failed"
     if report.complete:
         lines.append(f"{counts} in {took}")
@@ -23,7 +23,8 @@ def summary(report: RunReport) -> str:
         if report.resumable:
             lines.append("what is done is kept aside: with --resume the same command goes on from there")
     if report.resumed_parts:
-        lines.append(f"gone on with after {report.resumed_parts:,} splits that were done")
+        were = "was" if report.resumed_parts == 1 else "were"
+        lines.append(f"gone on with after {counted(report.resumed_parts, 'split')} that {were} done")
     lines += [f"{plain(one.step)}: generation {one.generation} from record {one.record:,} on" for one in report.swaps]
     if report.dead_letters is not None:
         lines.append(f"dead letters: {plain(report.dead_letters)} ({report.failed:,})")

@@ -85,6 +85,11 @@ class RunReport:
         return sum(count.failed for count in self.counts)
 
     @property
+    def records_per_second(self) -> float | None:
+        """How many were read a second; ``None`` where a run before this one had read some of them."""
+        return self.records_in / self.seconds if self.seconds > 0 and not self.resumed_parts else None
+
+    @property
     def balanced(self) -> bool:
         """Whether ``in + created = out + dropped + failed`` holds at every step, from one to the next, and over all."""
         linked = all(before.out == after.entered for before, after in zip(self.counts, self.counts[1:], strict=False))

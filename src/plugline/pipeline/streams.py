@@ -6,12 +6,13 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from importlib.machinery import PathFinder
 from typing import BinaryIO, Protocol, Self, cast
 
 from plugline.descriptors import WRITING, read_into, set_mode, sync_folder
+from plugline.files import short_digest_of
 from plugline.pipeline.manifest import files_of
 from plugline.pipeline.remote import (
     expand_address,
@@ -543,8 +544,9 @@ class SinkFile:
     scheme is written in the folder for temporary files, and copied there when it is put in place.
 
     The file gets the mode that a newly made file would have, or that of the file that it replaces; where the path is a
-    link, what it leads to is replaced. A process that is killed leaves ``.NAME.<random>.tmp`` behind. Not for standard output
-    and special files, in the place of which nothing can be put.
+    link, what it leads to is replaced. A process that is killed leaves ``.NAME.<digits>.tmp`` behind, which the next one for the
+    same path takes over; no two write it at a time, since a run holds the path's journal. Not for standard output and special
+    files, in the place of which nothing can be put.
 
     Attributes:
         path: As given.
@@ -579,20 +581,23 @@ class SinkFile:
 
     def _open(self) -> Callable[[object], int]:
         if has_scheme(self.path):
-            return self._open_aside(_temporary_folder(), inner_suffix(self.path))
+            return self._open_aside(_temporary_folder(), inner_suffix(self.path), os.urandom(8).hex())
         target = os.path.realpath(self.path)
         existing = os.stat(target) if os.path.exists(target) else None
         if existing is not None and stat.S_ISDIR(existing.st_mode):
             raise IsADirectoryError(errno.EISDIR, "the sink is a folder, expected a file", self.path)
-        write = self._open_aside(*os.path.split(target))
+        folder, name = os.path.split(target)
+        write = self._open_aside(folder, name, short_digest_of(os.fsencode(name)))
         if existing is not None:
             set_mode(self._descriptor, stat.S_IMODE(existing.st_mode))
         return write
 
-    def _open_aside(self, folder: str, name: str) -> Callable[[object], int]:
+    def _open_aside(self, folder: str, name: str, told: str) -> Callable[[object], int]:
         # A part of the name, since with what is added it could be longer than file names may be.
-        aside = os.path.join(folder, f".{name[:48]}.{os.urandom(8).hex()}.tmp")
+        aside = os.path.join(folder, f".{name[:48]}.{told}.tmp")
         try:
+            with suppress(FileNotFoundError):
+                os.unlink(aside)  # of one that was killed
             # 0o666 less the umask, which the kernel sees to: what open() would give.
             descriptor = os.open(aside, WRITING | os.O_CREAT | os.O_EXCL, 0o666)
         except OSError as error:
@@ -620,7 +625,11 @@ class SinkFile:
         finally:
             self._raw.discard()
             self._end()
-        put_in_place(aside, self.path)
+        try:
+            put_in_place(aside, self.path)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(aside)
 
     def _end(self) -> None:
         self._stack.close()
@@ -639,30 +648,36 @@ class SinkFile:
 def put_in_place(aside: str, path: str) -> None:
     """Give a file that was written aside its final name, in one move, and for good.
 
-    For a path that ends in ``.zip`` it is put into a zip file first; to an address with a scheme it is copied.
+    For a path that ends in ``.zip`` it is put into a zip file first; to an address with a scheme it is copied. It goes only
+    when it has its place, so that whoever is killed at any moment can do this again.
 
     Raises:
-        OSError: It could not be moved; what was in place before is still there, and the file aside is gone.
+        OSError: It could not be moved; what was in place before is still there, and so is the file aside.
     """
-    if compression_of(path) == ".zip":
-        aside = _zipped(aside, path)
+    zipped = compression_of(path) == ".zip"
+    moved = _zipped(aside, path) if zipped else aside
     if has_scheme(path):
         try:
-            put_at_address(aside, path)
+            put_at_address(moved, path)
         finally:
-            os.unlink(aside)
+            if zipped:
+                os.unlink(moved)
+        os.unlink(aside)
         return
     target = os.path.realpath(path)
     try:
-        os.replace(aside, target)
+        os.replace(moved, target)
     except OSError as error:
-        os.unlink(aside)
+        if zipped:
+            os.unlink(moved)
         raise OSError(error.errno, error.strerror, path) from error
     sync_folder(os.path.dirname(target))
+    if zipped:
+        os.unlink(aside)
 
 
 def _zipped(aside: str, path: str) -> str:
-    """Return a zip file that holds a file alone, by the name that is left without ``.zip``; the file itself is gone."""
+    """Return a zip file that holds a file alone, by the name that is left without ``.zip``."""
     from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo  # noqa: PLC0415
 
     # The earliest time that a zip file can hold, and not now: the same records give the same bytes.
@@ -672,7 +687,8 @@ def _zipped(aside: str, path: str) -> str:
     member.file_size = os.path.getsize(aside)  # tells whether it needs the form for more than 4 GB
     wrapped = f"{aside}.zip"
     try:
-        with open(aside, "rb") as plain, open(wrapped, "xb") as target:
+        # One that is there was begun by a process that was killed.
+        with open(aside, "rb") as plain, open(wrapped, "wb") as target:
             set_mode(target.fileno(), stat.S_IMODE(os.fstat(plain.fileno()).st_mode))
             with ZipFile(target, "w") as archive, archive.open(member, "w") as compressed:
                 while piece := plain.read(_BUFFER_BYTES):
@@ -683,8 +699,6 @@ def _zipped(aside: str, path: str) -> str:
         if os.path.exists(wrapped):
             os.unlink(wrapped)
         raise OSError(error.errno, error.strerror, path) from error
-    finally:
-        os.unlink(aside)
     return wrapped
 
 

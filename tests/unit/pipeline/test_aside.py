@@ -2,10 +2,12 @@
 
 import os
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from plugline.cli import main
 from plugline.pipeline.aside import Aside
 
 MEBIBYTE = bytes(2**20)
@@ -94,3 +96,53 @@ def test_all_pieces_are_written_in_order_however_many_there_are(tmp_path: Path) 
     whole = b"".join(pieces) + b"end"
     assert (tmp_path / "out").read_bytes() == whole
     assert aside.bytes == len(whole)
+
+
+def written(path: Path, content: bytes) -> Aside:
+    file = Aside(str(path), "part")
+    file.open()
+    file.write([content])
+    file.sync()
+    return file
+
+
+@pytest.mark.parametrize("name", ["out.ndjson", "out.ndjson.zip"])
+def test_what_could_not_be_put_in_place_is_still_there_for_the_next_try(tmp_path: Path, name: str) -> None:
+    target = tmp_path / name
+    file = written(target, b"{}\n")
+    (target / "in the way").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"directory|exists"):
+        file.put_in_place()
+    assert [path.name for path in tmp_path.iterdir() if path != target] == [Path(file.aside).name]
+    (target / "in the way").rmdir()
+    target.rmdir()
+    file.put_in_place()
+    assert target.stat().st_size
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_what_a_killed_process_left_of_a_zip_file_is_in_nobodys_way(tmp_path: Path) -> None:
+    file = written(tmp_path / "out.ndjson.zip", b"{}\n")
+    Path(f"{file.aside}.zip").write_bytes(b"half a zip file, and longer than the whole one will be" * 100)
+    file.put_in_place()
+    with zipfile.ZipFile(tmp_path / "out.ndjson.zip") as archive:
+        assert archive.read("out.ndjson") == b"{}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.ndjson.zip"]
+
+
+def test_an_output_that_could_not_be_put_in_place_is_put_there_by_the_run_that_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, sink = tmp_path / "in.ndjson", tmp_path / "out.ndjson.zip"
+    source.write_bytes(b"{}\n")
+    obstacle = Path(f"{Aside(str(sink), 'part').aside}.zip")
+    obstacle.mkdir()
+    command = ["run", str(source), "-o", str(sink), "--resume"]
+    assert main(command) == 4
+    assert "--resume" in capsys.readouterr().err
+    obstacle.rmdir()
+    assert main(command) == 0
+    said = capsys.readouterr().err
+    assert "gone on with after 1 split that was done" in said
+    assert "records/s" not in said, "they were read by the run before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.ndjson", "out.ndjson.zip"]

@@ -119,7 +119,7 @@ COUNTING = {
 def counting(folder: Path, said: str, body: str) -> Path:
     """Write a pipeline whose plugin numbers the records that it has seen."""
     text, transform = COUNTING[said]
-    body = "; ".join(["seen.append(0)", body, "return {'number': len(seen)}"])
+    body = f"seen.append(0); {body}; return {{'number': len(seen)}}"
     (folder / "plugins").mkdir(mode=0o755)
     (folder / "plugins" / "far.py").write_text(text.format(transform=transform.format(body=body)), encoding="utf-8")
     (folder / "in.ndjson").write_bytes(b"".join(b'{"n": %d}\n' % n for n in range(RECORDS)))

@@ -331,6 +331,23 @@ def test_without_a_commit_everything_is_as_it_was(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+def test_what_a_killed_process_left_of_a_sink_is_taken_over_by_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    code = f"""
+        import os
+        from plugline.pipeline.streams import SinkFile
+        with SinkFile({str(path)!r}) as sink:
+            sink.stream.write(b"more than comes next")
+            sink.stream.flush()
+            os._exit(9)
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False)
+    assert len(names(tmp_path)) == 1
+    save(path)
+    assert names(tmp_path) == ["out.csv"]
+    assert path.read_bytes() == TEXT
+
+
 @pytest.mark.parametrize(
     ("suffix", "decompress"),
     [
