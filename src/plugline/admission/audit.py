@@ -559,8 +559,9 @@ def _joined(origin: str, parts: Sequence[str]) -> str:
 
 def _touching_names(module: str) -> list[str]:
     """Return what ``import *`` of a module brings, as far as it touches anything."""
-    known = (name.rpartition(".") for name in (*EXACT, *_ENVIRONMENTS))
-    return [name for owner, _, name in known if owner == module]
+    wanted = "os" if module in _OF_OS else module
+    known = (name.rpartition(".") for name in (*EXACT, *_ENVIRONMENTS, *_CANONICAL))
+    return [name for owner, _, name in known if owner == wanted]
 
 
 _OF_OS = frozenset({"posix", "nt"})  # where os has its functions from

@@ -46,6 +46,8 @@ def touched(code: str) -> list[tuple[str, str, int]]:
         ("from os import *\nremove(p)", "write", "os.remove"),
         ("from os import *\nenviron['X']", "env", "os.environ"),
         ("from ctypes import *\nCDLL(p)", "native", "ctypes.CDLL"),
+        ("from posix import *\nremove(p)", "write", "os.remove"),
+        ("from _socket import *\nsocket()", "net", "socket.socket"),
         ("import posix\nposix.unlink(p)", "write", "os.unlink"),
         ("import posix as low\nlow.environ", "env", "os.environ"),
         ("__import__('os').system('x')", "run", "os.system"),
