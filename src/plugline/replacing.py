@@ -1,6 +1,7 @@
 """Bytes to a file of a name that may be taken: all of them, or the file as it was."""
 
 import os
+from contextlib import suppress
 
 from plugline.descriptors import WRITING, sync_folder
 
@@ -20,8 +21,9 @@ def replace_file(path: str, content: bytes, mode: int | None = None) -> None:
     """
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}.new")
-    if mode is None and os.path.exists(path):
-        mode = os.stat(path).st_mode & 0o7777
+    if mode is None:
+        with suppress(FileNotFoundError):
+            mode = os.stat(path).st_mode & 0o7777
     flags = WRITING | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(temporary, flags, 0o666 if mode is None else 0o600)
     try:
@@ -33,6 +35,7 @@ def replace_file(path: str, content: bytes, mode: int | None = None) -> None:
             os.fsync(descriptor)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        with suppress(FileNotFoundError):  # an interrupt may come when it is in its place already
+            os.unlink(temporary)
         raise
     sync_folder(folder)

@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from errno import ENOENT
+from errno import EIO, ENOENT
 from typing import Protocol, cast
 from zipfile import BadZipFile, ZipFile, ZipInfo
 from zipfile import Path as ZipPath
@@ -13,6 +13,9 @@ from plugline.discovery.trees import Tree, shown_path
 from plugline.files import MAX_SOURCE_BYTES, SourceFile
 from plugline.findings import Finding, Place
 from plugline.names import module_part
+
+_DAMAGES = (BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, zlib.error)
+"""What reading an archive raises besides errors of the system; a password that is missing is a ``RuntimeError``."""
 
 
 class Resources(Protocol):
@@ -74,7 +77,7 @@ class ZipTree:
             return Finding("P104", message, place, hint="move data out of the code, into a file that the plugin opens")
         try:
             return SourceFile(place.path, _content(self._path, found))
-        except (BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, ValueError, zlib.error) as error:
+        except (OSError, *_DAMAGES) as error:
             return Finding("P101", f"cannot be read: {error}", place, hint="make the archive again")
 
     def is_file(self, relative: str) -> bool:
@@ -98,11 +101,13 @@ class ZipTree:
             OSError: The archive holds no such file, or cannot be read.
         """
         inside = os.path.relpath(path, self._path).replace(os.sep, "/")
-        with ZipFile(self._path) as archive:
-            try:
+        try:
+            with ZipFile(self._path) as archive:
                 return archive.read(inside)
-            except KeyError:
-                raise FileNotFoundError(ENOENT, os.strerror(ENOENT), path) from None
+        except KeyError:
+            raise FileNotFoundError(ENOENT, os.strerror(ENOENT), path) from None
+        except _DAMAGES as error:
+            raise OSError(EIO, str(error), path) from error
 
     def _key(self, relative: str) -> str:
         return "/".join(part for part in (self._inside, relative) if part)
@@ -120,7 +125,7 @@ class ZipTree:
         except FileNotFoundError:
             hint = "put it there, or mend its name where the program names it"
             return Finding("P110", "this zip file does not exist", place, hint=hint)
-        except (BadZipFile, NotImplementedError, OSError, ValueError) as error:
+        except (OSError, *_DAMAGES) as error:
             return Finding("P110", f"is no zip file that can be read: {error}", place, hint="make the archive again")
         return None
 

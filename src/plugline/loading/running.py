@@ -8,7 +8,7 @@ from plugline.findings import Finding, Place, apart, short_repr
 from plugline.loading.collisions import COLLISIONS
 from plugline.loading.modules import Undo, is_initializing
 from plugline.loading.patches import run_keeping_builtins
-from plugline.typed import Callable, ModuleType
+from plugline.typed import Callable, ModuleType, Sequence, TypeGuard
 
 
 def run_module(name: str, path: str, shown: str, undo: Undo) -> ModuleType | tuple[Finding, ...]:
@@ -174,7 +174,7 @@ def _special(
         when: What was being done.
     """
     where = _where(at, path, place.path)
-    if isinstance(error, ModuleNotFoundError) and isinstance(error.name, str):
+    if isinstance(error, ModuleNotFoundError) and _is_module_name(error.name):
         return _not_found(error.name, path, where, place, source_line)
     if isinstance(error, ImportError) and error.args == (_TOO_FAR_UP,):
         hint = "its folder stands below no package; the program that is to be reached so says which: Host(..., package=...)"
@@ -197,9 +197,12 @@ def _special(
     return None
 
 
-_TOO_FAR_UP = (
-    "attempted relative import beyond top-level package"  # as Python says it, without anything else to know it by
-)
+# As Python says it, without anything else to know it by.
+_TOO_FAR_UP = "attempted relative import beyond top-level package"
+
+
+def _is_module_name(name: object) -> TypeGuard[str]:
+    return isinstance(name, str) and all(part.isidentifier() for part in name.split("."))
 
 
 def _not_found(name: str, path: str, where: str, place: Place, source_line: str | None) -> Finding:
@@ -213,10 +216,24 @@ def _not_found(name: str, path: str, where: str, place: Place, source_line: str 
         # Its parent was there, though it may be gone by now: a neighbour is missing, or a library is of the wrong version.
         message = f"needs the module {name!r}{where}, which {parent!r} does not have"
         hint = f"is the file of {last!r} missing beside it?"
+        library = parent.partition(".")[0]
+        if _is_elsewhere(parent, path):
+            way = "" if library in sys.stdlib_module_names else f": pip install --upgrade {distribution_of(library)}"
+            hint = f"mend the name, or take a version of {library!r} that has it{way}"
     else:
         message = f"needs the module {name!r}{where}, which is not installed"
         hint = f"pip install {distribution_of(name)}"
     return Finding("P103", message, place, hint=hint, source_line=source_line)
+
+
+def _is_elsewhere(package: str, path: str) -> bool:
+    """Whether a package is neither private nor one that a plugin's file is in."""
+    first = sys.modules.get(package.partition(".")[0])
+    spec = getattr(first, "__spec__", None)
+    if first is None or type(getattr(spec, "loader", None)).__module__ == "plugline.loading.namespace":
+        return False
+    folders: Sequence[str] = getattr(sys.modules.get(package), "__path__", ())
+    return not any(path.startswith(os.path.join(folder, "")) for folder in folders)
 
 
 def _as_shown(other: str, path: str, shown: str) -> str:

@@ -379,6 +379,28 @@ def test_a_part_of_a_package_that_is_missing_is_not_to_be_installed(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("import os.absent", "mend the name, or take a version of 'os' that has it"),
+        ("import xml.absent.more", "mend the name, or take a version of 'xml' that has it"),
+        (
+            "from pytest.absent import x",
+            "mend the name, or take a version of 'pytest' that has it: pip install --upgrade pytest",
+        ),
+    ],
+)
+def test_a_part_that_a_library_lacks_is_not_looked_for_beside_the_plugin(text: str, hint: str, tmp_path: Path) -> None:
+    with opened(tmp_path, {"a.py": f"{text}\n{GOOD}"}) as host:
+        assert failed(host).hint == hint
+
+
+@pytest.mark.parametrize("name", ["", ".", "a/b", "a\n"])
+def test_what_is_missing_without_a_name_is_told_in_its_own_words(name: str, tmp_path: Path) -> None:
+    with opened(tmp_path, {"a.py": f"raise ModuleNotFoundError('no driver', name={name!r})\n{GOOD}"}) as host:
+        assert failed(host).message == "raised ModuleNotFoundError: no driver while it was loaded"
+
+
+@pytest.mark.parametrize(
     ("text", "shown"),
     [
         ("x = (", "error[P106] plugins/_b.py:1:5"),

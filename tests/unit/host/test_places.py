@@ -126,6 +126,9 @@ def test_the_source_and_the_data_of_a_plugin_in_a_zip_file_can_be_asked_for(tmp_
         assert pkgutil.get_data("plugins.pack", "data.txt") == b"some data"
         with pytest.raises(FileNotFoundError, match=r"absent\.txt"):
             pkgutil.get_data("plugins.pack", "absent.txt")
+        archive.write_bytes(b"damaged")
+        with pytest.raises(OSError, match="not a zip file"):
+            pkgutil.get_data("plugins.pack", "data.txt")
 
 
 def test_a_zip_application_holds_plugins(tmp_path: Path) -> None:
