@@ -147,4 +147,6 @@ def _tell_misuse(error: click.UsageError, argv: Sequence[str]) -> None:
         render.error(f"{command!r} has no option {error.option_name!r}", f"{question}{help_hint}")
     else:
         message = error.format_message().rstrip(".")
+        if command == "plugline run" and "extra argument" in message:
+            help_hint = f"one input, or one pipeline; processors follow --use, the output -o; {help_hint}"
         render.error(message[:1].lower() + message[1:], help_hint)

@@ -1,12 +1,13 @@
 """JSON: an array of objects, read as a stream, or a single object.
 
 The text is cut at the ends of the array's elements, and each is decoded by itself: an element that is wrong in
-itself (``NaN``, a byte that is not UTF-8) fails alone, while a fault in the array's own syntax ends the reading,
-since nobody can say where the next element would begin.
+itself (``NaN``, a byte that is not UTF-8, a colon that is missing) fails alone as long as its brackets and quotes are
+in pairs. A fault in the array's own syntax ends the reading, since nobody can say where the next element would begin.
 
 Writing, ``NaN`` and the infinities become ``null``, since JSON has no such numbers, or are refused.
 """
 
+import re
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ _LONGEST_HALF = 16
 _WHITE = " \t\n\r"
 _MOST_BYTES = 4  # of a character in UTF-8
 _SHOWN_BYTES = 1000  # of a record that is too long to be one
+_MOST_FAULTY = 16 * 2**20  # characters in which the end of an element that is no JSON is looked for
+
+_STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["\[{\]}]', re.DOTALL)
+_CLOSING = {"[": "]", "{": "}"}
+_NOT_YET, _NEVER = -1, -2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,29 +190,74 @@ def _cut(window: str, *, complete: bool) -> tuple[list[object], list[int], int, 
     starts: list[int] = []
     at = 0
     length = len(window)
-    # Nearer to the end than this nothing can be trusted, unless the end is that of the input.
     limit = length if complete else length - _LONGEST_HALF
     while True:
         start = _after_white(window, at)
+        fault, place = "", start
         try:
             _, end = _scan(window, start)
-        except JSONDecodeError as error:
-            if not complete and (error.pos >= limit or error.msg.startswith("Unterminated string")):
+        except (JSONDecodeError, RecursionError) as error:
+            fault, place = _fault_of(error, start)
+            end = _end_of_no_json(window, start, error, complete=complete)
+            if end == _NOT_YET:
                 return raws, starts, at, "", False
-            return raws, starts, error.pos, error.msg[0].lower() + error.msg[1:], False
-        except RecursionError:
-            return raws, starts, start, "nested too deeply to be cut", False
+            if end == _NEVER:
+                return raws, starts, place, fault, False
         after = _after_white(window, end)
         if after >= limit and not complete:
             return raws, starts, at, "", False
         mark = window[after : after + 1]
         if mark not in {",", "]"}:
-            return [*raws, window[start:end]], [*starts, start], after, "expected ',' or ']' after an element", False
+            if not fault:
+                raws, starts = [*raws, window[start:end]], [*starts, start]
+                fault, place = "expected ',' or ']' after an element", after
+            return raws, starts, place, fault, False
         raws.append(window[start:end])
         starts.append(start)
         at = after + 1
         if mark == "]":
             return raws, starts, at, "", True
+
+
+def _fault_of(error: JSONDecodeError | RecursionError, start: int) -> tuple[str, int]:
+    if isinstance(error, JSONDecodeError):
+        return error.msg[0].lower() + error.msg[1:], error.pos
+    return "nested too deeply to be cut", start
+
+
+def _end_of_no_json(window: str, start: int, error: JSONDecodeError | RecursionError, *, complete: bool) -> int:
+    """Return where an element ends that cannot be scanned; as :func:`_end_of_brackets`."""
+    if not complete and isinstance(error, JSONDecodeError):
+        # Nearer to the end than this nothing can be trusted, unless the end is that of the input.
+        near = error.pos >= len(window) - _LONGEST_HALF
+        if near or error.msg.startswith("Unterminated string"):
+            return _NOT_YET
+    end = _end_of_brackets(window, start)
+    if end == _NOT_YET and (complete or len(window) - start >= _MOST_FAULTY):
+        return _NEVER
+    return end
+
+
+def _end_of_brackets(window: str, start: int) -> int:
+    """Return where what is opened at ``start`` is closed, whatever stands between; less than zero where it is not.
+
+    That is ``_NOT_YET`` where more text may close it, and ``_NEVER`` where nothing can.
+    """
+    if window[start : start + 1] not in _CLOSING:
+        return _NEVER
+    awaited: list[str] = []
+    for found in _STRING_OR_BRACKET.finditer(window, start):
+        mark = found[0]
+        if mark == '"':
+            break
+        if mark in _CLOSING:
+            awaited.append(_CLOSING[mark])
+        elif mark in "]}":
+            if mark != awaited.pop():
+                return _NEVER
+            if not awaited:
+                return found.end()
+    return _NOT_YET
 
 
 def _too_long(raw: object, limit: int) -> object:
@@ -292,13 +343,14 @@ class _Text:
         while True:
             try:
                 return _scan(self.window, 0)[1]
-            except JSONDecodeError as error:
-                half = error.pos >= len(self.window) - _LONGEST_HALF or error.msg.startswith("Unterminated string")
-                if self.ended or not half:
-                    self.take(error.pos)
-                    raise self.fault(error.msg[0].lower() + error.msg[1:]) from None
-            except RecursionError:
-                raise self.fault("nested too deeply to be cut") from None
+            except (JSONDecodeError, RecursionError) as error:
+                end = _end_of_no_json(self.window, 0, error, complete=self.ended)
+                if end > 0 and isinstance(error, RecursionError):
+                    return end
+                if end != _NOT_YET:
+                    fault, place = _fault_of(error, 0)
+                    self.take(place)
+                    raise self.fault(fault) from None
             self.read(len(self.window))
 
     def fault(self, what: str, hint: str = "") -> ValueError:

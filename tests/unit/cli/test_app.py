@@ -45,6 +45,14 @@ def test_a_missing_word_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().err == "error: missing argument 'NAME|FILE'\n  hint: see plugline info --help\n"
 
 
+def test_a_word_too_many_for_run_is_told_what_options_it_may_have_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "in.ndjson", "out.ndjson"]) == 2
+    assert capsys.readouterr().err == (
+        "error: got unexpected extra argument (out.ndjson)\n"
+        "  hint: one input, or one pipeline; processors follow --use, the output -o; see plugline run --help\n"
+    )
+
+
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("plugline ")
