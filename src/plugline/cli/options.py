@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import click
 
-from plugline.cli import render
 from plugline.cli.app import MISUSED
 from plugline.cli.guard import Invocation, applied, settled
 
@@ -62,9 +61,10 @@ def _tracebacks() -> Iterator[None]:
 
     with Tracebacks() as tracebacks:
         yield
-    for path, text in tracebacks.kept.items():
-        lines = "\n".join(render.plain(line) for line in text.rstrip("\n").split("\n"))
-        render.say(f"{render.plain(path)}: {lines}")
+    if tracebacks.kept:
+        from plugline.cli.tracebacks import say_tracebacks  # noqa: PLC0415 - where there are some
+
+        say_tracebacks((f"{path}: ", text) for path, text in tracebacks.kept.items())
 
 
 def safe_mode(function: F) -> F:

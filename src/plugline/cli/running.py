@@ -123,7 +123,9 @@ def run_configured(
                 render.say(summary(report))
             seeing.say(report)
             if invocation.verbose:
-                _say_tracebacks(report)
+                from plugline.cli.tracebacks import say_tracebacks  # noqa: PLC0415 - where they are wanted
+
+                say_tracebacks((f"{key}\n", text) for key, text in report.tracebacks.items())
         if stop is not None or follow:
             return _stop_code(stop, invocation)
         return FAULTS if report.failed or not written else OK
@@ -141,13 +143,6 @@ def hidden_variables(config: PipelineConfig) -> Iterator[None]:
         yield
     finally:
         os.environ.update(held)
-
-
-def _say_tracebacks(report: RunReport) -> None:
-    """Say the tracebacks of the first records that failed, from the first frame that is no longer ours."""
-    for key, text in report.tracebacks.items():
-        lines = "\n".join(render.plain(line) for line in text.rstrip("\n").split("\n"))
-        render.say(f"{render.plain(key)}\n{lines}")
 
 
 def _plan(make: Callable[[], Plan], letters: str | None) -> Plan:

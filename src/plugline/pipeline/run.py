@@ -542,7 +542,8 @@ class PlanRun:
         last = self._stopped_in
         if last is not None:
             counts, errors = added(report.counts, last.counts), tallied([report.errors, last.errors])
-            report = replace(report, counts=counts, errors=errors)
+            tracebacks = {**{key: text for key, (_, text) in last.tracebacks.items()}, **report.tracebacks}
+            report = replace(report, counts=counts, errors=errors, tracebacks=tracebacks)
         cut = self._pending.get(last.split.index) if last is not None else None
         kept = None if stop.interrupted else self._committer.keep_dead_letters(last, cut)
         finding = stop.finding

@@ -314,6 +314,20 @@ def test_the_traceback_of_each_error_is_shown_on_request(capsys: pytest.CaptureF
     ]
 
 
+def test_the_traceback_of_the_error_that_stops_a_run_is_shown_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("plugins/reads.py").write_text(
+        "import json\n\ndef transform(record):\n    return json.loads('{')\n\ndef describe():\n    return 'reads'\n",
+        "utf-8",
+    )
+    words = ["run", "--use", "reads", "--on-error", "stop", "orders.ndjson", "-o", "x.ndjson", "-v"]
+    assert main(words) == 4
+    shown = capsys.readouterr().err
+    assert shown.count("Traceback") == 1
+    assert [line.strip() for line in shown.splitlines() if line.startswith("  File ")] == [
+        f'File "{Path("plugins/reads.py").absolute()}", line 4, in transform'
+    ]
+
+
 @pytest.mark.slow
 def test_a_run_that_takes_long_tells_on_a_terminal_how_far_it_is(quickstart: Path) -> None:
     Path("plugins/slow.py").write_text(
