@@ -1,11 +1,11 @@
 import json
+import runpy
 import sysconfig
 import traceback
 from pathlib import Path
 
 import pytest
 
-import plugline
 from plugline.cli.tracebacks import own_frames
 
 LIBRARY = sysconfig.get_path("stdlib")
@@ -56,15 +56,16 @@ def test_of_a_plugin_that_is_installed_all_stays(path: str) -> None:
 
 def test_a_traceback_of_python_itself_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "plugin.py"
-    path.write_text("import json\n\ndef read(text):\n    return json.loads(text)\n", "utf-8")
-    read = plugline.load_path(path).read
+    path.write_text("import json\n\ndef read(text):\n    return json.loads(text)\n\nread('{')\n", "utf-8")
     with pytest.raises(json.JSONDecodeError) as caught:
-        read("{")
-    inner = caught.value.__traceback__
-    assert inner is not None
-    text = "".join(traceback.format_exception(caught.type, caught.value, inner.tb_next))
-    shown = own_frames(text).splitlines()
-    assert [line for line in shown if line.startswith("  File")] == [f'  File "{path}", line 4, in read']
+        runpy.run_path(str(path))
+    inner = caught.tb.tb_next  # behind the frame of this test
+    shown = own_frames("".join(traceback.format_exception(caught.type, caught.value, inner))).splitlines()
+    assert [line for line in shown if line.startswith("  File")] == [
+        f'  File "{path}", line 6, in <module>',
+        f'  File "{path}", line 4, in read',
+    ]
+    assert "runpy left out]" in shown[1]
     assert shown[-2:] == [
         "  [3 frames of json left out]",
         "json.decoder.JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
