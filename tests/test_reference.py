@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
@@ -110,6 +111,23 @@ def test_every_option_of_a_command_has_its_line_and_no_other(name: str) -> None:
 def test_every_command_has_its_section_and_no_other() -> None:
     headings = re.findall(r"^## (.+)$", (REFERENCE / "commands.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert headings == list(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_key_of_the_json_of_a_command_has_its_word(name: str) -> None:
+    schema = json.loads((ROOT / "docs" / "_static" / "output.schema.json").read_text(encoding="utf-8"))
+    text = section("commands.md", name)
+    if name == "enable":  # as disable
+        text += section("commands.md", "disable")
+    printed = schema["$defs"]["commands"][name]
+    keys = {key for one in printed.get("anyOf", [printed]) for key in one["properties"]} - {"version"}
+    assert {key for key in keys if f"`{key}`" not in text} == set()
+
+
+def test_every_extra_has_its_line() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    rows = re.findall(r"^\| (`.*?) \|", (REFERENCE / "installing.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(extras)
 
 
 def test_every_code_that_is_used_is_explained() -> None:

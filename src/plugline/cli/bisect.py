@@ -56,7 +56,9 @@ def find_to_blame(names: Sequence[str], fails: Callable[[Sequence[str]], bool]) 
 
 
 @click.command("bisect", short_help="Find the plugin that makes a command fail.")
-@click.option("--plugins", "folders", multiple=True, metavar="FOLDER", help="A plugin folder; default: plugins.")
+@click.option(
+    "--plugins", "folders", multiple=True, metavar="FOLDER", help="A plugin folder; default: plugins; may be repeated."
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),

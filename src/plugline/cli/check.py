@@ -105,6 +105,8 @@ def command(
     plugline check
     plugline check pipeline.toml more_plugins plugins/upper.py
     plugline check --format github
+
+    Exit codes: 0 nothing, or warnings only; 1 errors; 2 wrong use.
     """
     checked = check_paths(paths or _usual_paths(), load=load, audit=audit, plugins=not no_plugins, only=only or None)
     checked.add(list(Settings.load().findings()))

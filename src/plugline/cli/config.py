@@ -31,6 +31,8 @@ def command(*, what: str, pipeline: str | None, as_json: bool) -> int:
     plugline config show
     plugline config show pipeline.toml --json
     plugline config schema > pipeline.schema.json
+
+    Exit codes: 0 fine; 1 a variable PLUGLINE_... is not known; 2 a value is wrong, or wrong use.
     """
     if what not in _WHAT:
         raise Misuse(f"config cannot {what!r}", did_you_mean(what, _WHAT, kind="words"))

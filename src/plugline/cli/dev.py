@@ -44,7 +44,7 @@ Stamps = dict[str, tuple[int, int, int]]
 )
 @click.option("-n", "--limit", type=click.IntRange(1), default=3, show_default=True, help="How many records to show.")
 @click.option("--full", is_flag=True, help="Show all fields at every step, not only those that differ.")
-@click.option("--times", type=click.IntRange(1), hidden=True, help="End after so many looks that found something new.")
+@click.option("--times", type=click.IntRange(1), help="End after so many looks that found something new.")
 @common
 @click.pass_context
 def command(

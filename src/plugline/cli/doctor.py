@@ -24,6 +24,8 @@ def command(*, paths: tuple[str, ...], as_json: bool) -> int:
     plugline doctor
     plugline doctor plugins/
     plugline doctor --json
+
+    Exit codes: 0 nothing is wrong; 1 something is; 2 wrong use.
     """
     for path in paths:
         if not os.path.exists(path):

@@ -23,7 +23,9 @@ from plugline.pipeline.plan import shown_fields
 
 @click.command("info", short_help="Tell all that is known of one plugin.")
 @click.argument("plugin", metavar="NAME|FILE")
-@click.option("--plugins", "folders", multiple=True, metavar="FOLDER", help="A plugin folder; default: plugins.")
+@click.option(
+    "--plugins", "folders", multiple=True, metavar="FOLDER", help="A plugin folder; default: plugins; may be repeated."
+)
 @common
 def command(*, plugin: str, folders: tuple[str, ...], as_json: bool) -> int:
     """Tell all that is known of one plugin, by its name or its file. Nothing is run.
@@ -31,6 +33,8 @@ def command(*, plugin: str, folders: tuple[str, ...], as_json: bool) -> int:
     \b
     plugline info csv
     plugline info plugins/upper.py --json
+
+    Exit codes: 0 fine; 1 the plugin cannot be used; 2 no plugin has that name.
     """
     if plugin.endswith(".py") or os.sep in plugin:
         return _info_of_file(plugin, as_json=as_json)

@@ -24,6 +24,8 @@ def command(*, folders: tuple[str, ...], timings: bool, no_plugins: bool, only: 
     plugline list
     plugline list my_plugins --json
     plugline list --timings
+
+    Exit codes: 0 fine; 1 some plugins were rejected, or a folder is not there; 2 wrong use.
     """
     tell = prepare(folders, timings=timings, plugins=not no_plugins, only=only or None, as_json=as_json)
     return tell()

@@ -8,6 +8,8 @@ import click
 from plugline.cli import render
 from plugline.cli.app import OK, Misuse
 from plugline.cli.options import common
+from plugline.cli.settings import Settings
+from plugline.discovery.folder import ARCHIVES
 from plugline.names import is_plugin_file_name, plugin_name, shell_word
 from plugline.pipeline.plan import DEFAULT_FOLDER
 
@@ -139,13 +141,13 @@ jobs:
 
 @click.command("new", short_help="Write a plugin and its test.")
 @click.argument("name")
-@click.option("--folder", default=DEFAULT_FOLDER, show_default=True, help="The plugin folder; made if it is not there.")
+@click.option("--folder", help="The plugin folder; made if it is not there; default: plugins.")
 @click.option("--class", "as_class", is_flag=True, help="Write a class, whose annotated attributes are its settings.")
 @click.option(
     "--package", "as_package", is_flag=True, help="Write a distribution to publish, with an entry point and CI."
 )
 @common
-def command(*, name: str, folder: str, as_class: bool, as_package: bool, as_json: bool) -> int:
+def command(*, name: str, folder: str | None, as_class: bool, as_package: bool, as_json: bool) -> int:
     """Write FOLDER/NAME.py and, beside the folder, tests/test_NAME.py. Nothing is ever overwritten.
 
     \b
@@ -156,7 +158,7 @@ def command(*, name: str, folder: str, as_class: bool, as_package: bool, as_json
     _check_name(name)
     if as_package:
         return _package(name, as_class=as_class, as_json=as_json)
-    folder = os.path.normpath(folder)
+    folder = os.path.normpath(folder or _usual_folder())
     plugin = os.path.join(folder, f"{name}.py")
     beside = os.path.relpath(os.path.dirname(os.path.abspath(folder))) if not os.path.isabs(folder) else None
     beside = os.path.dirname(folder) if beside is None else beside
@@ -179,6 +181,12 @@ def command(*, name: str, folder: str, as_class: bool, as_package: bool, as_json
             f"try it: plugline check {render.plain(shell_word(plugin))}\n        python -m pytest {render.plain(shell_word(test))}"
         )
     return OK
+
+
+def _usual_folder() -> str:
+    """Return the first folder of the settings, in which the other commands will look for the plugin."""
+    folders, _ = Settings.load().folders()
+    return next((folder for folder in folders if not folder.endswith(ARCHIVES)), DEFAULT_FOLDER)
 
 
 def _package(name: str, *, as_class: bool, as_json: bool) -> int:
@@ -214,7 +222,7 @@ def _package(name: str, *, as_class: bool, as_json: bool) -> int:
         for path in files:
             render.tell(render.plain(path))
         render.say(
-            f"try it: pip install -e {distribution}[test]\n        plugline list\n        python -m pytest {distribution}"
+            f"try it: pip install -e '{distribution}[test]'\n        plugline list\n        python -m pytest {distribution}"
         )
     return OK
 

@@ -8,7 +8,7 @@ import click
 
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
-from plugline.cli.listing import place_hint
+from plugline.cli.listing import place_hint, usual_folders
 from plugline.cli.options import common
 from plugline.discovery.block import read_block
 from plugline.files import read_source
@@ -45,7 +45,7 @@ def command(
     everything: bool,
     as_json: bool,
 ) -> int:
-    """Make the environments for the plugins in PATHS (plugin folders or files; or plugins/) that need one.
+    """Make the environments for the plugins in PATHS (plugin folders or files; or those of the settings) that need one.
 
     A plugin whose dependencies are not met where plugline runs, or that requires another Python, gets an environment of its own, made by uv, and runs in a
     worker of it. Versions are locked in plugline.environments/, beside the plugin folder. No plugin is run.
@@ -53,6 +53,8 @@ def command(
     \b
     plugline sync
     plugline sync plugins/fuzzy.py --python 3.12
+
+    Exit codes: 0 fine; 1 an environment could not be made; 2 wrong use.
     """
     wishes = Wishes(python=python, upgrade=upgrade, offline=offline, build=build)
     made: list[tuple[Made, list[str]]] = []
@@ -130,7 +132,7 @@ def _needs_in(place: Place) -> Needs:
 
 
 def _default() -> tuple[str, ...]:
-    if os.path.isdir(DEFAULT_FOLDER):
-        return (DEFAULT_FOLDER,)
+    if folders := usual_folders():
+        return folders
     message = f"there is no {DEFAULT_FOLDER}/ in the current folder"
     raise Misuse(message, "name what to make environments for: plugline sync PATH...")

@@ -63,7 +63,7 @@ class _Results:
 def command(*, paths: tuple[str, ...], only: str | None, as_json: bool) -> int:
     """Run the [[tests]] of pipelines (.toml), and the doctests of the plugins in their folders; or of plugin folders and files.
 
-    Without PATHS: pipeline.toml and plugins/, where they are. Neither a pipeline's input nor its output is needed or touched.
+    Without PATHS: pipeline.toml, which brings its plugin folders along, else plugins/. Neither a pipeline's input nor its output is needed or touched.
 
     \b
     plugline test

@@ -10,7 +10,7 @@ from plugline.admission.lock import is_of_newer
 from plugline.admission.trust import Proposal, accept, propose
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
-from plugline.cli.listing import place_hint
+from plugline.cli.listing import place_hint, usual_folders
 from plugline.cli.options import common
 from plugline.pipeline.plan import DEFAULT_FOLDER
 
@@ -25,7 +25,7 @@ from plugline.pipeline.plan import DEFAULT_FOLDER
 )
 @common
 def command(*, paths: tuple[str, ...], only_diff: bool, lock: str, as_json: bool) -> int:
-    """Trust PATHS (plugin folders, archives, files and packages; or plugins/) as they are now, with the permissions they ask for.
+    """Trust PATHS (plugin folders, archives, files and packages; or those of the settings) as they are now, with the permissions they ask for.
 
     Where there is a plugline.lock, only what is in it and has not changed since is loaded. Nothing is run.
 
@@ -33,6 +33,8 @@ def command(*, paths: tuple[str, ...], only_diff: bool, lock: str, as_json: bool
     plugline trust --diff
     plugline trust
     plugline trust plugins/upper.py
+
+    Exit codes: 0 trusted, or nothing would change; 1 something would (--diff), or could not be trusted; 2 wrong use.
     """
     proposals = propose(_existing(paths), lock)
     _refuse_unknown(paths, proposals)
@@ -56,8 +58,8 @@ def command(*, paths: tuple[str, ...], only_diff: bool, lock: str, as_json: bool
 
 
 def _existing(paths: tuple[str, ...]) -> tuple[str, ...]:
-    if paths or os.path.isdir(DEFAULT_FOLDER):
-        return paths or (DEFAULT_FOLDER,)
+    if found := paths or usual_folders():
+        return found
     message = f"there is no {DEFAULT_FOLDER}/ in the current folder"
     raise Misuse(message, "name what to trust: plugline trust PATH...")
 

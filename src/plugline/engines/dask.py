@@ -1,6 +1,6 @@
 """Run splits on Dask: on a cluster whose scheduler has an address, or on one of this machine that is started for the run.
 
-Splits are tasks; records never pass through Dask. Needs ``pip install plugline[dask]``, where the run is driven and on workers.
+Splits are tasks; records never pass through Dask. Needs ``pip install 'plugline[dask]'``, where the run is driven and on workers.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Run splits on Ray: on a cluster with an address, or on one of this machine that is started for the run.
 
-Splits are tasks; records never pass through Ray. Needs ``pip install plugline[ray]``, where the run is driven and on workers.
+Splits are tasks; records never pass through Ray. Needs ``pip install 'plugline[ray]'``, where the run is driven and on workers.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Run splits on Spark: on a cluster with a master, or in worker processes of this machine.
 
-Splits are the elements of an RDD, one a task; records never pass through Spark. Needs ``pip install plugline[spark]`` and Java
+Splits are the elements of an RDD, one a task; records never pass through Spark. Needs ``pip install 'plugline[spark]'`` and Java
 where the run is driven, and plugline on workers.
 """
 

@@ -316,3 +316,30 @@ def test_every_default_is_shown_as_a_file_would_say_it(
     values = {one["name"]: one["value"] for one in shown(capsys)["values"]}
     assert values["run.processes"] == "auto"
     assert not [value for value in values.values() if "(" in str(value)]
+
+
+@pytest.mark.parametrize("said", ["file", "environment"])
+@pytest.mark.parametrize("command", ["trust", "sync"])
+def test_a_command_without_paths_takes_the_folders_of_the_settings(
+    command: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("mine", "plugins"):
+        Path(folder).mkdir()
+        Path(folder, f"of_{folder}.py").write_text(
+            '# /// script\n# dependencies = ["a-library-that-nobody-made"]\n# ///\n' + processor(), "utf-8"
+        )
+    if said == "file":
+        Path("plugline.toml").write_text('plugins = ["mine"]\n', "utf-8")
+    else:
+        monkeypatch.setenv("PLUGLINE_PLUGINS", "mine")
+    assert main([command, *(["--diff"] if command == "trust" else ["--offline"]), "--json"]) == 1
+    told = capsys.readouterr().out
+    assert ("of_mine" if command == "trust" else '"path": "mine"') in told
+    assert "plugins/" not in told
+    assert "of_plugins" not in told
+
+
+def test_a_new_plugin_goes_where_the_settings_look_for_it(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("plugline.toml").write_text('plugins = ["there.zip", "mine"]\n', "utf-8")
+    assert main(["new", "fresh"]) == 0
+    assert capsys.readouterr().out == "mine/fresh.py\ntests/test_fresh.py\n"

@@ -14,12 +14,18 @@ from tests.builders import ndjson, pipeline, processor
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs/_static/output.schema.json").read_text(encoding="utf-8"))
 DOCTEST = processor(top='"""One.\n\n>>> 1\n2\n"""')
 USES = {
-    "run": [["run"], ["run", "--profile"], ["run", "--max-errors", "0"], ["run", "--engine", "absent"]],
+    "run": [
+        ["run"],
+        ["run", "--profile"],
+        ["run", "--resume"],
+        ["run", "--max-errors", "0"],
+        ["run", "--engine", "absent"],
+    ],
     "preview": [["preview"], ["preview", "--limit", "1"], ["preview", "--from", "absent"]],
     "test": [["test"], ["test", "plugins"], ["test", "absent.toml"]],
     "dev": [["dev", "--times", "1", "plugins", "in.ndjson"]],
     "check": [["check"], ["check", "--load"], ["check", "absent.py"]],
-    "list": [["list"], ["list", "absent"]],
+    "list": [["list"], ["list", "--timings"], ["list", "absent"]],
     "info": [["info", "work"], ["info", "csv"], ["info", "plugins/broken.py"]],
     "new": [["new", "fresh"]],
     "explain": [["explain"], ["explain", "C101"]],
@@ -41,6 +47,16 @@ def schema_of(command: str) -> dict[str, object]:
     return {**SCHEMA, "$ref": f"#/$defs/commands/{command}"}
 
 
+def without_other_keys(schema: object) -> object:
+    """Return a schema that refuses keys which it does not describe: the published one lets later versions add some."""
+    if isinstance(schema, list):
+        return [without_other_keys(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: without_other_keys(part) for key, part in schema.items()}
+    return {"additionalProperties": False, **closed} if isinstance(schema.get("properties"), dict) else closed
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", USES)
 def test_what_a_command_prints_is_what_its_schema_says(
@@ -60,7 +76,7 @@ def test_what_a_command_prints_is_what_its_schema_says(
         steps=["work"],
         run="[[tests]]\ninput = { n = 1 }\noutput = []\n[[tests]]\ninput = { n = 3 }\noutput = { n = 3, m = 2 }\n",
     )
-    validator = jsonschema_rs.validator_for(schema_of(command))
+    validator = jsonschema_rs.validator_for(without_other_keys(schema_of(command)))
     for words in USES[command]:
         at = words.index("--") if "--" in words else len(words)
         assert main([*words[:at], "--json", *words[at:]]) in (0, 1, 2, 4), words
@@ -68,8 +84,6 @@ def test_what_a_command_prints_is_what_its_schema_says(
         data = json.loads(shown.out or shown.err)
         assert data["version"] == 1
         assert [error.message for error in validator.iter_errors(data)] == [], words
-        described = SCHEMA["$defs"]["commands"][command].get("properties")
-        assert described is None or set(data) <= set(described), words
 
 
 def test_every_command_has_its_schema() -> None:
