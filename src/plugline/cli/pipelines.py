@@ -79,7 +79,10 @@ def input_options(function: F) -> F:
         (
             click.argument("source", required=False, metavar="[PIPELINE.toml|INPUT]"),
             click.option(
-                "--plugins", multiple=True, metavar="FOLDER", help="A plugin folder; default: plugins, if it is there; may be repeated."
+                "--plugins",
+                multiple=True,
+                metavar="FOLDER",
+                help="A plugin folder; default: plugins, if it is there; may be repeated.",
             ),
             click.option(
                 "--use", multiple=True, metavar="NAME", help="A processor; several pass records on in this order."
