@@ -22,7 +22,7 @@ from plugline.names import shell_word
 from plugline.typed import Callable, Mapping, Sequence, TypeGuard
 from plugline.worker.limits import Sandbox
 
-require("msgspec", reason="plugins that run in workers are talked to with it", install="plugline[isolation]")
+require("msgspec", reason="to talk to plugins that run in workers", install="pip install 'plugline[isolation]'")
 
 from plugline.isolation.environments import (  # noqa: E402 - likewise
     Environment,
