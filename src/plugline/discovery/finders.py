@@ -130,7 +130,11 @@ class File:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
-        folder, self._name = os.path.split(self.path.rstrip("/").removesuffix("/__init__.py"))
+        folder, self._name = os.path.split(self.path.rstrip("/"))
+        if self._name == "__init__.py":
+            folder = folder.rstrip("/")
+            named = os.path.basename(folder) not in ("", os.curdir, os.pardir)
+            folder, self._name = os.path.split(folder if named else os.path.abspath(folder))
         self.tree: Tree | None = DiskTree(folder)
 
     def __repr__(self) -> str:
@@ -176,6 +180,9 @@ class Package:
             message = (
                 f"pattern {pattern!r} has a dot, the name of a module in {name!r} was expected: no '.py', no package"
             )
+            raise ValueError(message)
+        if not all(name.split(".")):
+            message = f"{name!r} is not the dotted name of a package"
             raise ValueError(message)
         self.name = name
         self.pattern = pattern

@@ -27,12 +27,13 @@ def _read_each(group: str) -> tuple[list[EntryPoint], tuple[Finding, ...]]:
         return [], (Finding("P110", message, Place(f"entry points of {group}"), hint=hint),)
     for distribution in installed:
         name, _ = name_and_version(distribution)
-        if name is not None:
-            # Of two of one name the first on sys.path is the one that is installed, as entry_points() has it.
-            folded = name.replace("-", "_").replace(".", "_").casefold()
-            if folded in seen:
-                continue
-            seen.add(folded)
+        # Of two of one name the first on sys.path is the one that is installed, as entry_points() has it; of one folder,
+        # which may be on it twice, too.
+        key = name.replace("-", "_").replace(".", "_").casefold() if name is not None else _path_of(distribution)
+        if key in seen:
+            continue
+        if key is not None:
+            seen.add(key)
         try:
             found += [point for point in distribution.entry_points if point.group == group]
         except Exception as error:  # noqa: BLE001 - what is wrong with a file that somebody else installed
@@ -44,10 +45,16 @@ def name_and_version(distribution: Distribution) -> tuple[str | None, str | None
     """Return what a distribution says that it is; ``None`` for what it does not say, or not in a way that can be read."""
     try:
         metadata = distribution.metadata
-        name, version = metadata["Name"], metadata["Version"]
+        # Asked for first: from 3.12 on what is missing is warned of, which fails where warnings are errors.
+        name, version = (metadata[key] if key in metadata else None for key in ("Name", "Version"))  # noqa: SIM401 - there is no get() before 3.12
     except Exception:  # noqa: BLE001 - a file that is missing, or is none, raises whatever parsing it does
         return None, None
     return name or None, version or None
+
+
+def _path_of(distribution: Distribution) -> str | None:
+    path = getattr(distribution, "_path", None)
+    return str(path) if path is not None else None
 
 
 def _unreadable(distribution: Distribution, name: str | None, error: Exception) -> Finding:
@@ -57,5 +64,5 @@ def _unreadable(distribution: Distribution, name: str | None, error: Exception) 
         if name
         else "install it again, or remove it"
     )
-    place = Place(str(getattr(distribution, "_path", name or "entry points")))
+    place = Place(_path_of(distribution) or name or "entry points")
     return Finding("P110", message, place, hint=hint, severity="warning")

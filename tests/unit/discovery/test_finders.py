@@ -146,6 +146,12 @@ def test_a_pattern_that_no_module_can_have_is_the_hosts_mistake(pattern: str) ->
         Package("formatters", pattern=pattern)
 
 
+@pytest.mark.parametrize("name", ["", ".", ".relative", "a..b"])
+def test_a_package_without_a_name_is_the_hosts_mistake(name: str) -> None:
+    with pytest.raises(ValueError, match="not the dotted name of a package"):
+        Package(name)
+
+
 def test_a_mapping_keeps_its_order() -> None:
     found = Modules({"json": "json", "decoder": "json.decoder:JSONDecoder"}).find()
     assert found.candidates == (
@@ -254,6 +260,15 @@ def test_the_init_of_a_package_is_the_package(tmp_path: Path) -> None:
     assert names(File(tmp_path / "pack" / "__init__.py").find()) == names(File(tmp_path / "pack").find()) == ["pack"]
 
 
+@pytest.mark.parametrize("path", ["pack//__init__.py", "./pack/__init__.py/", "__init__.py", "./__init__.py"])
+def test_the_init_of_a_package_is_the_package_however_it_is_written(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {"pack/__init__.py": ""})
+    monkeypatch.chdir(tmp_path if "pack" in path else tmp_path / "pack")
+    assert names(File(path).find()) == ["pack"]
+
+
 @pytest.mark.parametrize("wrong", ["json", {"a": 3}, {3: "json"}, [3]])
 def test_a_mapping_of_other_than_strings_is_the_hosts_mistake(wrong: object) -> None:
     with pytest.raises(TypeError, match="expected"):
@@ -283,7 +298,8 @@ def test_a_distribution_that_cannot_be_read_costs_its_own_entry_points(
     }
     write(tmp_path, good)
     (tmp_path / "bad-1.0.dist-info" / "entry_points.txt").write_bytes(b"[plugline.test]\n\xff = json\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    for _ in range(2):  # as of a script that adds its own folder
+        monkeypatch.syspath_prepend(tmp_path)
     found = EntryPoints("plugline.test").find()
     assert names(found) == ["good", "no_name"]
     (finding,) = found.findings
