@@ -7,6 +7,7 @@ direction of writing or begin a line of its own: no plugin can forge what plugli
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, takewhile
 from typing import TextIO
 
 from plugline.findings import Finding
@@ -193,9 +194,9 @@ def table(
 def _cut(line: str, columns: int) -> str:
     if width(line) <= columns:
         return line
-    while width(line) > columns - 3:
-        line = line[:-1]
-    return line.rstrip() + "..."
+    taken = accumulate(width(one) for one in line)
+    shown = sum(1 for _ in takewhile(lambda so_far: so_far <= columns - 3, taken))
+    return line[:shown].rstrip() + "..."
 
 
 def _padded(cell: str, wanted: int, *, right: bool) -> str:

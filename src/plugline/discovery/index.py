@@ -36,9 +36,8 @@ from plugline.typed import Callable, CodeType, Sequence
 
 _SPARE_BUNDLE_BYTES = 2**20
 _LIST_BYTES = 5  # what stands before the items of a marshalled list
-_PIECE_BYTES = (
-    2**16
-)  # what the allocator of C takes out of memory that it has; for more it asks the system, page by page
+# What the allocator of C takes out of memory that it has; for more it asks the system, page by page.
+_PIECE_BYTES = 2**16
 
 Judge = Callable[[FileCandidate, Read, SourceFile | None, Owner | None], Verdict]
 """What a host makes of a file: of what reading it gave, of its bytes where it could be read, and of who owned these, if that is known."""

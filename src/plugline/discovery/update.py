@@ -347,9 +347,8 @@ class Update:
                 verdict, owners = self._judged(row, rest), rest.owners
             else:
                 owners = fresh.owners
-                owner = (
-                    owners[0] if len(owners) == 1 else None
-                )  # of a file in the folder itself: as it was when it was read
+                # Of a file in the folder itself as it was when it was read; of others it is looked at again.
+                owner = owners[0] if len(owners) == 1 else None
                 verdict = self._judge(fresh.candidate, fresh.read, fresh.source, owner)
             if number is None or not verdict.lasting or not owners:
                 verdicts[entry] = verdict

@@ -115,9 +115,8 @@ def _is_no_question(function: Callable[..., object]) -> bool:
     return code.co_argcount > len(function.__defaults__ or ()) or any(name not in given for name in names)
 
 
-_ANSWERS_LATER = (
-    0x20 | 0x80 | 0x200
-)  # generators, coroutines and both, as inspect.CO_GENERATOR and its neighbours have it
+# Generators, coroutines and both, as inspect.CO_GENERATOR and its neighbours have it.
+_ANSWERS_LATER = 0x20 | 0x80 | 0x200
 
 
 def _has_attribute(owner: type, name: str) -> bool:
