@@ -95,28 +95,31 @@ def _edited(text: str, names: Sequence[str], path: str) -> str:
     Raises:
         ConfigurationError: It is written in a way that this cannot do.
     """
+    newlines = text.count("\n")
+    if newlines and text.count("\r\n") == newlines:
+        return _edited(text.replace("\r\n", "\n"), names, path).replace("\n", "\r\n")
     data = tomllib.loads(text)
     wanted = {**data, KEY: list(names)}
+    line = line_of(text, KEY) if KEY in data else None  # another table may have a key of the name
+    edited = next((one for one in _edits(text, data.get(KEY, []), names, line) if _says(one, wanted)), None)
+    if edited is None:
+        hint = f"write it there by hand: {_written(names)}"
+        raise ConfigurationError([unusable(path, "is written in a way that cannot be changed here", line, hint)])
+    return edited
+
+
+def _edits(text: str, old: Sequence[str], names: Sequence[str], line: int | None) -> Iterator[str]:
+    """Yield the text with other names, the way that keeps most of how it is written first; each may have gone wrong."""
     lines = text.split("\n")
-    line = line_of(text, KEY)
-    if line is not None:
-        end = _end_of(lines, line)
-        value = _in_place("\n".join(lines[line - 1 : end]), data[KEY], names)
-        edited = "\n".join([*lines[: line - 1], *([value] if value else []), *lines[end:]])
-        if _says(edited, wanted):
-            return edited
     if line is None:
         # Before the first table: a key after it would belong to that.
         at = next((index for index, one in enumerate(lines) if one.lstrip().startswith("[")), len(lines))
         at = at - 1 if at == len(lines) and not lines[-1] else at
-        before, after = lines[:at], lines[at:]
-    else:
-        before, after = lines[: line - 1], lines[_end_of(lines, line) :]
-    edited = "\n".join([*before, _written(names), *after])
-    if not _says(edited, wanted):
-        hint = f"write it there by hand: {_written(names)}"
-        raise ConfigurationError([unusable(path, "is written in a way that cannot be changed here", line, hint)])
-    return edited
+        yield "\n".join([*lines[:at], _written(names), *lines[at:]])
+        return
+    end = _end_of(lines, line)
+    for value in (_in_place("\n".join(lines[line - 1 : end]), old, names), _written(names)):
+        yield "\n".join([*lines[: line - 1], value, *lines[end:]])
 
 
 def _says(text: str, wanted: Mapping[str, object]) -> bool:
@@ -127,10 +130,7 @@ def _says(text: str, wanted: Mapping[str, object]) -> bool:
 
 
 def _in_place(value: str, old: Sequence[str], new: Sequence[str]) -> str:
-    """Return the line, or lines, of a list without the names that are gone and with those that came, and with its comments.
-
-    It may be wrong where the list is written in an odd way; who asks looks at what it says.
-    """
+    """Return the line, or lines, of a list without the names that are gone and with those that came, and with its comments."""
     for name in old:
         if name not in new:
             value = _without(value, name)
@@ -156,12 +156,12 @@ def _without(value: str, name: str) -> str:
     after = re.compile(r"[ \t]*,?[ \t]*").match(value, end)
     assert after is not None  # noqa: S101 - it matches anything
     line_begin = value.rfind("\n", 0, begin) + 1
-    rest = re.compile(r"(?:\#[^\n]*)?\r?\n").match(value, after.end())
+    rest = re.compile(r"(?:\#[^\n]*)?\n").match(value, after.end())
     if line_begin and rest is not None and not value[line_begin:begin].strip():
         return value[:line_begin] + value[rest.end() :]  # a line of its own, whose comment is about it
     if "," in after[0]:
         return value[:begin] + value[after.end() :]
-    return re.sub(r",[ \t\r\n]*$", "", value[:begin]) + value[end:]
+    return re.sub(r",[ \t\n]*$", "", value[:begin]) + value[end:]
 
 
 def _with(value: str, quoted: str) -> str:
@@ -171,13 +171,12 @@ def _with(value: str, quoted: str) -> str:
         return value[:begin] + (f"\n    {quoted}," if "\n" in value else quoted) + value[begin:]
     _, begin, end = names[-1]
     line_begin = value.rfind("\n", 0, begin) + 1
-    rest = re.compile(r"([ \t]*,)?([ \t]*(?:\#[^\n]*)?\r?\n)").match(value, end)
+    rest = re.compile(r"([ \t]*,)?([ \t]*(?:\#[^\n]*)?\n)").match(value, end)
     if rest is None:
         return f"{value[:end]}, {quoted}{value[end:]}"
     indent = re.match(r"[ \t]*", value[line_begin:])
     assert indent is not None  # noqa: S101 - it matches anything
-    newline = "\r\n" if rest[2].endswith("\r\n") else "\n"
-    return f"{value[:end]},{rest[2]}{indent[0] if line_begin else '    '}{quoted},{newline}{value[rest.end() :]}"
+    return f"{value[:end]},{rest[2]}{indent[0] if line_begin else '    '}{quoted},\n{value[rest.end() :]}"
 
 
 def _end_of(lines: Sequence[str], line: int) -> int:

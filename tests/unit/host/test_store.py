@@ -87,8 +87,39 @@ def test_the_key_goes_before_the_first_table(tmp_path: Path) -> None:
     assert (tmp_path / "plugline.toml").read_text() == 'title = 1\n\ndisabled = ["a"]\n[window]\nsize = 1\n'
 
 
+@pytest.mark.parametrize(
+    ("text", "disabled"),
+    [
+        ("[window]\ndisabled = true\n", 'disabled = ["a"]\n[window]\ndisabled = true\n'),
+        ('x = """\ndisabled\n"""\n', 'x = """\ndisabled\n"""\ndisabled = ["a"]\n'),
+    ],
+)
+def test_a_line_that_looks_like_the_key_and_is_another_stays_as_it_is(text: str, disabled: str, tmp_path: Path) -> None:
+    store(tmp_path, text).set_disabled("a", disabled=True)
+    assert (tmp_path / "plugline.toml").read_text() == disabled
+
+
+@pytest.mark.parametrize(
+    "text", ["x = 1\r\n", "disabled = []\r\n", "x = 1\r\n[t]\r\n", 'disabled = ["b"]  # b\r\n[t]\r\n']
+)
+def test_lines_end_as_the_others_of_the_file_do(text: str, tmp_path: Path) -> None:
+    store(tmp_path, text).set_disabled("a", disabled=True)
+    content = (tmp_path / "plugline.toml").read_bytes()
+    assert content.count(b"\n") == content.count(b"\r\n")
+    assert b'"a"' in content
+
+
 NAMES = some.lists(some.text(some.characters(exclude_categories=["Cs"]), max_size=8), max_size=4, unique=True)
-TEXTS = ["", "\n", "x = 1", "x = 1\r\n[t]\r\ny = 2\r\n", SETTINGS, "disabled=['''a''']\n", '"disabled" = []\n[a]\n']
+TEXTS = [
+    "",
+    "\n",
+    "x = 1",
+    "x = 1\r\n[t]\r\ny = 2\r\n",
+    SETTINGS,
+    "disabled=['''a''']\n",
+    '"disabled" = []\n[a]\n',
+    "[a]\ndisabled = 1\n",
+]
 
 
 @given(NAMES, some.sampled_from(TEXTS))
