@@ -109,7 +109,8 @@ def become(system: str) -> None:
         instead["os"] = _functions_of_windows()
         instead["select"] = {"select": _select_of_sockets}
     else:
-        instead["os"] = {"uname": lambda: _Uname(os.uname())}
+        instead["os"] = {"uname": lambda: _Uname(os.uname()), "posix_spawn": functools.partial(_spawn, system)}
+        instead["subprocess"] = {"Popen": functools.partial(_popen, system)}
     none = frozenset(_NO_MODULES[system].split())
     lacking = {
         name: _Lacking(importlib.import_module(name), frozenset(_NO_NAMES[system].get(name, "").split()), instead.get(name, {}))
@@ -143,6 +144,25 @@ class _Uname:
         self.release = real.release
         self.nodename = real.nodename
         self.version = real.version
+
+
+# ----------------------------------------------------------------------------- processes that are started
+
+
+def _elsewhere_too(system: str, command: Sequence[str]) -> list[str]:
+    """Return what runs this Python's program on the other system as well."""
+    if command[0] != sys.executable:
+        return list(command)
+    at = next(at for at, word in enumerate(command) if word in {"-c", "-m"})
+    return [*command[:at], __file__, system, *command[at:]]
+
+
+def _popen(system: str, command: Sequence[str], **named: Any) -> "subprocess.Popen[Any]":
+    return subprocess.Popen(_elsewhere_too(system, command), **named)
+
+
+def _spawn(system: str, path: str, command: Sequence[str], *rest: Any, **named: Any) -> int:
+    return os.posix_spawn(path, _elsewhere_too(system, command), *rest, **named)
 
 
 # ----------------------------------------------------------------------------- what Windows refuses
@@ -343,7 +363,8 @@ def run_elsewhere(
 
 def _main(system: str, *arguments: str) -> None:
     # The standard library decides by the real system what it is: what is imported later would ask for Windows' own modules.
-    del sys.path[0]
+    if not sys.flags.isolated:
+        del sys.path[0]
     become(system)
     match arguments:
         case ("-m", module, *rest):
@@ -352,7 +373,8 @@ def _main(system: str, *arguments: str) -> None:
             runpy.run_module(module, run_name="__main__", alter_sys=True)
         case ("-c", program, *rest):
             sys.argv = ["-c", *rest]
-            sys.path.insert(0, "")
+            if not sys.flags.isolated:
+                sys.path.insert(0, "")
             space: dict[str, Any] = {"__name__": "__main__"}
             exec(compile(program, "<string>", "exec"), space)  # noqa: S102 - what this is for
         case (script, *rest):

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -229,6 +231,7 @@ def test_a_plugin_is_loaded_changed_and_unloaded(system: str, job: Path) -> None
     program = """
 import threading
 from pathlib import Path
+from textwrap import indent
 from plugline import Host
 path = Path("plugins/capitals.py")
 source = path.read_text(encoding="utf-8")
@@ -250,6 +253,107 @@ with Host("plugins", interface=["transform"]) as host:
     print(plugin.state)
 """
     assert python(system, job, program) == ["ANN", "grafted ann", "Annp", "Ann", "Ben", "found"]
+
+
+def wait_until_gone(pid: int) -> None:
+    end = time.monotonic() + 20
+    while Path(f"/proc/{pid}").exists() and "\tZ " not in Path(f"/proc/{pid}/status").read_text(encoding="ascii"):
+        assert time.monotonic() < end, f"process {pid} is still there"
+        time.sleep(0.02)
+
+
+_HOST = """
+import os, sys, time
+from plugline import Host
+from plugline.worker.limits import Sandbox
+
+def told(record):
+    try:
+        return transform(record)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+with Host("plugins", interface=["transform"], isolation="process", limits=Sandbox(timeout_seconds=LIMIT)) as host:
+    transform = host["capitals"].load().transform
+"""
+
+
+def isolated(job: Path, plugin: str, body: str, limit: float = 20) -> "subprocess.CompletedProcess[str]":
+    """Run a program whose plugin runs in a worker of its own, on macOS."""
+    source = f"import os, sys, time\n\ndef transform(record):\n{indent(plugin, '    ')}\n"
+    (job / "plugins/capitals.py").write_text(source, encoding="utf-8")
+    program = _HOST.replace("LIMIT", str(limit)) + indent(body, "    ")
+    return run_elsewhere("darwin", "-c", program, cwd=job)
+
+
+def test_a_worker_sees_the_other_system_too(job: Path) -> None:
+    """Or the tests below would show nothing."""
+    plugin = 'return [sys.modules["plugline.worker.guard"].sys.platform, os.getpid()]'
+    said, pid = isolated(job, plugin, "print(*transform({}))").stdout.split()
+    assert said == "darwin"
+    wait_until_gone(int(pid))
+
+
+@pytest.mark.parametrize("first", ["", "if not os.fork():\n        time.sleep(60)\n    "], ids=["alone", "forked"])
+def test_a_worker_that_ends_itself_costs_one_call(job: Path, first: str) -> None:
+    # What it has started holds the worker's ends of all pipes.
+    plugin = f"if record:\n    {first}os._exit(3)\nreturn 'fine'"
+    body = "began = time.monotonic()\nprint(told({'a': 1}))\nprint(time.monotonic() - began < 10, told({}))"
+    failed, *rest = isolated(job, plugin, body).stdout.splitlines()
+    assert "WorkerFailed" in failed
+    assert "exit code 3" in failed
+    assert rest[-1] == "True fine"
+
+
+def test_a_worker_that_hangs_is_killed(job: Path) -> None:
+    plugin = "if record:\n    time.sleep(60)\nreturn 'fine'"
+    done = isolated(job, plugin, "print(told({'a': 1}))\nprint(told({}))", limit=0.5)
+    assert done.stdout.startswith("WorkerTimedOut"), done.stderr
+    assert done.stdout.endswith("fine\n")
+
+
+def test_a_worker_ends_with_its_host(job: Path) -> None:
+    done = isolated(job, "return os.getpid()", "print(transform({}), flush=True)\nos.kill(os.getpid(), 9)")
+    assert done.returncode == -9, done.stderr
+    wait_until_gone(int(done.stdout))
+
+
+def test_a_split_process_ends_with_its_run(job: Path) -> None:
+    lines = [f"n{number},{'x' * 40}" for number in range(200_000)]
+    (job / "many.csv").write_text("\n".join(["name,city", *lines]) + "\n", encoding="utf-8")
+    plugin = _PLUGIN.replace("\n\n", "\nimport os, time\n", 1)
+    plugin = plugin.replace(
+        "    if ",
+        "    if record['name'] == 'n199990':\n        print(os.getpid(), os.getppid(), file=open('pids', 'w'), flush=True)\n        time.sleep(60)\n    if ",
+        1,
+    )
+    (job / "plugins/capitals.py").write_text(plugin, encoding="utf-8")
+    write_pipeline(job, "many.csv", processes=2)
+    command = [sys.executable, str(ROOT / "tests/elsewhere.py"), "darwin", "-m", "plugline", "run", "pipeline.toml"]
+    with subprocess.Popen(command, cwd=job, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        end = time.monotonic() + 30
+        while not (job / "pids").exists() or not (job / "pids").read_bytes().endswith(b"\n"):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        pid, parent = map(int, (job / "pids").read_text(encoding="ascii").split())
+        assert parent == run.pid
+        run.kill()
+    wait_until_gone(pid)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_steps_run_apart_on_macos(job: Path, processes: int) -> None:
+    write_pipeline(job, isolation="process", processes=processes)
+    plugline("darwin", job, "run", "pipeline.toml", code=1)
+    assert (job / "out.ndjson").read_bytes().count(b"\n") == 2
+
+
+def test_there_is_no_sandbox_on_macos_and_it_says_so(job: Path) -> None:
+    write_pipeline(job, isolation="sandbox")
+    done = run_elsewhere("darwin", "-m", "plugline", "run", "pipeline.toml", cwd=job)
+    assert done.returncode == 2
+    assert "a sandbox takes Linux on x86-64 or aarch64, this is darwin on arm64" in done.stderr
+    assert not (job / "out.ndjson").exists()
 
 
 @pytest.mark.parametrize("level", ["process", "sandbox"])

@@ -375,7 +375,7 @@ def _slot_begin(slot: int) -> int:
 
 def _shared_memory() -> int:
     """Return the descriptor of memory that another program can share."""
-    if hasattr(os, "memfd_create"):
+    if sys.platform == "linux":
         descriptor = os.memfd_create("plugline")
     else:
         from tempfile import TemporaryFile  # noqa: PLC0415 - only where there is nothing better
@@ -408,8 +408,14 @@ def _die_with(life: int) -> None:
     """End when the process that holds the other end of a pipe ends, whatever is being done then.
 
     The kernel sends SIGIO where the last writer goes, which ends a process that has not asked for anything else. prctl would
-    need ctypes, which costs more than the start of the process.
+    need ctypes, which costs more than the start of the process. Elsewhere than on Linux that signal is passed over, or never
+    sent for pipes, and a thread waits.
     """
+    if sys.platform != "linux":
+        from _thread import start_new_thread  # noqa: PLC0415 - elsewhere only
+
+        start_new_thread(_exit_at_end, (life,))
+        return
     import fcntl  # noqa: PLC0415 - of Unix only
 
     signal.signal(signal.SIGIO, signal.SIG_DFL)
@@ -417,6 +423,11 @@ def _die_with(life: int) -> None:
     fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
     if select.select([life], [], [], 0)[0]:
         os._exit(1)  # it had ended before
+
+
+def _exit_at_end(life: int) -> None:
+    os.read(life, 1)
+    os._exit(1)
 
 
 def _flush_talk() -> None:

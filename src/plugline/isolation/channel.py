@@ -6,7 +6,9 @@ clock. Nothing of it blocks, so two batches may be under way in either direction
 
 import os
 import select
+import sys
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from plugline.clock import monotonic_seconds
@@ -19,6 +21,9 @@ from plugline.worker.packing import Malformed
 _MEMORY_BYTES = 2**18  # what answers are read into: two batches of a thousand records of eight fields
 # What that grows to where answers are longer. Beyond it each has memory of its own, which costs a page fault per 4 KiB.
 _MOST_MEMORY_BYTES = 2**21
+_MOST_WAIT_SECONDS = (
+    60.0 if sys.platform == "linux" else 0.1
+)  # elsewhere no descriptor tells for sure that a process has ended
 
 
 class Ended(Exception):
@@ -62,9 +67,18 @@ class Patience:
 class Channel:
     """The host's end of one worker's pipes. One thread at a time."""
 
-    def __init__(self, pipes: Pipes, pidfd: int, talk: Talk) -> None:
+    def __init__(self, pipes: Pipes, pidfd: int, talk: Talk, has_ended: Callable[[], bool] = lambda: False) -> None:
+        """Begin to listen.
+
+        Args:
+            pipes: The worker's.
+            pidfd: A descriptor that becomes readable when it has ended.
+            talk: Takes what it prints.
+            has_ended: Asked from time to time, where that descriptor does not tell for sure.
+        """
         self._pipes = pipes
         self._pidfd = pidfd
+        self._ask_ended = has_ended
         self._talk = talk
         self._outgoing: deque[memoryview] = deque()
         self._caps: deque[int] = deque()  # of the answers that are waited for
@@ -128,13 +142,15 @@ class Channel:
 
     def _turn(self, seconds: float) -> None:
         """Wait until something can be done, and do it; answers are read by who asked."""
-        for descriptor, _ in self._poll.poll(min(seconds, 60) * 1000 + 1):
+        for descriptor, _ in self._poll.poll(min(seconds, _MOST_WAIT_SECONDS) * 1000 + 1):
             if descriptor == self._pipes.requests:
                 self._write()
             elif descriptor == self._pidfd:
                 self._has_ended = True
             elif descriptor != self._pipes.answers and not self._talk.read(descriptor):
                 self._poll.unregister(descriptor)
+        if sys.platform != "linux" and self._ask_ended():
+            self._has_ended = True
 
     def _write(self) -> None:
         while self._outgoing:

@@ -46,7 +46,7 @@ class Life:
             self._pipes.close()
             raise
         talk.assign(self._pipes.output, self._pipes.errors)
-        self._channel = Channel(self._pipes, self._process.pidfd, talk)
+        self._channel = Channel(self._pipes, self._process.pidfd, talk, self._process.has_ended)
         self._sequence = 0
         self.answered = ""  # for the message of its death
         self.alive = True

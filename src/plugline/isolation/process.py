@@ -15,7 +15,6 @@ from typing import Protocol
 from weakref import WeakSet
 
 _PIPE_BYTES = 2**20  # as much as a user may have without being root; two batches fit
-_SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, which fcntl names from 3.10 on, but not on every platform that we are read on
 
 _COMMAND = (
     "import sys; sys.path.append(sys.argv[1]); from plugline.worker.main import main; main(*map(int, sys.argv[2:]))"
@@ -65,6 +64,8 @@ class Pipes:
     def __init__(self) -> None:
         self._open: list[int] = []
         self._lifeline = -1
+        self._map: mmap.mmap | None = None
+        self._record = -1
         holding.add(self)
         try:
             theirs_requests, self.requests = self._pipe()
@@ -72,11 +73,7 @@ class Pipes:
             self.output, self.theirs_output = self._pipe()
             self.errors, self.theirs_errors = self._pipe()
             theirs_lifeline, self._lifeline = self._sockets()
-            theirs_page = above_streams(os.memfd_create("plugline-record", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
-            self._open.append(theirs_page)
-            os.ftruncate(theirs_page, mmap.PAGESIZE)
-            _seal_size(theirs_page)
-            self._map = mmap.mmap(theirs_page, mmap.PAGESIZE)
+            theirs_page = self._page()
         except BaseException:
             self._close(list(self._open))
             raise
@@ -87,7 +84,7 @@ class Pipes:
             _enlarge(descriptor)
 
     def _pipe(self) -> tuple[int, int]:
-        both = [above_streams(one) for one in os.pipe2(os.O_CLOEXEC)]
+        both = [above_streams(one) for one in os.pipe()]
         self._open += both
         return both[0], both[1]
 
@@ -97,9 +94,32 @@ class Pipes:
         self._open += both
         return both[0], both[1]
 
+    def _page(self) -> int:
+        """Make the page that is shared, and return the worker's descriptor of it."""
+        if sys.platform == "linux":
+            theirs = above_streams(os.memfd_create("plugline-record", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
+            self._open.append(theirs)
+            os.ftruncate(theirs, mmap.PAGESIZE)
+            _seal_size(theirs)
+            self._map = mmap.mmap(theirs, mmap.PAGESIZE)
+        else:
+            theirs, self._record = (above_streams(one) for one in _nameless_file())
+            self._open += [theirs, self._record]
+            os.ftruncate(theirs, mmap.PAGESIZE)
+        return theirs
+
     def at(self) -> int:
         """Return what the worker says it is at. It may say anything."""
-        return struct.unpack_from("=Q", self._map, 0)[0]  # type: ignore[no-any-return]
+        if self._map is not None:
+            return struct.unpack_from("=Q", self._map, 0)[0]  # type: ignore[no-any-return]
+        # Not mapped: the worker could cut the file, which would kill whoever looks at the memory. A file of memory can be
+        # kept from that by a seal, where there are any.
+        found = os.pread(self._record, 8, 0)
+        return int.from_bytes(found, sys.byteorder)
+
+    def watch_end(self) -> int:
+        """Return another descriptor of the lifeline: it becomes readable when nobody has the worker's end any more."""
+        return os.dup(self._lifeline)
 
     def let_go(self) -> None:
         """See :class:`HoldsLifeline`."""
@@ -112,7 +132,8 @@ class Pipes:
     def close(self) -> None:
         """Close everything. May be called again."""
         self._close(list(self._open))
-        self._map.close()
+        if self._map is not None:
+            self._map.close()
 
     def _close(self, descriptors: Sequence[int]) -> None:
         for descriptor in descriptors:
@@ -136,19 +157,29 @@ def above_streams(descriptor: int) -> int:
         os.close(descriptor)
 
 
+def _nameless_file() -> tuple[int, int]:
+    """Return two descriptors of a file that has no name."""
+    from tempfile import TemporaryFile  # noqa: PLC0415 - only where there is nothing better
+
+    with TemporaryFile() as file:
+        return os.dup(file.fileno()), os.dup(file.fileno())
+
+
 def _seal_size(descriptor: int) -> None:
     """Keep a file of memory as long as it is, for good: a worker that cut it would kill the host, which has it mapped."""
-    import fcntl  # noqa: PLC0415 - see below
+    if sys.platform == "linux":
+        import fcntl  # noqa: PLC0415 - see below
 
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
 
 
 def _enlarge(descriptor: int) -> None:
-    import fcntl  # noqa: PLC0415 - where there are no workers, it may not exist
+    if sys.platform == "linux":
+        import fcntl  # noqa: PLC0415 - where there are no workers, it may not exist
 
-    # Refused where the user has too many of them: then batches wait for each other more often.
-    with contextlib.suppress(OSError):
-        fcntl.fcntl(descriptor, _SET_PIPE_SIZE, _PIPE_BYTES)
+        # Refused where the user has too many of them: then batches wait for each other more often.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 class Process(Protocol):
@@ -162,6 +193,9 @@ class Process(Protocol):
     pid: int
     pidfd: int
 
+    def has_ended(self) -> bool:
+        """Whether it has ended, where the descriptor may not tell: what it has started may hold the other end still."""
+
     def kill(self) -> None:
         """End it, and what it has started, at once. May be called again, and after it has ended."""
 
@@ -172,41 +206,52 @@ class Process(Protocol):
 class ChildProcess:
     """A worker that was started directly."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", pipes: Pipes) -> None:
         self._process = process
         self.pid = process.pid
-        self.pidfd = os.pidfd_open(process.pid)
+        if sys.platform == "linux":
+            self.pidfd = os.pidfd_open(process.pid)
+        else:
+            self.pidfd = pipes.watch_end()
         self._status: int | None = None
-        self._reaped = False
+        self._waited = self._reaped = False
+
+    def has_ended(self) -> bool:
+        """See :class:`Process`."""
+        self._wait(os.WNOHANG)
+        return self._waited
 
     def kill(self) -> None:
         """See :class:`Process`."""
         if not self._reaped:
-            # Its number is not given to another process before it is reaped, here below.
+            # Its number is not given to another process before it is waited for; what it has started keeps that of the group.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            if not self._waited:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(self.pid, signal.SIGKILL)
 
     def reap(self) -> int | None:
         """See :class:`Process`."""
         if not self._reaped:
             self._reaped = True
-            self._status = _wait(self._process)
+            self._wait(0)
             os.close(self.pidfd)
         return self._status
 
-
-def _wait(process: "subprocess.Popen[bytes]") -> int | None:
-    try:
-        found = os.waitid(os.P_PID, process.pid, os.WEXITED)
-    except ChildProcessError:
-        process.returncode = 0  # somebody else in this program has waited for it
-        return None
-    assert found is not None  # noqa: S101 - it was not asked to return at once
-    status = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
-    process.returncode = status  # so that Popen does not wait for it once more
-    return status
+    def _wait(self, options: int) -> None:
+        if self._waited:
+            return
+        try:
+            pid, status = os.waitpid(self.pid, options)
+        except ChildProcessError:
+            self._waited = True
+            self._process.returncode = 0  # somebody else in this program has waited for it
+            return
+        if pid:
+            self._waited = True
+            self._status = os.waitstatus_to_exitcode(status)
+            self._process.returncode = self._status  # so that Popen does not wait for it once more
 
 
 def start_directly(pipes: Pipes, *, python: str, environment: Mapping[str, str], root: str | None = None) -> Process:
@@ -238,7 +283,7 @@ def start_directly(pipes: Pipes, *, python: str, environment: Mapping[str, str],
     finally:
         pipes.close_theirs()
     try:
-        return ChildProcess(process)
+        return ChildProcess(process, pipes)
     except BaseException:  # there is no descriptor left for it
         process.kill()
         process.wait()

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -248,6 +249,10 @@ class _Forked:
         self._reaped = False
         self._status: int | None = None
 
+    def has_ended(self) -> bool:
+        """See :class:`plugline.isolation.process.Process`."""
+        return False  # its descriptor tells
+
     def kill(self) -> None:
         if not self._reaped:
             # The zygote does not wait for it before it is told to, so the number is its own until then.
@@ -268,7 +273,8 @@ class _Forked:
 class Nursery:
     """Starts the workers of one host: the first directly, those after it from a zygote, once there is one.
 
-    A host with one worker never pays for a zygote, and nobody waits for one, unless it was asked to import something.
+    A host with one worker never pays for a zygote, and nobody waits for one, unless it was asked to import something. There
+    are zygotes on Linux only: elsewhere a fork of a process that has imported much is not safe (macOS), or not to be had.
 
     Args:
         python: The interpreter.
@@ -291,8 +297,8 @@ class Nursery:
     def find(self) -> Zygote | None:
         """Return the zygote to start the next worker from; ``None`` where that is better started directly."""
         with self._lock:
-            if self._owner != os.getpid():
-                return None  # a fork of the host: the zygote is its parent's
+            if sys.platform != "linux" or self._owner != os.getpid():
+                return None  # in a fork of the host the zygote is its parent's
             self._started += 1
             if self._zygote is not None and not self._zygote.alive:
                 self._zygote = None

@@ -2,7 +2,9 @@
 
 import fcntl
 import os
+import sys
 from _signal import SIGKILL  # type: ignore[import-not-found]  # signal itself imports enum
+from _thread import start_new_thread
 
 _SET_SIGNAL = 10  # F_SETSIG of Linux, which fcntl does not name
 _PR_SET_PDEATHSIG = 1
@@ -17,11 +19,19 @@ def die_with_host(lifeline: int, parent: int, *, from_main_thread: bool) -> None
     for a plugin that undoes the first; it fires when the *thread* that started the worker ends, so it is taken where
     that is the host's main thread.
 
+    Elsewhere than on Linux a thread waits for the same end, and kills the group; it comes late where native code holds the
+    interpreter's lock.
+
     Args:
         lifeline: One end of a pair of sockets.
         parent: The process that started this one.
         from_main_thread: Whether its main thread did.
     """
+    if sys.platform != "linux":
+        start_new_thread(_kill_at_end, (lifeline,))
+        if os.getppid() != parent:
+            os._exit(0)
+        return
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
     fcntl.fcntl(lifeline, _SET_SIGNAL, SIGKILL)
     flags = fcntl.fcntl(lifeline, fcntl.F_GETFL)
@@ -35,6 +45,13 @@ def die_with_host(lifeline: int, parent: int, *, from_main_thread: bool) -> None
         ended = False
     if ended or os.getppid() != parent:
         os._exit(0)
+
+
+def _kill_at_end(lifeline: int) -> None:
+    try:
+        os.read(lifeline, 1)
+    finally:
+        os.killpg(os.getpgrp(), SIGKILL)
 
 
 def _set_parent_death_signal() -> None:
