@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -22,7 +22,9 @@ _FLAGS = {
     "plugins": "--plugins",
     "sink": "--output",
     "source_format": "--from",
+    "source_options": "--from-with",
     "sink_format": "--to",
+    "sink_options": "--to-with",
     "settings": "--with",
     "use": "--use",
     "on_error": "--on-error",
@@ -34,14 +36,17 @@ _FLAGS = {
 _KEYS = {
     "plugins": ("plugins",),
     "source_format": ("source", "format"),
+    "source_options": ("source", "options"),
     "sink": ("sink", "path"),
     "sink_format": ("sink", "format"),
+    "sink_options": ("sink", "options"),
     "engine": ("run", "engine"),
     "dead_letters": ("run", "dead_letters"),
     "max_errors": ("run", "max_errors"),
     "processes": ("run", "processes"),
 }
 _PATHS = ("sink", "dead_letters")
+_OPTIONS = ("source_options", "sink_options")
 
 
 class PipelineCommand(click.Command):
@@ -100,6 +105,13 @@ def input_options(function: F) -> F:
                 metavar="FORMAT",
                 help="The input's format; default: by its name, ndjson for '-'.",
             ),
+            click.option(
+                "--from-with",
+                "source_options",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="Settings, in TOML, of the input's format; may be repeated.",
+            ),
         )
     ):
         function = add(function)
@@ -122,6 +134,13 @@ def output_options(function: F) -> F:
                 "sink_format",
                 metavar="FORMAT",
                 help="The output's format; default: by its name, ndjson for '-'.",
+            ),
+            click.option(
+                "--to-with",
+                "sink_options",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="Settings, in TOML, of the output's format; may be repeated.",
             ),
             click.option(
                 "--max-errors", metavar="LIMIT", help="How many records may fail: 5%, 100 or none; default: 5%."
@@ -150,6 +169,7 @@ def configuration(source: str | None, given: dict[str, object], context: click.C
         Misuse: The words do not fit together.
         ConfigurationError: What they lead to is wrong.
     """
+    given = {**given, **{name: _options(name, given.get(name)) for name in _OPTIONS}}
     flags = {name: value for name, value in given.items() if value}
     settings = Settings.load()
     if source is None and not flags.keys() - _KEYS.keys() and os.path.exists(settings.text("pipeline")):
@@ -207,6 +227,8 @@ def _from_flags(
         plugins=list(plugins) if isinstance(plugins, tuple) and plugins else None,
         source_format=text("source_format") or (_STANDARD_FORMAT if source == STANDARD else None),
         sink_format=text("sink_format") or (_STANDARD_FORMAT if sink == STANDARD else None),
+        source_options=cast("dict[str, object] | None", given["source_options"]),
+        sink_options=cast("dict[str, object] | None", given["sink_options"]),
         engine=text("engine"),
         dead_letters=text("dead_letters"),
         max_errors=text("max_errors"),
@@ -231,14 +253,22 @@ def used_steps(given: Sequence[tuple[str, str]]) -> tuple[list[str], list[dict[s
             settings.append({})
         elif not use:
             raise Misuse(
-                f"--with {value!r} has no --use before it", "name the processor first: --use NAME --with KEY=VALUE"
+                f"--with {value!r} has no --use before it",
+                "name the processor first: --use NAME --with KEY=VALUE; settings of the input's format: --from-with",
             )
         else:
-            settings[-1].update(_setting(value))
+            settings[-1].update(_setting(option, value))
     return use, settings
 
 
-def _setting(text: str) -> dict[str, object]:
+def _options(name: str, texts: object) -> dict[str, object] | None:
+    """Return the settings of a format that an option gave, as often as it was there; ``None`` where it was not."""
+    if not isinstance(texts, tuple) or not texts:
+        return None
+    return {key: value for text in texts for key, value in _setting(_FLAGS[name], text).items()}
+
+
+def _setting(option: str, text: str) -> dict[str, object]:
     """Read ``fields=["name"]``, or several such with commas between, in TOML."""
     import tomllib  # noqa: PLC0415 - an interpreter's start, for one option
 
@@ -249,8 +279,10 @@ def _setting(text: str) -> dict[str, object]:
     found = table.get("with")
     if set(table) != {"with"} or not isinstance(found, dict) or not found:
         key = text.partition("=")[0].strip() or "KEY"
-        hint = f"texts stand in quotes: --with '{key}=\"text\"', --with '{key}=[\"one\", \"two\"]', --with '{key}=3'"
+        hint = (
+            f"texts stand in quotes: {option} '{key}=\"text\"', {option} '{key}=[\"one\", \"two\"]', {option} '{key}=3'"
+        )
         raise ConfigurationError(
-            [Finding("C105", f"{text!r} is not KEY=VALUE with a value in TOML", Place("--with"), hint)]
+            [Finding("C105", f"{text!r} is not KEY=VALUE with a value in TOML", Place(option), hint)]
         )
     return found

@@ -47,6 +47,7 @@ def command(  # click gives every option by its name
     plugline run --use trim --use upper orders.ndjson -o clean.csv
     plugline run --use upper --with 'fields=["name"]' orders.csv
     zcat orders.gz | plugline run --use trim - | head
+    plugline run orders.csv --from-with 'delimiter=";"' -o orders.parquet
     plugline run pipeline.toml --report report.html --profile
 
     Exit codes: 0 done; 1 done, with dead letters; 2 wrong use; 4 stopped, output not in place; 130 Ctrl-C.

@@ -500,6 +500,8 @@ def config_from_flags(
     plugins: Sequence[str] | None = None,
     source_format: str | None = None,
     sink_format: str | None = None,
+    source_options: Mapping[str, object] | None = None,
+    sink_options: Mapping[str, object] | None = None,
     engine: str | None = None,
     dead_letters: str | None = None,
     max_errors: str | int | None = None,
@@ -517,6 +519,8 @@ def config_from_flags(
         plugins: The plugin folders.
         source_format: The name of a format.
         sink_format: The name of a format.
+        source_options: The settings of the source's format.
+        sink_options: Those of the sink's.
         engine: The name of an engine.
         dead_letters: The file for them.
         max_errors: As in a pipeline file.
@@ -533,9 +537,9 @@ def config_from_flags(
     ]
     data: Mapping[str, object] = _given(
         plugins=None if plugins is None else list(plugins),
-        source=_given(path=source, format=source_format),
+        source=_given(path=source, format=source_format, options=source_options),
         steps=steps,
-        sink=_given(path=sink, format=sink_format),
+        sink=_given(path=sink, format=sink_format, options=sink_options),
         run=_given(engine=engine, dead_letters=dead_letters, max_errors=max_errors, processes=processes),
     )
     data, origin = _layered(data, _Flags(), [replace(override, weak=True) for override in overrides])
@@ -564,11 +568,13 @@ _FLAGS: Mapping[tuple[str, ...], str] = {
     ("plugins",): "--plugins",
     ("source",): "SOURCE",
     ("source", "format"): "--from",
+    ("source", "options"): "--from-with",
     ("steps",): "--use",
     ("steps", "on_error"): "--on-error",
     ("steps", "with"): "--with",
     ("sink",): "--output",
     ("sink", "format"): "--to",
+    ("sink", "options"): "--to-with",
     ("run", "engine"): "--engine",
     ("run", "dead_letters"): "--dead-letters",
     ("run", "max_errors"): "--max-errors",

@@ -93,6 +93,24 @@ def test_settings_belong_to_the_step_before_them(capfd: pytest.CaptureFixture[st
     assert capfd.readouterr() == ('{"a":"X1","b":"Y2"}\n', "")
 
 
+@pytest.mark.parametrize("source", [["k.csv", "--to", "csv"], ["k.toml"]], ids=["an input", "a pipeline file"])
+def test_formats_take_settings_from_options(source: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    Path("k.csv").write_text("id;name\n1;A|B\n", encoding="utf-8")
+    Path("k.toml").write_text(
+        '[source]\npath = "k.csv"\noptions = { null = "-" }\n[sink]\npath = "-"\nformat = "csv"\n', "utf-8"
+    )
+    words = [
+        *source,
+        "--from-with",
+        'delimiter=";"',
+        '--from-with=types={id="int"}',
+        "--to-with",
+        'delimiter="|",quotechar="!"',
+    ]
+    assert main(["run", "-q", *words]) == 0
+    assert capfd.readouterr() == ("id|name\n1|!A|B!\n", "")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -100,6 +118,9 @@ def test_settings_belong_to_the_step_before_them(capfd: pytest.CaptureFixture[st
         (["--use", "upper", "--with", "fields=name", "orders.ndjson"], "error[C105] --with: 'fields=name' is not KEY"),
         (["--use", "upper", "--with", "a=1}\nb={", "orders.ndjson"], "error[C105] --with: 'a=1}\\nb={' is not KEY"),
         (["--with", "a=1", "--use", "upper", "orders.ndjson"], "error: --with 'a=1' has no --use before it"),
+        (["orders.ndjson", "--from-with", "nul='error'"], "error[C101] --from-with: unknown key 'nul'"),
+        (["orders.ndjson", "--to-with", "nan=3"], "error[C103] --to-with: 3 is an integer"),
+        (["orders.ndjson", "--to-with", "nan=null"], "error[C105] --to-with: 'nan=null' is not KEY=VALUE"),
         (["--use", "uper", "orders.ndjson"], "error[C106] --use: no processor is named 'uper'\n  hint: did you mean"),
         (["--use", "upper"], "error: there is nothing to read"),
         (["--use", "upper", "absent.ndjson"], "error[C109] SOURCE: "),
