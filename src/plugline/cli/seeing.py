@@ -107,7 +107,7 @@ def _check_page(path: str, plan: Plan) -> None:
     if not os.path.isdir(folder):
         raise Misuse(f"the folder of --report {path!r} does not exist", f"create it: mkdir -p {shell_word(folder)}")
     taken = (
-        *((one.path, "the source itself") for one in plan.splits),
+        *((source, "the source itself") for source in {one.path for one in plan.splits}),
         (plan.sink, "the sink itself"),
         (plan.dead_letters, "for the dead letters"),
     )

@@ -434,7 +434,8 @@ def _said(error: BaseException) -> str:
 def _pydantic_problem(error: Mapping[str, Any], where: _Where) -> Problem:
     codes = {"missing": "C102", "extra_forbidden": "C101"}
     kind: str = error["type"]
-    code = codes.get(kind) or ("C103" if kind.endswith(("_type", "_parsing")) else "C104")
+    # A model as a whole may be "missing" something, too, if its author says so.
+    code = (codes.get(kind) if error["loc"] else None) or ("C103" if kind.endswith(("_type", "_parsing")) else "C104")
     inner = replace(where, path=(*where.path, *error["loc"]))
     said = error["msg"][:1].lower() + error["msg"][1:]
     if code == "C102":

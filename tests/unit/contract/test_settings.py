@@ -511,6 +511,19 @@ def test_a_pydantic_model_checks_itself_and_tells_all() -> None:
     assert [code for code, _, _ in refused(kind, a=1, bb=[])] == ["C101"]
 
 
+def test_a_pydantic_model_that_misses_something_as_a_whole_says_it_in_its_own_words() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    from pydantic_core import PydanticCustomError
+
+    def check(_value: object) -> object:
+        raise PydanticCustomError("missing", "give a or b")
+
+    kind = pydantic.create_model("It", __validators__={"check": pydantic.model_validator(mode="after")(check)})
+    _, (problem,) = construct(kind, {})
+    assert (problem.code, problem.path) == ("C104", ())
+    assert "give a or b" in problem.message
+
+
 def test_a_pydantic_model_may_take_any_key() -> None:
     pydantic = pytest.importorskip("pydantic")
     kind = pydantic.create_model("It", __config__=pydantic.ConfigDict(extra="allow"), a=(int, 1))
