@@ -207,6 +207,8 @@ class Host(Generic[T_co]):
         self._around = Circumstances(interface, api_version, policy)
         self._memories = memories_of(self._finders)
         self._is_followed = False
+        # What stands at the top level takes its name before anything is loaded, and that of others is refused.
+        self._finds_early = namespace != ""
         self._loader = waiting_loader(
             self._finders,
             self._around,
@@ -554,7 +556,7 @@ class Host(Generic[T_co]):
     def _find_early(self, name: str) -> Plugin[T_co] | None:
         """Return one plugin without looking at the others, where its place remembers it and comes before all others."""
         with self._loader.lock:
-            if self._registry is not None or 0 not in self._memories:
+            if self._registry is not None or 0 not in self._memories or not self._finds_early:
                 return None
             if self._wants != (True, None) or self._kept() is not None:
                 return None

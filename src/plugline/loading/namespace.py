@@ -435,7 +435,7 @@ class _PrivateFinder:
     ) -> ModuleSpec | None:
         for name, namespace in self.namespaces.items():
             if fullname == name:
-                return ModuleSpec(fullname, RootLoader(namespace.tree), is_package=True)  # type: ignore[arg-type]
+                return root_spec(namespace)
             if fullname.startswith(f"{name}."):
                 return spec_below(namespace, fullname)
         for shared in self.shared:
@@ -447,6 +447,14 @@ class _PrivateFinder:
             if top.owns(fullname):
                 return spec_below(top, fullname)
         return None
+
+
+def root_spec(namespace: Namespace) -> ModuleSpec:
+    """Return the import specification of a private package itself: that of a package without a file, in the folder of its plugins."""
+    spec = ModuleSpec(namespace.name, RootLoader(namespace.tree), is_package=True)  # type: ignore[arg-type]
+    # Who asks where a plugin's files are (Flask, for its templates) asks this.
+    spec.submodule_search_locations = [namespace.real_folder(())]
+    return spec
 
 
 def spec_below(namespace: Namespace, fullname: str) -> ModuleSpec | None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.resources
+import importlib.util
 import inspect
 import os
 import pickle
@@ -235,6 +236,19 @@ def test_a_plugin_may_register_what_it_brings(tmp_path: Path) -> None:
         host.call_all("register", found)
         assert [one.name for one in host.rejected] == ["b"]
     assert found == ["a"]
+
+
+def test_who_asks_where_the_modules_of_a_private_package_are_is_led_to_its_folder(tmp_path: Path) -> None:
+    """As Flask asks, for the templates of an app."""
+    folder = write(tmp_path / "views", {"a.py": GOOD, "text/b.py": GOOD})
+    with opened(Folder(folder, nested=True)) as host:
+        for name, of in (("a", "."), ("text.b", "text")):
+            above = vars(host[name].load())["__package__"]
+            spec = importlib.util.find_spec(above)
+            assert spec is not None
+            assert spec.submodule_search_locations == [str((folder / of).resolve())]
+            found = {module.name for module in pkgutil.iter_modules(sys.modules[above].__path__)}
+            assert found == {name.rpartition(".")[2]}
 
 
 def test_one_file_and_installed_modules_by_name(tmp_path: Path) -> None:

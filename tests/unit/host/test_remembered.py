@@ -784,3 +784,20 @@ def test_two_policies_of_the_same_text_are_not_taken_for_each_other(folder: Path
     other = Another("p1", tells=True)
     assert names_under(folder, other) == ("p0", "p2")
     assert len(other.asked) == 3
+
+
+def test_at_the_top_level_a_plugin_that_is_remembered_takes_its_name_before_it_is_loaded(folder: Path) -> None:
+    (folder / "decimal.py").write_text(PLUGIN.format(n=1))
+    (folder / "pl_top").mkdir()
+    (folder / "pl_top" / "__init__.py").write_text("from pl_top.inner import answer\n" + PLUGIN.format(n=1))
+    (folder / "pl_top" / "inner.py").write_text("def answer():\n    return __name__\n")
+    with Host(folder, interface=INTERFACE, namespace="") as first:
+        assert first.names == ("p0", "p1", "p2", "pl_top")
+    with Host(folder, interface=INTERFACE, namespace="") as host:
+        module: Any = host["p0"].load()
+        assert importlib.reload(module) is module
+        package: Any = host["pl_top"].load()
+        assert package.answer() == "pl_top.inner"
+    with Host(folder, interface=INTERFACE, namespace="") as host, pytest.raises(PluginRejected, match="standard library"):
+        host["decimal"]
+    assert {"p0", "pl_top", "pl_top.inner"}.isdisjoint(sys.modules)
