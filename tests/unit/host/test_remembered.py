@@ -798,6 +798,9 @@ def test_at_the_top_level_a_plugin_that_is_remembered_takes_its_name_before_it_i
         assert importlib.reload(module) is module
         package: Any = host["pl_top"].load()
         assert package.answer() == "pl_top.inner"
-    with Host(folder, interface=INTERFACE, namespace="") as host, pytest.raises(PluginRejected, match="standard library"):
+    with (
+        Host(folder, interface=INTERFACE, namespace="") as host,
+        pytest.raises(PluginRejected, match="standard library"),
+    ):
         host["decimal"]
     assert {"p0", "pl_top", "pl_top.inner"}.isdisjoint(sys.modules)
