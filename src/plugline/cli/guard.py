@@ -34,7 +34,8 @@ def guarded(command: Callable[[], int], invocation: Invocation) -> int:
     except BrokenPipeError:
         render.forget_output()
         return OK
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        _tell_module_in_hand(interrupt)
         return INTERRUPTED if invocation.signal == signal.SIGINT else _TERMINATED
     except render.OutputLost as error:
         render.forget_output()
@@ -98,6 +99,19 @@ def _guard_standard_streams() -> None:
         except OSError:
             with suppress(OSError):
                 os.open(os.devnull, flags)
+
+
+def _tell_module_in_hand(interrupt: KeyboardInterrupt) -> None:
+    """Tell which plugin was being loaded: one that never comes to its end shows nothing else of itself."""
+    entry, caller = interrupt.__traceback__, ""
+    while entry is not None:
+        frame = entry.tb_frame
+        if frame.f_code.co_name == "<module>" and caller.startswith("plugline.loading."):
+            place = f"{os.path.relpath(frame.f_code.co_filename)}:{entry.tb_lineno}"
+            hint = "if it does not come to its end there: mend that line, or disable the plugin"
+            render.error(f"interrupted while a plugin was loaded, at {render.plain(place)}", hint)
+            return
+        entry, caller = entry.tb_next, str(frame.f_globals.get("__name__"))
 
 
 def _is_nowhere() -> bool:

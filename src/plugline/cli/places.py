@@ -1,7 +1,7 @@
 """Plugin folders to what ``plugline doctor`` says of them; no plugin is run."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from plugline.findings import Finding
 from plugline.host.host import Host
 from plugline.isolation.environments import Needs, find_environment, needs_of, unsatisfied
 from plugline.names import shell_word
+from plugline.pipeline.catalogue import Catalogue
 
 _SHIPPED = ("processors", "formats", "engines")
 
@@ -22,9 +23,9 @@ def look_into(paths: Sequence[str]) -> list[Check]:
     if not paths:
         hint = "name a folder, or make the first plugin: plugline new NAME"
         return [Check(name="folders", state="missing", said="there are no plugins here", hint=hint)]
-    with Host(*paths) as host:
+    with Catalogue(()) as catalogue, Host(*paths) as host:
         rejected = [finding for one in host.rejected for finding in one.findings]
-        names = [plugin.name for plugin in host]
+        names = {plugin.name: catalogue.kinds_of(plugin) for plugin in host}
         folders = _folders(paths, len(names), host)
         if host.findings and not names:
             return [folders]
@@ -58,13 +59,14 @@ def _duplicates(findings: Sequence[Finding]) -> Check:
     return Check(name="duplicates", state="wrong", said=said, hint=findings[0].advice, more={"found": found})
 
 
-def _shadowed(names: Sequence[str]) -> Check:
+def _shadowed(names: Mapping[str, Sequence[str]]) -> Check:
     """Tell which names are those of other things, too: nothing is wrong with that, and it is good to know."""
     root = Path(plugline.__file__).parent
     shipped = {file.stem: kind[:-1] for kind in _SHIPPED for file in (root / kind).glob("[!_]*.py")}
     found = []
-    for name in names:
-        if name in shipped:
+    for name, kinds in names.items():
+        # A processor called csv is in nobody's way: where a format is meant, that of the name is taken.
+        if shipped.get(name) in kinds:
             found.append(f"{name}: is used in place of the shipped {shipped[name]}")
         if _is_module(name):
             found.append(f"{name}: an import of the module {name!r} still gives the module")

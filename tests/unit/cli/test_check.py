@@ -1,5 +1,7 @@
 import json
 import os
+import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 
 import plugline
 from plugline.cli import main
+from tests.scenes import start, until
 
 TESTS = Path(__file__).parents[2]
 BAD = TESTS / "plugins" / "bad"
@@ -380,3 +383,21 @@ def test_what_is_nearly_the_name_of_a_processor_is_told_with_what_was_meant(
     Path("in.ndjson").write_text("", "utf-8")
     assert main(["run", "--use", word, "in.ndjson"]) == 2
     assert hint in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_interrupt_names_the_plugin_that_never_comes_to_its_end(tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins/fine.py").write_text(GOOD, "utf-8")
+    endless = 'open("begun", "w").close()\nwhile True:\n    pass\n' + GOOD
+    (tmp_path / "plugins/endless.py").write_text(endless, "utf-8")
+    process = start("check", "--load", folder=tmp_path)
+    until((tmp_path / "begun").exists, process)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert re.fullmatch(
+        r"error: interrupted while a plugin was loaded, at plugins/endless\.py:[123]\n"
+        r"  hint: if it does not come to its end there: mend that line, or disable the plugin\n",
+        said,
+    )
