@@ -95,7 +95,7 @@ class _Watching:
         pipeline: A pipeline file; ``None`` where a folder and a sample were named.
         folders: The plugin folders.
         sample: Where records come from; ``None`` where plugins are only checked.
-        files: The plugin files that were named, which are all that is used of their folders; none means all files.
+        named: The plugin folders and files that were named, which are all that is used of the folders.
         use: The processors that were asked for.
         settings: Those of each of them.
         seen: Processors that were good once: as long as their file is there they are meant, also while it is broken.
@@ -105,7 +105,7 @@ class _Watching:
     pipeline: str | None
     folders: tuple[str, ...]
     sample: str | None
-    files: tuple[str, ...]
+    named: tuple[str, ...]
     use: tuple[str, ...]
     settings: tuple[Mapping[str, object], ...]
     seen: set[str] = field(default_factory=set)
@@ -145,7 +145,9 @@ class _Watching:
         return sorted({*found, *broken})
 
     def _is_meant(self, path: str) -> bool:
-        return not self.files or os.path.normpath(path) in self.files
+        places = map(os.path.abspath, self.named or self.folders)
+        path = os.path.abspath(path)
+        return any(path == place or path.startswith(os.path.join(place, "")) for place in places)
 
 
 def _watching(paths: Sequence[str], use: Sequence[str], settings: Sequence[Mapping[str, object]]) -> _Watching:
@@ -158,28 +160,34 @@ def _watching(paths: Sequence[str], use: Sequence[str], settings: Sequence[Mappi
         raise Misuse(
             f"{pipeline!r} is a pipeline file, beside which --use cannot be given", "write it there: [[steps]]"
         )
-    files = tuple(os.path.normpath(path) for path in others if path.endswith(".py") and os.path.isfile(path))
-    folders = tuple(path for path in others if os.path.isdir(path))
-    samples = [path for path in others if path not in folders and os.path.normpath(path) not in files]
-    folders += tuple(dict.fromkeys(os.path.dirname(path) or os.curdir for path in files))
+    missing = [path for path in others if not os.path.exists(path)]
+    if missing:
+        raise Misuse(f"{missing[0]!r} is not there", "name a plugin folder, and a file with some records")
+    named = tuple(path for path in others if path.endswith(".py") or os.path.isdir(path))
+    samples = [path for path in others if path not in named]
     if len(samples) > 1 or (pipeline is not None and samples):
         raise Misuse(
             f"{samples[-1]!r} is one sample too many", "name a folder and a sample: plugline dev plugins/ sample.ndjson"
         )
-    missing = [path for path in samples if not os.path.exists(path)]
-    if missing:
-        raise Misuse(f"{missing[0]!r} is not there", "name a plugin folder, and a file with some records")
-    found = folders or usual_folders()
+    found = tuple(dict.fromkeys(map(_folder_of, named))) or usual_folders()
     if pipeline is None and not found:
         raise Misuse("there are no plugins to watch", "name their folder: plugline dev plugins/ sample.ndjson")
     return _Watching(
         pipeline=pipeline,
         folders=found,
         sample=samples[0] if samples else None,
-        files=files,
+        named=named,
         use=tuple(use),
         settings=tuple(settings),
     )
+
+
+def _folder_of(path: str) -> str:
+    """Return the folder of plugins that a path is, or that it is a plugin in."""
+    if os.path.isdir(path):
+        return path
+    folder, name = os.path.split(path)
+    return os.path.normpath(os.path.join(folder, os.pardir)) if name == "__init__.py" else folder or os.curdir
 
 
 # ----------------------------------------------------------------------------- watching
@@ -325,7 +333,7 @@ def _waiting_text(watching: _Watching) -> list[str]:
 
 
 def _check(watching: _Watching) -> list[Finding]:
-    paths = [watching.pipeline] if watching.pipeline is not None else list(watching.files or watching.folders)
+    paths = [watching.pipeline] if watching.pipeline is not None else list(watching.named or watching.folders)
     return check_paths(paths).all
 
 

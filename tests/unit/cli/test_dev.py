@@ -196,5 +196,40 @@ def test_of_a_plugin_file_only_that_plugin_is_used(capsys: pytest.CaptureFixture
     assert "other" not in text
 
 
+def test_of_a_folder_beside_a_plugin_file_all_plugins_are_used(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("more").mkdir()
+    Path("more/first.py").write_text(processor("return {**record, 'first': 1}"), "utf-8")
+    Path("more/other.py").write_text(processor("return None"), "utf-8")
+    Path("plugins/broken.py").write_text("(\n", "utf-8")
+    text = shown(capsys, "more/first.py", "plugins", "sample.ndjson")
+    assert '"ada" -> "ADA"' in text
+    assert "+ first  1" in text
+    assert "other" not in text
+    assert "P106" in text
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_package_is_shown_by_its_init(
+    inside: bool,  # noqa: FBT001 - from where it is named
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sample = str(Path("sample.ndjson").absolute())
+    Path("plugins/pack").mkdir()
+    Path("plugins/pack/part.py").write_text("PART = 1\n", "utf-8")
+    text = "from .part import PART\n" + processor("return {**record, 'part': PART}")
+    Path("plugins/pack/__init__.py").write_text(text, "utf-8")
+    if inside:
+        monkeypatch.chdir("plugins/pack")
+    told = shown(capsys, "__init__.py" if inside else "plugins/pack/__init__.py", sample)
+    assert "+ part  1" in told
+    assert "ADA" not in told
+
+
+def test_what_is_not_there_is_told_before_what_is_too_many(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dev", "--times", "1", "plugins/absent.py", "sample.ndjson"]) == 2
+    assert "'plugins/absent.py' is not there" in capsys.readouterr().err
+
+
 def test_a_processor_that_nobody_knows_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean 'upper'?" in shown(capsys, "plugins", "sample.ndjson", "--use", "uper")
