@@ -28,6 +28,17 @@ def has_scheme(path: str) -> bool:
     return bool(colon) and scheme[:1].isalpha() and _SCHEME_CHARACTERS.issuperset(scheme.lower())
 
 
+def is_file_address(path: str) -> bool:
+    """Whether a path is the address of a file: some lead to databases, which formats open themselves."""
+    from importlib.util import find_spec  # noqa: PLC0415 - as below
+
+    if not has_scheme(path) or find_spec("fsspec") is None:
+        return False
+    from fsspec import available_protocols  # noqa: PLC0415 - as below
+
+    return path.partition("://")[0].lower() in available_protocols()
+
+
 def without_query(path: str) -> str:
     """Return an address as far as its suffix tells the format: what follows ``?`` or ``#`` is the server's affair."""
     return path.partition("?")[0].partition("#")[0] if path.startswith(("http://", "https://")) else path

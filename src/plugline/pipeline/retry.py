@@ -12,7 +12,7 @@ from plugline.errors import ConfigurationError
 from plugline.findings import Finding, Place
 from plugline.frozen import frozen
 from plugline.pipeline.plan import Plan, goes_straight
-from plugline.pipeline.remote import has_scheme
+from plugline.pipeline.remote import has_scheme, is_file_address
 from plugline.pipeline.streams import compression_of
 from plugline.records import Format, Position, RawBatch, Reader, Record, Split, Writer
 
@@ -36,7 +36,7 @@ def retried(plan: Plan, letters: str) -> Plan:
     if not os.path.isfile(path):
         what = "is a folder, expected a file" if os.path.isdir(path) else "is not there"
         raise ConfigurationError([Finding("C109", f"{letters!r} {what}", Place("--retry"))])
-    mark = _mark(plan, path)
+    mark = _mark(plan, os.path.basename(path))
     return replace(
         plan,
         splits=(Split(index=0, count=1, path=letters),),
@@ -48,23 +48,20 @@ def retried(plan: Plan, letters: str) -> Plan:
 
 def _mark(plan: Plan, letters: str) -> str:
     """Return what the names of what is written have in them: another than that of the retry whose dead letters are fed through."""
-    told = re.search(r"\.retried(?:-([1-9][0-9]*))?\.", os.path.basename(letters))
+    told = re.search(r".*(\.retried(?:-([1-9][0-9]*))?)\.", letters)
     if told is None:
         return ".retried"
-    before = _renamed(plan, plan.dead_letters, told[0][:-1], before=".errors")
-    return f".retried-{int(told[1] or 1) + 1}" if _is_same(plan.located(before), letters) else ".retried"
-
-
-def _is_same(path: str, other: str) -> bool:
-    return os.path.realpath(path) == os.path.realpath(other)
+    # By its name alone: what is at an address was fetched from there.
+    before = os.path.basename(_renamed(plan, plan.dead_letters, told[1], before=".errors"))
+    return f".retried-{int(told[2] or 1) + 1}" if before == letters else ".retried"
 
 
 def _renamed(plan: Plan, path: str, mark: str, *, before: str = "") -> str:
     """Return a file name with a mark in it, before its suffixes."""
-    if goes_straight(plan.located(path)) or has_scheme(path):
+    if goes_straight(plan.located(path)) or (has_scheme(path) and not is_file_address(path)):
         return path
-    packed = compression_of(path)
-    stem, suffix = os.path.splitext(path.removesuffix(packed) if packed else path)
+    stem, packed = (path, "") if not compression_of(path) else os.path.splitext(path)
+    stem, suffix = os.path.splitext(stem)
     if before and stem.endswith(before):
         stem, suffix = stem.removesuffix(before), f"{before}{suffix}"
     return f"{stem}{mark}{suffix}{packed}"

@@ -135,6 +135,30 @@ def test_a_row_whose_columns_nothing_tells_is_not_guessed_at(tmp_path: Path) -> 
     assert "nothing tells the columns" in again["error"]["message"]
 
 
+def test_a_retry_does_not_write_over_an_output_at_an_address(tmp_path: Path) -> None:
+    made = pipeline(tmp_path, plugins={"step.py": processor(FAIL)}, source=ndjson({"a": 1}, {"a": 3}), steps=["step"])
+    plan = replace(
+        made.plan(), sink=f"file://{tmp_path}/out.ndjson", dead_letters=f"file://{tmp_path}/out.errors.ndjson"
+    )
+    run_plan(plan)
+    again = retried(plan, str(tmp_path / "out.errors.ndjson"))
+    run_plan(again)
+    assert records(tmp_path / "out.ndjson") == [{"a": 1, "kind": "int"}]
+    left = tmp_path / "out.retried.errors.ndjson"
+    assert len(records(left)) == 1
+    assert retried(plan, str(left)).sink == f"file://{tmp_path}/out.retried-2.ndjson"
+
+
+def test_an_output_that_is_called_as_one_of_a_retry_is_not_taken_for_one(tmp_path: Path) -> None:
+    plan = replace(pipeline(tmp_path, source=b"").plan(), sink="a.retried.csv", dead_letters="a.retried.errors.ndjson")
+    fed = ["a.retried", "a.retried.retried", "a.retried.retried-2"]
+    sinks = ["a.retried.retried.csv", "a.retried.retried-2.csv", "a.retried.retried-3.csv"]
+    for stem, sink in zip(fed, sinks, strict=True):
+        letters = tmp_path / f"{stem}.errors.ndjson"
+        letters.write_bytes(b"")
+        assert retried(plan, str(letters)).sink == sink
+
+
 def test_what_is_no_dead_letter_is_one(tmp_path: Path) -> None:
     made = pipeline(tmp_path, plugins={"step.py": processor(FAIL)}, source=b"", steps=["step"])
     (tmp_path / "letters.ndjson").write_bytes(b"[1]\nno\n")
@@ -149,7 +173,15 @@ def test_letters_that_are_not_there_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("sink", "expected"),
-    [("a/out.csv.gz", "a/out.retried.csv.gz"), ("-", "-"), ("/dev/null", "/dev/null"), ("out", "out.retried")],
+    [
+        ("a/out.csv.gz", "a/out.retried.csv.gz"),
+        ("a/out.csv.GZ", "a/out.retried.csv.GZ"),
+        ("-", "-"),
+        ("/dev/null", "/dev/null"),
+        ("out", "out.retried"),
+        ("memory://a/out.csv.zst", "memory://a/out.retried.csv.zst"),
+        ("postgresql://host/records", "postgresql://host/records"),
+    ],
 )
 def test_only_files_get_another_name(sink: str, expected: str, tmp_path: Path) -> None:
     made = pipeline(tmp_path, source=b"")
