@@ -122,6 +122,9 @@ class Crew:
             if index is None:
                 for process, part, slot in self._answers(waits=not starved):
                     done[part.split.index] = process, part, slot
+                # The next split may be a while in coming, and what is done does not wait for it.
+                index = self._next(done, sequence, ordered=ordered) if starved else None
+            if index is None:
                 continue
             process, part, slot = done.pop(index)
             sequence.remove(index)

@@ -10,9 +10,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from math import inf
 from typing import BinaryIO, TypeAlias, cast
 
 from plugline.blame import users_own_interrupt
+from plugline.clock import monotonic_seconds
 from plugline.descriptors import READING, read_at
 from plugline.errors import RunStopped
 from plugline.findings import Finding, Place
@@ -37,6 +39,7 @@ _SEARCHED_BYTES = 64 * 1024
 _MOST_LIMITS = 2  # that much of a record that is too long is held to find its end, where that takes parsing
 _FEWEST_RECORDS = 2000  # of a split that a reader cuts
 _IDLE_SECONDS = 0.05  # a pipe that has nothing for so long hands on what it has
+_WAITED_SECONDS = 0.25  # so does one that always has a little more: a split is worth no more waiting
 
 PlaceCall: TypeAlias = Callable[[Position], Position]
 
@@ -462,6 +465,8 @@ def _cut_stream(stream: BinaryIO, cuts: ByteCuts, start: int, limit: int, wanted
             # The first piece begins with the header itself.
             split = Split(index=0, path="", start=first, end=window.at, head=head if first else b"", content=content)
             yield _Piece(split, window.at, bytes_read(stream))
+            if window.trickles:
+                yield None  # what is done of the pieces before is wanted before the next
         while not window.ready():
             yield None
         if not window.more():
@@ -487,9 +492,10 @@ def _end_in(window: "_Ahead", cuts: ByteCuts, limit: int, wanted: int) -> int:
             return end
         if wanted == limit < len(data):
             return -1
-        if len(data) <= wanted and (window.ended or not window.ready()):
+        if len(data) > wanted:
+            wanted = min(2 * wanted, limit)
+        elif window.ended or not window.ready():
             return 0
-        wanted = min(2 * wanted, limit)
 
 
 def _too_long_piece(window: "_Ahead", cuts: ByteCuts, limit: int) -> _Piece:
@@ -540,6 +546,7 @@ class _Ahead:
         held: How many bytes are there that have not been taken.
         ended: Whether nothing comes after these.
         fault: What ended it before its end.
+        trickles: Whether it was read for as long as is waited, and had more all the time.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -548,6 +555,7 @@ class _Ahead:
         self.held = 0
         self.ended = False
         self.fault: OSError | None = None
+        self.trickles = False
         self._pieces: list[bytes] = []
         # read1 hands on what a pipe has; read would wait for all of it.
         self._read = cast("Callable[[int], bytes]", getattr(stream, "read1", stream.read))
@@ -576,10 +584,14 @@ class _Ahead:
         return before + found + 1 if found >= 0 else 0
 
     def read_ahead(self, wanted: int) -> None:
-        """Read until there are ``wanted`` bytes, or all, or a pipe has no more for the moment."""
+        """Read until there are ``wanted`` bytes, or all, or a pipe has no more for the moment or takes too long."""
+        end_seconds = monotonic_seconds() + _WAITED_SECONDS if self._live is not None else inf
+        self.trickles = False
         while self.held < wanted and not self.ended:
-            if self.held and not self.ready():
-                break
+            if self.held:
+                self.trickles = monotonic_seconds() > end_seconds
+                if self.trickles or not self.ready():
+                    break
             try:
                 data = self._read(_LEAST_BYTES)
             except OSError as error:

@@ -277,6 +277,25 @@ def test_a_pipe_hands_on_what_it_has(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
+@slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_pipe_that_never_pauses_hands_on_what_it_has(processes: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "plugline", "run", "-q", "-", "--from", "ndjson", "-o", "-", "--to", "ndjson"]
+    command += ["--processes", str(processes)]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        sent = 0
+        while not select([process.stdout], [], [], 0.01)[0]:
+            assert sent < 2_000
+            process.stdin.write(b'{"id": 1}\n')
+            process.stdin.flush()
+            sent += 1
+        process.stdin.close()
+        assert len(process.stdout.readlines()) == sent
+    assert process.returncode == 0
+
+
 def test_a_record_that_is_too_long_is_a_dead_letter_and_the_others_go_on(tmp_path: Path) -> None:
     long = b'{"id": 1, "name": "' + b"x" * 3_000_000 + b'"}'
     source = ndjson({"id": 0, "name": "a"}, long, {"id": 2, "name": "b"})
