@@ -48,32 +48,44 @@ def follow_plan(
     while True:
         following = _Follow(plan, changed)
         with UnhurriedStack() as stack:
-            runner = PlanRunner(plan)
-            with ParsedOnce() as parsed:
-                try:
-                    bound = stack.enter_context(runner.bind())
-                except ConfigurationError as error:
-                    if before is None:
-                        raise
-                    # The edit can be planned and not be loaded: the plugins before it, which the plan holds, go on.
-                    for finding in error.findings:
-                        tell(finding)
-                    plan, before = before, None
-                    continue
-                stack.callback(runner.close)
-                engine: Engine = OneByOne()
-                if not bound.stateful:
-                    engine = stack.enter_context(bound_engine(plan))
-                parsed.forget()
-            _refuse_what_ends(plan, bound.reader)
-            committer = Committer(plan, bound, _followed_identity(plan), resume=True, ordered=True, follows=True)
-            entered(stack, committer, plan)
-            source = Following(plan, bound.reader, committer.done.places, tell=tell, ends=following.ends)
-            stack.callback(source.close)
-            report = PlanRun(plan, engine, runner, source, committer, progress).follow()
+            try:
+                run = _begun(stack, plan, following, progress, tell)
+            except ConfigurationError as error:
+                if before is None:
+                    raise
+                # The edit can be planned and not be taken: the plugins before it, which the plan holds, go on.
+                for finding in error.findings:
+                    tell(finding)
+                plan, before = before, None
+                continue
+            report = run.follow()
         if following.next is None:
             return report
         plan, before = following.next, plan
+
+
+def _begun(
+    stack: UnhurriedStack, plan: Plan, following: "_Follow", progress: ProgressCall | None, tell: TellCall
+) -> PlanRun:
+    """Return the run of a plan, with all that it needs open until the stack ends.
+
+    Raises:
+        ConfigurationError: As for :func:`follow_plan`.
+    """
+    runner = PlanRunner(plan)
+    with ParsedOnce() as parsed:
+        bound = stack.enter_context(runner.bind())
+        stack.callback(runner.close)
+        engine: Engine = OneByOne()
+        if not bound.stateful:
+            engine = stack.enter_context(bound_engine(plan))
+        parsed.forget()
+    _refuse_what_ends(plan, bound.reader)
+    committer = Committer(plan, bound, _followed_identity(plan), resume=True, ordered=True, follows=True)
+    entered(stack, committer, plan)
+    source = Following(plan, bound.reader, committer.done.places, tell=tell, ends=following.ends)
+    stack.callback(source.close)
+    return PlanRun(plan, engine, runner, source, committer, progress)
 
 
 class _Follow:
@@ -119,8 +131,8 @@ def _followed_identity(plan: Plan) -> dict[str, object]:
     """Return what may not change where files are followed: plugins may."""
     return {
         "the source": plan.source,
-        "the source's format": identity_of_use(plan, plan.reader),
-        "the sink's format": identity_of_use(plan, plan.writer),
+        "the source's format": identity_of_use(plan.reader),
+        "the sink's format": identity_of_use(plan.writer),
         "the sink": plan.sink,
         "the name of the dead letters": plan.dead_letters,
     }

@@ -301,14 +301,9 @@ class Replanning:
             return None
         if made.folders == plan.folders:
             return None
-        edited = [new.use.digest != old.use.digest for new, old in zip(made.steps, plan.steps, strict=True)]
-        if not any(edited):  # but what they import
-            edited = [
-                step.use.folder is not None and made.folders[step.use.folder] not in plan.folders for step in made.steps
-            ]
         steps = [
-            replace(new, generation=old.generation + is_edited)
-            for new, old, is_edited in zip(made.steps, plan.steps, edited, strict=True)
+            replace(new, generation=old.generation + (new.use.code != old.use.code))
+            for new, old in zip(made.steps, plan.steps, strict=True)
         ]
         return replace(made, steps=tuple(steps))
 

@@ -56,6 +56,7 @@ class PluginUse:
         name: Its name.
         version: What it says.
         digest: Of its source.
+        along: The digest of what comes along from its folder, since it imports or requires it; empty where nothing does.
         place: Its file, for messages.
         folder: The index of the carried folder that holds it; ``None`` for an installed module.
         module: The installed module's name; empty for a carried one.
@@ -76,6 +77,12 @@ class PluginUse:
     settings: Mapping[str, object]
     path: tuple[str | int, ...]
     files: frozenset[str] = frozenset()
+    along: str = ""
+
+    @property
+    def code(self) -> str:
+        """What tells its code from another."""
+        return f"{self.digest} {self.along}" if self.along else self.digest
 
 
 @frozen(kw_only=True)
@@ -169,24 +176,9 @@ def digest_of(plan: Plan) -> str:
     """Return what tells plans apart that make different records of one input: their formats, plugins and settings."""
     from hashlib import sha256  # noqa: PLC0415 - where it is asked for
 
-    uses = [
-        (use.kind, use.name, source_digest(plan, use), sorted(use.settings.items()))
-        for use in (plan.reader, plan.writer)
-    ]
-    steps = [
-        (step.use.name, source_digest(plan, step.use), sorted(step.use.settings.items()), step.on_error)
-        for step in plan.steps
-    ]
+    uses = [(use.kind, use.name, use.code, sorted(use.settings.items())) for use in (plan.reader, plan.writer)]
+    steps = [(step.use.name, step.use.code, sorted(step.use.settings.items()), step.on_error) for step in plan.steps]
     return sha256(repr((uses, steps, plan.max_record_bytes, plan.retries)).encode()).hexdigest()
-
-
-def source_digest(plan: Plan, use: PluginUse) -> str:
-    """Return what tells a plugin's code from another: its own digest, and that of what the plugins of its folder import there."""
-    own = {one.digest for one in (plan.reader, plan.writer, plan.engine, *(step.use for step in plan.steps))}
-    files = plan.folders[use.folder].files if use.folder is not None else {}
-    digests = ((name, digest_of_bytes(content).hex()) for name, content in files.items())
-    shared = [(name, digest) for name, digest in digests if digest not in own]
-    return f"{use.digest} {digest_of_bytes(repr(shared).encode()).hex()}" if shared else use.digest
 
 
 DEFAULT_FOLDER = "plugins"
@@ -412,11 +404,11 @@ class _Planner:
         settings, files, problems = check_settings(plugin, kind, settings, settings_path, self._base)
         self.findings += [self._config.finding(problem) for problem in problems]
         folder = None
-        module, attribute = "", ""
+        module, attribute, along = "", "", ""
         match candidate:
             case FileCandidate():
                 folder = self._folder_of(candidate)
-                self._take_along(plugin, candidate.tree)
+                along = self._take_along(plugin, candidate, self._trees[folder][1])
             case ModuleCandidate():
                 module, attribute = candidate.module, candidate.attribute
         return PluginUse(
@@ -431,10 +423,12 @@ class _Planner:
             settings=settings,
             path=path,
             files=files,
+            along=along,
         )
 
-    def _take_along(self, plugin: Plugin[object], tree: Tree) -> None:
-        """Carry what a plugin requires of its folder, and what that requires."""
+    def _take_along(self, plugin: Plugin[object], candidate: FileCandidate, namespace: str) -> str:
+        """Carry what a plugin requires of its folder, and what that requires; return what tells all that comes along."""
+        tree, entries = candidate.tree, [candidate.entry]
         todo = list(plugin.needs)
         seen: set[str] = set()
         while todo:
@@ -444,6 +438,10 @@ class _Planner:
                 todo += needed.needs
                 if needed.candidate.tree is tree:
                     self._folder_of(needed.candidate)
+                    entries.append(needed.candidate.entry)
+        files = carry(tree, entries, namespace)
+        told = [(name, digest_of_bytes(content).hex()) for name, content in files.items() if name != candidate.entry]
+        return digest_of_bytes(repr(told).encode()).hex() if told else ""
 
     def _folder_of(self, candidate: FileCandidate) -> int:
         for index, (tree, _, entries) in enumerate(self._trees):

@@ -16,7 +16,7 @@ from plugline.findings import Finding, Place
 from plugline.pipeline.bound import BoundPlan, bound_engine
 from plugline.pipeline.cutting import Cut, Input, Mark
 from plugline.pipeline.parts import Committer
-from plugline.pipeline.plan import Plan, PluginUse, StepPlan, source_digest
+from plugline.pipeline.plan import Plan, PluginUse, StepPlan
 from plugline.pipeline.remote import without_secret
 from plugline.pipeline.report import RunReport, Swap, added, tallied
 from plugline.pipeline.split import Progress, ProgressCall, SplitWork
@@ -230,14 +230,14 @@ def identity_of(plan: Plan, source: "RunInput") -> dict[str, object]:
         f"the input {path!r}": list(told) for path, told in sorted(source.identities().items())
     }
     identity["the list of inputs"] = [without_secret(split.path) for split in plan.splits]
-    identity["the source's format"] = identity_of_use(plan, plan.reader)
+    identity["the source's format"] = identity_of_use(plan.reader)
     identity["the number of steps"] = len(plan.steps)
     for number, step in enumerate(plan.steps, 1):
         told = f"step {number} ({step.label!r})"
-        identity[told] = [*identity_of_use(plan, step.use), step.on_error]
+        identity[told] = [*identity_of_use(step.use), step.on_error]
         for path, stamp in _files_of(plan, step.use):
             identity[f"{path!r}, which {told} reads,"] = stamp
-    identity["the sink's format"] = identity_of_use(plan, plan.writer)
+    identity["the sink's format"] = identity_of_use(plan.writer)
     identity["the sink"] = without_secret(plan.sink)
     identity["the name of the dead letters"] = plan.dead_letters
     run = plan.config.run
@@ -260,9 +260,9 @@ def _files_of(plan: Plan, use: PluginUse) -> Iterator[tuple[str, list[int]]]:
                     yield str(use.settings[name]), [found.st_size, found.st_mtime_ns]
 
 
-def identity_of_use(plan: Plan, use: PluginUse) -> list[object]:
+def identity_of_use(use: PluginUse) -> list[object]:
     """Return what tells one use of a plugin from another."""
-    return [use.name, source_digest(plan, use), repr(sorted(use.settings.items(), key=lambda item: item[0]))]
+    return [use.name, use.code, repr(sorted(use.settings.items(), key=lambda item: item[0]))]
 
 
 class RunInput(Protocol):

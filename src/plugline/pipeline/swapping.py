@@ -106,7 +106,7 @@ class Swapping:
             (plan.writer, self._plan.writer),
             (plan.engine, self._plan.engine),
         ):
-            if new.digest != old.digest:
+            if new.code != old.code:
                 self._watch.tell(
                     _not_now(new, f"the {new.kind} {new.name!r} was edited, and this run has begun with it")
                 )

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from select import select
 from time import time_ns
 
 import pytest
@@ -252,6 +253,57 @@ def test_an_edit_that_only_fails_when_it_is_loaded_changes_nothing(tmp_path: Pat
             sent += 1
             until(process, lambda sent=sent: len(read(made)) == sent)  # type: ignore[misc]
     assert [one if one < 100 else one // 100 for one in read(made)] == list(range(sent))
+
+
+OWN_FORMAT = """
+import json
+
+
+class Batch:
+    def __init__(self, raws):
+        self.raws = raws
+
+
+class Reader:
+    decode = staticmethod(json.loads)
+
+    def batches(self, stream):
+        yield Batch(stream.readlines())
+
+
+class Own:
+    record_delimiter = b"\\n"
+
+    def reader(self):
+        return Reader()
+
+    def writer(self):
+        raise NotImplementedError
+"""
+
+
+def test_what_a_step_imports_may_be_edited_beside_a_format_and_an_edit_of_the_format_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    made = job(tmp_path, source_more='format = "own"')
+    source, plugins = tmp_path / "in.ndjson", tmp_path / "plugins"
+    (plugins / "own.py").write_text(OWN_FORMAT, encoding="utf-8")
+    (plugins / "_by.py").write_text("BY = 1\n", encoding="utf-8")
+    step = processor("return {'a': record['a'] * BY}", top="from ._by import BY")
+    (plugins / "fail.py").write_text(step, encoding="utf-8")
+    append(source, {"a": 1})
+    with following(made) as process:
+        until(process, lambda: read(made) == [1])
+        assert process.stderr is not None
+        told = b""
+        for by, own in ((10, OWN_FORMAT), (10, f"{OWN_FORMAT}\n# edited\n"), (100, OWN_FORMAT)):
+            (plugins / "own.py").write_text(own, encoding="utf-8")
+            (plugins / "_by.py").write_text(f"BY = {by}\n", encoding="utf-8")
+            while read(made)[-1] != by or (own != OWN_FORMAT and b"the source's format changed" not in told):
+                sent = len(read(made)) + 1
+                append(source, {"a": 1})
+                until(process, lambda sent=sent: len(read(made)) == sent)  # type: ignore[misc]
+                told += os.read(process.stderr.fileno(), 10_000) if select([process.stderr], [], [], 0)[0] else b""
 
 
 @pytest.mark.parametrize(
