@@ -217,6 +217,8 @@ def _cache() -> Check:
     from plugline.discovery.cache import cache_folder  # noqa: PLC0415 - for this command only
 
     path = cache_folder()
+    if path is None and os.environ.get("PLUGLINE_CACHE") == "off":
+        return Check(name="cache", state="ok", said="off, as PLUGLINE_CACHE says: every listing reads every plugin")
     if path is None:
         hint = "it has to be an absolute path of a folder that belongs to you and that nobody else may write: PLUGLINE_CACHE"
         said = "not in use: every listing reads every plugin, and every load compiles it"

@@ -36,6 +36,12 @@ INTERFACES: dict[Kind, tuple[type, ...]] = {
 ANY_INTERFACE: tuple[type, ...] = tuple(interface for interfaces in INTERFACES.values() for interface in interfaces)
 _ALONE = {kind: interfaces_of(interface) for kind, interface in INTERFACES.items()}
 
+_NAMED_IN: dict[Kind, str] = {
+    "processor": 'it is a processor: use = "{}" in [[steps]]',
+    "format": 'it is a format: format = "{}" in [source] or [sink]',
+    "engine": 'it is an engine: engine = "{}" in [run]',
+}
+
 _NOT_LOOKED: set[str] = set()
 
 # Strings and not imports: what we ship is found as a stranger's plugins are.
@@ -196,12 +202,15 @@ class Catalogue:
 
     def unknown(self, kind: Kind, name: str) -> tuple[str, str]:
         """Return message and hint for a name that leads nowhere."""
-        found = (plugin.name for _, plugin in self.listing() if kind in self.kinds_of(plugin))
-        known = sorted({name.removesuffix("_plugin").removesuffix(f"_{kind}") for name in found})
+        plugins = [(plugin.name.removesuffix("_plugin"), self.kinds_of(plugin)) for _, plugin in self.listing()]
+        known = sorted({name.removesuffix(f"_{kind}") for name, kinds in plugins if kind in kinds})
         parts = [part.strip() for part in name.split(",")]
         if len(parts) > 1 and set(parts) <= set(known):
             flags = " ".join(f"--use {shell_word(part)}" for part in parts)
             return f"no {kind} is named {name!r}", f"name each by itself: {flags}, or a [[steps]] for each"
+        for other, place in _NAMED_IN.items():
+            if any(other in kinds and name in (one, one.removesuffix(f"_{other}")) for one, kinds in plugins):
+                return f"no {kind} is named {name!r}", place.format(name)
         # Its file, where its name is asked for, is told with the name.
         stem = name.rpartition("/")[2].removesuffix(".py")
         return f"no {kind} is named {name!r}", did_you_mean(stem, known, kind=f"{kind}s")

@@ -77,13 +77,21 @@ def test_a_probe_in_a_sandbox_is_denied_everything(
 
 def test_what_is_missing_has_a_hint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("PLUGLINE_CACHE", "off")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PLUGLINE_CACHE", str(tmp_path / "file"))
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     found = {check.name: check for check in look()}
     assert (found["uv"].state, found["uv"].hint) == ("missing", "pip install uv")
     assert found["cache"].state == "missing"
     assert found["sandbox"].state == "wrong"
     assert all(check.hint or check.name == "sandbox" for check in found.values() if check.state != "ok")
+
+
+def test_a_cache_that_was_turned_off_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLUGLINE_CACHE", "off")
+    (cache,) = (check for check in look() if check.name == "cache")
+    assert (cache.state, cache.hint) == ("ok", None)
+    assert cache.said.startswith("off, as PLUGLINE_CACHE says")
 
 
 def test_a_program_without_an_interpreter_of_its_own_is_told_of_like_any_other(

@@ -119,6 +119,22 @@ def test_an_unknown_name_is_told_the_nearest_as_one_would_write_it(folder: Path,
     assert "lines" not in hint
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "hint"),
+    [
+        ("processor", "csv", 'it is a format: format = "csv" in [source] or [sink]'),
+        ("processor", "own", 'it is a format: format = "own" in [source] or [sink]'),
+        ("format", "filter", 'it is a processor: use = "filter" in [[steps]]'),
+        ("format", "dask", 'it is an engine: engine = "dask" in [run]'),
+    ],
+)
+def test_a_name_of_another_kind_is_told_where_it_is_written(
+    folder: Path, catalogue: Catalogue, kind: Kind, name: str, hint: str
+) -> None:
+    (folder / "own_format.py").write_text(LINES)
+    assert catalogue.unknown(kind, name) == (f"no {kind} is named {name!r}", hint)
+
+
 def test_every_plugin_is_listed_with_its_origin_and_kind(folder: Path, catalogue: Catalogue) -> None:
     (folder / "upper.py").write_text(processor())
     listed = {(origin, plugin.name, catalogue.kinds_of(plugin)) for origin, plugin in catalogue.listing()}
