@@ -44,6 +44,7 @@ class Dedupe:
             raise ValueError(f"memory_keys {self.memory_keys!r}: expected 1 or more")
         self._recent: set[bytes] = set()
         self._spilled: sqlite3.Connection | None = None
+        self._no_room: str | None = None
 
     def transform(self, record: Record) -> Record | None:
         """Return the record if it is the first of its kind."""
@@ -57,9 +58,19 @@ class Dedupe:
         known = text if len(text) < _DIGEST_BYTES else blake2b(text, digest_size=_DIGEST_BYTES).digest()
         if known in self._recent or (self._spilled is not None and self._was_spilled(self._spilled, known)):
             return None
+        if self._no_room is not None:
+            raise OSError(self._no_room)
         self._recent.add(known)
         if len(self._recent) >= self.memory_keys:
-            self._spill()
+            try:
+                self._spill()
+            except sqlite3.Error as error:
+                self._recent.discard(known)
+                self._no_room = (
+                    f"what has been seen cannot be put aside in the folder for temporary files: {error}\n"
+                    "  hint: make room there, or name another folder in the variable TMPDIR"
+                )
+                raise OSError(self._no_room) from error
         return record
 
     @staticmethod
@@ -73,10 +84,10 @@ class Dedupe:
             weakref.finalize(self, self._spilled.close)
             self._spilled.execute("PRAGMA cache_size = -16384")  # 16 MiB
             self._spilled.execute("CREATE TABLE seen (known BLOB PRIMARY KEY) WITHOUT ROWID")
-        self._spilled.execute("BEGIN")
-        # Sorted, so that neighbours in the file are written one after the other.
-        self._spilled.executemany("INSERT INTO seen VALUES (?)", ((known,) for known in sorted(self._recent)))
-        self._spilled.execute("COMMIT")
+        with self._spilled:  # which takes back what it could not write whole
+            self._spilled.execute("BEGIN")
+            # Sorted, so that neighbours in the file are written one after the other.
+            self._spilled.executemany("INSERT INTO seen VALUES (?)", ((known,) for known in sorted(self._recent)))
         self._recent.clear()
 
     def describe(self) -> str:

@@ -1,6 +1,8 @@
 """The processors that we ship, one after the other: what they make of a record, and what they refuse."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -314,6 +316,33 @@ def test_dedupe_keeps_the_first_of_each_kind_in_memory_and_on_disk(records: list
     for record in records:
         expected.setdefault(repr((record["a"], record["b"])), record)
     assert through(Dedupe(memory_keys=memory_keys), records) == list(expected.values())
+
+
+@pytest.mark.slow
+def test_dedupe_without_room_for_what_it_has_seen_says_so_at_once_for_each_record_and_still_knows_what_it_saw() -> None:
+    # A limit on the size of files is what a full disk is to who writes; SQLite writes when its 16 MiB in memory are full.
+    code = """
+import resource
+from plugline.processors.dedupe import Dedupe
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+step = Dedupe(memory_keys=100_000)
+errors, passed, told = 0, 0, set()
+for number in range(1_000_000):
+    try:
+        passed += step.transform({"id": f"{number:032}"}) is not None
+    except OSError as error:
+        told.add(str(error))
+        errors += 1
+assert passed + errors == 1_000_000
+print(errors > 100_000, step.transform({"id": f"{5:032}"}), passed % 100_000)
+print(*told)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.splitlines() == [
+        "True None 99999",
+        "what has been seen cannot be put aside in the folder for temporary files: disk I/O error",
+        "  hint: make room there, or name another folder in the variable TMPDIR",
+    ], done.stderr
 
 
 def test_dedupe_goes_by_some_fields() -> None:
