@@ -17,9 +17,10 @@ import runpy
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Self
+from unicodedata import normalize
 
 SYSTEMS = ("win32", "darwin")
 
@@ -109,7 +110,8 @@ def become(system: str) -> None:
         instead["os"] = _functions_of_windows()
         instead["select"] = {"select": _select_of_sockets}
     else:
-        instead["os"] = {"uname": lambda: _Uname(os.uname()), "posix_spawn": functools.partial(_spawn, system)}
+        _open_whatever_the_case()
+        instead["os"] = _functions_of_macos() | {"posix_spawn": functools.partial(_spawn, system)}
         instead["subprocess"] = {"Popen": functools.partial(_popen, system)}
     none = frozenset(_NO_MODULES[system].split())
     lacking = {
@@ -128,8 +130,8 @@ def become(system: str) -> None:
                 raise ModuleNotFoundError(message, name=name)
             if name in lacking:
                 return lacking[name]
-            if name == "os.path" and not fromlist:
-                return lacking["os"]
+            if name == "os.path":
+                return lacking["os"].path if fromlist else lacking["os"]
         return real_import(name, globals, locals, fromlist, level)
 
     builtins.__import__ = import_
@@ -163,6 +165,76 @@ def _popen(system: str, command: Sequence[str], **named: Any) -> "subprocess.Pop
 
 def _spawn(system: str, path: str, command: Sequence[str], *rest: Any, **named: Any) -> int:
     return os.posix_spawn(path, _elsewhere_too(system, command), *rest, **named)
+
+
+# ----------------------------------------------------------------------------- names of files on macOS
+
+
+def _functions_of_macos() -> dict[str, object]:
+    """Return functions that find files whatever the case of their names, and tell these decomposed, as HFS+ has them."""
+    names = "open stat lstat access chmod readlink unlink remove rename replace link symlink mkdir rmdir utime truncate"
+    return {name: _folding(getattr(os, name)) for name in names.split()} | {
+        "uname": lambda: _Uname(os.uname()),
+        "scandir": lambda path=".": _Scan(_folded(path), _DecomposedEntry),
+        "listdir": lambda path=".": [normalize("NFD", name) for name in os.listdir(_folded(path))],
+        "walk": _walk,
+        "path": _Lacking(os.path, frozenset(), {name: _folding(getattr(os.path, name)) for name in _PATHS.split()}),
+    }
+
+
+_PATHS = "exists lexists isfile isdir islink ismount realpath samefile getsize getmtime"
+
+
+def _walk(top: Any, **named: Any) -> Iterator[tuple[Any, list[str], list[str]]]:
+    for folder, folders, files in os.walk(_folded(top), **named):
+        folders[:] = [normalize("NFD", name) for name in folders]
+        yield folder, folders, [normalize("NFD", name) for name in files]
+
+
+def _folding(function: Any) -> Any:
+    @functools.wraps(function)
+    def folding(path: Any, *rest: Any, **named: Any) -> Any:
+        return function(_folded(path), *rest, **named)
+
+    return folding
+
+
+def _folded(path: Any) -> Any:
+    """Return the path of the file that is there under another spelling; the path itself where there is none."""
+    if isinstance(path, int) or os.path.lexists(path):
+        return path
+    folder, name = os.path.split(os.fspath(path))
+    if not name or not isinstance(name, str) or folder == path:
+        return path
+    folder = _folded(folder)
+    try:
+        there = os.listdir(folder or ".")
+    except OSError:
+        return path
+    found = next((one for one in there if _spelling(one) == _spelling(name)), name)
+    return os.path.join(folder, found)
+
+
+def _spelling(name: str) -> str:
+    return normalize("NFC", name.casefold())
+
+
+def _open_whatever_the_case() -> None:
+    io.open = builtins.open = _folding(io.open)
+
+
+class _DecomposedEntry:
+    """An entry of a folder under the name that HFS+ gives it."""
+
+    def __init__(self, real: "os.DirEntry[Any]") -> None:
+        self._real = real
+        self.name, self.path = normalize("NFD", real.name), normalize("NFD", real.path)
+
+    def __fspath__(self) -> Any:
+        return self.path
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
 
 
 # ----------------------------------------------------------------------------- what Windows refuses
@@ -212,8 +284,26 @@ def _functions_of_windows() -> dict[str, object]:
         "remove": _unlink,
         "fsync": _fsync,
         "kill": _kill,
-        "scandir": _Scan,
+        "scandir": lambda path=".": _Scan(path, _NumberlessEntry),
+        "path": _Lacking(os.path, frozenset(), {"relpath": _relpath, "commonpath": _commonpath}),
     }
+
+
+def _refuse_other_drives(paths: Sequence[Any]) -> None:
+    drive = os.environ.get("PLUGLINE_TEST_DRIVE", "")
+    if drive and len({os.path.abspath(path).startswith(f"{drive}/") for path in paths}) > 1:
+        message = "path is on another drive"
+        raise ValueError(message)
+
+
+def _relpath(path: Any, start: Any = os.curdir) -> Any:
+    _refuse_other_drives([path, start])
+    return os.path.relpath(path, start)
+
+
+def _commonpath(paths: Sequence[Any]) -> Any:
+    _refuse_other_drives(paths)
+    return os.path.commonpath(paths)
 
 
 def _open(path: Any, flags: int, mode: int = 0o777) -> int:
@@ -263,14 +353,15 @@ def _kill(pid: int, number: int) -> None:
 class _Scan:
     """A folder that is being listed."""
 
-    def __init__(self, path: Any = ".") -> None:
+    def __init__(self, path: Any, entry: Callable[["os.DirEntry[Any]"], Any]) -> None:
         self._entries = os.scandir(path)
+        self._entry = entry
 
-    def __iter__(self) -> Iterator["_Entry"]:
-        return map(_Entry, self._entries)
+    def __iter__(self) -> Iterator[Any]:
+        return map(self._entry, self._entries)
 
-    def __next__(self) -> "_Entry":
-        return _Entry(next(self._entries))
+    def __next__(self) -> Any:
+        return self._entry(next(self._entries))
 
     def __enter__(self) -> Self:
         return self
@@ -282,7 +373,7 @@ class _Scan:
         self._entries.close()
 
 
-class _Entry:
+class _NumberlessEntry:
     """An entry of a folder, which does not know the number of its file."""
 
     def __init__(self, real: "os.DirEntry[Any]") -> None:

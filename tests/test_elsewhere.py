@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 from textwrap import indent
+from unicodedata import normalize
 
 import pytest
 
@@ -339,6 +340,53 @@ def test_a_split_process_ends_with_its_run(job: Path) -> None:
         assert parent == run.pid
         run.kill()
     wait_until_gone(pid)
+
+
+def test_a_name_is_found_however_the_system_spells_it(job: Path) -> None:
+    """HFS+ has accents apart from their letters in names of files, and nobody types them so."""
+    plugin = job / f"plugins/{normalize('NFC', 'café')}.py"
+    plugin.write_text(_PLUGIN, encoding="utf-8")
+    plugline("darwin", job, "info", plugin.stem)
+    write_pipeline(job)
+    text = (job / "pipeline.toml").read_text(encoding="utf-8").replace('"capitals"', f'"{plugin.stem}"')
+    (job / "pipeline.toml").write_text(text, encoding="utf-8")
+    plugline("darwin", job, "trust", "plugins")
+    plugline("darwin", job, "run", "pipeline.toml", code=1)
+    # The lock holds on Linux, and for a file that came from there as it is.
+    for name in plugin.name, normalize("NFD", plugin.name):
+        plugin = plugin.rename(plugin.with_name(name))
+        done = subprocess.run(
+            [sys.executable, "-m", "plugline", "check", "plugins", "pipeline.toml"],
+            cwd=job, check=False, capture_output=True, env={**os.environ, "PLUGLINE_CACHE": "off"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+
+
+def test_a_module_of_another_case_is_not_imported(job: Path) -> None:
+    """Or it would work on the author's machine only."""
+    (job / "plugins/_words.py").write_text("HELLO = 1\n", encoding="utf-8")
+    for name, code in (("_words", 1), ("_Words", 2)):
+        source = _PLUGIN.replace("\n\n", f"\nfrom . import {name}\n", 1)
+        (job / "plugins/capitals.py").write_text(source, encoding="utf-8")
+        write_pipeline(job)
+        plugline("darwin", job, "run", "pipeline.toml", code=code)
+
+
+def test_files_may_be_on_another_drive(job: Path) -> None:
+    drive = job / "drive"
+    drive.mkdir()
+    (job / "plugins").rename(drive / "plugins")
+    (job / "plugline.toml").write_text(f'plugins = ["{drive}/plugins"]\n', encoding="utf-8")
+    text = _PIPELINE.replace("[run]", f'[run]\ndead_letters = "{drive}/letters.ndjson"')
+    more = 'format = "ndjson"\nparts = true'
+    text = text.format(source=f"{job}/in.csv", sink=f"{job}/out", processes=1, isolation="none", more=more)
+    (job / "pipeline.toml").write_text(text.replace('["plugins"]', f'["{drive}/plugins"]'), encoding="utf-8")
+    words = [["list"], ["trust", f"{drive}/plugins", "--lock", f"{job}/plugline.lock"], ["run", "pipeline.toml"]]
+    for one in words:
+        done = run_elsewhere("win32", "-m", "plugline", *one, cwd=job, PLUGLINE_TEST_DRIVE=str(drive))
+        assert done.returncode == (1 if one[0] == "run" else 0), done.stderr
+        assert "bug in plugline" not in done.stderr
+    assert (drive / "letters.ndjson").read_bytes().count(b"\n") == 1
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -203,6 +203,14 @@ def _too_large(place: Place, size: int, max_bytes: int) -> Finding:
     return Finding("P104", message, place, hint="move data out of the code, into a file that the plugin opens")
 
 
+def relative_path(path: str, folder: str = os.curdir) -> str:
+    """Return a path as it is from a folder; the absolute one where no way leads there: to another drive of Windows."""
+    try:
+        return os.path.relpath(path, folder)
+    except ValueError:
+        return os.path.abspath(path)
+
+
 def kind_of_file(mode: int) -> str:
     """Return what a file of this ``st_mode`` is, with its article."""
     kinds = (

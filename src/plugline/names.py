@@ -20,7 +20,19 @@ def plugin_name(text: str) -> PluginName:
     if not text or text != text.strip() or not text.isprintable() or "/" in text or "\\" in text:
         message = f"{text!r} is not a plugin name: printable characters without '/' and '\\' were expected"
         raise ValueError(message)
-    return PluginName(text)
+    return PluginName(composed(text))
+
+
+def composed(text: str) -> str:
+    """Return a name with each accent in one character with its letter (NFC), as keyboards and configurations have it.
+
+    Names of files that come from macOS often have them apart: they look the same, and are no equal strings.
+    """
+    if text.isascii():
+        return text
+    from unicodedata import normalize  # noqa: PLC0415 - few names need it
+
+    return normalize("NFC", text)
 
 
 def module_part(stem: str, taken: MutableSet[str] | None = None) -> str:

@@ -54,3 +54,9 @@ def test_a_hint_names_twelve_at_most() -> None:
 def test_a_word_for_a_shell_is_one_word_of_it() -> None:
     assert shell_word("plugins/a.py") == "plugins/a.py"
     assert shell_word("my plugins/it's.py") == "'my plugins/it'\"'\"'s.py'"
+
+
+def test_a_name_is_the_same_however_its_accents_are_written() -> None:
+    apart = "cafe\N{COMBINING ACUTE ACCENT}"
+    assert plugin_name(apart) == "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+    assert plugin_name(plugin_name(apart)) == plugin_name(apart)

@@ -9,8 +9,9 @@ import os
 
 from plugline.contract.permissions import NOTHING, Permissions, parse_permissions, toml_string
 from plugline.discovery.known import PluginSpec
-from plugline.files import SourceFile, read_source
+from plugline.files import SourceFile, read_source, relative_path
 from plugline.findings import Finding, Place
+from plugline.names import composed
 from plugline.typed import Iterator, Mapping
 from plugline.values import Value
 
@@ -41,7 +42,7 @@ class Locked(Value):
 
     def __init__(self, file: str, version: str | None, digest: str, permissions: Permissions = NOTHING) -> None:
         self._set(
-            file=_writable(file),
+            file=_writable(composed(file)),
             version=_writable(version) if version is not None else None,
             digest=digest,
             permissions=permissions,
@@ -88,7 +89,8 @@ class Lock(Value):
     def relative(self, path: str) -> str:
         """Return the path of a file as ``files`` has it."""
         folder = os.path.dirname(os.path.abspath(self.path))
-        return _writable(os.path.relpath(os.path.abspath(path), folder).replace(os.sep, "/"))
+        # Composed, so that a lock holds for the same files from another system, which may spell their names otherwise.
+        return _writable(composed(relative_path(os.path.abspath(path), folder).replace(os.sep, "/")))
 
 
 def _writable(text: str) -> str:
@@ -208,8 +210,8 @@ class _Reader:
             return (_broken(message, place, self._folder),)
         for key in self._data.keys() - {"format", "plugins", "files"}:
             self._wrong(f"unknown key {key!r}", (), key)
-        plugins = {name: self._locked(name, table) for name, table in self._table("plugins").items()}
-        files = {name: self._digest(("files",), name, value) for name, value in self._table("files").items()}
+        plugins = {composed(name): self._locked(name, table) for name, table in self._table("plugins").items()}
+        files = {composed(name): self._digest(("files",), name, value) for name, value in self._table("files").items()}
         self._findings.sort(key=lambda finding: (finding.place.line or 0, finding.place.column or 0))
         return tuple(self._findings) or Lock(self._path, plugins, files)
 

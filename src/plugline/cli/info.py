@@ -36,7 +36,7 @@ def command(*, plugin: str, folders: tuple[str, ...], as_json: bool) -> int:
 
     Exit codes: 0 fine; 1 the plugin cannot be used; 2 no plugin has that name.
     """
-    if plugin.endswith(".py") or os.sep in plugin:
+    if plugin.endswith(".py") or os.sep in plugin or "/" in plugin:
         return _info_of_file(plugin, as_json=as_json)
     with Catalogue(folders or usual_folders()) as catalogue:
         found: list[Plugin[object]] = []

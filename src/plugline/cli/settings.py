@@ -140,9 +140,15 @@ def find_file() -> SettingsFile | None:
             if not table or b"tool.plugline" in content:
                 from plugline.pipeline.toml import parse  # noqa: PLC0415 - there is a file to read
 
-                shown = os.path.relpath(path)
+                shown = _relative(path)
                 return SettingsFile(shown, folder, parse(content, shown), table)
     return None
+
+
+def _relative(path: str) -> str:
+    from plugline.files import relative_path  # noqa: PLC0415 - most completions have no such file
+
+    return relative_path(path)
 
 
 def _folders_up() -> Iterator[str]:
@@ -199,7 +205,7 @@ class Settings:
 
     def _located(self, path: str) -> str:
         assert self._file is not None  # noqa: S101 - the caller looked
-        return os.path.relpath(os.path.join(self._file.folder, path))
+        return _relative(os.path.join(self._file.folder, path))
 
     def text(self, name: str) -> str:
         """Return the value of a setting that is a string."""

@@ -120,6 +120,9 @@ def _find_below(tree: Tree, folder: str, before: str, module: str) -> "Found":
     return Found(tuple(candidates), (), tuple(refused))
 
 
+_SEPARATORS = f"/{os.sep}"
+
+
 class File:
     """One plugin by its path: a ``.py`` file, or a package folder.
 
@@ -130,9 +133,9 @@ class File:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
-        folder, self._name = os.path.split(self.path.rstrip("/"))
+        folder, self._name = os.path.split(self.path.rstrip(_SEPARATORS))
         if self._name == "__init__.py":
-            folder = folder.rstrip("/")
+            folder = folder.rstrip(_SEPARATORS)
             named = os.path.basename(folder) not in ("", os.curdir, os.pardir)
             folder, self._name = os.path.split(folder if named else os.path.abspath(folder))
         self.tree: Tree | None = DiskTree(folder)

@@ -1,6 +1,7 @@
 """The files below one root, on disk or carried in memory, under relative paths with ``/``."""
 
 import os
+import sys
 
 from plugline.typed import TYPE_CHECKING, Mapping, Protocol
 
@@ -8,6 +9,9 @@ if TYPE_CHECKING:
     # Files and findings are imported where one is read or made: a listing that is remembered does neither.
     from plugline.files import SourceFile
     from plugline.findings import Finding
+
+
+_FOLDS_CASE = sys.platform in ("win32", "darwin", "cygwin")  # by default
 
 
 class Tree(Protocol):
@@ -105,10 +109,25 @@ class DiskTree:
     def is_file(self, relative: str) -> bool:
         """See :class:`Tree`."""
         path = real_path(self, relative)
-        found = os.path.lexists(path) and not os.path.isdir(path)
+        found = os.path.lexists(path) and not os.path.isdir(path) and (not _FOLDS_CASE or self._is_spelled_so(relative))
         if self.looked is not None:
             self.looked.files[relative] = found
         return found
+
+    def _is_spelled_so(self, relative: str) -> bool:
+        """Whether the names on the way to a file are in this case: what is imported here is imported everywhere."""
+        from plugline.names import composed  # noqa: PLC0415 - where case counts by itself, nobody asks
+
+        folder = self.real
+        for name in relative.split("/"):
+            try:
+                there = os.listdir(folder)
+            except OSError:
+                return False
+            if name not in there and composed(name) not in map(composed, there):
+                return False
+            folder = os.path.join(folder, name)
+        return True
 
     def _is_folder(self, entry: os.DirEntry[str]) -> bool:
         try:

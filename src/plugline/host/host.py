@@ -516,7 +516,7 @@ class Host(Generic[T_co]):
         return sum(1 for _ in self)
 
     def __contains__(self, name: object) -> bool:
-        plugin = self._look().plugins.get(name) if isinstance(name, str) else None
+        plugin = self._look().plugins.get(_composed(name)) if isinstance(name, str) else None
         return plugin is not None and plugin.state not in _UNUSABLE
 
     def __getitem__(self, name: str) -> Plugin[T_co]:
@@ -530,6 +530,7 @@ class Host(Generic[T_co]):
         if not isinstance(name, str):
             message = f"{name!r} is no plugin's name, a string was expected"  # type: ignore[unreachable]
             raise TypeError(message)
+        name = _composed(name)
         early = self._find_early(name) if self._registry is None else None
         if early is not None and early.state != "failed":
             return early
@@ -952,3 +953,11 @@ def _names_of(only: Sequence[str] | None) -> tuple[str, ...] | None:
             message = f"only={names!r} holds {name!r}, a list of names was expected"  # type: ignore[unreachable]
             raise TypeError(message)
     return names
+
+
+def _composed(name: str) -> str:
+    if name.isascii():
+        return name
+    from plugline.names import composed  # noqa: PLC0415 - few names need it
+
+    return composed(name)

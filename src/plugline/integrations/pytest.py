@@ -3,7 +3,8 @@
 On the command line ``pytest -p plugline.integrations.pytest --plugins-dir DIR``, in the configuration ``plugins_dir = DIR``
 beside ``addopts = -p plugline.integrations.pytest``, or in the top-level ``conftest.py``::
 
-    from plugline.integrations.pytest import plugins
+    from plugline.files import relative_path
+from plugline.integrations.pytest import plugins
 
     pytest_plugins = plugins("DIR")
 
@@ -270,8 +271,10 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     folders = _folders_of(config)
     if not folders.folders:
         return []
+    from plugline.files import relative_path  # noqa: PLC0415 - see above
+
     lines = [
-        f"plugline: {', '.join(folders.used) or 'no plugins'} from {', '.join(map(os.path.relpath, folders.folders))}"
+        f"plugline: {', '.join(folders.used) or 'no plugins'} from {', '.join(map(relative_path, folders.folders))}"
     ]
     return [*lines, *folders.tell()]
 

@@ -20,7 +20,7 @@ from plugline.host.host import STORE_NAME, Host
 from plugline.host.plugin import Plugin, Rejected
 from plugline.host.store import FileStore
 from plugline.lookup import find_module
-from plugline.names import did_you_mean, is_plugin_file_name, shell_word
+from plugline.names import composed, did_you_mean, is_plugin_file_name, shell_word
 from plugline.records import Engine, Format, Processor, TableProcessor
 
 Kind = Literal["processor", "format", "engine"]
@@ -128,6 +128,7 @@ class Catalogue:
         A plugin of another kind is passed by as long as there is one of this kind further on: a processor ``local.py``
         does not stand in for the engine ``local``.
         """
+        name = composed(name)
         of_another_kind: tuple[Finding, ...] = ()
         for variant in (name, f"{name}_plugin", f"{name}_{kind}"):
             found = self._own_of_kind(kind, variant)

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Self, cast
 
 from plugline.descriptors import WRITING
 from plugline.errors import ConfigurationError, RunStopped
-from plugline.files import reason_of, short_digest_of
+from plugline.files import reason_of, relative_path, short_digest_of
 from plugline.findings import Finding, Place
 from plugline.frozen import frozen
 from plugline.pipeline.aside import Aside
@@ -713,7 +713,7 @@ class Committer:
             folder.note(part)
         done, letters, located = self.done, None, self._plan.located
         if done.failed:
-            beside = os.path.relpath(located(self._plan.dead_letters), located(self._plan.sink))
+            beside = relative_path(located(self._plan.dead_letters), located(self._plan.sink)).replace(os.sep, "/")
             letters = {"path": beside, "records": done.failed}
         folder.finish(
             {
