@@ -249,7 +249,7 @@ def _def_place(function: object, place: Place) -> Place:
 def ask_available(module: object, path: str, place: Place) -> Declined | Finding | None:
     """Ask a plugin's ``available()``, where it has one, whether it applies here.
 
-    ``True`` (or ``None``) says yes; ``False`` and any text say no, the text being the reason. A function of this name that
+    ``True`` (or ``None``) says yes; ``False``, what else counts as that, and any text say no, the text being the reason. A function of this name that
     cannot be called without arguments, or has to be awaited, is another one.
     """
     available = getattr(module, "available", None)
@@ -258,6 +258,7 @@ def ask_available(module: object, path: str, place: Place) -> Declined | Finding
     try:
         answer = available()
         reason = str(answer) if isinstance(answer, str) else None
+        declines = answer is not None and not answer  # 0, or a library's own False, is no
     except BaseException as error:
         from plugline.blame import describe_error, users_own_interrupt  # noqa: PLC0415 - few plugins fail
 
@@ -268,4 +269,4 @@ def ask_available(module: object, path: str, place: Place) -> Declined | Finding
         return Finding("P305", message, Place(place.path, text.line if text.path == path else None))
     if reason is not None:
         return Declined(reason or "its available() returned an empty text")
-    return Declined("its available() returned False") if answer is False else None
+    return Declined("its available() returned False") if declines else None

@@ -218,9 +218,11 @@ def test_a_proxy_that_raises_when_it_is_looked_at_is_no_class() -> None:
         ("True", None),
         ("None", None),
         ("False", Declined("its available() returned False")),
+        ("0", Declined("its available() returned False")),
+        ("[]", Declined("its available() returned False")),
+        ("1", None),
         ("'no display'", Declined("no display")),
         ("''", Declined("its available() returned an empty text")),
-        ("0", None),
     ],
 )
 def test_a_plugin_says_itself_whether_it_applies(answer: str, expected: object) -> None:
