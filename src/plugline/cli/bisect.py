@@ -16,6 +16,7 @@ from plugline.cli.options import common
 from plugline.discovery.folder import Folder
 from plugline.findings import Finding, Place
 from plugline.frozen import frozen
+from plugline.host.host import Host
 from plugline.names import shell_word
 
 VARIABLE = "PLUGLINE_ONLY"
@@ -94,7 +95,7 @@ def command(*, folders: tuple[str, ...], timeout: float | None, words: tuple[str
         raise Misuse(
             f"{words[0]!r} cannot be run: {error.strerror}", "name a program: plugline bisect -- CMD..."
         ) from error
-    return _tell(outcome, search, places, as_json=as_json)
+    return _tell(outcome, search, places, folders, as_json=as_json)
 
 
 class _Search:
@@ -149,7 +150,9 @@ def _exit_code(words: Sequence[str], environment: dict[str, str], timeout: float
                     os.killpg(process.pid, signal.SIGKILL)
 
 
-def _tell(outcome: Blame | str, search: _Search, places: dict[str, Place], *, as_json: bool) -> int:
+def _tell(
+    outcome: Blame | str, search: _Search, places: dict[str, Place], named: Sequence[str], *, as_json: bool
+) -> int:
     if isinstance(outcome, str):
         if as_json:
             render.tell_json({"plugin": None, "reason": outcome, "runs": search.history})
@@ -162,8 +165,18 @@ def _tell(outcome: Blame | str, search: _Search, places: dict[str, Place], *, as
         render.tell_json({**told, "runs": search.history})
         return OK
     how = "" if outcome.alone else ", but only together with plugins before it"
-    finding = Finding(
-        "R162", f"the plugin {name!r} makes the command fail{how}", place, f"plugline disable {shell_word(name)}"
-    )
+    # With the folders as they were named here: disable would look elsewhere.
+    words = [*_names_in(name, place, named), *(word for folder in named for word in ("--plugins", folder))]
+    command = f"plugline disable {' '.join(map(shell_word, words))}"
+    finding = Finding("R162", f"the plugin {name!r} makes the command fail{how}", place, command)
     render.tell(render.finding_text(finding))
     return OK
+
+
+def _names_in(file: str, place: Place, folders: Sequence[str]) -> list[str]:
+    """Return the names of the plugins in a file, which need not be its own."""
+    with Host(*(folders or usual_folders())) as host:
+        names = [plugin.name for plugin in host.plugins if plugin.place.path == place.path]
+        names += [rejected.name for rejected in host.rejected if rejected.place.path == place.path]
+    # That of a file with several plugins means all of them.
+    return [file] if not names or any(name.partition(":")[0] == file for name in names) else names

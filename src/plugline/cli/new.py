@@ -229,7 +229,9 @@ def _package(name: str, *, as_class: bool, as_json: bool) -> int:
 
 def _check_name(name: str) -> None:
     if name.endswith(".py"):
-        raise Misuse(f"{name!r} is a file name, the name of a plugin was expected", f"plugline new {name[:-3]}")
+        raise Misuse(
+            f"{name!r} is a file name, the name of a plugin was expected", f"plugline new {shell_word(name[:-3])}"
+        )
     if not is_plugin_file_name(name):
         hint = "names that begin with '_' or '.' are not plugins; leave that out"
         raise Misuse(f"{name!r} cannot be the name of a plugin", hint)

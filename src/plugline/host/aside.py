@@ -1,12 +1,16 @@
 """What a host's user does not want, to the findings that set plugins aside."""
 
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from plugline.discovery.spec import PluginSpec
 from plugline.findings import Finding, Place
+from plugline.host.host import STORE_NAME
 from plugline.host.store import Kept
 from plugline.names import did_you_mean, shell_word
 from plugline.values import Value
+
+_USUAL_FOLDER = "plugins"  # in which "plugline enable" looks where none is named
 
 
 class Disabled(Value):
@@ -55,7 +59,7 @@ def find_disabled(
     for wanted_name, place in kept.names.items():
         members = _members(wanted_name, places)
         for name in members:
-            found[name] = _disabled(name, place or places[name], kept, by_file=place is not None)
+            found[name] = _disabled(name, place, places[name])
         if not members:
             unknown[wanted_name] = _unknown(wanted_name, place, places)
     return Disabled(found, unknown)
@@ -76,9 +80,23 @@ def _braced(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _disabled(name: str, place: Place, kept: Kept, *, by_file: bool) -> Finding:
-    where = "is disabled" if by_file else "is disabled by the host's own settings"
-    return Finding("P116", f"{name!r} {where}", place, kept.hint.format(shell_word(name)))
+def _disabled(name: str, place: Place | None, plugin: Place) -> Finding:
+    if place is None:
+        hint = f"host.enable({name!r})"
+        return Finding("P116", f"{name!r} is disabled by the host's own settings", plugin, hint)
+    return Finding("P116", f"{name!r} is disabled", place, _how_to_enable(name, place.path, plugin.path))
+
+
+def _how_to_enable(name: str, kept_in: str, plugin: str) -> str:
+    """Return the command that takes a name out of the file that disables it, as it is to be typed in the current folder."""
+    if os.path.basename(kept_in) != STORE_NAME:
+        return f"take its name out of {shell_word(kept_in)}, or host.enable({name!r})"
+    command = f"plugline enable {shell_word(name)}"
+    beside = os.path.dirname(os.path.abspath(kept_in))
+    if not os.path.abspath(plugin).startswith(beside + os.sep):
+        return command
+    folder = os.path.join(os.path.dirname(kept_in), os.path.relpath(plugin, beside).partition(os.sep)[0])
+    return command if folder == _USUAL_FOLDER else f"{command} --plugins {shell_word(folder)}"
 
 
 def _unknown(name: str, place: Place | None, known: Iterable[str]) -> Finding:

@@ -294,11 +294,13 @@ def _python_findings(spec: PluginSpec, candidate: Candidate) -> list[Finding]:
     if isinstance(candidate, FileCandidate):
         # It runs in a worker of an environment that was made with such a Python, or not at all.
         from plugline.isolation.environments import Needs, find_environment, needs_of  # noqa: PLC0415 - seldom needed
+        from plugline.names import shell_word  # noqa: PLC0415 - likewise
 
         needs = needs_of(spec.dependencies, spec.requires_python, spec.place)
         if isinstance(needs, Needs) and find_environment(needs) is not None:
             return []
-        hint = f"plugline sync {spec.place.path} makes an environment with such a Python, if there is one here"
+        command = f"plugline sync {shell_word(spec.place.path)}"
+        hint = f"{command} makes an environment with such a Python, if there is one here"
     message = f"requires Python {spec.requires_python}, this is {running_python()}"
     return [Finding("P111", message, _block_place(spec), hint=hint)]
 

@@ -30,14 +30,12 @@ class Kept(Value):
         names: Where each name stands, for messages.
         findings: What is wrong with the store.
         known: Whether it could be understood; if not, any plugin might be disabled.
-        hint: How to enable a plugin, with ``{}`` for its name.
     """
 
-    __slots__ = ("findings", "hint", "known", "names")
+    __slots__ = ("findings", "known", "names")
     names: Mapping[str, Place | None]
     findings: tuple[Finding, ...]
     known: bool
-    hint: str
 
     def __init__(
         self,
@@ -45,9 +43,8 @@ class Kept(Value):
         findings: tuple[Finding, ...] = (),
         *,
         known: bool = True,
-        hint: str = "host.enable({!r})",
     ) -> None:
-        self._set(names=names, findings=findings, known=known, hint=hint)
+        self._set(names=names, findings=findings, known=known)
 
 
 def look_into(store: Store) -> Kept:
@@ -107,7 +104,7 @@ class FileStore:
                 findings.append(found)
             elif found is not None:
                 names |= dict.fromkeys(found[0], found[1])
-        return Kept(names, tuple(findings), known=not findings, hint="plugline enable {}")
+        return Kept(names, tuple(findings), known=not findings)
 
     def set_disabled(self, name: str, *, disabled: bool, beside: str | None = None) -> None:
         """See :class:`Store`.

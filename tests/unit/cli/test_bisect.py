@@ -1,5 +1,6 @@
 import json
 import math
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,6 +72,21 @@ def test_the_plugin_to_blame_is_told(capsys: pytest.CaptureFixture[str]) -> None
     ]
     assert shown.err.splitlines()[:2] == ["run 1: 8 of 8 plugins: exit code 1", "run 2: 0 of 8 plugins: exit code 0"]
     assert len(shown.err.splitlines()) == 6
+
+
+@pytest.mark.slow
+def test_the_hint_disables_the_plugin_whatever_it_and_its_folder_are_called(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "their plugins"
+    folder.mkdir()
+    (folder / "one.py").write_text(processor(top='PLUGIN_NAME = "the first"'), "utf-8")
+    (folder / "two.py").write_text(processor(), "utf-8")
+    test = "import os; raise SystemExit('one' in os.environ['PLUGLINE_ONLY'])"
+    assert main(["bisect", "--plugins", str(folder), "--", sys.executable, "-c", test]) == 0
+    hint = capsys.readouterr().out.partition("hint: ")[2]
+    assert main(shlex.split(hint)[1:]) == 0
+    assert capsys.readouterr() == ("the first: disabled\n", "")
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Plugins that are not wanted: disabled, left out, safe mode."""
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from textwrap import dedent
 import pytest
 
 from plugline import Host, PluginRejected
+from plugline.cli import main
 from plugline.errors import ConfigurationError, PluginDisabled
 from tests.plugin_folders import write
 
@@ -50,7 +52,7 @@ def test_a_disabled_plugin_stays_out_of_everything_and_stays_listed(tmp_path: Pa
         assert host.rejected == ()
         (finding,) = host.disabled["b"].findings
         assert (finding.code, finding.place.path) == ("P116", str(tmp_path / "plugline.toml"))
-        assert finding.hint == "plugline enable b"
+        assert finding.hint == f"plugline enable b --plugins {tmp_path / 'plugins'}"
         for ask in (host["b"].load, lambda: host["b"].function("add"), lambda: host.chain("add", only=["b"])):
             with pytest.raises(PluginDisabled, match="is disabled"):
                 ask()
@@ -312,4 +314,36 @@ def test_what_to_do_about_a_plugin_that_is_left_out_is_not_to_enable_it(tmp_path
         }
     with opened(folder) as host:
         host.disable("a b")
-        assert host.disabled["a b"].findings[0].hint == "plugline enable 'a b'"
+        assert host.disabled["a b"].findings[0].hint == f"plugline enable 'a b' --plugins {folder}"
+
+
+@pytest.mark.parametrize(
+    ("current", "opened_as", "hint"),
+    [
+        (".", "plugins", "plugline enable b"),
+        (".", "my plugins", "plugline enable b --plugins 'my plugins'"),
+        ("..", "here/plugins", "plugline enable b --plugins here/plugins"),
+    ],
+)
+def test_what_enables_a_plugin_again_does_where_it_is_typed(
+    current: str, opened_as: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    made(here, "a", "b").rename(here / Path(opened_as).name)
+    monkeypatch.chdir(here / current)
+    with opened(Path(opened_as)) as host:
+        host.disable("b")
+        assert host.disabled["b"].findings[0].hint == hint
+    assert main(shlex.split(hint)[1:]) == 0
+    with opened(Path(opened_as)) as host:
+        assert names(host) == ["a", "b"]
+
+
+def test_a_file_of_the_hosts_own_is_named_by_what_enables_a_plugin(tmp_path: Path) -> None:
+    folder = made(tmp_path, "a")
+    with opened(folder, store="ours.toml") as host:
+        host.disable("a")
+        assert host.disabled["a"].findings[0].hint == (
+            f"take its name out of {tmp_path / 'ours.toml'}, or host.enable('a')"
+        )
