@@ -114,7 +114,7 @@ class Policy:
         grant: The most that any plugin is granted; ``None`` for no limit.
 
     Raises:
-        ValueError: ``audit`` is none of the three.
+        ValueError: ``audit`` is none of the three, or the path of the lock is empty.
     """
 
     def __init__(
@@ -127,6 +127,10 @@ class Policy:
     ) -> None:
         if audit not in ("off", "warn", "refuse"):
             message = f"audit is {audit!r}, 'off', 'warn' or 'refuse' was expected"
+            raise ValueError(message)
+        if lock is not None and not os.fspath(lock):
+            # What a variable that is not set gives; the folder that the lock would be in is not what was meant by it.
+            message = "the path of the lock is empty; None is for no lock at all"
             raise ValueError(message)
         self.strict = strict
         self.lock: str | None = os.fspath(lock) if lock is not None else None

@@ -3,6 +3,7 @@
 What ``plugline trust`` does, without its options and its printing.
 """
 
+import _ast
 import os
 
 from plugline.admission import LOCK_NAME
@@ -11,9 +12,10 @@ from plugline.admission.policy import declared_permissions, files_below, lock_pa
 from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.finders import File
 from plugline.discovery.folder import ARCHIVES, finder_for
+from plugline.discovery.source import parse_source
 from plugline.discovery.spec import read_file
 from plugline.discovery.trees import Tree, real_path
-from plugline.files import SourceFile
+from plugline.files import SourceFile, read_source
 from plugline.findings import Finding
 from plugline.typed import Sequence
 from plugline.values import Value
@@ -113,10 +115,20 @@ def accept(proposal: Proposal) -> None:
 
 
 def is_folder_of_plugins(path: str) -> bool:
-    """Whether a path is a folder with plugins in it, or an archive of one, and not a package that is one."""
+    """Whether a path is a folder with plugins in it, or an archive of one, and not a package that is one.
+
+    An ``__init__.py`` in which nothing stands makes no plugin of a folder: many editors put one into each.
+    """
     if os.path.isfile(path):
         return path.endswith(ARCHIVES)
-    return os.path.isdir(path) and not os.path.isfile(os.path.join(path, "__init__.py"))
+    init = os.path.join(path, "__init__.py")
+    return os.path.isdir(path) and (not os.path.isfile(init) or _says_nothing(init))
+
+
+def _says_nothing(path: str) -> bool:
+    source = read_source(path)
+    tree = parse_source(source) if isinstance(source, SourceFile) else source
+    return not isinstance(tree, Finding) and all(isinstance(one, _ast.Expr) for one in tree.body)
 
 
 def _archive_of(path: str) -> str:

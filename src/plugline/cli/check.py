@@ -15,6 +15,7 @@ from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
 from plugline.cli.excerpts import with_source_lines
 from plugline.cli.listing import place_hint
+from plugline.cli.named import place_of
 from plugline.cli.options import common, safe_mode
 from plugline.cli.pipeline_files import load_config
 from plugline.cli.settings import Settings
@@ -163,7 +164,7 @@ def check_paths(
             _check_places([os.path.normpath(path)], checked, load=load)
         elif path.endswith(".py") or os.path.isdir(path):
             checked.named.add(path)
-            _check_places([path], checked, load=load)
+            _check_places([place_of(path)], checked, load=load)
         elif os.path.lexists(path):
             message = "is neither a pipeline (.toml), nor a plugin (.py), nor a folder"
             checked.add([Finding("C109", message, Place(path))])

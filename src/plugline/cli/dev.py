@@ -15,6 +15,7 @@ from plugline.cli.check import check_paths
 from plugline.cli.excerpts import with_source_lines
 from plugline.cli.info import settings_shown
 from plugline.cli.listing import usual_folders
+from plugline.cli.named import folder_of
 from plugline.cli.options import common
 from plugline.cli.pipeline_files import load_config
 from plugline.cli.pipelines import PipelineCommand, used_steps
@@ -169,7 +170,7 @@ def _watching(paths: Sequence[str], use: Sequence[str], settings: Sequence[Mappi
         raise Misuse(
             f"{samples[-1]!r} is one sample too many", "name a folder and a sample: plugline dev plugins/ sample.ndjson"
         )
-    found = tuple(dict.fromkeys(map(_folder_of, named))) or usual_folders()
+    found = tuple(dict.fromkeys(map(folder_of, named))) or usual_folders()
     if pipeline is None and not found:
         raise Misuse("there are no plugins to watch", "name their folder: plugline dev plugins/ sample.ndjson")
     return _Watching(
@@ -180,14 +181,6 @@ def _watching(paths: Sequence[str], use: Sequence[str], settings: Sequence[Mappi
         use=tuple(use),
         settings=tuple(settings),
     )
-
-
-def _folder_of(path: str) -> str:
-    """Return the folder of plugins that a path is, or that it is a plugin in."""
-    if os.path.isdir(path):
-        return path
-    folder, name = os.path.split(path)
-    return os.path.normpath(os.path.join(folder, os.pardir)) if name == "__init__.py" else folder or os.curdir
 
 
 # ----------------------------------------------------------------------------- watching

@@ -7,6 +7,7 @@ import click
 from plugline.cli import health, places, render
 from plugline.cli.app import FAULTS, OK, Misuse
 from plugline.cli.listing import place_hint, usual_folders
+from plugline.cli.named import place_of
 from plugline.cli.options import common
 
 
@@ -31,7 +32,7 @@ def command(*, paths: tuple[str, ...], as_json: bool) -> int:
         if not os.path.exists(path):
             message = f"{path!r} is not there"
             raise Misuse(message, place_hint(path) or "name a plugin folder or the file of a plugin")
-    checks = [*health.look(), *places.look_into(paths or usual_folders())]
+    checks = [*health.look(), *places.look_into([*map(place_of, paths)] or usual_folders())]
     if as_json:
         render.tell_json({"checks": [check.to_data() for check in checks]})
     else:

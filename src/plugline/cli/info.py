@@ -11,6 +11,7 @@ from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
 from plugline.cli.check import told_of_places
 from plugline.cli.listing import usual_folders
+from plugline.cli.named import place_of
 from plugline.cli.options import common
 from plugline.contract.fields import ANY_KEY, Field
 from plugline.findings import Finding
@@ -64,6 +65,7 @@ def command(*, plugin: str, folders: tuple[str, ...], as_json: bool) -> int:
 
 
 def _info_of_file(path: str, *, as_json: bool) -> int:
+    path = place_of(path)
     with Catalogue(()) as catalogue, Host(path, interface=ANY_INTERFACE, api_version=API_VERSION) as host:
         findings = [
             *told_of_places(host.findings, [path]),

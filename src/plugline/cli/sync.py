@@ -9,6 +9,7 @@ import click
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
 from plugline.cli.listing import place_hint, usual_folders
+from plugline.cli.named import folder_of, place_of
 from plugline.cli.options import common
 from plugline.discovery.block import read_block
 from plugline.files import read_source
@@ -98,9 +99,9 @@ def _wanted(
         if not os.path.exists(path):
             message = f"{path!r} is not there"
             raise Misuse(message, place_hint(path) or "name a plugin folder or the file of a plugin")
-        folder = path if os.path.isdir(path) and not os.path.exists(os.path.join(path, "__init__.py")) else ""
+        place = place_of(path)
         wanted: dict[Needs, list[str]] = {}
-        with Host(path) as host:
+        with Host(place) as host:
             findings += host.findings
             for plugin in host:
                 needs = needs_of(plugin.spec.dependencies, plugin.spec.requires_python, plugin.place)
@@ -119,7 +120,7 @@ def _wanted(
                     for finding in rejected.findings
                     if finding.code == "P109" and "dependencies" in finding.message
                 ]
-        yield folder or os.path.dirname(path) or ".", wanted
+        yield folder_of(place), wanted
 
 
 def _needs_in(place: Place) -> Needs:

@@ -11,6 +11,7 @@ import click
 from plugline.cli import render
 from plugline.cli.app import FAULTS, MISUSED, OK, Misuse
 from plugline.cli.excerpts import with_source_lines
+from plugline.cli.named import place_of
 from plugline.cli.options import common
 from plugline.cli.pipeline_files import load_config
 from plugline.cli.preview import value_text
@@ -98,7 +99,7 @@ def _usual_paths() -> tuple[str, ...]:
 
 def _test(path: str, only: str | None, results: _Results) -> None:
     if not path.endswith(".toml"):
-        _test_plugins([path], only, results)
+        _test_plugins([place_of(path)], only, results)
         return
     folders: Sequence[str] = ()
     try:

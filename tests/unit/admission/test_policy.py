@@ -230,6 +230,11 @@ def test_the_audit_warns_or_refuses_as_the_policy_says(folder: Path) -> None:
         assert rejected(host) == {"x": ["T204"]}
 
 
+def test_an_empty_path_of_a_lock_is_a_mistake_of_the_host() -> None:
+    with pytest.raises(ValueError, match="path of the lock is empty"):
+        Policy(lock="")
+
+
 def test_an_unknown_way_to_audit_is_a_mistake_of_the_host() -> None:
     with pytest.raises(ValueError, match="audit is 'on'"):
         Policy(audit="on")  # type: ignore[arg-type]

@@ -132,3 +132,25 @@ def test_a_folder_in_the_place_of_the_lock_is_to_be_moved_away(
     assert "hint: move it away, then: plugline trust plugins\n" in capsys.readouterr().out
     assert main(["trust"]) == 2
     assert "hint: move that folder away, or name another file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "# only a comment\n", '"""Plugins of ours."""\n'])
+def test_a_folder_of_plugins_in_which_an_editor_put_an_empty_init_is_trusted_as_that(text: str, project: Path) -> None:
+    (project / "plugins" / "__init__.py").write_text(text)
+    assert main(["trust"]) == 0
+    assert (project / "plugline.lock").is_file()
+    (project / "plugins" / "y.py").write_text(GOOD)
+    with Host("plugins", interface=["transform"]) as host:
+        assert host.names == ("x",)
+        assert [finding.code for rejected in host.rejected for finding in rejected.findings] == ["T301"]
+
+
+def test_a_package_is_trusted_as_one_plugin_by_the_name_of_its_folder(project: Path) -> None:
+    pack = project / "plugins" / "pack"
+    pack.mkdir()
+    (pack / "__init__.py").write_text("from .part import PART\n" + GOOD)
+    (pack / "part.py").write_text("PART = 1\n")
+    assert main(["trust", "plugins/pack"]) == 0
+    with Host("plugins", interface=["transform"]) as host:
+        assert host.names == ("pack",)
+        host["pack"].load()

@@ -50,6 +50,31 @@ def test_a_helper_that_is_not_what_was_trusted_is_told_without_loading_what_impo
     )
 
 
+def test_a_package_is_one_plugin_and_a_folder_of_plugins_may_have_an_init(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(
+        {
+            "plugins/pack/__init__.py": f'"""Pack.\n\n>>> 1 + 1\n2\n"""\nfrom .part import PART\n{GOOD}',
+            "plugins/pack/part.py": '"""Not to be tested.\n\n>>> 1 / 0\n"""\n\nPART = 1\n',
+            "app/more/__init__.py": "class Base: ...\n",
+            "app/more/one.py": GOOD,
+            "app/more/two.py": GOOD,
+        }
+    )
+    for path in ("plugins/pack", "plugins/pack/", "plugins/pack/__init__.py"):
+        assert main(["check", path]) == 0
+        assert capsys.readouterr().err == ""
+        assert main(["info", path]) == 0
+        assert "pack (processor)" in capsys.readouterr().out
+        assert main(["test", path]) == 0
+        assert "1 passed" in capsys.readouterr().out
+        assert main(["doctor", path]) == 0
+        assert ": 1 plugin\n" in capsys.readouterr().out
+    assert main(["check", "app/more"]) == 0
+    assert "2 plugins" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("command", ["check", "info"])
 def test_a_single_file_says_nothing_of_the_names_that_its_folder_disables(
     command: str, write: Write, capsys: pytest.CaptureFixture[str]

@@ -1,0 +1,25 @@
+"""A path that was named on the command line to the place of the plugins that are meant by it."""
+
+import os
+
+from plugline.admission.trust import is_folder_of_plugins
+from plugline.host.host import Host
+from plugline.pipeline.catalogue import ANY_INTERFACE
+
+
+def place_of(path: str) -> str:
+    """Return the file of a package that is a plugin itself; of any other path, be it a folder of plugins, the path."""
+    if not os.path.isdir(path) or is_folder_of_plugins(path):
+        return path
+    file = os.path.join(path, "__init__.py")
+    with Host(file, interface=ANY_INTERFACE, store=None) as host:
+        found = {finding.code for rejected in host.rejected for finding in rejected.findings}
+    return path if "P201" in found else file  # a program's own package may hold its plugins
+
+
+def folder_of(place: str) -> str:
+    """Return the folder of plugins that a place is, or that it is a plugin in."""
+    if os.path.isdir(place):
+        return place
+    folder, name = os.path.split(place)
+    return os.path.normpath(os.path.join(folder, os.pardir)) if name == "__init__.py" else folder or os.curdir
