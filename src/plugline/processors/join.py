@@ -3,6 +3,8 @@
 import csv
 import gzip
 import json
+import zlib
+from codecs import lookup
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,6 +20,8 @@ VERSION = "1.0"
 
 _Key = tuple[object, ...]
 
+_MAX_FIELD_CHARACTERS = 8 * 2**20  # as of CSV that is read as a source
+
 
 @dataclass(kw_only=True)
 class Join:
@@ -32,6 +36,8 @@ class Join:
         fields: The fields to take; all but the key, unless set.
         prefix: What their names begin with in the record.
         types: The types of columns of a ``.csv`` or ``.tsv`` file, whose fields are text otherwise.
+        delimiter: What stands between two fields of a ``.csv`` file, one character.
+        encoding: The encoding of the file's text, by Python's name.
         missing: What to do with a record for which there is no line: fail, put ``None`` in the new fields, keep it
             without them, or drop it.
         several: What to do where several lines of the file have one key: refuse the file, take the first, or make a
@@ -45,6 +51,8 @@ class Join:
     types: dict[str, Literal["str", "int", "float", "bool", "decimal", "date", "datetime"]] = field(
         default_factory=dict
     )
+    delimiter: str = ","
+    encoding: str = "utf-8"
     missing: Literal["error", "null", "keep", "drop"] = "error"
     several: Literal["error", "first", "all"] = "error"
 
@@ -61,27 +69,73 @@ class Join:
         )
         if not pairs:
             raise ValueError("on: expected at least one field")
+        if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
+            raise ValueError(f"delimiter {self.delimiter!r}: expected one character that is no quote and no line break")
+        try:
+            "".encode(self.encoding)
+        except LookupError:
+            raise ValueError(f"encoding {self.encoding!r}: expected the name of one, such as 'cp1252'") from None
         self._names = tuple(pairs)
         self._columns = tuple(pairs.values())
         self._lines: dict[_Key, list[Record]] = {}
         self._taken: tuple[str, ...] = tuple(self.prefix + name for name in self.fields or ())
         try:
             header: list[str] = []
-            for number, line in enumerate(_lines_of(self.path, self.types, header), 1):
+            for number, line in enumerate(self._read(header), 1):
                 self._add(number, line)
             if header and not self._lines:
                 self._learn(f"the header of {str(self.path)!r}", header)
-        except OSError as error:
-            raise ValueError(f"path {str(self.path)!r}: cannot be read: {error.strerror or error}") from None
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            message = f"path {str(self.path)!r}: is no {self.encoding} text, it holds the byte 0x{byte:02x}"
+            raise ValueError(f"{message}: set 'encoding', to 'cp1252' or 'utf-16', say") from None
+        except (OSError, EOFError, zlib.error) as error:
+            said = (isinstance(error, OSError) and error.strerror) or error
+            raise ValueError(f"path {str(self.path)!r}: cannot be read: {said}") from None
         self._kinds = [{type(key[at]) for key in self._lines} for at in range(len(self._columns))]
         # For Python 1 and True are the same key.
         self._may_be_truths = any(value in (0, 1) for key in self._lines for value in key)
+
+    def _read(self, header: list[str]) -> Iterator[Record]:
+        """Yield the records of the file; those of a table have its header, too."""
+        path = self.path
+        suffixes = [suffix.lower() for suffix in path.suffixes]
+        packed = suffixes[-1:] == [".gz"]
+        suffix = (suffixes[:-1] if packed else suffixes)[-1:]
+        if suffix not in ([".csv"], [".tsv"], [".ndjson"], [".jsonl"], [".json"]):
+            raise ValueError(
+                f"path {str(path)!r}: expected a file that ends in .csv, .tsv, .ndjson, .jsonl or .json (.gz)"
+            )
+        if self.types and suffix not in ([".csv"], [".tsv"]):
+            raise ValueError(f"types: expected none, since {path.name!r} has types of its own")
+        if self.delimiter != "," and suffix != [".csv"]:
+            raise ValueError(f"delimiter: expected none, since {path.name!r} is no .csv file")
+        encoding = "utf-8-sig" if lookup(self.encoding).name == "utf-8" else self.encoding
+        with (
+            gzip.open(path) if packed else path.open("rb") as data,
+            TextIOWrapper(data, encoding, newline="") as stream,
+        ):
+            if suffix in ([".csv"], [".tsv"]):
+                delimiter = self.delimiter if suffix == [".csv"] else "\t"
+                yield from _rows(stream, delimiter, path, self.types, header)
+            elif suffix == [".json"]:
+                records = _json(stream.read(), repr(str(path)))
+                for number, record in enumerate(records if isinstance(records, list) else [records], 1):
+                    yield _object(record, number, path)
+            else:
+                for number, line in enumerate(stream, 1):
+                    if not line.isspace():
+                        yield _object(_json(line, f"line {number} of {str(path)!r}"), number, path)
 
     def _learn(self, where: str, line: Iterable[str]) -> list[str]:
         """Return the names of the fields to take of a line."""
         lacking = [name for name in (*self._columns, *(self.fields or ())) if name not in line]
         if lacking:
-            raise ValueError(f"{where} lacks {lacking!r}: it has {list(line)!r}")
+            has = list(line)
+            more = ""
+            if len(has) == 1 and (other := next((one for one in ";\t|," if one in has[0]), None)):
+                more = f"; set 'delimiter' to {other!r}, if that is what stands between its fields"
+            raise ValueError(f"{where} lacks {lacking!r}: it has {has!r}{more}")
         if self.fields is not None:
             return self.fields
         wanted = [name for name in line if name not in self._columns]
@@ -159,28 +213,6 @@ def _comparable(kind: type, kinds: set[type]) -> bool:
     return kind in kinds or (kind in _NUMBERS and not _NUMBERS.isdisjoint(kinds)) or type(None) in kinds
 
 
-def _lines_of(path: Path, types: Mapping[str, str], header: list[str]) -> Iterator[Record]:
-    """Yield the records of a file; those of a table have its header, too."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    packed = suffixes[-1:] == [".gz"]
-    suffix = (suffixes[:-1] if packed else suffixes)[-1:]
-    if suffix not in ([".csv"], [".tsv"], [".ndjson"], [".jsonl"], [".json"]):
-        raise ValueError(f"path {str(path)!r}: expected a file that ends in .csv, .tsv, .ndjson, .jsonl or .json (.gz)")
-    if types and suffix not in ([".csv"], [".tsv"]):
-        raise ValueError(f"types: expected none, since {path.name!r} has types of its own")
-    with gzip.open(path) if packed else path.open("rb") as data, TextIOWrapper(data, "utf-8-sig", newline="") as stream:
-        if suffix in ([".csv"], [".tsv"]):
-            yield from _rows(stream, "," if suffix == [".csv"] else "\t", path, types, header)
-        elif suffix == [".json"]:
-            records = _json(stream.read(), repr(str(path)))
-            for number, record in enumerate(records if isinstance(records, list) else [records], 1):
-                yield _object(record, number, path)
-        else:
-            for number, line in enumerate(stream, 1):
-                if not line.isspace():
-                    yield _object(_json(line, f"line {number} of {str(path)!r}"), number, path)
-
-
 def _json(text: str, where: str) -> object:
     try:
         return json.loads(text)
@@ -195,9 +227,13 @@ def _object(record: object, number: int, path: Path) -> Record:
 
 
 def _rows(stream: TextIO, delimiter: str, path: Path, types: Mapping[str, str], header: list[str]) -> Iterator[Record]:
+    # Python's own limit of 131,072 is for the whole process, and may have been raised further.
+    csv.field_size_limit(max(csv.field_size_limit(), _MAX_FIELD_CHARACTERS))
     rows = csv.reader(stream, delimiter=delimiter, strict=True)
     try:
         names = next(rows, [])
+        if not names:
+            raise ValueError(f"path {str(path)!r}: expected a header, its first line is empty")
         header += names
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

@@ -57,7 +57,7 @@ class Validate:
         """Read the schema.
 
         Raises:
-            OSError, ValueError: It cannot be read, or is no JSON Schema.
+            ValueError: It cannot be read, or is no JSON Schema.
         """
         if (self.path is None) == (self.schema is None):
             raise ValueError("expected either 'path' or 'schema'")
@@ -105,9 +105,10 @@ def _place(path: list[str | int]) -> str:
 
 
 def _read(path: Path) -> object:
-    text = path.read_text(encoding="utf-8-sig")
     try:
-        return json.loads(text)
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ValueError(f"path {str(path)!r}: cannot be read: {error.strerror or error}") from None
     except ValueError as error:
         raise ValueError(f"{str(path)!r} is not JSON: {error}") from error
 

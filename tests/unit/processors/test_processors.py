@@ -1,5 +1,6 @@
 """The processors that we ship, one after the other: what they make of a record, and what they refuse."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -462,6 +463,44 @@ def test_join_refuses_a_file_that_is_broken(tmp_path: Path, content: str, said: 
     (tmp_path / "a.csv").write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match=said):
         Join(path=tmp_path / "a.csv", on="code")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8"])
+def test_join_reads_what_a_spreadsheet_writes(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_bytes(f"article;name\r\n1;Bürste\r\n2;{'ü' * 200_000}\r\n".encode(encoding))
+    step = Join(path=path, on="article", delimiter=";", encoding=encoding)
+    assert step.transform({"article": "1"}) == {"article": "1", "name": "Bürste"}
+    with pytest.raises(ValueError, match="set 'delimiter' to ';'"):
+        Join(path=path, on="article", encoding=encoding)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", "code,city\n1,Köln\n".encode("cp1252"), r"a\.csv': is no utf-8 text, it holds the byte 0xf6: set"),
+        ("a.ndjson", b'{"code": "\xff"}\n', r"a\.ndjson': is no utf-8 text, it holds the byte 0xff: set 'encoding'"),
+        ("a.csv", b"", r"a\.csv': expected a header, its first line is empty"),
+        ("a.csv.gz", gzip.compress(b"code,city\n1,2\n")[:-9], r"a\.csv\.gz': cannot be read: Compressed file ended"),
+        ("a.csv.gz", gzip.compress(bytes(10))[:10] + b"\xff" * 20, r"a\.csv\.gz': cannot be read: Error -3"),
+    ],
+)
+def test_join_names_the_file_that_it_cannot_read(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=said):
+        Join(path=tmp_path / name, on="code")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"delimiter": "::"}, "delimiter '::': expected one character"),
+        ({"encoding": "latin-15"}, "encoding 'latin-15': expected the name of one"),
+    ],
+)
+def test_join_says_which_of_its_settings_are_wrong(airports: Path, settings: dict[str, str], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Join(path=airports, on="code", **settings)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("name", "said"), [("a.ndjson", "line 2 of '.*a.ndjson'"), ("a.json", "'.*a.json'")])
