@@ -128,6 +128,9 @@ class Csv:
         return _Writer(self)
 
 
+_USUAL_DELIMITERS = ";\t|,"
+
+
 class _BrokenRow(Broken):
     """Lines that are no row, as the bytes that came in."""
 
@@ -230,13 +233,8 @@ class _Reader:
             self._know_columns()
             return raws, 0
         if isinstance(raws[0], Broken):
-            reason = raws[0].reason
-            hint = (
-                "\n  hint: say which encoding it has: options = { encoding = ... }"
-                if reason.startswith("byte ")
-                else ""
-            )
-            raise ValueError(f"the header is broken: {reason}{hint}")  # noqa: TRY004 - a faulty file, no wrong argument
+            way = self._way_past(raws[0])
+            raise ValueError(f"the header is broken: {raws[0].reason}{way}")  # noqa: TRY004 - a faulty file, no wrong argument
         header = cast("list[str]", raws[0])
         _refuse_duplicates("the header", header)
         if settings.fields is not None and set(settings.fields) != set(header):
@@ -244,6 +242,21 @@ class _Reader:
         self._names[:] = header
         self._know_columns()
         return raws[1:], rows.index(header) + 1
+
+    def _way_past(self, header: Broken) -> str:
+        """Return what to do about a broken header, if it is a setting that is missing."""
+        if header.reason.startswith("byte "):
+            return "\n  hint: say which encoding it has: options = { encoding = ... }"
+        line = cast("bytes", header.raw).decode(self._settings.encoding, "replace")
+        for delimiter in _USUAL_DELIMITERS:
+            try:
+                (row,) = csv.reader([line], delimiter=delimiter, quotechar=self._settings.quotechar, strict=True)
+            except (csv.Error, ValueError):
+                continue
+            if len(row) > 1:
+                toml = {"\t": r"\t"}.get(delimiter, delimiter)
+                return f'\n  hint: say what stands between its fields: options = {{ delimiter = "{toml}" }}'
+        return ""
 
     def _know_columns(self) -> None:
         unknown = sorted(set(self._settings.types).difference(self._names))

@@ -288,7 +288,9 @@ class Committer:
                     raise self._lost(output.aside)
             self._probe()
         except ValueError as error:
-            finding = Finding("C111", f"cannot be written to: {error}", Place(without_secret(plan.sink)))
+            # A database says more than that a folder is missing.
+            hint = f"plugline info {plan.writer.name} tells its settings" if hasattr(self._form, "open_sink") else None
+            finding = Finding("C111", f"cannot be written to: {error}", Place(without_secret(plan.sink)), hint)
             raise ConfigurationError([finding]) from error
         except OSError as error:
             raise self._stopped(error) from error

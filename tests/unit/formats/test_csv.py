@@ -402,6 +402,15 @@ def test_an_output_that_would_begin_with_a_byte_order_mark_is_quoted(settings: C
     assert records(stream.getvalue(), settings) == [record, record]
 
 
+@pytest.mark.parametrize(("delimiter", "said"), [(";", '";"'), ("\t", r'"\t"'), ("|", '"|"')])
+def test_a_quoted_header_with_another_delimiter_says_what_to_set(delimiter: str, said: str) -> None:
+    content = f'\ufeff"Name"{delimiter}"Preis"\r\n"A"{delimiter}"1,5"\r\n'.encode()
+    with pytest.raises(ValueError, match="the header is broken") as caught:
+        records(content, Csv())
+    assert str(caught.value).endswith(f"hint: say what stands between its fields: options = {{ delimiter = {said} }}")
+    assert records(content, Csv(delimiter=delimiter)) == [{"Name": "A", "Preis": "1,5"}]
+
+
 def test_a_header_in_another_encoding_says_what_to_set() -> None:
     with pytest.raises(
         ValueError, match="the header is broken: byte 0xff: expected utf-8 text\n  hint: say which encoding"

@@ -47,6 +47,7 @@ def test_records_go_into_a_table_of_sqlite_and_come_back(tmp_path: Path) -> None
     again = plugline("run", "pipeline.toml", cwd=tmp_path)
     assert again.returncode == 2
     assert "has a table 'orders' already" in again.stderr
+    assert "hint: plugline info sqlite tells its settings" in again.stderr
     back = plugline("run", "shop.db", "-o", "back.ndjson", "-q", cwd=tmp_path)
     assert (back.returncode, back.stderr) == (0, "")
     assert (tmp_path / "back.ndjson").read_bytes() == (tmp_path / "in.ndjson").read_bytes().removesuffix(
