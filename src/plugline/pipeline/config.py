@@ -411,7 +411,7 @@ class PipelineConfig:
 
     def veiled(self, findings: Sequence[Finding]) -> list[Finding]:
         """Return findings that tell nothing of what variables of the environment hold."""
-        return veiled(findings, self._held)
+        return veiled(findings, self._held, self.place(("env",)).path)
 
     def finding(self, problem: Problem) -> Finding:
         """Put a problem, such as :func:`plugline.contract.settings.check` tells, in its place."""

@@ -401,7 +401,7 @@ class Committer:
         edited = _edited_steps(identity, self._identity)
         if not differences or (self._takes_edits and len(edited) == len(differences)):
             return edited
-        hint = "run it without --resume to begin anew, or put back what it was"
+        hint = f"{self._anew}, or put back what it was"
         if len(edited) == len(differences) and not self._follows:
             hint += "; or go on with the plugin as it is now, from where the run ended, with --resume --watch"
         raise self._not_gone_on_with("; ".join(differences), hint)
@@ -409,7 +409,7 @@ class Committer:
     def _refuse_mixture(self, edited: Collection[int]) -> None:
         if edited and any(index >= self.done.mark.index for index in self._content_done):
             reason = "a step was edited, and some of what comes after the last record in order was made before that"
-            raise self._not_gone_on_with(reason, "run it without --resume to begin anew, or put back what it was")
+            raise self._not_gone_on_with(reason, f"{self._anew}, or put back what it was")
 
     def _not_gone_on_with(self, reason: str, hint: str) -> ConfigurationError:
         message = f"the run that was not finished cannot be gone on with: {reason}"
@@ -829,13 +829,20 @@ class Committer:
                 self._sink.close()
 
     def _lost(self, path: str) -> ConfigurationError:
-        message = f"the run that was not finished cannot be gone on with: a part of {path!r} is missing"
-        place = self._plan.config.place(("sink", "path"))
-        return ConfigurationError([Finding("C113", message, place, "run it without --resume to begin anew")])
+        return self._not_gone_on_with(f"a part of {path!r} is missing", self._anew)
+
+    @property
+    def _anew(self) -> str:
+        """What to do to begin anew."""
+        if self._follows and self._journal is not None:  # which is gone on with whenever it is there
+            return f"remove {self._journal.path!r} to begin anew"
+        return "run it without --resume to begin anew"
 
     def _stopped(self, error: OSError | ValueError) -> RunStopped:
-        hint = f"make room, or write to another file; {self.done.written:,} records had been written"
-        if not isinstance(self._output, _Straight):
+        is_gone = isinstance(error, FileNotFoundError)
+        way = "leave it alone until the run has ended" if is_gone else "make room, or write to another file"
+        hint = f"{way}; {self.done.written:,} records had been written"
+        if not self._follows and not isinstance(self._output, _Straight):
             hint += " aside; what was in place before still is"
         place = Place(without_secret(self._plan.sink))
         return RunStopped(Finding("R102", f"cannot be written: {reason_of(error)}", place, hint))

@@ -197,30 +197,30 @@ def masked(
         )
 
 
-def veiled(findings: Sequence[Finding], held: Mapping[str, str]) -> list[Finding]:
-    """Return findings that tell the names of variables in the place of what these hold.
+def veiled(findings: Sequence[Finding], held: Mapping[str, str], path: str) -> list[Finding]:
+    """Return findings that tell the names of variables in the place of what these hold; ``path``, the pipeline's own, stays.
 
     A value of less than four characters, which may stand in any message by chance, is one only where it stands in quotes.
     """
-    if not held:
+    veils: dict[str, str] = {}
+    for name, value in held.items():
+        for text in filter(None, (value, repr(value)[1:-1])):  # as it is, and as messages quote it
+            shown = f"${{{name}}}"
+            is_short = len(text) < _TELLING_CHARACTERS
+            veils[repr(text) if is_short else text] = repr(shown) if is_short else shown
+    if not veils:
         return list(findings)
-    # As it is, and as messages quote it; the longest first, which may have another in it.
-    texts = ((text, name) for name, held_text in held.items() for text in {held_text, repr(held_text)[1:-1]} if text)
-    veils = sorted(texts, key=lambda one: -len(one[0]))
+    # The longest first, which may have another in it.
+    values = re.compile("|".join(map(re.escape, sorted(veils, key=len, reverse=True))))
 
     def veil(said: str) -> str:
-        for text, name in veils:
-            if len(text) < _TELLING_CHARACTERS:
-                said = said.replace(repr(text), repr(f"${{{name}}}"))
-            else:
-                said = said.replace(text, f"${{{name}}}")
-        return said
+        return values.sub(lambda found: veils[found[0]], said)
 
     return [
         Finding(
             one.code,
             veil(one.message),
-            Place(veil(one.place.path), one.place.line, one.place.column),
+            one.place if one.place.path == path else Place(veil(one.place.path), one.place.line, one.place.column),
             None if one.hint is None else veil(one.hint),
             one.source_line,
             one.severity,

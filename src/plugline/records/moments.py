@@ -6,9 +6,10 @@ write nine.
 
 from datetime import datetime, time
 
-# As long as the shortest text with seven digits of a second, 20240531T120000.1234567 and 120000.1234567.
-_DATETIME_CHARACTERS = 23
+# As long as the shortest text with seven digits of a second, 2024W22T120000.1234567 and 120000.1234567.
+_DATETIME_CHARACTERS = 22
 _TIME_CHARACTERS = 14
+_DATE_CHARACTERS = 11  # the longest date, and what stands behind it, which may be any character
 
 
 class TooFineError(ValueError):
@@ -23,7 +24,7 @@ def datetime_of(text: str) -> datetime:
     """
     value = datetime.fromisoformat(text)
     if len(text) >= _DATETIME_CHARACTERS:
-        _refuse_finer(text)
+        _refuse_finer(text, _DATE_CHARACTERS)
     return value
 
 
@@ -35,14 +36,14 @@ def time_of(text: str) -> time:
     """
     value = time.fromisoformat(text)
     if len(text) >= _TIME_CHARACTERS:
-        _refuse_finer(text)
+        _refuse_finer(text, 0)
     return value
 
 
-def _refuse_finer(text: str) -> None:
-    at = text.find(".")
+def _refuse_finer(text: str, begin: int) -> None:
+    at = text.find(".", begin)
     if at < 0:
-        at = text.find(",")
+        at = text.find(",", begin)
     if at < 0:
         return
     for digit in text[at + 7 :]:

@@ -164,6 +164,22 @@ def test_what_was_left_of_a_file_that_was_rotated_while_nothing_followed_it_is_r
         until(process, lambda: sorted(read(made)) == [0, 1, 2, 3])
 
 
+def test_an_output_that_is_gone_is_told_with_the_journal_to_remove(tmp_path: Path) -> None:
+    made = job(tmp_path)
+    append(tmp_path / "in.ndjson", {"a": 0})
+    with following(made) as process:
+        until(process, lambda: read(made) == [0])
+    (tmp_path / made.sink).unlink()
+    with following(made, code=2) as process:
+        assert process.stderr is not None
+        said = process.stderr.read().decode()
+    (journal,) = tmp_path.glob(".*.journal")
+    assert f"remove '{journal}' to begin anew" in said
+    journal.unlink()
+    with following(made) as process:
+        until(process, lambda: read(made) == [0])
+
+
 def test_what_cannot_be_read_after_a_rotation_is_told(tmp_path: Path) -> None:
     made = job(tmp_path)
     source = tmp_path / "in.ndjson"

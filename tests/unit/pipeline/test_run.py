@@ -396,5 +396,6 @@ def test_a_run_whose_output_somebody_removes_meanwhile_does_not_end_as_if_it_wer
         for path in tmp_path.glob(name):
             path.unlink()
 
-    with pytest.raises(RunStopped, match="was removed while it was written"):
+    with pytest.raises(RunStopped, match="was removed while it was written") as caught:
         job.run(remove)
+    assert "leave it alone until the run has ended" in (caught.value.finding.hint or "")

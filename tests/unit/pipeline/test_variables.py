@@ -107,7 +107,7 @@ def test_no_finding_of_a_plan_shows_what_a_variable_holds(
 
 def test_a_short_value_is_told_apart_from_what_a_message_says() -> None:
     findings = [Finding("C104", "'5' is not one of 15 for 'x'", Place("p.toml"), "write 5")]
-    (one,) = veiled(findings, {"N": "5"})
+    (one,) = veiled(findings, {"N": "5"}, "pipeline.toml")
     assert (one.message, one.hint) == ("'${N}' is not one of 15 for 'x'", "write 5")
 
 
@@ -133,3 +133,15 @@ def test_an_override_counts_instead_of_the_file_and_is_where_messages_lead() -> 
     with pytest.raises(ConfigurationError) as caught:
         read_config(text, "p.toml", [wrong])
     assert [str(finding.place) for finding in caught.value.findings] == ["--max-errors"]
+
+
+def test_a_finding_keeps_the_name_of_the_pipeline_and_those_of_variables(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA", "orders")
+    monkeypatch.setenv("KEY", "DATA")
+    text = 'env = ["DATA", "KEY"]\n[source]\npath = "${DATA}/${KEY}.ndjson"\n[sink]\npath = "b.csv"\n'
+    (tmp_path / "orders.toml").write_text(text, encoding="utf-8")
+    assert main(["run", "orders.toml"]) == 2
+    assert "orders.toml:3:8: '${DATA}/${KEY}.ndjson' cannot be read" in capsys.readouterr().err
