@@ -170,9 +170,9 @@ class Following:
             return
         latest = next(reversed(before))
         is_found = key in self._places  # then nothing has happened since
-        for entry in sorted(os.scandir(os.path.dirname(path) or "."), key=lambda entry: entry.name):
+        for entry in _entries_beside(path):
             place = before.get(_key_of(entry))
-            if place is None:
+            if place is None or place.key in self._files:  # which may have several names
                 continue
             try:
                 descriptor = os.open(entry.path, AT_ONCE)
@@ -331,6 +331,15 @@ def _stamps(plan: Plan) -> dict[str, tuple[int, int, int]]:
                 continue  # an editor is between taking the old file away and putting the new one there
             stamps[path] = (found.st_mtime_ns, found.st_size, found.st_ino)
     return stamps
+
+
+def _entries_beside(path: str) -> "list[os.DirEntry[str]]":
+    """Return what is in the folder of a file; nothing where that may not be looked at, though what is in it may be read."""
+    try:
+        with os.scandir(os.path.dirname(path) or ".") as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        return []
 
 
 def _key_of(entry: "os.DirEntry[str]") -> str:

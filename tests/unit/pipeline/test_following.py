@@ -164,6 +164,23 @@ def test_what_was_left_of_a_file_that_was_rotated_while_nothing_followed_it_is_r
         until(process, lambda: sorted(read(made)) == [0, 1, 2, 3])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_rotated_file_of_several_names_is_opened_once(tmp_path: Path) -> None:
+    made = job(tmp_path)
+    source, rotated = tmp_path / "in.ndjson", tmp_path / "in.ndjson.1"
+    append(source, {"a": 0})
+    with following(made) as process:
+        until(process, lambda: read(made) == [0])
+    append(source, {"a": 1})
+    source.rename(rotated)
+    (tmp_path / "in.ndjson.last").symlink_to(rotated)
+    append(source, {"a": 2})
+    with following(made) as process:
+        until(process, lambda: read(made) == [0, 1, 2])
+        opened = [os.readlink(link) for link in Path(f"/proc/{process.pid}/fd").iterdir()]
+        assert opened.count(str(rotated)) == 1
+
+
 def test_an_output_that_is_gone_is_told_with_the_journal_to_remove(tmp_path: Path) -> None:
     made = job(tmp_path)
     append(tmp_path / "in.ndjson", {"a": 0})
