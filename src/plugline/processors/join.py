@@ -173,7 +173,14 @@ class Join:
         return [self._with({**record}, line) for line in found]
 
     def _is_strange(self, key: _Key) -> bool:
-        return not all(map(_comparable, map(type, key), self._kinds))
+        """Whether a truth value was taken for a number, or the other way round."""
+        for value, kinds in zip(key, self._kinds, strict=True):
+            if value.__class__ is bool:
+                if bool not in kinds:
+                    return True
+            elif bool in kinds and value in (0, 1) and kinds.isdisjoint(_NUMBERS):
+                return True
+        return False
 
     def _with(self, record: Record, line: Record) -> Record:
         for name, value in line.items():

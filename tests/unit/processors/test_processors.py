@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -428,6 +429,22 @@ def test_join_does_not_take_a_truth_value_for_a_number(tmp_path: Path) -> None:
             numbers.transform({"n": truth})
     with pytest.raises(ValueError, match=r"holds 1 \(int\), and the keys of '.*' are bool"):
         Join(path=tmp_path / "b.ndjson", on="n").transform({"n": 1})
+
+
+class Level(IntEnum):
+    LOW = 1
+
+
+class Kind(StrEnum):
+    X = "x"
+
+
+def test_join_takes_members_of_enumerations_for_what_they_are(tmp_path: Path) -> None:
+    (tmp_path / "a.ndjson").write_text(
+        '{"n": 1, "kind": "x", "to": 5}\n{"n": true, "kind": "y", "to": 6}\n', encoding="utf-8"
+    )
+    step = Join(path=tmp_path / "a.ndjson", on=["n", "kind"])
+    assert step.transform({"n": Level.LOW, "kind": Kind.X}) == {"n": 1, "kind": "x", "to": 5}
 
 
 def test_join_says_that_a_key_is_a_list(airports: Path) -> None:
