@@ -153,9 +153,14 @@ def _resolve(path: str, within: str | None) -> str | Finding:
     if within is not None:
         folder = os.path.realpath(within)
         if os.path.commonpath([real, folder]) != folder:
-            message = f"is a symbolic link to {real!r}, which lies outside its folder"
-            return Finding("P108", message, Place(path), hint="copy the file into the folder instead of linking it")
+            return leads_out(real, Place(path))
     return real
+
+
+def leads_out(real: str, place: Place, kind: str = "file") -> Finding:
+    """Return the finding for a link that leads out of the folder that it is in."""
+    message = f"is a symbolic link to {real!r}, which lies outside its folder"
+    return Finding("P108", message, place, hint=f"copy the {kind} into the folder instead of linking it")
 
 
 def _parts_below(path: str, within: str | None) -> list[str]:

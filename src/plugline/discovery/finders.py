@@ -51,9 +51,13 @@ def find_in_tree(tree: Tree, *, nested: bool = False) -> "Found":
     found = _find_below(tree, "", "", "")
     if not nested:
         return found
+    from plugline.files import leads_out  # noqa: PLC0415 - likewise
+    from plugline.findings import Place  # noqa: PLC0415 - likewise
+
     candidates, findings, refused = list(found.candidates), list(found.findings), list(found.refused)
     todo = _plain_folders(tree, "", "", "")
-    seen = {os.path.realpath(tree.real)}
+    root = os.path.realpath(tree.real)
+    seen = {root}
     while todo:
         # What a link leads to is found under its own name where that is in the tree as well.
         at = next((at for at, one in enumerate(todo) if not os.path.islink(real_path(tree, one[0]))), 0)
@@ -63,6 +67,11 @@ def find_in_tree(tree: Tree, *, nested: bool = False) -> "Found":
             continue  # a link that leads back
         seen.add(real)
         below = _find_below(tree, folder, f"{name}.", f"{module}.")
+        if not real.startswith(os.path.join(root, "")):
+            # Nothing in it could be used, and all that is below may be the whole disk.
+            if below.candidates:
+                refused.append((name, leads_out(real, Place(shown_path(tree, folder)), "folder")))
+            continue
         candidates += below.candidates
         findings += below.findings
         refused += below.refused

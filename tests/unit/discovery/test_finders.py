@@ -255,6 +255,23 @@ def test_what_a_link_leads_to_is_found_under_its_own_name(tmp_path: Path) -> Non
     assert names(Folder(tmp_path, nested=True).find()) == ["sub.a"]
 
 
+def test_a_link_that_leads_out_of_a_nested_folder_is_told_once_and_not_followed(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {"plugins/sub/a.py": "def run(): ...\n", "outside/b.py": "", "outside/more/c.py": "", "data/x.csv": ""},
+    )
+    (tmp_path / "plugins" / "sub" / "out").symlink_to(tmp_path / "outside")
+    (tmp_path / "plugins" / "data").symlink_to(tmp_path / "data")
+    for _ in range(2):  # the second time it is remembered
+        with Host(Folder(tmp_path / "plugins", nested=True), interface=["run"]) as host:
+            assert host.names == ("sub.a",)
+            (rejection,) = host.rejected
+            (finding,) = rejection.findings
+            assert (rejection.name, finding.code) == ("sub.out", "P108")
+            assert finding.place.path == str(tmp_path / "plugins" / "sub" / "out")
+            assert finding.hint == "copy the folder into the folder instead of linking it"
+
+
 def test_the_init_of_a_package_is_the_package(tmp_path: Path) -> None:
     write(tmp_path, {"pack/__init__.py": ""})
     assert names(File(tmp_path / "pack" / "__init__.py").find()) == names(File(tmp_path / "pack").find()) == ["pack"]
