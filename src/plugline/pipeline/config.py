@@ -129,8 +129,8 @@ class ProcessCount:
 
 
 _MOST_PROCESSES = 1024  # more is a slip of the pen
-_LEAST_RECORD_BYTES = 2**20  # as much as is read at a time anyway
-_LEAST_SPLIT_BYTES = 1024  # less is a slip of the pen: a split costs more than its records
+LEAST_RECORD_BYTES = 2**20  # as much as is read at a time anyway
+LEAST_SPLIT_BYTES = 1024  # less is a slip of the pen: a split costs more than its records
 
 
 @frozen(kw_only=True)
@@ -623,7 +623,7 @@ def _rules(values: Mapping[str, object]) -> Iterator[Problem]:
     for path, value in _walk(values, ("source", "path"), ("sink", "path")):
         if value == "":
             yield Problem(path=path, code="C104", message=f"'' is not a file name for {'.'.join(map(str, path))!r}")
-    for key, least in (("max_record_bytes", _LEAST_RECORD_BYTES), ("split_bytes", _LEAST_SPLIT_BYTES)):
+    for key, least in (("max_record_bytes", LEAST_RECORD_BYTES), ("split_bytes", LEAST_SPLIT_BYTES)):
         for path, value in _walk(values, ("run", key)):
             if isinstance(value, int) and value < least:
                 message = f"{value!r} is too little for {key!r}, expected at least {least}"

@@ -14,7 +14,19 @@ from collections.abc import Mapping
 from typing import Any, Literal, Union
 
 from plugline.contract.fields import fields_of, is_table
-from plugline.pipeline.config import ErrorLimit, PipelineConfig, ProcessCount, Records
+from plugline.pipeline.config import (
+    LEAST_RECORD_BYTES,
+    LEAST_SPLIT_BYTES,
+    CaseConfig,
+    ErrorLimit,
+    PipelineConfig,
+    ProcessCount,
+    Records,
+    RunConfig,
+    SinkConfig,
+    SourceConfig,
+    StepConfig,
+)
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -25,7 +37,7 @@ _RECORDS: Mapping[str, object] = {"anyOf": [_ITEMS, {"type": "array", "items": _
 _LIMIT: Mapping[str, object] = {
     "anyOf": [
         {"type": "integer", "minimum": 0},
-        {"type": "string", "pattern": r"^\s*([0-9]{1,3}(\.[0-9]{1,9})?\s*%|[0-9]+|none)\s*$"},
+        {"type": "string", "pattern": r"^\s*((100(\.0{1,9})?|[0-9]{1,2}(\.[0-9]{1,9})?)\s*%|[0-9]+|none)\s*$"},
         _VARIABLE,
     ]
 }
@@ -37,6 +49,15 @@ _PROCESSES: Mapping[str, object] = {
     ]
 }
 _OWN_FORMS: Mapping[object, Mapping[str, object]] = {Records: _RECORDS, ErrorLimit: _LIMIT, ProcessCount: _PROCESSES}
+# What the types do not say, of the first form that a key may have.
+_NARROWER: Mapping[tuple[type, str], Mapping[str, object]] = {
+    (SourceConfig, "path"): {"minLength": 1},
+    (SinkConfig, "path"): {"minLength": 1},
+    (StepConfig, "use"): {"minLength": 1},
+    (RunConfig, "max_record_bytes"): {"minimum": LEAST_RECORD_BYTES},
+    (RunConfig, "split_bytes"): {"minimum": LEAST_SPLIT_BYTES},
+}
+_ONE_OF: Mapping[type, tuple[str, ...]] = {CaseConfig: ("output", "failure")}
 _SCALARS: Mapping[object, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
@@ -54,7 +75,7 @@ def _table(kind: type) -> dict[str, object]:
     properties: dict[str, object] = {}
     fields = fields_of(kind)
     for field in fields:
-        schema = dict(_of(field.type))
+        schema = _narrowed(_of(field.type), _NARROWER.get((kind, field.name), {}))
         summary = summaries.get(field.attribute)
         if summary:
             schema["description"] = summary
@@ -64,7 +85,15 @@ def _table(kind: type) -> dict[str, object]:
     required = [field.name for field in fields if field.required]
     made: dict[str, object] = {"type": "object", "additionalProperties": False, "properties": properties}
     sentence = (inspect.getdoc(kind) or "").partition("\n")[0]
-    return {**made, **({"required": required} if required else {}), "description": sentence}
+    needed = {"anyOf": [{"required": [name]} for name in _ONE_OF[kind]]} if kind in _ONE_OF else {}
+    return {**made, **({"required": required} if required else {}), **needed, "description": sentence}
+
+
+def _narrowed(schema: Mapping[str, object], limits: Mapping[str, object]) -> dict[str, object]:
+    forms = schema.get("anyOf")
+    if not limits or not isinstance(forms, list):
+        return {**schema, **limits}
+    return {**schema, "anyOf": [{**forms[0], **limits}, *forms[1:]]}
 
 
 def _summaries(kind: type) -> dict[str, str]:

@@ -37,6 +37,12 @@ BAD = {
     "processes by a word": SMALL + '[run]\nprocesses = "all"\n',
     "a wrong limit": SMALL + '[run]\nmax_errors = "lots"\n',
     "a step that is no table": 'steps = ["x"]\n' + SMALL,
+    "more than all": SMALL + '[run]\nmax_errors = "101%"\n',
+    "records of a few bytes": SMALL + "[run]\nmax_record_bytes = 1048575\n",
+    "splits of a few bytes": SMALL + "[run]\nsplit_bytes = 1023\n",
+    "no name of a processor": SMALL + '[[steps]]\nuse = ""\n',
+    "no name of a file": '[source]\npath = ""\n[sink]\npath = "b.csv"\n',
+    "a test that expects nothing": SMALL + "[[tests]]\ninput = { a = 1 }\n",
 }
 
 
