@@ -89,7 +89,7 @@ class FindingCodes(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the list."""
         lines: list[str] = []
-        for name, code in CODES.items():
+        for name, code in sorted(CODES.items()):
             title, meaning, remedy = (as_it_is(text) for text in (code.title, code.meaning, code.remedy))
             lines += [name, f"   **{title}**", "", f"   {meaning}", "", f"   *What to do:* {remedy}", ""]
         container = nodes.container()

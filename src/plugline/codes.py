@@ -371,9 +371,10 @@ CODES = {
         "Run it without --resume to begin anew, or put back what it was.",
     ),
     "C114": Code(
-        "a source cannot be followed",
-        "Following needs files that can be read again after a restart, and an output that can be written as it goes.",
-        "Follow a file, a folder or a pattern, into ndjson, csv or lines.",
+        "a source cannot be followed, or plugins not be taken into a run",
+        "Following needs files that can be read again after a restart, and an output that can be written as it goes. "
+        "Edited plugins can be taken (--watch) by engines that run splits one after the other, and by steps without state.",
+        "Follow a file, a folder or a pattern, into ndjson, csv or lines. Without --watch: run it as it is.",
     ),
     "R101": Code(
         "the source cannot be read any further",

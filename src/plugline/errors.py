@@ -178,7 +178,8 @@ class StepFailed(PluginError):
         self.line = line
 
     def __str__(self) -> str:
-        place = f" at {self.path}:{self.line}" if self.path is not None else ""
+        line = f":{self.line}" if self.line is not None else ""
+        place = f" at {self.path}{line}" if self.path is not None else ""
         said = f": {self.message}" if self.message else ""
         return printable(f"plugin {self.plugin!r} (step {self.index + 1}) raised {self.kind}{said}{place}")
 

@@ -93,3 +93,8 @@ def test_the_usual_classes_catch_our_errors_too() -> None:
 def test_a_traceback_that_a_worker_made_up_moves_no_cursor() -> None:
     error = plugin_raised("shout", "E", "m", traceback="one\n\x1b[2Jtwo\r\n")
     assert error.__notes__ == ["in the worker of plugin 'shout':\none\n\\x1b[2Jtwo"]
+
+
+def test_a_call_that_did_not_reach_the_plugin_has_a_file_and_no_line() -> None:
+    error = StepFailed("a", 1, "TypeError", "run() takes no arguments", "plugins/a.py", None)
+    assert str(error) == "plugin 'a' (step 2) raised TypeError: run() takes no arguments at plugins/a.py"

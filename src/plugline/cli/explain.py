@@ -20,9 +20,9 @@ def command(*, code: str | None, as_json: bool) -> int:
     """
     if code is None:
         if as_json:
-            render.tell_json({"codes": {name: _data(one) for name, one in CODES.items()}})
+            render.tell_json({"codes": {name: _data(one) for name, one in sorted(CODES.items())}})
         else:
-            render.tell("\n".join(f"{name}  {one.title}" for name, one in CODES.items()))
+            render.tell("\n".join(f"{name}  {one.title}" for name, one in sorted(CODES.items())))
         return OK
     # As it stands in a finding, too: "error[P103]".
     wanted = code.strip().upper().rpartition("[")[2].rstrip("]:")
