@@ -7,8 +7,8 @@ our lock: one thread loads a plugin through a host and waits for a module that a
 defines, say), and that module's code asks the same host for a plugin. So who waits here looks whether the holder waits for him,
 through any number of these locks and of Python's. If it does, it stands still until he is done, and he may go on in its place.
 
-A process that is forked while another thread loads has that thread's locks, and not the thread: there they are free again, and
-what it had begun is begun anew by who asks for it.
+A process that is forked while another thread loads has that thread's locks, and not the thread: there they are free again,
+garbage is collected again, and what it had begun is begun anew by who asks for it.
 
 Not seen: waiting by other means, such as a plugin that starts a thread while it is loaded, and joins it.
 
@@ -30,6 +30,7 @@ _FIRST_LOOK_SECONDS, _LATER_LOOKS_SECONDS = 0.005, 0.25
 _deciding = allocate_lock()
 _waiting: "dict[int, LoadLock]" = {}
 _locks: "list[ref[LoadLock]]" = []
+_pausing: int | None = None  # the thread that has put off the collector
 
 
 def mind_forks() -> None:
@@ -43,13 +44,17 @@ def mind_forks() -> None:
 
 def _leave_to_survivor() -> None:
     # There and then, while the process has no other thread: one that is started later may hold a lock by right.
-    global _deciding  # noqa: PLW0603 - a lock cannot be set free by who does not know whether it is held
+    global _deciding, _pausing  # noqa: PLW0603 - a lock cannot be set free by who does not know whether it is held
+    survivor = get_ident()
     _deciding = allocate_lock()
     _waiting.clear()
     for found in tuple(_locks):
         lock = found()
         if lock is not None:
-            lock.leave_to(get_ident())
+            lock.leave_to(survivor)
+    if _pausing not in (None, survivor):
+        _pausing = None
+        gc.enable()
 
 
 class LoadLock:
@@ -174,11 +179,14 @@ class PausedCollector:
     __slots__ = ("_paused",)
 
     def __enter__(self) -> None:
+        global _pausing  # noqa: PLW0603 - there is one collector
         self._paused = gc.isenabled()
         if self._paused:
+            _pausing = get_ident()
             gc.disable()
 
     def __exit__(self, *_: object) -> None:
+        global _pausing  # noqa: PLW0603 - as above
         if self._paused:
             if gc.get_count()[0] > _MANY and not gc.get_freeze_count():
                 # Puts all objects with the old ones, without a look at any. The collector would look through all that was made now,
@@ -186,3 +194,4 @@ class PausedCollector:
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
+            _pausing = None

@@ -346,3 +346,35 @@ def test_threads_of_a_forked_process_that_load_at_the_same_time_run_a_plugin_onc
     slow = "from time import sleep\nran.append(1)\nsleep(0.02)\n\n\n"
     write(tmp_path, {"plugins/first.py": GOOD, "plugins/slow.py": slow + GOOD})
     assert said_apart(_THREADS, tmp_path) == ([], "")
+
+
+def test_a_fork_while_another_thread_puts_off_the_collector_leaves_a_process_that_collects(tmp_path: Path) -> None:
+    script = """
+import gc, os, threading
+
+import plugline.host.loader
+from plugline.host.holding import PausedCollector
+
+begun, go_on = threading.Event(), threading.Event()
+
+def pause():
+    with PausedCollector():
+        begun.set()
+        go_on.wait()
+
+def fork():
+    if not os.fork():
+        print(gc.isenabled(), flush=True)
+        os._exit(0)
+    os.wait()
+
+thread = threading.Thread(target=pause)
+thread.start()
+begun.wait()
+fork()
+go_on.set()
+thread.join()
+with PausedCollector():
+    fork()
+"""
+    assert said_apart(script, tmp_path) == (["True", "False"], "")
