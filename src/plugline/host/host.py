@@ -278,10 +278,11 @@ class Host(Generic[T_co]):
                 plugins[name] = old[name]
         loader = self._loader
         if old:
+            is_first = self._registry is None
             for name, found in inspection.accepted.items():
                 known = old.get(name)
                 if known is not None:
-                    known._renew(as_entry(found))  # noqa: SLF001 - likewise
+                    known._renew(as_entry(found), anew=not is_first)  # noqa: SLF001 - likewise
                     plugins[name] = known
                 else:
                     plugins[name] = Plugin(found, loader)
@@ -531,7 +532,8 @@ class Host(Generic[T_co]):
             message = f"{name!r} is no plugin's name, a string was expected"  # type: ignore[unreachable]
             raise TypeError(message)
         name = _composed(name)
-        early = self._find_early(name) if self._registry is None else None
+        # One that was asked for before is there at once: another thread may be loading it, and may be long about it.
+        early = (self._early.get(name) or self._find_early(name)) if self._registry is None else None
         if early is not None and early.state != "failed":
             return early
         registry = self._look()

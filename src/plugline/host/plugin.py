@@ -577,8 +577,15 @@ class Plugin(Generic[T_co]):
 
         return self._default if isinstance(self._default, LoadError) else None
 
-    def _renew(self, entry: "Entry") -> None:
-        """Take note that the host has looked again: what is loaded stays, anything else gets another try."""
+    def _renew(self, entry: "Entry", *, anew: bool) -> None:
+        """Take note that the host has looked: what is loaded stays, anything else gets another try.
+
+        Args:
+            entry: What was found.
+            anew: Whether it has looked before; if not, what became of an earlier load stays, whatever it was.
+        """
+        if self._outcome is not None and not anew:
+            return  # what became of its file since is for a refresh or a reload, as where the look came before the load
         if self._success is not None:
             if self._entry.place == entry.place:
                 return

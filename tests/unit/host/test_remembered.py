@@ -10,6 +10,7 @@ import pickle
 import py_compile
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from plugline import Finding, Folder, Host, LoadError, PluginRejected, PluginSpec, Policy
+from plugline import Finding, Folder, Host, LoadError, PluginDeclined, PluginRejected, PluginSpec, Policy
 from plugline.admission.policy import Facts
 from plugline.cli import main
 from plugline.contract.interface import interfaces_of
@@ -804,3 +805,57 @@ def test_at_the_top_level_a_plugin_that_is_remembered_takes_its_name_before_it_i
     ):
         host["decimal"]
     assert {"p0", "pl_top", "pl_top.inner"}.isdisjoint(sys.modules)
+
+
+def is_remembered(folder: Path, text: str) -> None:
+    """Let a plugin be one that a host asks for by its name without looking at the others."""
+    (folder / "p1.py").write_text(text)
+    list(Host(folder, interface=INTERFACE))
+
+
+@pytest.mark.parametrize(
+    ("text", "state"), [("1 / 0\n", "failed"), ("def available():\n    return 'no display'\n", "declined")]
+)
+def test_what_became_of_a_plugin_that_was_loaded_by_its_name_is_told_after_the_first_look_too(
+    folder: Path, text: str, state: str
+) -> None:
+    is_remembered(folder, text + PLUGIN.format(n=1))
+    with Host(folder, interface=INTERFACE) as host:
+        plugin = host["p1"]
+        with pytest.raises((LoadError, PluginDeclined)):
+            plugin.load()
+        assert "p0" in host
+        assert (plugin.state, [*(one.name for one in host.rejected), *host.declined]) == (state, ["p1"])
+        (folder / "p1.py").write_text(PLUGIN.format(n=1))
+        host.refresh()
+        assert host["p1"] is plugin
+        assert plugin.state == "found"
+
+
+def test_a_plugin_that_became_a_package_after_it_was_loaded_by_its_name_is_reloaded_where_it_is_held(
+    folder: Path,
+) -> None:
+    is_remembered(folder, PLUGIN.format(n=1))
+    with Host(folder, interface=INTERFACE) as host:
+        module: Any = host["p1"].load()
+        held = module.transform
+        (folder / "p1.py").unlink()
+        (folder / "p1").mkdir()
+        (folder / "p1" / "__init__.py").write_text(PLUGIN.format(n=2))
+        assert host.reload("p1").how == "adopted"
+        assert (held(None), host["p1"].generation) == (2, 2)
+
+
+def test_a_plugin_that_another_thread_is_loading_can_be_looked_at_meanwhile(folder: Path) -> None:
+    go_on = threading.Event()
+    is_remembered(folder, "wait(20)\n" + PLUGIN.format(n=1))
+    with Host(folder, interface=INTERFACE, inject={"wait": go_on.wait}) as host:
+        loading = threading.Thread(target=host["p1"].load)
+        loading.start()
+        end = time.monotonic() + 20
+        while host["p1"].state != "loading" and time.monotonic() < end:
+            time.sleep(0.001)
+        assert host["p1"].state == "loading"
+        go_on.set()
+        loading.join(20)
+        assert host["p1"].generation == 1
