@@ -31,7 +31,7 @@ _MOST_BYTES = 4  # of a character in UTF-8
 _SHOWN_BYTES = 1000  # of a record that is too long to be one
 _MOST_FAULTY = 16 * 2**20  # characters in which the end of an element that is no JSON is looked for
 
-_STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["\[{\]}]', re.DOTALL)
+_STRING_OR_BRACKET = r'"[^"\\]*(?:\\.[^"\\]*)*"|["\[{\]}]'  # compiled where it is used: few arrays are broken
 _CLOSING = {"[": "]", "{": "}"}
 _NOT_YET, _NEVER = -1, -2
 
@@ -246,7 +246,7 @@ def _end_of_brackets(window: str, start: int) -> int:
     if window[start : start + 1] not in _CLOSING:
         return _NEVER
     awaited: list[str] = []
-    for found in _STRING_OR_BRACKET.finditer(window, start):
+    for found in re.compile(_STRING_OR_BRACKET, re.DOTALL).finditer(window, start):
         mark = found[0]
         if mark == '"':
             break
