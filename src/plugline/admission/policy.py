@@ -282,6 +282,18 @@ class Gate:
         facts = Facts(owner, lock, asked, shared=declared is None, path=path)
         return self._judged(lambda: self._policy.admit_file(source, path, facts), source)
 
+    def admit_native(self, tree: Tree, relative: str) -> tuple[Finding, ...]:
+        """Return what speaks against native code: that it is not what the lock says, where there is a lock."""
+        lock = self._lock_of(tree)
+        if lock is None or isinstance(lock, tuple):
+            return lock or ()
+        source = tree.read(relative)
+        if isinstance(source, Finding):
+            return (source,)
+        from plugline.admission.lock import locked_file_findings  # noqa: PLC0415 - few hosts have a lock
+
+        return locked_file_findings(lock, real_path(tree, relative), source)
+
     def _judged(self, ask: Callable[[], tuple[Finding, ...]], source: SourceFile) -> tuple[Finding, ...]:
         if type(self._policy) is Policy:
             return ask()
@@ -297,7 +309,7 @@ class Gate:
     def _package_findings(self, candidate: FileCandidate, facts: Facts) -> tuple[Finding, ...]:
         """Hold the other files of a package against the lock and the audit.
 
-        Its modules are asked about again when they are imported; native code is not, as Python's own importer runs it.
+        Its modules are asked about again when they are imported.
         """
         folder, _, name = candidate.entry.rpartition("/")
         if name != "__init__.py" or (facts.lock is None and not self._audits):
@@ -309,20 +321,14 @@ class Gate:
         return tuple(findings)
 
     def _module_findings(self, tree: Tree, relative: str, facts: Facts) -> tuple[Finding, ...]:
+        if not relative.endswith(".py"):
+            return self.admit_native(tree, relative)
         source = tree.read(relative)
-        if relative.endswith(".py"):
-            # What is new or cannot be read is refused where it is imported: nobody may import it.
-            known = facts.lock is None or facts.lock.relative(real_path(tree, relative)) in facts.lock.files
-            if not known or isinstance(source, Finding):
-                return ()
-            return self.admit_file(tree, relative, source, facts.declared)
-        if isinstance(source, Finding):
-            return (source,) if facts.lock is not None else ()
-        if facts.lock is None:
+        # What is new or cannot be read is refused where it is imported: nobody may import it.
+        known = facts.lock is None or facts.lock.relative(real_path(tree, relative)) in facts.lock.files
+        if not known or isinstance(source, Finding):
             return ()
-        from plugline.admission.lock import locked_file_findings  # noqa: PLC0415 - as above
-
-        return locked_file_findings(facts.lock, real_path(tree, relative), source)
+        return self.admit_file(tree, relative, source, facts.declared)
 
     def _lock_of(self, tree: Tree) -> "Lock | None | tuple[Finding, ...]":
         if tree.real not in self._verdicts:

@@ -367,6 +367,11 @@ class Loader:
         found = self._around.gate.admit_file(namespace.tree, relative, source, self._declared_by(namespace, relative))
         return next((finding for finding in found if finding.is_error), None)
 
+    def admit_native(self, namespace: Namespace, relative: str) -> Finding | None:
+        """See :class:`plugline.loading.namespace.Provider`."""
+        found = self._around.gate.admit_native(namespace.tree, relative)
+        return next((finding for finding in found if finding.is_error), None)
+
     def _declared_by(self, namespace: Namespace, relative: str) -> "Permissions | None":
         """Return what the package that a file is in asks for; ``None`` for a file that is in none."""
         folder = relative.rpartition("/")[0]

@@ -15,6 +15,7 @@ import os
 import sys
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import PathFinder
+from _imp import extension_suffixes
 from _thread import allocate_lock  # threading and weakref cost half a listing to import
 from _weakref import ref
 
@@ -52,6 +53,9 @@ class Provider(Protocol):
 
     def text(self, namespace: "Namespace", relative: str, ran: object) -> bytes | None:
         """Return the bytes that a file had when it was run, where they are remembered or still there."""
+
+    def admit_native(self, namespace: "Namespace", relative: str) -> Finding | None:
+        """Return what keeps a file of native code from being imported, which Python's own importer does."""
 
     def recall(self, namespace: "Namespace", relative: str, ran: object) -> CodeType | None:
         """Return a copy of the code that was run, where that is remembered."""
@@ -145,6 +149,22 @@ class Namespace:
         above = self.folder(parts[:-1])
         path = "/".join([above, parts[-1]] if above else [parts[-1]]) + ".pyc"
         return real_path(self.tree, path) if self.tree.is_file(path) else None
+
+    def admit_native(self, parts: Sequence[str]) -> None:
+        """Ask whether the native code by which Python would import a module that has no source here may be imported.
+
+        Raises:
+            PluginRejected: It may not.
+        """
+        above = self.folder(parts[:-1])
+        path = "/".join([above, parts[-1]] if above else [parts[-1]])
+        for suffix in extension_suffixes():
+            provider = self._provider() if self.tree.is_file(path + suffix) else None
+            found = provider.admit_native(self, path + suffix) if provider is not None else None
+            if found is not None:
+                from plugline.errors import PluginRejected  # noqa: PLC0415 - as in source()
+
+                raise PluginRejected(path + suffix, (found,))
 
     def has_folder(self, parts: Sequence[str]) -> bool:
         """Whether a name below the package is that of a folder without ``__init__.py``."""
@@ -474,6 +494,7 @@ def spec_below(namespace: Namespace, fullname: str) -> ModuleSpec | None:
                 f"{compiled!r} is compiled code without its source, and cannot be checked: put the .py file beside it"
             )
             raise ImportError(message, name=fullname, path=compiled)
+        namespace.admit_native(parts)
         return None
     relative, is_package = located
     origin = real_path(namespace.tree, relative)
@@ -568,6 +589,9 @@ class SharedNamespace(Namespace):
     def find_compiled(self, parts: Sequence[str]) -> str | None:
         """See :class:`Namespace`; what a real package has is its own affair."""
         return None
+
+    def admit_native(self, parts: Sequence[str]) -> None:
+        """See :class:`Namespace`; likewise."""
 
     def module_name(self, part: str) -> str:
         """See :class:`Namespace`; the part gets a number where somebody else has it."""

@@ -111,6 +111,9 @@ class _Carried:
     def text(self, namespace: Namespace, relative: str, ran: object) -> bytes | None:
         return self._sent.files.get(relative)
 
+    def admit_native(self, namespace: Namespace, relative: str) -> None:
+        """See :class:`plugline.loading.namespace.Provider`: of a package it was admitted with the plugin."""
+
     def recall(self, namespace: Namespace, relative: str, ran: object) -> None:
         """See :class:`plugline.loading.namespace.Provider`: nothing is remembered here."""
 
