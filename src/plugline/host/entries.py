@@ -387,6 +387,8 @@ def recall_places(
     """Return what all finders hold, as :func:`~plugline.host.registry.inspect_places` would; ``None`` where that is to be asked."""
     if len(memories) != len(finders):
         return None
+    for memory in memories.values():
+        memory.recall.seen = None  # of a listing that did not come to its end
     accepted: dict[str, Recalled] = {}
     count = 0
     is_ordered = False

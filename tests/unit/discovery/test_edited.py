@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -49,6 +50,38 @@ def first_seen(folder: Path, monkeypatch: pytest.MonkeyPatch, policy: Policy | N
     with monkeypatch.context() as without:
         without.setenv("PLUGLINE_CACHE", "off")
         return seen(folder, policy)
+
+
+def test_what_an_interrupted_listing_saw_is_not_taken_for_what_is_there_later(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_name == "inspect_places":
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    first = folder.with_name("first")
+    first.mkdir()
+    (first / "old.py").write_text(PLUGIN.format(said="old"))
+    now = time.time_ns
+    with monkeypatch.context() as later:
+        later.setattr("plugline.discovery.update.unix_nanoseconds", lambda: now() + 3_000_000_000)
+        seen(first)
+    with Host(first, folder, interface=["transform"], api_version="1.0") as host:
+        host.refresh()
+        for number in range(5):  # more than are read one by one
+            (folder / f"p{number}.py").write_text(PLUGIN.format(said="edited"))
+        before = sys.getprofile()
+        sys.setprofile(interrupt)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                host.refresh()
+        finally:
+            sys.setprofile(before)
+        (folder / "p5.py").write_text(PLUGIN.format(said="later"))
+        (first / "new.py").write_text(PLUGIN.format(said="new"))
+        host.refresh()
+        assert host["p5"].version == "later"
 
 
 BODY = "def transform(record):\n    return record\n"
