@@ -43,7 +43,7 @@ if TYPE_CHECKING:  # imported where the output is in parts
     from plugline.pipeline.folders import PartFolder
 
 _COPIED_BYTES = 2**20  # at a time; shutil has the same loop, and half a bare interpreter's start of imports
-_MOST_TRACEBACKS = 20  # of a run: "full tracebacks for the first 20 distinct errors"
+MOST_TRACEBACKS = 20  # of a run: "full tracebacks for the first 20 distinct errors"
 
 
 @frozen(kw_only=True)
@@ -557,7 +557,7 @@ class Committer:
         letters, told, columns = self._letters_of(cut, part), self.done.tracebacks, part.columns or self.done.columns
         new: dict[str, str] = {}
         for key, (number, text) in part.tracebacks.items():
-            if key not in told and len(told) + len(new) < _MOST_TRACEBACKS:
+            if key not in told and len(told) + len(new) < MOST_TRACEBACKS:
                 new[key] = text
                 if number >= 0:
                     letters = with_traceback(letters, number, text)

@@ -15,7 +15,7 @@ from plugline.errors import ConfigurationError, PluglineError, RunStopped
 from plugline.findings import Finding, Place
 from plugline.pipeline.bound import BoundPlan, bound_engine
 from plugline.pipeline.cutting import Cut, Input, Mark
-from plugline.pipeline.parts import Committer
+from plugline.pipeline.parts import MOST_TRACEBACKS, Committer
 from plugline.pipeline.plan import Plan, PluginUse, StepPlan
 from plugline.pipeline.remote import without_secret
 from plugline.pipeline.report import RunReport, Swap, added, tallied
@@ -542,7 +542,8 @@ class PlanRun:
         last = self._stopped_in
         if last is not None:
             counts, errors = added(report.counts, last.counts), tallied([report.errors, last.errors])
-            tracebacks = {**{key: text for key, (_, text) in last.tracebacks.items()}, **report.tracebacks}
+            told = {**{key: text for key, (_, text) in last.tracebacks.items()}, **report.tracebacks}
+            tracebacks = {key: told[key] for key in [*dict.fromkeys([*report.tracebacks, *told])][:MOST_TRACEBACKS]}
             report = replace(report, counts=counts, errors=errors, tracebacks=tracebacks)
         cut = self._pending.get(last.split.index) if last is not None else None
         kept = None if stop.interrupted else self._committer.keep_dead_letters(last, cut)
