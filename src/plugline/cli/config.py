@@ -85,12 +85,14 @@ def _row(resolved: Resolved) -> _Row:
 
 
 def _of_runs(settings: Settings) -> list[_Row]:
-    """Return the keys of [run] as far as file and environment say them: they hold for every pipeline."""
+    """Return the keys of [run] as file and environment say them, else their defaults: they hold for every pipeline."""
+    from plugline.pipeline.config import default_as_written  # noqa: PLC0415 - as in run_fields
+
     said = {override.path[-1]: override for override in settings.overrides() if override.path[0] == "run"}
     return [
         (field.name, said[field.name].value, said[field.name].origin)
         if field.name in said
-        else (field.name, None, DEFAULT)
+        else (field.name, default_as_written(field), DEFAULT)
         for field in run_fields()
     ]
 

@@ -337,6 +337,14 @@ class Override:
     weak: bool = False
 
 
+def default_as_written(field: Field) -> object:
+    """Return the default of a key as a file would say it; ``None`` where there is none."""
+    default = field.default
+    if isinstance(default, ErrorLimit | ProcessCount):
+        return default.setting
+    return None if default is ... else default
+
+
 @frozen(kw_only=True)
 class PipelineConfig:
     """A pipeline as written. It pickles.
@@ -391,10 +399,7 @@ class PipelineConfig:
             for part in path:
                 value = value[part]
         except (IndexError, KeyError, TypeError):
-            default = declared.default
-            if isinstance(default, ErrorLimit | ProcessCount):
-                return default.setting, None
-            return None if default is ... else default, None
+            return default_as_written(declared), None
         return value, self.place(path)
 
     @property

@@ -390,7 +390,7 @@ class PlanRun:
         done = self._committer.done
         if self._plan.limit.exceeded(done.failed, done.records):
             message = f"{done.failed:,} of {done.records:,} records failed, at most {self._plan.limit} may"
-            hint = f"see {self._plan.dead_letters}, or raise max_errors in [run]"
+            hint = f"see {self._plan.dead_letters}, or raise max_errors in [run] (--max-errors)"
             raise RunStopped(Finding("R104", message, Place(without_secret(part.split.path)), hint))
 
     def _show(self, progress: ProgressCall) -> None:

@@ -32,6 +32,14 @@ def test_without_anything_all_are_defaults(capsys: pytest.CaptureFixture[str]) -
     found = origins(capsys)
     assert list(found) == [*SETTINGS, *(field.name for field in run_fields())]
     assert found["plugins"] == (["plugins"], "default", None)
+    # As the reference tells them.
+    assert {name: found[name][0] for name in ("engine", "max_errors", "processes", "ordered", "split_bytes")} == {
+        "engine": "local",
+        "max_errors": "5%",
+        "processes": "auto",
+        "ordered": True,
+        "split_bytes": None,
+    }
     assert {kind for _, kind, _ in found.values()} == {"default"}
 
 
