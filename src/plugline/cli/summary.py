@@ -3,6 +3,12 @@
 from plugline.cli.render import counted, plain, shortened, table
 from plugline.pipeline.report import RunReport
 
+# What Python prints between an exception and the one that came of it.
+_BETWEEN_CAUSES = (
+    "\nThe above exception was the direct cause of the following exception:\n",
+    "\nDuring handling of the above exception, another exception occurred:\n",
+)
+_MOST_SAID = 120  # characters of a message, which may hold a whole record
 _MOST_ERRORS = 5
 
 
@@ -29,12 +35,35 @@ def summary(report: RunReport) -> str:
     if report.dead_letters is not None:
         lines.append(f"dead letters: {plain(report.dead_letters)} ({report.failed:,})")
     shown = list(report.errors.items())[:_MOST_ERRORS]
-    lines += [f"  {count:,} x {shortened(text)}" for text, count in shown]
+    lines += [
+        f"  {count:,} x {shortened(text)}{_said(text, report.tracebacks.get(text, ''), first_of=count)}"
+        for text, count in shown
+    ]
     if len(report.errors) > len(shown):
         lines.append(f"  and {len(report.errors) - len(shown):,} other errors")
     if report.removed is not None:
         lines.append(f"removed the dead letters of an earlier run: {plain(report.removed)}")
     return "\n".join(lines)
+
+
+def _said(error: str, traceback: str, *, first_of: int) -> str:
+    """Return what the first record with an error made its step say, which only the traceback of it has.
+
+    Args:
+        error: ``"number_total: ValueError (plugins/number_total.py:2)"``.
+        traceback: As Python prints it, or nothing.
+        first_of: How many records have this error.
+    """
+    kind = error.rpartition(" (")[0].rpartition(": ")[2].rpartition(".")[2]
+    for between in _BETWEEN_CAUSES:
+        traceback = traceback.rpartition(between)[2]
+    # A message may have further lines, and notes come after it.
+    told = (line.partition(": ") for line in traceback.splitlines() if not line.startswith(" "))
+    said = next((message for name, _, message in told if kind and name.rpartition(".")[2] == kind), "")
+    if not said:
+        return ""
+    short = plain(said if len(said) <= _MOST_SAID else f"{said[:_MOST_SAID]}...")
+    return f": {short}" if first_of == 1 else f", the first: {short}"
 
 
 def _steps(report: RunReport) -> str:

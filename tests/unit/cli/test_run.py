@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from plugline.cli import main
+from tests.builders import ndjson, processor
 
 QUICKSTART = Path(__file__).parents[3] / "examples" / "quickstart"
 PROGRAM = [sys.executable, "-m", "plugline", "run"]
@@ -459,3 +460,26 @@ def test_a_source_that_may_not_be_read_is_told_before_the_run(
     assert "'orders.ndjson' cannot be read: Permission denied\n  hint: allow it: chmod u+r orders.ndjson" in (
         capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise ValueError('no\\nlines')", "3 x work: ValueError (plugins/work.py:4), the first: no"),
+        ("raise ValueError", "3 x work: ValueError (plugins/work.py:4)"),
+        ("if record['n'] == 2:\n    raise ValueError(record)\nreturn record", "1 x work: ValueError (plugins/work.py:5): {'n': 2}"),
+        ("try:\n    int('x')\nexcept ValueError as error:\n    raise ValueError('own: b') from error", "ValueError (plugins/work.py:7), the first: own: b"),
+        ("try:\n    int('x')\nexcept ValueError:\n    raise ValueError('own: b')", "ValueError (plugins/work.py:7), the first: own: b"),
+        ("error = ValueError('x')\nerror.add_note('ValueError: y')\nraise error", "ValueError (plugins/work.py:6), the first: x"),
+        ("raise KeyError('k\\n\\x1b[31m' * 99)", "3 x work: KeyError (plugins/work.py:4), the first: 'k\\n\\x1b"),
+    ],
+)  # fmt: skip
+def test_the_summary_tells_what_the_first_record_with_an_error_said(
+    body: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("plugins/work.py").write_text(processor(body), "utf-8")
+    Path("n.ndjson").write_bytes(ndjson({"n": 1}, {"n": 2}, {"n": 3}))
+    assert main(["run", "--use", "work", "n.ndjson", "-o", "out.ndjson"]) == 1
+    last = capsys.readouterr().err.splitlines()[-1].strip()
+    assert last.startswith(said) if said.endswith("b") and "KeyError" in said else last.endswith(said)
+    assert len(last) < 200
