@@ -141,7 +141,7 @@ def test_several_places_share_the_package(tmp_path: Path) -> None:
         assert vars(other["y"].load())["__name__"] == "plugline_app.plugins.y_2"
 
 
-@pytest.mark.parametrize("package", ["plugline_absent", "plugline_app.utils", "plugline_app.absent", "", ".a"])
+@pytest.mark.parametrize("package", ["plugline_absent", "plugline_app.utils", "plugline_app.absent", "", ".a", sys])
 def test_a_package_that_is_none_is_the_hosts_mistake(package: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="package"):
         Host(tmp_path, package=package)
