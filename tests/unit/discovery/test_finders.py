@@ -283,7 +283,9 @@ def test_the_init_of_a_package_is_the_package_however_it_is_written(
 ) -> None:
     write(tmp_path, {"pack/__init__.py": ""})
     monkeypatch.chdir(tmp_path if "pack" in path else tmp_path / "pack")
-    assert names(File(path).find()) == ["pack"]
+    with Host(File(path)) as host:
+        assert host.names == ("pack",)
+        assert host["pack"].place.path.endswith("pack/__init__.py")
 
 
 @pytest.mark.parametrize("wrong", ["json", {"a": 3}, {3: "json"}, [3]])
