@@ -15,6 +15,7 @@ from json import JSONDecodeError, JSONDecoder
 from typing import BinaryIO, ClassVar, Literal, cast
 
 from plugline.formats._json import Encode, decoder
+from plugline.formats._wide import refuse_wide
 from plugline.records import Broken, Position, Reader, Record, Writer
 
 SUFFIXES = (".json",)
@@ -26,6 +27,7 @@ _CHUNK_BYTES = 64 * 1024
 # characters, a pair of escapes 12.
 _LONGEST_HALF = 16
 
+_LONGEST_MARK = 4  # by which UTF-32 is known
 _WHITE = " \t\n\r"
 _MOST_BYTES = 4  # of a character in UTF-8
 _SHOWN_BYTES = 1000  # of a record that is too long to be one
@@ -307,7 +309,8 @@ class _Text:
         self.window = ""
         self.ended = False
         self.begin = _Begin(1, 1, 0, 1)
-        self.read(1)
+        self.read(_LONGEST_MARK)
+        refuse_wide(self.window[:_LONGEST_MARK].encode("utf-8", "surrogateescape"))
         if self.window.startswith("\ufeff"):
             self.window = self.window[1:]
             self.begin = _Begin(1, 1, 3, 1)

@@ -197,4 +197,12 @@ def test_elements_stand_one_a_line() -> None:
 
 def test_a_byte_that_is_not_utf_8_where_the_array_should_begin_is_told_as_one() -> None:
     with pytest.raises(ValueError, match="expected an array or an object, found byte 0xff, which is not UTF-8"):
-        [*Json().reader().batches(io.BytesIO('[{"a":1}]'.encode("utf-16")))]
+        [*Json().reader().batches(io.BytesIO(b'\xff[{"a":1}]'))]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("text", ['[{"a":1}]', '{"a":1}'])
+def test_text_of_wide_characters_is_said_to_be_that(encoding: str, text: str) -> None:
+    told = encoding.upper().replace("-LE", "LE").replace("-BE", "BE")
+    with pytest.raises(ValueError, match=f"it is text in {told}: expected UTF-8\n  hint: .* iconv -f {told}"):
+        records(text.encode(encoding))
