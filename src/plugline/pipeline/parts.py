@@ -8,187 +8,37 @@ Invariants that the tests name by their numbers:
 """
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import field, replace
-from io import BytesIO, RawIOBase
+from dataclasses import replace
+from io import BytesIO
 from itertools import chain
-from typing import Any, BinaryIO, Self, cast
+from typing import BinaryIO, Self, cast
 
-from plugline.descriptors import WRITING
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.files import reason_of, relative_path, short_digest_of
 from plugline.findings import Finding, Place
-from plugline.frozen import frozen
 from plugline.pipeline.aside import Aside
 from plugline.pipeline.bound import BoundPlan
-from plugline.pipeline.cutting import Cut, Followed, Mark
+from plugline.pipeline.cutting import Cut
+from plugline.pipeline.done import Done
 from plugline.pipeline.faults import counted_on, moved_on, placed, with_traceback
-from plugline.pipeline.journal import Journal, JournalTaken, machine_start
+from plugline.pipeline.history import History
 from plugline.pipeline.plan import Plan, digest_of, goes_straight
 from plugline.pipeline.remote import has_scheme, without_secret
-from plugline.pipeline.report import Swap, added
+from plugline.pipeline.report import Swap
 from plugline.pipeline.split import SplitWork, letters_finding, writes_alone
-from plugline.pipeline.streams import (
-    SinkFile,
-    compressed_bytes,
-    compression_of,
-    standard_writer,
-)
-from plugline.records import Assembles, OpensSink, Part, Position, Sink, StepCounts
+from plugline.pipeline.streams import SinkFile, compressed_bytes, compression_of
+from plugline.records import Assembles, OpensSink, Part, Position, Sink
 from plugline.records.values import SlowRecord
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # imported where the output is in parts
+if TYPE_CHECKING:  # imported where the output is of such a kind
     from plugline.pipeline.folders import PartFolder
+    from plugline.pipeline.straight import Gathered, Straight
 
 _COPIED_BYTES = 2**20  # at a time; shutil has the same loop, and half a bare interpreter's start of imports
 MOST_TRACEBACKS = 20  # of a run: "full tracebacks for the first 20 distinct errors"
-
-
-@frozen(kw_only=True)
-class Done:
-    """What has been committed.
-
-    Attributes:
-        mark: Where the next split begins.
-        parts: How many there were.
-        written: How many records they hold.
-        output_bytes: How long the output is.
-        letters_bytes: How long the dead letters are.
-        counts: Those of all parts together.
-        errors: How often each distinct error came.
-        tracebacks: Those of the first 20 distinct errors.
-        columns: The fields of a table-shaped sink, once they are fixed.
-        file: The file that the last split was of.
-        lines: How many lines of that file come before the next split; ``None`` where its reader does not tell.
-        rows: How many records of it do.
-        places: How far each file has been read, where files are followed.
-        counted: How many lines and rows of each that is.
-        swaps: The generations of plugins that were taken while the run went on.
-    """
-
-    mark: Mark = field(default_factory=Mark)
-    parts: int = 0
-    written: int = 0
-    output_bytes: int = 0
-    letters_bytes: int = 0
-    counts: tuple[StepCounts, ...] = ()
-    errors: Mapping[str, int] = field(default_factory=dict)
-    tracebacks: Mapping[str, str] = field(default_factory=dict)
-    columns: tuple[str, ...] | None = None
-    file: int = -1
-    lines: int | None = 0
-    rows: int = 0
-    places: Mapping[str, Followed] = field(default_factory=dict)
-    counted: Mapping[str, tuple[int | None, int]] = field(default_factory=dict)
-    swaps: tuple[Swap, ...] = ()
-
-    @property
-    def records(self) -> int:
-        """How many records have been read."""
-        return self.counts[0].entered if self.counts else 0
-
-    @property
-    def failed(self) -> int:
-        """How many became dead letters."""
-        return sum(count.failed for count in self.counts)
-
-
-class _Straight:
-    """Standard output or a special file, which is written as it goes."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.aside = path
-        self.bytes = 0
-        self._descriptor: int | None = None
-        if path == "-":
-            self._write = standard_writer()
-        else:
-            descriptor = self._descriptor = os.open(path, WRITING)
-            self._write = lambda data: os.write(descriptor, cast("bytes", data))
-
-    def write(self, pieces: Sequence[bytes | memoryview]) -> None:
-        for piece in pieces:
-            view = memoryview(piece)
-            while view:
-                view = view[self._write(view) :]
-            self.bytes += len(piece)
-
-    def sync(self) -> None:
-        """It is gone as soon as it is written."""
-
-    def put_in_place(self) -> None:
-        self.close()
-
-    def copy(self, count: int, more: bytes) -> None:
-        self.write([more])  # the others are gone there already
-
-    def close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
-
-    remove = close
-
-
-def _assemble(form: Assembles, parts: BinaryIO, stream: BinaryIO, columns: tuple[str, ...] | None) -> None:
-    """Have a format put its parts together.
-
-    Raises:
-        OSError, ValueError: It could not, whatever it raised itself.
-    """
-    try:
-        form.assemble(parts, stream, columns=columns)
-    except (OSError, ValueError):
-        raise
-    except Exception as error:  # whatever a stranger's format raises
-        raise ValueError(f"{type(error).__name__}: {error}") from error
-
-
-class _Gathered(_Straight):
-    """The same for a format whose output is made of all parts at the end: until then they are in a file without a name."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
-        from tempfile import TemporaryFile  # noqa: PLC0415 - few outputs are such
-
-        self._parts = TemporaryFile()  # noqa: SIM115 - closed by close()
-
-    def write(self, pieces: Sequence[bytes | memoryview]) -> None:
-        for piece in pieces:
-            self._parts.write(piece)
-            self.bytes += len(piece)
-
-    def assemble(self, form: Assembles, columns: tuple[str, ...] | None) -> None:
-        self._parts.seek(0)
-        _assemble(form, cast("BinaryIO", self._parts), cast("BinaryIO", _Stream(super().write)), columns)
-
-    def close(self) -> None:
-        self._parts.close()
-        super().close()
-
-    remove = close
-
-
-class _Stream(RawIOBase):
-    """What can be written to, and cannot be gone back in, as a stream that knows where it is."""
-
-    def __init__(self, write: Callable[[Sequence[bytes | memoryview]], None]) -> None:
-        self._write = write
-        self._at = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self._write([data])
-        self._at += len(data)
-        return len(data)
-
-    def tell(self) -> int:
-        return self._at
 
 
 class Committer:
@@ -221,30 +71,22 @@ class Committer:
             takes_edits: Whether to go on also where plugins of steps were edited since: see :attr:`edited`.
         """
         self._follows = follows
-        self._takes_edits = takes_edits
+        self._history = History(
+            plan, identity, resume=resume, ordered=ordered, follows=follows, takes_edits=takes_edits
+        )
         self._plan = plan
         self._form = bound.writer
-        self._identity = dict(identity)
-        self._named = self._identity  # that of the beginning, which names the run
-        self._resume = resume
         self._ordered = ordered
         self._bound = bound
         self._alone = plan.part_suffix is not None or writes_alone(bound.writer)
         self._separator = b"" if self._alone else compressed_bytes(bound.separator, plan.sink)
         self._sink: Sink | None = None
         self._sink_parts = 0
-        self._goes_on = False
-        self._output: Aside | _Straight | None = None
+        self._output: Aside | Straight | None = None
         self._folder: PartFolder | None = None  # the same, where the output is one
-        self._letters: Aside | _Straight | None = None
-        self._journal: Journal | None = None
+        self._letters: Aside | Straight | None = None
         self._waiting: dict[int, tuple[Cut, Part]] = {}
-        self._content_done: set[int] = set()
-        self._ending = False  # all is written, and only to be put in place
         self._ended = False
-        self.resumed_parts = 0
-        self.edited: frozenset[int] = frozenset()  # the numbers of the steps, of a run that is gone on with
-        self.done = Done()
         self.slowest: list[SlowRecord] = []
         self.needs_columns = False
         self._head = b""
@@ -277,15 +119,17 @@ class Committer:
                 gathered = hasattr(self._form, "assemble")
                 if gathered and self._follows:
                     self._refuse_an_end()
-                self._output = _Gathered(sink) if gathered else _Straight(sink)
+                from plugline.pipeline.straight import Gathered, Straight  # noqa: PLC0415 - most outputs are files
+
+                self._output = Gathered(sink) if gathered else Straight(sink)
             else:
                 if self._follows:
                     self._refuse_an_end()
                 output = self._output = Aside(sink, "part", in_place=self._follows)
                 output.refuse_what_is_no_file()
-                self._open_journal(Aside(sink, "journal").aside)
-                if not self._ending and not output.open(self.done.output_bytes):
-                    raise self._lost(output.aside)
+                self._history.open(Aside(sink, "journal").aside)
+                if not self._history.ending and not output.open(self.done.output_bytes):
+                    raise self._history.lost(output.aside)
             self._probe()
         except ValueError as error:
             # A database says more than that a folder is missing.
@@ -306,11 +150,11 @@ class Committer:
         plan = self._plan
         if sink == "-":
             raise ValueError(f"standard output is a stream, and the format {plan.writer.name!r} writes none")
-        self._open_journal(os.path.join(plan.folder, f".plugline.{short_digest_of(os.fsencode(plan.sink))}.journal"))
+        self._history.open(os.path.join(plan.folder, f".plugline.{short_digest_of(os.fsencode(plan.sink))}.journal"))
         form = cast("OpensSink", self._form)
-        self._sink, self._sink_parts = form.open_sink(sink, run=self._run_name(), resume=self._goes_on)
+        self._sink, self._sink_parts = form.open_sink(sink, run=self._history.run_name, resume=self._history.goes_on)
         if self.done.written and not self._sink_parts:
-            raise self._lost(without_secret(plan.sink))
+            raise self._history.lost(without_secret(plan.sink))
 
     def _open_parts(self, sink: str, suffix: str) -> None:
         if hasattr(self._form, "open_sink"):
@@ -322,21 +166,18 @@ class Committer:
         from plugline.pipeline.folders import PartFolder  # noqa: PLC0415 - see above
 
         folder = self._output = self._folder = PartFolder(sink, suffix)
-        self._open_journal(Aside(sink, "journal").aside)
-        if not self._ending and not folder.open(self.done.output_bytes):
-            raise self._lost(sink)
+        self._history.open(Aside(sink, "journal").aside)
+        if not self._history.ending and not folder.open(self.done.output_bytes):
+            raise self._history.lost(sink)
 
     def _open_letters(self, letters: str) -> None:
         aside = self._letters = Aside(letters, "letters", in_place=self._follows)
-        if self.done.letters_bytes and not self._ending:
+        if self.done.letters_bytes and not self._history.ending:
             try:
                 if not aside.open(self.done.letters_bytes):
-                    raise self._lost(aside.aside)
+                    raise self._history.lost(aside.aside)
             except OSError as error:
                 raise RunStopped(letters_finding(self._plan, error)) from error
-
-    def _run_name(self) -> str:
-        return short_digest_of(os.fsencode(repr(sorted(self._named.items(), key=str))))
 
     def _probe(self) -> None:
         """Find out what stands before all parts, and whether the first record fixes the columns."""
@@ -351,7 +192,7 @@ class Committer:
         if not self.needs_columns:
             self._head = begin
         if columns is not None and self.done.columns is None:
-            self.done = replace(self.done, columns=columns)
+            self._history.done = replace(self.done, columns=columns)
 
     def _edge(self, *, first: bool, last: bool) -> tuple[bytes, tuple[str, ...] | None]:
         """Return what a part without records is that begins the output, or ends it."""
@@ -361,120 +202,6 @@ class Committer:
         columns = writer.columns
         writer.close(last=last)
         return stream.getvalue(), columns
-
-    def _open_journal(self, path: str) -> None:
-        try:
-            journal = self._journal = Journal.open(path)
-        except JournalTaken:
-            message = f"another run is writing {without_secret(self._plan.sink)!r} at this moment"
-            hint = "wait for its end, or write to another file"
-            place = self._plan.config.place(("sink", "path"))
-            raise ConfigurationError([Finding("C112", message, place, hint)]) from None
-        machine, whole, trusted = None, 0, 0
-        identities: list[tuple[int, dict[str, object]]] = []  # that of the beginning, and of each swap of plugins
-        for entry, end in journal.entries():
-            if "identity" in entry:
-                identities.append((end, cast("dict[str, object]", entry["identity"])))
-            machine, whole = entry.get("machine", machine), end
-            if "machine" in entry or "synced" in entry:
-                trusted = end
-        if identities and self._resume:
-            self._goes_on = True
-            # Without power, what had not been brought to disk may be missing, whatever the journal says.
-            known = whole if machine == machine_start() else trusted
-            was = next((told for end, told in reversed(identities) if end <= known), identities[0][1])
-            edited = self._refuse_differences(was)
-            self._named = identities[0][1]
-            self._go_on(journal, known)
-            if self.done.parts and not self._ending:
-                self._refuse_mixture(edited)
-                self.edited = edited
-        if not self.done.parts:
-            journal.cut(0)
-            journal.append({"journal": 1, "machine": machine_start(), "identity": self._identity})
-        elif machine != machine_start():
-            journal.append({"machine": machine_start()})
-
-    def _refuse_differences(self, identity: Mapping[str, object]) -> frozenset[int]:
-        """Refuse to go on with what is not the same. Returns the numbers of the steps whose plugins were edited, and are taken."""
-        differences = _differences(identity, self._identity)
-        edited = _edited_steps(identity, self._identity)
-        if not differences or (self._takes_edits and len(edited) == len(differences)):
-            return edited
-        hint = f"{self._anew}, or put back what it was"
-        if len(edited) == len(differences) and not self._follows:
-            hint += "; or go on with the plugin as it is now, from where the run ended, with --resume --watch"
-        raise self._not_gone_on_with("; ".join(differences), hint)
-
-    def _refuse_mixture(self, edited: Collection[int]) -> None:
-        if edited and any(index >= self.done.mark.index for index in self._content_done):
-            reason = "a step was edited, and some of what comes after the last record in order was made before that"
-            raise self._not_gone_on_with(reason, f"{self._anew}, or put back what it was")
-
-    def _not_gone_on_with(self, reason: str, hint: str) -> ConfigurationError:
-        message = f"the run that was not finished cannot be gone on with: {reason}"
-        return ConfigurationError([Finding("C113", message, self._plan.config.place(("sink", "path")), hint)])
-
-    def _go_on(self, journal: Journal, end: int) -> None:
-        """Take up what was done up to a byte of the journal."""
-        for entry, behind in journal.entries():
-            if behind > end:
-                break
-            self._restore(entry)
-        journal.cut(end)
-        self.resumed_parts = self.done.parts
-
-    def _restore(self, entry: dict[str, object]) -> None:
-        if "content" in entry:
-            self._content_done.add(cast("int", entry["content"]))
-            self.done = replace(self.done, output_bytes=cast("int", entry["output_bytes"]))
-        elif "ending" in entry:
-            self._ending = True
-        elif "swaps" in entry:
-            told = cast("list[tuple[str, int, int]]", entry["swaps"])
-            new = tuple(Swap(step=step, generation=generation, record=record) for step, generation, record in told)
-            self.done = replace(self.done, swaps=(*self.done.swaps, *new))
-        elif "mark" in entry:
-            index, file, start = cast("list[int]", entry["mark"])
-            counts = tuple(
-                StepCounts(
-                    name=name,
-                    entered=entered,
-                    created=created,
-                    out=out,
-                    dropped=dropped,
-                    failed=failed,
-                    seconds=seconds,
-                )
-                for name, entered, created, out, dropped, failed, seconds in cast(
-                    "list[tuple[str, int, int, int, int, int, float]]", entry["counts"]
-                )
-            )
-            columns = cast("list[str] | None", entry["columns"])
-            places, counted = self.done.places, self.done.counted
-            if "place" in entry:
-                key, path, offset, check = cast("tuple[str, str, int, int]", entry["place"])
-                places = {**places, key: Followed(key=key, path=path, offset=offset, check=check)}
-                counted = {**counted, key: (cast("int | None", entry["lines"]), cast("int", entry["rows"]))}
-            self.done = replace(
-                self.done,
-                mark=Mark(index=index, file=file, start=start),
-                parts=self.done.parts + 1,
-                written=self.done.written + counts[-1].out,
-                output_bytes=max(
-                    cast("int", entry["output_bytes"]), self.done.output_bytes if not self._ordered else 0
-                ),
-                letters_bytes=cast("int", entry["letters_bytes"]),
-                counts=added(self.done.counts, counts),
-                errors=_sums(self.done.errors, cast("dict[str, int]", entry["errors"])),
-                tracebacks={**self.done.tracebacks, **cast("dict[str, str]", entry["tracebacks"])},
-                columns=None if columns is None else tuple(columns),
-                file=cast("int", entry["file"]),
-                lines=cast("int | None", entry["lines"]),
-                rows=cast("int", entry["rows"]),
-                places=places,
-                counted=counted,
-            )
 
     # ------------------------------------------------------------------------- part by part
 
@@ -486,10 +213,10 @@ class Committer:
             BrokenPipeError: Whoever read standard output has gone.
         """
         index = cut.split.index
-        if index not in self._content_done:
+        if not self._history.has_content(index):
             self._write_content(part)
-            if not self._ordered and self._journal is not None and self._folder is None:
-                self._journalled({"content": index, "output_bytes": self._output_bytes})
+            if not self._ordered and self._folder is None:
+                self._append({"content": index, "output_bytes": self._output_bytes})
         self._waiting[index] = cut, replace(part, content=())
         while self.done.mark.index in self._waiting:
             self._settle(*self._waiting.pop(self.done.mark.index))
@@ -506,14 +233,13 @@ class Committer:
         """
         told = [[one.step, one.generation, one.record] for one in swaps]
         entry: dict[str, object] = {"swaps": told, "identity": dict(identity)}
-        if self._journal is not None:
-            self._journalled(entry)
-        self._restore(entry)
+        self._append(entry)
+        self._history.take(entry)
 
     def columns_are(self, columns: tuple[str, ...] | None) -> None:
         """Take the columns that the first part with records fixed, if it did."""
         self.needs_columns = False
-        self.done = replace(self.done, columns=columns or self.done.columns)
+        self._history.done = replace(self.done, columns=columns or self.done.columns)
 
     @property
     def _output_bytes(self) -> int:
@@ -584,9 +310,8 @@ class Committer:
         }
         if cut.followed is not None:
             entry["place"] = [cut.followed.key, cut.followed.path, cut.followed.offset, cut.followed.check]
-        if self._journal is not None:
-            self._journalled(entry)
-        self._restore(entry)
+        self._append(entry)
+        self._history.take(entry)
         if part.path is not None and self._folder is None:
             os.unlink(part.path)
         if part.dead_letters_path is not None:
@@ -630,7 +355,9 @@ class Committer:
     def _write_letters(self, letters: bytes) -> None:
         try:
             if self._letters is None:
-                self._letters = _Straight(self._plan.located(self._plan.dead_letters))
+                from plugline.pipeline.straight import Straight  # noqa: PLC0415 - as above
+
+                self._letters = Straight(self._plan.located(self._plan.dead_letters))
             elif isinstance(self._letters, Aside) and not self._letters.bytes:
                 self._letters.close()
                 self._letters.open()
@@ -638,17 +365,19 @@ class Committer:
         except OSError as error:
             raise RunStopped(letters_finding(self._plan, error)) from error
 
-    def _journalled(self, entry: Mapping[str, object]) -> None:
-        journal = cast("Journal", self._journal)
+    def _append(self, entry: Mapping[str, object]) -> None:
         try:
-            journal.append(entry)
-            if journal.sync_is_due():
-                for file in (self._output, self._letters):
-                    if file is not None:
-                        file.sync()
-                journal.mark_synced()
+            self._history.append(entry)
+            if self._history.sync_is_due():
+                self._sync()
         except OSError as error:
             raise self._stopped(error) from error
+
+    def _sync(self) -> None:
+        for file in (self._output, self._letters):
+            if file is not None:
+                file.sync()
+        self._history.mark_synced()
 
     # ------------------------------------------------------------------------- the end
 
@@ -665,7 +394,7 @@ class Committer:
         try:
             path = self._plan.located(self._plan.dead_letters)
             stale = not self.done.failed and os.path.isfile(path)
-            if not self._ending:
+            if not self._history.ending:
                 self._finish_writing()
             if self._letters is not None and self.done.letters_bytes:
                 self._letters.put_in_place()
@@ -693,9 +422,8 @@ class Committer:
         for file in (self._output, self._letters):
             if file is not None:
                 file.sync()
-        if self._journal is not None:
-            # From here on there is nothing to be done again, whatever has its place already.
-            self._journal.append({"ending": True})
+        # From here on there is nothing to be done again, whatever has its place already.
+        self._history.append({"ending": True})
 
     def _write_end(self) -> None:
         if self._alone or self._output is None:
@@ -728,18 +456,31 @@ class Committer:
         )
 
     def _assemble(self) -> None:
-        if isinstance(self._output, _Gathered):
-            self._output.assemble(cast("Assembles", self._form), self.done.columns)
-            self._output.put_in_place()
+        if not isinstance(self._output, Aside):
+            output = cast("Gathered", self._output)
+            output.assemble(self._put_together)
+            output.put_in_place()
             self._output = None
             return
-        output = cast("Aside", self._output)
-        output.close()
-        if not os.path.exists(output.aside):
+        self._output.close()
+        if not os.path.exists(self._output.aside):
             return  # it was made, and what it was made of removed
-        with open(output.aside, "rb") as parts, SinkFile(self._plan.located(self._plan.sink)) as whole:
-            _assemble(cast("Assembles", self._form), parts, whole.stream, self.done.columns)
+        with open(self._output.aside, "rb") as parts, SinkFile(self._plan.located(self._plan.sink)) as whole:
+            self._put_together(parts, whole.stream)
             whole.commit()
+
+    def _put_together(self, parts: BinaryIO, stream: BinaryIO) -> None:
+        """Have the format put its parts together.
+
+        Raises:
+            OSError, ValueError: It could not, whatever it raised itself.
+        """
+        try:
+            cast("Assembles", self._form).assemble(parts, stream, columns=self.done.columns)
+        except (OSError, ValueError):
+            raise
+        except Exception as error:  # whatever a stranger's format raises
+            raise ValueError(f"{type(error).__name__}: {error}") from error
 
     def keep_dead_letters(self, last: Part | None, cut: Cut | None) -> str | None:
         """Put the dead letters of a run that stopped in place, those of its unfinished split included.
@@ -764,6 +505,21 @@ class Committer:
         return self._plan.dead_letters
 
     @property
+    def done(self) -> Done:
+        """What has been committed."""
+        return self._history.done
+
+    @property
+    def edited(self) -> frozenset[int]:
+        """The numbers of the steps whose plugins were edited since the run began that is gone on with."""
+        return self._history.edited
+
+    @property
+    def resumed_parts(self) -> int:
+        """How many parts were there when the run was gone on with."""
+        return self._history.resumed_parts
+
+    @property
     def parts_written(self) -> int | None:
         """How many files the output has, ``None`` where it is not one in parts."""
         return None if self._folder is None else self._folder.count
@@ -771,12 +527,12 @@ class Committer:
     @property
     def all_done(self) -> bool:
         """Whether the run that is gone on with had come to its end, and something has not got its final name."""
-        return self._ending
+        return self._history.ending
 
     @property
     def resumable(self) -> bool:
         """Whether a run that stops now can be gone on with."""
-        return self._journal is not None and (self.done.parts > 0 or self._follows) and not self._ended
+        return self._history.is_kept and (self.done.parts > 0 or self._follows) and not self._ended
 
     def _refuse_an_end(self) -> None:
         end, _ = self._edge(first=False, last=True)
@@ -801,11 +557,7 @@ class Committer:
             RunStopped: It could not be brought there.
         """
         try:
-            for file in (self._output, self._letters):
-                if file is not None:
-                    file.sync()
-            if self._journal is not None:
-                self._journal.mark_synced()
+            self._sync()
         except OSError as error:
             raise self._stopped(error) from error
 
@@ -820,36 +572,20 @@ class Committer:
         for file in (self._output, self._letters):
             if file is not None:
                 (file.close if keep else file.remove)()
-        if self._journal is not None:
-            self._journal.close(remove=not keep)
-            self._journal = None
+        self._history.close(remove=not keep)
         if self._sink is not None:
             # After the journal: what it takes away tells a run that goes on by that journal that all is done.
             with suppress(OSError, ValueError):
                 self._sink.close()
 
-    def _lost(self, path: str) -> ConfigurationError:
-        return self._not_gone_on_with(f"a part of {path!r} is missing", self._anew)
-
-    @property
-    def _anew(self) -> str:
-        """What to do to begin anew."""
-        if self._follows and self._journal is not None:  # which is gone on with whenever it is there
-            return f"remove {self._journal.path!r} to begin anew"
-        return "run it without --resume to begin anew"
-
     def _stopped(self, error: OSError | ValueError) -> RunStopped:
         is_gone = isinstance(error, FileNotFoundError)
         way = "leave it alone until the run has ended" if is_gone else "make room, or write to another file"
         hint = f"{way}; {self.done.written:,} records had been written"
-        if not self._follows and not isinstance(self._output, _Straight):
+        if not self._follows and not goes_straight(self._plan.located(self._plan.sink)):
             hint += " aside; what was in place before still is"
         place = Place(without_secret(self._plan.sink))
         return RunStopped(Finding("R102", f"cannot be written: {reason_of(error)}", place, hint))
-
-
-def _sums(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
-    return {key: first.get(key, 0) + second.get(key, 0) for key in {**first, **second}}
 
 
 def _contents(part: Part) -> Iterator[Sequence[bytes | memoryview]]:
@@ -860,19 +596,3 @@ def _contents(part: Part) -> Iterator[Sequence[bytes | memoryview]]:
     with open(part.path, "rb") as file:
         while piece := file.read(_COPIED_BYTES):
             yield [piece]
-
-
-def _edited_steps(was: Mapping[str, object], now: Mapping[str, object]) -> frozenset[int]:
-    """Return the numbers of the steps of which nothing is another than the bytes of the plugin."""
-    found = set()
-    for key, value in now.items():
-        match key.split(" "), was.get(key), value:
-            case ["step", number, *_], [name, before, *settings], [other, after, *others]:
-                if before != after and (name, settings) == (other, others):
-                    found.add(int(number))
-    return frozenset(found)
-
-
-def _differences(was: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
-    """Say in words what is not as it was."""
-    return [f"{key} changed" for key in {**was, **now} if was.get(key) != now.get(key)]

@@ -230,7 +230,7 @@ def test_two_runs_do_not_write_one_output(job: Pipeline) -> None:
 def test_after_a_power_cut_only_what_was_brought_to_disk_counts(job: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     with committer(job) as made:
         made.add(*part(0, b"a"))
-    monkeypatch.setattr("plugline.pipeline.parts.machine_start", lambda: "another")
+    monkeypatch.setattr("plugline.pipeline.history.machine_start", lambda: "another")
     with committer(job, resume=True) as made:
         assert made.resumed_parts == 0
         made.forget()
@@ -243,7 +243,7 @@ def test_what_a_power_cut_took_back_is_not_counted_again_by_a_later_resume(
         made.add(*part(0, b"a"))
         made.pause()
         made.add(*part(1, b"lost"))
-    monkeypatch.setattr("plugline.pipeline.parts.machine_start", lambda: "second")
+    monkeypatch.setattr("plugline.pipeline.history.machine_start", lambda: "second")
     with committer(job, resume=True) as made:
         assert made.resumed_parts == 1
         made.add(*part(1, b"b"))

@@ -1,0 +1,206 @@
+"""The journal of an output to what has been committed of it, or to why a run cannot go on from there."""
+
+import os
+from collections.abc import Collection, Mapping
+from typing import cast
+
+from plugline.errors import ConfigurationError
+from plugline.files import short_digest_of
+from plugline.findings import Finding
+from plugline.pipeline.done import Done
+from plugline.pipeline.journal import Journal, JournalTaken, machine_start
+from plugline.pipeline.plan import Plan
+from plugline.pipeline.remote import without_secret
+
+
+class History:
+    """What has been committed of an output, which its journal tells where it has one.
+
+    Standard output and special files have none. An entry is appended when what it tells of is written.
+
+    Attributes:
+        done: What has been committed.
+        goes_on: Whether an earlier run is gone on with.
+        ending: Whether all is written, and only to be put in place.
+        edited: The numbers of the steps of that run whose plugins were edited since.
+        resumed_parts: How many parts it had.
+
+    Args:
+        plan: Says where the output belongs, for messages.
+        identity: What must be the same when the run is gone on with.
+        resume: Whether to go on with one that was not finished, if there is one.
+        ordered: Whether parts come in the order of the splits.
+        follows: Whether there is no end, and so always one to go on with.
+        takes_edits: Whether to go on also where plugins of steps were edited since.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        identity: Mapping[str, object],
+        *,
+        resume: bool,
+        ordered: bool,
+        follows: bool,
+        takes_edits: bool,
+    ) -> None:
+        """Nothing is opened yet."""
+        self._plan = plan
+        self._identity = dict(identity)
+        self._named = self._identity  # that of the beginning, which names the run
+        self._resume = resume
+        self._ordered = ordered
+        self._follows = follows
+        self._takes_edits = takes_edits
+        self._journal: Journal | None = None
+        self._content_done: set[int] = set()
+        self.done = Done()
+        self.goes_on = False
+        self.ending = False
+        self.edited: frozenset[int] = frozenset()
+        self.resumed_parts = 0
+
+    def open(self, path: str) -> None:
+        """Open the journal, and take up what an earlier run committed where it is to be gone on with.
+
+        Raises:
+            ConfigurationError: Another run is writing this output, or what an earlier one left is of another pipeline or input.
+            OSError: The journal cannot be opened.
+        """
+        try:
+            journal = self._journal = Journal.open(path)
+        except JournalTaken:
+            message = f"another run is writing {without_secret(self._plan.sink)!r} at this moment"
+            hint = "wait for its end, or write to another file"
+            place = self._plan.config.place(("sink", "path"))
+            raise ConfigurationError([Finding("C112", message, place, hint)]) from None
+        machine, whole, trusted = None, 0, 0
+        identities: list[tuple[int, dict[str, object]]] = []  # that of the beginning, and of each swap of plugins
+        for entry, end in journal.entries():
+            if "identity" in entry:
+                identities.append((end, cast("dict[str, object]", entry["identity"])))
+            machine, whole = entry.get("machine", machine), end
+            if "machine" in entry or "synced" in entry:
+                trusted = end
+        if identities and self._resume:
+            self.goes_on = True
+            # Without power, what had not been brought to disk may be missing, whatever the journal says.
+            known = whole if machine == machine_start() else trusted
+            was = next((told for end, told in reversed(identities) if end <= known), identities[0][1])
+            edited = self._refuse_differences(was)
+            self._named = identities[0][1]
+            self._go_on(journal, known)
+            if self.done.parts and not self.ending:
+                self._refuse_mixture(edited)
+                self.edited = edited
+        if not self.done.parts:
+            journal.cut(0)
+            journal.append({"journal": 1, "machine": machine_start(), "identity": self._identity})
+        elif machine != machine_start():
+            journal.append({"machine": machine_start()})
+
+    def _refuse_differences(self, identity: Mapping[str, object]) -> frozenset[int]:
+        """Refuse to go on with what is not the same. Returns the numbers of the steps whose plugins were edited, and are taken."""
+        differences = _differences(identity, self._identity)
+        edited = _edited_steps(identity, self._identity)
+        if not differences or (self._takes_edits and len(edited) == len(differences)):
+            return edited
+        hint = f"{self._anew}, or put back what it was"
+        if len(edited) == len(differences) and not self._follows:
+            hint += "; or go on with the plugin as it is now, from where the run ended, with --resume --watch"
+        raise self._not_gone_on_with("; ".join(differences), hint)
+
+    def _refuse_mixture(self, edited: Collection[int]) -> None:
+        if edited and any(index >= self.done.mark.index for index in self._content_done):
+            reason = "a step was edited, and some of what comes after the last record in order was made before that"
+            raise self._not_gone_on_with(reason, f"{self._anew}, or put back what it was")
+
+    def _not_gone_on_with(self, reason: str, hint: str) -> ConfigurationError:
+        message = f"the run that was not finished cannot be gone on with: {reason}"
+        return ConfigurationError([Finding("C113", message, self._plan.config.place(("sink", "path")), hint)])
+
+    def _go_on(self, journal: Journal, end: int) -> None:
+        """Take up what was done up to a byte of the journal."""
+        for entry, behind in journal.entries():
+            if behind > end:
+                break
+            self.take(entry)
+        journal.cut(end)
+        self.resumed_parts = self.done.parts
+
+    def take(self, entry: Mapping[str, object]) -> None:
+        """Count what an entry tells as committed."""
+        if "content" in entry:
+            self._content_done.add(cast("int", entry["content"]))
+        elif "ending" in entry:
+            self.ending = True
+        self.done = self.done.after(entry, ordered=self._ordered)
+
+    def has_content(self, index: int) -> bool:
+        """Whether an earlier run wrote the content of a part that did not come in order."""
+        return index in self._content_done
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether there is a journal, by which a run can be gone on with."""
+        return self._journal is not None
+
+    @property
+    def run_name(self) -> str:
+        """A name for the run, the same when it is gone on with."""
+        return short_digest_of(os.fsencode(repr(sorted(self._named.items(), key=str))))
+
+    def append(self, entry: Mapping[str, object]) -> None:
+        """Add an entry to the journal, if there is one.
+
+        Raises:
+            OSError: It could not be written.
+        """
+        if self._journal is not None:
+            self._journal.append(entry)
+
+    def sync_is_due(self) -> bool:
+        """Whether what was written is to be brought to disk, and then :meth:`mark_synced` to be called."""
+        return self._journal is not None and self._journal.sync_is_due()
+
+    def mark_synced(self) -> None:
+        """Note that all that was committed is on disk.
+
+        Raises:
+            OSError: The journal could not be brought there.
+        """
+        if self._journal is not None:
+            self._journal.mark_synced()
+
+    def close(self, *, remove: bool) -> None:
+        """Let go of the journal."""
+        journal, self._journal = self._journal, None
+        if journal is not None:
+            journal.close(remove=remove)
+
+    def lost(self, path: str) -> ConfigurationError:
+        """Return the error for a part of an earlier run's output that is not there any more."""
+        return self._not_gone_on_with(f"a part of {path!r} is missing", self._anew)
+
+    @property
+    def _anew(self) -> str:
+        """What to do to begin anew."""
+        if self._follows and self._journal is not None:  # which is gone on with whenever it is there
+            return f"remove {self._journal.path!r} to begin anew"
+        return "run it without --resume to begin anew"
+
+
+def _edited_steps(was: Mapping[str, object], now: Mapping[str, object]) -> frozenset[int]:
+    """Return the numbers of the steps of which nothing is another than the bytes of the plugin."""
+    found = set()
+    for key, value in now.items():
+        match key.split(" "), was.get(key), value:
+            case ["step", number, *_], [name, before, *settings], [other, after, *others]:
+                if before != after and (name, settings) == (other, others):
+                    found.add(int(number))
+    return frozenset(found)
+
+
+def _differences(was: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """Say in words what is not as it was."""
+    return [f"{key} changed" for key in {**was, **now} if was.get(key) != now.get(key)]
