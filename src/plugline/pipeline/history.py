@@ -90,14 +90,19 @@ class History:
             edited = self._refuse_differences(was)
             self._named = identities[0][1]
             self._go_on(journal, known)
-            if self.done.parts and not self.ending:
+            if self._has_some and not self.ending:
                 self._refuse_mixture(edited)
                 self.edited = edited
-        if not self.done.parts:
+        if not self._has_some:
             journal.cut(0)
             journal.append({"journal": 1, "machine": machine_start(), "identity": self._identity})
         elif machine != machine_start():
             journal.append({"machine": machine_start()})
+
+    @property
+    def _has_some(self) -> bool:
+        # The content of a part may be there without one that is done: where order is not asked for, it does not wait for the first.
+        return self.done.parts > 0 or bool(self._content_done)
 
     def _refuse_differences(self, identity: Mapping[str, object]) -> frozenset[int]:
         """Refuse to go on with what is not the same. Returns the numbers of the steps whose plugins were edited, and are taken."""

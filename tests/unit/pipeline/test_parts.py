@@ -106,6 +106,28 @@ def test_parts_may_come_in_any_order_where_that_is_asked_for(job: Pipeline) -> N
     assert [one["position"]["line"] for one in job.dead_letters if isinstance(one["position"], dict)] == [1, 2]
 
 
+@contextmanager
+def killed(job: Pipeline, *, resume: bool) -> Iterator[Committer]:
+    """A committer whose process is killed at the end of the block: what was in the folder then is what is there after."""
+    with committer(job, resume=resume, ordered=False) as made:
+        yield made
+        left = {path: path.read_bytes() for path in job.folder.iterdir() if path.is_file()}
+    for path, content in left.items():
+        path.write_bytes(content)
+
+
+def test_a_part_that_came_before_the_first_is_written_once_however_often_the_run_is_killed(job: Pipeline) -> None:
+    with killed(job, resume=False) as made:
+        made.add(*part(1, b"b"))
+    with killed(job, resume=True) as made:
+        made.add(*part(0, b"a"))
+    with committer(job, resume=True, ordered=False) as made:
+        assert made.resumed_parts == 1
+        made.add(*part(1, b"b"))
+        made.commit()
+    assert job.output == b"[\nb,\na\n]\n"
+
+
 def test_an_output_that_cannot_be_put_in_place_leaves_what_was_there(job: Pipeline) -> None:
     (job.folder / "out.json").unlink()
     with committer(job) as made:
