@@ -100,5 +100,6 @@ def finder_for(place: object) -> "Finder":
         return Zip(path)
     if hasattr(place, "find") and hasattr(place, "namespace"):
         return place  # type: ignore[return-value]  # what others implement is checked by having it
-    message = f"{place!r} is no place for plugins: a path or a finder such as plugline.Folder was expected"
+    several = "; several stand one after the other, Host(first, second)" if isinstance(place, (list, tuple)) else ""
+    message = f"{place!r} is no place for plugins: a path or a finder such as plugline.Folder was expected{several}"
     raise TypeError(message)

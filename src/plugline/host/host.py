@@ -197,6 +197,9 @@ class Host(Generic[T_co]):
         if quarantine_after is not None and quarantine_after < 1:
             message = f"quarantine_after is {quarantine_after!r}, 1 or more was expected, or None for never"
             raise ValueError(message)
+        if not isinstance(plugins, bool):
+            message = f"plugins is {plugins!r}, True or False was expected; only=[...] names those to use"  # type: ignore[unreachable]
+            raise TypeError(message)
         self._wants = plugins, _names_of(only)
         self._isolator: Isolator | None = None
         if isolation != "none" or limits is not None:

@@ -445,6 +445,7 @@ def test_the_public_names_are_all_there() -> None:
         ({"compiler": "exec"}, "compiler is 'exec', a function"),
         ({"quarantine_after": "3"}, "quarantine_after is '3', a number"),
         ({"slow_load_seconds": "3"}, "slow_load_seconds is '3', a number"),
+        ({"plugins": ["a"]}, r"plugins is \['a'\], True or False was expected; only="),
     ],
 )
 def test_what_is_of_the_wrong_kind_is_refused_where_it_is_given(
@@ -452,6 +453,11 @@ def test_what_is_of_the_wrong_kind_is_refused_where_it_is_given(
 ) -> None:
     with pytest.raises(TypeError, match=told):
         Host(tmp_path, **wrong)  # type: ignore[call-overload]
+
+
+def test_a_list_of_places_is_told_how_several_are_given() -> None:
+    with pytest.raises(TypeError, match=r"one after the other, Host\(first, second\)"):
+        Host(["plugins", "more"])  # type: ignore[call-overload]
 
 
 def test_an_empty_path_is_not_the_current_folder() -> None:
