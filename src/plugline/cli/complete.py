@@ -11,19 +11,19 @@ from itertools import pairwise
 
 from plugline.discovery.installed import entry_point_names, read_at_once
 
-_SHIPPED = {"processors": "processors", "formats": "formats", "engines": "engines"}
+_SHIPPED = frozenset(("processors", "formats", "engines"))  # and where they stand
 _VARIANTS = ("_plugin", "_processor", "_format", "_engine")  # what a pipeline's names may leave out
 
 
 def complete(kind: str, words: Sequence[str]) -> int:
-    """Print the names of a kind, one a line: ``plugins``, ``processors``, ``formats`` or ``engines``.
+    """Print the names of a kind, one a line: ``processors``, ``formats``, ``engines``, ``plugins`` of folders, ``known`` ones.
 
-    Never fails: whatever cannot be read has no names.
+    Those that are known are the plugins of folders and all that are shipped or installed. Never fails: whatever cannot be read has no names.
     """
     names = set(_own(kind, _folders(words)))
-    if kind in _SHIPPED:
-        names.update(_modules(os.path.join(os.path.dirname(os.path.dirname(__file__)), _SHIPPED[kind])))
-        names.update(entry_point_names(f"plugline.{kind}") or ())
+    for other in _SHIPPED if kind == "known" else _SHIPPED & {kind}:
+        names.update(_modules(os.path.join(os.path.dirname(os.path.dirname(__file__)), other)))
+        names.update(entry_point_names(f"plugline.{other}") or ())
     sys.stdout.write("".join(f"{name}\n" for name in sorted(names) if name.isprintable()))
     return 0
 
@@ -50,7 +50,7 @@ def _own(kind: str, folders: Iterable[str]) -> Iterator[str]:
                 continue
             name = _said(content) or _stem(path)
             shortened = next((name[: -len(end)] for end in _VARIANTS if name.endswith(end) and name != end), name)
-            yield name if kind == "plugins" else shortened
+            yield shortened if kind in _SHIPPED else name
 
 
 def _candidates(folder: str) -> Iterator[str]:

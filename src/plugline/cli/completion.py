@@ -24,15 +24,15 @@ _OF_OPTIONS = {
     "--on-error": "dead-letter drop pass stop",
 }
 _OF_ARGUMENTS = {
-    "info": "plugins",
-    "enable": "plugins",
-    "disable": "plugins",
+    "info": "known",
+    "enable": "known",
+    "disable": "known",
     "explain": " ".join(CODES),
     "config": "show schema",
     "completion": "bash zsh fish",
     "new": "",
 }
-_KINDS = ("plugins", "processors", "formats", "engines")
+_KINDS = ("plugins", "known", "processors", "formats", "engines")
 _FILES = "files"
 
 

@@ -47,6 +47,7 @@ def names(capsys: pytest.CaptureFixture[str], kind: str, *words: str) -> set[str
 def test_names_are_those_that_commands_take(capsys: pytest.CaptureFixture[str]) -> None:
     assert names(capsys, "plugins") == {"upper", "unaccent_plugin", "umlauts", "packed", "ulog_format"}
     assert names(capsys, "processors") >= {"upper", "unaccent", "umlauts", "packed"}
+    assert names(capsys, "known") >= {"upper", "unaccent_plugin", "ulog_format", "csv", "cast", "local"}
     assert names(capsys, "formats") >= {"csv", "ndjson", "json", "ulog"}
     assert not names(capsys, "formats") & {"upper", "packed"}
     assert names(capsys, "engines") >= {"local"}
@@ -146,6 +147,7 @@ def test_a_shell_completes_commands_options_and_names(shell: str, folder: Path) 
     assert completed(shell, folder, "run", "--use", "trim", "--to", "nd") == {"ndjson"}
     assert completed(shell, folder, "run", "--on-error", "d") == {"dead-letter", "drop"}
     assert completed(shell, folder, "info", "um") == {"umlauts"}
+    assert completed(shell, folder, "info", "cs") == {"csv"}
     assert completed(shell, folder, "explain", "C10") == {code for code in CODES if code.startswith("C10")}
     assert any("file" in line for line in completed(shell, folder, "run", "a"))
 
