@@ -79,6 +79,8 @@ class Sqlite:
             raise FileNotFoundError(2, "No such file", path)
         connection = sqlite3.connect(f"file:{quote(os.path.abspath(path))}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
         try:
+            # For a query: attaching a database that is not there makes it.
+            connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
             with _told(path):
                 connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
             yield connection
@@ -92,7 +94,7 @@ class Sqlite:
         if bounds is None:
             yield 0, 0
             return
-        low, high, rows = bounds
+        _, low, high, rows = bounds
         pages = stream.execute("PRAGMA page_count").fetchone()[0] * stream.execute("PRAGMA page_size").fetchone()[0]
         step = max(1, (high - low + 1) * wanted_bytes // max(pages, rows, 1))
         for start in range(low, high + 1, step):
@@ -135,20 +137,40 @@ def _table(connection: sqlite3.Connection, named: str | None) -> str:
     tables = [name for (name,) in listed if not name.startswith("sqlite_") and name != MARKS]
     if named is None and len(tables) == 1:
         return cast("str", tables[0])
-    if named in tables:
-        return cast("str", named)
+    if not tables:
+        raise ValueError("the database has no tables: expected one\n  hint: name the file that holds the table")
+    hint = "\n  hint: name it: options = { table = ... }"
     if named is None:
-        raise ValueError(f"the database has the tables {tables!r}: expected 'table' to name one of them")
-    raise ValueError(f"the database has no table {named!r}: expected one of {tables!r}")
+        raise ValueError(f"the database has the tables {tables!r}: expected 'table' to name one of them{hint}")
+    # Names that differ in upper and lower case alone are the same for SQLite.
+    for table in tables:
+        if table.lower() == named.lower():
+            return cast("str", table)
+    raise ValueError(f"the database has no table {named!r}: expected one of {tables!r}{hint}")
 
 
-def _row_bounds(connection: sqlite3.Connection, table: str) -> tuple[int, int, int] | None:
+def _row_number(connection: sqlite3.Connection, table: str) -> str | None:
+    """Return the name by which a table's rows tell their numbers; ``None`` where they have none."""
+    kinds = connection.execute("SELECT type FROM sqlite_schema WHERE name = ?", (table,)).fetchall()
+    columns = {name.lower() for _, name, *_ in connection.execute(f"PRAGMA table_xinfo({quoted(table)})")}
+    # A column of such a name is not the number of a row, and a view has none, whatever it takes from its tables.
+    return (
+        next((name for name in ("rowid", "_rowid_", "oid") if name not in columns), None)
+        if kinds != [("view",)]
+        else None
+    )
+
+
+def _row_bounds(connection: sqlite3.Connection, table: str) -> tuple[str, int, int, int] | None:
+    number = _row_number(connection, table)
+    if number is None:
+        return None
     try:
-        found = connection.execute(f"SELECT min(rowid), max(rowid), count(*) FROM {quoted(table)}").fetchone()  # noqa: S608 - quoted
+        found = connection.execute(f"SELECT min({number}), max({number}), count(*) FROM {quoted(table)}").fetchone()  # noqa: S608 - quoted
     except sqlite3.OperationalError:
-        return None  # a view, or a table without row numbers
+        return None  # a table without row numbers
     low, high, rows = found
-    return (low, high, rows) if isinstance(low, int) and isinstance(high, int) else None
+    return (number, low, high, rows) if isinstance(low, int) and isinstance(high, int) else None
 
 
 class _Reader:
@@ -183,6 +205,10 @@ class _Reader:
         connection = cast("sqlite3.Connection", stream)
         try:
             cursor = self._select(connection, 0)
+            if cursor.description is None:
+                raise ValueError(
+                    'the query gives no rows: expected a SELECT\n  hint: options = { query = "SELECT ..." }'
+                )
             self._learn(connection, [column[0] for column in cursor.description])
             yield from self._fetch(connection, cursor)
         except sqlite3.Error as error:
@@ -217,10 +243,12 @@ class _Reader:
             return cursor
         table = _table(connection, settings.table)
         where, order = "", ""
-        if self._rows is not None:
-            where = f" WHERE rowid >= {self._rows[0]} AND rowid < {self._rows[1]}"
-        if _row_bounds(connection, table) is not None:
-            order = " ORDER BY rowid"
+        bounds = _row_bounds(connection, table)
+        if bounds is not None:
+            number = bounds[0]
+            order = f" ORDER BY {number}"
+            if self._rows is not None:
+                where = f" WHERE {number} >= {self._rows[0]} AND {number} < {self._rows[1]}"
         return connection.execute(f"SELECT * FROM {quoted(table)}{where}{order} LIMIT -1 OFFSET {skipped}")  # noqa: S608 - quoted
 
     def _learn(self, connection: sqlite3.Connection, names: list[str]) -> None:

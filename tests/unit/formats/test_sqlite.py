@@ -116,7 +116,9 @@ def test_a_query_may_stand_in_the_place_of_a_table(tmp_path: Path) -> None:
     ("form", "said"),
     [
         (Sqlite(), r"has the tables \['one', 'two'\]: expected 'table' to name one of them"),
-        (Sqlite(table="three"), r"no table 'three': expected one of \['one', 'two'\]"),
+        (Sqlite(table="three"), r"no table 'three': expected one of \['one', 'two'\]\n  hint: name it: "),
+        (Sqlite(query=""), "the query gives no rows: expected a SELECT\n  hint: "),
+        (Sqlite(query="ATTACH DATABASE 'other.db' AS other"), "SQLite: too many attached databases"),
         (Sqlite(query="SELECT"), "SQLite: "),
         (Sqlite(query="SELECT 1 AS a, 2 AS a"), r"columns \['a', 'a'\]: expected each name once"),
     ],
@@ -125,6 +127,34 @@ def test_what_cannot_be_read_is_told(tmp_path: Path, form: Sqlite, said: str) ->
     path = made(tmp_path / "a.db", "CREATE TABLE one (n)", "CREATE TABLE two (n)")
     with pytest.raises(ValueError, match=said):
         read(form, path)
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("CREATE TABLE t (rowid INT, v)",),
+        ("CREATE TABLE t (rowid INT, _rowid_ INT, v)",),
+        ("CREATE TABLE t (rowid INT, _rowid_ INT, OID INT, v)",),
+        ("CREATE TABLE s (rowid INT, v)", "CREATE VIEW t AS SELECT * FROM s"),
+    ],
+)
+def test_a_column_that_is_called_as_the_number_of_a_row_costs_no_row(tmp_path: Path, statements: Sequence[str]) -> None:
+    target = "s" if len(statements) > 1 else "t"
+    values = [(3, "a"), (None, "b"), (1, "c"), (3, "d")]
+    path = made(tmp_path / "a.db", *statements, f"INSERT INTO {target} (rowid, v) VALUES (3, 'a'), (NULL, 'b'), (1, 'c'), (3, 'd')")  # noqa: S608 - a test's  # fmt: skip
+    form = Sqlite(table="t")
+    found = []
+    with form.open_source(path) as connection:
+        for start, end in form.pieces(connection, 1):
+            reader = form.piece_reader(start, end)
+            for batch in reader.batches(cast("BinaryIO", connection)):
+                found += [reader.decode(raw) for raw in batch.raws]
+    assert [(record["rowid"], record["v"]) for record in found] == values
+
+
+def test_names_of_tables_are_the_same_in_upper_and_lower_case(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.db", "CREATE TABLE Orders (a)", "CREATE TABLE other (a)", "INSERT INTO Orders VALUES (1)")
+    assert read(Sqlite(table="orders"), path) == [{"a": 1}]
 
 
 def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
