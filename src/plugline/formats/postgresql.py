@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 from plugline.formats._rows import Rows
 from plugline.formats._sql import ROWS_A_BATCH, Columns, TableSink, TableWriter, json_text, quoted
-from plugline.records import Reader, Record, Writer
+from plugline.records import Broken, Reader, Record, Writer
 
 SCHEMES = ("postgresql", "postgres")
 
@@ -166,7 +166,9 @@ class _Reader:
         names: list[str] = []
         self._names = names
 
-        def decode(raw: tuple[object, ...]) -> Record:
+        def decode(raw: tuple[object, ...] | Broken) -> Record:
+            if type(raw) is not tuple:
+                raise ValueError(cast("Broken", raw).reason)
             return dict(zip(names, raw))  # noqa: B905 - as many as the query has
 
         self.decode = cast("Callable[[object], Record]", decode)
@@ -186,15 +188,49 @@ class _Reader:
             with connection.cursor(name="plugline") as cursor:
                 cursor.itersize = ROWS_A_BATCH
                 cursor.execute(query)
-                names = [column.name for column in cursor.description]
+                names = [column.name for column in cursor.description or ()]
+                if not names:
+                    raise ValueError("the rows have no columns: expected at least one")
                 if len(set(names)) < len(names):
                     raise ValueError(f"the query has the columns {names!r}: expected each name once")
                 self._names[:] = names
-                while rows := cursor.fetchmany(ROWS_A_BATCH):
+                while rows := _fetched(cursor, names):
                     yield Rows(rows, row)
                     row += len(rows)
         except (psycopg.Error, NotImplementedError) as error:  # the latter: no Python type can hold it
-            raise ValueError(f"PostgreSQL: {' '.join(str(error).split())}") from None
+            said = " ".join(str(error).split())
+            wrong = (getattr(error, "sqlstate", None) or "")[:2] in {"22", "42"}  # data, names and syntax of a query
+            hint = "\n  hint: mend 'table' or 'query' in the options of [source]" if wrong else ""
+            raise ValueError(f"PostgreSQL: {said}{hint}") from None
+
+
+def _fetched(cursor: Any, names: Sequence[str]) -> list[object]:
+    """Return the next rows; one that holds what Python has no value for is broken, and the others are not."""
+    try:
+        return cast("list[object]", cursor.fetchmany(ROWS_A_BATCH))
+    except _psycopg().DataError as error:
+        if error.sqlstate is not None:  # it is the server's, which sent no rows
+            raise
+    import psycopg.adapt  # noqa: PLC0415 - seldom
+
+    result = cursor.pgresult
+    transformer = psycopg.adapt.Transformer(cursor)
+    transformer.set_pgresult(result)
+    return [_loaded(transformer, result, row, names) for row in range(result.ntuples)]
+
+
+def _loaded(transformer: Any, result: Any, row: int, names: Sequence[str]) -> object:
+    raws = [result.get_value(row, column) for column in range(len(names))]
+    values: list[object] = []
+    for column, (name, raw) in enumerate(zip(names, raws, strict=True)):
+        loader = transformer.get_loader(result.ftype(column), result.fformat(column))
+        try:
+            values.append(None if raw is None else loader.load(raw))
+        except _psycopg().DataError:
+            shown = [None if one is None else one.decode(errors="replace") for one in raws]
+            held = f"column {name!r} holds {shown[column]!r}"
+            return Broken(shown, f"{held}, which Python has no value for: make another of it by 'query'")
+    return tuple(values)
 
 
 # ----------------------------------------------------------------------------- writing

@@ -18,7 +18,7 @@ from plugline.names import shell_word
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.faults import DeadLetters, lines_in
 from plugline.pipeline.plan import Plan, goes_straight
-from plugline.pipeline.remote import without_secret
+from plugline.pipeline.remote import has_scheme, without_secret
 from plugline.pipeline.streams import compresses_parts, compressing, folder_aside, open_source, plain_file, window
 from plugline.records import (
     Assembles,
@@ -244,6 +244,8 @@ def unreadable(error: BaseException, path: str) -> Finding:
         advice = "put the file there again, and run it again"
     elif isinstance(error, PermissionError):
         advice = f"allow it: chmod u+r {shell_word(without_secret(path))}"
+    elif has_scheme(path):
+        advice = "see to what the message says, and run it again"
     return _fault("R101", "cannot be read any further", error, path, advice)
 
 

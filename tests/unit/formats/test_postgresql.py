@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 import pytest
 
 from plugline.formats.postgresql import Postgresql
-from plugline.records import Record
+from plugline.records import Broken, Record
 from tests.postgres import find_programs, postgres_server
 
 if find_programs() is None or find_spec("psycopg") is None:
@@ -119,6 +119,38 @@ def test_reading_sees_one_state_of_the_database(server: str, database: Any) -> N
         database.execute("INSERT INTO t SELECT g FROM generate_series(1, 5000) g")
         count += sum(len(batch.raws) for batch in batches)
     assert count == 5000
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("timestamp", "infinity"),
+        ("timestamptz", "-infinity"),
+        ("date", "infinity"),
+        ("timestamp", "0044-03-15 00:00:00 BC"),
+        ("date", "12026-01-01"),
+        ("time", "24:00:00"),
+        ("interval", "3000000 years"),
+    ],
+)
+def test_a_value_that_python_has_not_fails_alone(server: str, database: Any, kind: str, value: str) -> None:
+    database.execute(f"CREATE TABLE t (n integer, v {kind})")
+    database.execute("INSERT INTO t SELECT g FROM generate_series(1, 4500) g")
+    database.execute(f"UPDATE t SET v = '{value}' WHERE n = 3000")  # noqa: S608 - a test's
+    form = Postgresql(query="SELECT * FROM t ORDER BY n")
+    came, failed = [], []
+    with form.open_source(server) as connection:
+        reader = form.reader()
+        for batch in reader.batches(cast("BinaryIO", connection)):
+            for index, raw in enumerate(batch.raws):
+                try:
+                    came.append(reader.decode(raw)["n"])
+                except ValueError as error:
+                    failed.append((batch.position(index).row, cast("Broken", raw).raw, str(error)))
+    assert came == [n for n in range(1, 4501) if n != 3000]
+    ((row, raw, said),) = failed
+    assert (row, raw) == (3000, ["3000", value])
+    assert said.startswith(f"column 'v' holds {value!r}, which Python has no value for")
 
 
 def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
