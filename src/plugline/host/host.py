@@ -293,9 +293,31 @@ class Host(Generic[T_co]):
             plugins = {name: Plugin(found, loader) for name, found in inspection.accepted.items()}
         # What was accepted has its handles now.
         inspection = Inspection({}, inspection.rejected, inspection.findings, is_ordered=inspection.is_ordered)
+        before = self._states_of(old)
         self._registry = self._settled(inspection, plugins)
+        self._let_functions_know(before)
         if self._is_followed:
             self._loader.tell()
+
+    def _states_of(self, plugins: "Mapping[str, Plugin[T_co]]") -> dict[str, str]:
+        """Return what functions that were built have to follow: nothing where there are none."""
+        return {name: plugin.state for name, plugin in plugins.items()} if self._loader.is_dispatching else {}
+
+    def _let_functions_know(self, before: "Mapping[str, str]") -> None:
+        """Let functions that were built follow a look at all places.
+
+        Args:
+            before: The states that plugins had before it, by their names.
+        """
+        if not before:
+            return
+        changed = []
+        for plugin in self.plugins:
+            if plugin.name not in before:
+                self._loader.dispatching.let_go(plugin)  # it may have the name of one that was there once
+            elif (before[plugin.name] in _ASIDE) != (plugin.state in _ASIDE):
+                changed.append(plugin)
+        self._let_functions_follow(changed)
 
     def _settled(self, inspection: Inspection, plugins: dict[str, Plugin[T_co]]) -> _Registry:
         """Put plugins in order, and set those aside that are not wanted, or whose requirements cannot be met."""
@@ -696,16 +718,18 @@ class Host(Generic[T_co]):
                 store.set_disabled(name, disabled=disabled)
             before = {name: plugin.state for name, plugin in registry.plugins.items()}
             self._registry = self._settled(registry.inspection, registry.plugins)
-            for plugin in self.plugins:
-                if plugin.state == before[plugin.name]:
-                    continue
-                self._loader.dispatching.renew(plugin.name)
-                if plugin.state not in _UNUSABLE:
-                    # Chains call it again, or for the first time.
-                    order = tuple(self._registry.plugins)
-                    self._loader.dispatching.take_in(plugin, plugin._link_if_any, order)  # noqa: SLF001 - as above
+            self._let_functions_follow([plugin for plugin in self.plugins if plugin.state != before[plugin.name]])
             if self._is_followed:
                 self._loader.tell()
+
+    def _let_functions_follow(self, changed: "Sequence[Plugin[T_co]]") -> None:
+        """Let functions that were built leave out plugins that are set aside now, and call those that are so no more."""
+        for plugin in changed:
+            self._loader.dispatching.renew(plugin.name)
+            if plugin.state not in _UNUSABLE:
+                # Chains call it again, or for the first time.
+                order = tuple(self._look().plugins)
+                self._loader.dispatching.take_in(plugin, plugin._link_if_any, order)  # noqa: SLF001 - a host owns its handles
 
     def release(self, name: str) -> None:
         """Let a plugin go on that is in quarantine; its failures are counted anew.
@@ -853,6 +877,7 @@ def _folder_of(finder: "Finder") -> str | None:
     return finder.tree.real if isinstance(finder.tree, DiskTree) else None
 
 
+_ASIDE = ("rejected", "disabled")  # the states in which chains go on without a plugin
 _UNUSABLE = ("failed", "rejected", "disabled", "quarantined")  # the states in which a plugin cannot be used
 
 

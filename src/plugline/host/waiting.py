@@ -98,6 +98,11 @@ class LazyLoader:
         times = self._places[1].read_seconds
         return times.get((entry.finder, entry.place.path)) if times else None
 
+    @property
+    def is_dispatching(self) -> bool:
+        """See :class:`~plugline.host.loader.Loader`."""
+        return self._made is not None and self._made.is_dispatching
+
     def close(self) -> None:
         """Give the private packages back, if they were ever needed."""
         with _lock:

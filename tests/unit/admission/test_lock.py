@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from plugline.admission.lock import Lock, LockDiff, Locked, diff_locks, lock_text, parse_lock, read_lock, write_lock
 from plugline.contract.permissions import Permissions
+from plugline.names import composed
 
-_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).map(composed)
 _DIGESTS = st.binary(min_size=32, max_size=32).map(bytes.hex)
 _PERMISSIONS = st.builds(
     Permissions, read=st.lists(st.sampled_from(["a", "b/c", "/d"]), max_size=2), net=st.booleans(), run=st.booleans()

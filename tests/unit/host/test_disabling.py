@@ -109,6 +109,36 @@ def test_functions_that_were_built_before_follow_from_the_next_call_on(tmp_path:
         assert list(host.call_all("add", "-").results) == ["a", "b", "c"]
 
 
+def test_functions_that_were_built_before_follow_a_refresh_that_finds_plugins_disabled_elsewhere(
+    tmp_path: Path,
+) -> None:
+    with (
+        opened(made(tmp_path, "a", "b", c=f"REQUIRES = ['a']\n{PLUGIN}")) as host,
+        opened(tmp_path / "plugins") as other,
+    ):
+        every, one = host.chain("add"), host["a"].function("add")
+        assert every("-") == "-abc"
+        other.disable("a")
+        host.refresh()
+        assert every("-") == "-b"
+        with pytest.raises(Exception, match="'a' is disabled"):
+            one("-")
+        other.enable("a")
+        host.refresh()
+        assert (every("-"), one("-")) == ("-abc", "-a")
+
+
+def test_functions_that_were_built_before_call_a_plugin_whose_file_came_back(tmp_path: Path) -> None:
+    with opened(made(tmp_path, "a", "b")) as host:
+        every, some, one = host.chain("add"), host.chain("add", only=["b"]), host["b"].function("add")
+        (tmp_path / "plugins" / "b.py").unlink()
+        host.refresh()
+        assert (every("-"), names(host)) == ("-ab", ["a"])
+        (tmp_path / "plugins" / "b.py").write_text("def add(text):\n    return text + 'new'\n")
+        host.refresh()
+        assert (every("-"), some("-"), one("-")) == ("-anew", "-new", "-new")
+
+
 def test_a_plugin_that_was_disabled_when_a_chain_was_built_comes_in_at_its_place(tmp_path: Path) -> None:
     folder = made(tmp_path, "a", "c", b=f"PRIORITY = 5\n{PLUGIN}")
     with opened(folder) as host:
