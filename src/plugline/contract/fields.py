@@ -8,9 +8,10 @@ import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
 from plugline.contract.annotations import USUAL_NAMES, dotted_name, names_in, type_in
+from plugline.contract.interface import own_annotations
 from plugline.frozen import frozen
 
 ANY_KEY = "*"  # a field of this name stands for all keys that are not declared
@@ -150,20 +151,13 @@ def _annotated_names(kind: type) -> list[str]:
     names: dict[str, None] = {}
     for base in reversed(kind.__mro__):
         if base is kind or not getattr(base, "_is_protocol", False):
-            names |= dict.fromkeys(_own_annotations(base))
+            names |= dict.fromkeys(own_annotations(base))
     return list(names)
-
-
-def _own_annotations(kind: type) -> Mapping[str, object]:
-    try:
-        return cast("Mapping[str, object]", getattr(kind, "__annotations__", {}))
-    except Exception:  # noqa: BLE001 - Python 3.14 evaluates annotations here: the author's code, which may raise anything
-        return {}
 
 
 def _attribute_type(kind: type, name: str) -> object:
     for base in kind.__mro__:
-        annotation = _own_annotations(base).get(name, ...)
+        annotation = own_annotations(base).get(name, ...)
         if annotation is not ...:
             module = sys.modules.get(base.__module__)
             return _resolved(annotation, {} if module is None else vars(module), dict(vars(base)))
@@ -194,7 +188,7 @@ def _resolved(annotation: object, names: dict[str, Any], local_names: dict[str, 
 
 def _typed_dict_fields(kind: type) -> Iterator[Field]:
     required: frozenset[str] = getattr(kind, "__required_keys__", frozenset())
-    for name in _own_annotations(kind):
+    for name in own_annotations(kind):
         yield Field(name=name, type=_attribute_type(kind, name), required=name in required)
 
 

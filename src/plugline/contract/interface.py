@@ -1,5 +1,7 @@
 """What a plugin must provide, as one value, whatever way the host wrote it down."""
 
+import sys
+
 from plugline.typed import TYPE_CHECKING, FunctionType, Mapping, Sequence
 from plugline.values import Value
 
@@ -8,7 +10,17 @@ if TYPE_CHECKING:
     from plugline.contract.shape import Shape
 
 # What a class has for Python's sake, and not because the host calls it.
-_NOT_MEMBERS = frozenset({"__class_getitem__", "__init__", "__init_subclass__", "__new__", "__subclasshook__"})
+_NOT_MEMBERS = frozenset(
+    {
+        "__annotate__",
+        "__annotate_func__",
+        "__class_getitem__",
+        "__init__",
+        "__init_subclass__",
+        "__new__",
+        "__subclasshook__",
+    }
+)
 
 
 class Member(Value):
@@ -82,7 +94,7 @@ def _protocol_members(protocol: type) -> list[Member]:
     for ancestor in reversed(protocol.__mro__):
         if not getattr(ancestor, "_is_protocol", False) or ancestor.__module__ in ("typing", "typing_extensions"):
             continue
-        for name in [*vars(ancestor), *vars(ancestor).get("__annotations__", {})]:
+        for name in [*vars(ancestor), *own_annotations(ancestor)]:
             # Of names with underscores only methods such as __call__ and __len__ are for others.
             special = name.startswith("__") and isinstance(vars(ancestor).get(name), FunctionType)
             if not name.startswith("_") or (special and name not in _NOT_MEMBERS):
@@ -106,11 +118,39 @@ def _member_of(declared: type, name: str) -> Member:
 
 def _with_awaiting(shape: "Shape | None", function: object) -> "Shape | None":
     """Let a plugin's function be async where the interface does not say that a plain value comes back."""
-    if shape is None or shape.is_async or not _may_be_awaited(getattr(function, "__annotations__", {})):
+    if shape is None or shape.is_async or not _may_be_awaited(own_annotations(function)):
         return shape
     kind = type(shape)
     fields = {name: getattr(shape, name) for name in kind.__slots__}
     return kind(**{**fields, "is_async": True})
+
+
+def own_annotations(value: object) -> Mapping[str, object]:
+    """Return what a class, and none of its bases, or a function annotates; where that cannot be evaluated, what of it can be.
+
+    From Python 3.14 on annotations are code of the author's, which runs when somebody asks for them.
+    """
+    if sys.version_info >= (3, 14):
+        found = _evaluated(value)
+    else:
+        found = (
+            vars(value).get("__annotations__") if isinstance(value, type) else getattr(value, "__annotations__", None)
+        )
+    return found if isinstance(found, dict) else {}  # what a metaclass has of type's is none
+
+
+if sys.version_info >= (3, 14):
+
+    def _evaluated(value: object) -> object:
+        try:
+            return getattr(value, "__annotations__", None)
+        except Exception:  # noqa: BLE001 - the author's code, which may raise anything
+            from annotationlib import Format, get_annotations  # noqa: PLC0415 - it brings ast, and names are defined as a rule
+
+        try:
+            return get_annotations(value, format=Format.FORWARDREF)
+        except Exception:  # noqa: BLE001 - likewise
+            return None
 
 
 def _may_be_awaited(annotations: Mapping[str, object]) -> bool:

@@ -1,6 +1,6 @@
 """A module that was run to the object that provides the interface, or to everything that it lacks."""
 
-from plugline.contract.interface import Interface, Member
+from plugline.contract.interface import Interface, Member, own_annotations
 from plugline.contract.shape import shape_of, shape_problems
 from plugline.discovery.fit import (
     missing_message,
@@ -181,9 +181,7 @@ def _fits(candidate: type, interface: Interface) -> bool:
         return False
     if interface.base is not None:
         return issubclass(candidate, interface.base) and candidate is not interface.base
-    notes = [vars(ancestor).get("__annotations__") for ancestor in candidate.__mro__]
-    # What a metaclass has of type's is no dict.
-    annotated = {name for said in notes if isinstance(said, dict) for name in said}
+    annotated = {name for ancestor in candidate.__mro__ for name in own_annotations(ancestor)}
     # What is no function may be set on the instance, which shows when there is one.
     sets_more = any("__init__" in vars(ancestor) for ancestor in candidate.__mro__[:-1])
     return bool(interface.members) and all(

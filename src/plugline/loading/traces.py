@@ -13,10 +13,10 @@ import marshal
 import sys
 from _thread import get_ident
 from _weakref import getweakrefcount, ref
-from sys import getrefcount
 from time import time
 
 from plugline.loading.collisions import COLLISIONS
+from plugline.loading.counts import getrefcount
 from plugline.typed import (
     TYPE_CHECKING,
     Callable,

@@ -16,12 +16,12 @@ from abc import ABCMeta
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from sys import getrefcount
 from types import FunctionType, ModuleType
 from typing import Any, cast
 from weakref import getweakrefcount, ref
 
 from plugline.kinds import is_a
+from plugline.loading.counts import getrefcount
 from plugline.reloading import lines
 from plugline.reloading.classes import (
     adopt,

@@ -5,11 +5,11 @@ from _abc import _get_dump, _reset_caches, _reset_registry  # type: ignore[impor
 from abc import ABCMeta, update_abstractmethods
 from collections.abc import Callable, Container, Iterator
 from functools import partial
-from sys import getrefcount
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import cast
 
 from plugline.kinds import honest, is_a
+from plugline.loading.counts import getrefcount
 from plugline.reloading.living import NO_CLASSES
 from plugline.reloading.memory import (
     STAND_INS,

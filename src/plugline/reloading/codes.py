@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import compress, starmap
 from opcode import hasconst
-from sys import getrefcount
 from types import CodeType
+
+from plugline.loading.counts import getrefcount
 
 _OPTIMIZED = (
     0x01 | 0x02

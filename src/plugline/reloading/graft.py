@@ -4,18 +4,18 @@ import gc
 import sys
 from collections.abc import Iterable, Iterator
 from functools import lru_cache, update_wrapper
-from sys import getrefcount
 from types import CodeType, FrameType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any
 from weakref import ref
 
 from plugline.kinds import is_a
+from plugline.loading.counts import getrefcount
 from plugline.loading.traces import Trace, forget_code, ran, succeed_code
 from plugline.reloading import lines
 from plugline.reloading.codes import left_behind, made_before
 from plugline.reloading.differences import edited_names
 from plugline.reloading.living import Running, contents_of, find_functions, suspended_on, threads_in
-from plugline.reloading.memory import clone_function, replace_words
+from plugline.reloading.memory import clone_function, copy_annotations, replace_words
 from plugline.reloading.parts import Done, Part, name_of
 from plugline.reloading.plan import Plan
 from plugline.reloading.transition import Transition
@@ -227,7 +227,7 @@ def with_code(function: FunctionType, new: CodeType, names: dict[str, object]) -
     donor = FunctionType(new, names, function.__name__, function.__defaults__, closure)
     donor.__kwdefaults__ = function.__kwdefaults__
     donor.__dict__.update(function.__dict__)
-    donor.__annotations__ = function.__annotations__
+    copy_annotations(function, donor)
     donor.__qualname__, donor.__module__ = function.__qualname__, function.__module__
     if function.__qualname__ == function.__code__.co_qualname:
         donor.__name__, donor.__qualname__ = new.co_name, new.co_qualname

@@ -5,7 +5,6 @@ import sys
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache, partial, partialmethod
-from sys import getrefcount
 from types import (
     AsyncGeneratorType,
     CodeType,
@@ -22,6 +21,7 @@ from typing import TypeAlias, cast
 from weakref import ref
 
 from plugline.kinds import honest, is_a
+from plugline.loading.counts import getrefcount
 from plugline.loading.traces import Trace
 
 Running: TypeAlias = (

@@ -23,9 +23,9 @@ from plugline.kinds import is_a
 _WORD = ctypes.sizeof(ctypes.c_void_p)
 HEAD_BYTES = object.__basicsize__
 # A function's fields, in words after the head: globals, builtins, name, qualified name, code, defaults, keyword defaults,
-# closure, doc, dict; then the list of weak references, which stays; then module, annotations, type parameters (in
-# 3.11 the entry point of a call, the same for all).
-FUNCTION_FIELDS = ((0, 10), (11, 14))
+# closure, doc, dict; then the list of weak references, which stays; then module, annotations, from 3.14 on what makes them,
+# and type parameters (in 3.11 the entry point of a call, the same for all).
+FUNCTION_FIELDS = ((0, 10), (11, 15 if sys.version_info >= (3, 14) else 14))
 _TYPE = HEAD_BYTES - _WORD
 
 
@@ -38,8 +38,8 @@ def _write(address: int, value: int) -> None:
 
 
 def _probe() -> bool:
-    if sys.implementation.name != "cpython":
-        return False
+    if sys.implementation.name != "cpython" or not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return False  # without the lock other threads run in the middle of it
     cell = object()
 
     def sample(one: object = 1, *, two: object = 2) -> object:
@@ -106,13 +106,22 @@ def clone_function(function: FunctionType) -> FunctionType:
     clone.__qualname__ = function.__qualname__
     clone.__module__ = function.__module__
     clone.__doc__ = function.__doc__
-    clone.__annotations__ = function.__annotations__
+    copy_annotations(function, clone)
     if function.__dict__:
         clone.__dict__.update(function.__dict__)
     parameters = getattr(function, "__type_params__", ())
     if parameters:
         clone.__type_params__ = parameters  # type: ignore[attr-defined]
     return clone
+
+
+def copy_annotations(function: FunctionType, other: FunctionType) -> None:
+    """Let a function have the annotations of another one, without evaluating them where nobody has yet (from 3.14 on)."""
+    made_by = getattr(function, "__annotate__", None)
+    if made_by is not None:
+        other.__annotate__ = made_by  # type: ignore[attr-defined]  # of 3.14
+    else:
+        other.__annotations__ = function.__annotations__
 
 
 def replace_called(frame: FrameType, displaced: dict[int, FunctionType]) -> None:

@@ -8,11 +8,11 @@ entry in somebody's registry) has to hold the old one instead. The garbage colle
 import gc
 from collections import deque
 from collections.abc import Iterable
-from sys import getrefcount
 from types import CellType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from weakref import KeyedRef, getweakrefs, ref
 
 from plugline.kinds import attributes_of, honest, is_a
+from plugline.loading.counts import getrefcount
 from plugline.loading.traces import least_references, own_references
 from plugline.reloading.living import NO_CLASSES, reachable_functions
 from plugline.reloading.memory import assign_class, replace_words

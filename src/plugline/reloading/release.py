@@ -8,11 +8,11 @@ much as a fifth of it. What the counts of references do not explain is left to t
 import builtins
 import gc
 from collections.abc import Iterable
-from sys import getrefcount
 from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, ModuleType
 from weakref import ref
 
 from plugline.kinds import is_a
+from plugline.loading.counts import getrefcount
 from plugline.loading.namespace import PrivateLoader
 from plugline.loading.traces import Trace, least_references, own_references
 from plugline.reloading.memory import clear_class

@@ -1,3 +1,4 @@
+import sys
 from abc import ABC, abstractmethod
 from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -117,3 +118,11 @@ def test_nothing_declared_takes_any_module() -> None:
 def test_what_is_no_interface_is_refused(declared: object) -> None:
     with pytest.raises(TypeError, match="is not an interface"):
         interfaces_of(declared)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="annotations are evaluated where they stand before 3.14")
+def test_an_interface_may_annotate_with_names_that_are_not_there_at_run_time() -> None:
+    names: dict[str, object] = {"Protocol": Protocol}
+    exec("class Named(Protocol):\n    name: Absent\n    def transform(self, record: Absent) -> Absent: ...\n", names)  # noqa: S102 - written so, older Pythons would refuse it
+    (found,) = interfaces_of(names["Named"])
+    assert [(member.name, member.is_function) for member in found.members] == [("transform", True), ("name", False)]
