@@ -951,11 +951,16 @@ def _check_kinds(
     if namespace is not None and not isinstance(namespace, str):
         message = f"namespace is {namespace!r}, a dotted name was expected"
         raise TypeError(message)
-    if policy is not None and (isinstance(policy, type) or not hasattr(policy, "admit")):
-        message = f"policy is {policy!r}, plugline.Policy(...) was expected, or an object with its methods"
+    lacking = None if policy is None else _lacking(policy, ("admit", "admit_file", "lock", "strict"))
+    if lacking is not None:
+        message = f"policy is {policy!r}{lacking}, plugline.Policy(...) was expected, or an object with its methods"
         raise TypeError(message)
-    if not (store is None or isinstance(store, (str, os.PathLike)) or hasattr(store, "set_disabled")):
-        message = f"store is {store!r}, the path of a file was expected, or an object with the methods of a Store"
+    is_path = store is None or isinstance(store, (str, os.PathLike))
+    lacking = None if is_path else _lacking(store, ("disabled", "set_disabled"))
+    if lacking is not None:
+        message = (
+            f"store is {store!r}{lacking}, the path of a file was expected, or an object with the methods of a Store"
+        )
         raise TypeError(message)
     if compiler is not None and not callable(compiler):
         message = f"compiler is {compiler!r}, a function of bytes and a path was expected"
@@ -964,6 +969,16 @@ def _check_kinds(
         if number is not None and not isinstance(number, (int, float)):
             message = f"{name} is {number!r}, a number was expected, or None for never"
             raise TypeError(message)
+
+
+def _lacking(given: object, names: tuple[str, ...]) -> str | None:
+    """Return what to add to a message about an object without one of these attributes; ``None`` for one that has all."""
+    if isinstance(given, type):
+        return ""
+    lacking = [name for name in names if not hasattr(given, name)]
+    if not lacking:
+        return None
+    return f", which has no {' and no '.join(map(repr, lacking))}" if len(lacking) < len(names) else ""
 
 
 def _names_of(only: Sequence[str] | None) -> tuple[str, ...] | None:

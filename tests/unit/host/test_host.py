@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
+from types import SimpleNamespace
 from typing import Protocol
 
 import pytest
@@ -440,8 +441,13 @@ def test_the_public_names_are_all_there() -> None:
     [
         ({"namespace": 3}, "namespace is 3, a dotted name"),
         ({"policy": Policy}, r"policy is <class .*>, plugline.Policy\(...\) was expected"),
-        ({"policy": 3}, "policy is 3"),
+        ({"policy": 3}, "policy is 3, plugline.Policy"),
+        (
+            {"policy": SimpleNamespace(admit=any, strict=False)},
+            "which has no 'admit_file' and no 'lock', plugline.Policy",
+        ),
         ({"store": 3}, "store is 3, the path of a file"),
+        ({"store": SimpleNamespace(disabled=())}, "which has no 'set_disabled', the path of a file"),
         ({"compiler": "exec"}, "compiler is 'exec', a function"),
         ({"quarantine_after": "3"}, "quarantine_after is '3', a number"),
         ({"slow_load_seconds": "3"}, "slow_load_seconds is '3', a number"),
