@@ -2,6 +2,8 @@ import io
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from plugline.formats import json
 from plugline.formats.json import Json
@@ -110,6 +112,30 @@ def test_an_element_that_is_no_json_fails_alone_where_its_brackets_and_quotes_ar
     assert reader.decode(last) == {"a": 4}
     assert positions[1] == Position(line=2, offset=11, row=2)
     assert positions[2] == Position(line=2, offset=14 + len(wrong), row=3)
+
+
+_PIECES = ['{"a": 1}', '{"a" 2}', "{", "}", "[", "]", ",", ":", '"', '"a"', "\\", "1", "nul", " ", "\n", "\xe9"]
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=14), st.integers(1, 9))
+def test_what_is_told_of_an_array_does_not_depend_on_the_chunks_that_it_is_read_in(
+    pieces: list[str], chunk: int
+) -> None:
+    content = ('[{"a": 0}, ' + "".join(pieces) + ', {"a": 9}]').encode()
+
+    def told() -> tuple[list[tuple[object, Position]], str]:
+        found: list[tuple[object, Position]] = []
+        try:
+            for batch in Json().reader().batches(io.BytesIO(content)):
+                found += [(raw, batch.position(index)) for index, raw in enumerate(batch.raws)]
+        except ValueError as error:
+            return found, str(error)
+        return found, ""
+
+    whole = told()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json, "_CHUNK_BYTES", chunk)
+        assert told() == whole
 
 
 @pytest.mark.parametrize(
