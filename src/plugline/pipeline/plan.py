@@ -123,6 +123,8 @@ class Plan:
         dead_letters: The path for records that failed.
         limit: How many of them are too many.
         engine: What executes the splits.
+        ordered: Whether parts come in the order of the splits: where that is asked for, and for a database, which knows how
+            many parts it has and not which.
         source: What the source names: a file, a folder, a pattern.
         retries: Whether the splits are dead letters of this pipeline, that are to be fed through again.
         folder: What the relative ones of these paths are relative to: the working folder when the plan was made.
@@ -144,6 +146,7 @@ class Plan:
     part_suffix: str | None = None
     slowest: int = 0
     source: str = ""
+    ordered: bool = True
     retries: bool = False
 
     def located(self, path: str) -> str:
@@ -257,7 +260,8 @@ class _Planner:
         reader = self._format("source", paths, config.source.format, config.source.options)
         steps = [self._step(index) for index in range(len(config.steps))]
         writer = self._format("sink", [config.sink.path], config.sink.format, config.sink.options)
-        engine = self._engine()
+        ordered = config.run.ordered or (writer is not None and self._opens_its_sink(writer))
+        engine = self._engine(ordered=ordered)
         dead_letters = self._dead_letters(sink, splits)
         self._check_outputs(sink, dead_letters, splits)
         suffix = self._part_suffix(writer.name, sink) if config.sink.parts and writer is not None else None
@@ -279,6 +283,7 @@ class _Planner:
             dead_letters=dead_letters,
             limit=config.run.max_errors,
             engine=engine,
+            ordered=ordered,
             folder=os.getcwd(),
         )
 
@@ -291,7 +296,13 @@ class _Planner:
             suffix = str(usual[0]) if isinstance(usual, list | tuple) and usual else f".{name}"
         return suffix + compression_of(sink)
 
-    def _engine(self) -> PluginUse | None:
+    def _opens_its_sink(self, writer: PluginUse) -> bool:
+        """Whether a format writes into something like a database, as far as its source shows it."""
+        found = self._catalogue.find("format", writer.name)
+        source = source_of(found) if isinstance(found, Plugin) else None
+        return source is not None and b"open_sink" in source.content
+
+    def _engine(self, *, ordered: bool) -> PluginUse | None:
         use = self._use(
             "engine", self._config.run.engine, self._config.run.options, ("run", "engine"), ("run", "options")
         )
@@ -299,7 +310,7 @@ class _Planner:
             return None
         found = self._catalogue.find("engine", self._config.run.engine)
         run = self._config.run
-        told = {"processes": run.processes.number or 0, "ordered": run.ordered}
+        told = {"processes": run.processes.number or 0, "ordered": ordered}
         declared = declared_settings(found, "engine") if isinstance(found, Plugin) else frozenset()
         if run.processes.number is not None and "processes" not in declared:
             message = f"the engine {use.name!r} has no setting 'processes'"

@@ -165,7 +165,7 @@ def _opened(
         parsed.forget()
     source = Input(plan, bound.reader, streaming=getattr(engine, "streaming", False))
     runner.looks_for(source.files_of_workers())
-    ordered = plan.config.run.ordered or bool(bound.stateful)
+    ordered = plan.ordered or bool(bound.stateful)
     # What a stateful step has seen is gone with its process, so such a run begins anew.
     go_on = resume and not bound.stateful
     if watch is not None:
@@ -242,7 +242,7 @@ def identity_of(plan: Plan, source: "RunInput") -> dict[str, object]:
     identity["the name of the dead letters"] = plan.dead_letters
     run = plan.config.run
     identity["'ordered', 'max_record_bytes' or 'split_bytes' in [run]"] = [
-        run.ordered,
+        plan.ordered,
         run.max_record_bytes,
         run.split_bytes,
     ]
@@ -504,7 +504,7 @@ class PlanRun:
             raise self._engine_stop(f"ended after {done}{of} parts")
 
     def _check_order(self, index: int, expected: int) -> None:
-        if (self._plan.config.run.ordered and index != expected) or index not in self._pending:
+        if (self._plan.ordered and index != expected) or index not in self._pending:
             raise self._engine_stop(f"gave part {index}, expected part {expected}")
 
     def _engine_stop(self, what: str) -> RunStopped:

@@ -138,3 +138,43 @@ def test_a_database_that_was_removed_under_a_run_that_is_gone_on_with_is_named(t
     done = plugline("run", "-q", "--resume", "pipeline.toml", cwd=tmp_path)
     assert done.returncode == 2
     assert "cannot be gone on with: a part of 'shop.db' is missing" in done.stderr
+
+
+KILLS = """
+import os, time
+from pathlib import Path
+
+def transform(record):
+    if record["n"] == 1 and not Path("killed").exists():
+        for _ in range(100):  # until another one came before it, which it never does
+            if any(b'"content":2' in path.read_bytes() for path in Path().glob(".plugline.*.journal")):
+                break
+            time.sleep(0.01)
+        Path("killed").touch()
+        os.kill(os.getppid(), 9)
+    return record
+
+def describe():
+    return "kills"
+"""
+
+
+@pytest.mark.slow
+def test_parts_may_not_come_out_of_order_for_a_database_which_knows_how_many_there_are_and_not_which(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "kills.py").write_text(KILLS, encoding="utf-8")
+    for n in range(4):
+        (tmp_path / f"{n}.ndjson").write_bytes(ndjson({"n": n}))
+    pipeline(
+        tmp_path,
+        'path = "?.ndjson"',
+        'path = "shop.db"\n[run]\nordered = false\nprocesses = 2\n[[steps]]\nuse = "kills"',
+    )
+    killed = plugline("run", "-q", "pipeline.toml", cwd=tmp_path)
+    assert killed.returncode == -9, killed.stderr
+    done = plugline("run", "-q", "--resume", "pipeline.toml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        assert connection.execute("SELECT n FROM records ORDER BY n").fetchall() == [(0,), (1,), (2,), (3,)]
