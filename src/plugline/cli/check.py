@@ -15,7 +15,7 @@ from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
 from plugline.cli.excerpts import with_source_lines
 from plugline.cli.listing import place_hint
-from plugline.cli.named import place_of
+from plugline.cli.named import is_of, judged_in, place_of
 from plugline.cli.options import common, safe_mode
 from plugline.cli.pipeline_files import load_config
 from plugline.cli.settings import Settings
@@ -25,6 +25,7 @@ from plugline.errors import ConfigurationError, LoadError, PluginDeclined, Plugi
 from plugline.files import read_source
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
+from plugline.host.plugin import Plugin
 from plugline.pipeline.bound import findings_of_shipped
 from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION, waits_for_settings
 from plugline.pipeline.config import PipelineConfig
@@ -164,7 +165,9 @@ def check_paths(
             _check_places([os.path.normpath(path)], checked, load=load)
         elif path.endswith(".py") or os.path.isdir(path):
             checked.named.add(path)
-            _check_places([place_of(path)], checked, load=load)
+            place = place_of(path)
+            opened = judged_in(place)
+            _check_places([opened], checked, load=load, of=place if opened != place else None)
         elif os.path.lexists(path):
             message = "is neither a pipeline (.toml), nor a plugin (.py), nor a folder"
             checked.add([Finding("C109", message, Place(path))])
@@ -194,28 +197,39 @@ def told_of_places(findings: Sequence[Finding], places: Sequence[str]) -> list[F
     return [finding for finding in findings if looked or finding.is_error or finding.code != "P117"]
 
 
-def _check_places(places: Sequence[str], checked: Checked, *, load: bool, config: PipelineConfig | None = None) -> None:
+def _check_places(
+    places: Sequence[str],
+    checked: Checked,
+    *,
+    load: bool,
+    config: PipelineConfig | None = None,
+    of: str | None = None,
+) -> None:
+    """Check the plugins of places, or ``of`` them the one that was named."""
     with Host(
         *places, interface=ANY_INTERFACE, api_version=API_VERSION, policy=checked.policy, **checked.wants
     ) as host:
-        found = told_of_places(host.findings, places)
+        found = told_of_places(host.findings, places if of is None else [of])
         checked.add(found if config is None else config.veiled(found))
-        checked.disabled.update(host.disabled)
-        for plugin in host:
+        usable = [plugin for plugin in host if of is None or is_of(plugin.place.path, of)]
+        for plugin in usable:
             checked.plugins.add(plugin.place.path)
             checked.add(plugin.warnings)
             if plugin.spec.facts is not None:
                 checked.add(missing_modules(plugin.spec.facts, plugin.place.path))
         for rejected in host.rejected:
+            if of is not None and not is_of(rejected.place.path, of):
+                continue
             checked.plugins.add(rejected.place.path)
             checked.unusable.add(rejected.place.path)
             checked.add(rejected.findings)
             checked.add(_missing_in(rejected.place.path))
-        for place in places:
-            if is_folder_of_plugins(place):
+        if of is None:
+            checked.disabled.update(host.disabled)
+            for place in filter(is_folder_of_plugins, places):
                 checked.add(changed_files(place, checked.policy.lock))
         if load:
-            _load(host, checked)
+            _load(host, usable, checked)
 
 
 def _missing_in(path: str) -> Sequence[Finding]:
@@ -229,18 +243,20 @@ def _missing_in(path: str) -> Sequence[Finding]:
     return missing_modules(read_facts(source, tree)[0], path)
 
 
-def _load(host: Host[object], checked: Checked) -> None:
+def _load(host: Host[object], plugins: Sequence[Plugin[object]], checked: Checked) -> None:
     # What plugins print while they are loaded is talk: standard output holds the findings.
     with redirect_stdout(sys.stderr):
-        for plugin in host:
+        for plugin in plugins:
             with suppress(LoadError, PluginDeclined, PluginRejected):  # the host keeps them
                 plugin.load()
+    tried = {plugin.place.path for plugin in plugins}
     for rejected in host.rejected:
-        if not waits_for_settings(rejected.findings):
+        if rejected.place.path in tried and not waits_for_settings(rejected.findings):
             checked.add(rejected.findings)
-    for plugin in host:
+    loaded = [plugin for plugin in host if plugin.place.path in tried]
+    for plugin in loaded:
         checked.add(plugin.warnings)
-    checked.declined.update(plugin.place.path for plugin in host if plugin.declined is not None)
+    checked.declined.update(plugin.place.path for plugin in loaded if plugin.declined is not None)
 
 
 def _tell(checked: Checked) -> None:

@@ -11,10 +11,10 @@ from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
 from plugline.cli.check import told_of_places
 from plugline.cli.listing import usual_folders
-from plugline.cli.named import place_of
+from plugline.cli.named import is_of, judged_in, place_of
 from plugline.cli.options import common
 from plugline.contract.fields import ANY_KEY, Field
-from plugline.findings import Finding
+from plugline.findings import Finding, Place
 from plugline.host.host import Host
 from plugline.host.plugin import Plugin
 from plugline.names import did_you_mean, is_public
@@ -66,14 +66,19 @@ def command(*, plugin: str, folders: tuple[str, ...], as_json: bool) -> int:
 
 def _info_of_file(path: str, *, as_json: bool) -> int:
     path = place_of(path)
-    with Catalogue(()) as catalogue, Host(path, interface=ANY_INTERFACE, api_version=API_VERSION) as host:
+    opened = judged_in(path)
+
+    def is_meant(place: Place) -> bool:
+        return opened == path or is_of(place.path, path)
+
+    with Catalogue(()) as catalogue, Host(opened, interface=ANY_INTERFACE, api_version=API_VERSION) as host:
         findings = [
             *told_of_places(host.findings, [path]),
-            *(finding for rejected in host.rejected for finding in rejected.findings),
+            *(f for rejected in host.rejected if is_meant(rejected.place) for f in rejected.findings),
         ]
         if any(finding.is_error for finding in findings):
             return _refuse(findings, as_json=as_json)
-        told = [_told(plugin, catalogue.kinds_of(plugin)) for plugin in host.plugins]
+        told = [_told(plugin, catalogue.kinds_of(plugin)) for plugin in host.plugins if is_meant(plugin.place)]
     if not told:
         raise Misuse(f"there is no plugin at {path!r}", "name a .py file, a package folder, or a plugin by its name")
     _show(told, as_json=as_json)

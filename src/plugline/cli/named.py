@@ -4,7 +4,7 @@ import os
 
 from plugline.admission.trust import is_folder_of_plugins
 from plugline.host.host import Host
-from plugline.pipeline.catalogue import ANY_INTERFACE
+from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION
 
 
 def place_of(path: str) -> str:
@@ -23,3 +23,18 @@ def folder_of(place: str) -> str:
         return place
     folder, name = os.path.split(place)
     return os.path.normpath(os.path.join(folder, os.pardir)) if name == "__init__.py" else folder or os.curdir
+
+
+def judged_in(place: str) -> str:
+    """Return what is to be opened to judge a plugin that was named: its folder, where it requires others, else itself."""
+    if is_folder_of_plugins(place):
+        return place
+    with Host(place, interface=ANY_INTERFACE, api_version=API_VERSION, store=None) as host:
+        alone = all(finding.code != "P112" for rejected in host.rejected for finding in rejected.findings)
+    # What is no plugin of its folder is judged alone.
+    return place if alone or os.path.basename(place).startswith(("_", ".")) else folder_of(place)
+
+
+def is_of(place: str, named: str) -> bool:
+    """Whether what a host tells of a place is about what was named."""
+    return os.path.abspath(place) == os.path.abspath(named)

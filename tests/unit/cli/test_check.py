@@ -426,3 +426,30 @@ def test_an_interrupt_names_the_plugin_that_never_comes_to_its_end(tmp_path: Pat
         r"  hint: if it does not come to its end there: mend that line, or disable the plugin\n",
         said,
     )
+
+
+@pytest.mark.parametrize("words", [["check"], ["check", "--load"], ["info"]])
+def test_a_plugin_that_is_named_by_its_file_has_beside_it_what_it_requires(
+    words: list[str], write: Write, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(
+        {
+            "plugins/upper.py": GOOD,
+            "plugins/late.py": 'REQUIRES = ["upper"]\n' + GOOD,
+            "plugins/lost.py": 'REQUIRES = ["nobody"]\n' + GOOD,
+            "plugins/endless.py": "raise RuntimeError\n" + GOOD,  # which nobody asked about
+        }
+    )
+    assert main([*words, "plugins/late.py"]) == 0
+    assert "1 plugin, no findings" in capsys.readouterr().out or words == ["info"]
+    monkeypatch.chdir("plugins")
+    assert main([*words, "late.py"]) == 0
+    capsys.readouterr()
+    assert main([*words, "lost.py"]) == 1
+    shown = capsys.readouterr()
+    assert "requires the plugin 'nobody', which is not there" in shown.out + shown.err
+    assert main(["disable", "--plugins", ".", "upper"]) == 0
+    capsys.readouterr()
+    assert main([*words, "late.py"]) == 1
+    shown = capsys.readouterr()
+    assert "requires the plugin 'upper', which is disabled" in shown.out + shown.err
