@@ -86,9 +86,8 @@ def _accept(proposal: Proposal) -> None:
         accept(proposal)
     except OSError as error:
         message = f"{proposal.new.path} cannot be written: {error.strerror or error}"
-        hint = (
-            "make its folder writable for you" if not isinstance(error, IsADirectoryError) else "move that folder away"
-        )
+        hints = {FileNotFoundError: "create its folder", IsADirectoryError: "move that folder away"}
+        hint = hints.get(type(error), "make its folder writable for you")
         raise Misuse(message, f"{hint}, or name another file: --lock FILE") from error
 
 

@@ -175,8 +175,9 @@ def _findings_of(
     if isinstance(error, SettingsRefused):
         base = (use.path[0], "options") if use.kind != "processor" else (*use.path[:-1], "with")
         more = f"plugline info {shell_word(use.name)} tells its settings"
+        # What a constructor raises is about all of the settings, and these are the user's, also where there are none.
         return tuple(
-            Finding(finding.code, finding.message, plan.config.place((*base, *path)), finding.hint or more)
+            Finding(finding.code, finding.message, plan.config.place((*base, *path)), (path and finding.hint) or more)
             for finding, path in zip(error.findings, error.paths, strict=True)
         )
     if isinstance(error, PluginDeclined):

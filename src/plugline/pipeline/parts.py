@@ -134,6 +134,7 @@ class Committer:
         except ValueError as error:
             # A database says more than that a folder is missing.
             hint = f"plugline info {plan.writer.name} tells its settings" if hasattr(self._form, "open_sink") else None
+            hint = "name a file: path in [sink] (--output)" if plan.sink == "-" else hint
             finding = Finding("C111", f"cannot be written to: {error}", Place(without_secret(plan.sink)), hint)
             raise ConfigurationError([finding]) from error
         except OSError as error:

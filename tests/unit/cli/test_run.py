@@ -483,3 +483,21 @@ def test_the_summary_tells_what_the_first_record_with_an_error_said(
     last = capsys.readouterr().err.splitlines()[-1].strip()
     assert last.startswith(said) if said.endswith("b") and "KeyError" in said else last.endswith(said)
     assert len(last) < 200
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--use", "sample"], "plugline info sample tells its settings"),
+        (["--use", "sample", "--with", "share=3"], "plugline info sample tells its settings"),
+        (["-o", "postgresql://localhost/x"], "plugline info postgresql tells its settings"),
+        (["--to", "sqlite"], "name a file: path in [sink] (--output)"),
+    ],
+)
+def test_what_to_do_about_settings_is_for_those_who_give_them(
+    words: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if "postgresql" in hint and find_spec("psycopg") is None:
+        pytest.skip("without psycopg the format does not apply at all")
+    assert main(["run", "orders.ndjson", *words]) == 2
+    assert capsys.readouterr().err.endswith(f"\n  hint: {hint}\n")
