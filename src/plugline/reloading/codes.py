@@ -105,6 +105,11 @@ def _compare_bodies(old: CodeType, new: CodeType, comparison: Comparison) -> Non
     _compare_constants(old, new, comparison, inside_function=False)
 
 
+# From Python 3.14 on annotations are such a function. Whoever asks for them while the module runs, as dataclasses does,
+# makes what they say part of it.
+_ANNOTATIONS = "__annotate__"
+
+
 def _same_but_for_numbers(old: CodeType, new: CodeType) -> bool:
     """Whether nothing is other but the numbers of constants: where one has become another, all behind it may have new ones."""
     befores, afters = old.co_code, new.co_code
@@ -166,6 +171,7 @@ def _compare_constants(old: CodeType, new: CodeType, comparison: Comparison, *, 
         elif before.co_flags & after.co_flags & _OPTIMIZED == _OPTIMIZED:
             # What changed in an inner function is its own: those that were made with it take the new code.
             _compare_functions(before, after, comparison, inside_function=inside_function)
+            _note_annotations(old, before, after, comparison)
         elif is_function(before) or is_function(after):
             comparison.bodies_only = comparison.same_words = same = False
         elif inside_function:
@@ -176,6 +182,13 @@ def _compare_constants(old: CodeType, new: CodeType, comparison: Comparison, *, 
     if not same and not inside_function:
         comparison.bodies_only &= len(befores) == len(afters)
     return same
+
+
+def _note_annotations(owner: CodeType, old: CodeType, new: CodeType, comparison: Comparison) -> None:
+    """Take note of what it means that annotations changed, where some code is that of such."""
+    if old.co_name == _ANNOTATIONS and not is_function(owner) and not _alike(old, new):
+        comparison.bodies_only = comparison.same_words = False
+        comparison.same_classes &= owner.co_name == "<module>"
 
 
 def _note_constants(old: CodeType, new: CodeType, comparison: Comparison, *, inside_function: bool) -> None:

@@ -1,6 +1,8 @@
 """The filter is run here as the kernel runs it, over calls that no test could make for real."""
 
 import errno
+import re
+from pathlib import Path
 
 import pytest
 
@@ -235,6 +237,53 @@ def test_a_prepared_filter_is_the_same_with_the_numbers_of_its_process(machine: 
         )
         assert filter_bytes(machine, granted, LIFELINE) == wanted
         assert filter_bytes(machine, granted, LIFELINE) == wanted
+
+
+def _numbers_in(header: Path) -> dict[str, int]:
+    """Return the numbers in a header of the kernel's, without those for 32 bits."""
+    found: dict[str, int] = {}
+    by_size: dict[str, int] = {}  # numbers that have another name where a word has 32 bits
+    conditions: list[bool] = []
+    for line in header.read_text(encoding="ascii").splitlines():
+        if line.startswith("#if"):
+            conditions.append(not re.search("== 32|WANT_SYNC_FILE_RANGE2", line))  # neither is for aarch64
+        elif line.startswith("#else"):
+            conditions[-1] = not conditions[-1]
+        elif line.startswith("#endif"):
+            conditions.pop()
+        if not all(conditions):
+            continue
+        number = re.match(r"#define __NR(3264)?_(\w+)\s+(\d+)$", line)
+        if number:
+            (by_size if number[1] else found)[number[2]] = int(number[3])
+        other = re.match(r"#define __NR_(\w+)\s+__NR3264_(\w+)$", line)
+        if other and other[2] in by_size:
+            found[other[1]] = by_size[other[2]]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("machine", "header"),
+    [(X86_64, "x86_64-linux-gnu/asm/unistd_64.h"), (AARCH64, "asm-generic/unistd.h")],
+    ids=["x86_64", "aarch64"],
+)
+def test_the_tables_say_what_the_headers_of_the_kernel_say(machine: Machine, header: str) -> None:
+    path = Path("/usr/include", header)
+    if not path.exists():
+        pytest.skip("the kernel's headers are not installed")
+    numbers = _numbers_in(path)
+    assert numbers["openat"] == machine.numbers["openat"]
+    # The table may be newer than the headers.
+    last = max(number for name, number in numbers.items() if name != "syscalls")
+    assert {name: number for name, number in machine.numbers.items() if number <= last} == {
+        name: number for name, number in numbers.items() if name not in {"syscalls", "arch_specific_syscall"}
+    }
+
+
+def test_the_marks_of_machines_are_those_of_the_kernel() -> None:
+    # linux/audit.h: __AUDIT_ARCH_64BIT | __AUDIT_ARCH_LE | EM_X86_64 (62), EM_AARCH64 (183) of linux/elf-em.h.
+    assert X86_64.audit_arch == 0x8000_0000 | 0x4000_0000 | 62
+    assert AARCH64.audit_arch == 0x8000_0000 | 0x4000_0000 | 183
 
 
 def test_the_tables_have_the_numbers_of_the_kernel() -> None:
