@@ -71,16 +71,17 @@ class BoundPlan:
         except BaseException:
             self._stack.close()
             raise
-        if plan.retries and not self._findings:
-            from plugline.pipeline.retry import Retried  # noqa: PLC0415 - seldom
-
-            self.reader = Retried(self.reader)
         if self._findings:
             self._stack.close()
             raise ConfigurationError(plan.config.veiled(self._findings))
         self.steps = [
             _step_call(step, call, path) for step, call, path in zip(plan.steps, calls, self._paths[1:-1], strict=True)
         ]
+        if plan.retries:
+            from plugline.pipeline.retry import Retried  # noqa: PLC0415 - seldom
+
+            tables = tuple(number for number, step in enumerate(self.steps, 1) if step.table is not None)
+            self.reader = Retried(self.reader, tables)
 
     def __enter__(self) -> Self:
         return self

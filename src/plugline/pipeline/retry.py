@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import groupby
 from typing import BinaryIO, cast
 
 import orjson
@@ -69,9 +70,15 @@ def _renamed(plan: Plan, path: str, mark: str, *, before: str = "") -> str:
 
 @frozen()
 class Retried:
-    """The format of a pipeline's source, as its dead letters hold what it read."""
+    """The format of a pipeline's source, as its dead letters hold what it read.
+
+    Attributes:
+        form: The format.
+        tables: The numbers of the steps that take tables, from 1: of what failed behind one, the record is what it made.
+    """
 
     form: Format
+    tables: tuple[int, ...] = ()
 
     @property
     def record_delimiter(self) -> bytes:
@@ -80,7 +87,7 @@ class Retried:
 
     def reader(self) -> Reader:
         """Return a reader of dead letters."""
-        return _Reader(self.form)
+        return _Reader(self.form, self.tables)
 
     def writer(self) -> Writer:
         """Return the format's own writer."""
@@ -88,10 +95,15 @@ class Retried:
 
 
 class _Batch:
-    """Some dead letters."""
+    """Some dead letters.
 
-    def __init__(self, lines: list[bytes], line: int, offset: int) -> None:
+    Attributes:
+        passed: How many steps their records have behind them, see :class:`plugline.records.columns.TableLoop`.
+    """
+
+    def __init__(self, lines: list[bytes], line: int, offset: int, passed: int) -> None:
         self.raws = cast("list[object]", lines)
+        self.passed = passed
         self._line = line
         self._offset = offset
 
@@ -104,18 +116,37 @@ class _Batch:
 class _Reader:
     """Makes records of dead letters: of what came in, by the format that read it; or of what somebody made of it."""
 
-    def __init__(self, form: Format) -> None:
+    def __init__(self, form: Format, tables: tuple[int, ...]) -> None:
         self._reader = form.reader()
+        self._tables = tables
         self.lines = 0
 
     def batches(self, stream: BinaryIO, /) -> Iterator[RawBatch]:
         """Yield the lines of about 256 KiB at a time."""
         line, offset = 1, 0
-        while lines := stream.readlines(_CHUNK_BYTES):
-            yield _Batch(lines, line, offset)
-            line += len(lines)
-            offset += sum(map(len, lines))
-            self.lines = line - 1
+        while chunk := stream.readlines(_CHUNK_BYTES):
+            for passed, lines in self._groups(chunk):
+                yield _Batch(lines, line, offset, passed)
+                line += len(lines)
+                offset += sum(map(len, lines))
+                self.lines = line - 1
+
+    def _groups(self, lines: list[bytes]) -> Iterator[tuple[int, list[bytes]]]:
+        """Yield lines in their order, each time as many as go past the same steps."""
+        if not self._tables:
+            yield 0, lines
+            return
+        for passed, group in groupby(lines, self._passed):
+            yield passed, list(group)
+
+    def _passed(self, line: bytes) -> int:
+        """Return the last step that takes tables before the one that the record failed at, if the record is what that made."""
+        try:
+            letter = orjson.loads(line)
+            failed_at = letter["step"]["index"] if letter["raw"] is None else 0
+            return max((step for step in self._tables if step < failed_at), default=0)
+        except (ValueError, TypeError, LookupError):
+            return 0
 
     def decode(self, raw: object, /) -> Record:
         """Return the record of one dead letter.

@@ -425,6 +425,8 @@ class _Running:
         loop = self._loop
         table = getattr(batch, "table", None) if loop.in_tables and self._careful is None else None
         slowest = self._slowest
+        if loop.in_tables:
+            cast("TableLoop", loop).passed = getattr(batch, "passed", 0)
         try:
             if begun is not None:
                 loop.finish(begun, encoded, failures)

@@ -62,9 +62,13 @@ class TableLoop(RecordLoop):
         steps: As there.
         encode: As there.
         encode_table: What the sink makes of a whole table; ``None`` where it takes records only.
+
+    Attributes:
+        passed: Which steps the records of the batches to come have behind them: they go from the source past the first so many.
     """
 
     in_tables = True
+    passed = 0
 
     def __init__(
         self,
@@ -109,6 +113,8 @@ class TableLoop(RecordLoop):
         passing = StagedBatch(raws, self._sink + 1)
         self._clock.begin_staged_batch()
         for stage in range(self._sink + 1):
+            if 0 < stage <= self.passed:
+                continue
             began = monotonic_seconds()
             frame = self._pass(stage, frame, passing)
             self._add_staged(stage, monotonic_seconds() - began, passing)

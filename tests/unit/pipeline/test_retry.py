@@ -265,3 +265,43 @@ def test_a_row_of_columns_that_could_not_be_read_is_told_whole_and_mended_in_its
     letters.write_bytes(ndjson(letter))
     assert run_plan(retried(made.plan(), str(letters))).failed == 0
     assert records(tmp_path / "out.retried.ndjson") == [{"at": "1970-01-01"}]
+
+
+_DOUBLE = """
+import pyarrow.compute
+
+def transform_batch(table):
+    numbers = table.column("n")
+    if {armed} and pyarrow.compute.any(pyarrow.compute.equal(pyarrow.compute.bit_wise_and(numbers, 7), 5)).as_py():
+        raise ValueError("five")
+    return table.set_column(0, "n", pyarrow.compute.multiply(numbers, 2))
+
+def describe():
+    return "doubles n"
+"""
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_a_record_that_failed_behind_a_step_that_takes_tables_does_not_pass_it_again(
+    isolation: str, tmp_path: Path
+) -> None:
+    late = "if {armed} and record['n'] % 12 == 0: raise ValueError(record['n'])\nreturn [record, {{**record, 'copy': True}}]"
+
+    def plugins(*, armed: bool) -> dict[str, str]:
+        return {"double.py": _DOUBLE.format(armed=armed), "late.py": processor(late.format(armed=armed))}
+
+    source = ndjson(*({"n": n, "copy": False} for n in range(2_000)))
+    steps = [f'use = "double"\nisolation = "{isolation}"', "late", 'use = "double"\nname = "again"', "late"]
+    run = 'max_errors = "none"'
+    whole = pipeline(tmp_path / "whole", plugins=plugins(armed=False), source=source, steps=steps, run=run)
+    assert whole.run().failed == 0
+    made = pipeline(tmp_path / "made", plugins=plugins(armed=True), source=source, steps=steps, run=run)
+    report = made.run()
+    assert [one.failed > 0 for one in report.counts] == [False, True, True, False, True, False]
+    for name, text in plugins(armed=False).items():
+        (made.folder / "plugins" / name).write_text(text, encoding="utf-8")
+    again = run_plan(retried(made.plan(), str(made.folder / "out.errors.ndjson")))
+    assert (again.records_in, again.failed) == (report.failed, 0)
+    assert again.balanced
+    came = [*made.records, *records(made.folder / "out.retried.ndjson")]
+    assert sorted(map(json.dumps, came)) == sorted(map(json.dumps, whole.records))
