@@ -28,7 +28,7 @@ from plugline.pipeline.plan import Plan, digest_of, goes_straight
 from plugline.pipeline.remote import has_scheme, without_secret
 from plugline.pipeline.report import Swap
 from plugline.pipeline.split import SplitWork, letters_finding, writes_alone
-from plugline.pipeline.streams import SinkFile, compressed_bytes, compression_of
+from plugline.pipeline.streams import SinkFile, compressed_bytes, compresses_parts, compression_of
 from plugline.records import Assembles, OpensSink, Part, Position, Sink
 from plugline.records.values import SlowRecord
 
@@ -79,7 +79,7 @@ class Committer:
         self._ordered = ordered
         self._bound = bound
         self._alone = plan.part_suffix is not None or writes_alone(bound.writer)
-        self._separator = b"" if self._alone else compressed_bytes(bound.separator, plan.sink)
+        self._separator = compressed_bytes(bound.separator, plan.sink) if bound.separator and not self._alone else b""
         self._sink: Sink | None = None
         self._sink_parts = 0
         self._output: Aside | Straight | None = None
@@ -260,7 +260,7 @@ class Committer:
             elif self._output is not None:
                 before = self._separator
                 if not self._output.bytes:
-                    before = compressed_bytes(self._head, self._plan.sink) if not self._alone else b""
+                    before = compressed_bytes(self._head, self._plan.sink) if self._head and not self._alone else b""
                 for pieces in _contents(part):
                     self._output.write([before, *pieces] if before else pieces)
                     before = b""
@@ -433,7 +433,8 @@ class Committer:
             end, _ = self._edge(first=True, last=True)
         else:
             end, _ = self._edge(first=False, last=True)
-        if end:
+        if end or (not self._output.bytes and compresses_parts(self._plan.sink)):
+            # Of nothing, too: a file without a byte is none that a program for .gz and the like would take.
             self._output.write([compressed_bytes(end, self._plan.sink)])
 
     def _write_manifest(self, folder: "PartFolder") -> None:

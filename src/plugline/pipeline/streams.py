@@ -731,7 +731,7 @@ class _Sink(io.RawIOBase):
 def compressed_bytes(data: bytes, path: str) -> bytes:
     """Return bytes as they can be appended to a finished file of this name: a piece of its compression of its own."""
     suffix = compression_of(path)
-    if not data or suffix in {"", ".zip"}:  # a zip file is made of the whole
+    if suffix in {"", ".zip"}:  # a zip file is made of the whole
         return data
     piece = io.BytesIO()
     sink = _Sink(cast("Callable[[object], int]", piece.write), path)
