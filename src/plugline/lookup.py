@@ -23,10 +23,24 @@ def find_module(name: str) -> ModuleSpec | None:
         return loaded  # os.path is loaded, and is in no package
     spec = _find_in(parts[0], None)
     for length in range(2, len(parts) + 1):
-        if spec is None or spec.submodule_search_locations is None:
+        folders = folders_of(spec) if spec is not None else None
+        if folders is None:
             return None
-        spec = _find_in(".".join(parts[:length]), list(spec.submodule_search_locations))
+        spec = _find_in(".".join(parts[:length]), folders)
     return spec
+
+
+def folders_of(spec: ModuleSpec) -> list[str] | None:
+    """Return where the modules of a package are looked for; ``None`` for a module that is none.
+
+    One that is loaded may have said so anew since it was found, as ``pkgutil.extend_path`` does.
+    """
+    if spec.submodule_search_locations is None:
+        return None
+    loaded = sys.modules.get(spec.name)
+    if loaded is not None and getattr(loaded, "__spec__", None) is spec:
+        return list(getattr(loaded, "__dict__", {}).get("__path__", spec.submodule_search_locations))
+    return list(spec.submodule_search_locations)
 
 
 def _find_in(name: str, path: list[str] | None) -> ModuleSpec | None:
@@ -43,11 +57,11 @@ def _find_in(name: str, path: list[str] | None) -> ModuleSpec | None:
             continue
         try:
             spec = find(name, path)
-        except (ImportError, AttributeError):
-            continue  # a finder of somebody else's that is broken; the others go on
         except KeyError:
             # Of a folder without __init__.py the path finder wants to know the parent, which is not imported.
             return _find_folder(name, path or [])
+        except Exception:  # noqa: BLE001, S112 - a finder of somebody else's that is broken, or refuses; the others go on
+            continue
         if spec is not None:
             return spec if isinstance(spec, ModuleSpec) else None
     return None if asked else PathFinder.find_spec(name, path)

@@ -206,11 +206,12 @@ class Package:
         """See :class:`Finder`."""
         from plugline.discovery.candidates import Found, ModuleCandidate  # noqa: PLC0415 - see above
         from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
-        from plugline.lookup import find_module  # noqa: PLC0415 - likewise
+        from plugline.lookup import find_module, folders_of  # noqa: PLC0415 - likewise
         from plugline.names import is_plugin_file_name, shell_word  # noqa: PLC0415 - likewise
 
         spec = find_module(self.name)
-        if spec is None or spec.submodule_search_locations is None:
+        folders = folders_of(spec) if spec is not None else None
+        if folders is None:
             what, hint = "is a module, a package was expected", f"name it with plugline.Modules([{self.name!r}])"
             if spec is None:
                 from plugline.imports import distribution_of  # noqa: PLC0415 - few packages are missing
@@ -226,7 +227,7 @@ class Package:
         before, _, after = self.pattern.partition("{}")
         names = sorted(
             module.name
-            for module in iter_modules(list(spec.submodule_search_locations))
+            for module in iter_modules(folders)
             if is_plugin_file_name(module.name) and module.name.startswith(before) and module.name.endswith(after)
         )
         short = [(name[len(before) : len(name) - len(after)], name) for name in names]

@@ -1,3 +1,4 @@
+import importlib
 import sys
 import time
 from collections.abc import Mapping
@@ -361,3 +362,43 @@ def test_a_finder_of_distributions_that_raises_is_a_finding(monkeypatch: pytest.
         assert not host.names
         (finding,) = host.findings
     assert finding.message == "what is installed cannot be listed: RuntimeError: broken"
+
+
+def test_a_finder_of_somebody_elses_that_raises_costs_no_listing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of volatility3 does, which wants its plugins to be imported by another name."""
+
+    class Refusing:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name.startswith("pl_refused."):
+                message = f"do not use {name} directly"
+                raise UserWarning(message)
+
+    write(tmp_path, {"pl_refused/__init__.py": "", "pl_refused/one.py": "def run(): ...\n"})
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "meta_path", [Refusing(), *sys.meta_path])
+    with Host(Package("pl_refused"), Modules(["pl_refused.one"]), interface=["run"]) as host:
+        assert host.names == ("one", "pl_refused.one")
+        host.load_all()
+        assert ["do not use pl_refused.one directly" in str(rejected) for rejected in host.rejected] == [True, True]
+
+
+def test_a_package_that_is_loaded_says_itself_where_its_modules_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {
+        "pl_spread/__init__.py": "import os\n__path__ = [os.path.join(os.path.dirname(__file__), one) for one in ('a', 'b')]\n",
+        "pl_spread/a/one.py": "",
+        "pl_spread/b/two/__init__.py": "",
+        "pl_spread/b/two/three.py": "",
+        "pl_spread/left.py": "",
+    }
+    write(tmp_path, files)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("pl_spread")
+    with Host(Package("pl_spread"), Package("pl_spread.two")) as host:
+        assert host.names == ("one", "three", "two")
+        assert len(host.load_all()) == 3
+    for name in [name for name in sys.modules if name.startswith("pl_spread")]:
+        del sys.modules[name]
