@@ -50,11 +50,11 @@ def _said(error: str, traceback: str, *, first_of: int) -> str:
     """Return what the first record with an error made its step say, which only the traceback of it has.
 
     Args:
-        error: ``"number_total: ValueError (plugins/number_total.py:2)"``.
+        error: ``"number_total: ValueError (plugins/number_total.py:2)"``, or without a place.
         traceback: As Python prints it, or nothing.
         first_of: How many records have this error.
     """
-    kind = error.rpartition(" (")[0].rpartition(": ")[2].rpartition(".")[2]
+    kind = (error.rpartition(" (")[0] or error).rpartition(": ")[2].rpartition(".")[2]
     for between in _BETWEEN_CAUSES:
         traceback = traceback.rpartition(between)[2]
     # A message may have further lines, and notes come after it.

@@ -62,7 +62,7 @@ def files_of(folder: str) -> list[str] | None:
         size = os.stat(file_path).st_size if os.path.exists(file_path) else None
         if size != part["bytes"]:
             what = "is missing" if size is None else f"has {size:,} bytes"
-            message = f"the part {part['path']!r} {what}, {part['bytes']:,} by the manifest beside it"
+            message = f"the part {part['path']!r} {what}, and has {part['bytes']:,} bytes by the manifest beside it"
             raise OSError(errno.EIO, message, file_path)
         files.append(file_path)
     return files

@@ -447,7 +447,9 @@ def _only_member(plain: BinaryIO, path: str, stack: ExitStack) -> object:
         raise OSError(errno.EIO, f"the zip data is broken or cut off: {error}", path) from error
     members = [member for member in archive.namelist() if not member.endswith("/")]
     if len(members) != 1:
-        raise ValueError(f"{path!r} holds {len(members)} files {members!r}: expected exactly one")
+        raise ValueError(
+            f"{path!r} holds {len(members)} files {members!r}: expected exactly one\n  hint: unpack it into a folder, and name that"
+        )
     try:
         return stack.enter_context(archive.open(members[0]))
     except (RuntimeError, NotImplementedError, BadZipFile) as error:

@@ -485,6 +485,14 @@ def test_the_summary_tells_what_the_first_record_with_an_error_said(
     assert len(last) < 200
 
 
+def test_the_summary_tells_what_is_wrong_with_a_line_that_is_no_record(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("n.ndjson").write_bytes(ndjson({"n": 1}, b'{"n": 2', b"[3]"))
+    assert main(["run", "n.ndjson", "-o", "out.ndjson"]) == 1
+    first, second = sorted(line.strip() for line in capsys.readouterr().err.splitlines()[-2:])
+    assert first == "1 x source: ValueError: expected an object, got a list"
+    assert second.startswith("1 x source: orjson.JSONDecodeError: unexpected end of data")
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
