@@ -195,7 +195,8 @@ def _is_below(path: str, prefix: str) -> bool:
 def _trust(candidate: FileCandidate, lock: Lock, plugins: dict[str, Locked]) -> tuple[Finding, ...]:
     source = candidate.tree.read(candidate.entry)
     read = read_file(candidate, source)
-    if read.spec is None or isinstance(source, Finding):
+    # What has no name that a plugin can have is never loaded, and its name need not be one that a lock can hold.
+    if read.spec is None or isinstance(source, Finding) or any(finding.code == "P109" for finding in read.findings):
         return read.findings
     permissions, wrong = declared_permissions(read.spec)
     file = lock.relative(real_path(candidate.tree, candidate.entry))

@@ -1,6 +1,7 @@
 """``plugline trust`` from the outside."""
 
 import json
+import os
 import shlex
 from pathlib import Path
 
@@ -154,3 +155,21 @@ def test_a_package_is_trusted_as_one_plugin_by_the_name_of_its_folder(project: P
     with Host("plugins", interface=["transform"]) as host:
         assert host.names == ("pack",)
         host["pack"].load()
+
+
+def test_what_cannot_be_a_plugin_by_its_name_is_told_and_the_lock_stays_one_that_can_be_read(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in (b"caf\xe9.py", b"two\nlines.py", b"_caf\xe9.py"):
+        (project / "plugins" / os.fsdecode(name)).write_text(GOOD)
+    assert main(["trust"]) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1:] == [
+        "+ plugins/_caf\\udce9.py (new, imported by plugins)",
+        f"{project}/plugline.lock: trusted: 1",
+    ]
+    assert err.count("error[P109]") == 2
+    with Host("plugins", interface=["transform"]) as host:
+        assert host.names == ("x",)
+        assert {finding.code for rejected in host.rejected for finding in rejected.findings} == {"P109", "T301"}
+    assert main(["trust", "--diff"]) == 1
