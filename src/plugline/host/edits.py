@@ -37,9 +37,17 @@ def change_names(path: str, change: Callable[[list[str]], list[str]]) -> None:
             names = change(list(found[0]))
             if names != found[0]:
                 replace_file(real, _edited(text if isinstance(text, str) else _NEW, names, path).encode())
+    except UnicodeEncodeError as error:
+        odd = next(name for name in names if not _is_text(name))
+        message = f"cannot hold {odd!r}, which is not UTF-8"
+        raise ConfigurationError([unusable(path, message, None, "no plugin is called so: rename its file")]) from error
     except OSError as error:
         message = f"cannot be written: {error.strerror or error}"
         raise ConfigurationError([unusable(path, message, None, "make its folder writable for you")]) from error
+
+
+def _is_text(name: str) -> bool:
+    return name == name.encode("utf-8", "replace").decode()
 
 
 @contextmanager

@@ -377,3 +377,18 @@ def test_a_file_of_the_hosts_own_is_named_by_what_enables_a_plugin(tmp_path: Pat
         assert host.disabled["a"].findings[0].hint == (
             f"take its name out of {tmp_path / 'ours.toml'}, or host.enable('a')"
         )
+
+
+def test_a_name_that_no_file_can_hold_is_told_and_the_file_stays_as_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = made(tmp_path, "a")
+    with opened(folder) as host:
+        host.disable("a")
+        before = (tmp_path / "plugline.toml").read_text()
+        with pytest.raises(ConfigurationError, match=r"cannot hold 'caf\\udce9', which is not UTF-8"):
+            host.disable("caf\udce9")
+        host.enable("caf\udce9")
+    assert (tmp_path / "plugline.toml").read_text() == before
+    assert main(["disable", "caf\udce9", "--plugins", str(folder)]) == 2
+    assert "bug" not in capsys.readouterr().err
