@@ -396,6 +396,30 @@ def test_steps_run_apart_on_macos(job: Path, processes: int) -> None:
     assert (job / "out.ndjson").read_bytes().count(b"\n") == 2
 
 
+def test_another_interpreter_is_refused_in_words(tmp_path: Path) -> None:
+    program = (
+        "import sys, types; known = vars(sys.implementation) | {'name': 'pypy'}; "
+        "sys.implementation = types.SimpleNamespace(**known); import plugline"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1].startswith("ImportError: plugline runs on CPython alone, this is pypy; ")
+
+
+def test_nothing_inside_the_interpreter_is_moved_without_its_global_lock(job: Path) -> None:
+    program = """
+import sys
+sys._is_gil_enabled = lambda: False
+from plugline.cli import main
+from plugline.reloading import memory
+print(memory.POSSIBLE)
+main(["doctor", "--json"])
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=job, check=False, capture_output=True, text=True)
+    possible, _, told = done.stdout.partition("\n")
+    assert possible == "False"
+    assert "without its global lock" in json.loads(told)["checks"][0]["said"]
+
+
 def test_there_is_no_sandbox_on_macos_and_it_says_so(job: Path) -> None:
     write_pipeline(job, isolation="sandbox")
     done = run_elsewhere("darwin", "-m", "plugline", "run", "pipeline.toml", cwd=job)

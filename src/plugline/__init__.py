@@ -3,6 +3,14 @@
 The names below are imported on first use, so ``import plugline`` itself costs next to nothing.
 """
 
+import sys as _sys  # which every interpreter has at hand
+
+if _sys.implementation.name != "cpython":
+    # Its code objects, its counts of references and its frames: elsewhere plugins would be rejected for what they have.
+    _message = f"plugline runs on CPython alone, this is {_sys.implementation.name}; start the program with a CPython from 3.11 on"
+    raise ImportError(_message, name=__name__)
+del _sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from plugline.admission.policy import Policy

@@ -63,6 +63,9 @@ def _python() -> Check:
     if not sys.executable:
         hint = "set sys.executable to an interpreter: plugins cannot run in workers without one"
         return Check(name="python", state="wrong", said=said, hint=hint)
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        hint = "nobody has tried it so: PYTHON_GIL=1 turns the lock on; without it most edits need a restart of the program"
+        return Check(name="python", state="wrong", said=f"{said}, without its global lock", hint=hint)
     return Check(name="python", state="ok", said=said)
 
 
