@@ -216,9 +216,13 @@ def _stop_code(stop: RunStopped | None, invocation: Invocation) -> int:
 def _check_streams(config: PipelineConfig) -> None:
     findings = []
     if config.source.path == _STANDARD and sys.stdin is None:
-        findings.append(Finding("C109", "standard input is closed", config.place(("source", "path"))))
+        findings.append(
+            Finding("C109", "standard input is closed", config.place(("source", "path")), "give it one, or name a file")
+        )
     if config.sink.path == _STANDARD and sys.stdout is None:
-        findings.append(Finding("C109", "standard output is closed", config.place(("sink", "path"))))
+        findings.append(
+            Finding("C109", "standard output is closed", config.place(("sink", "path")), "name a file: -o out.ndjson")
+        )
     if findings:
         raise ConfigurationError(findings)
 

@@ -6,6 +6,7 @@ A plan is data: it pickles, and holds the plugins' sources and not the plugins.
 import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from typing import get_args
 
@@ -199,6 +200,14 @@ def resolve(path: str, base: str) -> str:
     """Return a path of a configuration, which is relative to the folder that the file is in."""
     # Not normalised: where ``base`` is a link, what ``..`` leads to is known to the file system only.
     return path if _has_no_folder(path) or base in ("", ".") else os.path.join(base, path)
+
+
+def _into(folder: str, path: str) -> str:
+    """Return what to do about a folder without files."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        if any(entry.is_dir() and not entry.name.startswith(".") for entry in entries):
+            return f"the files in the folders that it holds are read by a pattern: {os.path.join(path, '**')!r}"
+    return "put files into it, or name another"
 
 
 def _near_file(source: str) -> str | None:
@@ -487,7 +496,7 @@ class _Planner:
             shown = repr(without_secret(self._config.source.path))
             message = said if said.startswith(shown) else f"{shown} cannot be read: {said}"
             if hint is None and isinstance(error, FileNotFoundError):
-                hint = "put files into it, or name another" if os.path.isdir(source) else _near_file(source)
+                hint = _into(source, path) if os.path.isdir(source) else _near_file(source)
             self._find("C109", message, ("source", "path"), hint)
             return ()
         closed = next((one for one in paths if not _has_no_folder(one) and not os.access(one, os.R_OK)), None)

@@ -369,3 +369,14 @@ def test_an_empty_folder_is_not_taken_for_a_misspelt_name(tmp_path: Path) -> Non
     (finding,) = findings(job)
     assert (finding.code, finding.hint) == ("C109", "put files into it, or name another")
     assert finding.message == "'in' cannot be read: the folder holds no files"
+
+
+def test_a_folder_of_folders_says_how_their_files_are_read(tmp_path: Path) -> None:
+    place = tmp_path / "data" / "year=2026" / "month=11"
+    place.mkdir(parents=True)
+    (place / "a.ndjson").write_bytes(b'{"a": 1}\n')
+    (finding,) = findings(pipeline(tmp_path, source_path="data"))
+    assert finding.hint == "the files in the folders that it holds are read by a pattern: 'data/**'"
+    job = pipeline(tmp_path, source_path="data/**")
+    job.run()
+    assert job.records == [{"a": 1}]
