@@ -1,5 +1,6 @@
 """A plan to plugins that are loaded and ready, where its splits run."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -96,7 +97,9 @@ class BoundPlan:
             # With settings, though there may be none: two steps of one class share no instance.
             return handle.load(self._plan.settings_of(use))
         except (SettingsRefused, PluginDeclined, LoadError, PluginRejected, UnknownPlugin) as error:
-            self._findings += _findings_of(error, use, self._plan)
+            found = _findings_of(error, use, self._plan)
+            confined = isolation is not None and isolation.level == "sandbox"
+            self._findings += map(_of_sandbox, found) if confined else found
         return None
 
     def _is_stateful(self, use: PluginUse, call: object) -> bool:
@@ -192,6 +195,14 @@ def _findings_of(
     # Found when the plan was made, and gone since.
     message = f"the {use.kind} {use.name!r} is not there any more"
     return (Finding("C106", message, plan.config.place(use.path)),)
+
+
+def _of_sandbox(finding: Finding) -> Finding:
+    """Return what is found wrong with a step in a sandbox: a file that everybody may read is to be granted to it."""
+    if os.strerror(errno.EACCES) not in finding.message:
+        return finding
+    hint = 'a step in a sandbox reads what it was granted: sandbox = { read = ["FILE"] } in the step grants a file or a folder'
+    return Finding(finding.code, finding.message, finding.place, hint)
 
 
 def _is_apart(processor: object) -> bool:

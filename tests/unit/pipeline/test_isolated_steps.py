@@ -148,3 +148,21 @@ def test_a_stateful_step_whose_worker_died_does_not_begin_anew_unseen(tmp_path: 
     assert len(numbers) + len(failed) == RECORDS
     assert failed[-1]["record"] == {"n": RECORDS - 1}
     assert "what it had seen of the records went with it" in failed[-1]["error"]["message"]
+
+
+def test_a_file_of_its_settings_that_a_sandboxed_step_may_not_read_says_what_grants_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.ndjson").write_bytes(b'{"id": "1"}\n')
+    (tmp_path / "names.csv").write_bytes(b"id,name\n1,one\n")
+    text = (
+        '[source]\npath = "in.ndjson"\n[[steps]]\nuse = "join"\nwith = { path = "names.csv", on = "id" }\n'
+        'isolation = "sandbox"\n# sandbox = { read = ["names.csv"] }\n[sink]\npath = "out.ndjson"\n'
+    )
+    path = tmp_path / "pipeline.toml"
+    path.write_text(text, encoding="utf-8")
+    assert main(["run", str(path), "-q"]) == 2
+    assert 'sandbox = { read = ["FILE"] }' in capsys.readouterr().err
+    path.write_text(text.replace("# ", ""), encoding="utf-8")
+    assert main(["run", str(path), "-q"]) == 0
+    assert (tmp_path / "out.ndjson").read_bytes() == b'{"id":"1","name":"one"}\n'
