@@ -579,7 +579,11 @@ class Host(Generic[T_co]):
         from plugline.names import did_you_mean  # noqa: PLC0415 - for a message
 
         known = sorted(one for one, other in registry.plugins.items() if not other._has_vanished)  # noqa: SLF001 - likewise
-        raise UnknownPlugin(name, known, did_you_mean(name, known, kind="plugins"))
+        hint = did_you_mean(name, known, kind="plugins")
+        # Mostly a relative path, and another current folder than was thought of.
+        if not known and registry.findings:
+            hint += "".join(f"; {finding.place}: {finding.message}" for finding in registry.findings)
+        raise UnknownPlugin(name, known, hint)
 
     def _find_early(self, name: str) -> Plugin[T_co] | None:
         """Return one plugin without looking at the others, where its place remembers it and comes before all others."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from plugline import File, Folder, Host, LoadError, Modules, Zip
+from plugline import File, Folder, Host, LoadError, Modules, UnknownPlugin, Zip
 from plugline.discovery.folder import finder_for
 from tests.plugin_folders import GOOD, WANTED, write
 
@@ -265,3 +265,20 @@ def test_the_source_of_a_plugin_is_read_in_its_own_encoding(tmp_path: Path) -> N
     with opened(place) as host:
         loader = vars(host["a"].load())["__loader__"]
         assert "grüße" in loader.get_source("plugins.a")
+
+
+def test_a_name_that_is_looked_for_in_a_folder_that_is_not_there_tells_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "plugins", {"upper.py": GOOD})
+    monkeypatch.chdir(tmp_path)
+    with opened("plugins") as host, pytest.raises(UnknownPlugin) as unknown:
+        host["uper"]
+    assert "did you mean 'upper'?" in str(unknown.value)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with opened("plugins") as host, pytest.raises(UnknownPlugin) as unknown:
+        host["upper"]
+    assert str(unknown.value) == (
+        "no plugin is named 'upper'\n  hint: there are no known plugins; plugins: this plugin folder does not exist"
+    )
