@@ -25,6 +25,7 @@ _CHECKED_BYTES = 256  # before the place where reading goes on
 _POLLED_SECONDS = 0.2
 _WAITED_SECONDS = 0.05  # at a time, so that what is being done meanwhile is not kept waiting
 _SETTLED_SECONDS = 2.0  # a file that has not changed for so long has arrived
+_MOST_OPEN = 256  # files at a time: many systems let a process have 1,024, of which split processes take some
 _KEPT_SECONDS = 5.0  # a file that is gone from its place is read for so long: who writes it learns of that later
 
 TellCall = Callable[[Finding], None]
@@ -35,22 +36,33 @@ class _File:
     """A file that is being followed.
 
     Attributes:
-        descriptor: Open as long as it is followed: what is renamed or removed can still be read to its end.
+        descriptor: Open as long as it is followed: what is renamed or removed can still be read to its end. ``None`` for most of
+            many files, which are opened where there is something to read.
         path: Its name when it was last seen.
+        stamp: Its size and the time of its last change then.
         offset: How much of it has been cut.
         head: Its header.
         size: How large it was when it was last looked at.
         changed_seconds: When it last was another size, or was in its place.
         gone: Whether it is not in its place any more.
+        closed_at: Its stamp when it was closed.
     """
 
-    descriptor: int
+    descriptor: int | None
     path: str
+    stamp: tuple[int, int]
     offset: int = 0
     head: bytes | None = None
     size: int = -1
     changed_seconds: float = field(default_factory=monotonic_seconds)
     gone: bool = False
+    closed_at: tuple[int, int] | None = None
+
+    @property
+    def open_descriptor(self) -> int:
+        """The descriptor, while it has one."""
+        assert self.descriptor is not None  # noqa: S101 - only asked then
+        return self.descriptor
 
 
 class Following:
@@ -76,6 +88,7 @@ class Following:
         self._tell = tell
         self._ends = ends
         self._files: dict[str, _File] = {}
+        self._open_files = 0
         self._alone = os.path.isfile(self._path)
         self._pause = Event()  # never set: only waited for
         self._looked_seconds = 0.0
@@ -90,8 +103,15 @@ class Following:
     def close(self) -> None:
         """Let go of all files."""
         for file in self._files.values():
-            os.close(file.descriptor)
+            self._close(file)
         self._files.clear()
+
+    def _close(self, file: _File) -> None:
+        descriptor, file.descriptor = file.descriptor, None
+        if descriptor is not None:
+            file.closed_at = file.stamp
+            self._open_files -= 1
+            os.close(descriptor)
 
     def cuts(self, mark: Mark | None = None) -> Iterator[Cut | None]:
         """Yield splits as there is something, and ``None`` while there is nothing."""
@@ -122,10 +142,31 @@ class Following:
             if file.gone != (key not in seen):
                 file.gone, file.changed_seconds = key not in seen, now
             left = file.gone and now - file.changed_seconds > _KEPT_SECONDS
-            yield from self._read(key, file, left=left)
+            if self._is_open(key, file):
+                yield from self._read(key, file, left=left)
+                if left and not os.fstat(file.open_descriptor).st_nlink:
+                    self._places.pop(key, None)  # another file may get its number
+                if left or (self._open_files > _MOST_OPEN and not file.gone):
+                    self._close(file)
             if left:
-                os.close(file.descriptor)
                 del self._files[key]
+
+    def _is_open(self, key: str, file: _File) -> bool:
+        """Open a file again that was closed, if there may be more in it than was read; whether it is open."""
+        if file.descriptor is not None:
+            return True
+        if file.gone or (file.stamp == file.closed_at and file.offset >= file.size):
+            return False
+        try:
+            descriptor = os.open(file.path, AT_ONCE)
+        except OSError:
+            return False
+        if _key_of(os.fstat(descriptor)) != key:
+            os.close(descriptor)
+            return False
+        file.descriptor = descriptor
+        self._open_files += 1
+        return True
 
     def _look(self) -> set[str]:
         """Open what is new; return the files that are there."""
@@ -143,24 +184,27 @@ class Following:
     def _open(self, path: str) -> str | None:
         try:
             found = os.stat(path)
-            key = f"{found.st_dev}:{found.st_ino}"
+            key = _key_of(found)
             if key in self._files:
-                self._files[key].path = path
+                file = self._files[key]
+                file.path, file.stamp = path, _stamp_of(found)
                 return key
             if not stat.S_ISREG(found.st_mode):
                 return None
-            descriptor = os.open(path, AT_ONCE)
+            descriptor = os.open(path, AT_ONCE) if self._open_files < _MOST_OPEN else None
         except OSError:
             return None  # gone again: it was not ours to read
-        opened = os.fstat(descriptor)
-        key = f"{opened.st_dev}:{opened.st_ino}"
+        if descriptor is not None:
+            self._open_files += 1
+            found = os.fstat(descriptor)
+            key = _key_of(found)
         known = self._places.get(key)
         if self._alone and key not in self._files:
             if self._files:
                 self._say("R113", "was rotated: what is left of the old file is read, then the new one", path)
             else:
                 self._take_up_rotated(path, key)
-        self._files[key] = _File(descriptor, path, known.offset if known is not None else 0)
+        self._files[key] = _File(descriptor, path, _stamp_of(found), known.offset if known is not None else 0)
         return key
 
     def _take_up_rotated(self, path: str, key: str) -> None:
@@ -171,7 +215,7 @@ class Following:
         latest = next(reversed(before))
         is_found = key in self._places  # then nothing has happened since
         for entry in _entries_beside(path):
-            place = before.get(_key_of(entry))
+            place = before.get(_key_of_entry(entry))
             if place is None or place.key in self._files:  # which may have several names
                 continue
             try:
@@ -182,7 +226,10 @@ class Following:
             is_found = is_found or (is_same and place.key == latest)
             if is_same and os.fstat(descriptor).st_size > place.offset:
                 self._say("R113", f"was rotated: what is left of {entry.name!r} is read, then the new one", path)
-                self._files[place.key] = _File(descriptor, place.path, place.offset, gone=True)
+                self._files[place.key] = _File(
+                    descriptor, place.path, _stamp_of(os.fstat(descriptor)), place.offset, gone=True
+                )
+                self._open_files += 1
             else:
                 os.close(descriptor)
         if not is_found:
@@ -196,7 +243,7 @@ class Following:
     def _read(self, key: str, file: _File, *, left: bool) -> Iterator[tuple[Split, Followed]]:
         """Yield what a file has more than it had; with ``left`` it is not written any more."""
         self._check(key, file)
-        size = os.fstat(file.descriptor).st_size
+        size = os.fstat(file.open_descriptor).st_size
         now = monotonic_seconds()
         if size != file.size:
             file.size, file.changed_seconds = size, now
@@ -219,7 +266,7 @@ class Following:
     def _content(self, file: _File, cuts: ByteCuts, size: int, *, whole: bool) -> bytes:
         """Return whole records; with ``whole`` also what is left at the end."""
         if cuts.header_end is not None and file.head is None:
-            beginning = read_at(file.descriptor, _MOST_BYTES, 0)
+            beginning = read_at(file.open_descriptor, _MOST_BYTES, 0)
             end = cuts.header_end(beginning)
             if end < 0 and not whole:
                 return b""
@@ -227,7 +274,7 @@ class Following:
         wanted = _MOST_BYTES
         least = len(file.head or b"") if not file.offset else 0
         while True:
-            data = read_at(file.descriptor, min(wanted, size - file.offset), file.offset)
+            data = read_at(file.open_descriptor, min(wanted, size - file.offset), file.offset)
             end = cuts.end_of(data, len(data))
             if end and end >= least:
                 return data[:end]
@@ -239,7 +286,7 @@ class Following:
         begins = file.offset == 0
         file.offset = offset
         followed = Followed(
-            key=key, path=file.path, offset=offset, check=_check_before(file.descriptor, offset), begins=begins
+            key=key, path=file.path, offset=offset, check=_check_before(file.open_descriptor, offset), begins=begins
         )
         self._places[key] = followed
         return split, followed
@@ -249,14 +296,14 @@ class Following:
         known = self._places.get(key)
         if known is None or not file.offset:
             return
-        size = os.fstat(file.descriptor).st_size
+        size = os.fstat(file.open_descriptor).st_size
         if size < file.offset:
             self._say(
                 "R114",
                 f"was cut off, {file.offset:,} bytes of it had been read: it is read from its beginning",
                 file.path,
             )
-        elif _check_before(file.descriptor, file.offset) != known.check:
+        elif _check_before(file.open_descriptor, file.offset) != known.check:
             self._say("R114", "holds something else than what was read of it: it is read from its beginning", file.path)
         else:
             return
@@ -342,12 +389,20 @@ def _entries_beside(path: str) -> "list[os.DirEntry[str]]":
         return []
 
 
-def _key_of(entry: "os.DirEntry[str]") -> str:
+def _key_of_entry(entry: "os.DirEntry[str]") -> str:
     try:
-        found = os.stat(entry.path)  # of its own, an entry knows no number of its file on Windows
+        found = os.stat(entry.path)  # what an entry itself tells has no number on Windows
     except OSError:
         return ""
-    return f"{found.st_dev}:{found.st_ino}" if stat.S_ISREG(found.st_mode) else ""
+    return _key_of(found) if stat.S_ISREG(found.st_mode) else ""
+
+
+def _key_of(found: os.stat_result) -> str:
+    return f"{found.st_dev}:{found.st_ino}"
+
+
+def _stamp_of(found: os.stat_result) -> tuple[int, int]:
+    return found.st_size, found.st_mtime_ns
 
 
 def _check_before(descriptor: int, offset: int) -> int:

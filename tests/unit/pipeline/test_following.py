@@ -86,6 +86,29 @@ def test_what_is_appended_is_read_once_also_over_restarts(tmp_path: Path) -> Non
     assert letters == [({"a": -1}, 3), ({"a": -2}, 5)]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="sets the limit of another process")
+def test_a_folder_may_hold_more_files_than_a_process_may_open(tmp_path: Path) -> None:
+    import resource
+
+    made = job(tmp_path, "in")
+    folder = tmp_path / "in"
+    folder.mkdir()
+    append(folder / "first", {"a": 0})
+    with following(made) as process:
+        until(process, lambda: read(made) == [0])
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (400, 400))
+        for number in range(1, 600):
+            append(folder / f"{number:03}", {"a": number})
+        until(process, lambda: len(read(made)) == 600)
+        for number in (1, 300, 599):
+            append(folder / f"{number:03}", {"a": 1000 + number})
+        until(process, lambda: len(read(made)) == 603)
+        (folder / "300").rename(folder / "moved")
+        append(folder / "moved", {"a": 2000})
+        until(process, lambda: len(read(made)) == 604)
+    assert sorted(read(made)) == [*range(600), 1001, 1300, 1599, 2000]
+
+
 def test_half_a_line_waits_for_its_other_half(tmp_path: Path) -> None:
     made = job(tmp_path)
     source = tmp_path / "in.ndjson"
