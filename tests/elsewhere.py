@@ -57,7 +57,7 @@ _NO_NAMES = {
     "darwin": {
         "os": """
             O_PATH O_TMPFILE O_NOATIME MFD_CLOEXEC MFD_ALLOW_SEALING memfd_create pidfd_open pipe2 sched_getaffinity
-            sched_setaffinity posix_fadvise posix_fallocate fdatasync eventfd copy_file_range splice waitid getxattr
+            preadv pwritev sched_setaffinity posix_fadvise posix_fallocate fdatasync eventfd copy_file_range splice waitid getxattr
             setxattr listxattr removexattr getresuid getresgid setns unshare P_PIDFD WNOWAIT WEXITED
         """,
         "signal": "pidfd_send_signal sigwaitinfo sigtimedwait SIGPWR SIGSTKFLT SIGRTMIN SIGRTMAX SIGPOLL SIGCLD",

@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import indent
 from unicodedata import normalize
@@ -208,6 +210,53 @@ def test_dead_letters_are_fed_through_again(system: str, job: Path) -> None:
     (job / "plugins/capitals.py").write_text(_PLUGIN.replace("bob", "nobody"), encoding="utf-8")
     plugline(system, job, "run", "pipeline.toml", "--retry", "out.errors.ndjson")
     assert json.loads((job / "out.retried.ndjson").read_bytes()) == {"name": "BOB", "city": "Bern"}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_log_that_grows_and_is_rotated_is_followed(system: str, job: Path) -> None:
+    write_pipeline(job, "grows.csv")
+    log = job / "grows.csv"
+    log.write_bytes(b"name,city\nann,Bern\n")
+    program = str(ROOT / "tests/elsewhere.py")
+    command = [sys.executable, program, system, "-m", "plugline", "run", "pipeline.toml", "--follow"]
+    with subprocess.Popen(command, cwd=job, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
+        wait_for(lambda: b"ANN" in written(job))
+        with log.open("ab") as more:
+            more.write(b"ben,Bern\n")
+        wait_for(lambda: b"BEN" in written(job))
+        log.rename(job / "grows.csv.1")
+        log.write_bytes(b"name,city\ncleo,Bern\n")
+        wait_for(lambda: b"CLEO" in written(job))
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=30)
+    assert b"bug in plugline" not in said
+    assert (job / "out.ndjson").read_bytes().count(b"\n") == 3
+
+
+def written(job: Path) -> bytes:
+    """Return what a run has written so far, wherever it keeps that."""
+    return b"".join(path.read_bytes() for path in job.iterdir() if "ndjson" in path.name)
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_files_with_line_ends_of_windows_are_read(system: str, job: Path) -> None:
+    write_pipeline(job)
+    (job / "plugline.toml").write_bytes(b'plugins = ["plugins"]\r\ndisabled = []\r\n')
+    for path in (job / "pipeline.toml", job / "plugins/capitals.py"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    plugline(system, job, "trust", "plugins")
+    lock = job / "plugline.lock"
+    lock.write_bytes(lock.read_bytes().replace(b"\n", b"\r\n"))
+    plugline(system, job, "run", "pipeline.toml", code=1)
+    plugline(system, job, "disable", "capitals")
+    assert (job / "plugline.toml").read_bytes() == b'plugins = ["plugins"]\r\ndisabled = ["capitals"]\r\n'
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

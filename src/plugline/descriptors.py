@@ -56,7 +56,11 @@ else:
 
     def read_into(descriptor: int, memory: memoryview, offset: int) -> int:
         """Fill memory from ``offset`` as far as it goes, and return how far."""
-        return os.preadv(descriptor, [memory], offset)
+        if hasattr(os, "preadv"):  # macOS has it since its version 11
+            return os.preadv(descriptor, [memory], offset)
+        found = os.pread(descriptor, len(memory), offset)
+        memory[: len(found)] = found
+        return len(found)
 
     write_pieces = os.writev
 

@@ -307,7 +307,12 @@ def _mode_of(path: str) -> int:
 
 
 def locked_findings(
-    lock: Lock, spec: PluginSpec, digest: str, declared: Permissions, path: str | None = None
+    lock: Lock,
+    spec: PluginSpec,
+    digest: str,
+    declared: Permissions,
+    path: str | None = None,
+    content: bytes = b"",
 ) -> tuple[Finding, ...]:
     """Hold a plugin against the lock; a pure function.
 
@@ -320,6 +325,7 @@ def locked_findings(
         digest: Of the bytes that are to be run.
         declared: What those bytes ask for.
         path: Its absolute path, where it is known.
+        content: Those bytes, to tell what changed.
     """
     place = spec.place
     trust = _trust_command(place.path)
@@ -329,6 +335,9 @@ def locked_findings(
         asks = f", which asks for {declared.in_words()}" if declared else ""
         return (Finding("T301", message, place, hint=f"read it{asks}, then: {trust}"),)
     more = declared.beyond(locked.permissions)
+    if digest != locked.digest and _has_other_line_ends(content, locked.digest):
+        message = f"plugin {spec.name!r} is not what was trusted in {lock.path}: the ends of its lines have changed"
+        return (Finding("T302", message, place, hint=f"{_LINE_ENDS}, or trust it as it is: {trust}"),)
     if digest != locked.digest:
         versions = _versions(locked.version, spec.version)
         message = f"plugin {spec.name!r} is not what was trusted in {lock.path}: its file has changed{versions}"
@@ -338,6 +347,15 @@ def locked_findings(
         message = f"plugin {spec.name!r} asks for {more.in_words()}, which {lock.path} does not grant"
         return (Finding("T304", message, place, hint=f"grant it: {trust}; or take it out of its permissions"),)
     return ()
+
+
+# As git does on Windows.
+_LINE_ENDS = "let nobody change them: *.py -text in .gitattributes, and check the file out again"
+
+
+def _has_other_line_ends(content: bytes, digest: str) -> bool:
+    plain = content.replace(b"\r\n", b"\n")
+    return any(SourceFile("", one).digest == digest for one in (plain, plain.replace(b"\n", b"\r\n")))
 
 
 def locked_file_findings(lock: Lock, path: str, source: SourceFile) -> tuple[Finding, ...]:
@@ -356,6 +374,8 @@ def locked_file_findings(lock: Lock, path: str, source: SourceFile) -> tuple[Fin
         return ()
     why = "is not in" if digest is None else "is not what was trusted in"
     hint = f"read it, then: {_trust_command(os.path.dirname(source.path) or '.')}"
+    if digest is not None and _has_other_line_ends(source.content, digest):
+        hint = f"only the ends of its lines have changed; {_LINE_ENDS}"
     return (Finding("T303", f"this file, which a plugin imports, {why} {lock.path}", Place(source.path), hint=hint),)
 
 

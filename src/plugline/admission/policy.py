@@ -146,7 +146,7 @@ class Policy:
         if facts.lock is not None:
             from plugline.admission.lock import locked_findings  # noqa: PLC0415 - few hosts have a lock
 
-            findings += locked_findings(facts.lock, spec, source.digest, facts.declared, facts.path)
+            findings += locked_findings(facts.lock, spec, source.digest, facts.declared, facts.path, source.content)
         if self.grant is not None and (more := facts.declared.beyond(self.grant)):
             message = f"asks for {more.in_words()}, which this program grants no plugin"
             hint = f"take a plugin that needs less, or have it granted; this program grants at most {self.grant}"

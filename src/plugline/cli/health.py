@@ -69,7 +69,7 @@ def _python() -> Check:
     return Check(name="python", state="ok", said=said)
 
 
-_IN_PROCESS = "plugins run in the program's own process here; workers take Linux or macOS, sandboxes Linux"
+_IN_PROCESS = "plugins, and runs, are in the program's own process here; workers take Linux or macOS, sandboxes Linux"
 
 
 def _kernel() -> Check:

@@ -504,3 +504,31 @@ def test_a_policy_may_return_any_iterable_of_findings(folder: Path) -> None:
     write(folder, "x.py")
     with Host(folder, policy=Listed()) as host:
         assert rejected(host) == {"x": ["T301"]}
+
+
+@pytest.mark.parametrize("first", [b"\n", b"\r\n"], ids=["unix", "windows"])
+def test_line_ends_that_something_changed_are_told_as_such(folder: Path, first: bytes) -> None:
+    """As git does on Windows, to all files of a lock at once."""
+    path = folder / "x.py"
+    path.write_bytes(GOOD.encode().replace(b"\n", first))
+    trust(folder)
+    path.write_bytes(GOOD.encode().replace(b"\n", b"\r\n" if first == b"\n" else b"\n"))
+    with Host(folder) as host:
+        ((found,),) = [one.findings for one in host.rejected]
+    assert (found.code, "the ends of its lines have changed" in found.message) == ("T302", True)
+    assert "*.py -text in .gitattributes" in str(found.hint)
+    path.write_text(GOOD + "# more\n")
+    with Host(folder) as host:
+        ((found,),) = [one.findings for one in host.rejected]
+    assert (found.code, "its file has changed" in found.message) == ("T302", True)
+
+
+def test_line_ends_of_what_a_plugin_imports_are_told_as_well(folder: Path) -> None:
+    helper = folder / "_words.py"
+    helper.write_bytes(b"HELLO = 1\n")
+    (folder / "x.py").write_text(f"from . import _words\n{GOOD}")
+    trust(folder)
+    helper.write_bytes(b"HELLO = 1\r\n")
+    with Host(folder) as host, pytest.raises(LoadError, match="only the ends of its lines") as refused:
+        host["x"].load()
+    assert [one.code for one in refused.value.findings] == ["T303"]
