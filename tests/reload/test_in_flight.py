@@ -1,6 +1,7 @@
 """A call that is running while plugins are reloaded sees one version, whatever it calls."""
 
 import gc
+import sys
 import threading
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -80,3 +81,65 @@ def test_threads_that_are_busy_see_no_error_and_no_mixture(tmp_path: Path) -> No
     calls, faults = soak(folder, 12)
     assert calls > 1000
     assert not faults
+
+
+_RESTLESS = """
+VALUE = {version}
+table = {{}}
+
+
+class Box:
+    def get(self): return VALUE
+    {inside}
+
+
+box = Box()
+
+
+def work(stopped):
+    number = 0
+    while not stopped.is_set():
+        number = (number + 1) % 997
+        globals()[f"g{{number}}"] = table[number] = number
+        setattr(box, f"a{{number}}", number)
+        setattr(Box, f"c{{number}}", number)
+        for owner, name in ((globals(), "g"), (vars(box), "a"), (table, "")):
+            owner.pop(f"{{name}}{{number * 7 % 997}}", None)
+        try:
+            delattr(Box, f"c{{number * 5 % 997}}")
+        except AttributeError:
+            pass
+
+
+def transform(record):
+    return VALUE
+"""
+
+
+@pytest.mark.slow
+def test_threads_that_set_attributes_of_what_is_reloaded_keep_no_reload_from_its_end(tmp_path: Path) -> None:
+    def save(version: int) -> None:
+        inside = f"at{version} = 1" if version % 2 else "pass"
+        (tmp_path / "plugins" / "x.py").write_text(_RESTLESS.format(version=version, inside=inside), "utf-8")
+
+    (tmp_path / "plugins").mkdir()
+    save(0)
+    before = sys.getswitchinterval()
+    stopped = threading.Event()
+    with Host(tmp_path / "plugins", interface=["transform"]) as host:
+        module = host["x"].load()
+        threads = [threading.Thread(target=vars(module)["work"], args=(stopped,)) for _ in range(2)]
+        try:
+            sys.setswitchinterval(1e-5)
+            for thread in threads:
+                thread.start()
+            for version in range(1, 100):
+                save(version)
+                report = host.reload("x")
+                assert report.how == "adopted", str(report)
+                assert vars(module)["transform"]({}) == version
+        finally:
+            sys.setswitchinterval(before)
+            stopped.set()
+            for thread in threads:
+                thread.join(10)

@@ -1009,7 +1009,7 @@ class Loader:
         if namespace is not None:
             name = self.module_name(entry)
             self.end(name)
-            below = [key for key in sys.modules if key == name or key.startswith(f"{name}.")]
+            below = [key for key in tuple(sys.modules) if key == name or key.startswith(f"{name}.")]
             forget_modules([key for key in below if namespace.owns(key)])
 
     def unload(self, entry: Entry, made: object) -> tuple[Finding, ...]:

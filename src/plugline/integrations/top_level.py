@@ -324,7 +324,7 @@ class Recalled:
             effects.undo()
         if self in sys.meta_path:
             sys.meta_path.remove(self)
-        forget_modules([name for name in sys.modules if self._owns(name)])
+        forget_modules([name for name in tuple(sys.modules) if self._owns(name)])
 
     def _run_other(self, module: ModuleType) -> None:
         """Run what the host makes of a module whose file is not as it was."""

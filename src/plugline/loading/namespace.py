@@ -757,7 +757,7 @@ def release(namespace: Namespace) -> None:
             numbered.pop(root, None)
         _finder.shared = tuple(shared for shared in _finder.shared if shared is not namespace)
         _finder.top = tuple(top for top in _finder.top if top is not namespace)
-        forget_modules([key for key in sys.modules if (root and key == root) or namespace.owns(key)])
+        forget_modules([key for key in tuple(sys.modules) if (root and key == root) or namespace.owns(key)])
         if not _finder.namespaces and not _finder.shared and not _finder.top:
             FINDER.find = None
             FINDER.leave()
@@ -767,7 +767,7 @@ def empty(namespace: Namespace) -> None:
     """Let go of all modules of a namespace, which stays reserved; the private package itself is made again on use."""
     with _lock:
         root = namespace.name if _finder.namespaces.get(namespace.name) is namespace else ""
-        forget_modules([key for key in sys.modules if (root and key == root) or namespace.owns(key)])
+        forget_modules([key for key in tuple(sys.modules) if (root and key == root) or namespace.owns(key)])
 
 
 def namespaces() -> tuple[Namespace, ...]:

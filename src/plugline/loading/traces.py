@@ -467,11 +467,13 @@ def class_values(names: "Mapping[str, object]", module: str) -> dict[str, object
         if own.get("__module__") != module:
             continue
         inside = [
-            name for name, value in own.items() if type(value) in _VALUES and type(name) is str and name[:2] != "__"
+            (name, value)
+            for name, value in own.copy().items()
+            if type(value) in _VALUES and type(name) is str and name[:2] != "__"
         ]
-        for name in inside:
+        for name, value in inside:
             if not name[:1] == name[-1:] == "_":
-                found[f"{cast(type, owner).__qualname__}.{name}"] = own[name]
+                found[f"{cast(type, owner).__qualname__}.{name}"] = value
     return found
 
 

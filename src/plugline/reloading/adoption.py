@@ -88,7 +88,7 @@ class Adoption:
         self._transition: Transition | None = None
         # What such a class still has is held by it as well.
         dismissed = [one for part, _ in pairs for held in part.trace.dismissed if (one := held()) is not None]
-        self._twice = {id(value) for one in dismissed for value in vars(one).values()}
+        self._twice = {id(value) for one in dismissed for value in vars(one).copy().values()}
         self._registered: list[tuple[type, type]] = []
         self._abstract: list[type] = []  # those that ask for other methods now
         self._above: set[type] = set()  # old classes, and those that they derived from
@@ -120,8 +120,8 @@ class Adoption:
         for settling in settlings:
             settling.settle(self._plan)
         for part, shadow in self._pairs:
-            forget_answers(part.names.values())
-            forget_answers(shadow.new.values())
+            forget_answers(part.names.copy().values())
+            forget_answers(shadow.new.copy().values())
             self._plan.exchange_namespaces(shadow.module, shadow.beside)
         self._plan.run()
         self._end(done)
@@ -141,7 +141,7 @@ class Adoption:
             adopt(old, new, self.canonical, self._take_held, self._take_wrapped, self._plan, self._transition)
         for old, new in self._successors:
             # Bound methods that somebody holds have the functions themselves.
-            for name, value in vars(old).items():
+            for name, value in vars(old).copy().items():
                 after = vars(new).get(name)
                 if type(value) is FunctionType and type(after) is FunctionType:
                     self._take_held(value, after)
@@ -194,7 +194,7 @@ class Adoption:
 
     def _route_names(self, part: Part, shadow: Shadow, transition: Transition) -> None:
         """Let running calls, which see the old names, go over to the new functions if they last."""
-        for name, before in part.names.items():
+        for name, before in part.names.copy().items():
             after = shadow.new.get(name)
             if type(before) is FunctionType and type(after) is FunctionType and before.__globals__ is part.names:
                 # What somebody holds is the new one by then, and so it is the content that is led to.
@@ -275,7 +275,7 @@ class Adoption:
 
     def _pair_marks(self, part: Part, shadow: Shadow) -> None:
         """Let objects that are nothing but themselves be the old ones, and partials that somebody holds stand for the new ones."""
-        for name, after in shadow.new.items():
+        for name, after in shadow.new.copy().items():
             kind = type(after)
             if kind is not object and kind is not partial:
                 continue
@@ -312,10 +312,10 @@ class Adoption:
         own = {id(one) for one in names} | Reach.containers_in(
             value
             for part, shadow in self._pairs
-            for name, value in part.names.items()
+            for name, value in part.names.copy().items()
             if type(value) not in _PLAIN and shadow.new.get(name) is not value and not self._reach.is_of_others(value)
         )
-        own -= Reach.containers_in(value for _, shadow in self._pairs for value in shadow.new.values())
+        own -= Reach.containers_in(value for _, shadow in self._pairs for value in shadow.new.copy().values())
         own -= self._reach.of_others()
         plans = [
             Settling(registry, before, owners, self.canonical, kind=self._reach.attributes.get(id(registry)))
@@ -431,7 +431,7 @@ class Adoption:
 
     def _retire(self, part: Part, shadow: Shadow) -> list[str]:
         self._young.end()
-        running = suspended_on(part.comparison.pairs, shadow.new.values())
+        running = suspended_on(part.comparison.pairs, shadow.new.copy().values())
         lines.follow(part.trace.path)
         lines.follow(part.path)
         return [*map(told_running, running)]

@@ -3,7 +3,8 @@
 import collections.abc
 from _abc import _get_dump, _reset_caches, _reset_registry  # type: ignore[import-not-found]  # what abc is made of
 from abc import ABCMeta, update_abstractmethods
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import cast
@@ -103,7 +104,7 @@ def adopt(
         plan: Takes the changes. Making them raises ``TypeError`` where Python refuses the new bases or metaclass.
         transition: Where calls may be running that have to see the old definition.
     """
-    before, after = vars(old), vars(new)
+    before, after = vars(old).copy(), vars(new)  # other threads may set attributes of the old one meanwhile
     if type(old) is not type(new):
         _adopt_metaclass(old, cast(type, canonical(type(new))), plan)
     _adopt_bases(old, new, canonical, plan)
@@ -128,7 +129,7 @@ def adopt(
         if type(had) is FunctionType and type(inherited) is FunctionType:
             take_function(had, inherited)  # for who holds it: that is what the name means now
     if gone:
-        _delete_names(old, gone, plan, transition)
+        _delete_names(old, {name: before[name] for name in gone}, plan, transition)
     if "_abc_impl" in after:
         _forget_answers(old, plan)
 
@@ -203,7 +204,7 @@ def resolved(pairs: list[tuple[type, type]]) -> dict[tuple[type, str], FunctionT
     for old, _ in pairs:
         own = vars(old)
         for above in old.__mro__[1:-1]:
-            for name, value in vars(above).items():
+            for name, value in vars(above).copy().items():
                 if type(value) is FunctionType and name not in own:
                     found.setdefault((old, name), value)
     return found
@@ -249,17 +250,18 @@ def _adopt_metaclass(old: type, kind: type, plan: Plan) -> None:
         plan.add(last, *class_assigned(old, before, kind))  # type: ignore[arg-type]
 
 
-def _delete_names(owner: type, names: set[str], plan: Plan, transition: Transition | None) -> None:
-    for name in names:
+def _delete_names(owner: type, names: Mapping[str, object], plan: Plan, transition: Transition | None) -> None:
+    for name, value in names.items():
         if transition is not None:
-            transition.at_end(partial(_delete, owner, name, vars(owner)[name]))
+            transition.at_end(partial(_delete, owner, name, value))
         else:
             plan.delete_attribute(owner, name)
 
 
 def _delete(owner: type, name: str, value: object) -> None:
     if vars(owner).get(name) is value:
-        type.__delattr__(owner, name)
+        with suppress(AttributeError):  # another thread was quicker
+            type.__delattr__(owner, name)
 
 
 def _route(old: object, new: object, transition: Transition) -> None:

@@ -45,7 +45,7 @@ def _own_names(names: dict[str, object], module: str, alike: Container[str]) -> 
                 if name in alike:
                     continue
                 made = _members_of(value)
-                inside = [(part, inner) for part, inner in vars(value).items() if type(part) is str and part]
+                inside = [(part, inner) for part, inner in vars(value).copy().items() if type(part) is str and part]
                 found.update(
                     [
                         (f"{name}.{part}", inner)
@@ -69,7 +69,7 @@ def _alike_classes(old: dict[str, object], new: dict[str, object], edited: Itera
         if type(after) is type
         and type(before := old.get(name)) is type
         and name not in told
-        and _has_alike(vars(before), vars(after))
+        and _has_alike(vars(before).copy(), vars(after))
     }
 
 
@@ -95,6 +95,7 @@ class Differences:
     """
 
     def __init__(self, old: dict[str, object], new: dict[str, object], part: Part, kept: Sequence[str]) -> None:
+        old, new = old.copy(), new.copy()  # threads may set names in them meanwhile
         trace = part.trace
         edited = {_shown(code) for code, _ in part.comparison.edited}
         alike = _alike_classes(old, new, edited)
@@ -206,10 +207,10 @@ def _is_plain(value: object, depth: int = 4) -> bool:
     match value:
         case dict():
             return len(value) < 1000 and all(
-                _is_plain(k, depth - 1) and _is_plain(v, depth - 1) for k, v in value.items()
+                _is_plain(k, depth - 1) and _is_plain(v, depth - 1) for k, v in value.copy().items()
             )
         case list() | set() | frozenset() | tuple():
-            return len(value) < 1000 and all(_is_plain(one, depth - 1) for one in value)
+            return len(value) < 1000 and all(_is_plain(one, depth - 1) for one in tuple(value))
         case _:
             return True
 

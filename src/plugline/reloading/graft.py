@@ -100,7 +100,7 @@ def _retire(part: Part, *, running: bool) -> list[str]:
     if running or suspended:
         lines.retire(old_code, old_content, part.generation)
     lines.follow(trace.path)
-    forget_answers(part.names.values())
+    forget_answers(part.names.copy().values())
     for refs in trace.cached.values():
         forget_answers(living_of(refs))
     return [*map(told_running, suspended)]
@@ -116,7 +116,7 @@ def forget_answers(values: Iterable[object]) -> None:
             continue
         seen.add(id(value))
         if is_a(value, type):
-            inside = _with_answers(vars(value).values())
+            inside = _with_answers(vars(value).copy().values())
             pending += [one for one in inside if is_a(one, _MAY_CACHE)]
         elif is_a(value, (staticmethod, classmethod)):
             pending.append(value.__func__)
@@ -185,7 +185,7 @@ def remember_alike(one: Any, other: Any) -> bool:
 
 def cached_in(names: dict[str, object]) -> list[str]:
     """Return the names of the cached functions among the names of a module."""
-    return [name for name, value in names.items() if type(value) is _Cached]
+    return [name for name, value in names.copy().items() if type(value) is _Cached]
 
 
 def is_cached(value: object) -> bool:

@@ -204,7 +204,7 @@ def slots_of(owner: type) -> list[str]:
         name
         for ancestor in owner.__mro__
         if ancestor.__flags__ & _HEAP and "__slots__" in vars(ancestor)
-        for name, value in vars(ancestor).items()
+        for name, value in vars(ancestor).copy().items()
         if type(value) is MemberDescriptorType and value.__objclass__.__flags__ & _HEAP
     )
 

@@ -12,7 +12,9 @@ from _abc import _get_dump, _reset_caches, _reset_registry  # type: ignore[impor
 from abc import ABCMeta
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
+from operator import is_
 from types import FunctionType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
 
 from plugline.kinds import attributes_of, honest, is_a
@@ -219,7 +221,7 @@ class Reach:
                 name
                 for one in kind.__mro__
                 if "__slots__" in vars(one)
-                for name, value in vars(one).items()
+                for name, value in vars(one).copy().items()
                 if is_a(value, MemberDescriptorType)
             ]
         return names
@@ -234,7 +236,7 @@ class Reach:
             id(value)
             for names, _ in self._modules
             if is_a(names, dict) and "__spec__" in names
-            for value in names.values()
+            for value in names.copy().values()
             if is_a(value, (dict, list, set, deque))
         }
 
@@ -244,7 +246,7 @@ class Reach:
             one is value
             for names, _ in self._modules
             if is_a(names, dict) and "__spec__" in names
-            for one in names.values()
+            for one in names.copy().values()
         )
 
     @staticmethod
@@ -259,7 +261,7 @@ class Reach:
             if is_a(value, (dict, list, set, deque, tuple)):
                 found.add(id(value))
                 inside = value.values() if is_a(value, dict) else value
-                pending += [one for one in inside if type(one) not in _NO_CONTAINERS]
+                pending += [one for one in tuple(inside) if type(one) not in _NO_CONTAINERS]
             elif type(value).__flags__ & _HEAP and not is_a(value, (type, ModuleType)):
                 found.add(id(value))
                 attributes = attributes_of(value)
@@ -302,8 +304,8 @@ def _withdraw(container: object, before: object, marked: object) -> None:
         return
     match container, before, marked:
         case dict(), dict(), dict():
-            for key in [key for key in container if key in marked and key not in before]:
-                del container[key]
+            for key in [key for key in marked if key not in before]:
+                container.pop(key, None)
             for key, value in before.items():
                 if marked.get(key) is not value:
                     container[key] = value
@@ -348,6 +350,7 @@ def _is_of(names: dict[str, object], value: object) -> bool:
 
 
 def _same(one: object, before: object) -> bool:
+    # With functions of C alone, between which no other thread comes to change it.
     match one:
         case dict():
             return _same_dict(one, before)  # type: ignore[arg-type]
@@ -356,7 +359,7 @@ def _same(one: object, before: object) -> bool:
         case _Slots():
             return _same_dict(one.held(), before)  # type: ignore[arg-type]
         case list() | deque():
-            return len(one) == len(before) and all(map(_is, one, before))  # type: ignore[arg-type, call-overload]
+            return len(one) == len(before) and all(map(is_, one, before))  # type: ignore[arg-type, call-overload]
         case set():
             return len(one) == len(before) and {*map(id, one)} == {*map(id, before)}  # type: ignore[arg-type, call-overload]
         case _:
@@ -364,11 +367,7 @@ def _same(one: object, before: object) -> bool:
 
 
 def _same_dict(one: dict[object, object], before: dict[object, object]) -> bool:
-    return len(one) == len(before) and all(map(_is, one, before)) and all(map(_is, one.values(), before.values()))
-
-
-def _is(one: object, other: object) -> bool:
-    return one is other
+    return len(one) == len(before) and all(map(is_, one, before)) and all(map(is_, one.values(), before.values()))
 
 
 def _put_back(container: object, before: object) -> None:
@@ -392,4 +391,5 @@ def _put_back(container: object, before: object) -> None:
                 if names.get(name, container) is not value:
                     type.__setattr__(container, name, value)
             for name in names.keys() - before.keys():  # type: ignore[attr-defined]
-                type.__delattr__(container, name)
+                with suppress(AttributeError):  # another thread was quicker
+                    type.__delattr__(container, name)

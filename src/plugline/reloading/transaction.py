@@ -226,14 +226,16 @@ class Transaction:
         if self._young.aside:
             holders += [one for one in gc.get_referrers(*found) if type(one) in _HOLDERS and one is not found]
         else:
-            values = [*made, *(value for shadow in trial.shadows for value in shadow.new.values())]
+            values = [*made, *(value for shadow in trial.shadows for value in shadow.new.copy().values())]
             holders += [cell for function in reachable_functions(values) for cell in function.__closure__ or ()]
         for holder in holders:
             replace_in(holder, wanted)
         for shadow in trial.shadows:
             state = shadow.trace.state
             state |= {
-                name: fingerprint(value, shadow.trace.name) for name, value in shadow.new.items() if name in state
+                name: fingerprint(value, shadow.trace.name)
+                for name, value in shadow.new.copy().items()
+                if name in state
             }
 
     def _failure(self, error: BaseException) -> Finding:

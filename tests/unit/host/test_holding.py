@@ -191,6 +191,25 @@ def test_who_waits_too_long_is_told_and_may_try_again(monkeypatch: pytest.Monkey
         assert handle.load() is not None
 
 
+def test_a_host_is_closed_while_another_thread_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Name(str):
+        """Lets a module come while the names of all are gone through, as another thread does now and then."""
+
+        __slots__ = ()
+
+        def startswith(self, *_: object) -> bool:
+            sys.modules["plugline_tests_comes"] = sys
+            return False
+
+    with opened(tmp_path / "plugins", a=GOOD) as host:
+        host["a"].load()
+        monkeypatch.setitem(sys.modules, "plugline_tests_comes", sys)
+        del sys.modules["plugline_tests_comes"]
+        monkeypatch.setitem(sys.modules, Name("plugline_tests_asks"), sys)
+        host.close()
+    assert "plugins.a" not in sys.modules
+
+
 def test_a_lock_is_re_entrant_and_free_after_an_error() -> None:
     lock = LoadLock()
     with pytest.raises(KeyError), lock, lock:
