@@ -274,15 +274,16 @@ def findings_text(findings: Sequence[Finding], *, colours: bool = False, most_li
     if most_lines is None:
         most_lines = 4 * len(findings)
     shown, left = list(findings), 0
-    if len(shown) > most_lines:
+    telling = [
+        at for at, finding in enumerate(shown) if all(later.advice != finding.advice for later in shown[at + 1 :])
+    ]
+    # The last line says what to do, or where that is said.
+    refers = len(shown) + len(telling) > most_lines
+    if len(shown) + refers > most_lines:
         shown, left = shown[: most_lines - 1], len(shown) - most_lines + 1
-    spare = most_lines - len(shown) - bool(left)
-    hints, sources = set(), set()
-    for at, finding in enumerate(shown):
-        repeated = any(later.advice == finding.advice for later in shown[at + 1 :])
-        if not repeated and spare:
-            hints.add(at)
-            spare -= 1
+    spare = most_lines - len(shown) - refers
+    hints, sources = set(telling[:spare]), set()
+    spare -= len(hints)
     for at, finding in enumerate(shown):
         lines = len(list(_excerpt(finding, "", "")))
         if 0 < lines <= spare:
@@ -292,8 +293,9 @@ def findings_text(findings: Sequence[Finding], *, colours: bool = False, most_li
         finding_text(finding, colours=colours, source=at in sources, hint=at in hints)
         for at, finding in enumerate(shown)
     ]
-    if left:
-        texts.append(f"  and {left} more: plugline check {plain(shell_word(shown[0].place.path))}")
+    if refers:
+        command = f"plugline check {plain(shell_word(shown[0].place.path))}"
+        texts.append(f"  and {left} more: {command}" if left else f"  hint: {command} tells what to do about each")
     return "\n".join(texts)
 
 

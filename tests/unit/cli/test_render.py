@@ -63,6 +63,11 @@ def test_a_broken_plugin_costs_at_most_six_lines(count: int) -> None:
     assert len(lines) <= 6
     shown = [line for line in lines if line.startswith("error[")]
     assert len(shown) == count or lines[-1] == f"  and {count - 5} more: plugline check plugins/a.py"
+    # The last line says what to do about all of it.
+    told = {line for line in lines if line.startswith("  hint: hint ")}
+    everything = "  hint: plugline check plugins/a.py tells what to do about each"
+    assert len(told) == count or len(shown) < count or lines[-1] == everything
+    assert lines[-1].startswith(("  hint: ", "  and "))
 
 
 def test_a_hint_that_several_findings_share_is_told_once_and_last() -> None:
