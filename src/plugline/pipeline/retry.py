@@ -18,13 +18,15 @@ from plugline.pipeline.streams import compression_of
 from plugline.records import Format, Position, RawBatch, Reader, Record, Split, Writer
 
 _CHUNK_BYTES = 256 * 1024
+_SERVER = "plugline.formats.postgresql"
 
 
 def retried(plan: Plan, letters: str) -> Plan:
     """Return a plan that feeds dead letters through again.
 
     ``clean.csv`` becomes ``clean.retried.csv``, with ``clean.retried.errors.ndjson`` for those that fail again; where that is
-    what is fed through, ``clean.retried-2.csv``, and so on. Standard output, special files and databases stay what they are.
+    what is fed through, ``clean.retried-2.csv``, and so on. Standard output, special files and addresses of databases stay what
+    they are; to a table on a server rows are added, whatever the pipeline does with those that are there.
 
     Args:
         plan: The plan whose dead letters they are.
@@ -38,8 +40,13 @@ def retried(plan: Plan, letters: str) -> Plan:
         what = "is a folder, expected a file" if os.path.isdir(path) else "is not there"
         raise ConfigurationError([Finding("C109", f"{letters!r} {what}", Place("--retry"))])
     mark = _mark(plan, os.path.basename(path))
+    writer = plan.writer
+    if writer.module == _SERVER:
+        # The rows that went through are there, and "replace" would take them away.
+        writer = replace(writer, settings={**writer.settings, "mode": "append"})
     return replace(
         plan,
+        writer=writer,
         splits=(Split(index=0, count=1, path=letters),),
         sink=_renamed(plan, plan.sink, mark),
         dead_letters=_renamed(plan, plan.dead_letters, mark, before=".errors"),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import ndjson
+from tests.builders import ndjson, processor
 from tests.postgres import find_programs, postgres_server
 
 
@@ -93,6 +93,30 @@ def test_records_go_into_a_table_of_postgresql_and_come_back_and_no_password_is_
     assert "s3cret" not in done.stderr + stopped.stderr + back.stderr
     files = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "pipeline.toml"]
     assert [path.name for path in files if b"s3cret" in path.read_bytes()] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["create", "append", "replace"])
+def test_a_retry_adds_to_the_rows_of_a_server_and_takes_none_away(tmp_path: Path, server: str, mode: str) -> None:
+    import psycopg
+
+    table = f"orders_{mode}"
+    with psycopg.connect(server) as connection:
+        if mode != "create":
+            connection.execute(f"CREATE TABLE {table} (n bigint)")
+    (tmp_path / "plugins").mkdir(mode=0o755)
+    plugin = tmp_path / "plugins" / "seven.py"
+    plugin.write_text(processor("if record['n'] % 10 == 7: raise ValueError(7)\nreturn record"), encoding="utf-8")
+    (tmp_path / "in.ndjson").write_bytes(ndjson(*({"n": n} for n in range(100))))
+    sink = f'path = "{server}"\noptions = {{ table = "{table}", mode = "{mode}" }}\n[run]\nmax_errors = "none"'
+    pipeline(tmp_path, 'path = "in.ndjson"\n[[steps]]\nuse = "seven"', sink)
+    assert plugline("run", "-q", "pipeline.toml", cwd=tmp_path).returncode == 1
+    plugin.write_text(processor(), encoding="utf-8")
+    done = plugline("run", "-q", "pipeline.toml", "--retry", "in.errors.ndjson", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    with psycopg.connect(server) as connection:
+        rows = connection.execute(f"SELECT n FROM {table} ORDER BY n").fetchall()  # noqa: S608 - a test's
+    assert rows == [(n,) for n in range(100)]
 
 
 KILLED = """
