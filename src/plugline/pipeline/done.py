@@ -5,7 +5,7 @@ from dataclasses import field, replace
 from typing import cast
 
 from plugline.frozen import frozen
-from plugline.pipeline.cutting import Followed, Mark
+from plugline.pipeline.cutting import Mark
 from plugline.pipeline.report import Swap, added
 from plugline.records import StepCounts
 
@@ -27,8 +27,6 @@ class Done:
         file: The file that the last split was of.
         lines: How many lines of that file come before the next split; ``None`` where its reader does not tell.
         rows: How many records of it do.
-        places: How far each file has been read, where files are followed.
-        counted: How many lines and rows of each that is.
         swaps: The generations of plugins that were taken while the run went on.
     """
 
@@ -44,8 +42,6 @@ class Done:
     file: int = -1
     lines: int | None = 0
     rows: int = 0
-    places: Mapping[str, Followed] = field(default_factory=dict)
-    counted: Mapping[str, tuple[int | None, int]] = field(default_factory=dict)
     swaps: tuple[Swap, ...] = ()
 
     @property
@@ -89,11 +85,6 @@ class Done:
             )
         )
         columns = cast("list[str] | None", entry["columns"])
-        places, counted = self.places, self.counted
-        if "place" in entry:
-            key, path, offset, check = cast("tuple[str, str, int, int]", entry["place"])
-            places = {**places, key: Followed(key=key, path=path, offset=offset, check=check)}
-            counted = {**counted, key: (cast("int | None", entry["lines"]), cast("int", entry["rows"]))}
         return replace(
             self,
             mark=Mark(index=index, file=file, start=start),
@@ -108,8 +99,6 @@ class Done:
             file=cast("int", entry["file"]),
             lines=cast("int | None", entry["lines"]),
             rows=cast("int", entry["rows"]),
-            places=places,
-            counted=counted,
         )
 
 

@@ -83,7 +83,7 @@ def _begun(
     _refuse_what_ends(plan, bound.reader)
     committer = Committer(plan, bound, _followed_identity(plan), resume=True, ordered=True, follows=True)
     entered(stack, committer, plan)
-    source = Following(plan, bound.reader, committer.done.places, tell=tell, ends=following.ends)
+    source = Following(plan, bound.reader, committer.places, tell=tell, ends=following.ends)
     stack.callback(source.close)
     return PlanRun(plan, engine, runner, source, committer, progress)
 

@@ -288,6 +288,7 @@ class Following:
         followed = Followed(
             key=key, path=file.path, offset=offset, check=_check_before(file.open_descriptor, offset), begins=begins
         )
+        self._places.pop(key, None)  # the one that was read last is the last
         self._places[key] = followed
         return split, followed
 

@@ -7,6 +7,7 @@ from typing import cast
 from plugline.errors import ConfigurationError
 from plugline.files import short_digest_of
 from plugline.findings import Finding
+from plugline.pipeline.cutting import Followed
 from plugline.pipeline.done import Done
 from plugline.pipeline.journal import Journal, JournalTaken, machine_start
 from plugline.pipeline.plan import Plan
@@ -24,6 +25,8 @@ class History:
         ending: Whether all is written, and only to be put in place.
         edited: The numbers of the steps of that run whose plugins were edited since.
         resumed_parts: How many parts it had.
+        places: How far each file has been read where files are followed, the one that was read last at the end.
+        counted: How many lines and rows of each that is.
 
     Args:
         plan: Says where the output belongs, for messages.
@@ -59,6 +62,8 @@ class History:
         self.ending = False
         self.edited: frozenset[int] = frozenset()
         self.resumed_parts = 0
+        self.places: dict[str, Followed] = {}
+        self.counted: dict[str, tuple[int | None, int]] = {}
 
     def open(self, path: str) -> None:
         """Open the journal, and take up what an earlier run committed where it is to be gone on with.
@@ -139,6 +144,11 @@ class History:
             self._content_done.add(cast("int", entry["content"]))
         elif "ending" in entry:
             self.ending = True
+        elif "place" in entry:
+            key, path, offset, check = cast("tuple[str, str, int, int]", entry["place"])
+            self.places.pop(key, None)
+            self.places[key] = Followed(key=key, path=path, offset=offset, check=check)
+            self.counted[key] = cast("int | None", entry["lines"]), cast("int", entry["rows"])
         self.done = self.done.after(entry, ordered=self._ordered)
 
     def has_content(self, index: int) -> bool:

@@ -20,7 +20,7 @@ from plugline.files import reason_of, relative_path, short_digest_of
 from plugline.findings import Finding, Place
 from plugline.pipeline.aside import Aside
 from plugline.pipeline.bound import BoundPlan
-from plugline.pipeline.cutting import Cut
+from plugline.pipeline.cutting import Cut, Followed
 from plugline.pipeline.done import Done
 from plugline.pipeline.faults import counted_on, moved_on, placed, with_traceback
 from plugline.pipeline.history import History
@@ -327,7 +327,7 @@ class Committer:
     def _before(self, cut: Cut) -> tuple[int | None, int]:
         """Return how many lines and rows of its file stand before a split."""
         if cut.followed is not None:
-            return (0, 0) if cut.followed.begins else self.done.counted.get(cut.followed.key, (None, 0))
+            return (0, 0) if cut.followed.begins else self._history.counted.get(cut.followed.key, (None, 0))
         return (self.done.lines, self.done.rows) if cut.after.file == self.done.file else (0, 0)
 
     def _letters_of(self, cut: Cut, part: Part) -> bytes:
@@ -510,6 +510,11 @@ class Committer:
     def done(self) -> Done:
         """What has been committed."""
         return self._history.done
+
+    @property
+    def places(self) -> Mapping[str, Followed]:
+        """How far each file has been read, where files are followed."""
+        return self._history.places
 
     @property
     def edited(self) -> frozenset[int]:
