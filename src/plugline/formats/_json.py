@@ -13,6 +13,7 @@ from plugline.records import Record
 # the seconds of an offset, which zones had until about 1900.
 _OPTION = orjson.OPT_PASSTHROUGH_DATETIME
 _SHOWN = 60  # characters of a value
+_TOO_DEEP, _MOST_LEVELS = "Recursion limit reached", 254  # what orjson says, and when
 _LEAST, _MOST = -(2**63), 2**64 - 1  # of the integers that orjson knows
 
 Integers: TypeAlias = Literal["64-bit", "exact"]
@@ -83,13 +84,29 @@ class Encode:
 
     def _with_digits(self, record: object, said: str) -> bytes:
         """Return the text of a record that orjson refused, if only its integers are what it does not know."""
-        if self._exact:
-            record = _digits_in(record)
-            try:
-                return orjson.dumps(record, _text, _OPTION)
-            except TypeError as error:
-                said = str(error)
-        raise TypeError(_refused(record, "", said)) from None
+        try:
+            if self._exact:
+                record = _digits_in(record)
+                try:
+                    return orjson.dumps(record, _text, _OPTION)
+                except TypeError as error:
+                    said = str(error)
+            refused = _refused(record, "", said)
+        except RecursionError:
+            refused = ""
+        if not refused or refused.endswith(_TOO_DEEP):
+            deep = [name for name, inner in cast("Record", record).items() if _is_too_deep({name: inner})]
+            where = f"field {deep[0]!r}" if deep else "the record"
+            refused = f"{where} is nested too deeply to be written as JSON, which takes {_MOST_LEVELS} levels"
+        raise TypeError(refused) from None
+
+
+def _is_too_deep(value: object) -> bool:
+    try:
+        orjson.dumps(value, _text, _OPTION)
+    except TypeError as error:
+        return str(error).endswith(_TOO_DEEP)
+    return False
 
 
 def _digits_in(value: object) -> object:

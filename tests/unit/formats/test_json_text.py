@@ -5,6 +5,7 @@ import json
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -131,3 +132,18 @@ def test_exact_integers_change_nothing_else(kind: type[Ndjson] | type[Json]) -> 
     for broken in (b'{"a":', b'{"a":1} x', b'{"a":1e999}', b'{"a":NaN}', b'{"a":"\\ud800"}', b'{"a":"\xff"}'):
         with pytest.raises(ValueError, match=r"\S"):
             reader.decode(broken)
+
+
+@pytest.mark.parametrize("integers", ["64-bit", "exact"])
+@pytest.mark.parametrize("levels", [254, 900, 100_000, None])
+def test_a_record_that_is_nested_too_deeply_says_so_and_names_the_field(
+    levels: int | None, integers: Literal["64-bit", "exact"]
+) -> None:
+    deep: dict[str, object] = {}
+    if levels is None:
+        deep["deep"] = deep  # without end
+    for _ in range(levels or 0):
+        deep = {"a": deep}
+    with pytest.raises(TypeError) as caught:
+        Ndjson(integers=integers).writer().encode({"id": 1, "deep": deep})
+    assert str(caught.value) == "field 'deep' is nested too deeply to be written as JSON, which takes 254 levels"
