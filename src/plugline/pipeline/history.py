@@ -89,8 +89,9 @@ class History:
                 trusted = end
         if identities and self._resume:
             self.goes_on = True
-            # Without power, what had not been brought to disk may be missing, whatever the journal says.
-            known = whole if machine == machine_start() else trusted
+            # Without power, what had not been brought to disk may be missing, whatever the journal says. It may have been without
+            # where the system does not tell since when it runs.
+            known = whole if machine and machine == machine_start() else trusted
             was = next((told for end, told in reversed(identities) if end <= known), identities[0][1])
             edited = self._refuse_differences(was)
             self._named = identities[0][1]

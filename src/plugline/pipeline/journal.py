@@ -136,7 +136,10 @@ def _loaded(text: bytes) -> object:
 
 
 def machine_start() -> str:
-    """Return a name for the time since which this machine has been running; what was written since then is there."""
+    """Return a name for the time since which this machine has been running; nothing where the system does not tell.
+
+    What was written since then is there.
+    """
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
             return file.read().strip()

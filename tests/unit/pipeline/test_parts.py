@@ -258,6 +258,19 @@ def test_after_a_power_cut_only_what_was_brought_to_disk_counts(job: Pipeline, m
         made.forget()
 
 
+def test_where_the_system_does_not_tell_since_when_it_runs_only_what_was_brought_to_disk_counts(
+    job: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plugline.pipeline.history.machine_start", lambda: "")
+    with committer(job) as made:
+        made.add(*part(0, b"a"))
+        made.pause()
+        made.add(*part(1, b"b"))
+    with committer(job, resume=True) as made:
+        assert made.resumed_parts == 1
+        made.forget()
+
+
 def test_what_a_power_cut_took_back_is_not_counted_again_by_a_later_resume(
     job: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
