@@ -25,7 +25,9 @@ _CHECKED_BYTES = 256  # before the place where reading goes on
 _POLLED_SECONDS = 0.2
 _WAITED_SECONDS = 0.05  # at a time, so that what is being done meanwhile is not kept waiting
 _SETTLED_SECONDS = 2.0  # a file that has not changed for so long has arrived
-_MOST_OPEN = 256  # files at a time: many systems let a process have 1,024, of which split processes take some
+_MOST_OPEN = (
+    128  # files at a time: a process may have 256 on macOS and 1,024 on most systems, of which others take some
+)
 _KEPT_SECONDS = 5.0  # a file that is gone from its place is read for so long: who writes it learns of that later
 
 TellCall = Callable[[Finding], None]
