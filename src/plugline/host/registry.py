@@ -1,5 +1,7 @@
 """Finders to what they hold: every candidate read and checked, replaced as a whole when the host looks again."""
 
+import os
+
 from plugline.clock import monotonic_seconds
 from plugline.contract.interface import Interface
 from plugline.discovery.candidates import Candidate, FileCandidate, Found, ModuleCandidate
@@ -69,7 +71,9 @@ def _remembered(
         lasting = source is None or around.gate.is_lasting(candidate)
         if entry.findings or entry.spec is None:
             # Whether there is an environment with another Python is not written in the file, nor why a policy raised.
-            lasting = lasting and all(finding.code not in ("P111", "T306") for finding in entry.findings)
+            lasting = lasting and all(
+                finding.code not in ("P111", "T306") and not _leads_elsewhere(finding) for finding in entry.findings
+            )
             return Verdict(entry.findings, entry.warnings, (), lasting=lasting)
         if not has_bases:
             return Verdict((), entry.warnings, lasting=lasting)
@@ -114,6 +118,11 @@ def _admitting(around: Circumstances, folder: str) -> Callable[[Entry, SourceFil
         return judged
 
     return admit
+
+
+def _leads_elsewhere(finding: Finding) -> bool:
+    """Whether what to do is a command with a path that is right in the current folder only."""
+    return "plugline " in (finding.hint or "") and not finding.place.path.startswith(os.sep)
 
 
 def _entries_of(row: Row, verdict: Verdict, memory: Memory, finder: int) -> list[Entry]:

@@ -859,3 +859,25 @@ def test_a_plugin_that_another_thread_is_loading_can_be_looked_at_meanwhile(fold
         go_on.set()
         loading.join(20)
         assert host["p1"].generation == 1
+
+
+def test_what_to_do_is_a_command_for_the_current_folder_and_not_for_that_of_another_host(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["trust", str(folder)]) == 0
+    package = folder / "pack"
+    package.mkdir()
+    (package / "__init__.py").write_text(PLUGIN.format(n=1), "utf-8")
+    (folder / "late.py").write_text(PLUGIN.format(n=1), "utf-8")
+    for changed in (folder / "late.py", package / "__init__.py", package, folder):
+        os.utime(changed, (0, 0))
+    (folder.parent / "other").mkdir()
+    for current, shown in ((folder.parent, folder.name), (folder, "."), (folder.parent / "other", f"../{folder.name}")):
+        monkeypatch.chdir(current)
+        for _ in range(2):
+            with Host(shown, interface=INTERFACE) as host:
+                hints = {one.name: one.findings[0].hint or "" for one in host.rejected}
+            for name, path in (("late", folder / "late.py"), ("pack", package)):
+                command, _, named = hints[name].partition("plugline trust ")
+                assert command, hints
+                assert os.path.samefile(named, path), (current, hints)
