@@ -1,7 +1,7 @@
 """``plugline preview``: a few records, before and after each step."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 
 import click
@@ -129,13 +129,17 @@ def _place(position: object) -> str:
 
 
 def _fields(record: Mapping[str, object], marks: _Marks) -> Iterator[str]:
-    wide = max((render.width(render.plain(key)) for key in record), default=0)
+    wide = _widest(record)
     for key, value in record.items():
         yield marks.line(" ", f"{_padded(key, wide)}  {render.plain(value_text(value))}")
 
 
-def _padded(key: str, wide: int) -> str:
-    shown = render.plain(key)
+def _widest(keys: Iterable[object]) -> int:
+    return max((render.width(render.plain(str(key))) for key in keys), default=0)
+
+
+def _padded(key: object, wide: int) -> str:
+    shown = render.plain(str(key))  # which a step may have made of anything
     return shown + " " * (wide - render.width(shown))
 
 
@@ -173,7 +177,7 @@ def _passage_lines(passage: Passage, marks: _Marks, *, full: bool) -> Iterator[s
     changed = {change.field: change for change in passage.changes}
     names = [*passage.before, *(name for name in changed if name not in passage.before)]
     shown = names if full and passage.after else list(changed)
-    wide = max((render.width(render.plain(name)) for name in shown), default=0)
+    wide = _widest(shown)
     for name in shown:
         change = changed.get(name)
         if change is None:
@@ -205,8 +209,11 @@ def value_text(value: object, *, most: int = _MOST_CHARACTERS) -> str:
 
     try:
         text = dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError):
-        text = repr(value)
+    except (TypeError, ValueError, RecursionError):
+        try:
+            text = repr(value)
+        except RecursionError:
+            text = f"a value of type {type(value).__name__!r} that is nested too deeply to be shown"
     return text if len(text) <= most else f"{text[: most - 30]} ... {text[-25:]}"
 
 
@@ -218,9 +225,9 @@ def record_data(one: PreviewedRecord) -> dict[str, object]:
     return {
         "number": one.number,
         "position": one.position,
-        "record": one.record,
+        "record": None if one.record is None else _told(one.record),
         "steps": [_step_data(step) for step in one.steps],
-        "out": list(one.out),
+        "out": [_told(record) for record in one.out],
         "error": one.error,
         "failed_at": one.failed_at,
     }
@@ -239,8 +246,8 @@ def _passage_data(passage: Passage) -> dict[str, object]:
     error = passage.error
     return {
         "outcome": passage.outcome,
-        "before": passage.before,
-        "after": list(passage.after),
+        "before": _told(passage.before),
+        "after": [_told(record) for record in passage.after],
         "changes": [_change_data(change) for change in passage.changes],
         "error": None
         if error is None
@@ -250,4 +257,26 @@ def _passage_data(passage: Passage) -> dict[str, object]:
 
 def _change_data(change: Change) -> dict[str, object]:
     sides = {"before": change.before, "after": change.after}
-    return {"field": change.field, **{side: value for side, value in sides.items() if value is not MISSING}}
+    told = {side: value_data(value) for side, value in sides.items() if value is not MISSING}
+    return {"field": str(change.field), **told}
+
+
+def _told(record: Mapping[str, object]) -> dict[str, object]:
+    return {str(name): value_data(value) for name, value in record.items()}
+
+
+_LEVELS = 16  # that the JSON of a command has around a value, or fewer
+
+
+def value_data(value: object) -> object:
+    """Return a value that JSON can say, or else how people are shown it."""
+    from json import dumps  # noqa: PLC0415 - as render does
+
+    surrounded = value
+    for _ in range(_LEVELS):
+        surrounded = [surrounded]
+    try:
+        dumps(surrounded, default=str, allow_nan=False, indent=2)
+    except (TypeError, ValueError, RecursionError):
+        return value_text(value)
+    return value

@@ -14,7 +14,7 @@ from plugline.cli.excerpts import with_source_lines
 from plugline.cli.named import place_of
 from plugline.cli.options import common
 from plugline.cli.pipeline_files import load_config
-from plugline.cli.preview import value_text
+from plugline.cli.preview import value_data, value_text
 from plugline.cli.running import hidden_variables
 from plugline.cli.settings import Settings
 from plugline.errors import ConfigurationError
@@ -179,9 +179,9 @@ def _case_lines(case: CaseOutcome, *, colours: bool) -> Iterator[str]:
 
 
 def _change_lines(difference: Difference, *, colours: bool) -> Iterator[str]:
-    wide = max((render.width(render.plain(change.field)) for change in difference.changes), default=0)
+    wide = max((render.width(render.plain(str(change.field))) for change in difference.changes), default=0)
     for change in difference.changes:
-        name = render.plain(change.field)
+        name = render.plain(str(change.field))  # which a step may have made of anything
         name += " " * (wide - render.width(name))
         for sign, colour, value in (("-", "\x1b[31m", change.before), ("+", "\x1b[32m", change.after)):
             if value is MISSING:
@@ -252,7 +252,8 @@ def _case_data(case: CaseOutcome) -> dict[str, object]:
 
 def _change_data(change: Change) -> dict[str, object]:
     sides = {"expected": change.before, "got": change.after}
-    return {"field": change.field, **{side: value for side, value in sides.items() if value is not MISSING}}
+    told = {side: value_data(value) for side, value in sides.items() if value is not MISSING}
+    return {"field": str(change.field), **told}
 
 
 def _doctest_data(doctest: DoctestOutcome) -> dict[str, object]:

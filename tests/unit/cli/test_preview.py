@@ -171,3 +171,32 @@ def test_what_cannot_be_written_can_be_looked_at(folder: Path, capsys: pytest.Ca
     (folder / "in.errors.ndjson").mkdir()
     assert main(["run", "in.ndjson"]) == 2
     assert "n  1" in shown(capsys, "in.ndjson")
+
+
+STRANGE = """
+deep = {}
+for _ in range(5_000):
+    deep = {"a": deep}
+endless = {}
+endless["a"] = endless
+return {**record, "deep": deep, "endless": endless, 5: "five", (1, 2): "pair", "nan": float("nan"), "half": "\\ud800", "at": b"\\xff"}
+"""
+
+
+def test_whatever_a_step_makes_can_be_looked_at(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = pipeline(folder, plugins={"strange.py": processor(STRANGE)}, source=ndjson({"n": 1}), steps=["strange"])
+    text = shown(capsys, code=1)
+    assert "+ deep     a value of type 'dict' that is nested too deeply to be shown" in text
+    assert '+ 5        "five"' in text
+    assert '+ (1, 2)   "pair"' in text
+    (one,) = json.loads(shown(capsys, "--json", code=1))["records"]
+    (passage,) = one["steps"][0]["passages"]
+    assert passage["after"][0]["5"] == "five"
+    assert passage["after"][0]["nan"] == "NaN"
+    assert "nested too deeply" in passage["after"][0]["deep"]
+    (made.folder / "pipeline.toml").write_text(
+        (made.folder / "pipeline.toml").read_text() + "[[tests]]\ninput = { n = 1 }\noutput = { n = 2 }\n"
+    )
+    for more in ([], ["--json"]):
+        assert main(["test", str(made.folder / "pipeline.toml"), *more]) == 1
+        assert "nested too deeply" in capsys.readouterr().out.replace("\n", " ")
