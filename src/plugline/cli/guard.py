@@ -107,7 +107,9 @@ def _tell_module_in_hand(interrupt: KeyboardInterrupt) -> None:
     while entry is not None:
         frame = entry.tb_frame
         if frame.f_code.co_name == "<module>" and caller.startswith("plugline.loading."):
-            place = f"{os.path.relpath(frame.f_code.co_filename)}:{entry.tb_lineno}"
+            from plugline.host.store import shown  # noqa: PLC0415 - whoever loads plugins has the host
+
+            place = f"{shown(frame.f_code.co_filename)}:{entry.tb_lineno}"
             hint = "if it does not come to its end there: mend that line, or disable the plugin"
             render.error(f"interrupted while a plugin was loaded, at {render.plain(place)}", hint)
             return
