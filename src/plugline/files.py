@@ -178,17 +178,39 @@ def _read_descriptor(descriptor: int, place: Place, max_bytes: int) -> SourceFil
         return _not_regular(kind_of_file(status.st_mode), place)
     if status.st_size > max_bytes:
         return _too_large(place, status.st_size, max_bytes)
+    content = _read_whole(descriptor, status.st_size, max_bytes)
+    if len(content) != status.st_size:
+        content = _read_again(descriptor, content, max_bytes)
+    if len(content) > max_bytes:
+        return _too_large(place, len(content), max_bytes)
+    return SourceFile(place.path, content)
+
+
+def _read_whole(descriptor: int, size: int, max_bytes: int) -> bytes:
     # One byte more than allowed shows a file that grew after its size was taken.
     pieces = []
     left = max_bytes + 1
     # As much at a time as is there: a large buffer that is hardly filled costs ten times what reading does.
-    while left > 0 and (piece := os.read(descriptor, min(left, status.st_size + 1))):
+    while left > 0 and (piece := os.read(descriptor, min(left, size + 1))):
         pieces.append(piece)
         left -= len(piece)
-    content = b"".join(pieces)
-    if len(content) > max_bytes:
-        return _too_large(place, len(content), max_bytes)
-    return SourceFile(place.path, content)
+    return b"".join(pieces)
+
+
+def _read_again(descriptor: int, content: bytes, max_bytes: int) -> bytes:
+    """Return what two reads of a file agree on that somebody writes to while it is read, else what was seen last.
+
+    One read may be the beginning of one version with the end of another.
+    """
+    for _ in range(_MAX_READS):
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        before, content = content, _read_whole(descriptor, os.fstat(descriptor).st_size, max_bytes)
+        if content == before:
+            break
+    return content
+
+
+_MAX_READS = 5  # a file is written in a fraction of a read; one that grows all the time is nobody's source
 
 
 def _is_socket(path: str) -> bool:

@@ -113,3 +113,23 @@ def test_a_folder_that_is_itself_a_link_is_no_way_out(tmp_path: Path) -> None:
 def test_a_link_to_itself_or_to_nothing_is_a_finding(target: str, tmp_path: Path) -> None:
     (tmp_path / "a.py").symlink_to(target)
     assert refused(tmp_path / "a.py", within=str(tmp_path)).code == "P101"
+
+
+def test_of_a_file_that_is_written_to_in_its_place_while_it_is_read_one_version_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.py"
+    old, new = b"def f(): return 1\n", b"def f(): return 'much longer'\n" * 3
+    path.write_bytes(old)
+    read = os.read
+
+    def read_then_write(descriptor: int, length: int) -> bytes:
+        found = read(descriptor, length)
+        if found == old:
+            path.write_bytes(new)
+        return found
+
+    monkeypatch.setattr(os, "read", read_then_write)
+    source = read_source(str(path))
+    assert isinstance(source, SourceFile)
+    assert source.content == new
