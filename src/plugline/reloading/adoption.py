@@ -88,7 +88,7 @@ class Adoption:
         self._transition: Transition | None = None
         # What such a class still has is held by it as well.
         dismissed = [one for part, _ in pairs for held in part.trace.dismissed if (one := held()) is not None]
-        self._twice = {id(value) for one in dismissed for value in vars(one).copy().values()}
+        self._twice = {id(value) for one in dismissed for value in tuple(vars(one).values())}
         self._registered: list[tuple[type, type]] = []
         self._abstract: list[type] = []  # those that ask for other methods now
         self._above: set[type] = set()  # old classes, and those that they derived from
@@ -120,8 +120,8 @@ class Adoption:
         for settling in settlings:
             settling.settle(self._plan)
         for part, shadow in self._pairs:
-            forget_answers(part.names.copy().values())
-            forget_answers(shadow.new.copy().values())
+            forget_answers(tuple(part.names.values()))
+            forget_answers(tuple(shadow.new.values()))
             self._plan.exchange_namespaces(shadow.module, shadow.beside)
         self._plan.run()
         self._end(done)
@@ -315,7 +315,7 @@ class Adoption:
             for name, value in part.names.copy().items()
             if type(value) not in _PLAIN and shadow.new.get(name) is not value and not self._reach.is_of_others(value)
         )
-        own -= Reach.containers_in(value for _, shadow in self._pairs for value in shadow.new.copy().values())
+        own -= Reach.containers_in(value for _, shadow in self._pairs for value in tuple(shadow.new.values()))
         own -= self._reach.of_others()
         plans = [
             Settling(registry, before, owners, self.canonical, kind=self._reach.attributes.get(id(registry)))
@@ -431,7 +431,7 @@ class Adoption:
 
     def _retire(self, part: Part, shadow: Shadow) -> list[str]:
         self._young.end()
-        running = suspended_on(part.comparison.pairs, shadow.new.copy().values())
+        running = suspended_on(part.comparison.pairs, tuple(shadow.new.values()))
         lines.follow(part.trace.path)
         lines.follow(part.path)
         return [*map(told_running, running)]

@@ -3,7 +3,7 @@
 import collections.abc
 from _abc import _get_dump, _reset_caches, _reset_registry  # type: ignore[import-not-found]  # what abc is made of
 from abc import ABCMeta, update_abstractmethods
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
 from functools import partial
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
@@ -104,7 +104,10 @@ def adopt(
         plan: Takes the changes. Making them raises ``TypeError`` where Python refuses the new bases or metaclass.
         transition: Where calls may be running that have to see the old definition.
     """
-    before, after = vars(old).copy(), vars(new)  # other threads may set attributes of the old one meanwhile
+    before, after = (
+        vars(old),
+        vars(new),
+    )  # not copies, which would hold the functions that are asked whether somebody does
     if type(old) is not type(new):
         _adopt_metaclass(old, cast(type, canonical(type(new))), plan)
     _adopt_bases(old, new, canonical, plan)
@@ -125,11 +128,11 @@ def adopt(
         plan.set_attribute(old, name, canonical(value))
     gone = before.keys() - after.keys() - _OWN
     for name in gone:
-        had, inherited = before[name], _inherited(new, name)
+        had, inherited = before.get(name), _inherited(new, name)
         if type(had) is FunctionType and type(inherited) is FunctionType:
             take_function(had, inherited)  # for who holds it: that is what the name means now
     if gone:
-        _delete_names(old, {name: before[name] for name in gone}, plan, transition)
+        _delete_names(old, gone, plan, transition)
     if "_abc_impl" in after:
         _forget_answers(old, plan)
 
@@ -250,10 +253,10 @@ def _adopt_metaclass(old: type, kind: type, plan: Plan) -> None:
         plan.add(last, *class_assigned(old, before, kind))  # type: ignore[arg-type]
 
 
-def _delete_names(owner: type, names: Mapping[str, object], plan: Plan, transition: Transition | None) -> None:
-    for name, value in names.items():
+def _delete_names(owner: type, names: set[str], plan: Plan, transition: Transition | None) -> None:
+    for name in names:
         if transition is not None:
-            transition.at_end(partial(_delete, owner, name, value))
+            transition.at_end(partial(_delete, owner, name, vars(owner).get(name)))
         else:
             plan.delete_attribute(owner, name)
 

@@ -100,7 +100,7 @@ def _retire(part: Part, *, running: bool) -> list[str]:
     if running or suspended:
         lines.retire(old_code, old_content, part.generation)
     lines.follow(trace.path)
-    forget_answers(part.names.copy().values())
+    forget_answers(tuple(part.names.values()))
     for refs in trace.cached.values():
         forget_answers(living_of(refs))
     return [*map(told_running, suspended)]
@@ -116,7 +116,7 @@ def forget_answers(values: Iterable[object]) -> None:
             continue
         seen.add(id(value))
         if is_a(value, type):
-            inside = _with_answers(vars(value).copy().values())
+            inside = _with_answers(tuple(vars(value).values()))
             pending += [one for one in inside if is_a(one, _MAY_CACHE)]
         elif is_a(value, (staticmethod, classmethod)):
             pending.append(value.__func__)

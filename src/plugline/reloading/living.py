@@ -164,7 +164,7 @@ def classes_in(names: Iterable[object], module: str) -> Iterator[type]:
     for value in names:
         if type(value) not in NO_CLASSES and is_a(value, type) and value.__module__ == module:
             yield value
-            others = [one for one in vars(value).copy().values() if type(one) not in NO_CLASSES]
+            others = [one for one in tuple(vars(value).values()) if type(one) not in NO_CLASSES]
             inner = [one for one in others if is_a(one, type) and one is not value and _is_inner(one, value)]
             if inner:
                 yield from classes_in(inner, module)

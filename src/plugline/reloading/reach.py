@@ -236,7 +236,7 @@ class Reach:
             id(value)
             for names, _ in self._modules
             if is_a(names, dict) and "__spec__" in names
-            for value in names.copy().values()
+            for value in tuple(names.values())
             if is_a(value, (dict, list, set, deque))
         }
 
@@ -246,7 +246,7 @@ class Reach:
             one is value
             for names, _ in self._modules
             if is_a(names, dict) and "__spec__" in names
-            for one in names.copy().values()
+            for one in tuple(names.values())
         )
 
     @staticmethod

@@ -62,7 +62,7 @@ def replace_in_own(
     for names in namespaces:
         _replace_in_dict(names, wanted)
     for owner in classes:
-        inside = [one for one in vars(owner).copy().values() if type(one) is not FunctionType or one.__closure__]
+        inside = [one for one in tuple(vars(owner).values()) if type(one) is not FunctionType or one.__closure__]
         for function in reachable_functions(inside):
             if "__class__" in function.__code__.co_freevars:
                 for cell in function.__closure__ or ():
@@ -149,7 +149,7 @@ def _held_by_classes(news: list[object]) -> dict[int, int]:
     """Return how often each class among some is in the definition of another one of them, by its ``id``."""
     found: dict[int, int] = {}
     for owner in news:
-        for value in vars(owner).copy().values() if is_a(owner, type) else ():
+        for value in tuple(vars(owner).values()) if is_a(owner, type) else ():
             if type(value) not in NO_CLASSES and is_a(value, type):
                 found[id(value)] = found.get(id(value), 0) + 1
     return found

@@ -27,7 +27,7 @@ class Owners:
     def __init__(self, names: Iterable[dict[str, object]], classes: set[int], held: set[int]) -> None:
         names = list(names)
         self._names = {id(one) for one in names}
-        self._bound = {id(value) for one in names for value in one.copy().values()}
+        self._bound = {id(value) for one in names for value in tuple(one.values())}
         self._classes = classes
         self._held = held
 

@@ -79,7 +79,7 @@ def _release_class(owner: type) -> None:
 
 def _is_plain(names: dict[str, object]) -> bool:
     """Whether nothing but the functions that are in a module's dict holds it, and nothing but it holds these."""
-    functions = [one for one in names.copy().values() if type(one) is FunctionType and one.__globals__ is names]
+    functions = [one for one in tuple(names.values()) if type(one) is FunctionType and one.__globals__ is names]
     # Held by the caller, this parameter and the call; each function by the dict, the list, the loop and the call.
     return getrefcount(names) == 3 + len(functions) and all(getrefcount(one) == 4 for one in functions)
 

@@ -226,7 +226,7 @@ class Transaction:
         if self._young.aside:
             holders += [one for one in gc.get_referrers(*found) if type(one) in _HOLDERS and one is not found]
         else:
-            values = [*made, *(value for shadow in trial.shadows for value in shadow.new.copy().values())]
+            values = [*made, *(value for shadow in trial.shadows for value in tuple(shadow.new.values()))]
             holders += [cell for function in reachable_functions(values) for cell in function.__closure__ or ()]
         for holder in holders:
             replace_in(holder, wanted)
