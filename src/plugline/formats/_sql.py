@@ -8,6 +8,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from operator import itemgetter
 from typing import Any, BinaryIO, Literal, Protocol, cast
+from zlib import crc32
 
 from plugline.records import Record
 
@@ -294,6 +295,9 @@ class SinkSettings(Protocol):
         """The kinds that are declared."""
 
 
+_BESIDE = "__plugline"  # behind the name of the table that rows are in until the run has ended
+
+
 class TableSink(ABC):
     """One table of a database, and the mark that says how many parts of the run it has.
 
@@ -305,6 +309,8 @@ class TableSink(ABC):
     """How a query has what is given with it."""
     in_order = ""
     """What keeps rows in order where they are copied."""
+    longest_name: int | None = None
+    """How many bytes of a name the database takes; what is longer it would cut, without a word."""
     keeps_marks = True
     """Whether the table of marks stays when no run has one: others may be about to write theirs."""
 
@@ -314,9 +320,16 @@ class TableSink(ABC):
         self._settings = settings
         self._run = run
         self._table = table
-        self._beside = table if settings.mode == "append" else f"{table}__plugline"
+        self._beside = table if settings.mode == "append" else self._name_beside(table)
         self._made = False
         self._finished = False
+
+    def _name_beside(self, table: str) -> str:
+        schema, dot, last = table.rpartition(".")
+        if self.longest_name is not None and len(last.encode()) + len(_BESIDE) > self.longest_name:
+            told = f"_{crc32(last.encode()):08x}"
+            last = last.encode()[: self.longest_name - len(_BESIDE) - len(told)].decode(errors="ignore") + told
+        return f"{schema}{dot}{last}{_BESIDE}"
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[object]:

@@ -83,6 +83,8 @@ class Postgresql:
         """
         if self.table is None:
             raise ValueError("query: expected 'table', since a query cannot be written to")
+        for part in self.table.split("."):
+            _refuse_long(part)
         return _Writer(self)
 
     @contextmanager
@@ -112,6 +114,9 @@ class Postgresql:
         except BaseException:
             connection.close()
             raise
+
+
+_LONGEST_NAME = 63  # NAMEDATALEN of a server as it is shipped, less the NUL
 
 
 def _psycopg() -> Any:
@@ -333,10 +338,17 @@ class _Writer(TableWriter):
             self._stream.write(b"\n".join([*cast("list[bytes]", encoded), b""]))
 
 
+def _refuse_long(name: str) -> None:
+    count = len(name.encode())
+    if count > _LONGEST_NAME:
+        raise ValueError(f"{name!r} has {count} bytes: expected a name of at most {_LONGEST_NAME}, others would be cut")
+
+
 class _Sink(TableSink):
     """See :class:`TableSink`."""
 
     parameter = "%s"
+    longest_name = _LONGEST_NAME
 
     def __init__(self, connection: Any, settings: Postgresql, path: str, run: str) -> None:
         super().__init__(connection, settings, cast("str", settings.table), run)
@@ -362,6 +374,7 @@ class _Sink(TableSink):
         return [column.name for column in cursor.description]
 
     def column(self, name: str, kind: str) -> str:
+        _refuse_long(name)
         return f"{quoted(name)} {_SQL[kind]}"
 
     def insert(self, table: str, columns: Sequence[str], content: bytes) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from importlib.util import find_spec
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import pytest
 
@@ -161,6 +161,34 @@ def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
     assert "s3cret" not in str(caught.value)
     assert caught.value.filename == "postgresql://me@127.0.0.1:1/db"
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("length", [52, 53, 55, 62, 63])
+@pytest.mark.parametrize("mode", ["create", "append", "replace"])
+def test_a_table_may_have_a_name_of_any_length_that_the_server_takes(
+    server: str, database: Any, mode: Literal["create", "append", "replace"], length: int
+) -> None:
+    name = "ü" + "t" * (length - 2)
+    # One that a name cut short would be taken for.
+    database.execute(f'CREATE TABLE "{name[:50]}_" (n integer)')
+    written(Postgresql(table=name, mode=mode), server, [{"n": 1}, {"n": 2}])
+    assert read(Postgresql(table=name), server) == [{"n": 1}, {"n": 2}]
+    tables = {table for (table,) in database.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+    assert tables == {name, f"{name[:50]}_", "plugline_parts"}
+
+
+def test_a_name_that_the_server_would_cut_is_refused(server: str, database: Any) -> None:
+    with pytest.raises(ValueError, match=r"has 64 bytes: expected a name of at most 63, others would be cut"):
+        Postgresql(table="t" * 64).writer()
+    form = Postgresql(table="t")
+    content, columns = part(form, [{"c" * 70: 1}])
+    sink, _ = form.open_sink(server, run="run", resume=False)
+    try:
+        with pytest.raises(ValueError, match=r"has 70 bytes: expected a name of at most 63, others would be cut"):
+            sink.add(0, content, columns=columns)
+    finally:
+        sink.close()
+    assert database.execute("SELECT tablename FROM pg_tables WHERE tablename = 't'").fetchall() == []
 
 
 @pytest.mark.parametrize("text", ["a\tb", "a\nb", "a\\b", "\\N", "\\.", "a\r\nb", "", "N", "\x01"])
