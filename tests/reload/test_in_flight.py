@@ -133,7 +133,7 @@ def test_threads_that_set_attributes_of_what_is_reloaded_keep_no_reload_from_its
             sys.setswitchinterval(1e-5)
             for thread in threads:
                 thread.start()
-            for version in range(1, 100):
+            for version in range(1, 60):
                 save(version)
                 report = host.reload("x")
                 assert report.how == "adopted", str(report)
