@@ -299,17 +299,17 @@ class Host(Generic[T_co]):
         if self._is_followed:
             self._loader.tell()
 
-    def _states_of(self, plugins: "Mapping[str, Plugin[T_co]]") -> dict[str, str]:
-        """Return what functions that were built have to follow: nothing where there are none."""
-        return {name: plugin.state for name, plugin in plugins.items()} if self._loader.is_dispatching else {}
+    def _states_of(self, plugins: "Mapping[str, Plugin[T_co]]") -> dict[str, str] | None:
+        """Return what functions that were built have to follow; ``None`` where there are none."""
+        return {name: plugin.state for name, plugin in plugins.items()} if self._loader.is_dispatching else None
 
-    def _let_functions_know(self, before: "Mapping[str, str]") -> None:
+    def _let_functions_know(self, before: "Mapping[str, str] | None") -> None:
         """Let functions that were built follow a look at all places.
 
         Args:
-            before: The states that plugins had before it, by their names.
+            before: The states that plugins had before it, by their names; ``None`` where there are no functions.
         """
-        if not before:
+        if before is None:
             return
         changed = []
         for plugin in self.plugins:

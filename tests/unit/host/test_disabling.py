@@ -139,6 +139,18 @@ def test_functions_that_were_built_before_call_a_plugin_whose_file_came_back(tmp
         assert (every("-"), some("-"), one("-")) == ("-anew", "-new", "-new")
 
 
+def test_functions_that_were_built_before_call_the_plugins_of_a_folder_that_came_back(tmp_path: Path) -> None:
+    with opened(made(tmp_path, "a")) as host:
+        chain = host.chain("add")
+        (tmp_path / "plugins").rename(tmp_path / "away")
+        host.refresh()
+        assert (chain("-"), names(host)) == ("-a", [])
+        (tmp_path / "away").rename(tmp_path / "plugins")
+        (tmp_path / "plugins" / "a.py").write_text("def add(text):\n    return text + 'new'\n")
+        host.refresh()
+        assert chain("-") == "-new"
+
+
 def test_a_plugin_that_was_disabled_when_a_chain_was_built_comes_in_at_its_place(tmp_path: Path) -> None:
     folder = made(tmp_path, "a", "c", b=f"PRIORITY = 5\n{PLUGIN}")
     with opened(folder) as host:
