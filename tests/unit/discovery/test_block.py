@@ -40,6 +40,7 @@ def test_a_module_without_a_block_has_an_empty_one() -> None:
         ("# /// script\n# a = 1\n", "a.py:1", "is not closed"),
         ("x = 1\n# /// script\n# a = [b\n# ///\n", "a.py:3", "is not valid TOML"),
         ("# /// script\n# a = " + "[" * 5000 + "\n# ///\n", "a.py:1", "is nested too deeply"),
+        ('"""d"""\n# /// script\n# a = 1\n# x = [\n#   1,\n# ///\n', "a.py:5", "Invalid value"),
     ],
 )
 def test_a_block_that_cannot_be_read_is_a_finding(text: str, place: str, message: str) -> None:
