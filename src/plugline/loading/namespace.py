@@ -282,9 +282,7 @@ class RootLoader:
         """Leave it to the import system."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing is run in it; Python looks for nothing in the folder of plugins by itself, where nobody has looked at it."""
-        if not self._folder:
-            module.__path__ = []
+        """Nothing is run in it."""
 
     def get_resource_reader(self, fullname: str) -> object:
         """Return what ``importlib.resources`` reads the data files beside its plugins with."""
