@@ -37,9 +37,8 @@ _NOTE_BYTES = 256  # enough for twenty imports; of a module with more, what it d
 _LENGTHS_AT = _NOTE_AT + _NOTE_BYTES
 _HEAD_BYTES = _LENGTHS_AT + 8
 
-_AHEAD_BYTES = (
-    2**16
-)  # some twenty small plugins; holes that larger pieces leave in the heap are a fiftieth of what plugins take
+# Some twenty small plugins; holes that larger pieces leave in the heap are a fiftieth of what plugins take.
+_AHEAD_BYTES = 2**16
 
 Where = tuple[int, int]
 """The offset of an entry and its length."""

@@ -21,9 +21,8 @@ from plugline.worker.packing import Malformed
 _MEMORY_BYTES = 2**18  # what answers are read into: two batches of a thousand records of eight fields
 # What that grows to where answers are longer. Beyond it each has memory of its own, which costs a page fault per 4 KiB.
 _MOST_MEMORY_BYTES = 2**21
-_MOST_WAIT_SECONDS = (
-    60.0 if sys.platform == "linux" else 0.1
-)  # elsewhere no descriptor tells for sure that a process has ended
+# Elsewhere no descriptor tells for sure that a process has ended.
+_MOST_WAIT_SECONDS = 60.0 if sys.platform == "linux" else 0.1
 
 
 class Ended(Exception):

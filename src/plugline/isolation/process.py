@@ -229,7 +229,10 @@ class ChildProcess:
                 os.killpg(self.pid, signal.SIGKILL)
             if not self._waited:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(self.pid, signal.SIGKILL)
+                    if sys.platform == "linux":
+                        signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+                    else:
+                        os.kill(self.pid, signal.SIGKILL)
 
     def reap(self) -> int | None:
         """See :class:`Process`."""

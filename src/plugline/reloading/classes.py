@@ -104,10 +104,8 @@ def adopt(
         plan: Takes the changes. Making them raises ``TypeError`` where Python refuses the new bases or metaclass.
         transition: Where calls may be running that have to see the old definition.
     """
-    before, after = (
-        vars(old),
-        vars(new),
-    )  # not copies, which would hold the functions that are asked whether somebody does
+    # Not copies, which would hold the functions that are asked whether somebody does.
+    before, after = vars(old), vars(new)
     if type(old) is not type(new):
         _adopt_metaclass(old, cast(type, canonical(type(new))), plan)
     _adopt_bases(old, new, canonical, plan)

@@ -15,9 +15,8 @@ from types import CodeType
 
 from plugline.loading.counts import getrefcount
 
-_OPTIMIZED = (
-    0x01 | 0x02
-)  # inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS: what has both is a function, else a module or class
+# inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS: what has both is a function, else a module or class.
+_OPTIMIZED = 0x01 | 0x02
 _KIND = 0x20 | 0x80 | 0x100 | 0x200  # generator, coroutine, iterable coroutine, asynchronous generator
 
 
