@@ -536,7 +536,8 @@ class Plugin(Generic[T_co]):
         self._loader.dispatching.let_go(self)
         self._outcome, self._default = None, None
         self._release()
-        assert self._history is not None  # noqa: S101 - it was loaded
+        if self._history is None:
+            self._history = _History()  # it was loaded in a batch, in the quickest way
         self._history.functions = {}
         self._history.warnings = self._loader.unload(self._entry, made)
 

@@ -628,6 +628,21 @@ def test_whatever_becomes_of_the_cache_a_plugin_that_only_defines_is_reloaded_wh
             assert (report.how, unnamed({})) == ("grafted", 2)
 
 
+def test_a_plugin_that_only_defines_is_unloaded_as_any_other_and_loaded_again(folder: Path) -> None:
+    for _ in range(2):  # the first host remembers what the second one finds
+        with Host(folder, interface=INTERFACE) as host:
+            host.load_all()
+            held = host["p1"].load()
+            host.unload("p1")
+            assert host["p1"].state == "found"
+            assert host["p1"].warnings == ()
+            assert "plugins.p1" not in sys.modules
+            assert "plugins.p2" in sys.modules
+            assert host["p1"].load() is not held
+            assert host["p1"].load().transform({}) == 1  # type: ignore[attr-defined]
+            assert host["p1"].generation == 2
+
+
 def test_a_plugin_that_only_defines_and_has_no_function_is_reloaded_too(folder: Path) -> None:
     (folder / "p0.py").write_text("NUMBER = 1\n")
     list(Host(folder))
