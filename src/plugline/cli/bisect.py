@@ -87,7 +87,8 @@ def command(*, folders: tuple[str, ...], timeout: float | None, words: tuple[str
     places = {candidate.name: candidate.place for one in found for candidate in one.candidates}
     if findings or not places:
         hint = "name the folder that the program's plugins are in: plugline bisect --plugins FOLDER -- CMD..."
-        raise Misuse(findings[0].message if findings else "there are no plugins to choose from", hint)
+        said = f"{findings[0].place}: {findings[0].message}" if findings else "there are no plugins to choose from"
+        raise Misuse(said, hint)
     search = _Search(words, timeout, total=len(places))
     try:
         outcome = search.run(sorted(places))

@@ -12,6 +12,7 @@ from plugline.cli.preview import value_text
 from plugline.cli.render import counted
 from plugline.cli.samples import Speed
 from plugline.cli.summary import seconds_text
+from plugline.errors import RunStopped
 from plugline.pipeline.plan import Plan, PluginUse
 from plugline.pipeline.report import RunReport
 from plugline.records.values import SlowRecord
@@ -24,7 +25,7 @@ _WIDTH, _HEIGHT = 860, 200  # of the curve, in the units of its own drawing
 Letter = Mapping[str, object]
 
 
-def page(plan: Plan, report: RunReport, speeds: Sequence[Speed], *, title: str) -> str:
+def page(plan: Plan, report: RunReport, speeds: Sequence[Speed], *, title: str, stop: RunStopped | None = None) -> str:
     """Return the page.
 
     Args:
@@ -32,10 +33,12 @@ def page(plan: Plan, report: RunReport, speeds: Sequence[Speed], *, title: str) 
         report: What it did; not being complete is told first of all.
         speeds: How fast it was over time.
         title: What to call it: the pipeline file.
+        stop: Why it ended before its end, if it did.
     """
     body = "\n".join(
         [
             *_header(report, title),
+            *_reason(stop),
             *_numbers(report),
             *_section("Throughput", _curve(speeds)),
             *_section("Time per step", _times(plan, report)),
@@ -66,6 +69,16 @@ def _header(report: RunReport, title: str) -> Iterator[str]:
         f"plugline {plugline.__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     )
     yield f'<p class="quiet">ended {ended} after {seconds_text(report.seconds)}; {escape(made)}</p></header>'
+
+
+def _reason(stop: RunStopped | None) -> Iterator[str]:
+    if stop is None:
+        return
+    finding = stop.finding
+    yield f"<p><code>{finding.code}</code> {escape(finding.message)}"
+    if finding.hint is not None:
+        yield f'<br><span class="quiet">hint: {escape(finding.hint)}</span>'
+    yield "</p>"
 
 
 def _numbers(report: RunReport) -> Iterator[str]:
@@ -196,7 +209,7 @@ def _failures(plan: Plan, report: RunReport) -> Iterator[str]:
     examples = _examples(plan, report)
     yield '<table><thead><tr><th>step</th><th>error</th><th class="number">records</th><th>for example</th></tr></thead><tbody>'
     for key, count in list(report.errors.items())[:_MOST_ERRORS]:
-        step, _, error = key.partition(": ")
+        step, error = _parted(key, [one.name for one in report.counts])
         shown = "".join(_example(letter) for letter in examples.get(key, ()))
         yield (
             f'<tr><td>{escape(step)}</td><td><code>{escape(error)}</code></td><td class="number">{count:,}</td>'
@@ -205,6 +218,12 @@ def _failures(plan: Plan, report: RunReport) -> Iterator[str]:
     yield "</tbody></table>"
     if len(report.errors) > _MOST_ERRORS:
         yield f"<p>and {len(report.errors) - _MOST_ERRORS:,} other errors</p>"
+
+
+def _parted(key: str, steps: Iterable[str]) -> tuple[str, str]:
+    """Return the step and the error of a key of the report; the name of a step may hold a colon too."""
+    step = max((name for name in steps if key.startswith(f"{name}: ")), key=len, default=key.partition(": ")[0])
+    return step, key[len(step) + 2 :]
 
 
 def _examples(plan: Plan, report: RunReport) -> dict[str, list[Letter]]:

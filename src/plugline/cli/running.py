@@ -112,7 +112,7 @@ def run_configured(
         return MISUSED
     with unhurried():
         _log("run ended" if stop is None else "run stopped", report)
-        written = seeing.write_page(report)
+        written = seeing.write_page(report, stop)
         if as_json:
             findings = [stop.finding] if stop is not None else []
             render.tell_json({**report_data(report), "findings": findings, **seeing.data(report)}, talk=to_stdout)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from plugline.cli import render
 from plugline.cli.progress import ProgressLine
+from plugline.errors import RunStopped
 from plugline.names import shell_word
 from plugline.pipeline.plan import Plan, same_file
 from plugline.pipeline.report import RunReport
@@ -70,14 +71,14 @@ class Seeing:
 
         render.say(profile_text(profile(self._plan, report)))
 
-    def write_page(self, report: RunReport) -> bool:
+    def write_page(self, report: RunReport, stop: RunStopped | None) -> bool:
         """Write the page, if one is wanted; say so, and return ``False``, where that cannot be done."""
         if self._page_path is None or self._samples is None:
             return True
         from plugline.cli.page import page  # noqa: PLC0415 - where it is asked for
 
         speeds = self._samples.speeds(report.seconds, report.records_in)
-        text = page(self._plan, report, speeds, title=self._title)
+        text = page(self._plan, report, speeds, title=self._title, stop=stop)
         try:
             _write(self._page_path, text.encode("utf-8", "backslashreplace"))
         except OSError as error:

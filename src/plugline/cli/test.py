@@ -107,10 +107,8 @@ def _test(path: str, only: str | None, results: _Results) -> None:
         config = load_config(path, [*folders_said, *WITHOUT_FILES])
         folders = plugin_folders(config, os.path.dirname(path))
         with hidden_variables(config):
-            wanted = [
-                case for case in run_cases(make_plan(config, os.path.dirname(path))) if _is_wanted(case.name, only)
-            ]
-        results.cases += wanted
+            plan = make_plan(config, os.path.dirname(path))
+            results.cases += list(run_cases(plan, lambda name: _is_wanted(name, only)))
     except ConfigurationError as error:
         results.findings += error.findings
         results.misused = True

@@ -1,7 +1,7 @@
 """The ``[[tests]]`` of a pipeline to what came of them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from plugline.clock import monotonic_seconds
 from plugline.dispatch.copies import structural_copy
@@ -54,18 +54,25 @@ class CaseOutcome:
     seconds: float
 
 
-def run_cases(plan: Plan) -> Iterator[CaseOutcome]:
+def run_cases(plan: Plan, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[CaseOutcome]:
     """Run the tests of a pipeline in order, each with plugins of its own, so that none sees what another left.
+
+    Args:
+        plan: The pipeline.
+        wanted: Whether the test of a name is to be run.
 
     Raises:
         ConfigurationError: A plugin cannot be loaded or refuses its settings.
     """
     for number, case in enumerate(plan.config.tests, 1):
+        name = case.name or f"test {number}"
+        if not wanted(name):
+            continue
         began = monotonic_seconds()
         with BoundPlan(plan) as bound:
             out, failures = _run(case, bound)
         yield CaseOutcome(
-            name=case.name or f"test {number}",
+            name=name,
             place=plan.config.place(("tests", number - 1)),
             differences=(*_output_differences(case, out), *_failure_differences(case.failures, failures)),
             seconds=monotonic_seconds() - began,
@@ -99,20 +106,40 @@ def _output_differences(case: CaseConfig, out: Sequence[Record]) -> Iterator[Dif
 
 
 def _failure_differences(wanted: Sequence[FailureConfig], failures: Sequence[Failure]) -> Iterator[Difference]:
-    left = list(failures)
-    missed = []
-    # What says more of a failure chooses first.
-    for one in sorted(wanted, key=lambda one: -sum(said is not None for said in (one.step, one.error, one.record))):
-        found = next((failure for failure in left if _matches(one, failure)), None)
-        if found is None:
-            missed.append(one)
-        else:
-            left.remove(found)
-    for one in missed:
-        yield Difference(what=f"expected a failure{_shown(one)}, there was none")
-    for failure in left:
+    chosen = _pairs(wanted, failures)
+    for at, one in enumerate(wanted):
+        if at not in chosen.values():
+            yield Difference(what=f"expected a failure{_shown(one)}, there was none")
+    for number, failure in enumerate(failures):
+        if number in chosen:
+            continue
         where = f"record {failure.index + 1} of the input failed at step {failure.name!r}"
         yield Difference(what=f"{where}: {failure.error}")
+
+
+def _pairs(wanted: Sequence[FailureConfig], failures: Sequence[Failure]) -> dict[int, int]:
+    """Return which expectation each failure is taken for, by their indices: as many of them as can be (Kuhn 1955)."""
+    chosen: dict[int, int] = {}
+
+    def find(at: int, seen: set[int]) -> bool:
+        for number, failure in enumerate(failures):
+            if number in seen or not _matches(wanted[at], failure):
+                continue
+            seen.add(number)
+            # One that took this failure may do with another.
+            if number not in chosen or find(chosen[number], seen):
+                chosen[number] = at
+                return True
+        return False
+
+    # What says more of a failure chooses first.
+    for at in sorted(range(len(wanted)), key=lambda at: -_words(wanted[at])):
+        find(at, set())
+    return chosen
+
+
+def _words(wanted: FailureConfig) -> int:
+    return sum(said is not None for said in (wanted.step, wanted.error, wanted.record))
 
 
 def _matches(wanted: FailureConfig, failure: Failure) -> bool:

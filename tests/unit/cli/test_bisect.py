@@ -132,3 +132,8 @@ def test_a_host_of_another_program_uses_only_the_plugins_that_it_may(
     (folder / "plugins/p2.py").write_text(processor("raise SystemExit(3)"), "utf-8")
     assert main(["bisect", "--json", "--", sys.executable, "host.py"]) == 0
     assert json.loads(capsys.readouterr().out)["plugin"] == "p2"
+
+
+def test_a_plugin_folder_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bisect", "--plugins", "absent", "--", "true"]) == 2
+    assert capsys.readouterr().err.startswith("error: absent: this plugin folder does not exist\n")

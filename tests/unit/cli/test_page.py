@@ -222,3 +222,16 @@ def test_the_slowest_records_are_told_with_their_places_and_steps(folder: Path) 
     assert all(float(row[2]) >= 50 for row in rows[:2])
     assert "{&quot;n&quot;: 7}" in {row[3] for row in rows[:2]}
     assert len(rows) == 10
+
+
+def test_a_page_tells_why_its_run_stopped(folder: Path) -> None:
+    page = parsed(run(folder, "--max-errors", "3", code=4, body=FAILS))
+    assert "R104 " in page.text
+    assert "records failed, at most 3 records may" in page.text
+
+
+def test_a_step_with_a_colon_in_its_name_keeps_it_beside_its_error(folder: Path) -> None:
+    plugins = {"work.py": processor("raise ValueError('no')")}
+    pipeline(folder, plugins=plugins, source=ndjson({"n": 1}), steps=['use = "work"\nname = "a: b"'])
+    assert main(["run", "-q", "--report", "report.html"]) == 1
+    assert "<tr><td>a: b</td><td><code>ValueError " in Path("report.html").read_text(encoding="utf-8")

@@ -173,6 +173,29 @@ def test_names_choose_what_is_run(folder: Path, capsys: pytest.CaptureFixture[st
     assert main(["test", "-k", "TWO"]) == 0
 
 
+def test_failures_that_can_be_told_apart_in_one_way_only_are(folder: Path) -> None:
+    write(
+        folder,
+        "[[tests]]\ninput = [{ kind = 'ValueError' }, { kind = 'KeyError' }]\noutput = []\n"
+        "failure = [{ step = 'fails' }, { error = 'ValueError' }]\n",
+        fails=processor("raise {'ValueError': ValueError, 'KeyError': KeyError}[record['kind']]('no')"),
+    )
+    assert main(["test"]) == 0
+
+
+def test_a_test_that_is_not_chosen_is_not_run(folder: Path) -> None:
+    body = "open(record['name'], 'w').close(); return record"
+    write(
+        folder,
+        "[[tests]]\nname = 'one'\ninput = { name = '1' }\noutput = { name = '1' }\n"
+        "[[tests]]\nname = 'two'\ninput = { name = '2' }\noutput = { name = '2' }\n",
+        note=processor(body),
+    )
+    assert main(["test", "-k", "two"]) == 0
+    assert not (folder / "1").exists()
+    assert (folder / "2").exists()
+
+
 def test_a_wrong_pipeline_is_told_and_its_plugins_are_tested_all_the_same(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
