@@ -318,7 +318,7 @@ def is_plain(row: Row, listed: Listed) -> bool:
     recall = listed.memory.recall
     has_packages = recall.head is None or bool(recall.head.files)
     return entry.count(".") == 1 and not (
-        has_packages and f"{entry.partition('/')[0].removesuffix('.py')}/__init__.py" in recall.rows
+        has_packages and f"{entry.removesuffix('/__init__.py').removesuffix('.py')}/__init__.py" in recall.rows
     )
 
 
@@ -363,6 +363,8 @@ def recall_one(name: str, around: "Circumstances", memory: Memory) -> Remembered
     if found is None or text is None:
         return None
     row, number = found
+    if os.path.lexists(f"{memory.recall.real}/{row[ENTRY].removesuffix('.py')}/__init__.py"):
+        return None  # which of the two is behind the name of their module
     return RememberedEntry(row, Listed(memory, number, text, 0))
 
 
@@ -405,6 +407,11 @@ def recall_places(
                 return None
             rows = [edited.get(row[ENTRY], row) for row in rows]
             memory.recall.replace_rows(rows)
+        packages = [row[ENTRY] for row in rows if row[ENTRY].endswith("/__init__.py")]
+        if packages and not {f"{one[: -len('/__init__.py')]}.py" for one in packages}.isdisjoint(
+            row[ENTRY] for row in rows
+        ):
+            return None  # two are of one module
         listed = Listed(memory, known, text, number)
         # By their names, which all have that fit.
         accepted.update({row[5]: (row, listed) for row in rows})  # type: ignore[misc]

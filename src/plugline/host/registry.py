@@ -27,6 +27,7 @@ def inspect_places(
 ) -> Inspection:
     """Look at all places now. Runs no plugin code; what is wrong with one plugin leaves the others as they are."""
     accepted: dict[str, Entry | Recalled] = {}
+    files: dict[tuple[int, str], tuple[str, Entry | Recalled]] = {}
     rejected: list[tuple[str, Entry]] = []
     findings: list[Finding] = []
     for number, finder in enumerate(finders):
@@ -43,9 +44,15 @@ def inspect_places(
                 rejected.append((_name_of(known), known))
                 continue
             name = known[0][NAME] or "" if isinstance(known, tuple) else known.name
+            file = _file_of(known)
+            stem = file.removesuffix("/__init__.py").removesuffix(".py")
             if name in accepted:
                 entry = as_entry(known)
                 clash = _clash(name, entry, as_entry(accepted[name]))
+                rejected.append((name, ReadEntry(entry.candidate, entry.spec, (clash,), number)))
+            elif file and files.setdefault((number, stem), (file, known))[0] != file:
+                entry = as_entry(known)
+                clash = _same_module(stem, entry, as_entry(files[number, stem][1]))
                 rejected.append((name, ReadEntry(entry.candidate, entry.spec, (clash,), number)))
             else:
                 accepted[name] = known
@@ -187,6 +194,22 @@ def _clash(name: str, entry: Entry, first: Entry) -> Finding:
     if brought:
         hint = "uninstall one of them, or leave out the place that finds it"
     return Finding("P107", message, Place(entry.place.path), hint=hint)
+
+
+def _file_of(known: Entry | Recalled) -> str:
+    """Return the path of a plugin's file in its folder, empty where it is an installed module."""
+    if isinstance(known, tuple):
+        return known[0][ENTRY]
+    if isinstance(known, RememberedEntry):
+        return known.row[ENTRY]  # its candidate would be made for it
+    candidate = known.candidate
+    return candidate.entry if isinstance(candidate, FileCandidate) else ""
+
+
+def _same_module(stem: str, entry: Entry, first: Entry) -> Finding:
+    """Return why one of two plugins, ``x.py`` and ``x/``, is rejected: one of them would be run for both."""
+    message = f"is the module {stem.replace('/', '.')!r}, as is {first.place.path}, which comes first"
+    return Finding("P107", message, Place(entry.place.path), hint="rename the file or the folder")
 
 
 def read_candidate(candidate: Candidate, around: Circumstances, finder: int) -> Entry:

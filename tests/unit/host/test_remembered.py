@@ -643,6 +643,35 @@ def test_a_plugin_that_only_defines_is_unloaded_as_any_other_and_loaded_again(fo
             assert host["p1"].generation == 2
 
 
+@pytest.mark.parametrize("where", ["", "below/"])
+def test_a_file_and_a_package_that_need_one_module_are_not_run_for_each_other(where: str, folder: Path) -> None:
+    source = "import sys\ndef transform(record):\n    return {!r}\n"
+    package = folder / where / "q"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("PLUGIN_NAME = 'other'\n" + source.format("package"))
+    (folder / where / "q.py").write_text("PLUGIN_NAME = 'single'\n" + source.format("file"))
+    for _ in range(2):  # the first host remembers what the second one finds
+        for ask in (lambda host: None, lambda host: host.load_all()):
+            with Host(Folder(folder, nested=True), interface=INTERFACE) as host:
+                ask(host)
+                assert host["other"].load().transform({}) == "package"  # type: ignore[attr-defined]
+                assert [(one.name, one.findings[0].code) for one in host.rejected] == [("single", "P107")]
+                with pytest.raises(PluginRejected, match="is the module"):
+                    host["single"]
+
+
+def test_a_file_beside_a_package_that_is_no_plugin_is_what_runs_for_its_name(folder: Path) -> None:
+    (folder / "q").mkdir()
+    (folder / "q" / "__init__.py").write_text("PLUGIN_NAME = 'other'\n")
+    block = "# /// script\n# requires-python = '>=3.11'\n# ///\n"
+    (folder / "q.py").write_text(block + "def transform(record):\n    return 'file'\n")
+    for _ in range(2):
+        for ask in (lambda host: None, lambda host: host.load_all()):
+            with Host(folder, interface=INTERFACE) as host:
+                ask(host)
+                assert host["q"].load().transform({}) == "file"  # type: ignore[attr-defined]
+
+
 def test_a_plugin_that_only_defines_and_has_no_function_is_reloaded_too(folder: Path) -> None:
     (folder / "p0.py").write_text("NUMBER = 1\n")
     list(Host(folder))
