@@ -180,7 +180,7 @@ def test_a_table_may_have_a_name_of_any_length_that_the_server_takes(
 def test_a_name_that_the_server_would_cut_is_refused(server: str, database: Any) -> None:
     with pytest.raises(ValueError, match=r"has 64 bytes: expected a name of at most 63, others would be cut"):
         Postgresql(table="t" * 64).writer()
-    form = Postgresql(table="t")
+    form = Postgresql(table="never_made")
     content, columns = part(form, [{"c" * 70: 1}])
     sink, _ = form.open_sink(server, run="run", resume=False)
     try:
@@ -188,7 +188,7 @@ def test_a_name_that_the_server_would_cut_is_refused(server: str, database: Any)
             sink.add(0, content, columns=columns)
     finally:
         sink.close()
-    assert database.execute("SELECT tablename FROM pg_tables WHERE tablename = 't'").fetchall() == []
+    assert database.execute("SELECT tablename FROM pg_tables WHERE tablename = 'never_made'").fetchall() == []
 
 
 @pytest.mark.parametrize("text", ["a\tb", "a\nb", "a\\b", "\\N", "\\.", "a\r\nb", "", "N", "\x01"])
