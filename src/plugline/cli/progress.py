@@ -74,9 +74,10 @@ def _rich_bar() -> _Bar | None:
             # No thread of its own: it is drawn when there is something new.
             self._progress = RichProgress(*columns, console=console, auto_refresh=False, transient=True)
             self._task = self._progress.add_task("", total=None, said="")
-            self._progress.start()
 
         def show(self, progress: Progress) -> None:
+            # Not where it is made: an interrupt while it starts would leave nobody to show the cursor again.
+            self._progress.start()
             rate = progress.records_in / progress.seconds if progress.seconds else 0.0
             failed = f", {progress.failed:,} failed" if progress.failed else ""
             said = f"{progress.records_in:,} records, {rate:,.0f}/s{failed}"
