@@ -60,7 +60,8 @@ CODES = {
     ),
     "P107": Code(
         "two plugins have one name",
-        "Another plugin of this name comes first, in an earlier place or earlier in the alphabet, and is the one that is used.",
+        "Another plugin of this name comes first, in an earlier place or earlier in the alphabet, and is the one that is used. "
+        "So does a folder x beside x.py, which would be one module whatever PLUGIN_NAME they have.",
         "Rename one of them, or give it another PLUGIN_NAME.",
     ),
     "P108": Code(
