@@ -30,7 +30,9 @@ def complete(kind: str, words: Sequence[str]) -> int:
 
 def _folders(words: Sequence[str]) -> Sequence[str]:
     """Return the plugin folders that a command line names, else those of the settings."""
-    named = [value for option, value in pairwise(words) if option in ("--plugins", "--folder")]
+    # In bash, "=" is a word of its own.
+    apart = pairwise(word for word in words if word != "=")
+    named = [value for option, value in apart if option in ("--plugins", "--folder")]
     named += [word.partition("=")[2] for word in words if word.startswith(("--plugins=", "--folder="))]
     if named:
         return named

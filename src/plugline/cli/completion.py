@@ -120,19 +120,30 @@ def _bash(words: list[Words]) -> str:
         "_plugline_names() {",
         '    local kind="$1" name quoted words=("${COMP_WORDS[@]:1}")',
         "    while IFS= read -r name; do",
-        '        [ "${name:0:${#typed}}" = "$typed" ] || continue',
+        '        [ "${name:0:${#typed}}" = "$typed" ] || continue; name="${name#"$cut"}"',
         # Within quotes that are still open the shell wants the name as it is, and closes them.
         """        case "$word" in [\\"\\']*) quoted="$name";; *) printf -v quoted %q "$name";; esac""",
         '        COMPREPLY+=("$quoted")',
         """    done < <("${COMP_WORDS[0]}" --complete "$kind" "${words[@]//[\\"\\'\\\\]/}" 2>/dev/null)""",
         "}",
+        "_plugline_files() {",
+        "    local name; compopt -o filenames 2>/dev/null",
+        # No mapfile, which the bash of macOS is too old for. Names with spaces stay whole.
+        """    while IFS= read -r name; do COMPREPLY+=("${name#"$cut"}"); done < <(compgen -f -- "$typed")""",
+        "}",
         "_plugline() {",
-        '    local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" command="" typed at',
-        # "=" is a word of its own in bash: --use=up is three.
+        '    local at="$COMP_CWORD" word="${COMP_WORDS[COMP_CWORD]}" before command="" typed cut=""',
+        # ":" is a word of its own in bash, and only what is behind it is to be replied.
+        '    while [[ $at -gt 2 && ( "$word" == :* || "${COMP_WORDS[at-1]}" == *: )',
+        '        && "${COMP_LINE:0:COMP_POINT}" == *"${COMP_WORDS[at-1]}$word" ]]; do',
+        '        word="${COMP_WORDS[at-1]}$word"; at=$((at - 1)); cut="${word%"${word##*:}"}"',
+        "    done",
+        '    before="${COMP_WORDS[at-1]}"',
+        # "=" is one, too: --use=up is three.
         '    [ "$word" = "=" ] && word=""',
-        '    [ "$before" = "=" ] && before="${COMP_WORDS[COMP_CWORD-2]}"',
+        '    [ "$before" = "=" ] && before="${COMP_WORDS[at-2]}"',
         # The words as they were typed have their quotes and backslashes yet.
-        """    typed="${word#[\\"\\']}"; typed="${typed//\\\\/}"; typed="${typed%[\\"\\']}" """.rstrip(),
+        """    typed="${word#[\\"\\']}"; typed="${typed//\\\\/}"; typed="${typed%[\\"\\']}"; cut="${cut//\\\\/}" """.rstrip(),
         "    COMPREPLY=()",
         "    for ((at = 1; at < COMP_CWORD; at++)); do",
         f'        case "${{COMP_WORDS[at]}}" in {"|".join(COMMANDS)}) command="${{COMP_WORDS[at]}}"; break;; esac',
@@ -156,8 +167,7 @@ def _bash(words: list[Words]) -> str:
 
 def _bash_reply(value: str) -> str:
     if value == _FILES:
-        # Names with spaces stay whole.
-        return 'compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$typed")'
+        return "_plugline_files"
     if value in _KINDS:
         return f"_plugline_names {value}"
     return f'COMPREPLY=($(compgen -W "{value}" -- "$word"))' if value else ":"

@@ -103,6 +103,8 @@ source <("$1" completion bash)
 shift
 COMP_WORDS=(plugline "$@")
 COMP_CWORD=$#
+COMP_LINE=${line:-}
+COMP_POINT=${#COMP_LINE}
 _plugline
 printf '%s\\n' "${COMPREPLY[@]}"
 """
@@ -124,12 +126,17 @@ complete -C (string join ' ' -- plugline $argv[2..]) | string split -f1 \\t
 """
 
 
-def completed(shell: str, folder: Path, *words: str, begin: str | None = None) -> set[str]:
+def completed(shell: str, folder: Path, *words: str, begin: str | None = None, line: str = "") -> set[str]:
     found = shutil.which(shell)
     if found is None:
         pytest.skip(f"there is no {shell} here")
     script, flags = {"bash": (BASH, ["--norc"]), "zsh": (ZSH, ["-f"]), "fish": (FISH, ["--no-config"])}[shell]
-    environment = {**os.environ, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder)}
+    environment = {
+        **os.environ,
+        "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(folder),
+        "line": line,
+    }
     name = [] if shell == "fish" else ["-"]
     command = [found, *flags, "-c", script, *name, "plugline", *words]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
@@ -177,3 +184,38 @@ def test_a_folder_that_was_quoted_is_looked_into(shell: str, folder: Path) -> No
     (folder / "my own").mkdir()
     (folder / "my own/zebra.py").write_text(processor(), "utf-8")
     assert completed(shell, folder, "run", "--plugins", '"my own"', "--use", "z") == {"zebra"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_folder_behind_an_equals_sign_is_looked_into(shell: str, folder: Path) -> None:
+    (folder / "own").mkdir()
+    (folder / "own/zebra.py").write_text(processor(), "utf-8")
+    words = ["--plugins", "=", "own"] if shell == "bash" else ["--plugins=own"]
+    assert completed(shell, folder, "run", *words, "--use", "z") == {"zebra"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["info", "shop", ":"], {"lower", r"two\ words"}),
+        (["info", "shop", ":", "lo"], {"lower"}),
+        (["info", "a", ":", "b", ":"], {"c"}),
+        (["run", "--use", "=", "shop", ":", "lo"], {"lower"}),
+        (["run", "in", ":", "x"], {"x.ndjson"}),
+        (["info", '"shop:two'], {"shop:two words"}),
+    ],
+)
+def test_bash_completes_what_is_behind_a_colon(folder: Path, words: list[str], expected: set[str]) -> None:
+    for name in ("shop:lower", "shop:two words", "a:b:c"):
+        (folder / "plugins" / f"{name}.py").write_text(processor(), "utf-8")
+    (folder / "in:x.ndjson").write_text("", "utf-8")
+    line = " ".join(["plugline", words[0], "".join(words[1:])])
+    assert completed("bash", folder, *words, begin="", line=line) == expected
+
+
+def test_bash_is_asked_for_nothing_that_is_not_in_that_of_macos(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    assert not [word for word in ("mapfile", "readarray", "declare -A", "local -n", ",,}", "^^}") if word in script]
