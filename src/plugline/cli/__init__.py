@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; never raises ``SystemExit``.
 
     0 fine; 1 findings, or done with dead letters; 2 wrong use or configuration; 3 our own bug; 4 stopped before
-    the end, output not in place; 130 after Ctrl-C, 143 after SIGTERM. A closed pipe is not an error.
+    the end, output not in place; 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP. A closed pipe is not an error.
 
     Args:
         argv: The words after the program's name; ``None``: those of the process.

@@ -8,13 +8,11 @@ from contextlib import contextmanager, suppress
 
 import plugline
 from plugline.cli import process, render
-from plugline.cli.exits import INTERRUPTED, MISUSED, OK, OUR_BUG, STOPPED
+from plugline.cli.exits import MISUSED, OK, OUR_BUG, STOPPED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # made by whoever has them applied
     from plugline.cli.settings import Settings
-
-_TERMINATED = 128 + 15
 
 
 class Invocation:
@@ -23,6 +21,11 @@ class Invocation:
     def __init__(self) -> None:
         self.verbose = False
         self.signal = signal.SIGINT
+
+    @property
+    def code(self) -> int:
+        """What a command ends with that a signal ended, as a shell has it: 130 after Ctrl-C."""
+        return 128 + int(self.signal)
 
 
 def guarded(command: Callable[[], int], invocation: Invocation) -> int:
@@ -36,7 +39,7 @@ def guarded(command: Callable[[], int], invocation: Invocation) -> int:
         return OK
     except KeyboardInterrupt as interrupt:
         _tell_module_in_hand(interrupt)
-        return INTERRUPTED if invocation.signal == signal.SIGINT else _TERMINATED
+        return invocation.code
     except render.OutputLost as error:
         render.forget_output()
         render.error(f"standard output cannot be written: {error}")

@@ -9,7 +9,7 @@ from functools import partial
 from types import FrameType
 
 from plugline.cli import render
-from plugline.cli.exits import FAULTS, INTERRUPTED, MISUSED, OK, STOPPED
+from plugline.cli.exits import FAULTS, MISUSED, OK, STOPPED
 from plugline.cli.guard import Invocation, applied, guarded, settled
 from plugline.cli.pipeline_files import load_config
 from plugline.cli.progress import ProgressLine
@@ -210,7 +210,7 @@ def _log(what: str, report: RunReport) -> None:
 def _stop_code(stop: RunStopped | None, invocation: Invocation) -> int:
     if stop is not None and not stop.interrupted:
         return STOPPED
-    return INTERRUPTED if invocation.signal == signal.SIGINT else 128 + int(invocation.signal)
+    return invocation.code
 
 
 def _check_streams(config: PipelineConfig) -> None:
@@ -232,7 +232,7 @@ def _check_streams(config: PipelineConfig) -> None:
 
 @contextmanager
 def _signals(invocation: Invocation) -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does: cleaned up. What held before holds again afterwards."""
+    """Let SIGTERM, and a terminal that is closed, end a run as Ctrl-C does: cleaned up. What held before holds again afterwards."""
 
     def end(number: int, frame: FrameType | None) -> None:
         # A second one is the same; which came first says how the command ends.
@@ -240,8 +240,12 @@ def _signals(invocation: Invocation) -> Iterator[None]:
         # Python's own handler, so that plugins' failures and the user's interrupt stay told apart.
         signal.default_int_handler(number, frame)
 
+    numbers = [signal.SIGTERM]
+    # Under nohup it is passed over; Windows has none.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     try:
-        before = signal.signal(signal.SIGTERM, end)
+        before = [(number, signal.signal(number, end)) for number in numbers]
     except ValueError:
         # Not in the main thread, where signals are none of our business.
         yield
@@ -249,7 +253,8 @@ def _signals(invocation: Invocation) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 class _Output:

@@ -467,9 +467,11 @@ class _Serving:
         self._memory = memory
 
     def serve(self) -> None:
-        # The parent ends us; Ctrl-C in a terminal is sent to all of us.
+        # The parent ends us; Ctrl-C in a terminal is sent to all of us, and so is that it was closed.
         # A function and not SIG_IGN, which programs that a plugin starts would inherit.
         signal.signal(signal.SIGINT, _pass_over)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, _pass_over)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):

@@ -10,7 +10,7 @@ from types import FrameType, TracebackType
 def unhurried() -> Iterator[None]:
     """Pass over the first interrupt while the block runs. A second one is raised, for who does not want to wait.
 
-    SIGTERM counts as an interrupt where somebody made it one. Does nothing in a thread to which signals do not come.
+    SIGTERM and SIGHUP count as interrupts where somebody made them such. Does nothing in a thread to which signals do not come.
     """
     before: dict[int, Callable[[int, FrameType | None], object]] = {}
 
@@ -23,9 +23,9 @@ def unhurried() -> Iterator[None]:
         put_back()
 
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
             action = signal.getsignal(number)
-            if callable(action):
+            if callable(action) and number not in before:
                 signal.signal(number, pass_over)
                 before[number] = action
     except ValueError:  # not the main thread

@@ -105,7 +105,7 @@ def took(process: "subprocess.Popen[str]", number: int) -> None:
     wait_until(seen)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_while_the_engine_is_closed_changes_nothing(number: int, tmp_path: Path) -> None:
     with running(tmp_path) as process:
         wait_until((tmp_path / "closing").exists)

@@ -213,7 +213,7 @@ def test_what_a_plugin_prints_does_not_get_between_the_records(capfd: pytest.Cap
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_an_interrupted_run_leaves_nothing_and_says_what_was_done(number: int, code: int) -> None:
     before = files()
     process = subprocess.Popen(
@@ -233,6 +233,21 @@ def test_an_interrupted_run_leaves_nothing_and_says_what_was_done(number: int, c
     assert said.endswith("the output is not in place: out.ndjson\n")
     assert "Traceback" not in said
     assert files() == before
+
+
+@pytest.mark.slow
+def test_a_run_under_nohup_goes_on_when_its_terminal_is_closed() -> None:
+    process = subprocess.Popen(
+        ["nohup", *PROGRAM, "-", "-o", "out.ndjson"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    with process:
+        process.stdin.write(b'{"a":1}\n' * 100_000)
+        process.stdin.flush()
+        process.send_signal(signal.SIGHUP)
+        process.stdin.close()
+    assert process.returncode == 0
+    assert Path("out.ndjson").read_bytes() == b'{"a":1}\n' * 100_000
 
 
 @pytest.mark.slow
