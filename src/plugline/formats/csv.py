@@ -128,7 +128,16 @@ class Csv:
         return _Writer(self)
 
 
-_USUAL_DELIMITERS = ";\t|,"
+def _other_delimiter(header: str, quotechar: str) -> str | None:
+    """Return the usual delimiter that makes several columns of a header, if one does."""
+    for delimiter in ";\t|,":
+        try:
+            (row,) = csv.reader([header], delimiter=delimiter, quotechar=quotechar, strict=True)
+        except (csv.Error, ValueError):
+            continue
+        if len(row) > 1:
+            return delimiter
+    return None
 
 
 class _BrokenRow(Broken):
@@ -168,6 +177,7 @@ class _Reader:
         # decode holds this very list, which is filled when the header is read.
         self._names: list[str] = []
         self.lines = 0
+        self._piece = ""
         typed = {name: kind for name, kind in settings.types.items() if kind != "str"}
         self._typed = typed
         self._decode = _new_decoder()
@@ -236,6 +246,12 @@ class _Reader:
             way = self._way_past(raws[0])
             raise ValueError(f"the header is broken: {raws[0].reason}{way}")  # noqa: TRY004 - a faulty file, no wrong argument
         header = cast("list[str]", raws[0])
+        if (
+            len(header) == 1
+            and header != settings.fields
+            and not self._piece.lstrip("\r\n").startswith(settings.quotechar)
+        ):
+            self._refuse_other_delimiter(header[0])
         _refuse_duplicates("the header", header)
         if settings.fields is not None and set(settings.fields) != set(header):
             raise ValueError(f"the header is {header!r}: expected the declared fields {settings.fields!r}")
@@ -247,16 +263,22 @@ class _Reader:
         """Return what to do about a broken header, if it is a setting that is missing."""
         if header.reason.startswith("byte "):
             return "\n  hint: say which encoding it has: options = { encoding = ... }"
-        line = cast("bytes", header.raw).decode(self._settings.encoding, "replace")
-        for delimiter in _USUAL_DELIMITERS:
-            try:
-                (row,) = csv.reader([line], delimiter=delimiter, quotechar=self._settings.quotechar, strict=True)
-            except (csv.Error, ValueError):
-                continue
-            if len(row) > 1:
-                toml = {"\t": r"\t"}.get(delimiter, delimiter)
-                return f'\n  hint: say what stands between its fields: options = {{ delimiter = "{toml}" }}'
-        return ""
+        return self._delimiter_hint(cast("bytes", header.raw).decode(self._settings.encoding, "replace"))
+
+    def _delimiter_hint(self, header: str) -> str:
+        delimiter = _other_delimiter(header, self._settings.quotechar)
+        if delimiter is None:
+            return ""
+        form = 'format = "csv", ' if self._settings.delimiter == "\t" else ""
+        toml = {"\t": r"\t"}.get(delimiter, delimiter)
+        return f'\n  hint: say what stands between its fields: {form}options = {{ delimiter = "{toml}" }}'
+
+    def _refuse_other_delimiter(self, name: str) -> None:
+        if hint := self._delimiter_hint(name):
+            raise ValueError(
+                f"the header is one column, {name!r}: expected names with {self._settings.delimiter!r} between them"
+                f"{hint}; one column of this name has it in quotes, or in 'fields'"
+            )
 
     def _know_columns(self) -> None:
         unknown = sorted(set(self._settings.types).difference(self._names))
@@ -272,6 +294,7 @@ class _Reader:
             piece, final = text.piece(wanted)
             rows: list[object] = []
             used = 0
+            self._piece = piece
             if piece:
                 rows, used = self._parse(piece, final=final)
                 if text.torn:
@@ -570,12 +593,7 @@ def _refuse_types(row: list[str], names: list[str], *typed: Any) -> NoReturn:
 def _fault(row: list[str] | Broken, names: list[str]) -> ValueError:
     if isinstance(row, Broken):
         return ValueError(row.reason)
-    said = f"the row has {_plural(len(row))}: expected {len(names)}, as there are columns"
-    other = next((one for one in _OTHER_DELIMITERS if len(names) == 1 and one in names[0]), None)
-    return ValueError(f"{said}; is the delimiter {other!r}? the header is {names[0]!r}" if other is not None else said)
-
-
-_OTHER_DELIMITERS = (";", "\t", "|", ",")
+    return ValueError(f"the row has {_plural(len(row))}: expected {len(names)}, as there are columns")
 
 
 def _plural(count: int, what: str = "field") -> str:
@@ -893,7 +911,10 @@ class _Writer:
         if not self._first:
             return
         self._first = False
-        header = self._without_mark(self._row(self.columns or ())[:-2]).encode(self._encoding) + self._newline
+        row = self._without_mark(self._row(self.columns or ())[:-2])
+        if len(self.columns or ()) == 1 and row[0] != self._quote and _other_delimiter(row, self._quote) is not None:
+            row = f"{self._quote}{row}{self._quote}"  # one column, as a reader is to know
+        header = row.encode(self._encoding) + self._newline
         self._stream.write(self._mark + (header if self._headed else b""))
 
     def _without_mark(self, row: str) -> str:
