@@ -328,7 +328,7 @@ class _Gzip:
             if not self._fed:
                 return False
         if not self._fed:
-            return False
+            raise EOFError("it ends before the first member")
         self._member = self._new()
         self._members += 1
         return True
@@ -405,7 +405,7 @@ class _Zstandard:
         self._plain = plain
         self._new = ZstdDecompressor().decompressobj
         self._frame = self._new()
-        self._begun = False
+        self._begun = True  # of nothing, no program makes a file without a frame
         self._fed = memoryview(b"")
         self._left = memoryview(b"")
 

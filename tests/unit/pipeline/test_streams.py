@@ -126,6 +126,18 @@ def test_what_stands_behind_a_whole_stream_is_not_taken_for_the_end(
 
 
 @pytest.mark.usefixtures("gunzip")
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])
+def test_a_compressed_file_without_a_byte_is_cut_off(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.touch()
+    with (
+        open_source(str(path)) as stream,
+        pytest.raises(OSError, match=f"{suffix[1:]} data is broken or cut off: it ends"),
+    ):
+        stream.read()
+
+
+@pytest.mark.usefixtures("gunzip")
 @pytest.mark.parametrize("cut", [1, 8, 9, 100])
 def test_a_gzip_file_that_is_cut_off_is_broken_after_what_is_whole(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "a.gz"
