@@ -32,6 +32,7 @@ from plugline.pipeline.plan import SEE_NEXT, Plan, plugin_folders
 from plugline.pipeline.preview import PreviewedRecord, plan_preview, preview
 
 _LOOK_SECONDS = 0.1  # a save is seen before a hand has left the keyboard; a look costs a stat a file
+_MOST_SAMPLE_BYTES = 2**20  # of what is written by hand; the inputs of a pipeline may be logs
 _CLEAR = "\x1b[2J\x1b[3J\x1b[H"
 
 Stamps = dict[str, tuple[int, int, int]]
@@ -212,6 +213,7 @@ def _stamps(watching: _Watching) -> Stamps:
         try:
             config = load_config(watching.pipeline)
             folders = plugin_folders(config, os.path.dirname(watching.pipeline))
+            _stamp_source(os.path.join(os.path.dirname(watching.pipeline), config.source.path), found)
         except ConfigurationError:
             folders = list(watching.folders)
     if watching.sample is not None:
@@ -238,6 +240,14 @@ def _stamp(path: str, found: Stamps) -> None:
     except OSError:
         return
     found[path] = status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _stamp_source(path: str, found: Stamps) -> None:
+    """Note a pipeline's input: of one that is no sample only whether it is there, for it may grow all the time."""
+    _stamp(path, found)
+    _, size, inode = found.get(path, (0, 0, 0))
+    if size > _MOST_SAMPLE_BYTES:
+        found[path] = 0, 0, inode
 
 
 # ----------------------------------------------------------------------------- showing
@@ -294,7 +304,7 @@ class _Screen:
         if findings:
             lines.append(render.findings_text(with_source_lines(findings), colours=colours))
         lines += waiting
-        if stale:
+        if stale and records:
             lines.append("the last version that was good stays in use:")
         lines += [record_text(one, full=self._full, colours=colours) for one in records]
         lines.append(counts_text(records) if records else "no findings" if not findings else "")

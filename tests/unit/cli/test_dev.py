@@ -14,6 +14,7 @@ from plugline.cli import main
 from tests.builders import ndjson, processor
 
 UPPER = processor("return {**record, 'name': record['name'].upper()}")
+PIPELINE = '[source]\npath = "other.ndjson"\n[[steps]]\nuse = "upper"\n[sink]\npath = "out.csv"\n'
 PROGRAM = [sys.executable, "-m", "plugline", "dev"]
 
 
@@ -52,8 +53,13 @@ class Watcher:
 
 
 @pytest.fixture
-def watcher(folder: Path) -> Iterator[Watcher]:
-    command = [*PROGRAM, "--json", "plugins", "sample.ndjson"]
+def paths() -> list[str]:
+    return ["plugins", "sample.ndjson"]
+
+
+@pytest.fixture
+def watcher(folder: Path, paths: list[str]) -> Iterator[Watcher]:
+    command = [*PROGRAM, "--json", *paths]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         yield Watcher(process)
@@ -102,6 +108,36 @@ def test_each_save_is_checked_and_shown_and_the_last_good_version_stays(watcher:
     assert watcher.answer()["records"][0]["out"] == [{"name": "ADA"}]
     Path("sample.ndjson").write_bytes(ndjson({"name": "grace"}))
     assert watcher.answer()["records"][0]["out"] == [{"name": "GRACE"}]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("paths", [["pipeline.toml"]])
+def test_the_input_of_a_pipeline_is_watched(watcher: Watcher) -> None:
+    assert [one["code"] for one in watcher.answer()["findings"]] == ["C109"]
+    save("pipeline.toml", PIPELINE)
+    assert [one["code"] for one in watcher.answer()["findings"]] == ["C109"]
+    Path("other.ndjson").write_bytes(ndjson({"name": "grace"}))
+    assert watcher.answer()["records"][0]["out"] == [{"name": "GRACE"}]
+    Path("other.ndjson").write_bytes(ndjson({"name": "edsger"}))
+    assert watcher.answer()["records"][0]["out"] == [{"name": "EDSGER"}]
+    Path("other.ndjson").unlink()
+    gone = watcher.answer()
+    assert ([one["code"] for one in gone["findings"]], gone["records"]) == (["C109"], [])
+
+
+@pytest.mark.slow
+def test_nothing_is_announced_where_the_sample_is_gone(folder: Path) -> None:
+    (folder / "sample.ndjson").write_bytes(ndjson({"name": "ada"}))
+    process = subprocess.Popen(
+        [*PROGRAM, "plugins", "sample.ndjson", "--times", "2"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("1 record read"):
+        assert process.poll() is None
+    (folder / "sample.ndjson").unlink()
+    said, _ = process.communicate(timeout=30)
+    assert "C109" in said
+    assert "stays in use" not in said
 
 
 @pytest.mark.slow
