@@ -70,6 +70,26 @@ def test_who_has_registered_for_the_end_is_called(tmp_path: Path) -> None:
     assert done.stderr.splitlines()[-2:] == ["the thread has ended", "measured"]
 
 
+@pytest.mark.parametrize("name", ["typing", "json", "logging", "click"])
+def test_a_file_of_the_current_folder_hides_no_module(name: str, tmp_path: Path) -> None:
+    (tmp_path / f"{name}.py").write_text("raise SystemExit(7)\n", "utf-8")
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "own.py").write_text("x = 1\n", "utf-8")
+    plugin = "import own\n\n\ndef transform(record):\n    return record\n\n\ndef describe():\n    return ''\n"
+    (tmp_path / "plugins/uses_own.py").write_text(plugin, "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "plugline", "preview", "--use", "uses_own", "--from", "ndjson", "--json", "-"],
+        cwd=tmp_path,
+        env={**os.environ, "PLUGLINE_LOG_LEVEL": "info"},
+        input='{"n": 1}\n',
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert (done.returncode, json.loads(done.stdout)["findings"]) == (0, []), done.stderr
+
+
 def test_a_closed_output_is_no_error(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
