@@ -10,6 +10,7 @@ from typing import Literal
 
 import plugline
 from plugline.frozen import frozen
+from plugline.names import shell_word
 
 State = Literal["ok", "missing", "wrong"]
 
@@ -230,6 +231,10 @@ def _cache() -> Check:
         size = sum(one.stat().st_size for one in os.scandir(path) if one.is_file())
     except OSError as error:
         return Check(name="cache", state="wrong", said=f"{path} cannot be read: {error.strerror}", hint=f"rm -r {path}")
+    if not os.access(path, os.W_OK | os.X_OK):
+        said = f"{path} cannot be written: what is new is read at every listing and compiled at every load"
+        hint = f"allow it: chmod u+rwx {shell_word(path)}; or name another folder: PLUGLINE_CACHE"
+        return Check(name="cache", state="missing", said=said, hint=hint)
     return Check(name="cache", state="ok", said=f"{path}, {size / 2**20:.1f} MiB", more={"path": path, "bytes": size})
 
 

@@ -101,3 +101,12 @@ def test_a_program_without_an_interpreter_of_its_own_is_told_of_like_any_other(
     monkeypatch.setattr("sys.executable", "")
     found = {check.name: check.state for check in look()}
     assert (found["python"], found["sandbox"], found["uv"]) == ("wrong", "wrong", "missing")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_cache_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PLUGLINE_CACHE", str(tmp_path))
+    tmp_path.chmod(0o500)
+    (cache,) = (check for check in look() if check.name == "cache")
+    assert cache.state == "missing"
+    assert "cannot be written" in cache.said
