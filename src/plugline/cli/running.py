@@ -14,7 +14,6 @@ from plugline.cli.guard import Invocation, applied, guarded, settled
 from plugline.cli.pipeline_files import load_config
 from plugline.cli.progress import ProgressLine
 from plugline.cli.seeing import Seeing
-from plugline.cli.summary import report_data, summary
 from plugline.discovery.source import ParsedOnce
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.findings import Finding
@@ -22,8 +21,11 @@ from plugline.pipeline.config import PipelineConfig
 from plugline.pipeline.plan import Plan, make_plan
 from plugline.pipeline.report import RunReport
 from plugline.pipeline.run import run_plan
-from plugline.pipeline.swapping import Watch
 from plugline.pipeline.unhurried import unhurried
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # for who follows edits
+    from plugline.pipeline.swapping import Watch
 
 _STANDARD = "-"
 _QUIET = frozenset({"-q", "--quiet"})
@@ -115,11 +117,15 @@ def run_configured(
         written = seeing.write_page(report, stop)
         if as_json:
             findings = [stop.finding] if stop is not None else []
+            from plugline.cli.summary import report_data  # noqa: PLC0415 - where something is to be said
+
             render.tell_json({**report_data(report), "findings": findings, **seeing.data(report)}, talk=to_stdout)
         else:
             if stop is not None:
                 render.say_findings([stop.finding])
             if not quiet or report.failed or stop is not None:
+                from plugline.cli.summary import summary  # noqa: PLC0415 - as above
+
                 render.say(summary(report))
             seeing.say(report)
             if invocation.verbose:
@@ -166,13 +172,14 @@ def _follow(seeing: Seeing, make: Callable[[], Plan]) -> tuple[RunReport, RunSto
     return _reported(lambda: follow_plan(seeing.plan, progress=seeing.progress, tell=_tell, changed=changed))
 
 
-def _watch(make: Callable[[], Plan], letters: str | None) -> Watch:
+def _watch(make: Callable[[], Plan], letters: str | None) -> "Watch":
     from plugline.pipeline.following import Replanning  # noqa: PLC0415 - as above
+    from plugline.pipeline.swapping import Watch  # noqa: PLC0415 - as above
 
     return Watch(changed=Replanning(partial(_plan, make, letters), _tell), tell=_tell)
 
 
-def _run(seeing: Seeing, watch: Watch | None, *, resume: bool, quiet: bool) -> tuple[RunReport, RunStopped | None]:
+def _run(seeing: Seeing, watch: "Watch | None", *, resume: bool, quiet: bool) -> tuple[RunReport, RunStopped | None]:
     tell = None if quiet else _tell_dashboard
     return _reported(
         lambda: run_plan(seeing.plan, progress=seeing.progress, resume=resume, tell_dashboard=tell, watch=watch)

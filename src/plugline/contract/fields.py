@@ -175,6 +175,10 @@ def _resolved(annotation: object, names: dict[str, Any], local_names: dict[str, 
     # get_type_hints resolves all of a class or nothing; one annotation at a time, one bad one spoils only itself.
     if isinstance(annotation, dataclasses.InitVar):
         annotation = annotation.type
+    if type(annotation) is type or (
+        type(annotation) is types.UnionType and all(type(member) is type for member in annotation.__args__)
+    ):
+        return annotation  # nothing in it is to be resolved, as in most settings
     one = type("One", (), {"__annotations__": {"it": annotation}})
     try:
         hint: object = typing.get_type_hints(one, names, local_names)["it"]

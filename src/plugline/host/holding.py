@@ -31,6 +31,7 @@ _deciding = allocate_lock()
 _waiting: "dict[int, LoadLock]" = {}
 _locks: "list[ref[LoadLock]]" = []
 _pausing: int | None = None  # the thread that has put off the collector
+_frozen = False  # known to hold objects that are not collected: Python counts them one by one, 2 ms for those of a run
 
 
 def mind_forks() -> None:
@@ -188,10 +189,17 @@ class PausedCollector:
     def __exit__(self, *_: object) -> None:
         global _pausing  # noqa: PLW0603 - as above
         if self._paused:
-            if gc.get_count()[0] > _MANY and not gc.get_freeze_count():
+            if gc.get_count()[0] > _MANY and not (_frozen or gc.get_freeze_count()):
                 # Puts all objects with the old ones, without a look at any. The collector would look through all that was made now,
                 # find no garbage, and do the same. Not where somebody has frozen some, as Python 3.12 has itself.
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
             _pausing = None
+
+
+def freeze() -> None:
+    """Keep all that there is from the collector for good, as :func:`gc.freeze` does, and know of it from here on."""
+    global _frozen  # noqa: PLW0603 - there is one collector
+    gc.freeze()
+    _frozen = True

@@ -21,7 +21,7 @@ from plugline.errors import (
     UnknownPlugin,
 )
 from plugline.findings import Finding, Place
-from plugline.host.host import Host
+from plugline.host.host import SLOW_LOAD_SECONDS, Host
 from plugline.host.plugin import Plugin
 from plugline.logged import log_warning
 from plugline.names import shell_word
@@ -57,6 +57,7 @@ class BoundPlan:
         self._plan = plan
         self._stack = ExitStack()
         self._folders: dict[tuple[int, Kind], Host[object]] = {}
+        self._modules: dict[tuple[str, Kind, str, str], Host[object]] = {}
         self._findings: list[Finding] = []
         self._paths: list[str | None] = []
         try:
@@ -114,7 +115,7 @@ class BoundPlan:
 
     def _handle(self, use: PluginUse, isolation: "Confinement | None") -> Plugin[object]:
         if use.folder is None:
-            return self._stack.enter_context(module_host(use, isolation))[use.name]
+            return self._module_host(use, isolation)[use.name]
         # A host a kind: a file may hold a processor and a format. And each isolated step has a worker of its own.
         key = use.folder, use.kind
         if isolation is not None:
@@ -122,6 +123,14 @@ class BoundPlan:
         if key not in self._folders:
             self._folders[key] = self._stack.enter_context(_folder_host(self._plan, use.folder, use.kind))
         return self._folders[key][use.name]
+
+    def _module_host(self, use: PluginUse, isolation: "Confinement | None") -> Host[object]:
+        if isolation is not None:
+            return self._stack.enter_context(module_host(use, isolation))
+        key = use.name, use.kind, use.module, use.attribute  # the format of the source is most often the sink's, too
+        if key not in self._modules:
+            self._modules[key] = self._stack.enter_context(module_host(use))
+        return self._modules[key]
 
     def _try_formats(self) -> None:
         """Make a reader and a writer: settings that they refuse are known before the first record."""
@@ -236,7 +245,12 @@ def module_host(use: PluginUse, isolation: "Confinement | None" = None) -> Host[
     """Return a host that holds one installed plugin."""
     target = f"{use.module}:{use.attribute}" if use.attribute else use.module
     return Host(
-        Modules({use.name: target}), interface=INTERFACES[use.kind], api_version=API_VERSION, **_where(isolation)
+        Modules({use.name: target}),
+        interface=INTERFACES[use.kind],
+        api_version=API_VERSION,
+        # What is shipped is not told to be slow: it is what it imports.
+        slow_load_seconds=None if use.module.startswith("plugline.") else SLOW_LOAD_SECONDS,
+        **_where(isolation),
     )
 
 

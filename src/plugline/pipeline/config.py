@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, is_dataclass, replace
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self
 
 from plugline.contract.settings import Field, KeyPath, Problem, check, construct, fields_of
 from plugline.errors import ConfigurationError
@@ -590,9 +590,12 @@ _FLAGS: Mapping[tuple[str, ...], str] = {
 def _config(
     data: Mapping[str, object], origin: Document | _Flags | _Layered, environment: Mapping[str, str] | None
 ) -> PipelineConfig:
-    fields = fields_of(PipelineConfig)
     substituted = _substituted(data, environment)
-    values, problems = check(fields, substituted.data)
+    if not substituted.problems:
+        config, problems = construct(PipelineConfig, substituted.data)
+        if config is not None and not any(_rules(substituted.data)):
+            return replace(config, _origin=origin, _written=data, _held=substituted.held)
+    values, problems = check(fields_of(PipelineConfig), substituted.data)
     told = {problem.path for problem in substituted.problems}
     rest = masked((*problems, *_rules(values)), substituted.written, substituted.data)
     # Once each: a flag that counts for all steps is wrong once. A variable that is not there has no type to be wrong.
@@ -603,10 +606,7 @@ def _config(
         ),
         key=lambda finding: (finding.place.line or 0, finding.place.column or 0),
     )
-    if found:
-        raise ConfigurationError(found)
-    config, _ = construct(PipelineConfig, substituted.data)  # the same values, so nothing can be wrong with them now
-    return replace(cast("PipelineConfig", config), _origin=origin, _written=data, _held=substituted.held)
+    raise ConfigurationError(found)
 
 
 def _substituted(data: Mapping[str, object], environment: Mapping[str, str] | None) -> Substituted:

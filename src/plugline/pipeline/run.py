@@ -21,9 +21,12 @@ from plugline.pipeline.remote import without_secret
 from plugline.pipeline.report import RunReport, Swap, added, tallied
 from plugline.pipeline.split import Progress, ProgressCall, SplitWork
 from plugline.pipeline.streams import size_of
-from plugline.pipeline.swapping import Swapping, Watch
 from plugline.pipeline.unhurried import UnhurriedStack, unhurried
 from plugline.records import Engine, Part, Split, SplitRunner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # for who follows edits
+    from plugline.pipeline.swapping import Swapping, Watch
 
 _INTERRUPTED = "R110"
 _FINAL = ("R101", "R105", "R111")  # going on would need another input or plugin, and so be another run
@@ -109,7 +112,7 @@ def run_plan(
     progress: ProgressCall | None = None,
     resume: bool = False,
     tell_dashboard: Callable[[str], None] | None = None,
-    watch: Watch | None = None,
+    watch: "Watch | None" = None,
 ) -> RunReport:
     """Run a plan to its end.
 
@@ -154,7 +157,7 @@ def _opened(
     progress: ProgressCall | None,
     resume: bool,
     tell_dashboard: Callable[[str], None] | None,
-    watch: Watch | None,
+    watch: "Watch | None",
 ) -> "PlanRun":
     """Return a run that is ready to begin; ``stack`` closes what it has opened."""
     runner = PlanRunner(plan)
@@ -169,6 +172,8 @@ def _opened(
     # What a stateful step has seen is gone with its process, so such a run begins anew.
     go_on = resume and not bound.stateful
     if watch is not None:
+        from plugline.pipeline.swapping import Swapping  # noqa: PLC0415 - where plugins are edited
+
         Swapping.refuse(plan, engine, bound)
     identity = identity_of(plan, source)
     committer = Committer(plan, bound, identity, resume=go_on, ordered=ordered, takes_edits=watch is not None)
@@ -310,7 +315,7 @@ class PlanRun:
         self._runners: dict[int, PlanRunner] = {}  # of later generations, by the id of the plan
         self._dashboard: str | None = None
 
-    def watch(self, watch: Watch, stack: ExitStack) -> None:
+    def watch(self, watch: "Watch", stack: ExitStack) -> None:
         """Take plugins that are edited while it goes on.
 
         Args:
@@ -323,6 +328,8 @@ class PlanRun:
             bound = stack.enter_context(runner.bind())
             stack.callback(runner.close)
             return bound
+
+        from plugline.pipeline.swapping import Swapping  # noqa: PLC0415 - as above
 
         self._swapping = Swapping(self._plan, watch, bind, stack)
 
@@ -439,7 +446,7 @@ class PlanRun:
             if close is not None:
                 close()
 
-    def _parts_of_generations(self, cuts: Iterator[Cut | None], swapping: Swapping) -> Iterator[Part]:
+    def _parts_of_generations(self, cuts: Iterator[Cut | None], swapping: "Swapping") -> Iterator[Part]:
         """Yield all parts, each made by the generation that was in force when its split was handed out."""
         while True:
             own = swapping.until_edited(cuts)

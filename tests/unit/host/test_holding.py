@@ -266,6 +266,29 @@ def test_what_a_program_has_frozen_stays_frozen() -> None:
         gc.unfreeze()
 
 
+def test_what_we_froze_ourselves_is_not_counted_at_each_pause() -> None:
+    counted = """
+import gc, sys
+from plugline.host import holding
+calls = []
+sys.setprofile(lambda frame, event, what: calls.append(getattr(what, "__name__", None)) if event == "c_call" else None)
+def pause():
+    with holding.PausedCollector():
+        return [[number] for number in range(5_000)]
+if sys.argv[1] == "ours":
+    holding.freeze()
+else:
+    gc.freeze()
+kept = pause()
+print("get_freeze_count" in calls, gc.get_freeze_count() > 0)
+"""
+    said = [
+        subprocess.run([sys.executable, "-c", counted, who], capture_output=True, text=True, check=True).stdout.split()
+        for who in ("ours", "somebody's")
+    ]
+    assert said == [["False", "True"], ["True", "True"]]
+
+
 _FORKS = """
 import os, signal, sys, threading
 
