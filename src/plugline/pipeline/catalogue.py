@@ -34,7 +34,7 @@ INTERFACES: dict[Kind, tuple[type, ...]] = {
     "engine": (Engine,),
 }
 ANY_INTERFACE: tuple[type, ...] = tuple(interface for interfaces in INTERFACES.values() for interface in interfaces)
-_ALONE = {kind: interfaces_of(interface) for kind, interface in INTERFACES.items()}
+ALONE = {kind: interfaces_of(interface) for kind, interface in INTERFACES.items()}
 
 _NAMED_IN: dict[Kind, str] = {
     "processor": 'it is a processor: use = "{}" in [[steps]]',
@@ -177,12 +177,10 @@ class Catalogue:
         return self._alone[kind, name]
 
     def _of_kind(self, plugin: Plugin[object], kind: Kind) -> Plugin[object] | tuple[Finding, ...]:
+        if plugin.spec.fits_plainly(ALONE[kind]):
+            return plugin  # without its syntax tree
         facts = plugin.spec.facts
-        wrong = (
-            source_findings(interfaces_of(INTERFACES[kind]), facts, plugin.place.path, own_only=True)
-            if facts is not None
-            else ()
-        )
+        wrong = source_findings(ALONE[kind], facts, plugin.place.path, own_only=True) if facts is not None else ()
         return wrong or plugin
 
     def _entry_points(self, kind: Kind) -> Host[object]:
@@ -270,7 +268,7 @@ class Catalogue:
     def kinds_of(self, plugin: Plugin[object]) -> tuple[Kind, ...]:
         """Return what a plugin can be used as, as far as its source shows it."""
         # What a remembered outline proves need not be read again, which a thousand plugins would take seconds for.
-        plain = tuple(kind for kind, interfaces in _ALONE.items() if plugin.spec.fits_plainly(interfaces))
+        plain = tuple(kind for kind, interfaces in ALONE.items() if plugin.spec.fits_plainly(interfaces))
         if plain:
             return plain
         alone = ((kind, host) for (kind, _), host in self._alone.items())
@@ -282,8 +280,8 @@ class Catalogue:
             return ()
         return tuple(
             kind
-            for kind, interface in INTERFACES.items()
-            if not source_findings(interfaces_of(interface), facts, plugin.place.path, own_only=True)
+            for kind, interfaces in ALONE.items()
+            if not source_findings(interfaces, facts, plugin.place.path, own_only=True)
         )
 
     @property

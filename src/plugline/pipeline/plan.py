@@ -637,6 +637,10 @@ def check_settings(
     Returns the settings with all files among them (those whose type is ``Path``) found from ``base``, as the pipeline's
     own are, which ones those are, and everything that is wrong.
     """
+    from plugline.pipeline.shown import is_module  # noqa: PLC0415 - see shown_fields
+
+    if not settings and is_module(plugin.spec, kind):
+        return settings, frozenset(), ()
     fields, is_class = shown_fields(plugin, kind)
     if fields is None or not (is_class or settings):
         return settings, frozenset(), ()

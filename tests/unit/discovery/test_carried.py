@@ -14,7 +14,7 @@ def carried(folder: Path, *entries: str) -> set[str]:
 
 def write(folder: Path, **files: str) -> None:
     for name, text in files.items():
-        (folder / f"{name}.py").write_text(text)
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,13 @@ def write(folder: Path, **files: str) -> None:
         "from plugins import _shared",
         "import plugins._shared",
         "def f():\n    from ._shared import x",
+        "from\t._shared import x",
+        "from._shared import x",
+        "from \\\n\f\\\n ._shared import x",
+        "x = 'from'; from ._shared import x",
+        "from ._\uff53hared import x",
+        "import \uff50lugins._shared",
+        "# coding: utf-7\nfrom +AC4-_shared import x",
     ],
 )
 def test_a_neighbour_that_is_imported_travels(statement: str, tmp_path: Path) -> None:

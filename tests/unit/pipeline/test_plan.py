@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,6 +56,30 @@ def test_nothing_is_run_by_planning(tmp_path: Path) -> None:
     pipeline(tmp_path, plugins={"upper.py": processor(top=top)}, source=b"", steps=["upper"]).plan()
     assert not {name for name in sys.modules if name.startswith("plugins")}
     assert sys.meta_path == before[1]
+
+
+_PLANNED = """
+import sys
+parsed = []
+sys.addaudithook(lambda event, arguments: parsed.append(str(arguments[1])) if event == "compile" else None)
+from plugline.pipeline.config import read_config
+from plugline.pipeline.plan import make_plan
+for _ in range(2):  # what the first one remembers, the second one knows
+    parsed.clear()
+    make_plan(read_config(open("pipeline.toml", "rb").read(), "pipeline.toml"), ".")
+print([path.rpartition("/")[2] for path in parsed if "plugins" in path])
+"""
+
+
+@pytest.mark.parametrize(("source", "parsed"), [(processor(), []), (FIELDS, ["upper.py"])], ids=["functions", "class"])
+def test_planning_reads_the_syntax_tree_of_a_plugin_with_settings_only(
+    source: str, parsed: list[str], tmp_path: Path
+) -> None:
+    # It takes as long as compiling the plugin, which is a third of a short run where that has two thousand lines.
+    step = 'use = "upper"\nwith = { fields = ["a"] }' if parsed else "upper"
+    job = pipeline(tmp_path, plugins={"upper.py": source}, source=b"", steps=[step])
+    ran = subprocess.run([sys.executable, "-c", _PLANNED], cwd=job.folder, capture_output=True, text=True, check=False)
+    assert ran.stdout == f"{parsed}\n", ran.stderr
 
 
 # ----------------------------------------------------------------------------- settings
