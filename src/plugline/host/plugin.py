@@ -470,7 +470,7 @@ class Plugin(Generic[T_co]):
         return self.function(method)(*arguments, **keywords)
 
     def link(self, method: str) -> "Link":
-        """Return ``method`` of the plugin, loaded now, for :func:`plugline.dispatch.build_chain` and its like.
+        """Return ``method`` of the plugin, loaded now, for :func:`plugline.dispatch.chain.build_chain` and its like.
 
         Raises:
             LoadError, PluginDeclined, PluginRejected: As :meth:`load`.
