@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
+from os.path import commonprefix
 
 import click
 
@@ -12,11 +13,12 @@ from plugline.cli.options import common
 from plugline.cli.pipelines import PipelineCommand, configuration, input_options
 from plugline.cli.running import hidden_variables
 from plugline.errors import ConfigurationError, RunStopped
-from plugline.findings import apart
+from plugline.findings import apart, short_repr
 from plugline.pipeline.preview import PreviewedRecord, plan_preview, preview
 from plugline.pipeline.steps import MISSING, Change, Passage, StepView
 
 _MOST_CHARACTERS = 100  # of one value
+_CHARACTERS_BEFORE = 30  # where two values begin to differ
 
 
 @click.command("preview", cls=PipelineCommand, short_help="Show a few records before and after each step.")
@@ -131,16 +133,22 @@ def _place(position: object) -> str:
 def _fields(record: Mapping[str, object], marks: _Marks) -> Iterator[str]:
     wide = _widest(record)
     for key, value in record.items():
-        yield marks.line(" ", f"{_padded(key, wide)}  {render.plain(value_text(value))}")
+        yield marks.line(" ", f"{padded_field(key, wide)}  {render.plain(value_text(value))}")
 
 
 def _widest(keys: Iterable[object]) -> int:
-    return max((render.width(render.plain(str(key))) for key in keys), default=0)
+    return max((render.width(field_text(key)) for key in keys), default=0)
 
 
-def _padded(key: object, wide: int) -> str:
-    shown = render.plain(str(key))  # which a step may have made of anything
+def padded_field(key: object, wide: int) -> str:
+    """Return the name of a field, with spaces up to so many columns."""
+    shown = field_text(key)
     return shown + " " * (wide - render.width(shown))
+
+
+def field_text(key: object) -> str:
+    """Return the name of a field, which a step may have made of anything: that it is no text is told."""
+    return render.plain(key if type(key) is str else f"{short_repr(key)} ({type(key).__name__})")
 
 
 def _step_lines(step: StepView, marks: _Marks, *, full: bool) -> Iterator[str]:
@@ -181,9 +189,9 @@ def _passage_lines(passage: Passage, marks: _Marks, *, full: bool) -> Iterator[s
     for name in shown:
         change = changed.get(name)
         if change is None:
-            yield marks.line(" ", f"{_padded(name, wide)}  {render.plain(value_text(passage.before[name]))}")
+            yield marks.line(" ", f"{padded_field(name, wide)}  {render.plain(value_text(passage.before[name]))}")
         else:
-            yield marks.line(_sign(change), f"{_padded(name, wide)}  {_change_text(change)}")
+            yield marks.line(_sign(change), f"{padded_field(name, wide)}  {_change_text(change)}")
 
 
 def _error_lines(said: str, marks: "_Marks") -> Iterator[str]:
@@ -199,8 +207,24 @@ def _sign(change: Change) -> str:
 
 
 def _change_text(change: Change) -> str:
-    sides = [value_text(side) for side in (change.before, change.after) if side is not MISSING]
-    return render.plain(" -> ".join(sides))
+    return " -> ".join(side for side in side_texts(change) if side is not None)
+
+
+def side_texts(change: Change) -> tuple[str | None, str | None]:
+    """Return the values of a field before and after, so that they can be told apart; ``None`` for one that is not there."""
+    sides = (change.before, change.after)
+    shown = [None if side is MISSING else value_text(side) for side in sides]
+    if shown[0] == shown[1]:
+        # They differ in the middle, or in their types.
+        whole = [value_text(side, most=sys.maxsize) for side in sides]
+        if whole[0] == whole[1]:
+            whole = [
+                f"{text} ({type(side).__name__}: {short_repr(side)})" for text, side in zip(whole, sides, strict=True)
+            ]
+        begin = max(0, len(commonprefix(whole)) - _CHARACTERS_BEFORE)
+        shown = [f"{'... ' * (begin > 0)}{_cut(text[begin:], _MOST_CHARACTERS)}" for text in whole]
+    before, after = (None if one is None else render.plain(one) for one in shown)
+    return before, after
 
 
 def value_text(value: object, *, most: int = _MOST_CHARACTERS) -> str:
@@ -214,6 +238,10 @@ def value_text(value: object, *, most: int = _MOST_CHARACTERS) -> str:
             text = repr(value)
         except RecursionError:
             text = f"a value of type {type(value).__name__!r} that is nested too deeply to be shown"
+    return _cut(text, most)
+
+
+def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 30]} ... {text[-25:]}"
 
 

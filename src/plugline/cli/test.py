@@ -14,7 +14,7 @@ from plugline.cli.excerpts import with_source_lines
 from plugline.cli.named import place_of
 from plugline.cli.options import common
 from plugline.cli.pipeline_files import load_config
-from plugline.cli.preview import value_data, value_text
+from plugline.cli.preview import field_text, padded_field, side_texts, value_data
 from plugline.cli.running import hidden_variables
 from plugline.cli.settings import Settings
 from plugline.errors import ConfigurationError
@@ -177,14 +177,12 @@ def _case_lines(case: CaseOutcome, *, colours: bool) -> Iterator[str]:
 
 
 def _change_lines(difference: Difference, *, colours: bool) -> Iterator[str]:
-    wide = max((render.width(render.plain(str(change.field))) for change in difference.changes), default=0)
+    wide = max((render.width(field_text(change.field)) for change in difference.changes), default=0)
     for change in difference.changes:
-        name = render.plain(str(change.field))  # which a step may have made of anything
-        name += " " * (wide - render.width(name))
-        for sign, colour, value in (("-", "\x1b[31m", change.before), ("+", "\x1b[32m", change.after)):
-            if value is MISSING:
+        for sign, colour, value in zip("-+", ("\x1b[31m", "\x1b[32m"), side_texts(change), strict=True):
+            if value is None:
                 continue
-            line = f"    {sign} {name}  {render.plain(value_text(value))}"
+            line = f"    {sign} {padded_field(change.field, wide)}  {value}"
             yield f"{colour}{line}\x1b[0m" if colours else line
 
 

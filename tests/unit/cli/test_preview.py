@@ -186,9 +186,9 @@ return {**record, "deep": deep, "endless": endless, 5: "five", (1, 2): "pair", "
 def test_whatever_a_step_makes_can_be_looked_at(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = pipeline(folder, plugins={"strange.py": processor(STRANGE)}, source=ndjson({"n": 1}), steps=["strange"])
     text = shown(capsys, code=1)
-    assert "+ deep     a value of type 'dict' that is nested too deeply to be shown" in text
-    assert '+ 5        "five"' in text
-    assert '+ (1, 2)   "pair"' in text
+    assert "+ deep            a value of type 'dict' that is nested too deeply to be shown" in text
+    assert '+ 5 (int)         "five"' in text
+    assert '+ (1, 2) (tuple)  "pair"' in text
     (one,) = json.loads(shown(capsys, "--json", code=1))["records"]
     (passage,) = one["steps"][0]["passages"]
     assert passage["after"][0]["5"] == "five"

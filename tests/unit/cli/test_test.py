@@ -229,3 +229,18 @@ def test_a_warning_keeps_no_test_from_being_run(folder: Path, capsys: pytest.Cap
     (folder / "plugins/upper.py").write_text(UPPER, encoding="utf-8")
     (folder / "plugline.toml").write_text('disabled = ["gone"]\n', encoding="utf-8")
     assert run(capsys, code=0) == "0 tests and 2 examples of 1 plugin: 1 passed\n"
+
+
+def test_no_two_lines_of_a_difference_look_alike(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    long = "x" * 70 + "{}" + "y" * 70
+    body = f"return {{1: 'one', 'kind': Kind('a'), 'long': {long.format('came')!r}}}"
+    top = "class Kind(str):\n    pass\n"
+    case = f'[[tests]]\ninput = [{{}}]\noutput = [{{1 = "one", kind = "a", long = "{long.format("meant")}"}}]\n'
+    write(folder, case, odd=processor(body, top=top))
+    lines = [line.split(maxsplit=1) for line in run(capsys, code=1).split("\n") if line.startswith("    ")]
+    sides = {sign: [text for one, text in lines if one == sign] for sign in "-+"}
+    assert [text.split()[0] for text in sides["-"]] == ["1", "kind", "long"]
+    assert not {*sides["-"]} & {*sides["+"]}
+    assert "meant" in sides["-"][2]
+    assert "came" in sides["+"][1]
+    assert sides["+"][2].startswith("1 (int)")
