@@ -1,10 +1,10 @@
 """What a run did to one page of HTML that needs nothing else: no script, no font, no picture from anywhere."""
 
+import html
 import os
 import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from html import escape
 
 import plugline
 from plugline.blame import ErrorText
@@ -13,6 +13,7 @@ from plugline.cli.render import counted
 from plugline.cli.samples import Speed
 from plugline.cli.summary import seconds_text
 from plugline.errors import RunStopped
+from plugline.findings import printable_lines
 from plugline.pipeline.plan import Plan, PluginUse
 from plugline.pipeline.report import RunReport
 from plugline.records.values import SlowRecord
@@ -49,6 +50,11 @@ def page(plan: Plan, report: RunReport, speeds: Sequence[Speed], *, title: str, 
         ]
     )
     return _PAGE.format(title=escape(f"{title} - plugline report"), style=_STYLE, body=body)
+
+
+def escape(text: str) -> str:
+    """Return a text for the page; what could hide some of it, or turn the direction of writing, is shown as an escape."""
+    return html.escape(printable_lines(text))
 
 
 def _section(heading: str, lines: Iterable[str]) -> Iterator[str]:

@@ -96,6 +96,17 @@ def test_nothing_of_a_record_or_plugin_becomes_part_of_the_page(folder: Path) ->
     assert "<i>" not in text
 
 
+def test_what_cannot_be_seen_is_shown_as_an_escape(folder: Path) -> None:
+    hidden = "gnp.\u202ecod\x1b[2J\x07"
+    plugins = {"work.py": processor(f"raise ValueError({hidden!r})")}
+    source = ndjson({"n": 1}) + f'{{"broken": "{hidden}"\n'.encode()
+    pipeline(folder, plugins=plugins, source=source, steps=[f'use = "work"\nname = {json.dumps(hidden)}'])
+    assert main(["run", "-q", "--report", "report.html", "--max-errors", "none"]) == 1
+    text = Path("report.html").read_text(encoding="utf-8")
+    assert "gnp.\\u202ecod\\x1b[2J\\x07" in text
+    assert not [one for one in text if not one.isprintable() and one != "\n"]
+
+
 def test_a_run_that_stopped_has_a_page_that_says_so(folder: Path) -> None:
     page = parsed(run(folder, "--max-errors", "3", code=4, body=FAILS))
     assert "stopped before the end" in page.text
