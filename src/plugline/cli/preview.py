@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
-from os.path import commonprefix
+from itertools import takewhile
 
 import click
 
@@ -221,7 +221,8 @@ def side_texts(change: Change) -> tuple[str | None, str | None]:
             whole = [
                 f"{text} ({type(side).__name__}: {short_repr(side)})" for text, side in zip(whole, sides, strict=True)
             ]
-        begin = max(0, len(commonprefix(whole)) - _CHARACTERS_BEFORE)
+        alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*whole, strict=False)))
+        begin = max(0, alike - _CHARACTERS_BEFORE)
         shown = [f"{'... ' * (begin > 0)}{_cut(text[begin:], _MOST_CHARACTERS)}" for text in whole]
     before, after = (None if one is None else render.plain(one) for one in shown)
     return before, after

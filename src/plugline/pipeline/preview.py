@@ -98,7 +98,8 @@ def _raws(plan: Plan, bound: BoundPlan) -> Iterator[_Raw]:
                     for index in range(len(batch.raws)):
                         yield _Raw(split=split, reader=reader, batch=batch, index=index)
             except (OSError, ValueError) as error:
-                raise RunStopped(unreadable(error, split.path)) from error
+                (finding,) = plan.config.veiled([unreadable(error, split.path)])
+                raise RunStopped(finding) from error
 
 
 def _opened_source(bound: BoundPlan, path: str) -> AbstractContextManager[BinaryIO]:

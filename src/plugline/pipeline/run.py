@@ -212,9 +212,12 @@ def entered(stack: ExitStack, committer: Committer, plan: Plan) -> None:
     """Open the output; where that fails, the stop has a report like any other."""
     try:
         stack.enter_context(committer)
+    except ConfigurationError as error:
+        raise ConfigurationError(plan.config.veiled(error.findings)) from error.__cause__
     except RunStopped as stop:
         report = RunReport(counts=(), seconds=0.0, output=without_secret(plan.sink), dead_letters=None, complete=False)
-        raise RunStopped(stop.finding, report) from stop.__cause__
+        (finding,) = plan.config.veiled([stop.finding])
+        raise RunStopped(finding, report) from stop.__cause__
 
 
 class OneByOne:
@@ -554,7 +557,7 @@ class PlanRun:
             report = replace(report, counts=counts, errors=errors, tracebacks=tracebacks)
         cut = self._pending.get(last.split.index) if last is not None else None
         kept = None if stop.interrupted else self._committer.keep_dead_letters(last, cut)
-        finding = stop.finding
+        (finding,) = self._plan.config.veiled([stop.finding])
         return RunStopped(finding, replace(report, dead_letters=kept), interrupted=stop.interrupted)
 
 

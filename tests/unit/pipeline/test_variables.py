@@ -3,9 +3,13 @@ from pathlib import Path
 import pytest
 
 from plugline.cli import main
+from plugline.cli.pipeline_files import load_config
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding, Place
+from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.config import Override, PipelineConfig, read_config
+from plugline.pipeline.parts import Committer
+from plugline.pipeline.plan import make_plan
 from plugline.pipeline.variables import veiled
 
 REST = '[sink]\npath = "b.csv"\n'
@@ -103,6 +107,28 @@ def test_no_finding_of_a_plan_shows_what_a_variable_holds(
         assert "${S}" in said
         assert secret not in said
         assert repr(secret)[1:-1] not in said
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_no_finding_of_a_run_shows_what_a_variable_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("S", "full")
+    Path("in.ndjson").write_bytes(b"{}")
+    text = 'env = ["S"]\n[source]\npath = "in.ndjson"\n[sink]\npath = "/dev/${S}"\nformat = "ndjson"\n'
+    Path("pipeline.toml").write_text(text + '[run]\ndead_letters = "dead.ndjson"\n', encoding="utf-8")
+    assert main(["run", "-q"]) == 4
+    assert capsys.readouterr().err.startswith("error[R102] /dev/${S}: cannot be written")
+
+    monkeypatch.setenv("S", "hunter2.ndjson")
+    Path("pipeline.toml").write_text(text.replace("/dev/", ""), encoding="utf-8")
+    plan = make_plan(load_config("pipeline.toml"), "")
+    with BoundPlan(plan) as bound, Committer(plan, bound, {}, resume=False, ordered=True):
+        assert main(["run", "-q"]) == 2
+    said = capsys.readouterr().err
+    assert "error[C112] pipeline.toml:5:8: another run is writing '${S}' at this moment" in said
+    assert "hunter2" not in said
 
 
 def test_a_short_value_is_told_apart_from_what_a_message_says() -> None:
