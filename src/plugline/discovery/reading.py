@@ -5,7 +5,7 @@ from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.compiling import crashes_compiler, find_fault
 from plugline.discovery.known import Outline, PluginSpec, Read, Said, Unread
 from plugline.discovery.outline import BLOCK, may_have_block, outline_of
-from plugline.discovery.trees import real_path
+from plugline.discovery.trees import MemoryTree, real_path
 from plugline.files import SourceFile, digest_of
 from plugline.findings import Finding, Place
 from plugline.names import plugin_name
@@ -199,7 +199,7 @@ def _block_of(content: bytes) -> tuple[bytes | None, int | None]:
 
 
 def read_and_forget(candidate: FileCandidate, source: SourceFile | Finding) -> Read:
-    """Turn the bytes of a dropped file into a spec; its code is not kept."""
+    """Turn the bytes of a dropped file into a spec; its code is not kept, but by a tree that is all in memory."""
     if isinstance(source, Finding):
         return Read(None, (source,))
     # warnings is imported by whoever reads sources; a remembered listing reads none.
@@ -207,4 +207,7 @@ def read_and_forget(candidate: FileCandidate, source: SourceFile | Finding) -> R
 
     with warnings.catch_warnings(record=True) as warned:
         compiled = compile_file(candidate, source, warned)  # type: ignore[arg-type]
-        return read_compiled(candidate, source, digest_of(source.content), compiled).read
+        reading = read_compiled(candidate, source, digest_of(source.content), compiled)
+    if reading.code is not None and isinstance(candidate.tree, MemoryTree):
+        candidate.tree.codes[candidate.entry] = reading.code
+    return reading.read

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from plugline.typed import TYPE_CHECKING, Mapping, Protocol
+from plugline.typed import TYPE_CHECKING, CodeType, Mapping, Protocol
 
 if TYPE_CHECKING:
     # Files and findings are imported where one is read or made: a listing that is remembered does neither.
@@ -161,14 +161,19 @@ class MemoryTree:
     Args:
         shown: The root that the files came from, for messages and tracebacks.
         files: Contents by relative path.
+
+    Attributes:
+        codes: What was compiled to be looked at, by relative path; whoever runs it takes it away. It needs no index: who has
+            such a tree runs nearly all that is in it.
     """
 
-    __slots__ = ("_files", "real", "shown")
+    __slots__ = ("_files", "codes", "real", "shown")
 
     def __init__(self, shown: str, files: Mapping[str, bytes]) -> None:
         self.shown = shown
         self.real = os.path.abspath(shown)
         self._files = dict(files)
+        self.codes: dict[str, CodeType] = {}
 
     def names(self, folder: str = "") -> "list[tuple[str, bool]] | Finding":
         """See :class:`Tree`."""

@@ -7,7 +7,7 @@ from _weakref import ref
 from plugline.clock import monotonic_seconds, unix_seconds
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.recall import ENTRY, Row, running_part
-from plugline.discovery.trees import DiskTree, real_path
+from plugline.discovery.trees import DiskTree, MemoryTree, real_path
 from plugline.files import SourceFile, digest_of, read_plain
 from plugline.findings import Finding, Place, apart
 from plugline.host.circumstances import Circumstances
@@ -385,6 +385,8 @@ class Loader:
             return self.compiler(source.content, real_path(namespace.tree, relative)), source
         index = self._index_of(namespace)
         if index is None:
+            if isinstance(namespace.tree, MemoryTree) and (looked_at := namespace.tree.codes.pop(relative, None)):
+                return looked_at, source
             from plugline.discovery.compiling import compile_source  # noqa: PLC0415 - most often it is remembered
 
             return compile_source(source.content, real_path(namespace.tree, relative)), source

@@ -66,6 +66,27 @@ def test_two_steps_of_one_class_have_an_instance_each(tmp_path: Path) -> None:
     assert job.records == [{"0": 11, "1": 21, "2": 1, "3": 1}, {"0": 12, "1": 22, "2": 2, "3": 2}]
 
 
+_BOUND = """
+import sys
+compiled = []
+sys.addaudithook(lambda event, arguments: compiled.append(str(arguments[1])) if event == "compile" else None)
+from plugline.pipeline.bound import BoundPlan
+from plugline.pipeline.config import read_config
+from plugline.pipeline.plan import make_plan
+plan = make_plan(read_config(open("pipeline.toml", "rb").read(), "pipeline.toml"), ".")
+compiled.clear()
+with BoundPlan(plan):
+    print(*(path.rpartition("/")[2] for path in compiled if "plugins" in path))
+"""
+
+
+def test_what_is_compiled_to_be_looked_at_is_what_is_run(tmp_path: Path) -> None:
+    plugins = {"upper.py": processor(), "trim.py": processor()}
+    job = pipeline(tmp_path, plugins=plugins, source=b"", steps=["upper", "trim", "upper"])
+    ran = subprocess.run([sys.executable, "-c", _BOUND], cwd=job.folder, capture_output=True, text=True, check=False)
+    assert sorted(ran.stdout.split()) == ["trim.py", "upper.py"], ran.stderr
+
+
 def test_a_class_that_refuses_its_settings_is_told_at_their_place_before_the_first_record(tmp_path: Path) -> None:
     step = 'use = "picky"\nwith = { low = 3, high = 2 }'
     (finding,) = findings(pipeline(tmp_path, plugins={"picky.py": PICKY}, source=b"", steps=[step]))
