@@ -3,7 +3,8 @@ r"""XML: elements that are records, with types by declaration.
 Fields of a record are the attributes of its element (``@id``), its children, and its own text where it has any besides
 (``#text``). A child is text, or a table where it has attributes or children itself; children of the same name are a list.
 All text is text unless ``types`` declares what it is. A record that cannot be told in this way, one with text between
-elements, say, costs itself. XML that is not well-formed is read up to there: nobody can tell where the next record begins.
+elements, say, costs itself, and so does one that is not well-formed, up to its end tag. Where there is none, or what is not
+well-formed is outside of records, the document is read up to there: nobody can tell where the next record begins.
 
 No entity is ever made, no file or address is ever opened: what defusedxml refuses is refused here
 (https://github.com/tiran/defusedxml#defusedxml-packages-and-modules).
@@ -30,6 +31,9 @@ from plugline.records.moments import datetime_of, time_of
 SUFFIXES = (".xml",)
 
 _CHUNK_BYTES = 64 * 1024
+_MOST_LOST_BYTES = 16 * 1024 * 1024  # in which the end of a record that is not well-formed is looked for
+_TAG_END = re.compile(rb"/?>")
+_TAG_NAME = re.compile(rb"<([^\s<>/!?]+)")
 _DEEPEST = 200  # what JSON is written of may be nested 254 deep
 _MOST_NAMES = 20  # that a message tells
 _NILS = ("http://www.w3.org/2001/XMLSchema-instance\nnil", "xsi:nil")  # with a namespace, or as it stands
@@ -341,12 +345,30 @@ class _Parsing:
         self._chunks: list[bytes] = []  # from the one on in which the record begins
         self._before = 0  # bytes before these
         self._told: dict[str, str] = {}
-        self._parser = self._new_parser()
+        self._encoding = "utf-8"  # that the document declares
+        self._outer: list[tuple[str, dict[str, str]]] = []  # names along the path, and the prefixes declared there
+        self._declared: dict[str, str] = {}  # prefixes, by the element that begins
+        self._typed = False  # by a document type, which may say what attributes are that are not there
+        # Of a record that is not well-formed: what is wrong, what ends it, its end tag, and where to look for that.
+        self._lost: tuple[str, re.Pattern[bytes], re.Pattern[bytes], int] | None = None
+        self._bytes_before = self._lines_before = 0  # what the parser, begun anew, does not count
+        self._parser = self._new_parser(b"")
 
-    def _new_parser(self) -> expat.XMLParserType:
+    @property
+    def _at(self) -> int:
+        return self._bytes_before + self._parser.CurrentByteIndex
+
+    @property
+    def _line_number(self) -> int:
+        return self._lines_before + self._parser.CurrentLineNumber
+
+    def _new_parser(self, begin: bytes) -> expat.XMLParserType:
+        """Return a parser that has read ``begin`` and made nothing of it."""
         encoding = "utf-8" if self._transcoded else None
         parser = expat.ParserCreate(encoding, namespace_separator=None if self._alone else _BETWEEN)
         parser.namespace_prefixes = True
+        if begin:
+            parser.Parse(begin, False)
         parser.buffer_text = True
         parser.buffer_size = _CHUNK_BYTES
         parser.StartElementHandler = self._start
@@ -356,7 +378,21 @@ class _Parsing:
         parser.UnparsedEntityDeclHandler = self._refuse_entity
         parser.ExternalEntityRefHandler = self._refuse_external
         parser.SkippedEntityHandler = self._skip_entity
+        parser.StartNamespaceDeclHandler = self._declare
+        parser.XmlDeclHandler = self._take_encoding
+        parser.StartDoctypeDeclHandler = self._take_type
         return parser
+
+    def _declare(self, prefix: str | None, address: str | None) -> None:
+        if not self._stack:
+            self._declared[prefix or ""] = address or ""
+
+    def _take_encoding(self, _: object, encoding: str | None, *__: object) -> None:
+        if encoding and not self._transcoded:
+            self._encoding = encoding
+
+    def _take_type(self, *_: object) -> None:
+        self._typed = True
 
     def parse(self, chunk: bytes, ended: bool) -> None:  # noqa: FBT001 - as the parser has it
         """Take more of the document.
@@ -365,13 +401,88 @@ class _Parsing:
             ValueError: It cannot be read from some place on.
         """
         self._chunks.append(chunk)
+        rest: bytes | None = chunk
+        while self._lost is None or (rest := self._rest_behind_lost(ended=ended)) is not None:
+            try:
+                self._parser.Parse(cast("bytes", rest), ended)
+            except expat.ExpatError as error:
+                said = expat.ErrorString(error.code) or str(error)
+                where = f"column {error.offset + 1}"
+                if self._bytes_before and error.lineno == 1:
+                    where = f"byte {self._at}"
+                said = f"no XML from line {self._line_number}, {where} on: {said}"
+                if not self._lose(said):
+                    raise ValueError(said) from None
+            except LookupError as error:
+                raise ValueError(f"no XML that can be read: {error}") from None
+            else:
+                return
+
+    def _held(self) -> bytes:
+        """Return what is kept of the document, in one."""
+        self._chunks = [b"".join(self._chunks)]
+        return self._chunks[0]
+
+    def _lose(self, said: str) -> bool:
+        """Look for the end of the record that is not well-formed from here on; whether this is within one."""
+        if self._alone or self._typed or self._deeper:
+            return False
+        held, at = self._held(), self._at
+        if not self._stack:  # perhaps the tag that begins one
+            self._begin = self._before + max(held.rfind(b"<", 0, at - self._before + 1), 0)
+            self._line = self._line_number - held.count(b"\n", self._begin - self._before, at - self._before)
+        name = _TAG_NAME.match(held, self._begin - self._before)
+        if name is None or not (self._stack or self._would_be_record(name[1].decode(errors="replace"))):
+            return False
+        end_tag = re.compile(rb"</%b\s*>" % re.escape(name[1]))
+        # Where another element should end, the parser stands behind "</".
+        self._lost = said, end_tag if self._stack else _TAG_END, end_tag, at - len(b"</") if self._stack else at
+        return True
+
+    def _would_be_record(self, key: str) -> bool:
+        self._path.append(key)
         try:
-            self._parser.Parse(chunk, ended)
-        except expat.ExpatError as error:
-            said = expat.ErrorString(error.code) or str(error)
-            raise ValueError(f"no XML from line {error.lineno}, column {error.offset + 1} on: {said}") from None
-        except LookupError as error:
-            raise ValueError(f"no XML that can be read: {error}") from None
+            return len(self._path) > 1 and self._is_record(key)
+        finally:
+            self._path.pop()
+
+    def _rest_behind_lost(self, *, ended: bool) -> bytes | None:
+        """Set the record aside, and return what stands behind it; ``None`` where its end has not come yet.
+
+        Raises:
+            ValueError: It has no end, as far as is looked.
+        """
+        said, ends, end_tag, since = cast("tuple[str, re.Pattern[bytes], re.Pattern[bytes], int]", self._lost)
+        held = self._held()
+        found = ends.search(held, since - self._before)
+        if found is not None and found[0] == b">":  # of the tag that begins it
+            ends, since = end_tag, self._before + found.end()
+            found = ends.search(held, found.end())
+        if found is None:
+            if ended or len(held) > _MOST_LOST_BYTES:
+                raise ValueError(said)
+            self._lost = said, ends, end_tag, max(since, self._before + len(held) - _CHUNK_BYTES)
+            return None
+        if self._stack:
+            self._path.pop()
+            self._outer.pop()
+        self._lost, self._stack, self._declared = None, [], {}
+        raw = held[self._begin - self._before : found.end()]
+        self._raws.append(Broken(raw, said))
+        self._places.append((self._line, None if self._transcoded else self._begin))
+        begin = self._outer_tags().encode(self._encoding)
+        self._parser = self._new_parser(begin)
+        self._bytes_before = self._before + found.end() - len(begin)
+        self._lines_before = self._line + raw.count(b"\n") - 1
+        return held[found.end() :]
+
+    def _outer_tags(self) -> str:
+        """Return what begins a document that goes on where this one does, on one line."""
+        text = f'<?xml version="1.0" encoding="{self._encoding}"?>'
+        for name, declared in self._outer:
+            spaces = ((f"xmlns:{prefix}" if prefix else "xmlns", address) for prefix, address in declared.items())
+            text += f"<{_tag_as_it_stands(name, dict(spaces))}>"
+        return text
 
     def refuse_misnamed(self) -> None:
         """Refuse a document without records that has other elements, and nothing that would hold records.
@@ -392,7 +503,7 @@ class _Parsing:
     def take(self) -> tuple[list[object], list[tuple[int, int | None]]]:
         """Return the records that have ended since, and where each began: its line and byte."""
         # Behind what the parser saw last there may be half of what begins the next record.
-        needed = self._begin if self._stack else self._parser.CurrentByteIndex
+        needed = self._begin if self._stack or self._lost else self._at
         while self._chunks and self._before + len(self._chunks[0]) <= needed:
             self._before += len(self._chunks.pop(0))
         taken = self._raws, self._places
@@ -402,17 +513,15 @@ class _Parsing:
     def _as_it_came(self) -> bytes:
         """Return the text of the record that ends here."""
         text = b"".join(self._chunks)[self._begin - self._before :]
-        end = _WHOLE_TAG.match(text, self._parser.CurrentByteIndex - self._begin)
+        end = _WHOLE_TAG.match(text, self._at - self._begin)
         return text[: end.end()] if end is not None else text
 
     def _refuse_entity(self, name: str, *_: object) -> None:
-        line = self._parser.CurrentLineNumber
+        line = self._line_number
         raise ValueError(f"line {line} declares the entity {name!r}: expected none, since they can stand for anything")
 
     def _refuse_external(self, *_: object) -> int:
-        raise ValueError(
-            f"line {self._parser.CurrentLineNumber} refers to another file: expected a document that is whole"
-        )
+        raise ValueError(f"line {self._line_number} refers to another file: expected a document that is whole")
 
     def _skip_entity(self, name: str, parameter: bool) -> None:  # noqa: FBT001 - as the parser has it
         if self._stack and not parameter:
@@ -420,7 +529,7 @@ class _Parsing:
 
     def _set_fault(self, what: str) -> None:
         if self._fault is None:
-            self._fault = f"line {self._parser.CurrentLineNumber}: {what}"
+            self._fault = f"line {self._line_number}: {what}"
 
     def _start(self, raw: str, attributes: dict[str, str]) -> None:
         stack = self._stack
@@ -435,12 +544,14 @@ class _Parsing:
                 return
         else:
             self._path.append(key)
+            self._outer.append((raw, self._declared))
+            self._declared = {}
             if not self._is_record(key):
                 if len(self._names) < _MOST_NAMES:
                     self._names[key] = None
                 return
             lists = self._lists
-            self._line, self._begin = self._parser.CurrentLineNumber, self._parser.CurrentByteIndex
+            self._line, self._begin = self._line_number, self._at
             self._fault = None
         element = _Element(key, raw, lists)
         if attributes:
@@ -476,6 +587,7 @@ class _Parsing:
         stack = self._stack
         if not stack:
             self._path.pop()
+            self._outer.pop()
             return
         if self._deeper:
             self._deeper -= 1
@@ -492,6 +604,7 @@ class _Parsing:
             self._give(parent, element, value)
             return
         self._path.pop()
+        self._outer.pop()
         self._parser.CharacterDataHandler = None
         if not isinstance(value, dict):
             value = {} if value == "" else {self._settings.text_key: value}

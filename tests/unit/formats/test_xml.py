@@ -319,15 +319,18 @@ def test_positions_are_those_of_the_file() -> None:
 
 def test_what_is_not_well_formed_is_read_up_to_there_and_said_where() -> None:
     for count in (1, 2**20):
-        *found, end = read("<t>\n<r><n>1</n></r>\n<r><n>2</r>\n<r><n>3</n></r></t>", count=count)
+        *found, end = read("<t>\n<r><n>1</n></r>\n<r><n>2\n<r><n>3</n></r></t>", count=count)
         assert found == [{"n": "1"}]
-        assert end == "END: no XML from line 3, column 10 on: mismatched tag"
+        assert end == "END: no XML from line 4, column 18 on: mismatched tag"
     (*found, end) = read("<t><r><n>1</n></r><r><n>2</n></r>")
     assert found == [{"n": "1"}, {"n": "2"}]
     assert end == "END: no XML from line 1, column 34 on: no element found"
     assert read("") == ["END: no XML from line 1, column 1 on: no element found"]
     assert read("<t/>more") == ["END: no XML from line 1, column 5 on: junk after document element"]
-    assert read("<t><r>&nbsp;</r></t>") == ["END: no XML from line 1, column 7 on: undefined entity"]
+    assert read("<t><r>1</r>&nbsp;</t>")[1:] == ["END: no XML from line 1, column 12 on: undefined entity"]
+    assert read("<t><r>1 & 2</r>3 & 4</t>")[1:] == [
+        "END: no XML from line 1, byte 18 on: not well-formed (invalid token)"
+    ]
     assert "unknown encoding" in str(read('<?xml version="1.0" encoding="x"?><t/>'))
 
 
@@ -366,10 +369,76 @@ def test_encodings_are_those_that_the_document_declares(encoding: str) -> None:
     assert read(text.encode(encoding), count=3) == [{"n": "Größe"}]
 
 
-def test_bytes_that_are_no_text_end_the_reading() -> None:
-    assert read(b"<t><r>1</r><r>\xff</r></t>") == [
+BROKEN = [
+    "<r><n>1 & 2</n></r>",
+    "<r><n>1 < 2</n></r>",
+    "<r><n>\x0b</n></r>",
+    "<r><n>&nbsp;</n></r>",
+    "<r><n>1</r>",
+    "<r><n><m></n></m></r >",
+    '<r n="1 & 2"/>',
+    '<r n="1 & 2"><m/></r>',
+    "<r n=1/>",
+    '<r n="1" n="2">3</r>',
+    "<r><p:n/></r>",
+    "<r>\n<n>1\n&\n</n></r>",
+]
+
+
+@pytest.mark.parametrize("count", [1, 7, 2**20])
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1", "utf-16"])
+def test_a_record_that_is_not_well_formed_costs_itself(broken: str, count: int, encoding: str) -> None:
+    outer = f'<?xml version="1.0" encoding="{encoding}"?>\n<t xmlns:q="urn:q"><g xmlns="urn:g">'
+    good = "<r>\n<q:n>ü</q:n></r>"
+    text = f"{outer}{good}\n{broken}{broken}{good}{broken}</g><g>{good}{broken}</g></t>"
+    found = read_with_positions(text.encode(encoding), Xml(record="t/g/r"), count)
+    said = ["no XML" if isinstance(outcome, str) else outcome for outcome, _ in found]
+    one: Record = {"q:n": "ü"}
+    assert [outcome[:6] if isinstance(outcome, str) else outcome for outcome in said] == [
+        one,
+        "no XML",
+        "no XML",
+        one,
+        "no XML",
+        one,
+        "no XML",
+    ]
+    for outcome, position in found:
+        assert position.line is not None
+        rest = text.split("\n", position.line - 1)[-1]
+        assert ("<r>\n" if outcome == one else broken.splitlines()[0]) in rest
+        if position.offset is not None:
+            assert text.encode(encoding)[position.offset :].startswith(
+                (good if outcome == one else broken).encode(encoding)
+            )
+            assert text.encode(encoding)[: position.offset].count(b"\n") == position.line - 1
+
+
+def test_a_record_that_is_not_well_formed_is_kept_as_it_came_and_mended() -> None:
+    form = Xml(record="r", types={"n": "int"})
+    (batch,) = form.reader().batches(io.BytesIO(b"<t><g><r><n>1 & 2</n></r></g></t>"))
+    (broken,) = batch.raws
+    assert isinstance(broken, Broken)
+    assert broken.raw == b"<r><n>1 & 2</n></r>"
+    with pytest.raises(ValueError, match="no XML from line 1, column 10 on: not well-formed"):
+        form.reader().decode(broken.raw)
+    assert form.reader().decode(b"<r><n>12</n></r>") == {"n": 12}
+
+
+def test_what_a_document_type_says_of_attributes_is_not_left_out_behind_a_broken_record() -> None:
+    text = '<!DOCTYPE t [<!ATTLIST r a CDATA "x">]><t><r>1</r><r>&</r><r>2</r></t>'
+    assert read(text) == [
+        {"@a": "x", "#text": "1"},
+        "END: no XML from line 1, column 55 on: not well-formed (invalid token)",
+    ]
+
+
+def test_bytes_that_are_no_text_cost_their_record() -> None:
+    assert read(b"<t><r>1</r><r>\xff</r><r>2</r></t>") == [
         {"#text": "1"},
-        "END: no XML from line 1, column 15 on: not well-formed (invalid token)",
+        "no XML from line 1, column 15 on: not well-formed (invalid token)",
+        {"#text": "2"},
     ]
     assert read(b"\xef\xbb\xbf<t><r>1</r></t>") == [{"#text": "1"}]
 
