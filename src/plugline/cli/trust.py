@@ -39,6 +39,7 @@ def command(*, paths: tuple[str, ...], only_diff: bool, lock: str, as_json: bool
     proposals = propose(_existing(paths), lock)
     _refuse_unknown(paths, proposals)
     _refuse_newer(proposals)
+    _refuse_others(proposals)
     if not only_diff:
         for proposal in proposals:
             _accept(proposal)
@@ -77,6 +78,13 @@ def _refuse_unknown(paths: Sequence[str], proposals: Sequence[Proposal]) -> None
 def _refuse_newer(proposals: Sequence[Proposal]) -> None:
     for finding in (finding for proposal in proposals for finding in proposal.findings if is_of_newer(finding)):
         raise Misuse(f"{finding.place}: {finding.message}", finding.hint or "")
+
+
+def _refuse_others(proposals: Sequence[Proposal]) -> None:
+    """Refuse to write over what never was a lock; one that was damaged, or merged, has its name yet."""
+    for path in (proposal.new.path for proposal in proposals if any(one.code == "T305" for one in proposal.findings)):
+        if not path.endswith(".lock") and os.path.isfile(path):
+            raise Misuse(f"{path!r} is there and is no lock file", "name another file: --lock FILE")
 
 
 def _accept(proposal: Proposal) -> None:

@@ -106,6 +106,14 @@ def test_a_lock_of_a_later_version_is_not_replaced(
     assert lock.read_text() == "format = 2\n[shiny]\nnew = 1\n"
 
 
+def test_what_is_no_lock_is_not_written_over(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, text in (("pipeline.toml", '[source]\npath = "a"\n'), ("in.ndjson", '{"a": 1}\n')):
+        (project / name).write_text(text)
+        assert main(["trust", "--lock", str(project / name)]) == 2
+        assert f"{name}' is there and is no lock file" in capsys.readouterr().err
+        assert (project / name).read_text() == text
+
+
 def test_a_merge_that_is_not_settled_is_told_as_that_and_the_command_in_the_hint_ends_it(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
