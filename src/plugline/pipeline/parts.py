@@ -588,9 +588,11 @@ class Committer:
     def _stopped(self, error: OSError | ValueError) -> RunStopped:
         is_gone = isinstance(error, FileNotFoundError)
         way = "leave it alone until the run has ended" if is_gone else "make room, or write to another file"
-        if isinstance(error, ValueError):  # the format's, or the database's: no disk has to do with it
+        if isinstance(error, ValueError) or has_scheme(
+            self._plan.sink
+        ):  # the format's, the database's or the network's
             way = "see to what the message says"
-        hint = f"{way}; {self.done.written:,} records had been written"
+        hint = f"{way}; {self.done.written:,} record{'' if self.done.written == 1 else 's'} had been written"
         if not self._follows and not goes_straight(self._plan.located(self._plan.sink)):
             hint += " aside; what was in place before still is"
         place = Place(without_secret(self._plan.sink))

@@ -273,6 +273,7 @@ class _Planner:
         engine = self._engine(ordered=ordered)
         dead_letters = self._dead_letters(sink, splits)
         self._check_outputs(sink, dead_letters, splits)
+        self._keep_what_is_read(sink, dead_letters, steps)
         suffix = self._part_suffix(writer.name, sink) if config.sink.parts and writer is not None else None
         wrong = any(finding.is_error for finding in self.findings)
         # A warning is for check to tell: a disabled plugin whose file is gone, say.
@@ -527,6 +528,16 @@ class _Planner:
             self._find("C111", f"{dead_letters!r} is for the dead letters, and is the sink itself", named, another)
         elif any(same_file(source, dead_letters) for source in sources):
             self._find("C111", f"{dead_letters!r} is for the dead letters, and is a source itself", named, another)
+
+    def _keep_what_is_read(self, sink: str, dead_letters: str, steps: Sequence[StepPlan | None]) -> None:
+        """Refuse to write over the pipeline, or over a file that a step is given."""
+        pipeline = self._config.place(()).path
+        read = [pipeline] if pipeline.endswith(".toml") else []  # flags, and configurations of programs, are no file
+        for use in (step.use for step in steps if step is not None):
+            read += [resolve(str(value), self._base) for name, value in use.settings.items() if name in use.files]
+        for path, key in ((sink, ("sink", "path")), (dead_letters, ("run", "dead_letters"))):
+            if any(same_file(one, path) for one in read):
+                self._find("C111", f"{path!r} is the pipeline, or a file that it reads", key, "write to another file")
 
     def _dead_letters(self, sink: str, splits: Sequence[Split]) -> str:
         named = self._config.run.dead_letters

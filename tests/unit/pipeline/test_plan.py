@@ -1,5 +1,6 @@
 """A configuration to a plan, or to everything that is wrong with it."""
 
+import json
 import os
 import pickle
 import subprocess
@@ -217,6 +218,19 @@ def test_several_files_are_splits_in_order(tmp_path: Path) -> None:
 def test_the_sink_may_not_be_the_source(tmp_path: Path) -> None:
     job = pipeline(tmp_path, source=b"", sink="in.ndjson")
     assert told(job) == [("C111", "pipeline.toml", 4, 8)]
+
+
+@pytest.mark.parametrize(
+    ("sink", "dead_letters"),
+    [("pipeline.toml", "dead.ndjson"), ("look.csv", "dead.ndjson"), ("out.ndjson", "./look.csv")],
+)
+def test_nothing_that_is_read_is_written_over(sink: str, dead_letters: str, tmp_path: Path) -> None:
+    (tmp_path / "look.csv").write_text("id\n1\n", encoding="utf-8")
+    step = 'use = "join"\nwith = { path = "look.csv", on = "id" }'
+    run = f"dead_letters = {json.dumps(dead_letters)}"
+    job = pipeline(tmp_path, source=b"", sink=sink, sink_more='format = "ndjson"', steps=[step], run=run)
+    (finding,) = findings(job)
+    assert (finding.code, "a file that it reads" in finding.message) == ("C111", True)
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])
