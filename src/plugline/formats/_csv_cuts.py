@@ -21,15 +21,23 @@ class CsvCuts:
         delimiter: One ASCII character.
         quotechar: One ASCII character.
         header: Whether the first row is a header.
+        skip_lines: How many lines stand before the first row.
         parse: What the reader does with text: the rows and how many characters they take.
     """
 
     def __init__(
-        self, delimiter: str, quotechar: str, *, header: bool, parse: Callable[[str], tuple[list[object], int]]
+        self,
+        delimiter: str,
+        quotechar: str,
+        *,
+        header: bool,
+        skip_lines: int,
+        parse: Callable[[str], tuple[list[object], int]],
     ) -> None:
         self._delimiter = delimiter
         self._quotechar = quotechar
         self._header = header
+        self._skip_lines = skip_lines
         self._parse = parse
 
     def record_end(self, data: bytes) -> int:
@@ -62,7 +70,7 @@ class CsvCuts:
         )
 
     def header_end(self, data: bytes) -> int:
-        if not self._header:
+        if not self._header and not self._skip_lines:
             return 0
         start = len(BOM_UTF8) if data.startswith(BOM_UTF8) else 0
         used = 0
@@ -73,9 +81,12 @@ class CsvCuts:
                 used += len(line)
                 yield line
 
-        rows = csv.reader(lines(), delimiter=self._delimiter, quotechar=self._quotechar, strict=True)
+        following = lines()
+        if any(next(following, None) is None for _ in range(self._skip_lines)):
+            return -1
+        rows = csv.reader(following, delimiter=self._delimiter, quotechar=self._quotechar, strict=True)
         try:
-            found = next((row for row in rows if row), None)
+            found = next((row for row in rows if row), None) if self._header else ()
         except csv.Error:
             return -1  # the reader says what is wrong with it
         end = start + used

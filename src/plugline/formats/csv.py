@@ -65,6 +65,7 @@ class Csv:
         quotechar: What encloses a field that holds a delimiter, a quote or a line break.
         encoding: The encoding of the text, by Python's name.
         null: The field that means no value, see above.
+        skip_lines: Reading, how many lines stand before the header, or before the first record where there is none.
     """
 
     delimiter: str = ","
@@ -76,6 +77,7 @@ class Csv:
     quotechar: str = '"'
     encoding: str = "utf-8"
     null: str = ""
+    skip_lines: int = 0
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work."""
@@ -84,6 +86,8 @@ class Csv:
                 raise ValueError(f"{name} {value!r}: expected one character that is no line break")
         if self.delimiter == self.quotechar:
             raise ValueError(f"quotechar {self.quotechar!r}: expected another character than the delimiter")
+        if self.skip_lines < 0:
+            raise ValueError(f"skip_lines {self.skip_lines!r}: expected 0 or more")
         if self.fields is not None:
             if not self.fields:
                 raise ValueError("fields []: expected at least one column")
@@ -111,7 +115,9 @@ class Csv:
             raise AttributeError(f"text in {self.encoding} is read from its beginning")
         reader = _Reader(self)
         _raise_field_limit()
-        return CsvCuts(self.delimiter, self.quotechar, header=self.header, parse=reader.whole_rows)
+        return CsvCuts(
+            self.delimiter, self.quotechar, header=self.header, skip_lines=self.skip_lines, parse=reader.whole_rows
+        )
 
     def reader(self) -> Reader:
         """Return a reader of rows.
@@ -219,7 +225,7 @@ class _Reader:
             ValueError: The header is broken, names a column twice, or lacks a declared one.
         """
         _raise_field_limit()
-        line, row = 1, 1
+        line, row = 1 + self._settings.skip_lines, 1
         headed = False
         for rows, lines in self._rows(stream):
             raws = rows if all(rows) else [one for one in rows if one != []]
@@ -246,18 +252,27 @@ class _Reader:
             way = self._way_past(raws[0])
             raise ValueError(f"the header is broken: {raws[0].reason}{way}")  # noqa: TRY004 - a faulty file, no wrong argument
         header = cast("list[str]", raws[0])
+        ends = rows.index(header) + 1
+        line = settings.skip_lines + sum(map(_line_count, rows[:ends]))
+        if header[0].startswith("sep=") and header != settings.fields:
+            delimiter = header[0][4:] or settings.delimiter
+            raise ValueError(
+                f"line {line} is no header, it says what stands between fields\n"
+                f"  hint: options = {{ delimiter = {_toml_of(delimiter)}, skip_lines = {line} }}"
+            )
         if (
             len(header) == 1
             and header != settings.fields
             and not self._piece.lstrip("\r\n").startswith(settings.quotechar)
         ):
             self._refuse_other_delimiter(header[0])
-        _refuse_duplicates("the header", header)
+        way = f"name the columns: options = {{ header = false, skip_lines = {line}, fields = [...] }}"
+        _refuse_duplicates("the header", header, f"\n  hint: {way}")
         if settings.fields is not None and set(settings.fields) != set(header):
             raise ValueError(f"the header is {header!r}: expected the declared fields {settings.fields!r}")
         self._names[:] = header
         self._know_columns()
-        return raws[1:], rows.index(header) + 1
+        return raws[1:], ends
 
     def _way_past(self, header: Broken) -> str:
         """Return what to do about a broken header, if it is a setting that is missing."""
@@ -270,8 +285,7 @@ class _Reader:
         if delimiter is None:
             return ""
         form = 'format = "csv", ' if self._settings.delimiter == "\t" else ""
-        toml = {"\t": r"\t"}.get(delimiter, delimiter)
-        return f'\n  hint: say what stands between its fields: {form}options = {{ delimiter = "{toml}" }}'
+        return f"\n  hint: say what stands between its fields: {form}options = {{ delimiter = {_toml_of(delimiter)} }}"
 
     def _refuse_other_delimiter(self, name: str) -> None:
         if hint := self._delimiter_hint(name):
@@ -289,6 +303,7 @@ class _Reader:
     def _rows(self, stream: BinaryIO) -> Iterator[tuple[list[object], int]]:
         """Yield lists of whole rows, blank ones included, each with the number of lines that it takes."""
         text = _Text(stream, self._settings.encoding)
+        text.skip(self._settings.skip_lines)
         wanted = 1
         while text.fill(wanted):
             piece, final = text.piece(wanted)
@@ -461,6 +476,19 @@ class _Text:
             cut = self._window.rfind("\r", self._start, min(end, len(self._window)) - 1) + 1
         return self._window[self._start : cut], False
 
+    def skip(self, lines: int) -> None:
+        """Pass over so many lines, or all that there are."""
+        wanted = 1
+        while lines and self.fill(wanted):
+            # The last character may be half of a line break.
+            known = self._window[self._start : None if self._ended else -1]
+            line = next(StringIO(known, newline=""), "")
+            if line.endswith(("\n", "\r")) or self._ended:
+                lines, wanted = lines - 1, 1
+                self.advance(len(line) + (line[-1:] == "\r" and self._window.startswith("\n", self._start + len(line))))
+            else:
+                wanted = 2 * self.available
+
     def advance(self, used: int) -> None:
         """Move on by ``used`` characters."""
         self._start += used
@@ -491,10 +519,14 @@ def _first_surrogate(text: str) -> str:
     return ""
 
 
-def _refuse_duplicates(what: str, names: Sequence[str]) -> None:
+def _toml_of(delimiter: str) -> str:
+    return r'"\t"' if delimiter == "\t" else f'"{delimiter}"'
+
+
+def _refuse_duplicates(what: str, names: Sequence[str], hint: str = "") -> None:
     duplicates = sorted({name for name in names if names.count(name) > 1})
     if duplicates:
-        raise ValueError(f"{what} names {duplicates!r} more than once: expected each column once")
+        raise ValueError(f"{what} names {duplicates!r} more than once: expected each column once{hint}")
 
 
 def _new_decoder() -> FunctionType:
@@ -593,7 +625,10 @@ def _refuse_types(row: list[str], names: list[str], *typed: Any) -> NoReturn:
 def _fault(row: list[str] | Broken, names: list[str]) -> ValueError:
     if isinstance(row, Broken):
         return ValueError(row.reason)
-    return ValueError(f"the row has {_plural(len(row))}: expected {len(names)}, as there are columns")
+    said = f"the row has {_plural(len(row))}: expected {len(names)}, as there are columns"
+    # What stands above the header is often one cell.
+    more = f"; if {names[0]!r} is no header, set skip_lines" if len(names) == 1 else ""
+    return ValueError(said + more)
 
 
 def _plural(count: int, what: str = "field") -> str:

@@ -21,6 +21,7 @@ class Tsv:
         quotechar: What encloses a field that holds a tab, a quote or a line break.
         encoding: The encoding of the text, by Python's name.
         null: The field that means no value.
+        skip_lines: Reading, how many lines stand before the header, as for ``csv``.
     """
 
     header: bool = True
@@ -31,6 +32,7 @@ class Tsv:
     quotechar: str = '"'
     encoding: str = "utf-8"
     null: str = ""
+    skip_lines: int = 0
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work."""
@@ -45,6 +47,7 @@ class Tsv:
             quotechar=self.quotechar,
             encoding=self.encoding,
             null=self.null,
+            skip_lines=self.skip_lines,
         )
 
     @property

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from plugline.formats import csv
 from plugline.formats.csv import Csv
 from plugline.records import Broken, Position, Record
+from tests.trickling import Trickle
 
 
 def records(content: bytes, settings: Csv | None = None) -> list[Record]:
@@ -459,3 +460,54 @@ def test_the_traceback_of_a_row_that_is_none_shows_no_line_that_has_nothing_to_d
     shown = [after for line, after in pairwise(lines) if "written for the columns" in line]
     assert all(after.lstrip().startswith("File ") for after in shown)
     assert shown
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("count", [1, 3, 2**20])
+def test_lines_before_the_header_are_skipped_whatever_stands_in_them(end: str, count: int) -> None:
+    content = f'\ufeffReport, "May{end}{end}a,b{end}1,2{end}'.encode()
+    reader = Csv(skip_lines=2).reader()
+    found = [
+        (reader.decode(raw), batch.position(index))
+        for batch in reader.batches(Trickle(content, count))
+        for index, raw in enumerate(batch.raws)
+    ]
+    assert found == [({"a": "1", "b": "2"}, Position(line=4, row=1))]
+    headless = Csv(skip_lines=3, header=False, fields=["a", "b"])
+    assert outcomes(content, headless) == found
+    assert records(content, Csv(skip_lines=9)) == []
+
+
+def test_what_is_skipped_goes_before_each_range() -> None:
+    content = b'Report, "May\n\na,b\n1,2\n'
+    assert Csv(skip_lines=2).header_end(content) == len(content) - 4
+    assert Csv(skip_lines=2, header=False, fields=["a"]).header_end(content) == len(content) - 8
+    assert Csv(skip_lines=2).header_end(content[:14]) == -1
+    assert Csv(skip_lines=9).header_end(content) == -1
+    with pytest.raises(ValueError, match="skip_lines -1: expected 0 or more"):
+        Csv(skip_lines=-1)
+
+
+@pytest.mark.parametrize("header", ["a,b,a", "a,,b,"])
+def test_a_header_that_names_a_column_twice_or_not_says_how_to_name_them(header: str) -> None:
+    content = f"\n{header}\n1,2,3,4\n"[: None if "," in header[-1] else -3].encode()
+    with pytest.raises(ValueError, match="more than once") as caught:
+        records(content)
+    assert str(caught.value).endswith("options = { header = false, skip_lines = 2, fields = [...] }")
+    fields = [f"c{at}" for at in range(header.count(",") + 1)]
+    (record,) = records(content, Csv(header=False, skip_lines=2, fields=fields))
+    assert list(record) == fields
+
+
+@pytest.mark.parametrize("settings", [Csv(), Csv(delimiter=";")])
+def test_a_line_for_a_spreadsheet_says_what_to_set(settings: Csv) -> None:
+    content = b"sep=;\na;b\n1;2\n"
+    with pytest.raises(ValueError, match="line 1 is no header") as caught:
+        records(content, settings)
+    assert str(caught.value).endswith('options = { delimiter = ";", skip_lines = 1 }')
+    assert records(content, Csv(delimiter=";", skip_lines=1)) == [{"a": "1", "b": "2"}]
+
+
+def test_rows_under_a_title_ask_whether_that_is_the_header() -> None:
+    ((message, _), *_) = outcomes(b"Report\na,b\n")
+    assert str(message).endswith("expected 1, as there are columns; if 'Report' is no header, set skip_lines")
