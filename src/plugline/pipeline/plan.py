@@ -263,6 +263,8 @@ class _Planner:
     def plan(self) -> Plan | None:
         config = self._config
         self.findings += self._catalogue.findings
+        if any(finding.code == "P115" for finding in self.findings):
+            return None  # nothing is used while any might be disabled, and that is all that is wrong
         sink = resolve(config.sink.path.rstrip("/") if config.sink.parts else config.sink.path, self._base)
         splits = self._splits()
         paths = [split.path for split in splits] or [config.source.path]

@@ -290,7 +290,9 @@ def test_disabled_names_that_cannot_be_understood_are_told_without_a_plugin_fold
     Path("plugline.toml").write_text('disabled = "csv"\n', "utf-8")
     Path("in.ndjson").write_bytes(ndjson({"n": 1}))
     assert main(["run", "in.ndjson", "-o", "out.csv"]) == 2
-    assert "error[P115] plugline.toml:1" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "error[P115] plugline.toml:1" in said
+    assert said.count("error[") == 1
 
 
 def test_folders_of_the_settings_are_counted_once_and_named_as_they_stand_there(
