@@ -93,9 +93,13 @@ def command(*, folders: tuple[str, ...], timeout: float | None, words: tuple[str
     try:
         outcome = search.run(sorted(places))
     except OSError as error:
-        raise Misuse(
-            f"{words[0]!r} cannot be run: {error.strerror}", "name a program: plugline bisect -- CMD..."
-        ) from error
+        command = "CMD..."
+        if len(words) == 1 and " " in words[0]:
+            command = words[0]  # in quotes, all of it was the name of a program
+        elif words[0].endswith(".py") and os.path.isfile(words[0]):
+            command = " ".join(map(shell_word, ("python", *words)))
+        hint = f"name a program: plugline bisect -- {command}"
+        raise Misuse(f"{words[0]!r} cannot be run: {error.strerror}", hint) from error
     return _tell(outcome, search, places, folders, as_json=as_json)
 
 

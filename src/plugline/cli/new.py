@@ -2,6 +2,7 @@
 
 import keyword
 import os
+from importlib.util import find_spec
 
 import click
 
@@ -177,9 +178,10 @@ def command(*, name: str, folder: str | None, as_class: bool, as_package: bool, 
     else:
         render.tell(render.plain(plugin))
         render.tell(render.plain(test))
-        render.say(
-            f"try it: plugline check {render.plain(shell_word(plugin))}\n        python -m pytest {render.plain(shell_word(test))}"
-        )
+        lines = [f"plugline check {render.plain(shell_word(plugin))}"]
+        lines += [] if find_spec("pytest") else ["pip install pytest"]
+        lines += [f"python -m pytest {render.plain(shell_word(test))}"]
+        render.say("try it: " + "\n        ".join(lines))
     return OK
 
 
@@ -270,4 +272,6 @@ def _write(files: dict[str, str]) -> None:
         for path in written:
             os.unlink(path)
         at = error.filename if error.filename is not None else "the plugin"
-        raise Misuse(f"{at!r} cannot be written: {error.strerror}", "choose another --folder") from error
+        is_in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+        hint = "move that file away: a folder is to be there" if is_in_the_way else "choose another --folder"
+        raise Misuse(f"{at!r} cannot be written: {error.strerror}", hint) from error

@@ -25,7 +25,8 @@ def load_config(path: str, overrides: Sequence[Override] = ()) -> PipelineConfig
     found = read_source(path)
     if isinstance(found, Finding):
         if os.path.lexists(path):
-            raise ConfigurationError([Finding("C109", found.message, Place(path), found.hint)])
+            hint = "name a file in it" if os.path.isdir(path) else found.hint
+            raise ConfigurationError([Finding("C109", found.message, Place(path), hint)])
         near = nearest_file(path, ".toml")
         question = f"did you mean {near!r}? else " if near is not None else ""
         hint = f"{question}run it in the folder of {DEFAULT_PIPELINE}, or name another file"

@@ -109,6 +109,11 @@ def test_a_program_that_is_not_there_and_one_that_cannot_tell_are_wrong_use(
 ) -> None:
     assert main(["bisect", "--", "plugline_tests_absent_program"]) == 2
     assert "cannot be run: No such file or directory" in capsys.readouterr().err
+    assert main(["bisect", "--", "python host.py -x"]) == 2
+    assert "hint: name a program: plugline bisect -- python host.py -x\n" in capsys.readouterr().err
+    Path("my host.py").touch()
+    assert main(["bisect", "--", "./my host.py", "-x"]) == 2
+    assert "hint: name a program: plugline bisect -- python './my host.py' -x\n" in capsys.readouterr().err
     assert main(["bisect", "--", "sh", "-c", "exit 125"]) == 2
     assert "could not tell" in capsys.readouterr().err
     assert main(["bisect"]) == 2

@@ -57,8 +57,25 @@ def test_a_name_that_cannot_be_one_is_refused(name: str, capsys: pytest.CaptureF
 def test_a_folder_that_is_a_file_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     Path("plugins").write_text("", encoding="utf-8")
     assert main(["new", "upper"]) == 2
-    assert "cannot be written" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "'plugins' cannot be written" in said
+    assert "hint: move that file away: a folder is to be there" in said
     assert not Path("tests/test_upper.py").exists()
+
+
+def test_what_the_test_needs_is_told_where_it_is_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["new", "upper"]) == 0
+    assert "pip install" not in capsys.readouterr().err
+    monkeypatch.delitem(sys.modules, "pytest")
+    monkeypatch.setattr("sys.path", [])
+    monkeypatch.setattr("sys.meta_path", [one for one in sys.meta_path if "rewrite" not in type(one).__module__])
+    assert main(["new", "lower"]) == 0
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "        pip install pytest",
+        "        python -m pytest tests/test_lower.py",
+    ]
 
 
 @pytest.mark.slow
