@@ -1,7 +1,7 @@
 """Excel: a sheet of a workbook (.xlsx), whose first row names the columns.
 
 Reading gives what cells hold: text, numbers, truth values, dates, moments, times and durations, or no value; of a formula, what
-was calculated last. Writing refuses what Excel would change: integers beyond 53 bits, ``NaN``, decimals, zones, anything
+was calculated last, and where that never happened, the row is broken. Writing refuses what Excel would change: integers beyond 53 bits, ``NaN``, decimals, zones, anything
 below a millisecond, and texts of more than 32,767 characters.
 
 ECMA-376, part 1, is what the words and limits here are taken from.
@@ -10,6 +10,7 @@ ECMA-376, part 1, is what the words and limits here are taken from.
 import math
 import re
 import warnings
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +31,12 @@ SUFFIXES = (".xlsx",)
 
 _ROWS_A_BATCH = 1024
 # What a cell holds where it could not be calculated (ECMA-376, 18.18.11).
-_ERRORS = frozenset({"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#GETTING_DATA"})
+_ERRORS = frozenset(
+    {"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#GETTING_DATA", "#NOT CALCULATED"}
+)
+_BEYOND = "beyond, "  # and a column without a name, which sheets call C, say, as a column may be named
+_NOT_CALCULATED = "a formula that nothing has calculated: open the workbook in a program that does, and save it"
+_PIECE_BYTES = 256 * 1024
 _MOST_ROWS = 2**20  # of a sheet, the header one of them
 _MOST_COLUMNS = 2**14
 _MOST_CHARACTERS = 32_767  # of a cell, as UTF-16 counts them
@@ -53,7 +59,7 @@ class Excel:
     """A sheet of an Excel workbook.
 
     Attributes:
-        sheet: Its name. Reading, the first of the workbook where it is left out; writing, ``records``.
+        sheet: Its name. Reading, the first of the workbook that is not hidden where it is left out; writing, ``records``.
         header: Whether the first row names the columns.
         fields: The columns in order. Reading without a header needs them, and a header that is there must name the same;
             writing, they fix the columns, which the first record does otherwise.
@@ -172,7 +178,7 @@ class _Reader:
         if not header:
             return fields
         values = [_value(cell) for cell in header]
-        nameless = [_column(at) for at, value in enumerate(values) if value is None or value == ""]
+        nameless = [_column(at) for at, value in enumerate(values) if value in {None, "", _UNCALCULATED.value}]
         what = f"the header in row {line}"
         if nameless:
             raise ValueError(
@@ -203,16 +209,14 @@ def _cells(stream: BinaryIO, sheet: str | None, skip_rows: int) -> Iterator[tupl
     except Exception as error:
         raise ValueError(f"it is no Excel workbook (.xlsx), or it is broken: {_told(error)}") from error
     try:
-        sheets = {one.title: one for one in workbook.worksheets}
-        if sheet is not None and sheet not in sheets:
-            raise ValueError(f"it has no sheet {sheet!r}: expected one of {list(sheets)!r}")
-        if not sheets:
-            raise ValueError("it has no sheet with cells")
-        chosen = sheets[sheet] if sheet is not None else next(iter(sheets.values()))
-        chosen.reset_dimensions()  # which some programs write wrongly
+        chosen = _chosen(workbook, sheet)
+        uncalculated: Sequence[int] | None = None
         rows = enumerate(chosen.iter_rows(), 1)
         while True:
             try:
+                if uncalculated is None:
+                    with workbook._archive.open(chosen._worksheet_path) as text:  # noqa: SLF001 - it tells none itself
+                        uncalculated = _uncalculated(text)
                 with _quietly():
                     some = list(islice(rows, _ROWS_A_BATCH))
             except Exception as error:
@@ -220,6 +224,8 @@ def _cells(stream: BinaryIO, sheet: str | None, skip_rows: int) -> Iterator[tupl
             if not some:
                 return
             for number, cells in some:
+                if uncalculated and (column := uncalculated[number]):
+                    cells = (*cells[: column - 1], _UNCALCULATED, *cells[column:])  # noqa: PLW2901 - the same row
                 filled = len(cells)
                 while filled and cells[filled - 1].value is None:
                     filled -= 1
@@ -227,6 +233,54 @@ def _cells(stream: BinaryIO, sheet: str | None, skip_rows: int) -> Iterator[tupl
                     yield number, cells[:filled]
     finally:
         workbook.close()
+
+
+def _chosen(workbook: Any, sheet: str | None) -> Any:
+    sheets = {one.title: one for one in workbook.worksheets}
+    if sheet is not None and sheet not in sheets:
+        raise ValueError(f"it has no sheet {sheet!r}: expected one of {list(sheets)!r}")
+    if not sheets:
+        raise ValueError("it has no sheet with cells")
+    shown = [one for one in sheets.values() if one.sheet_state == "visible"] or [*sheets.values()]
+    chosen = sheets[sheet] if sheet is not None else shown[0]
+    chosen.reset_dimensions()  # which some programs write wrongly
+    return chosen
+
+
+class _Uncalculated:
+    """A cell with a formula that nothing has calculated."""
+
+    value = "#NOT CALCULATED"
+    data_type = "e"
+    number_format = "General"
+
+
+_UNCALCULATED = _Uncalculated()
+_FORMULA_ALONE = re.compile(
+    rb'<c r="([A-Z]+)(\d+)"(?![^>]*t="str")[^>]*>\s*<f(?:[^>]*/>|[^>]*[^>/]?>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>'
+)
+
+
+def _uncalculated(text: BinaryIO) -> Sequence[int]:
+    """Return the column of the first formula in each row that has no value; nothing where there is none."""
+    columns = array("H")
+    rest = b""
+    while piece := text.read(_PIECE_BYTES):
+        searched = rest + piece
+        for found in _FORMULA_ALONE.finditer(searched):
+            columns = columns or array("H", bytes(2 * (_MOST_ROWS + 1)))
+            row = int(found[2])
+            if row <= _MOST_ROWS and not columns[row]:
+                columns[row] = _number_of(found[1])
+        rest = searched[max(searched.rfind(b"<c "), 0) :][-_PIECE_BYTES:]
+    return columns
+
+
+def _number_of(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
 
 
 def _told(error: Exception) -> str:
@@ -243,7 +297,9 @@ def _quietly() -> Iterator[None]:
 
 def _record(names: Sequence[str], line: int, cells: _Cells) -> object:
     wrong = [
-        f"{_column(at)}{line} holds the error {cell.value!r}" for at, cell in enumerate(cells) if cell.data_type == "e"
+        f"{_column(at)}{line} holds {_NOT_CALCULATED if cell is _UNCALCULATED else f'the error {cell.value!r}'}"
+        for at, cell in enumerate(cells)
+        if cell.data_type == "e"
     ]
     values = [_value(cell) for cell in cells]
     if len(values) > len(names):
@@ -252,9 +308,8 @@ def _record(names: Sequence[str], line: int, cells: _Cells) -> object:
             f"row {line} has values in {', '.join(beyond)}, and the columns end with {_column(len(names) - 1)}"
         )
     if wrong:
-        return Broken(
-            dict(zip_longest([*names, *map(_column, range(len(names), len(values)))], values)), "; ".join(wrong)
-        )
+        more = [_BEYOND + _column(at) for at in range(len(names), len(values))]
+        return Broken(dict(zip_longest([*names, *more], values)), "; ".join(wrong))
     return _Row(zip_longest(names, values))
 
 
@@ -276,10 +331,9 @@ def _refuse_unmended(cells: Record) -> None:
     wrong = sorted(name for name, value in cells.items() if isinstance(value, str) and value in _ERRORS)
     if wrong:
         raise ValueError(f"{', '.join(map(repr, wrong))} still holds the error of a cell: mend the row in 'raw'")
-    names = list(cells)
-    last = _column(len(names) - 1)
-    if names and names[-1] == last and names[0] != "A":
-        raise ValueError(f"the row still has a value in column {last}, beyond the columns: mend the row in 'raw'")
+    beyond = [name.removeprefix(_BEYOND) for name in cells if name.startswith(_BEYOND)]
+    if beyond:
+        raise ValueError(f"the row still has {', '.join(beyond)}, beyond the columns: mend the row in 'raw'")
 
 
 def _value(cell: Any) -> object:

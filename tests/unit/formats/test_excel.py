@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zipfile import ZipFile
 
 import openpyxl
@@ -186,7 +186,57 @@ def test_a_cell_with_an_error_and_a_value_beyond_the_columns_break_their_row_alo
     assert division.raw == {"x": 3, "y": "#DIV/0!"}
     assert isinstance(beyond, Broken)
     assert beyond.reason == "row 4 has values in D, and the columns end with B"
-    assert beyond.raw == {"x": 5, "y": 6, "C": None, "D": 7}
+    assert beyond.raw == {"x": 5, "y": 6, "beyond, C": None, "beyond, D": 7}
+    for broken in (division, beyond):
+        with pytest.raises(ValueError, match="mend the row in 'raw'"):
+            Excel().reader().decode(broken.raw)
+
+
+def test_a_row_whose_last_column_is_named_as_sheets_name_it_is_tried_again() -> None:
+    book = workbook([["id", "B"], [1, "#N/A"], [3, 4, 5]])
+    book["a"]["B2"].data_type = "e"
+    for broken in rows_of(saved(book)):
+        assert isinstance(broken, Broken)
+        mended = {
+            name: 0 if name == "B" else value
+            for name, value in cast("Record", broken.raw).items()
+            if "beyond" not in name
+        }
+        assert list(Excel().reader().decode(mended)) == ["id", "B"]
+
+
+def test_a_formula_that_nothing_has_calculated_breaks_its_row() -> None:
+    book = workbook([["x", "y"], [1, "=A2*2"], [2, 4], [None, "=A4"]])
+    first, good, last = rows_of(saved(book))
+    assert good == {"x": 2, "y": 4}
+    assert isinstance(first, Broken)
+    assert isinstance(last, Broken)
+    assert (
+        first.reason
+        == "B2 holds a formula that nothing has calculated: open the workbook in a program that does, and save it"
+    )
+    assert first.raw == {"x": 1, "y": "#NOT CALCULATED"}
+    assert last.reason.startswith("B4 holds a formula")
+    with pytest.raises(ValueError, match="'y' still holds the error"):
+        Excel().reader().decode(first.raw)
+
+
+def test_a_formula_whose_result_is_no_text_at_all_is_none_that_is_missing() -> None:
+    before, after = saved(workbook([["x", "y"], [1, "=A2*2"]])), io.BytesIO()
+    with ZipFile(before) as archive, ZipFile(after, "w") as other:
+        for name in archive.namelist():
+            text = archive.read(name).replace(b'<c r="B2"', b'<c r="B2" t="str"')
+            other.writestr(name, text)
+    assert rows_of(after) == [{"x": 1, "y": None}]
+
+
+def test_the_first_sheet_that_is_not_hidden_is_read() -> None:
+    book = workbook([["x"], [1]])
+    book.create_sheet("lists", 0).append(["hidden"])
+    book["lists"].append([0])
+    book["lists"].sheet_state = "hidden"
+    assert rows_of(saved(book)) == [{"x": 1}]
+    assert rows_of(saved(book), Excel(sheet="lists").reader()) == [{"hidden": 0}]
 
 
 def test_escaped_characters_of_others_are_read_as_what_they_stand_for() -> None:
