@@ -169,7 +169,9 @@ def _follow(seeing: Seeing, make: Callable[[], Plan]) -> tuple[RunReport, RunSto
     from plugline.pipeline.following import Replanning  # noqa: PLC0415 - as above
 
     changed = Replanning(make, _tell)
-    return _reported(lambda: follow_plan(seeing.plan, progress=seeing.progress, tell=_tell, changed=changed))
+    return _reported(
+        lambda: follow_plan(seeing.plan, progress=seeing.progress, beat=seeing.beat, tell=_tell, changed=changed)
+    )
 
 
 def _watch(make: Callable[[], Plan], letters: str | None) -> "Watch":
@@ -182,7 +184,14 @@ def _watch(make: Callable[[], Plan], letters: str | None) -> "Watch":
 def _run(seeing: Seeing, watch: "Watch | None", *, resume: bool, quiet: bool) -> tuple[RunReport, RunStopped | None]:
     tell = None if quiet else _tell_dashboard
     return _reported(
-        lambda: run_plan(seeing.plan, progress=seeing.progress, resume=resume, tell_dashboard=tell, watch=watch)
+        lambda: run_plan(
+            seeing.plan,
+            progress=seeing.progress,
+            beat=seeing.beat,
+            resume=resume,
+            tell_dashboard=tell,
+            watch=watch,
+        )
     )
 
 

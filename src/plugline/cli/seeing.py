@@ -9,7 +9,7 @@ from plugline.errors import RunStopped
 from plugline.names import shell_word
 from plugline.pipeline.plan import Plan, same_file
 from plugline.pipeline.report import RunReport
-from plugline.pipeline.split import Progress, ProgressCall
+from plugline.pipeline.split import ProgressCall
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # imported where a page is asked for
@@ -45,15 +45,13 @@ class Seeing:
 
     @property
     def progress(self) -> ProgressCall | None:
-        """What a run has to tell how far it is; ``None`` where nobody wants to know."""
-        if self._samples is None:
-            return self._bar.update if self._bar.wanted else None
-        return self._update if self._bar.wanted else self._samples.update
+        """What a run tells after each split how far it is; ``None`` where no page wants to know."""
+        return None if self._samples is None else self._samples.update
 
-    def _update(self, progress: Progress) -> None:
-        if self._samples is not None:
-            self._samples.update(progress)
-        self._bar.update(progress)
+    @property
+    def beat(self) -> ProgressCall | None:
+        """What a run tells all the time how far it is; ``None`` where no terminal wants to know."""
+        return self._bar.update if self._bar.wanted else None
 
     def data(self, report: RunReport) -> dict[str, object]:
         """Return what was asked for beside the report, for JSON."""

@@ -13,10 +13,11 @@ import os
 import select
 import signal
 import sys
+import time
 from _pickle import dumps, loads  # pickle and struct are written in Python around these: 1 ms of a run of one record
 from _struct import Struct
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from io import TextIOWrapper
@@ -33,6 +34,11 @@ _MOST_KILLERS = 100  # in one split: each costs a process and a part of the spli
 _LENGTH = Struct("<Q")
 _NOTE = Struct("<qq")
 _NOTHING_NOTED = -1
+_LIVE = Struct(
+    "qqd"
+)  # of each slot: records and failures so far, and the share of its input; native, so written word by word
+_LIVE_BEGIN = 64  # in the first page
+_BEAT_SECONDS = 0.1
 _PIPE_BYTES = 2**20  # what a user may have without asking
 _PAGE_BYTES = 4096  # of the shared memory, before the slots: what is being done
 _INPUT_BEGIN = _PAGE_BYTES + _SLOTS * _SLOT_BYTES
@@ -101,6 +107,8 @@ class Crew:
         self._most = most
         self._processes: list[_Process] = []
         self._poll = select.poll()
+        self._tell: _TellCall | None = getattr(runner, "tell", None)
+        self._beat_due = 0.0
 
     def parts(self, splits: Iterator[Split | None], *, ordered: bool) -> Iterator[Part]:
         """Yield the part of each split; see :meth:`~plugline.records.Engine.run`."""
@@ -165,7 +173,9 @@ class Crew:
         waiting = [process for process in self._processes if process.outbox]
         for process in waiting:
             self._poll.register(process.orders, select.POLLOUT)
-        ready = dict(self._poll.poll(None if waits else 0))
+        ready = dict(self._poll.poll(self._wait_milliseconds() if waits else 0))
+        if self._tell is not None:
+            self._beat(self._tell)
         for process in waiting:
             self._poll.unregister(process.orders)
             process.send()
@@ -174,6 +184,20 @@ class Crew:
                 yield from process.read()
                 if process.ended:
                     self._replace(process)
+
+    def _wait_milliseconds(self) -> float | None:
+        if self._tell is None:
+            return None
+        return max(0.0, self._beat_due - time.monotonic()) * 1000
+
+    def _beat(self, tell: "_TellCall") -> None:
+        """Tell how far each split is that is with a process."""
+        now = time.monotonic()
+        if now >= self._beat_due:
+            self._beat_due = now + _BEAT_SECONDS
+            for process in self._processes:
+                for index, live in process.live():
+                    tell(index, *live)
 
     def _replace(self, process: "_Process") -> None:
         """Put a new process in the place of one that died, and give it what the other had not done."""
@@ -227,6 +251,7 @@ class _Process:
         self.slots = list(range(_SLOTS))
         self.ended = False
         self._inbox = bytearray()
+        self._in_slots: dict[int, int] = {}  # which split is in which slot
         orders, self.orders = os.pipe()
         self.answers, answers = os.pipe()
         # Its writing end is open in this process only: when that ends, the kernel tells the other. A pipe for each of them,
@@ -241,7 +266,7 @@ class _Process:
             self._memory = mmap(shared, _MEMORY_BYTES)
             self._pid = _spawn(orders, answers, life, shared)
             os.close(shared)
-            self._post(runner)
+            self._post(runner, getattr(runner, "tell", None) is not None)
         for descriptor in (orders, answers, life):
             os.close(descriptor)
         _widen(self.orders)
@@ -264,7 +289,8 @@ class _Process:
             for descriptor in closed:
                 os.close(descriptor)
             _die_with(life)
-            _Serving(runner, orders, answers, self._memory).serve()
+            told = getattr(runner, "tell", None) is not None
+            _Serving(runner, orders, answers, self._memory, told=told).serve()
             status = 0
         except BaseException:  # noqa: BLE001 - nothing of the parent's stack may run here
             sys.excepthook(*sys.exc_info())
@@ -276,6 +302,8 @@ class _Process:
         """Let it run a split."""
         self.tasks.append(task)
         split, slot = task.split, self.slots.pop()
+        self._in_slots[slot] = split.index
+        _LIVE.pack_into(self._memory, _live_begin(slot), 0, 0, 0.0)
         content = split.content
         size = -1
         if content is not None and len(content) <= _INPUT_BYTES:
@@ -332,7 +360,13 @@ class _Process:
 
     def free_slot(self, slot: int) -> None:
         """Let it write where it wrote before."""
+        del self._in_slots[slot]
         self.slots.append(slot)
+
+    def live(self) -> Iterator[tuple[int, tuple[int, int, float]]]:
+        """Yield how far each split is that has a slot."""
+        for slot, index in self._in_slots.items():
+            yield index, _LIVE.unpack_from(self._memory, _live_begin(slot))
 
     def noted(self) -> tuple[int, int]:
         """Return the record and the stage that it was in, as far as it was careful."""
@@ -376,6 +410,10 @@ def _widen(pipe: int) -> None:
 
 def _slot_begin(slot: int) -> int:
     return _PAGE_BYTES + slot * _SLOT_BYTES
+
+
+def _live_begin(slot: int) -> int:
+    return _LIVE_BEGIN + slot * _LIVE.size
 
 
 def _shared_memory() -> int:
@@ -459,14 +497,26 @@ class _RunsInto(Protocol):
     def into(self, split: Split, memory: memoryview, /) -> Part: ...
 
 
+_TellCall = Callable[[int, int, int, float], object]
+
+
+class _Tells(Protocol):
+    """A runner that tells how far it is, where somebody wants to know."""
+
+    tell: _TellCall | None
+
+
 class _Serving:
     """A split process, as it sees itself."""
 
-    def __init__(self, runner: SplitRunner | None, orders: int, answers: int, memory: mmap) -> None:
+    def __init__(
+        self, runner: SplitRunner | None, orders: int, answers: int, memory: mmap, *, told: bool = False
+    ) -> None:
         self._runner = runner
         self._orders = orders
         self._answers = answers
         self._memory = memory
+        self._told = told
 
     def serve(self) -> None:
         # The parent ends us; Ctrl-C in a terminal is sent to all of us, and so is that it was closed.
@@ -485,7 +535,7 @@ class _Serving:
             message = self._receive()
             if message is None:
                 return
-            self._runner = cast("SplitRunner", message[0])
+            self._runner, self._told = cast("tuple[SplitRunner, bool]", message)
         while (message := self._receive()) is not None:
             split, careful, killers, slot, size = cast(
                 "tuple[Split, bool, Mapping[int, tuple[int, str]], int, int]", message
@@ -504,6 +554,8 @@ class _Serving:
     def _run(
         self, runner: SplitRunner, split: Split, slot: int, killers: Mapping[int, tuple[int, str]], *, careful: bool
     ) -> Part:
+        if self._told:
+            cast("_Tells", runner).tell = lambda _, *live: _LIVE.pack_into(self._memory, _live_begin(slot), *live)
         if not careful or not hasattr(runner, "carefully"):
             if not hasattr(runner, "into"):
                 return runner(split)

@@ -132,7 +132,12 @@ class IsolatedBatch:
     Args:
         proxy: What loading the plugin gave.
         on_quarantine: What becomes of records once the plugin is set aside: they fail, or they go on as they are.
+
+    Attributes:
+        beat: Where there is one, called with the share of a batch that is answered while the batch is waited for.
     """
+
+    beat: Callable[[float], object] | None = None
 
     def __init__(self, proxy: object, on_quarantine: OnQuarantine = "dead-letter") -> None:
         if not isinstance(proxy, Proxy):
@@ -150,7 +155,7 @@ class IsolatedBatch:
         with self._plugin.lock:
             batch = self._run.add(records)
             try:
-                self._run.finish(batch)
+                self._run.finish(batch, self.beat)
             except BaseException:
                 self.abandon()
                 raise
@@ -179,7 +184,7 @@ class IsolatedBatch:
             message = "this batch was abandoned, or another one was begun before it"
             raise RuntimeError(message)
         try:
-            self._run.finish(batch)
+            self._run.finish(batch, self.beat)
         except BaseException:
             self.abandon()
             raise
@@ -239,7 +244,7 @@ class _Run:
             self._knowing = life
         return life
 
-    def finish(self, batch: _Batch) -> None:
+    def finish(self, batch: _Batch, beat: Callable[[float], object] | None) -> None:
         """Wait until all records of a batch have an outcome."""
         while batch.left:
             try:
@@ -247,7 +252,7 @@ class _Run:
             except (PluginError, Unloadable) as error:
                 self._go_on_after(error)
                 continue
-            self._pass_through(life, batch)
+            self._pass_through(life, batch, beat)
 
     def abandon(self) -> None:
         """Forget all of them."""
@@ -273,13 +278,15 @@ class _Run:
         self._todo.clear()
         self._careful = 0
 
-    def _pass_through(self, life: Life, batch: _Batch) -> None:
+    def _pass_through(self, life: Life, batch: _Batch, beat: Callable[[float], object] | None) -> None:
         """Send and receive until all of a batch is answered, or the worker died."""
         try:
             while batch.left:
                 self._send_some(life)
                 if self._under_way:
                     self._receive(life)
+                if beat is not None:
+                    beat(1 - batch.left / len(batch.records))
         except Died as died:
             self._after(died.death, life)
         except BaseException:

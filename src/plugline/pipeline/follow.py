@@ -24,6 +24,7 @@ def follow_plan(
     plan: Plan,
     *,
     progress: ProgressCall | None = None,
+    beat: ProgressCall | None = None,
     tell: TellCall = lambda finding: None,
     changed: Callable[[Plan], Plan | None] = lambda plan: None,
 ) -> RunReport:
@@ -35,6 +36,7 @@ def follow_plan(
     Args:
         plan: What to do.
         progress: As for :func:`run_plan`.
+        beat: Likewise.
         tell: Told of files that were rotated or cut off.
         changed: Asked several times a second for another plan in the place of this one, because a plugin was edited. What
             is in hand is done by the old one, everything after by the new one.
@@ -49,7 +51,7 @@ def follow_plan(
         following = _Follow(plan, changed)
         with UnhurriedStack() as stack:
             try:
-                run = _begun(stack, plan, following, progress, tell)
+                run = _begun(stack, plan, following, progress, beat, tell)
             except ConfigurationError as error:
                 if before is None:
                     raise
@@ -65,7 +67,12 @@ def follow_plan(
 
 
 def _begun(
-    stack: UnhurriedStack, plan: Plan, following: "_Follow", progress: ProgressCall | None, tell: TellCall
+    stack: UnhurriedStack,
+    plan: Plan,
+    following: "_Follow",
+    progress: ProgressCall | None,
+    beat: ProgressCall | None,
+    tell: TellCall,
 ) -> PlanRun:
     """Return the run of a plan, with all that it needs open until the stack ends.
 
@@ -85,7 +92,7 @@ def _begun(
     entered(stack, committer, plan)
     source = Following(plan, bound.reader, committer.places, tell=tell, ends=following.ends)
     stack.callback(source.close)
-    return PlanRun(plan, engine, runner, source, committer, progress)
+    return PlanRun(plan, engine, runner, source, committer, progress, beat)
 
 
 class _Follow:

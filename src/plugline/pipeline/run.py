@@ -25,7 +25,8 @@ from plugline.pipeline.unhurried import UnhurriedStack, unhurried
 from plugline.records import Engine, Part, Split, SplitRunner
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # for who follows edits
+if TYPE_CHECKING:  # for who follows edits, or watches
+    from plugline.pipeline.live import TellCall
     from plugline.pipeline.swapping import Swapping, Watch
 
 _INTERRUPTED = "R110"
@@ -33,7 +34,13 @@ _FINAL = ("R101", "R105", "R111")  # going on would need another input or plugin
 
 
 class PlanRunner:
-    """The :class:`~plugline.records.SplitRunner` of a plan. It pickles as the plan, and binds it where it runs first."""
+    """The :class:`~plugline.records.SplitRunner` of a plan. It pickles as the plan, and binds it where it runs first.
+
+    Attributes:
+        tell: Where there is one, told several times a second how far a split is. Not pickled.
+    """
+
+    tell: "TellCall | None" = None
 
     def __init__(self, plan: Plan, inputs: Sequence[str] = ()) -> None:
         self._plan = plan
@@ -67,6 +74,7 @@ class PlanRunner:
         try:
             if self._work is None:
                 self._work = SplitWork(self._plan, self.bind())
+            self._work.tell = self.tell
             return action(self._work)
         except BaseException as error:
             self.raised = error
@@ -110,6 +118,7 @@ def run_plan(
     plan: Plan,
     *,
     progress: ProgressCall | None = None,
+    beat: ProgressCall | None = None,
     resume: bool = False,
     tell_dashboard: Callable[[str], None] | None = None,
     watch: "Watch | None" = None,
@@ -120,7 +129,8 @@ def run_plan(
 
     Args:
         plan: What to do.
-        progress: Told after each split how far it is.
+        progress: Told after each split how far it is, by the splits that are done.
+        beat: Told that too, and several times a second, with what is known of the splits that are not done.
         resume: Go on with a run that was not finished, if there is one: what it has written is not made again, and the
             output is the same as that of a run that nothing disturbed.
         tell_dashboard: Told the address of the engine's own page on what it does, once, where it has one.
@@ -135,7 +145,9 @@ def run_plan(
     ended: RunReport | RunStopped | None = None
     try:
         with UnhurriedStack() as stack:
-            run = _opened(plan, stack, progress=progress, resume=resume, tell_dashboard=tell_dashboard, watch=watch)
+            run = _opened(
+                plan, stack, progress=progress, beat=beat, resume=resume, tell_dashboard=tell_dashboard, watch=watch
+            )
             try:
                 ended = run.run()
             except RunStopped as stop:
@@ -155,6 +167,7 @@ def _opened(
     stack: ExitStack,
     *,
     progress: ProgressCall | None,
+    beat: ProgressCall | None,
     resume: bool,
     tell_dashboard: Callable[[str], None] | None,
     watch: "Watch | None",
@@ -186,7 +199,7 @@ def _opened(
         stack.enter_context(runner.bind())
         stack.callback(runner.close)
         runner.looks_for(source.files_of_workers())
-    run = PlanRun(plan, engine, runner, source, committer, progress, tell_dashboard)
+    run = PlanRun(plan, engine, runner, source, committer, progress, beat, tell_dashboard)
     if watch is not None:
         run.watch(watch, stack)
     return run
@@ -301,6 +314,7 @@ class PlanRun:
         source: RunInput,
         committer: Committer,
         progress: ProgressCall | None,
+        beat: ProgressCall | None,
         tell_dashboard: Callable[[str], None] | None = None,
     ) -> None:
         self._plan = plan
@@ -309,11 +323,14 @@ class PlanRun:
         self._source = source
         self._committer = committer
         self._progress = progress
+        self._beat = beat
         self._tell = tell_dashboard
         self._start = monotonic_seconds()
         self._pending: dict[int, Cut] = {}
         self._stopped_in: Part | None = None
         self._bytes_read = 0
+        self._bytes_cut: int | None = None
+        self._live: dict[int, tuple[int, int, int, float]] = {}  # of a split: its bytes, records, failures, share
         self._swapping: Swapping | None = None
         self._runners: dict[int, PlanRunner] = {}  # of later generations, by the id of the plan
         self._dashboard: str | None = None
@@ -393,8 +410,11 @@ class PlanRun:
         del self._pending[part.split.index]
         self._bytes_read = max(self._bytes_read, cut.bytes_read)
         self._check_limit(part)
+        self._live.pop(part.split.index, None)
         if self._progress is not None:
-            self._show(self._progress)
+            self._progress(self._so_far())
+        if self._beat is not None:
+            self._beat(self._with_live())
 
     def _check_limit(self, part: Part) -> None:
         done = self._committer.done
@@ -403,18 +423,36 @@ class PlanRun:
             hint = f"see {self._plan.dead_letters}, or raise max_errors in [run] (--max-errors)"
             raise RunStopped(Finding("R104", message, Place(without_secret(part.split.path)), hint))
 
-    def _show(self, progress: ProgressCall) -> None:
+    def _so_far(self) -> Progress:
         done = self._committer.done
-        progress(
-            Progress(
-                records_in=done.records,
-                records_out=done.counts[-1].out if done.counts else 0,
-                failed=done.failed,
-                bytes_read=self._bytes_read,
-                bytes_total=self._source.bytes_total,
-                seconds=monotonic_seconds() - self._start,
-            )
+        return Progress(
+            records_in=done.records,
+            records_out=done.counts[-1].out if done.counts else 0,
+            failed=done.failed,
+            bytes_read=self._bytes_read,
+            bytes_total=self._source.bytes_total,
+            seconds=monotonic_seconds() - self._start,
         )
+
+    def _with_live(self) -> Progress:
+        done = self._so_far()
+        # Where parts come in any order, all bytes before one that is done count as read.
+        read = (size * share for at, (size, _, _, share) in self._live.items() if self._is_ahead(at))
+        return replace(
+            done,
+            records_in=done.records_in + sum(records for _, records, _, _ in self._live.values()),
+            failed=done.failed + sum(failed for _, _, failed, _ in self._live.values()),
+            bytes_read=done.bytes_read + int(sum(read)),
+        )
+
+    def _is_ahead(self, index: int) -> bool:
+        return self._pending[index].bytes_read > self._bytes_read
+
+    def _heard(self, index: int, records: int, failed: int, share: float) -> None:
+        """Take note of how far a split is that is being run."""
+        if self._beat is not None and index in self._live:
+            self._live[index] = self._live[index][0], records, failed, share
+            self._beat(self._with_live())
 
     # ------------------------------------------------------------------------- the engine
 
@@ -473,8 +511,18 @@ class PlanRun:
         # An engine asks for its first split when its cluster is there, and so its dashboard.
         self._look_at_dashboard()
         self._pending[cut.split.index] = cut if cut.split.content is None and cut.split.raws is None else _slim(cut)
+        if self._beat is not None:
+            self._live[cut.split.index] = self._size_of(cut), 0, 0, 0.0
         columns = self._committer.done.columns
         return cut.split if cut.split.columns == columns else replace(cut.split, columns=columns)
+
+    def _size_of(self, cut: Cut) -> int:
+        """Return how many bytes a split is of the input as it is on disk; called in the order of the splits."""
+        before, self._bytes_cut = self._bytes_cut, cut.bytes_read
+        if before is None:
+            # Of the first one of a run that is gone on with, nobody knows where it begins.
+            before = self._bytes_read = cut.bytes_read if cut.split.index else 0
+        return cut.bytes_read - before
 
     def _look_at_dashboard(self) -> None:
         if self._dashboard is None and (address := getattr(self._engine, "dashboard_url", None)):
@@ -489,6 +537,8 @@ class PlanRun:
         """
         parts: object = None
         expected = min(self._pending, default=self._committer.done.mark.index)
+        if self._beat is not None:
+            self._runner.tell = self._heard
         try:
             parts = self._engine.run(self._runner, splits)
             for part in parts:

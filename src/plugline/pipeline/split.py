@@ -19,7 +19,15 @@ from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.faults import DeadLetters, lines_in
 from plugline.pipeline.plan import Plan, goes_straight
 from plugline.pipeline.remote import has_scheme, without_secret
-from plugline.pipeline.streams import compresses_parts, compressing, folder_aside, open_source, plain_file, window
+from plugline.pipeline.streams import (
+    compresses_parts,
+    compressing,
+    folder_aside,
+    open_source,
+    plain_file,
+    size_of,
+    window,
+)
 from plugline.records import (
     Assembles,
     CutsPieces,
@@ -37,7 +45,8 @@ from plugline.records.loop import BatchCall, Failure, RecordLoop, StepCall, Stop
 from plugline.records.staged import StagedBatch
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # imported where steps take tables, or slow records are asked for
+if TYPE_CHECKING:  # imported where steps take tables, somebody watches, or slow records are asked for
+    from plugline.pipeline.live import Live, TellCall
     from plugline.records.columns import TableBatch, TableLoop
     from plugline.records.slowest import Slowest, SlowestBatches
 
@@ -101,7 +110,12 @@ class SplitWork:
         plan: What to do.
         bound: Its plugins.
         most_bytes: Parts that are larger go to a file.
+
+    Attributes:
+        tell: Where there is one, told several times a second how far a split is.
     """
+
+    tell: "TellCall | None" = None
 
     def __init__(self, plan: Plan, bound: BoundPlan, *, most_bytes: int = _MOST_BYTES_IN_MEMORY) -> None:
         self._plan = plan
@@ -151,7 +165,8 @@ class SplitWork:
         self._loop.number = split.index
         tools = self._tools(reader, writer, self._loop)
         slow = slowest if slowest is not None else self._slow_batches
-        return _Running(self._plan, split, tools, slowest=slow, keeps_empty=keeps_empty, memory=memory).run()
+        live = self._live(split, self._loop)
+        return _Running(self._plan, split, tools, slowest=slow, keeps_empty=keeps_empty, memory=memory, live=live).run()
 
     def run_carefully(
         self, split: Split, note: Callable[[int, int], None], killers: Mapping[int, tuple[int, str]]
@@ -162,7 +177,22 @@ class SplitWork:
         steps = [careful.noted_step(stage, step) for stage, step in enumerate(self._bound.steps, 1)]
         encode = careful.noted(len(steps) + 1, writer.encode)
         loop = loop_for(careful.noted(0, reader.decode), steps, encode)
-        return _Running(self._plan, split, self._tools(reader, writer, loop), careful).run()
+        return _Running(
+            self._plan, split, self._tools(reader, writer, loop), careful, live=self._live(split, loop)
+        ).run()
+
+    def _live(self, split: Split, loop: RecordLoop) -> "Live | None":
+        if self.tell is None:
+            return None
+        from plugline.pipeline.live import Live  # noqa: PLC0415 - where somebody watches
+
+        if split.content is not None:
+            size = len(split.head) + len(split.content)
+        elif split.end is None:
+            size = size_of(self._plan.located(split.path)) or 0
+        else:
+            size = 0 if cuts_pieces(self._bound.reader) else len(split.head) + split.end - split.start
+        return Live(self.tell, split.index, loop, size)
 
     def _tools(self, reader: Reader, writer: Writer, loop: RecordLoop) -> "_Tools":
         assemble = None
@@ -284,14 +314,18 @@ class _Running:
         *,
         keeps_empty: bool = False,
         memory: memoryview | None = None,
+        live: "Live | None" = None,
     ) -> None:
         self._plan = plan
         self._split = split
         self._tools = tools
         self._reader, self._writer, self._loop = tools.reader, tools.writer, tools.loop
-        self._open, self._alone, most_bytes = tools.open, tools.alone, tools.most_bytes
+        self._open = tools.open if live is None else live.opening(tools.open)
+        self._alone, most_bytes = tools.alone, tools.most_bytes
         self._careful = careful
         self._slowest = slowest
+        self._live = live
+        self._loop.beat = live.beat if live is not None else None
         self._in_files = not most_bytes
         self._keeps_empty = keeps_empty
         self._letters = DeadLetters(plan, split)
@@ -409,6 +443,8 @@ class _Running:
         ahead = not self._loop.in_tables and self._careful is None
         try:
             for batch in batches:
+                if self._live is not None:
+                    self._live.has_read()
                 begun = self._loop.begin_ahead(batch.raws) if ahead else None
                 waiting.append((batch, begun))
                 if begun is None or len(waiting) > 1:
@@ -427,6 +463,9 @@ class _Running:
         slowest = self._slowest
         if loop.in_tables:
             cast("TableLoop", loop).passed = getattr(batch, "passed", 0)
+        count = len(batch.raws) if table is None else table.num_rows
+        if self._live is not None:
+            self._live.begin(count)
         try:
             if begun is not None:
                 loop.finish(begun, encoded, failures)
@@ -442,8 +481,9 @@ class _Running:
             failures.append(stop.failure)
             self._records += stop.failure.index + 1
             return stop.failure
-        count = len(batch.raws) if table is None else table.num_rows
         self._records += count
+        if self._live is not None:
+            self._live.end()
         if slowest is not None and hasattr(slowest, "note"):
             slowest.note(loop.batch_seconds, count, partial(self._letters.position, batch, 0), lambda: _first_of(batch))
         return None
@@ -726,3 +766,5 @@ class _Careful:
             except StopRun as stop:
                 raise StopRun(replace(stop.failure, index=index)) from None
             failures += [replace(one, index=index) if one.record is None else one for one in found]
+            if loop.beat is not None:
+                loop.beat(index + 1)

@@ -147,6 +147,11 @@ class Window(io.RawIOBase):
         self._at = start
         self._end = end
         self._head = head
+        self._before = start - len(head)
+
+    def tell(self) -> int:
+        """How many bytes it has given."""
+        return self._at - len(self._head) - self._before
 
     def readable(self) -> bool:
         """It is."""

@@ -21,7 +21,15 @@ from plugline.clock import monotonic_seconds
 from plugline.dispatch.copies import structural_copy
 from plugline.dispatch.generated import compile_functions
 from plugline.frozen import frozen
-from plugline.records.outcomes import BatchCall, BeginsBatches, Failed, Regrouped, checked_decoded, records_of
+from plugline.records.outcomes import (
+    BatchCall,
+    BeginsBatches,
+    Failed,
+    GivesBeats,
+    Regrouped,
+    checked_decoded,
+    records_of,
+)
 from plugline.records.protocols import Record
 from plugline.records.staged import ORPHANS, Failure, StagedBatch, Waiting
 from plugline.records.values import StepCounts
@@ -37,6 +45,7 @@ Drain: TypeAlias = Callable[[list[object]], object]
 _TIMED_EVERY = 128  # a batch in so many is timed, which takes about a tenth of a percent of the whole
 _MAX_TRACEBACKS = 20  # "full tracebacks for the first 20 distinct errors"
 _MAX_DISTINCT_ERRORS = 1_000  # a step can make up kinds and files without end
+_BEAT_SECONDS = 0.1  # about what lies between two beats, where records take long
 _MOST_HELD = 4_096  # encoded records, as soon as there is a fan-out: without one there are as many as the batch has
 _LOST = object()  # stands for what was made of a record that failed
 _DICT = {dict}
@@ -104,9 +113,12 @@ class RecordLoop:
         number: Which split the records are of. The traceback of an error that was told in one before is not told again.
         batch_seconds: How long each stage took for the batch that was in hand last, where all of its records pass one stage
             before the next; empty where one record passes all of them before the next.
+        beat: Where there is one, called now and then within a batch, with how many of its records are done; where a step takes
+            tables, not at all.
     """
 
     in_tables: bool = False
+    beat: Callable[[int], object] | None = None
 
     def __init__(
         self,
@@ -149,6 +161,7 @@ class RecordLoop:
         self._most_held: float = inf
         self._is_full = False
         self._clock = _StageClock(self._sink + 1)
+        self._piece = 1  # how many records there are between two beats
 
         self._batched = any(step.batch is not None for step in steps)
         source_text, self._stages = _write_loops(self._names, named)
@@ -184,30 +197,32 @@ class RecordLoop:
         if self._batched:
             self.finish(StagedBatch(raws, self._sink + 1), out, failures)
             return
-        records = iter(raws)
         written = len(out)
         function = self._timed if self._clock.begin_batch() else self._plain
         self._most_held, self._is_full = inf if drain is None else _MOST_HELD, False
         try:
-            while True:
-                function(
-                    records,
-                    len(raws),
-                    out,
-                    failures,
-                    self._dropped,
-                    self._clock.spent,
-                    self._decode,
-                    self._calls,
-                    self._quick,
-                )
-                if drain is None or not self._is_full:
+            for records, end in ((iter(raws), len(raws)),) if self.beat is None else self._pieces(raws, self.beat):
+                while True:
+                    function(
+                        records,
+                        end,
+                        out,
+                        failures,
+                        self._dropped,
+                        self._clock.spent,
+                        self._decode,
+                        self._calls,
+                        self._quick,
+                    )
+                    if drain is None or not self._is_full:
+                        break
+                    self._is_full = False
+                    self._written, written = self._written + len(out) - written, len(out)
+                    drain(out)
+                    out.clear()
+                    written = 0
+                if self._stopped is not None:
                     break
-                self._is_full = False
-                self._written, written = self._written + len(out) - written, len(out)
-                drain(out)
-                out.clear()
-                written = 0
         except BaseException:
             self._written += len(out) - written
             # Which record it was in is not to be known at that moment; that the counts agree, is.
@@ -220,6 +235,35 @@ class RecordLoop:
         self._clock.end_batch()
         if stopped is not None:
             raise StopRun(stopped)
+
+    def _pieces(self, raws: list[object], beat: Callable[[int], object]) -> Iterator[tuple[Iterator[object], int]]:
+        """Yield a batch in pieces, each with where it ends in the batch, and give a beat between them.
+
+        So a record costs nothing more. How long records take is known from those before: a piece is at most four times as
+        long as the last one.
+        """
+        begin = 0
+        while begin < len(raws):
+            end = min(begin + self._piece, len(raws))
+            began = monotonic_seconds()
+            yield iter(raws[begin:end]), end
+            took = monotonic_seconds() - began
+            if end - begin == self._piece or took > _BEAT_SECONDS:
+                self._piece = max(1, int((end - begin) * min(4, _BEAT_SECONDS / took if took > 0 else 4)))
+            begin = end
+            if begin < len(raws):
+                beat(begin)
+
+    def _hear_steps(self, count: int, beat: Callable[[int], object]) -> None:
+        """Have steps that tell which share of a batch is behind them give beats, one such step after the other."""
+        steps = [cast("GivesBeats", step.batch) for step in self._steps if hasattr(step.batch, "beat")]
+        for at, step in enumerate(steps):
+            step.beat = lambda share, at=at: beat(int(count * (at + share) / len(steps)))
+
+    @property
+    def failed(self) -> int:
+        """How many records failed in this split, as far as that is known."""
+        return sum(self._failed)
 
     def set_aside(self, stage: int, error: ErrorText) -> Failure:
         """Count a record that nothing is to be done with as one on which a stage failed."""
@@ -271,6 +315,8 @@ class RecordLoop:
         Takes and raises what :meth:`run` does.
         """
         self._clock.begin_staged_batch()
+        if self.beat is not None:
+            self._hear_steps(len(passing.raws), self.beat)
         # The user's own interrupt may come from here: nothing of the batch is written or counted then.
         self._pass_stages(passing, ahead=False)
         stopped = passing.stopped

@@ -37,6 +37,16 @@ class BeginsBatches(Protocol):
         """Forget all batches that were begun and not waited for, because an exception passes."""
 
 
+class GivesBeats(Protocol):
+    """A :data:`BatchCall` that tells how far it is.
+
+    Attributes:
+        beat: Where there is one, called with the share of a batch that is done while the batch is waited for.
+    """
+
+    beat: Callable[[float], object] | None
+
+
 @frozen()
 class Failed:
     """The outcome of one record on which a batch step failed.

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -401,8 +402,50 @@ def test_a_run_that_takes_long_tells_on_a_terminal_how_far_it_is(quickstart: Pat
     assert "records, " not in done.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_terminal_shows_how_far_a_run_is_within_its_only_split(processes: str, tmp_path: Path) -> None:
+    pipe = str(tmp_path / "pipe")
+    os.mkfifo(pipe)
+    gate = os.open(pipe, os.O_RDWR)
+    Path("plugins/wait.py").write_text(
+        f"import os\n\npipe = os.open({pipe!r}, os.O_RDONLY)\n\ndef transform(record):\n    os.read(pipe, 1)\n"
+        "    return record\n\ndef describe():\n    return 'waits'\n",
+        "utf-8",
+    )
+    Path("few.ndjson").write_bytes(Path("orders.ndjson").read_bytes().splitlines(keepends=True)[0] * 1000)
+    controller, terminal = os.openpty()
+    words = [*PROGRAM, "--use", "wait", "few.ndjson", "-o", "out.ndjson"]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "PLUGLINE_PROCESSES": processes}
+    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal, env=environment)
+    os.close(terminal)
+    try:
+        shown, left = b"", 1000
+        # One record after the other is let through until the line appears.
+        while not re.search(rb"\d+%.*[1-9]\d* records, [\d,]+/s", shown):
+            assert left > 1, shown
+            left -= os.write(gate, b"1")
+            if select.select([controller], [], [], 0.05)[0]:
+                shown += os.read(controller, 65536)
+        assert process.poll() is None
+        os.write(gate, b"1" * left)
+        try:
+            while piece := os.read(controller, 65536):
+                shown += piece
+        except OSError:  # Linux's word for the end of a terminal that nobody holds any more
+            pass
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(controller)
+        os.close(gate)
+    assert b"1,000 records in, 1,000 out, 0 failed" in shown
+
+
 def test_a_pipeline_file_runs_without_what_few_runs_need() -> None:
     costly = {"click", "fractions", "hashlib", "pathlib", "tempfile", "urllib.parse", "zoneinfo"}
+    costly |= {"rich", "plugline.pipeline.live"}
     code = "import sys; from plugline.cli import main; print(main(['run', '-q', 'pipeline.toml']), *sys.modules)"
     environment = {**os.environ, "PLUGLINE_PROCESSES": "1"}
     done = subprocess.run(

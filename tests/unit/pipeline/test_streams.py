@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from plugline.pipeline.streams import SinkFile, expand_source, inner_suffix, open_source, standard_writer
+from plugline.pipeline.streams import SinkFile, expand_source, inner_suffix, open_source, standard_writer, window
 
 TEXT = b'{"a":1}\n' * 1000
 
@@ -509,3 +509,14 @@ def test_standard_output_may_be_something_in_memory(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(memory))
     assert standard_writer()(TEXT) == len(TEXT)
     assert memory.getvalue() == TEXT
+
+
+def test_a_window_tells_how_much_of_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"0123456789")
+    descriptor = os.open(tmp_path / "file", os.O_RDONLY)
+    try:
+        stream = window(descriptor, 2, 9, b"head")
+        told = [(stream.read(size), stream.tell()) for size in (3, 4, 100)]
+    finally:
+        os.close(descriptor)
+    assert told == [(b"hea", 3), (b"d234", 7), (b"5678", 11)]

@@ -952,3 +952,64 @@ def test_a_step_that_stops_the_run_behind_a_drained_fan_out_is_told_with_its_ind
     assert stopped.value.failure.index == 3
     assert len(drained) + len(out) == 15_000
     assert [counts.entered for counts in loop.counts()] == [4, 4, 15_000]
+
+
+class _Slow:
+    """A step that takes a while for some records, by a clock that only it moves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr("plugline.records.loop.monotonic_seconds", lambda: self.now)
+
+    def __call__(self, record: Record) -> Record:
+        self.now += cast("float", record["seconds"])
+        if record.get("fails"):
+            raise ValueError("fails")
+        return record
+
+
+def test_there_are_beats_within_a_batch_as_often_as_its_records_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, told = loop_of(_Slow(monkeypatch)), list[int]()
+    loop.beat = told.append
+    run(loop, *[{"seconds": 1.0}] * 3)
+    assert told == [1, 2]
+    told.clear()
+    run(loop, *[{"seconds": 0.01}] * 50)
+    assert told == [1, 5, 15, 25, 35, 45]
+    told.clear()
+    run(loop, *[{"seconds": 0.0}] * 50)
+    assert told == [10]
+    run(loop, *[{"seconds": 0.0}] * 50)
+    assert told == [10]
+
+
+@given(st.lists(st.sampled_from(["keeps", "fails", "drops", "fans"]), max_size=40), st.booleans())
+def test_a_batch_with_beats_becomes_what_it_becomes_without(kinds: list[str], stops: bool) -> None:  # noqa: FBT001
+    def passes(record: Record) -> object:
+        if record["kind"] == "fails":
+            raise ValueError(record["kind"])
+        return {"keeps": record, "drops": None, "fans": [record] * 3}[cast("str", record["kind"])]
+
+    def outcome(loop: RecordLoop) -> object:
+        out: list[object] = []
+        failures: list[Failure] = []
+        stopped = None
+        try:
+            loop.run([{"kind": kind, "at": at} for at, kind in enumerate(kinds)], out, failures)
+        except StopRun as stop:
+            stopped = stop.failure.index
+        return out, [failure.index for failure in failures], stopped, summaries(loop)
+
+    loop, told = loop_of(step(passes, on_error="stop" if stops else "dead-letter")), list[int]()
+    loop.beat = told.append
+    assert outcome(loop) == outcome(loop_of(step(passes, on_error="stop" if stops else "dead-letter")))
+    assert told == sorted(told)
+
+
+def test_what_a_large_fan_out_makes_is_handed_on_within_a_batch_with_beats() -> None:
+    loop, drained, out = loop_of(lambda record: [record] * 3_000), list[int](), list[object]()
+    loop.beat = lambda done: None
+    loop.run([{"a": 1}] * 10, out, [], lambda ready: drained.append(len(ready)))
+    assert sum(drained) + len(out) == 30_000
+    assert max(drained) < 30_000
+    assert summaries(loop)[-1] == (30_000, 0, 30_000, 0, 0)
