@@ -4,6 +4,7 @@ A page's examples run in order, in one namespace, in a folder of their own that 
 A comment on the line before a block says what is special about it.
 """
 
+import codeop
 import contextlib
 import doctest
 import importlib
@@ -148,6 +149,20 @@ def test_the_examples_of_a_page_do_what_it_says(page: Path, page_folder: Path) -
     document.namespace["_output"] = io.StringIO()
     for example in document.examples():
         example.evaluate()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_examples_of_a_page_can_be_pasted_into_an_interpreter(page: Path) -> None:
+    for example in Sybil(parsers=[parse_blocks]).parse(page).examples():
+        block = page.read_text(encoding="utf-8")[example.start : example.end]
+        if not block.startswith("```python") or "file" in comments_before(example.document, example.start):
+            continue
+        typed: list[str] = []
+        for line in [*example.parsed.split("\n"), ""]:
+            typed.append(line)
+            # An empty line ends a statement that is indented; before Python 3.13 nothing else does.
+            if codeop.compile_command("\n".join(typed), symbol="single") is not None:
+                typed.clear()
 
 
 BROKEN = {
