@@ -185,6 +185,8 @@ def _zsh(words: list[Words]) -> str:
         '    for one in "${(@)words[2,CURRENT-1]}"; do',
         f'        case "$one" in {"|".join(COMMANDS)}) command="$one"; break;; esac',
         "    done",
+        # --use=up is one word, of which what is behind the first "=" is completed.
+        """    if [[ "$word" == --*=* ]]; then before="${word%%=*}"; compset -P 1 '*='; fi""",
         '    case "$command:$before" in',
     ]
     for one in words:

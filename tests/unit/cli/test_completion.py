@@ -111,6 +111,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 # zsh shows what it completes only to a terminal; what is handed to compadd is what it would show.
 ZSH = """
 compdef() { }
+compset() { }
 compadd() { shift; print -l -- "$@"; }
 _files() { print -l -- *; }
 _describe() { print -l -- "${commands[@]%%:*}"; }
@@ -153,6 +154,9 @@ def test_a_shell_completes_commands_options_and_names(shell: str, folder: Path) 
     assert completed(shell, folder, "run", "--use", "u") >= {"upper", "unaccent", "umlauts"}
     assert completed(shell, folder, "run", "--use", "trim", "--to", "nd") == {"ndjson"}
     assert completed(shell, folder, "run", "--on-error", "d") == {"dead-letter", "drop"}
+    if shell != "fish":  # which completes the whole word
+        behind = ["--to", "=", "nd"] if shell == "bash" else ["--to=nd"]
+        assert "ndjson" in completed(shell, folder, "run", *behind, begin="nd")
     assert completed(shell, folder, "info", "um") == {"umlauts"}
     assert completed(shell, folder, "info", "cs") == {"csv"}
     assert completed(shell, folder, "explain", "C10") == {code for code in CODES if code.startswith("C10")}
