@@ -1,6 +1,8 @@
 """How far a run is, on a terminal."""
 
 import sys
+from contextlib import suppress
+from math import inf
 from typing import Protocol, Self
 
 from plugline.cli.render import coloured
@@ -39,7 +41,8 @@ class ProgressLine:
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
-            self._bar.end()
+            with suppress(OSError, ValueError):
+                self._bar.end()
 
     def update(self, progress: Progress) -> None:
         """Take note of how far the run is."""
@@ -50,7 +53,10 @@ class ProgressLine:
         if self._bar is None:
             self._bar = _rich_bar()
         if self._bar is not None:
-            self._bar.show(progress)
+            try:
+                self._bar.show(progress)
+            except (OSError, ValueError):
+                self._due = inf  # the terminal is gone, and the run goes on
 
 
 def _rich_bar() -> _Bar | None:
