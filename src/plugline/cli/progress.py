@@ -1,9 +1,10 @@
 """How far a run is, on a terminal."""
 
+import os
 import sys
 from contextlib import suppress
 from math import inf
-from typing import Protocol, Self
+from typing import Protocol, Self, TextIO
 
 from plugline.cli.render import coloured
 from plugline.clock import monotonic_seconds
@@ -11,6 +12,7 @@ from plugline.pipeline.split import Progress
 
 _PATIENCE_SECONDS = 0.5  # a shorter run has ended before anybody could read
 _BETWEEN_SECONDS = 0.1
+_DUMB = ("dumb", "unknown")  # terminals on which rich draws nothing but empty lines
 
 
 class _Bar(Protocol):
@@ -32,9 +34,10 @@ class ProgressLine:
         self._bar: _Bar | None = None
 
     @classmethod
-    def for_terminal(cls, *, quiet: bool) -> Self:
-        """Return one that draws if standard error is a terminal."""
-        return cls(wanted=not quiet and sys.stderr is not None and sys.stderr.isatty())
+    def for_terminal(cls, *, quiet: bool, to_stdout: bool) -> Self:
+        """Return one that draws if standard error is a terminal that can be drawn on, and records do not go to one too."""
+        wanted = not quiet and _is_terminal(sys.stderr) and os.environ.get("TERM") not in _DUMB
+        return cls(wanted=wanted and not (to_stdout and _is_terminal(sys.stdout)))
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +62,10 @@ class ProgressLine:
                 self._due = inf  # the terminal is gone, and the run goes on
 
 
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
 def _rich_bar() -> _Bar | None:
     # rich costs more to import than most runs take, and only a terminal has a use for it.
     try:
@@ -73,21 +80,27 @@ def _rich_bar() -> _Bar | None:
             console = Console(file=sys.stderr, no_color=not coloured(sys.stderr))
             columns = (
                 BarColumn(),
-                TextColumn("{task.percentage:>3.0f}%"),
-                TextColumn("{task.fields[said]}"),
+                TextColumn("{task.percentage:>3.0f}% {task.fields[said]}"),  # one, of which the end is cut off
                 TimeRemainingColumn(),
             )
             # No thread of its own: it is drawn when there is something new.
-            self._progress = RichProgress(*columns, console=console, auto_refresh=False, transient=True)
+            # What is printed goes above the line, unless it goes elsewhere.
+            self._progress = RichProgress(
+                *columns,
+                console=console,
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=_is_terminal(sys.stdout),
+            )
             self._task = self._progress.add_task("", total=None, said="")
 
         def show(self, progress: Progress) -> None:
-            # Not where it is made: an interrupt while it starts would leave nobody to show the cursor again.
-            self._progress.start()
             rate = progress.records_in / progress.seconds if progress.seconds else 0.0
             failed = f", {progress.failed:,} failed" if progress.failed else ""
             said = f"{progress.records_in:,} records, {rate:,.0f}/s{failed}"
             self._progress.update(self._task, completed=progress.bytes_read, total=progress.bytes_total, said=said)
+            # Not where it is made: an interrupt while it starts would leave nobody to show the cursor again.
+            self._progress.start()
             self._progress.refresh()
 
         def end(self) -> None:

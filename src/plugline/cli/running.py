@@ -101,7 +101,7 @@ def run_configured(
             _check_streams(config)
             make = partial(make_plan, config, base, plugins=not no_plugins, only=only or None, follows=follow)
             plan = _plan(make, letters)
-            bar = ProgressLine.for_terminal(quiet=quiet or as_json)
+            bar = ProgressLine.for_terminal(quiet=quiet or as_json, to_stdout=to_stdout)
             seeing = Seeing(plan, bar, page_path=page_path, profiled=profiled, title=title)
             with _signals(invocation), _clean_output(to_stdout=to_stdout), bar, hidden_variables(config):
                 if follow:

@@ -1,5 +1,6 @@
 import io
 import os
+import re
 import sys
 from contextlib import suppress
 
@@ -41,6 +42,43 @@ def test_an_interrupt_while_the_line_is_first_drawn_leaves_the_cursor_shown(monk
         line.update(STATE)
     assert "\x1b[?25l" in terminal.getvalue()
     assert terminal.getvalue().rfind("\x1b[?25h") > terminal.getvalue().rfind("\x1b[?25l")
+
+
+@pytest.mark.parametrize(("term", "expected"), [("xterm", (True, False)), ("dumb", (False, False))])
+def test_a_terminal_that_takes_the_records_or_cannot_draw_shows_no_line(
+    term: str, expected: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", _Terminal())
+    monkeypatch.setattr(sys, "stdout", _Terminal())
+    monkeypatch.setenv("TERM", term)
+    wanted = [ProgressLine.for_terminal(quiet=False, to_stdout=to_stdout).wanted for to_stdout in (False, True)]
+    assert tuple(wanted) == expected
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert ProgressLine.for_terminal(quiet=False, to_stdout=True).wanted is expected[0]
+    assert not ProgressLine.for_terminal(quiet=True, to_stdout=True).wanted
+
+
+def test_what_is_printed_to_a_file_stays_there_while_the_line_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, file = _Terminal(), io.StringIO()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(sys, "stdout", file)
+    with ProgressLine(wanted=True) as line:
+        line.update(STATE)
+        sys.stdout.write("talk\n")
+        sys.stderr.write("more\n")
+    assert file.getvalue() == "talk\n"
+    assert "more\n" in terminal.getvalue()
+    assert "talk" not in terminal.getvalue()
+
+
+def test_a_narrow_terminal_shows_the_share_of_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "20")
+    with ProgressLine(wanted=True) as line:
+        line.update(STATE)
+    shown = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", terminal.getvalue())
+    assert {text.split("%")[0].strip() for text in shown.split("\r") if text.strip()} == {"50"}
 
 
 @pytest.mark.parametrize("lines", [0, 1, 5])

@@ -321,7 +321,7 @@ def test_progress_is_drawn_on_a_terminal_only_and_after_a_while() -> None:
         "import sys, io; from plugline.cli.progress import ProgressLine;"
         "from plugline.pipeline.split import Progress;"
         "sys.stderr = type('T', (io.StringIO,), {'isatty': lambda self: True})();"
-        "line = ProgressLine.for_terminal(quiet=False);"
+        "line = ProgressLine.for_terminal(quiet=False, to_stdout=False);"
         "one = Progress(records_in=5, records_out=5, failed=1, bytes_read=1, bytes_total=2, seconds=1.0);"
         "line.update(one); early = 'rich' in sys.modules;"
         "line._due = 0.0; line.__enter__(); line.update(one); line.__exit__(None, None, None);"
