@@ -1,10 +1,12 @@
-"""What is logged under the name ``plugline``, to lines on standard error."""
+"""What is logged under the name ``plugline``, and what plugins say in their workers, to lines on standard error."""
 
 import json
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from plugline.isolation.talk import forget, listen
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
@@ -14,18 +16,21 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 def logged(level: str, layout: str) -> Iterator[None]:
     """Write what is logged from a level on to standard error, as text or as a JSON object a line.
 
-    The root logger is left alone: what plugins and libraries log is for them to show.
+    The root logger is left alone: what plugins and libraries log in this process is for them to show.
     """
     logger = logging.getLogger("plugline")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if layout == "json" else logging.Formatter(_TEXT))
     before, propagated = logger.level, logger.propagate
+    handler.setLevel(level.upper())
     logger.addHandler(handler)
     logger.setLevel(level.upper())
+    listen(handler)
     logger.propagate = False
     try:
         yield
     finally:
+        forget(handler)
         logger.propagate = propagated
         logger.setLevel(before)
         logger.removeHandler(handler)

@@ -19,6 +19,24 @@ _MOST_LOGGERS, _MOST_LEVELS = 100, 5
 _known_below: dict[str, set[str]] = {}  # the names of those that there are, by the plugin's own
 
 
+_listeners: list[logging.Handler] = []
+_heard: set[logging.Logger] = set()
+
+
+def listen(handler: logging.Handler) -> None:
+    """Hand to a handler, at its level, what all workers say that are started from now on."""
+    _listeners.append(handler)
+
+
+def forget(handler: logging.Handler) -> None:
+    """Hand nothing to it any more."""
+    _listeners.remove(handler)
+    for logger in _heard:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+    _heard.clear()
+
+
 class Talk:
     """Takes the output of one worker.
 
@@ -29,6 +47,10 @@ class Talk:
     def __init__(self, logger: str) -> None:
         self._name = logger
         self._logger = logging.getLogger(logger)
+        for handler in _listeners:
+            self._logger.addHandler(handler)
+            self._logger.setLevel(handler.level)
+            _heard.add(self._logger)
         self._partial: dict[int, bytes] = {}
         self._levels: dict[int, int] = {}
         self._taken = 0

@@ -204,6 +204,24 @@ def test_what_is_logged_is_shown_on_request(
     assert logging.getLogger("plugline").handlers == []
 
 
+@pytest.mark.slow
+def test_what_a_plugin_prints_in_its_worker_is_shown_on_request(
+    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import logging
+
+    plugins = {"up.py": processor("print('seen', record['n'])\nreturn record")}
+    pipeline(folder, plugins=plugins, source=ndjson({"n": 7}), steps=['use = "up"\nisolation = "process"'])
+    monkeypatch.setenv("PLUGLINE_LOG_LEVEL", "info")
+    assert main(["run", "-q"]) == 0
+    assert "INFO plugins.up: seen 7\n" in capfd.readouterr().err
+    monkeypatch.setenv("PLUGLINE_LOG_LEVEL", "warning")
+    assert main(["run", "-q"]) == 0
+    assert "seen" not in capfd.readouterr().err
+    logger = logging.getLogger("plugins.up")
+    assert (logger.handlers, logger.level) == ([], logging.NOTSET)
+
+
 def test_an_unknown_word_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "shcema"]) == 2
     assert "did you mean 'schema'?" in capsys.readouterr().err
