@@ -95,7 +95,8 @@ def _rich_bar() -> _Bar | None:
             self._task = self._progress.add_task("", total=None, said="")
 
         def show(self, progress: Progress) -> None:
-            rate = progress.records_in / progress.seconds if progress.seconds else 0.0
+            read = progress.records_in - progress.records_before
+            rate = read / progress.seconds if progress.seconds else 0.0
             failed = f", {progress.failed:,} failed" if progress.failed else ""
             said = f"{progress.records_in:,} records, {rate:,.0f}/s{failed}"
             self._progress.update(self._task, completed=progress.bytes_read, total=progress.bytes_total, said=said)

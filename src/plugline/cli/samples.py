@@ -35,6 +35,7 @@ class Samples:
         if progress.seconds < self._due:
             return
         self._due = progress.seconds + self._between_seconds
+        self._taken[0] = 0.0, progress.records_before
         self._taken.append((progress.seconds, progress.records_in))
         if len(self._taken) > _MOST_SAMPLES:
             self._taken[:] = [*self._taken[::2]]
@@ -52,7 +53,7 @@ class Samples:
         taken = [one for one in self._taken if one[0] < seconds] + [(seconds, records)]
         bins = max(1, min(_MOST_BINS, len(taken) - 1))
         ends = [seconds * (number + 1) / bins for number in range(bins)]
-        counts = [0.0, *(_records_at(end, taken) for end in ends)]
+        counts = [float(taken[0][1]), *(_records_at(end, taken) for end in ends)]
         wide = seconds / bins
         return [
             Speed(begin=end - wide, end=end, records_per_second=max(0.0, counts[at + 1] - counts[at]) / wide)

@@ -328,6 +328,7 @@ class PlanRun:
         self._start = monotonic_seconds()
         self._pending: dict[int, Cut] = {}
         self._stopped_in: Part | None = None
+        self._records_before = committer.done.records
         self._bytes_read = 0
         self._bytes_cut: int | None = None
         self._live: dict[int, tuple[int, int, int, float]] = {}  # of a split: its bytes, records, failures, share
@@ -432,6 +433,7 @@ class PlanRun:
             bytes_read=self._bytes_read,
             bytes_total=self._source.bytes_total,
             seconds=monotonic_seconds() - self._start,
+            records_before=self._records_before,
         )
 
     def _with_live(self) -> Progress:

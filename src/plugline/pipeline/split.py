@@ -66,6 +66,7 @@ class Progress:
         bytes_read: Bytes read so far, of the files as they are on disk.
         bytes_total: Bytes that there are to read, ``None`` where that is not known.
         seconds: Time since the run began.
+        records_before: How many of the records a run before this one had read, which this one goes on with.
     """
 
     records_in: int
@@ -74,6 +75,7 @@ class Progress:
     bytes_read: int
     bytes_total: int | None
     seconds: float
+    records_before: int = 0
 
 
 ProgressCall = Callable[[Progress], None]

@@ -3,6 +3,7 @@ import os
 import re
 import sys
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from rich.live import Live
@@ -79,6 +80,14 @@ def test_a_narrow_terminal_shows_the_share_of_what_is_done(monkeypatch: pytest.M
         line.update(STATE)
     shown = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", terminal.getvalue())
     assert {text.split("%")[0].strip() for text in shown.split("\r") if text.strip()} == {"50"}
+
+
+def test_records_of_a_run_before_took_none_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with ProgressLine(wanted=True) as line:
+        line.update(replace(STATE, records_in=1_050, records_before=1_000))
+    assert "1,050 records, 50/s" in terminal.getvalue()
 
 
 @pytest.mark.parametrize("lines", [0, 1, 5])

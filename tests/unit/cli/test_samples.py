@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +23,13 @@ def test_the_speeds_add_up_to_all_records_and_to_the_whole_time(steps: list[tupl
     assert abs(speeds[-1].end - seconds - 0.5) < 1e-6
     counted = sum(one.records_per_second * (one.end - one.begin) for one in speeds)
     assert abs(counted - records) <= 1e-6 * records + 1e-6
+
+
+def test_records_of_a_run_before_took_none_of_the_time() -> None:
+    samples = Samples()
+    for number in range(1, 101):
+        samples.update(replace(progress(number / 10, 1000 + number * 50), records_before=1000))
+    assert {round(one.records_per_second) for one in samples.speeds(10.0, 6000)} == {500}
 
 
 def test_an_even_run_has_one_speed() -> None:

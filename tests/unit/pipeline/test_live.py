@@ -176,5 +176,6 @@ def test_a_run_that_is_gone_on_with_tells_all_that_is_done(tmp_path: Path) -> No
     told: list[Progress] = []
     run_plan(job.plan(), beat=told.append, resume=True)
     assert told[0].records_in == COUNT + 1
+    assert {one.records_before for one in told} == {COUNT}
     assert grows(told)
     assert (told[-1].records_in, told[-1].bytes_read) == (3 * COUNT, 3 * len(SOURCE))
