@@ -273,6 +273,11 @@ class _Screen:
         Returns:
             The plan that could be run now, or else ``good``.
         """
+        if not self._as_json:
+            # Before plugins are run: what they print stays to be read, and one that hangs is seen to.
+            what = ", ".join(map(render.plain, saved)) or "watching"
+            render.tell(f"{_CLEAR if self._clears else ''}{time.strftime('%H:%M:%S')} {what}")
+            render.flush()
         findings = _check(watching)
         plan, records, refused = _run(watching, good, self._limit)
         # What keeps the sample from being run is among the findings, but for what only shows when plugins are loaded.
@@ -283,14 +288,13 @@ class _Screen:
         if self._as_json:
             self._tell_json(saved, findings, records, watching.waiting, stale=stale)
         else:
-            self._tell(saved, findings, records, _waiting_text(watching), stale=stale)
+            self._tell(findings, records, _waiting_text(watching), stale=stale)
         render.flush()
         sys.stdout.flush()
         return plan
 
     def _tell(
         self,
-        saved: Sequence[str],
         findings: Sequence[Finding],
         records: Sequence[PreviewedRecord],
         waiting: Sequence[str],
@@ -298,9 +302,7 @@ class _Screen:
         stale: bool,
     ) -> None:
         colours = render.coloured(sys.stdout)
-        lines = [_CLEAR.rstrip("\n")] if self._clears else []
-        what = ", ".join(map(render.plain, saved)) or "watching"
-        lines.append(f"{time.strftime('%H:%M:%S')} {what}")
+        lines = []
         if findings:
             lines.append(render.findings_text(with_source_lines(findings), colours=colours))
         lines += waiting

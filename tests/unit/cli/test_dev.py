@@ -191,6 +191,9 @@ def test_wrong_use_is_told(words: list[str], capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.slow
 def test_on_a_terminal_each_save_takes_the_place_of_what_was_shown(folder: Path) -> None:
+    (folder / "plugins/upper.py").write_text(
+        UPPER.replace("    return", "    print('seen by it')\n    return", 1), "utf-8"
+    )
     controller, terminal = os.openpty()
     try:
         environment = {**os.environ, "TERM": "xterm", "NO_COLOR": ""}
@@ -202,6 +205,7 @@ def test_on_a_terminal_each_save_takes_the_place_of_what_was_shown(folder: Path)
         os.close(controller)
     assert text.startswith("\x1b[2J")
     assert "\x1b[33m  ~ name" in text
+    assert "seen by it" in text.rpartition("\x1b[2J")[2]
 
 
 TITLE = """
