@@ -1,4 +1,4 @@
-"""JSON: an array of objects, read as a stream, or a single object.
+"""JSON: an array of objects, read as a stream, at the top or where keys lead to it; or objects one after the other.
 
 The text is cut at the ends of the array's elements, and each is decoded by itself: an element that is wrong in
 itself (``NaN``, a byte that is not UTF-8, a colon that is missing) fails alone as long as its brackets and quotes are
@@ -11,7 +11,7 @@ import re
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from json import JSONDecodeError, JSONDecoder
+from json import JSONDecodeError, JSONDecoder, loads
 from typing import BinaryIO, ClassVar, Literal, cast
 
 from plugline.formats._json import Encode, decoder
@@ -40,13 +40,15 @@ _NOT_YET, _NEVER = -1, -2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Json:
-    """An array of objects, or a single object.
+    """An array of objects, or objects one after the other, of which there may be one.
 
     Attributes:
+        records: Reading, where the array is: the keys that lead to it, with ``/`` between them (``data/items``).
         nan: What becomes of NaN and the infinities, which JSON does not have: ``null``, or an error.
         integers: What becomes of whole numbers beyond 64 bits: they are read as floats and not written, or ``exact``.
     """
 
+    records: str | None = None
     nan: Literal["null", "error"] = "null"
     integers: Literal["64-bit", "exact"] = "64-bit"
 
@@ -54,7 +56,7 @@ class Json:
 
     def reader(self) -> Reader:
         """Return a reader that cuts at the ends of elements."""
-        return _Reader(decoder(self.integers))
+        return _Reader(decoder(self.integers), self.records.split("/") if self.records is not None else [])
 
     def writer(self) -> Writer:
         """Return a writer of an array, one line an element."""
@@ -110,8 +112,9 @@ class _Reader:
         max_record_bytes: An element that is longer is no record; ``None`` where it may be of any length.
     """
 
-    def __init__(self, decode: Callable[[object], Record]) -> None:
+    def __init__(self, decode: Callable[[object], Record], keys: Sequence[str]) -> None:
         self._decode = decode
+        self._keys = keys
         self.max_record_bytes: int | None = None
 
     def decode(self, raw: object) -> Record:
@@ -131,24 +134,58 @@ class _Reader:
         text = _Text(stream)
         text.skip_white()
         opening = text.peek()
-        if opening == "[":
+        if self._keys:
+            yield from self._below(text, self._keys)
+        elif opening == "[":
             text.take(1)
             yield from self._elements(text)
         elif opening == "{":
-            yield from self._only(text)
+            yield from self._elements(text, mark="{")
         else:
             raise text.fault(
                 "expected an array or an object" if opening else "expected an array or an object, found nothing"
             )
         text.skip_white()
         if text.peek():
-            hint = "" if opening == "[" else "\n  hint: many objects one after the other are the format 'ndjson'"
-            raise text.fault(f"expected the end, after the {'array' if opening == '[' else 'object'}", hint)
+            raise text.fault(f"expected the end, after the {'array' if opening == '[' else 'object'}")
 
-    def _only(self, text: "_Text") -> Iterator[_Batch]:
-        end = text.find_end()
-        yield self._batch([text.window[:end]], [0], text)
-        text.take(end, rows=1)
+    def _below(self, text: "_Text", keys: Sequence[str]) -> Iterator[_Batch]:
+        """Yield what the array holds that the keys lead to, then leave ``text`` after all that holds it.
+
+        Raises:
+            ValueError: They lead to none.
+        """
+        if not keys:
+            text.expect("[", "the array of records")
+            yield from self._elements(text)
+            return
+        text.expect("{", f"an object with the key {keys[0]!r}")
+        text.skip_white()
+        names: list[str] = []
+        while text.peek() != "}" or names:
+            if text.peek() != '"':
+                raise text.fault("expected a key")
+            names.append(loads(text.take_value(), strict=False))
+            text.skip_white()
+            text.expect(":", "':' after a key")
+            text.skip_white()
+            if names[-1] != keys[0]:
+                text.take_value()
+            elif keys[0] in names[:-1]:
+                raise text.fault(f"expected the key {keys[0]!r} once")
+            else:
+                yield from self._below(text, keys[1:])
+            text.skip_white()
+            if text.peek() == "}":
+                break
+            text.expect(",", "',' or '}' after a member")
+            text.skip_white()
+        text.take(1)
+        if keys[0] not in names:
+            raise ValueError(
+                f"no key is {keys[0]!r}, as 'records' says: there are {', '.join(map(repr, names)) or 'none'}\n"
+                "  hint: let 'records' name the keys that lead to the array, with / between them"
+            )
 
     def _batch(self, raws: list[object], starts: list[int], text: "_Text") -> _Batch:
         raws = _without_surrogates(raws, text.window)
@@ -157,14 +194,19 @@ class _Reader:
             raws = [_too_long(raw, limit) for raw in raws]
         return _Batch(raws, text.window, starts, text.begin)
 
-    def _elements(self, text: "_Text") -> Iterator[_Batch]:
-        """Yield what stands between the brackets, then leave ``text`` after the closing one."""
+    def _elements(self, text: "_Text", mark: str = ",") -> Iterator[_Batch]:
+        """Yield what stands before the closing bracket, then leave ``text`` after that.
+
+        Args:
+            text: What to read.
+            mark: What follows an element that is not the last; ``{`` begins the next itself, and no bracket closes the last.
+        """
         text.skip_white()
         if text.peek() == "]":
             text.take(1)
             return
         while True:
-            raws, starts, used, fault, ended = _cut(text.window, complete=text.ended)
+            raws, starts, used, fault, ended = _cut(text.window, mark, complete=text.ended)
             if raws:
                 yield self._batch(raws, starts, text)
             text.take(used, rows=len(raws))
@@ -180,8 +222,8 @@ class _Reader:
                 text.read(max(1, len(text.window)))
 
 
-def _cut(window: str, *, complete: bool) -> tuple[list[object], list[int], int, str, bool]:
-    """Cut whole elements with the comma or bracket behind each.
+def _cut(window: str, between: str, *, complete: bool) -> tuple[list[object], list[int], int, str, bool]:
+    """Cut whole elements with the comma or bracket behind each; see :meth:`_Reader._elements` for what is between them.
 
     Returns:
         The elements, where each starts, how much of the window they take, what is wrong with what follows (or
@@ -193,6 +235,7 @@ def _cut(window: str, *, complete: bool) -> tuple[list[object], list[int], int, 
     at = 0
     length = len(window)
     limit = length if complete else length - _LONGEST_HALF
+    last = "]" if between == "," else ""
     while True:
         start = _after_white(window, at)
         fault, place = "", start
@@ -209,15 +252,18 @@ def _cut(window: str, *, complete: bool) -> tuple[list[object], list[int], int, 
         if after >= limit and not complete:
             return raws, starts, at, "", False
         mark = window[after : after + 1]
-        if mark not in {",", "]"}:
+        if mark not in {between, last}:
             if not fault:
                 raws, starts = [*raws, window[start:end]], [*starts, start]
-                fault, place = "expected ',' or ']' after an element", after
+                fault, place = (
+                    "expected ',' or ']' after an element" if last else "expected the end, or another object",
+                    after,
+                )
             return raws, starts, place, fault, False
         raws.append(window[start:end])
         starts.append(start)
-        at = after + 1
-        if mark == "]":
+        at = after + len(last)
+        if mark == last:
             return raws, starts, at, "", True
 
 
@@ -356,13 +402,29 @@ class _Text:
                     raise self.fault(fault) from None
             self.read(len(self.window))
 
-    def fault(self, what: str, hint: str = "") -> ValueError:
+    def take_value(self) -> str:
+        """Move on behind the value at the beginning of the window, and return it."""
+        while (end := self.find_end()) + _LONGEST_HALF > len(self.window) and not self.ended:
+            self.read(_LONGEST_HALF)
+        value = self.window[:end]
+        self.take(end)
+        return value
+
+    def expect(self, character: str, what: str) -> None:
+        """Move on behind a character.
+
+        Raises:
+            ValueError: Another stands there.
+        """
+        if self.peek() != character:
+            raise self.fault(f"expected {what}")
+        self.take(1)
+
+    def fault(self, what: str) -> ValueError:
         """Return the error for the place where the window begins."""
         begin = self.begin
         found = f", found {_shown(self.window[0])}" if self.window else ""
-        return ValueError(
-            f"no JSON at line {begin.line}, column {begin.column}, offset {begin.offset}: {what}{found}{hint}"
-        )
+        return ValueError(f"no JSON at line {begin.line}, column {begin.column}, offset {begin.offset}: {what}{found}")
 
 
 class _Writer:

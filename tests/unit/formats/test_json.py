@@ -10,8 +10,8 @@ from plugline.formats.json import Json
 from plugline.records import Position
 
 
-def records(content: bytes) -> list[object]:
-    reader = Json().reader()
+def records(content: bytes, form: Json | None = None) -> list[object]:
+    reader = (form or Json()).reader()
     return [reader.decode(raw) for batch in reader.batches(io.BytesIO(content)) for raw in batch.raws]
 
 
@@ -173,10 +173,70 @@ def test_what_follows_the_end_is_an_error() -> None:
     assert "line 2, column 1, offset 11: expected the end, after the array, found 'x'" in message
 
 
-def test_objects_one_after_the_other_are_pointed_to_the_right_format() -> None:
-    found, message = records_before_error(b'{"a": 1}\n{"a": 2}\n')
-    assert found == [{"a": 1}]
-    assert "'ndjson'" in message
+@pytest.mark.parametrize("chunk", [1, 2, 7, 2**16])
+def test_objects_one_after_the_other_are_records_on_however_many_lines(
+    monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(json, "_CHUNK_BYTES", chunk)
+    content = b'{"a": 1}\n{\n "a": 2\n}{"a":{"b":"}{"}}\n\n'
+    assert records(content) == [{"a": 1}, {"a": 2}, {"a": {"b": "}{"}}]
+    found = [
+        batch.position(at) for batch in Json().reader().batches(io.BytesIO(content)) for at in range(len(batch.raws))
+    ]
+    assert found == [
+        Position(line=1, offset=0, row=1),
+        Position(line=2, offset=9, row=2),
+        Position(line=4, offset=20, row=3),
+    ]
+
+
+def test_what_is_no_object_behind_objects_is_an_error() -> None:
+    found, message = records_before_error(b'{"a": 1}\n{"a": 2}\n[]')
+    assert found == [{"a": 1}, {"a": 2}]
+    assert "line 3, column 1, offset 18: expected the end, or another object, found '['" in message
+
+
+ENVELOPE = b"""{"next": null, "items": "no", "data" : {"count": 12,
+ "it\\u0065ms":[{"a": 1}, {"b": NaN},
+ {"a": 3}], "x": [{}]}, "total": 1.5e2}
+"""
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, 2**16])
+def test_the_array_may_be_where_keys_lead_to_it(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    monkeypatch.setattr(json, "_CHUNK_BYTES", chunk)
+    reader = Json(records="data/items").reader()
+    found = [
+        (raw, batch.position(at)) for batch in reader.batches(io.BytesIO(ENVELOPE)) for at, raw in enumerate(batch.raws)
+    ]
+    assert [raw for raw, _ in found] == ['{"a": 1}', '{"b": NaN}', '{"a": 3}']
+    assert [position.line for _, position in found] == [2, 2, 3]
+    assert [ENVELOPE[position.offset :][:3] for _, position in found] == [b'{"a', b'{"b', b'{"a']
+    assert [position.row for _, position in found] == [1, 2, 3]
+    assert records(b'{"data": []}', Json(records="data")) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"dat": [], "x": 1}', "no key is 'data', as 'records' says: there are 'dat', 'x'"),
+        ("{ }", "no key is 'data', as 'records' says: there are none"),
+        ('[{"a": 1}]', "expected an object with the key 'data', found '\\['"),
+        ('{"data": {}}', "expected the array of records, found '{'"),
+        ('{"data": null}', "expected the array of records, found 'n'"),
+        ('{"data": [], "data": []}', "expected the key 'data' once"),
+        ('{"data": [{}]', "expected ',' or '}' after a member"),
+        ('{"data": [{}],}', "expected a key, found '}'"),
+        ('{"data" [{}]}', "expected ':' after a key"),
+        ('{"data": [{}]} {}', "expected the end, after the object"),
+        ('{"data": [{}', "expected ',' or ']' after an element"),
+        ('{"x": {', "no JSON at line 1"),
+        ("", "expected an object with the key 'data'"),
+    ],
+)
+def test_keys_that_lead_to_no_array_are_an_error(content: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        records(content.encode(), Json(records="data"))
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"12", b'"text"'])
