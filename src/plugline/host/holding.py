@@ -102,11 +102,8 @@ class LoadLock:
     def leave_to(self, survivor: int) -> None:
         """Take it from threads that a fork has left behind; what its survivor holds, that keeps."""
         if self._owner not in (None, survivor):
-            # Few programs fork, and those that do mostly do it before.
-            from plugline.host.forked import forget_half_made  # noqa: PLC0415
-
             self.losses += 1
-            forget_half_made(survivor)
+            _forget_half_made(survivor)
         while self._owner not in (None, survivor):
             self._owner, self._count = self._lent.pop() if self._lent else (None, 0)
         if self._owner is None:
@@ -203,3 +200,19 @@ def freeze() -> None:
     global _frozen  # noqa: PLW0603 - there is one collector
     gc.freeze()
     _frozen = True
+
+
+def _forget_half_made(survivor: int) -> None:
+    """Take modules of plugins that other threads were running out of ``sys.modules``, and their locks from the import system.
+
+    Args:
+        survivor: The thread that forked.
+    """
+    # Python waits for its own modules of this kind for ever. Where a later version keeps its locks elsewhere, so do we.
+    locks = getattr(sys.modules["_frozen_importlib"], "_module_locks", {})
+    for name, found in tuple(locks.items()):
+        spec = getattr(sys.modules.get(name), "__spec__", None)
+        is_ours = type(getattr(spec, "loader", None)).__module__ == "plugline.loading.namespace"
+        if is_ours and getattr(found(), "owner", None) not in (None, survivor):
+            locks.pop(name, None)
+            sys.modules.pop(name, None)
