@@ -90,7 +90,8 @@ def test_the_pieces_read_one_after_the_other_are_the_whole(form: Format, content
 
 @every_format
 def test_a_file_is_cut_as_a_stream_is(form: Format, tmp_path: Path) -> None:
-    content = b'n,"text"\n' + b"".join(b'%d,"some ""text"""\n' % number for number in range(60_000))
+    header = b'n\t"text"\n' if isinstance(form, Tsv) else b'n%b"text"\n' % getattr(form, "delimiter", ",").encode()
+    content = header + b"".join(b'%d,"some ""text"""\n' % number for number in range(60_000))
     job = pipeline(tmp_path, source=content, source_path="in.x", source_more='format = "lines"')
     cuts = [one.split for one in Input(job.plan(), form, streaming=False).cuts() if one is not None]
     assert len(cuts) > 2

@@ -110,13 +110,12 @@ class Csv:
         return self._cuts().header_end
 
     def _cuts(self) -> "_Cuts":
-        if not _can_cut(self.encoding, self.delimiter, self.quotechar):
-            raise AttributeError(f"text in {self.encoding} is read from its beginning")
+        # Nobody knows of the lines that are skipped what their quotes mean to a cut behind them.
+        if self.skip_lines or not _can_cut(self.encoding, self.delimiter, self.quotechar):
+            raise AttributeError(f"text in {self.encoding}, or below other lines, is read from its beginning")
         reader = _Reader(self)
         _raise_field_limit()
-        return _Cuts(
-            self.delimiter, self.quotechar, header=self.header, skip_lines=self.skip_lines, parse=reader.whole_rows
-        )
+        return _Cuts(self.delimiter, self.quotechar, header=self.header, parse=reader.whole_rows)
 
     def reader(self) -> Reader:
         """Return a reader of rows.
@@ -161,7 +160,6 @@ class _Cuts:
         delimiter: One ASCII character.
         quotechar: One ASCII character.
         header: Whether the first row is a header.
-        skip_lines: How many lines stand before the first row.
         parse: What the reader does with text: the rows and how many characters they take.
     """
 
@@ -171,13 +169,11 @@ class _Cuts:
         quotechar: str,
         *,
         header: bool,
-        skip_lines: int,
         parse: Callable[[str], tuple[list[object], int]],
     ) -> None:
         self._delimiter = delimiter
         self._quotechar = quotechar
         self._header = header
-        self._skip_lines = skip_lines
         self._parse = parse
 
     def record_end(self, data: bytes) -> int:
@@ -210,7 +206,7 @@ class _Cuts:
         )
 
     def header_end(self, data: bytes) -> int:
-        if not self._header and not self._skip_lines:
+        if not self._header:
             return 0
         start = len(BOM_UTF8) if data.startswith(BOM_UTF8) else 0
         used = 0
@@ -221,12 +217,9 @@ class _Cuts:
                 used += len(line)
                 yield line
 
-        following = lines()
-        if any(next(following, None) is None for _ in range(self._skip_lines)):
-            return -1
-        rows = csv.reader(following, delimiter=self._delimiter, quotechar=self._quotechar, strict=True)
+        rows = csv.reader(lines(), delimiter=self._delimiter, quotechar=self._quotechar, strict=True)
         try:
-            found = next((row for row in rows if row), None) if self._header else ()
+            found = next((row for row in rows if row), None)
         except csv.Error:
             return -1  # the reader says what is wrong with it
         end = start + used
