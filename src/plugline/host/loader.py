@@ -298,6 +298,9 @@ class Loader:
     def forget_failures(self) -> None:
         """Let files that failed be tried again."""
         self._failures.clear()
+        for namespace in self._namespaces.values():
+            if namespace.left:
+                namespace.forget_left()
 
     def end(self, name: str) -> None:
         """Let a plugin close what it owns, and undo what it left; what its ``on_unload`` raises is told to the log."""
@@ -317,7 +320,7 @@ class Loader:
         Returns:
             The same, without what cannot have the name that it needs.
         """
-        self._failures.clear()
+        self.forget_failures()
         inspection = self._claim_names(inspection)
         for known in inspection.accepted.values():
             if isinstance(known, tuple) and is_plain(*known):
@@ -561,7 +564,7 @@ class Loader:
         if owners != ((status.st_uid, status.st_gid, status.st_mode),) or verdicts.get(listed.number):
             return None
         name = namespace.module_name(module)
-        if name in sys.modules or "." in module:
+        if name in sys.modules or name in namespace.left or "." in module:
             return None
         running = self._running(listed.memory.bundle, content, path, digest, where)
         if running is None:
@@ -661,7 +664,7 @@ class Loader:
         self, entry: RememberedEntry, ready: _Ready, snapshot: "Snapshot"
     ) -> tuple[Target | Declined | Vanished | Faulty | tuple[Finding, ...], bool]:
         """Return what came of running and binding it, and whether nothing of the plugin's has run since builtins were looked at."""
-        undo = Undo(self._owner_of_unloaded(ready.namespace), snapshot.modules)
+        undo = Undo(self._owner_of_unloaded(ready.namespace), snapshot.modules, ready.name, ready.namespace.left)
         collisions = COLLISIONS.count
         try:
             loader = PrivateLoader(ready.namespace, entry.row[ENTRY], entry.row)
@@ -685,7 +688,7 @@ class Loader:
             loaded = isinstance(found, (Target, Vanished, Faulty))
         finally:
             if not loaded:
-                undo()
+                undo(ran=True)
         return found, False
 
     def _load_keeping_the_process(self, entry: Entry) -> Outcome | Faulty:
@@ -883,7 +886,9 @@ class Loader:
         from plugline.loading.running import run_module  # noqa: PLC0415
 
         path = self.path_of(entry) or ""
-        undo = Undo(self._owner_of_unloaded(namespace) if namespace is not None else None)
+        undo = Undo(None)
+        if namespace is not None:
+            undo = Undo(self._owner_of_unloaded(namespace), name=name, left=namespace.left)
         loaded = False
         try:
             start = monotonic_seconds()
@@ -899,7 +904,7 @@ class Loader:
             return Loaded(entry, outcome, seconds) if isinstance(outcome, Target) else outcome
         finally:
             if not loaded:
-                undo()
+                undo(ran=True)
 
     def _at_work(self, name: str, module: ModuleType) -> None:
         """Take note of a plugin that may own something: it is told when it is to end."""

@@ -2,7 +2,7 @@
 
 import sys
 
-from plugline.typed import Callable, ModuleType
+from plugline.typed import Callable, FunctionType, ModuleType
 
 
 class Undo:
@@ -14,26 +14,64 @@ class Undo:
     Args:
         owns: Whether a module of some name is private; ``None`` where none is.
         before: What it is to be put back to, where somebody has taken that down already.
+        name: The module that was loaded.
+        left: Takes what ran to its end and holds nothing of what failed, so that it does not run again for the next that
+            imports it: the module, and whether it is the one that was loaded.
     """
 
-    __slots__ = ("_before", "_owns")
+    __slots__ = ("_before", "_name", "_owns", "left")
 
-    def __init__(self, owns: Callable[[str], bool] | None, before: dict[str, ModuleType] | None = None) -> None:
-        self._owns = owns
+    def __init__(
+        self,
+        owns: Callable[[str], bool] | None,
+        before: dict[str, ModuleType] | None = None,
+        name: str = "",
+        left: "dict[str, tuple[ModuleType, bool]] | None" = None,
+    ) -> None:
+        self._owns, self._name, self.left = owns, name, left
         self._before = before if before is not None else sys.modules.copy()
 
-    def __call__(self) -> None:
-        """Do it."""
+    def __call__(self, *, ran: bool = False) -> None:
+        """Do it.
+
+        Args:
+            ran: Whether the module that was loaded has run to its end as well.
+        """
         before, owns = self._before, self._owns
         if owns is not None:
             # What is being run now is another thread's: the load that failed runs nothing any more.
             living = sys.modules.copy()
-            forget_modules(
-                [key for key in living if key not in before and owns(key) and not is_initializing(living[key])]
-            )
+            names = [key for key in living if key not in before and owns(key) and not is_initializing(living[key])]
+            forget_modules(names)
+            if self.left is not None:
+                self._leave({key: living[key] for key in names}, self.left, ran=ran)
         for key, module in before.items():
             if sys.modules.get(key, _ABSENT) is not module and not has_failed(module):
                 sys.modules[key] = module
+
+    def _leave(self, new: dict[str, ModuleType], left: "dict[str, tuple[ModuleType, bool]]", *, ran: bool) -> None:
+        below = f"{self._name}."
+        gone = {name for name in new if has_failed(new[name]) or (not ran and f"{name}.".startswith(below))}
+        gone |= set() if ran else {self._name}
+        while more := {name for name in new.keys() - gone if _holds(new[name], gone)}:
+            gone |= more
+        left.update((name, (new[name], name == self._name)) for name in new if name not in gone)
+
+
+def _holds(module: object, names: set[str]) -> bool:
+    """Whether a module has one of these modules, or a function or a class of one."""
+    if not issubclass(type(module), ModuleType):
+        return True  # nobody can tell
+    for value in tuple(_attributes_of(module).values()):
+        kind = type(value)
+        if issubclass(kind, ModuleType):
+            if _attributes_of(value).get("__name__") in names:
+                return True
+        elif kind is FunctionType or kind is type:
+            home = value.__module__
+            if type(home) is str and home in names:
+                return True
+    return False
 
 
 _ABSENT = object()
@@ -59,8 +97,8 @@ _attributes_of: Callable[[object], dict[str, object]] = vars(ModuleType)["__dict
 def forget_modules(names: list[str]) -> None:
     """Remove modules from ``sys.modules``, from the attributes of their parents, and what is kept of their files."""
     linecache = sys.modules.get("linecache")  # there if a traceback was shown
-    for name in names:
-        module = sys.modules.pop(name, None)  # another thread may have been first
+    # All of them first: what goes together keeps what it has of each other. Another thread may have been first.
+    for name, module in [(name, sys.modules.pop(name, None)) for name in names]:
         # Through the dict: the module may be an object of the plugin's own, which answers anything.
         kept = getattr(module, "__dict__", None)
         kept = kept if isinstance(kept, dict) else {}

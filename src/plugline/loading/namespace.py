@@ -68,14 +68,16 @@ class Namespace:
         name: The dotted name of the package.
         tree: Where its modules come from.
         stems: For module parts that are not a file's own stem, the path of the file.
+        left: What loads that failed have left, see :class:`~plugline.loading.modules.Undo`; given back to who imports it.
     """
 
-    __slots__ = ("__weakref__", "_provider", "name", "stems", "tree")
+    __slots__ = ("__weakref__", "_provider", "left", "name", "stems", "tree")
 
     def __init__(self, name: str, tree: Tree, provider: Provider) -> None:
         self.name = name
         self.tree = tree
         self.stems: dict[str, str] = {}
+        self.left: dict[str, tuple[ModuleType, bool]] = {}
         # Weak, so that a host that nobody holds any more can go although it was never closed.
         self._provider = ref(provider)
 
@@ -98,6 +100,25 @@ class Namespace:
 
     def prepare(self) -> None:
         """Do what has to be done before any of its modules is run."""
+
+    def give_back(self, name: str, relative: str) -> ModuleType | None:
+        """Return a module that was left, where what it would be made of now is what it was made of, and may be run."""
+        module = self.left.pop(name, (None, False))[0]
+        return module if module is not None and self._is_as_it_was(module, relative) else None
+
+    def forget_left(self) -> None:
+        """Forget what was left where any of it is to run again: it was edited, or is a plugin that is asked again itself."""
+        for module, is_plugin in tuple(self.left.values()):
+            loader = module.__dict__.get("__loader__")
+            if is_plugin or (isinstance(loader, PrivateLoader) and not self._is_as_it_was(module, loader.relative)):
+                self.left.clear()
+
+    def _is_as_it_was(self, module: ModuleType, relative: str) -> bool:
+        loader = module.__dict__.get("__loader__")
+        if not isinstance(loader, PrivateLoader) or loader.relative != relative or loader.trace is None:
+            return False
+        found = self.tree.read(relative)
+        return isinstance(found, SourceFile) and found.content == loader.trace.content
 
     def locate(self, parts: Sequence[str]) -> tuple[str, bool] | None:
         """Return the file for a module's name below the package, with whether it is a package itself."""
@@ -395,6 +416,23 @@ class PrivateLoader:
         return self.relative.endswith("__init__.py")
 
 
+class _Returner:
+    """Gives back a module that ran before."""
+
+    __slots__ = ("_module", "_spec")
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module, self._spec = module, module.__spec__
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return what it is."""
+        return self._module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Leave it as it is."""
+        module.__spec__ = self._spec
+
+
 class InertLoader(PrivateLoader):
     """Tells of one inert module that was run, of which neither text nor code was kept: both are remembered on disk.
 
@@ -498,7 +536,8 @@ def spec_below(namespace: Namespace, fullname: str) -> ModuleSpec | None:
         return None
     relative, is_package = located
     origin = real_path(namespace.tree, relative)
-    loader = PrivateLoader(namespace, relative)
+    left = namespace.give_back(fullname, relative) if namespace.left else None
+    loader = PrivateLoader(namespace, relative) if left is None else _Returner(left)
     spec = ModuleSpec(fullname, loader, origin=origin, is_package=is_package)  # type: ignore[arg-type]
     spec.has_location = True
     if is_package:
@@ -751,6 +790,7 @@ def release(namespace: Namespace) -> None:
     """Give a private package back: its modules leave ``sys.modules``, and the finder goes with the last one."""
     with _lock:
         root = ""
+        namespace.left.clear()
         if _finder.namespaces.get(namespace.name) is namespace:
             root = namespace.name
             _finder.namespaces = {name: ns for name, ns in _finder.namespaces.items() if ns is not namespace}
@@ -766,6 +806,7 @@ def release(namespace: Namespace) -> None:
 def empty(namespace: Namespace) -> None:
     """Let go of all modules of a namespace, which stays reserved; the private package itself is made again on use."""
     with _lock:
+        namespace.left.clear()
         root = namespace.name if _finder.namespaces.get(namespace.name) is namespace else ""
         forget_modules([key for key in tuple(sys.modules) if (root and key == root) or namespace.owns(key)])
 

@@ -45,6 +45,8 @@ def failure_of(error: BaseException, path: str, shown: str, undo: Undo, collisio
     """
     # Before and after: what goes is missed by other threads, whose failures are then of the same kind.
     COLLISIONS.note(error, collisions)
+    if COLLISIONS.count != collisions:
+        undo.left = None  # who knows what they have of each other
     undo()  # first of all: a plugin may have emptied sys.modules, and telling of it imports something
     COLLISIONS.note(error, collisions)
     if isinstance(error, PluginRejected):
