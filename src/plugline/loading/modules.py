@@ -53,25 +53,30 @@ class Undo:
         below = f"{self._name}."
         gone = {name for name in new if has_failed(new[name]) or (not ran and f"{name}.".startswith(below))}
         gone |= set() if ran else {self._name}
-        while more := {name for name in new.keys() - gone if _holds(new[name], gone)}:
+        while more := {name for name in new.keys() - gone if holds(new[name], gone)}:
             gone |= more
         left.update((name, (new[name], name == self._name)) for name in new if name not in gone)
 
 
-def _holds(module: object, names: set[str]) -> bool:
-    """Whether a module has one of these modules, or a function or a class of one."""
+def holds(module: object, names: set[str]) -> bool:
+    """Whether a module has one of these modules, or a function, a class or an object of one."""
     if not issubclass(type(module), ModuleType):
         return True  # nobody can tell
     for value in tuple(_attributes_of(module).values()):
         kind = type(value)
-        if issubclass(kind, ModuleType):
-            if _attributes_of(value).get("__name__") in names:
-                return True
-        elif kind is FunctionType or kind is type:
+        home: object
+        if kind is FunctionType:
             home = value.__module__
-            if type(home) is str and home in names:
-                return True
+        elif issubclass(kind, ModuleType):
+            home = _attributes_of(value).get("__name__")
+        else:
+            home = _home_of(value if issubclass(kind, type) else kind)
+        if type(home) is str and home in names:
+            return True
     return False
+
+
+_home_of: Callable[[object], object] = vars(type)["__module__"].__get__
 
 
 _ABSENT = object()

@@ -22,7 +22,7 @@ from _weakref import ref
 from plugline.discovery.trees import Tree, real_path
 from plugline.files import SourceFile
 from plugline.findings import Finding
-from plugline.loading.modules import forget_modules
+from plugline.loading.modules import forget_modules, holds
 from plugline.loading.traces import InertTrace, Trace, forget_functions, run_traced, with_functions
 from plugline.lookup import find_module
 from plugline.metapath import FINDER, numbered
@@ -101,24 +101,35 @@ class Namespace:
     def prepare(self) -> None:
         """Do what has to be done before any of its modules is run."""
 
-    def give_back(self, name: str, relative: str) -> ModuleType | None:
-        """Return a module that was left, where what it would be made of now is what it was made of, and may be run."""
-        module = self.left.pop(name, (None, False))[0]
-        return module if module is not None and self._is_as_it_was(module, relative) else None
+    def give_back(self, name: str) -> ModuleType | None:
+        """Return a module that was left, with what it has of others in ``sys.modules`` again, where all are what they would be now."""
+        left = self.left
+        if name not in left or self._forget_edited():
+            return None
+        given = [name]
+        for one in given:
+            given += [other for other in left if other not in given and holds(left[one][0], {other})]
+        module = left.pop(name)[0]
+        for one in given[1:]:
+            parent, _, last = one.rpartition(".")
+            sys.modules[one] = other = left.pop(one)[0]
+            sys.modules.get(parent, other).__dict__[last] = other
+        return module
 
     def forget_left(self) -> None:
         """Forget what was left where any of it is to run again: it was edited, or is a plugin that is asked again itself."""
-        for module, is_plugin in tuple(self.left.values()):
-            loader = module.__dict__.get("__loader__")
-            if is_plugin or (isinstance(loader, PrivateLoader) and not self._is_as_it_was(module, loader.relative)):
-                self.left.clear()
+        if not self._forget_edited() and any(is_plugin for _, is_plugin in self.left.values()):
+            self.left.clear()
 
-    def _is_as_it_was(self, module: ModuleType, relative: str) -> bool:
-        loader = module.__dict__.get("__loader__")
-        if not isinstance(loader, PrivateLoader) or loader.relative != relative or loader.trace is None:
-            return False
-        found = self.tree.read(relative)
-        return isinstance(found, SourceFile) and found.content == loader.trace.content
+    def _forget_edited(self) -> bool:
+        for module, _ in self.left.values():
+            loader = module.__dict__.get("__loader__")
+            if not isinstance(loader, PrivateLoader) or loader.trace is None:
+                continue
+            if self.text(loader.relative, None) != loader.trace.content:
+                self.left.clear()
+                return True
+        return False
 
     def locate(self, parts: Sequence[str]) -> tuple[str, bool] | None:
         """Return the file for a module's name below the package, with whether it is a package itself."""
@@ -536,7 +547,7 @@ def spec_below(namespace: Namespace, fullname: str) -> ModuleSpec | None:
         return None
     relative, is_package = located
     origin = real_path(namespace.tree, relative)
-    left = namespace.give_back(fullname, relative) if namespace.left else None
+    left = namespace.give_back(fullname) if namespace.left else None
     loader = PrivateLoader(namespace, relative) if left is None else _Returner(left)
     spec = ModuleSpec(fullname, loader, origin=origin, is_package=is_package)  # type: ignore[arg-type]
     spec.has_location = True

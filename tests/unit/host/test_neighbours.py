@@ -121,3 +121,20 @@ def test_a_neighbour_that_holds_a_half_of_what_failed_goes_with_it(tmp_path: Pat
         with pytest.raises(LoadError):
             host["a"].load()
         assert [name for name in sys.modules if name.startswith("plugins.")] == []
+
+
+def test_what_is_given_back_has_the_modules_that_it_is_made_of(tmp_path: Path, ran: list[str]) -> None:
+    files: dict[str, str | bytes] = {
+        "_deep.py": ONCE,
+        "_shared.py": "from ._deep import Shared\n",
+        "_other.py": "import sys\nsys.ran_once.append(__name__)\n",
+        "a.py": "from . import _other\n" + BAD,
+        "b.py": GOOD,
+        "c.py": "from . import _deep\ndef transform(record):\n    return _deep.Shared\n",
+    }
+    with opened(tmp_path, files) as host:
+        shared = [plugin.load().transform(1) for plugin in host.load_all()]  # type: ignore[attr-defined]
+        assert len(shared) == 2
+        assert shared[0] is shared[1] is vars(sys.modules["plugins._deep"])["Shared"]
+        assert "plugins._other" not in sys.modules
+    assert ran == ["plugins._other", "plugins._deep"]
