@@ -16,7 +16,7 @@ from plugline.formats.tsv import Tsv
 from plugline.pipeline import cutting
 from plugline.pipeline.cutting import Input
 from plugline.pipeline.run import run_plan
-from plugline.records import Format
+from plugline.records import Format, Split
 from tests.builders import pipeline
 
 CASES: dict[str, Format] = {
@@ -67,9 +67,15 @@ class Trickle(BytesIO):
         return super().read1(self._at_most)
 
 
+def streamed(stream: BytesIO, form: Format, wanted: int, limit: int) -> list[Split]:
+    cuts = cutting.byte_cuts(form)
+    assert cuts is not None
+    return [piece.split for piece in cutting.cut_stream(stream, cuts, 0, limit, wanted) if piece is not None]
+
+
 def cut(form: Format, content: bytes, at_most: int) -> list[bytes]:
     """Return pieces as a run would cut them, with a smaller window."""
-    found = [piece.split for piece in cutting.cut_stream(Trickle(content, at_most), form, wanted_bytes=at_most)]
+    found = streamed(Trickle(content, at_most), form, at_most, 2**26)
     assert b"".join(split.content or b"" for split in found) == content
     return [split.head + (split.content or b"") for split in found]
 
@@ -121,7 +127,7 @@ def test_lines_of_a_table_that_was_cut_are_counted_as_in_the_whole(tmp_path: Pat
 def test_what_is_too_long_does_not_depend_on_how_much_is_read_at_a_time(form: Format, wanted: int) -> None:
     short, long = b"s" * 299 + b"\n", b"l" * 301 + b"\n"
     content = b"a,b\n" + 3 * short + long + 5 * short + 2 * long + short
-    found = [piece.split for piece in cutting.cut_stream(BytesIO(content), form, wanted_bytes=wanted, limit=300)]
+    found = streamed(BytesIO(content), form, wanted, 300)
     assert [split.start for split in found if split.too_long] == [904, 904 + 302 + 1500, 904 + 302 + 1500 + 302]
     assert [(one.start, one.end) for one in found[1:]] == [(a.end, b.end) for a, b in itertools.pairwise(found)]
     assert b"".join(split.content or b"" for split in found if not split.too_long) == content.replace(long, b"")

@@ -110,10 +110,6 @@ class Permissions(Value):
             lambda key: getattr(self, key) and not getattr(granted, key),
         )
 
-    def covers(self, other: "Permissions") -> bool:
-        """Whether everything that ``other`` grants is granted."""
-        return not other.beyond(self)
-
     def allows_path(self, key: str, path: str) -> bool:
         """Whether one path may be read or written, as ``key`` says; compared as text."""
         try:

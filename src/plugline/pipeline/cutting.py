@@ -427,25 +427,11 @@ def _too_long_message(start: int, size: int, limit: int) -> str:
 def _as_read(path: str, cuts: ByteCuts, start: int, limit: int, wanted: int) -> Iterator[_Piece | None]:
     """Cut a stream of bytes as it is read; what is before ``start`` is read and left out."""
     with open_source(path) as stream:
-        yield from _cut_stream(stream, cuts, start, limit, wanted)
+        yield from cut_stream(stream, cuts, start, limit, wanted)
 
 
-def cut_stream(stream: BinaryIO, form: Format, *, wanted_bytes: int, limit: int = 2**26) -> Iterator[_Piece]:
-    """Cut what a stream holds by a format that can do that.
-
-    Args:
-        stream: Read to its end.
-        form: Finds the ends of records.
-        wanted_bytes: How large a piece is to be.
-        limit: How long a record may be.
-    """
-    cuts = byte_cuts(form)
-    if cuts is None:
-        raise ValueError("the format cannot cut bytes")
-    yield from (piece for piece in _cut_stream(stream, cuts, 0, limit, wanted_bytes) if piece is not None)
-
-
-def _cut_stream(stream: BinaryIO, cuts: ByteCuts, start: int, limit: int, wanted: int) -> Iterator[_Piece | None]:
+def cut_stream(stream: BinaryIO, cuts: ByteCuts, start: int, limit: int, wanted: int) -> Iterator[_Piece | None]:
+    """Cut what a stream holds; what is before ``start`` is read and left out."""
     window = _Ahead(stream)
     head = _stream_header(window, cuts)
     window.skip(start)

@@ -81,30 +81,6 @@ class Progress:
 ProgressCall = Callable[[Progress], None]
 
 
-def run_split(plan: Plan, split: Split, bound: BoundPlan | None = None) -> Part:
-    """Read, run the steps and write one split.
-
-    Deterministic as far as the plugins are: the part depends on the plan and the split, and on nothing that ran before.
-    Its one effect are its own files, one for the part and one for its dead letters where it has any; they lie beside the
-    output and are the caller's. An engine's runner gives parts that are not too large in memory instead.
-    What keeps it from being done to its end (the source cannot be read, a step asks for a stop, the user's interrupt)
-    is ``stop`` of the part, with the counts and dead letters up to there.
-
-    Args:
-        plan: What to do.
-        split: With which piece of the input.
-        bound: The plan's plugins where they are loaded already; otherwise they are loaded for this split.
-
-    Raises:
-        ConfigurationError: A plugin cannot be loaded.
-    """
-    if bound is None:
-        with BoundPlan(plan) as own, SplitWork(plan, own, most_bytes=0) as work:
-            return work.run(split)
-    with SplitWork(plan, bound, most_bytes=0) as work:
-        return work.run(split)
-
-
 class SplitWork:
     """Runs splits of one plan in one process, one after the other: what can be used again is made once.
 
@@ -145,7 +121,11 @@ class SplitWork:
         return self.run(Split(index=0, path=self._plan.source, raws=(), columns=columns), keeps_empty=True)
 
     def run(self, split: Split, *, keeps_empty: bool = False, memory: memoryview | None = None) -> Part:
-        """See :func:`run_split`; a part of an output in parts has a file where it has records.
+        """Read, run the steps and write one split; a part of an output in parts has a file where it has records.
+
+        Deterministic as far as the plugins are: the part depends on the plan and the split, and on nothing that ran before.
+        Its one effect are its own files, which lie beside the output and are the caller's. What keeps it from being done to
+        its end (the source cannot be read, a step asks for a stop, the user's interrupt) is ``stop`` of the part.
 
         Args:
             split: With which piece of the input.

@@ -21,7 +21,7 @@ from typing import Any, cast
 from weakref import getweakrefcount, ref
 
 from plugline.kinds import is_a
-from plugline.loading.counts import getrefcount
+from plugline.loading.traces import getrefcount
 from plugline.reloading import lines
 from plugline.reloading.classes import (
     adopt,

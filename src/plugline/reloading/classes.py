@@ -10,7 +10,7 @@ from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import cast
 
 from plugline.kinds import honest, is_a
-from plugline.loading.counts import getrefcount
+from plugline.loading.traces import getrefcount
 from plugline.reloading.living import NO_CLASSES
 from plugline.reloading.memory import (
     STAND_INS,

@@ -13,7 +13,7 @@ from itertools import compress, starmap
 from opcode import hasconst
 from types import CodeType
 
-from plugline.loading.counts import getrefcount
+from plugline.loading.traces import getrefcount
 
 # inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS: what has both is a function, else a module or class.
 _OPTIMIZED = 0x01 | 0x02

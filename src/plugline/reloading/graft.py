@@ -9,8 +9,7 @@ from typing import Any
 from weakref import ref
 
 from plugline.kinds import is_a
-from plugline.loading.counts import getrefcount
-from plugline.loading.traces import Trace, forget_code, ran, succeed_code
+from plugline.loading.traces import Trace, forget_code, getrefcount, ran, succeed_code
 from plugline.reloading import lines
 from plugline.reloading.codes import left_behind, made_before
 from plugline.reloading.differences import edited_names

@@ -21,8 +21,7 @@ from typing import TypeAlias, cast
 from weakref import ref
 
 from plugline.kinds import honest, is_a
-from plugline.loading.counts import getrefcount
-from plugline.loading.traces import Trace
+from plugline.loading.traces import Trace, getrefcount
 
 Running: TypeAlias = (
     "GeneratorType[object, object, object] | CoroutineType[object, object, object] | AsyncGeneratorType[object, object]"

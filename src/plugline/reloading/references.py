@@ -12,8 +12,7 @@ from types import CellType, FunctionType, GetSetDescriptorType, MemberDescriptor
 from weakref import KeyedRef, getweakrefs, ref
 
 from plugline.kinds import attributes_of, honest, is_a
-from plugline.loading.counts import getrefcount
-from plugline.loading.traces import least_references, own_references
+from plugline.loading.traces import getrefcount, least_references, own_references
 from plugline.reloading.living import NO_CLASSES, reachable_functions
 from plugline.reloading.memory import assign_class, replace_words
 

@@ -12,9 +12,8 @@ from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType
 from weakref import ref
 
 from plugline.kinds import is_a
-from plugline.loading.counts import getrefcount
 from plugline.loading.namespace import PrivateLoader
-from plugline.loading.traces import Trace, least_references, own_references
+from plugline.loading.traces import Trace, getrefcount, least_references, own_references
 from plugline.reloading.memory import clear_class
 
 _MOST = 2_000  # objects; to look through more costs more than what is left lying

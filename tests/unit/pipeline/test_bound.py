@@ -192,10 +192,12 @@ def test_a_plan_runs_in_another_process_and_another_folder(tmp_path: Path, monke
     shutil.rmtree(tmp_path / "plugins")
     program = """
 import pickle, sys
-from plugline.pipeline.split import run_split
+from plugline.pipeline.bound import BoundPlan
+from plugline.pipeline.split import SplitWork
 with open(sys.argv[1], "rb") as stream:
     plan = pickle.load(stream)
-print(run_split(plan, plan.splits[0]).path)
+with BoundPlan(plan) as bound, SplitWork(plan, bound, most_bytes=0) as work:
+    print(work.run(plan.splits[0]).path)
 """
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "plan")], cwd="/", capture_output=True, text=True, check=True

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from plugline.errors import RunStopped
 from plugline.pipeline.bound import BoundPlan
+from plugline.pipeline.plan import Plan
 from plugline.pipeline.report import RunReport
 from plugline.pipeline.run import run_plan
-from plugline.pipeline.split import Progress, SplitWork, run_split, unreadable
+from plugline.pipeline.split import Progress, SplitWork, unreadable
 from plugline.records import Part, StepCounts
 from tests.builders import Pipeline, ndjson, pipeline, processor
 
@@ -24,8 +25,12 @@ FAIL = processor("record['touched'] = True\nif record['a'] % 2: raise ValueError
 
 def run(job: Pipeline) -> Part:
     plan = job.plan()
-    with BoundPlan(plan) as bound:
-        return run_split(plan, plan.splits[0], bound)
+    return run_first(plan)
+
+
+def run_first(plan: Plan) -> Part:
+    with BoundPlan(plan) as bound, SplitWork(plan, bound, most_bytes=0) as work:
+        return work.run(plan.splits[0])
 
 
 def stopped(job: Pipeline) -> tuple[RunStopped, RunReport]:
@@ -259,7 +264,7 @@ def test_an_input_that_vanished_since_planning_stops_the_run(tmp_path: Path) -> 
     job = pipeline(tmp_path, source=b"")
     plan = job.plan()
     (tmp_path / "in.ndjson").unlink()
-    part = run_split(plan, plan.splits[0])
+    part = run_first(plan)
     assert part.stop is not None
     assert part.stop.code == "R101"
     assert "No such file" in part.stop.message
