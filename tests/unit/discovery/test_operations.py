@@ -4,12 +4,12 @@ import opcode
 import subprocess
 import sys
 
-from plugline.discovery import operations
-from plugline.discovery.operations import OPERATIONS
+from plugline.discovery import outline
+from plugline.discovery.outline import OPERATIONS
 
 
 def test_the_numbers_are_those_that_python_has() -> None:
-    known = {name: opcode.opmap[name] for name in operations._NUMBERS if name in opcode.opmap}
+    known = {name: opcode.opmap[name] for name in outline._NUMBERS if name in opcode.opmap}
     assert known == OPERATIONS
 
 
