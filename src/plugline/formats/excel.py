@@ -333,7 +333,7 @@ def _refuse_unmended(cells: Record) -> None:
         raise ValueError(f"{', '.join(map(repr, wrong))} still holds the error of a cell: mend the row in 'raw'")
     beyond = [name.removeprefix(_BEYOND) for name in cells if name.startswith(_BEYOND)]
     if beyond:
-        raise ValueError(f"the row still has {', '.join(beyond)}, beyond the columns: mend the row in 'raw'")
+        raise ValueError(f"the row still has a value in column {beyond[-1]}, beyond the columns: mend the row in 'raw'")
 
 
 def _value(cell: Any) -> object:

@@ -31,6 +31,7 @@ _LONGEST_MARK = 4  # by which UTF-32 is known
 _WHITE = " \t\n\r"
 _MOST_BYTES = 4  # of a character in UTF-8
 _SHOWN_BYTES = 1000  # of a record that is too long to be one
+_MOST_NAMES = 20  # that a message tells
 _MOST_FAULTY = 16 * 2**20  # characters in which the end of an element that is no JSON is looked for
 
 _STRING_OR_BRACKET = r'"[^"\\]*(?:\\.[^"\\]*)*"|["\[{\]}]'  # compiled where it is used: few arrays are broken
@@ -162,18 +163,22 @@ class _Reader:
         text.expect("{", f"an object with the key {keys[0]!r}")
         text.skip_white()
         names: list[str] = []
-        while text.peek() != "}" or names:
+        there = begun = False
+        while text.peek() != "}" or begun:
+            begun = True
             if text.peek() != '"':
                 raise text.fault("expected a key")
-            names.append(loads(text.take_value(), strict=False))
+            name = loads(text.take_value(), strict=False)
             text.skip_white()
             text.expect(":", "':' after a key")
             text.skip_white()
-            if names[-1] != keys[0]:
+            if name != keys[0]:
                 text.take_value()
-            elif keys[0] in names[:-1]:
+                names = [*names, name] if len(names) < _MOST_NAMES else names
+            elif there:
                 raise text.fault(f"expected the key {keys[0]!r} once")
             else:
+                there = True
                 yield from self._below(text, keys[1:])
             text.skip_white()
             if text.peek() == "}":
@@ -181,7 +186,7 @@ class _Reader:
             text.expect(",", "',' or '}' after a member")
             text.skip_white()
         text.take(1)
-        if keys[0] not in names:
+        if not there:
             raise ValueError(
                 f"no key is {keys[0]!r}, as 'records' says: there are {', '.join(map(repr, names)) or 'none'}\n"
                 "  hint: let 'records' name the keys that lead to the array, with / between them"
