@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import plugline
 from plugline.blame import ErrorText
 from plugline.cli.preview import value_text
-from plugline.cli.render import counted
+from plugline.cli.render import counted, rate_text
 from plugline.cli.samples import Speed
 from plugline.cli.summary import seconds_text
 from plugline.errors import RunStopped
@@ -97,7 +97,7 @@ def _numbers(report: RunReport) -> Iterator[str]:
         "failed": f"{report.failed:,}",
     }
     if rate is not None:
-        numbers["records/s"] = f"{rate:,.0f}"
+        numbers["records/s"] = rate_text(rate)
     yield '<dl class="numbers">'
     yield from (f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in numbers.items())
     yield "</dl>"

@@ -6,7 +6,7 @@ from contextlib import suppress
 from math import inf
 from typing import Protocol, Self, TextIO
 
-from plugline.cli.render import coloured
+from plugline.cli.render import coloured, counted, rate_text
 from plugline.clock import monotonic_seconds
 from plugline.pipeline.split import Progress
 
@@ -80,7 +80,7 @@ def _rich_bar() -> _Bar | None:
             console = Console(file=sys.stderr, no_color=not coloured(sys.stderr))
             columns = (
                 BarColumn(),
-                TextColumn("{task.percentage:>3.0f}% {task.fields[said]}"),  # one, of which the end is cut off
+                TextColumn("{task.fields[said]}"),  # one, of which the end is cut off
                 TimeRemainingColumn(),
             )
             # No thread of its own: it is drawn when there is something new.
@@ -98,8 +98,10 @@ def _rich_bar() -> _Bar | None:
             read = progress.records_in - progress.records_before
             rate = read / progress.seconds if progress.seconds else 0.0
             failed = f", {progress.failed:,} failed" if progress.failed else ""
-            said = f"{progress.records_in:,} records, {rate:,.0f}/s{failed}"
-            self._progress.update(self._task, completed=progress.bytes_read, total=progress.bytes_total, said=said)
+            total = progress.bytes_total or None
+            share = f"{min(1.0, progress.bytes_read / total):4.0%} " if total else ""  # it may have grown
+            said = f"{share}{counted(progress.records_in, 'record')}, {rate_text(rate)}/s{failed}"
+            self._progress.update(self._task, completed=progress.bytes_read, total=total, said=said)
             # Not where it is made: an interrupt while it starts would leave nobody to show the cursor again.
             self._progress.start()
             self._progress.refresh()

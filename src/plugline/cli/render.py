@@ -162,6 +162,11 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
+def rate_text(per_second: float) -> str:
+    """Return how many a second: of few, two digits."""
+    return f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.2g}"
+
+
 def screen_columns(stream: TextIO | None, otherwise: int) -> int:
     """Return how wide the terminal is that a stream leads to; ``otherwise`` where it leads to none."""
     try:

@@ -1,6 +1,6 @@
 """A run's report to what people and programs read of it."""
 
-from plugline.cli.render import counted, plain, shortened, table
+from plugline.cli.render import counted, plain, rate_text, shortened, table
 from plugline.pipeline.report import RunReport
 
 # What Python prints between an exception and the one that came of it.
@@ -16,7 +16,7 @@ def summary(report: RunReport) -> str:
     """Return the table of steps and what is to be known besides."""
     lines = [_steps(report)] if report.counts else []
     rate = report.records_per_second
-    took = seconds_text(report.seconds) + ("" if rate is None else f" ({rate:,.0f} records/s)")
+    took = seconds_text(report.seconds) + ("" if rate is None else f" ({rate_text(rate)} records/s)")
     counts = f"{counted(report.records_in, 'record')} in, {report.records_out:,} out, {report.failed:,} failed"
     if report.complete:
         lines.append(f"{counts} in {took}")

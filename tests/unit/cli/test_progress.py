@@ -72,6 +72,26 @@ def test_what_is_printed_to_a_file_stays_there_while_the_line_is_drawn(monkeypat
     assert "talk" not in terminal.getvalue()
 
 
+@pytest.mark.parametrize("total", [None, 0])
+def test_where_nobody_knows_how_much_there_is_no_share_is_told(
+    total: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with ProgressLine(wanted=True) as line:
+        line.update(replace(STATE, bytes_total=total))
+    assert "1 record, 1/s" in terminal.getvalue()
+    assert "%" not in terminal.getvalue()
+
+
+def test_few_records_a_second_are_not_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with ProgressLine(wanted=True) as line:
+        line.update(replace(STATE, seconds=5.0))
+    assert "1 record, 0.2/s" in terminal.getvalue()
+
+
 def test_a_narrow_terminal_shows_the_share_of_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = _Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)

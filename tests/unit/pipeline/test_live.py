@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from threading import Event, Thread
 from typing import cast
 
 import pytest
@@ -96,6 +97,29 @@ def test_what_a_slow_step_has_done_is_told_while_it_works(
     assert (report.records_in, report.records_out) == (COUNT, COUNT)
     assert grows(told)
     assert (told[-1].records_in, told[-1].bytes_read) == (COUNT, len(SOURCE))
+
+
+@pytest.mark.slow
+def test_a_process_that_is_an_interpreter_of_its_own_tells_too(tmp_path: Path, gates: list[Gate]) -> None:
+    plugins = {"wait.py": WAITS.format(pipe=gates[0].path)}
+    job = pipeline(tmp_path, plugins=plugins, source=SOURCE, steps=["wait"], run='engine = "local"\nprocesses = 2')
+    told: list[Progress] = []
+
+    def beat(progress: Progress) -> None:
+        told.append(progress)
+        if 0 < progress.records_in <= 50:
+            gates[0].open()
+
+    ended = Event()
+    thread = Thread(target=ended.wait)
+    thread.start()
+    try:
+        report = run_plan(job.plan(), beat=beat)
+    finally:
+        ended.set()
+        thread.join()
+    assert (report.records_in, told[-1].records_in) == (COUNT, COUNT)
+    assert grows(told)
 
 
 @pytest.mark.slow
