@@ -173,7 +173,7 @@ class Crew:
         waiting = [process for process in self._processes if process.outbox]
         for process in waiting:
             self._poll.register(process.orders, select.POLLOUT)
-        ready = dict(self._poll.poll(self._wait_milliseconds() if waits else 0))
+        ready = dict(self._poll.poll((None if self._tell is None else _BEAT_SECONDS * 1000) if waits else 0))
         if self._tell is not None:
             self._beat(self._tell)
         for process in waiting:
@@ -184,11 +184,6 @@ class Crew:
                 yield from process.read()
                 if process.ended:
                     self._replace(process)
-
-    def _wait_milliseconds(self) -> float | None:
-        if self._tell is None:
-            return None
-        return max(0.0, self._beat_due - time.monotonic()) * 1000
 
     def _beat(self, tell: "_TellCall") -> None:
         """Tell how far each split is that is with a process."""
@@ -500,12 +495,6 @@ class _RunsInto(Protocol):
 _TellCall = Callable[[int, int, int, float], object]
 
 
-class _Tells(Protocol):
-    """A runner that tells how far it is, where somebody wants to know."""
-
-    tell: _TellCall | None
-
-
 class _Serving:
     """A split process, as it sees itself."""
 
@@ -555,7 +544,7 @@ class _Serving:
         self, runner: SplitRunner, split: Split, slot: int, killers: Mapping[int, tuple[int, str]], *, careful: bool
     ) -> Part:
         if self._told:
-            cast("_Tells", runner).tell = lambda _, *live: _LIVE.pack_into(self._memory, _live_begin(slot), *live)
+            runner.tell = lambda _, *live: _LIVE.pack_into(self._memory, _live_begin(slot), *live)  # type: ignore[attr-defined]
         if not careful or not hasattr(runner, "carefully"):
             if not hasattr(runner, "into"):
                 return runner(split)

@@ -132,9 +132,6 @@ class IsolatedBatch:
     Args:
         proxy: What loading the plugin gave.
         on_quarantine: What becomes of records once the plugin is set aside: they fail, or they go on as they are.
-
-    Attributes:
-        beat: Where there is one, called with the share of a batch that is answered while the batch is waited for.
     """
 
     beat: Callable[[float], object] | None = None

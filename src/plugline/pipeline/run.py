@@ -3,6 +3,7 @@
 import os
 import platform
 import stat
+from _thread import get_ident
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -331,7 +332,9 @@ class PlanRun:
         self._records_before = committer.done.records
         self._bytes_read = 0
         self._bytes_cut: int | None = None
-        self._live: dict[int, tuple[int, int, int, float]] = {}  # of a split: its bytes, records, failures, share
+        self._sizes: dict[int, int] = {}  # how many bytes each split is that is not done
+        self._live: dict[int, tuple[int, int, float]] = {}  # of those that told: records, failures, share
+        self._thread = get_ident()
         self._swapping: Swapping | None = None
         self._runners: dict[int, PlanRunner] = {}  # of later generations, by the id of the plan
         self._dashboard: str | None = None
@@ -412,6 +415,7 @@ class PlanRun:
         self._bytes_read = max(self._bytes_read, cut.bytes_read)
         self._check_limit(part)
         self._live.pop(part.split.index, None)
+        self._sizes.pop(part.split.index, None)
         if self._progress is not None:
             self._progress(self._so_far())
         if self._beat is not None:
@@ -438,22 +442,18 @@ class PlanRun:
 
     def _with_live(self) -> Progress:
         done = self._so_far()
-        # Where parts come in any order, all bytes before one that is done count as read.
-        read = (size * share for at, (size, _, _, share) in self._live.items() if self._is_ahead(at))
-        return replace(
-            done,
-            records_in=done.records_in + sum(records for _, records, _, _ in self._live.values()),
-            failed=done.failed + sum(failed for _, _, failed, _ in self._live.values()),
-            bytes_read=done.bytes_read + int(sum(read)),
-        )
-
-    def _is_ahead(self, index: int) -> bool:
-        return self._pending[index].bytes_read > self._bytes_read
+        records, failed, read = done.records_in, done.failed, float(done.bytes_read)
+        for index, (more, more_failed, share) in self._live.items():
+            records, failed = records + more, failed + more_failed
+            # Where parts come in any order, all bytes before one that is done count as read.
+            if self._pending[index].bytes_read > done.bytes_read:
+                read += self._sizes[index] * share
+        return replace(done, records_in=records, failed=failed, bytes_read=int(read))
 
     def _heard(self, index: int, records: int, failed: int, share: float) -> None:
-        """Take note of how far a split is that is being run."""
-        if self._beat is not None and index in self._live:
-            self._live[index] = self._live[index][0], records, failed, share
+        """Take note of how far a split is that is being run; an engine's other threads are not listened to."""
+        if self._beat is not None and index in self._pending and get_ident() == self._thread:
+            self._live[index] = records, failed, share
             self._beat(self._with_live())
 
     # ------------------------------------------------------------------------- the engine
@@ -514,7 +514,7 @@ class PlanRun:
         self._look_at_dashboard()
         self._pending[cut.split.index] = cut if cut.split.content is None and cut.split.raws is None else _slim(cut)
         if self._beat is not None:
-            self._live[cut.split.index] = self._size_of(cut), 0, 0, 0.0
+            self._sizes[cut.split.index] = self._size_of(cut)
         columns = self._committer.done.columns
         return cut.split if cut.split.columns == columns else replace(cut.split, columns=columns)
 

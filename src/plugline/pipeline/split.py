@@ -302,8 +302,7 @@ class _Running:
         self._split = split
         self._tools = tools
         self._reader, self._writer, self._loop = tools.reader, tools.writer, tools.loop
-        self._open = tools.open if live is None else live.opening(tools.open)
-        self._alone, most_bytes = tools.alone, tools.most_bytes
+        self._open, self._alone, most_bytes = tools.open, tools.alone, tools.most_bytes
         self._careful = careful
         self._slowest = slowest
         self._live = live
@@ -447,7 +446,7 @@ class _Running:
             cast("TableLoop", loop).passed = getattr(batch, "passed", 0)
         count = len(batch.raws) if table is None else table.num_rows
         if self._live is not None:
-            self._live.begin(count)
+            self._live.count = count
         try:
             if begun is not None:
                 loop.finish(begun, encoded, failures)
@@ -520,6 +519,8 @@ class _Running:
         return wanted and hasattr(self._reader, "tables")
 
     def _cut(self, stream: BinaryIO) -> Iterator[RawBatch]:
+        if self._live is not None:
+            self._live.stream = stream
         return cast("GivesTables", self._reader).tables(stream) if self._in_tables else self._reader.batches(stream)
 
     def _set_too_long_aside(self, stack: ExitStack) -> None:

@@ -25,7 +25,6 @@ from plugline.records.outcomes import (
     BatchCall,
     BeginsBatches,
     Failed,
-    GivesBeats,
     Regrouped,
     checked_decoded,
     records_of,
@@ -255,8 +254,8 @@ class RecordLoop:
                 beat(begin)
 
     def _hear_steps(self, count: int, beat: Callable[[int], object]) -> None:
-        """Have steps that tell which share of a batch is behind them give beats, one such step after the other."""
-        steps = [cast("GivesBeats", step.batch) for step in self._steps if hasattr(step.batch, "beat")]
+        """Have steps that work on many records at once give beats, one after the other."""
+        steps = [cast("BeginsBatches", step.batch) for step in self._steps if hasattr(step.batch, "beat")]
         for at, step in enumerate(steps):
             step.beat = lambda share, at=at: beat(int(count * (at + share) / len(steps)))
 

@@ -22,7 +22,13 @@ record of the batch.
 
 
 class BeginsBatches(Protocol):
-    """A :data:`BatchCall` that works on one batch while its caller prepares the next."""
+    """A :data:`BatchCall` that works on one batch while its caller prepares the next.
+
+    Attributes:
+        beat: Where there is one, called with the share of a batch that is done while the batch is waited for.
+    """
+
+    beat: Callable[[float], object] | None = None
 
     def __call__(self, records: list[Record], /) -> "Sequence[object] | Regrouped":
         """See :data:`BatchCall`."""
@@ -35,16 +41,6 @@ class BeginsBatches(Protocol):
 
     def abandon(self) -> None:
         """Forget all batches that were begun and not waited for, because an exception passes."""
-
-
-class GivesBeats(Protocol):
-    """A :data:`BatchCall` that tells how far it is.
-
-    Attributes:
-        beat: Where there is one, called with the share of a batch that is done while the batch is waited for.
-    """
-
-    beat: Callable[[float], object] | None
 
 
 @frozen()

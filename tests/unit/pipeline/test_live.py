@@ -203,3 +203,15 @@ def test_a_run_that_is_gone_on_with_tells_all_that_is_done(tmp_path: Path) -> No
     assert {one.records_before for one in told} == {COUNT}
     assert grows(told)
     assert (told[-1].records_in, told[-1].bytes_read) == (3 * COUNT, 3 * len(SOURCE))
+
+
+def test_an_engine_that_runs_splits_in_a_thread_tells_when_they_are_done(tmp_path: Path) -> None:
+    engine = (
+        "from concurrent.futures import ThreadPoolExecutor\n\n"
+        "def run(runner, splits, /):\n    with ThreadPoolExecutor(1) as pool:\n        yield from pool.map(runner, splits)\n"
+    )
+    plugins = {"f.py": FAILS, "threads.py": engine}
+    source = {"1.ndjson": SOURCE, "2.ndjson": SOURCE}
+    run = 'engine = "threads"\nmax_errors = "none"'
+    job = pipeline(tmp_path, plugins=plugins, source=source, source_path="?.ndjson", steps=["f"], run=run)
+    assert [one.records_in for one in beats(job)] == [COUNT, 2 * COUNT]
