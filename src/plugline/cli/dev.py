@@ -14,7 +14,7 @@ from plugline.cli.app import OK, Misuse
 from plugline.cli.check import check_paths
 from plugline.cli.excerpts import with_source_lines
 from plugline.cli.info import settings_shown
-from plugline.cli.listing import usual_folders
+from plugline.cli.listing import place_hint, usual_folders
 from plugline.cli.named import folder_of
 from plugline.cli.options import common
 from plugline.cli.pipeline_files import load_config
@@ -164,7 +164,8 @@ def _watching(paths: Sequence[str], use: Sequence[str], settings: Sequence[Mappi
         )
     missing = [path for path in others if not os.path.exists(path)]
     if missing:
-        raise Misuse(f"{missing[0]!r} is not there", "name a plugin folder, and a file with some records")
+        hint = place_hint(missing[0]) or "name a plugin folder, and a file with some records"
+        raise Misuse(f"{missing[0]!r} is not there", hint)
     named = tuple(path for path in others if path.endswith(".py") or os.path.isdir(path))
     samples = [path for path in others if path not in named]
     if len(samples) > 1 or (pipeline is not None and samples):

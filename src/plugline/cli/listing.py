@@ -112,7 +112,7 @@ def _load(plugins: Sequence[Plugin[object]]) -> None:
 
 def place_hint(said: str) -> str | None:
     """Return the hint on what is no place of plugins, where it is the name of one in the usual folders: its file."""
-    for folder in usual_folders():
+    for folder in ("", *usual_folders()):
         for end in (".py", ""):
             path = os.path.join(folder, said + end)
             if said and os.path.exists(path):

@@ -11,6 +11,7 @@ import click
 from plugline.cli import render
 from plugline.cli.app import FAULTS, MISUSED, OK, Misuse
 from plugline.cli.excerpts import with_source_lines
+from plugline.cli.listing import place_hint
 from plugline.cli.named import place_of
 from plugline.cli.options import common
 from plugline.cli.pipeline_files import load_config
@@ -98,6 +99,10 @@ def _usual_paths() -> tuple[str, ...]:
 
 
 def _test(path: str, only: str | None, results: _Results) -> None:
+    if not os.path.lexists(path) and not path.endswith(".toml"):
+        results.findings.append(Finding("C109", "there is no such file or folder", Place(path), place_hint(path)))
+        results.misused = True
+        return
     if not path.endswith(".toml"):
         _test_plugins([place_of(path)], only, results)
         return

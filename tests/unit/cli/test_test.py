@@ -209,6 +209,18 @@ def test_a_wrong_pipeline_is_told_and_its_plugins_are_tested_all_the_same(
     assert "there is no such file" in capsys.readouterr().err
 
 
+def test_the_name_of_a_plugin_where_a_path_is_meant_is_told_with_its_file(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, "", upper=UPPER)
+    for said in ("upper", "plugins/upper"):
+        for words in (["test", said], ["check", said], ["dev", said]):
+            assert main(words) != 0
+            assert "hint: here a plugin is named by its file: plugins/upper.py\n" in "".join(capsys.readouterr())
+    assert main(["test", "absent"]) == 2
+    assert "mkdir" not in "".join(capsys.readouterr())
+
+
 def test_a_name_that_no_test_has_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(folder, "[[tests]]\ninput = []\noutput = []\n", same=processor())
     assert run(capsys, "-k", "absent", code=0) == "no test has 'absent' in its name\n"
