@@ -380,6 +380,9 @@ class _Planner:
         if plugin is None or any(one is None or one.spec.digest != plugin.spec.digest for one in plugins):
             if table == "source" and any(finding.code == "C109" for finding in self.findings):
                 return None  # what is not there has no suffix that could be meant
+            named = self._catalogue.find("format", suffix[1:])
+            if not isinstance(named, Plugin) and any(finding.code == "P116" for finding in named):
+                return self._use("format", suffix[1:], options, (table, "path"), (table, "options"))
             shown = f"the suffix {suffix!r} of {paths[0]!r}" if suffix else f"{paths[0]!r}"
             message = f"no format is known for {shown}"
             if len(suffixes) > 1:

@@ -302,6 +302,16 @@ def test_a_wrong_variable_leaves_what_the_file_says(
     assert "'loud'" in capsys.readouterr().err
 
 
+def test_a_format_that_is_disabled_is_told_where_a_suffix_means_it(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("plugline.toml").write_text('disabled = ["csv"]\n', "utf-8")
+    Path("in.ndjson").write_bytes(ndjson({"n": 1}))
+    assert main(["run", "in.ndjson", "-o", "out.csv"]) == 2
+    said = capsys.readouterr().err
+    assert "error[P116] plugline.toml:1: 'csv' is disabled" in said
+    assert "hint: plugline enable csv\n" in said
+    assert "no format is known" not in said
+
+
 def test_disabled_names_that_cannot_be_understood_are_told_without_a_plugin_folder(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
