@@ -42,8 +42,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = __import__(f"plugline.cli.{cmd_name}", fromlist=["command"])
-        command: click.Command = module.command
+        name, attribute = ("switching", cmd_name) if cmd_name in ("disable", "enable") else (cmd_name, "command")
+        command: click.Command = getattr(__import__(f"plugline.cli.{name}", fromlist=[attribute]), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

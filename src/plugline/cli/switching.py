@@ -1,18 +1,60 @@
-"""Names of plugins to what ``plugline.toml`` says of them, for ``disable`` and ``enable``."""
+"""``plugline disable`` and ``plugline enable``: names of plugins to what ``plugline.toml`` says of them."""
 
 from collections.abc import Sequence
+
+import click
 
 from plugline.cli import render
 from plugline.cli.app import FAULTS, MISUSED, OK
 from plugline.cli.listing import usual_folders
+from plugline.cli.options import common
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding, Place
 from plugline.host.store import shown
 from plugline.names import did_you_mean
 from plugline.pipeline.catalogue import Catalogue, store_of
 
+_names = click.argument("names", nargs=-1, required=True, metavar="NAME...")
+_folders = click.option(
+    "--plugins", "folders", multiple=True, metavar="FOLDER", help="A plugin folder; default: plugins; may be repeated."
+)
 
-def switch(names: Sequence[str], folders: Sequence[str], *, disabled: bool, as_json: bool) -> int:
+
+@click.command("disable", short_help="Use plugins no more: note it in plugline.toml.")
+@_names
+@_folders
+@common
+def disable(*, names: tuple[str, ...], folders: tuple[str, ...], as_json: bool) -> int:
+    """Use the plugins of these names no more: what is rejected for its faults, too, is told of no more.
+
+    They stay listed, as disabled. The names are kept in plugline.toml beside the plugin folder, which holds for every
+    program that takes plugins from there.
+
+    \b
+    plugline disable clean
+    plugline disable clean --plugins more_plugins
+
+    Exit codes: 0 done; 1 done, and no plugin has that name; 2 wrong use.
+    """
+    return _switch(names, folders, disabled=True, as_json=as_json)
+
+
+@click.command("enable", short_help="Use plugins again that were disabled.")
+@_names
+@_folders
+@common
+def enable(*, names: tuple[str, ...], folders: tuple[str, ...], as_json: bool) -> int:
+    """Use the plugins of these names again.
+
+    \b
+    plugline enable clean
+
+    Exit codes: 0 done; 1 no plugin has that name; 2 wrong use.
+    """
+    return _switch(names, folders, disabled=False, as_json=as_json)
+
+
+def _switch(names: Sequence[str], folders: Sequence[str], *, disabled: bool, as_json: bool) -> int:
     """Disable or enable plugins, tell what changed, and return the exit code.
 
     A name that no plugin has is kept or taken out all the same, and told: its plugin may come back.
