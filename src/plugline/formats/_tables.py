@@ -1,5 +1,6 @@
 """What Parquet and both forms of Arrow have in common: batches of columns to raws, and records to parts."""
 
+import mmap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -281,15 +282,24 @@ def part_tables(parts: BinaryIO, rows: int) -> Iterator[Any]:
 
     held: list[Any] = []
     count = 0
-    while parts.read(1):
-        parts.seek(-1, 1)
-        with pyarrow.ipc.open_stream(parts) as reader:
+    try:
+        # Arrow reads what is in it where it lies; copied, it takes a tenth of a run's time.
+        memory: Any = mmap.mmap(parts.fileno(), 0, access=mmap.ACCESS_READ)
+        begin = parts.tell()
+    except (OSError, ValueError):  # no file, or one without anything in it
+        memory, begin = parts.read(), 0
+    stream = pyarrow.BufferReader(memory)
+    stream.seek(begin)
+    while stream.tell() < len(memory):
+        with pyarrow.ipc.open_stream(stream) as reader:
             for batch in reader:
                 held.append(batch)
                 count += batch.num_rows
                 if count >= rows:
                     yield pyarrow.Table.from_batches(held)
                     held, count = [], 0
+                    if hasattr(memory, "madvise"):  # a process takes as much memory for a large file as for a small one
+                        memory.madvise(mmap.MADV_DONTNEED, 0, stream.tell() // mmap.PAGESIZE * mmap.PAGESIZE or 1)
     if held:
         yield pyarrow.Table.from_batches(held)
 

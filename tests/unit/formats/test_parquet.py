@@ -1,13 +1,16 @@
 """Parquet and Arrow: what has no type, and what steps do to values in values."""
 
 import io
+import sys
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pyarrow
 import pyarrow.parquet
 import pytest
 
+from plugline.formats._tables import part_tables
 from plugline.formats.arrow import Arrow
 from plugline.formats.arrows import Arrows
 from plugline.formats.avro import Avro
@@ -109,3 +112,49 @@ def test_a_moment_that_is_in_no_year_of_utc_is_refused(form: Parquet | Arrow | A
         with pytest.raises(ValueError, match="column 'at' holds datetime"):
             writer.encode({"at": beyond})
     assert writer.encode({"at": datetime(1, 1, 1, 5, tzinfo=east)})
+
+
+# ----------------------------------------------------------------------------- parts put together
+
+
+def _parts(count: int, rows: int) -> bytes:
+    table = pyarrow.table({"text": [f"{row:01000}" for row in range(rows)]})
+    sink = io.BytesIO()
+    for _ in range(count):
+        with pyarrow.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+def test_parts_are_read_one_after_the_other_from_where_the_file_is(tmp_path: Path, *, is_file: bool) -> None:
+    content = b"before" + _parts(5, 10)
+    path = tmp_path / "parts"
+    path.write_bytes(content)
+    with path.open("rb") if is_file else io.BytesIO(content) as parts:
+        parts.seek(6)
+        tables = list(part_tables(parts, 20))
+    assert [table.num_rows for table in tables] == [20, 20, 10]
+    assert pyarrow.concat_tables(tables)["text"].to_pylist() == [f"{row:01000}" for row in range(10)] * 5
+
+
+def test_a_file_without_parts_has_no_tables(tmp_path: Path) -> None:
+    (tmp_path / "parts").touch()
+    with (tmp_path / "parts").open("rb") as parts:
+        assert not list(part_tables(parts, 20))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel what is in memory")
+def test_parts_that_were_put_together_are_not_in_memory_any_more(tmp_path: Path) -> None:
+    path = tmp_path / "parts"
+    path.write_bytes(_parts(20, 1_000))
+    size = path.stat().st_size
+
+    def resident() -> int:
+        maps = Path("/proc/self/smaps").read_text(encoding="utf-8").split(str(path), 1)[1]
+        return next(int(line.split()[1]) * 1024 for line in maps.splitlines() if line.startswith("Rss:"))
+
+    with path.open("rb") as parts:
+        held = [resident() for table in part_tables(parts, 1_000) if table["text"].to_pylist()]
+    assert len(held) == 20
+    assert max(held) < size / 4
