@@ -74,8 +74,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     from difflib import get_close_matches  # noqa: PLC0415
 
     folded = {candidate.casefold(): candidate for candidate in known}
-    found = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
-    return folded[found[0]] if found else None
+    found = get_close_matches(name.casefold(), folded, n=5, cutoff=0.6)
+    # Of equally near ones that of the same letters: "==" for "=", and not ">=".
+    return folded[min(found, key=lambda one: set(one) != set(name.casefold()))] if found else None
 
 
 def nearest_file(path: str, suffix: str = "") -> str | None:

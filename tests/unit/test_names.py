@@ -37,6 +37,7 @@ def test_names_that_begin_with_an_underscore_or_a_dot_are_no_plugins(name: str, 
 def test_the_nearest_name_is_found_whatever_its_case() -> None:
     assert nearest("UPER", ["trim", "Upper"]) == "Upper"
     assert nearest("xyz", ["trim", "upper"]) is None
+    assert nearest("=", ["!=", "<", "<=", "==", ">", ">="]) == "=="
 
 
 def test_a_hint_names_the_nearest_then_the_known() -> None:

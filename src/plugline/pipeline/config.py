@@ -601,7 +601,7 @@ def _config(
     # Once each: a flag that counts for all steps is wrong once. A variable that is not there has no type to be wrong.
     found = sorted(
         dict.fromkeys(
-            origin.finding(problem)
+            origin.finding(_pointed(problem))
             for problem in (*substituted.problems, *(one for one in rest if one.path not in told))
         ),
         key=lambda finding: (finding.place.line or 0, finding.place.column or 0),
@@ -621,6 +621,15 @@ def _substituted(data: Mapping[str, object], environment: Mapping[str, str] | No
 @frozen(kw_only=True)
 class _Env:
     env: tuple[str, ...] | Mapping[str, Scalar | Variable] = ()
+
+
+def _pointed(problem: Problem) -> Problem:
+    """Say where a setting belongs that may be the plugin's and stands beside what names it."""
+    table = {"source": "options", "sink": "options", "steps": "with"}.get(str(problem.path[0]))
+    hint = problem.hint or ""
+    if problem.code != "C101" or table is None or len(problem.path) != 2 + (table == "with") or hint.startswith("did"):
+        return problem
+    return replace(problem, hint=f"{hint}; a setting of the plugin stands in {table} = {{ {problem.path[-1]} = ... }}")
 
 
 def _rules(values: Mapping[str, object]) -> Iterator[Problem]:

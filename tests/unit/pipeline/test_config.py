@@ -88,6 +88,18 @@ def test_a_misspelt_key_is_told_with_its_line_and_the_nearest_key() -> None:
     assert finding.hint == "did you mean 'format'? known keys are format, options, path"
 
 
+@pytest.mark.parametrize(
+    ("text", "belongs"),
+    [
+        (SMALL.replace("path = ", 'delimiter = ";"\npath = ', 1), "options = { delimiter = ... }"),
+        (SMALL + '[[steps]]\nuse = "select"\nfields = ["a"]\n', "with = { fields = ... }"),
+    ],
+)
+def test_a_setting_of_a_plugin_beside_its_name_is_told_where_it_belongs(text: str, belongs: str) -> None:
+    (finding,) = findings(text)
+    assert (finding.hint or "").endswith(f"; a setting of the plugin stands in {belongs}")
+
+
 def test_all_wrong_keys_are_told_in_the_order_of_the_file() -> None:
     text = '[source]\npaht = "a"\n[sink]\npath = "b"\nfromat = "csv"\n[rum]\n'
     assert told(text) == [
