@@ -67,12 +67,11 @@ def beats(job: Pipeline) -> list[Progress]:
 def test_a_run_in_one_process_tells_within_its_split_how_far_it_is(tmp_path: Path) -> None:
     job = pipeline(tmp_path, plugins={"f.py": FAILS}, source=SOURCE, steps=["f"], run='engine = "local"\nprocesses = 1')
     told = beats(job)
-    assert [one.records_in for one in told[:3]] == [1, 5, 21]
-    assert [one.failed for one in told[:3]] == [0, 1, 2]
-    assert told[0].bytes_read == len(SOURCE) // COUNT
-    assert told[-1].records_in == COUNT
-    assert told[-1].failed == COUNT // 10
-    assert told[-1].bytes_read == told[-1].bytes_total == len(SOURCE)
+    assert (told[0].records_in, told[-1].records_in) == (1, COUNT)
+    assert len(told) > 3
+    assert [one.failed for one in told] == [(one.records_in + 6) // 10 for one in told]
+    assert [one.bytes_read for one in told] == [int(one.records_in / COUNT * len(SOURCE)) for one in told]
+    assert told[-1].bytes_total == len(SOURCE)
     assert grows(told)
     rows = [cast("dict[str, int]", letter["position"])["row"] for letter in job.dead_letters]
     assert rows == [number + 1 for number in range(3, COUNT, 10)]
@@ -150,10 +149,10 @@ def test_splits_that_are_done_before_others_count_once(tmp_path: Path, gates: li
 
 @pytest.mark.slow
 def test_the_split_of_a_process_that_died_counts_again_from_its_beginning(tmp_path: Path, gates: list[Gate]) -> None:
-    # The first process waits at record 8 and dies of it; the second waits at record 3.
+    # The first process waits at record 30 and dies of it; the second waits at record 3.
     dies = processor(
         f"first = not os.path.exists('seen')\n"
-        f"if first and record['a'] == 8:\n"
+        f"if first and record['a'] == 30:\n"
         f"    open({gates[0].path!r}, 'rb').read(1)\n"
         f"    open('seen', 'wb').close()\n"
         f"    os._exit(7)\n"
@@ -168,15 +167,15 @@ def test_the_split_of_a_process_that_died_counts_again_from_its_beginning(tmp_pa
 
     def beat(progress: Progress) -> None:
         told.append(progress.records_in)
-        if told[-1] == 5:
+        if told[-1] >= 8:  # as many as are told at least, however long a record takes
             gates[0].open()
         elif gates[0].is_open and told[-1] == 3:
             gates[1].open()
 
     report = run_plan(job.plan(), beat=beat)
     assert (report.records_in, report.records_out) == (COUNT, COUNT)
-    again = told.index(3)
-    assert max(told[:again]) == 5
+    again = max(at for at, records in enumerate(told) if records == 3)
+    assert 8 <= max(told[:again]) <= 30
     assert told[again:] == sorted(told[again:])
     assert told[-1] == COUNT
 
