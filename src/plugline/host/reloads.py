@@ -201,15 +201,31 @@ def _wait_shortly() -> None:
 
 
 def _load_or_follow(loader: Loader, plugin: Handle, start: float) -> ReloadReport:
-    """Load a plugin that is not loaded; where others have imported its module, that is brought up to date first."""
-    is_file = isinstance(plugin.candidate, FileCandidate)
-    if not is_file or _run_here(loader, loader.module_name(plugin._entry)) is None:  # noqa: SLF001 - see _load
+    """Load a plugin that is not loaded; what others have imported, of its own or of what it imports, is brought up to date first."""
+    if not isinstance(plugin.candidate, FileCandidate):
+        return load_again(plugin, start)
+    name = loader.module_name(plugin._entry)  # noqa: SLF001 - see _load
+    if _run_here(loader, name) is None:
+        _Reload(loader, (), start, _imported_by_file(loader, name, plugin.candidate)).run()
         return load_again(plugin, start)
     found = _Reload(loader, (plugin,), start).run()[0]
     if found.how == "refused":
         return found
     loaded = load_again(plugin, start)
     return loaded if found.how == "unchanged" or not loaded.ok else replace(found, generation=loaded.generation)
+
+
+def _imported_by_file(loader: Loader, name: str, candidate: FileCandidate) -> set[str]:
+    """Return the modules that were run here and that a file would import, at any remove."""
+    modules = private_modules(loader)
+    source = read_settled(candidate.tree, candidate.entry) if modules else None
+    if not isinstance(source, SourceFile):
+        return set()
+    try:
+        code = compile_source(source.content, real_path(candidate.tree, candidate.entry))
+    except Exception:  # noqa: BLE001 - who loads it is told
+        return set()
+    return _Graph(modules).needed_by(imported_names(name, code))
 
 
 def load_again(plugin: Handle, start: float) -> ReloadReport:

@@ -138,3 +138,18 @@ def test_what_is_given_back_has_the_modules_that_it_is_made_of(tmp_path: Path, r
         assert shared[0] is shared[1] is vars(sys.modules["plugins._deep"])["Shared"]
         assert "plugins._other" not in sys.modules
     assert ran == ["plugins._other", "plugins._deep"]
+
+
+def test_a_reload_of_what_failed_takes_a_neighbour_in_use_as_it_is_now(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {
+        "_x.py": "Y = 1\n",
+        "a.py": "from ._x import X\ndef transform(record):\n    return X\n",
+        "b.py": "from . import _x\ndef transform(record):\n    return _x.Y\n",
+    }
+    with opened(tmp_path, files) as host:
+        b = host["b"].load()
+        with pytest.raises(LoadError):
+            host["a"].load()
+        (tmp_path / "plugins/_x.py").write_text("X = 5\nY = 2\n")
+        assert host.reload("a").ok
+        assert [one.transform(1) for one in (host["a"].load(), b)] == [5, 2]  # type: ignore[attr-defined]
