@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
+_OF_LOADS = frozenset(("P103", "P301"))
+
 OnReport = Callable[[ReloadReport], object]
 
 
@@ -77,6 +79,8 @@ class _HostFiles:
             for report in reports:
                 if report.how != "unchanged":
                     self._tell(report)
+        if good and any(one.findings[0].code in _OF_LOADS for one in self._host.rejected):
+            self.look_again(set())  # what failed may have been for want of what is there now
         return good
 
     def look_again(self, gone: set[str]) -> None:

@@ -175,6 +175,21 @@ def test_a_plugin_that_could_not_be_loaded_is_tried_again(watched: Watched, fold
     assert host["z"].load().f() == "z"  # type: ignore[attr-defined]
 
 
+def test_a_plugin_that_failed_for_what_a_neighbour_lacks_is_tried_again_when_that_has_it(
+    folder: Path, method: Method
+) -> None:
+    (folder / "_shared.py").write_text("OLD = 1\n")
+    (folder / "x.py").write_text("from ._shared import OLD\n" + body("x"))
+    (folder / "y.py").write_text("from ._shared import NEW\n" + body("y"))
+    reports: Reports = []
+    with Host(folder) as host:
+        assert [plugin.name for plugin in host.load_all()] == ["x"]
+        with host.watch(reports.append, method=method, poll_seconds=0.05):
+            (folder / "_shared.py").write_text("OLD = 1\nNEW = 2\n")
+            assert eventually(lambda: any(report.plugin == "y" and report.how == "loaded" for report in reports))
+            assert host["y"].load().f() == "y"  # type: ignore[attr-defined]
+
+
 def test_a_plugin_whose_file_is_deleted_is_told_and_goes(watched: Watched, folder: Path) -> None:
     host, f, reports = watched
     (folder / "x.py").unlink()
