@@ -304,8 +304,9 @@ def _record(names: Sequence[str], line: int, cells: _Cells) -> object:
     values = [_value(cell) for cell in cells]
     if len(values) > len(names):
         beyond = [_column(at) for at in range(len(names), len(values)) if values[at] is not None]
+        title = f"; if {names[0]!r} is no header, set skip_rows" if len(names) == 1 else ""
         wrong.append(
-            f"row {line} has values in {', '.join(beyond)}, and the columns end with {_column(len(names) - 1)}"
+            f"row {line} has values in {', '.join(beyond)}, and the columns end with {_column(len(names) - 1)}{title}"
         )
     if wrong:
         more = [_BEYOND + _column(at) for at in range(len(names), len(values))]

@@ -205,6 +205,14 @@ def test_a_row_whose_last_column_is_named_as_sheets_name_it_is_tried_again() -> 
         assert list(Excel().reader().decode(mended)) == ["id", "B"]
 
 
+def test_rows_under_a_title_ask_whether_that_is_the_header() -> None:
+    rows: list[list[object]] = [["Report of May"], [], ["x", "y"], [1, 2]]
+    first, _ = rows_of(saved(workbook(rows)))
+    assert isinstance(first, Broken)
+    assert first.reason.endswith("the columns end with A; if 'Report of May' is no header, set skip_rows")
+    assert rows_of(saved(workbook(rows)), Excel(skip_rows=2).reader()) == [{"x": 1, "y": 2}]
+
+
 def test_a_formula_that_nothing_has_calculated_breaks_its_row() -> None:
     book = workbook([["x", "y"], [1, "=A2*2"], [2, 4], [None, "=A4"]])
     first, good, last = rows_of(saved(book))
