@@ -429,7 +429,13 @@ class _Parsing:
             return False
         held, at = self._held(), self._at
         if not self._stack:  # perhaps the tag that begins one
-            self._begin = self._before + max(held.rfind(b"<", 0, at - self._before + 1), 0)
+            # Of the first "<" and the last behind the tag before: either may stand in an attribute, as ">" may.
+            end = at - self._before + 1
+            first, last = held.find(b"<", held.rfind(b">", 0, end) + 1, end), held.rfind(b"<", 0, end)
+            begin = self._before + (first if first >= 0 else last)
+            if begin <= self._begin:  # that of the record before, which is whole
+                return False
+            self._begin = begin
             self._line = self._line_number - held.count(b"\n", self._begin - self._before, at - self._before)
         name = _TAG_NAME.match(held, self._begin - self._before)
         if name is None or not (self._stack or self._would_be_record(name[1].decode(errors="replace"))):
