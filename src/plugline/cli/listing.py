@@ -106,8 +106,9 @@ def _load(plugins: Sequence[Plugin[object]]) -> None:
 
     with redirect_stdout(sys.stderr):
         for plugin in plugins:
-            with suppress(LoadError, PluginDeclined, PluginRejected):  # shown by its state
-                plugin.load()
+            # What keeps it from being loaded is shown by its state. No instance is made: a pipeline gives it settings.
+            with suppress(LoadError, PluginDeclined, PluginRejected, TypeError):
+                plugin.load_type()
 
 
 def place_hint(said: str) -> str | None:

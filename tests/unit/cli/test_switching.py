@@ -107,6 +107,13 @@ def test_timings_load_the_plugins_and_show_what_that_took(capsys: pytest.Capture
     assert (no["state"], no["load_seconds"]) == ("rejected", None)
 
 
+def test_timings_have_nothing_against_what_a_pipeline_is_to_give_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    plugins = json.loads(told(capsys, "list", "--timings", "--json", code=1)[0])["plugins"]
+    assert [
+        one["findings"] for one in plugins if one["name"] in ("sample", "select", "validate", "postgresql")
+    ] == 4 * [[]]
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may give files away")
 def test_warnings_are_shown_and_change_no_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     Path("plugins/bad.py").unlink()
