@@ -429,13 +429,14 @@ class _Parsing:
             return False
         held, at = self._held(), self._at
         if not self._stack:  # perhaps the tag that begins one
-            # Of the first "<" and the last behind the tag before: either may stand in an attribute, as ">" may.
-            end = at - self._before + 1
+            # The first "<" behind a tag, or the last: either may stand in an attribute, as ">" may. What is wrong at a "<" itself
+            # is wrong before it. Before the tag there is white space, and the record before is whole.
+            end = at - self._before
             first, last = held.find(b"<", held.rfind(b">", 0, end) + 1, end), held.rfind(b"<", 0, end)
-            begin = self._before + (first if first >= 0 else last)
-            if begin <= self._begin:  # that of the record before, which is whole
+            begin = first if first >= 0 else last
+            if self._before + begin <= self._begin or held[held.rfind(b">", 0, begin) + 1 : begin].strip():
                 return False
-            self._begin = begin
+            self._begin = self._before + begin
             self._line = self._line_number - held.count(b"\n", self._begin - self._before, at - self._before)
         name = _TAG_NAME.match(held, self._begin - self._before)
         if name is None or not (self._stack or self._would_be_record(name[1].decode(errors="replace"))):
