@@ -107,7 +107,7 @@ class _Search:
     """Runs a command with some of the plugins, and keeps what came of it."""
 
     def __init__(self, words: Sequence[str], timeout: float | None, *, total: int) -> None:
-        self._words = words
+        self.words = words
         self._timeout = timeout
         self._total = total
         self.history: list[dict[str, object]] = []
@@ -125,7 +125,7 @@ class _Search:
         # A name may have a comma in it, but no end of line.
         environment = {**os.environ, VARIABLE: "\n".join(names)}
         began = time.monotonic()
-        code = _exit_code(self._words, environment, self._timeout)
+        code = _exit_code(self.words, environment, self._timeout)
         seconds = time.monotonic() - began
         self.history.append({"plugins": len(names), "exit_code": code, "seconds": seconds})
         said = "took too long" if code is None else f"exit code {code}"
@@ -162,7 +162,12 @@ def _tell(
         if as_json:
             render.tell_json({"plugin": None, "reason": outcome, "runs": search.history})
         else:
-            render.error(f"the command {outcome}")
+            command = " ".join(map(shell_word, search.words))
+            hint = f"see what it says: {VARIABLE}= {command}"
+            if len(search.history) == 1:
+                often = shell_word(f"for i in 1 2 3 4 5; do {command} || exit; done")
+                hint = f"one that fails only now and then has to be repeated: plugline bisect -- sh -c {often}"
+            render.error(f"the command {outcome}", hint)
         return FAULTS
     name, place = outcome.plugin, places[outcome.plugin]
     if as_json:

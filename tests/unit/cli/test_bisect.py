@@ -1,6 +1,7 @@
 import json
 import math
 import shlex
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -97,11 +98,26 @@ def test_a_plugin_that_fails_only_with_others_is_told_so(capsys: pytest.CaptureF
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("test", "reason"), [("False", "does not fail"), ("True", "fails without any plugin too: none is to blame")]
+    ("test", "reason", "hint"),
+    [
+        (
+            "False",
+            "does not fail",
+            "one that fails only now and then has to be repeated: plugline bisect -- sh -c 'for i",
+        ),
+        ("True", "fails without any plugin too: none is to blame", "see what it says: PLUGLINE_ONLY= "),
+    ],
 )
-def test_where_no_plugin_is_to_blame_it_says_so(test: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_where_no_plugin_is_to_blame_it_says_so(
+    test: str, reason: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(only(test)) == 1
-    assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: the command {reason}")
+    *_, said, does = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"error: the command {reason}")
+    assert does.startswith(f"  hint: {hint}")
+    line = does.rpartition(": ")[2].replace("plugline bisect -- ", "PLUGLINE_ONLY= ")
+    pasted = subprocess.run(["sh", "-c", line], check=False)
+    assert pasted.returncode == (1 if test == "True" else 0)
 
 
 def test_a_program_that_is_not_there_and_one_that_cannot_tell_are_wrong_use(
