@@ -18,7 +18,7 @@ from plugline.cli.listing import place_hint
 from plugline.cli.named import is_of, judged_in, place_of
 from plugline.cli.options import common, safe_mode
 from plugline.cli.pipeline_files import load_config
-from plugline.cli.settings import Settings
+from plugline.cli.settings import DEFAULT, Settings
 from plugline.discovery.needs import missing_modules
 from plugline.discovery.source import parse_source, read_facts
 from plugline.errors import ConfigurationError, LoadError, PluginDeclined, PluginRejected
@@ -133,7 +133,8 @@ def command(
 def _usual_paths() -> tuple[str, ...]:
     settings = Settings.load()
     pipeline, (folders, asked) = settings.text("pipeline"), settings.folders()
-    paths = tuple(path for path in (pipeline, *folders) if os.path.exists(path) or (asked and path in folders))
+    meant = {*(folders if asked else ()), *([pipeline] if settings["pipeline"].origin != DEFAULT else [])}
+    paths = tuple(path for path in (pipeline, *folders) if path in meant or os.path.exists(path))
     if not paths:
         message = f"there is neither {pipeline} nor {'/, '.join(folders)}/ in the current folder"
         raise Misuse(message, "name what to check: plugline check PATH...")

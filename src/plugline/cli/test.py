@@ -17,7 +17,7 @@ from plugline.cli.options import common
 from plugline.cli.pipeline_files import load_config
 from plugline.cli.preview import field_text, padded_field, side_texts, value_data
 from plugline.cli.running import hidden_variables
-from plugline.cli.settings import Settings
+from plugline.cli.settings import DEFAULT, Settings
 from plugline.errors import ConfigurationError
 from plugline.files import read_source
 from plugline.findings import Finding, Place
@@ -90,7 +90,7 @@ def _usual_paths() -> tuple[str, ...]:
     settings = Settings.load()
     pipeline, (folders, asked) = settings.text("pipeline"), settings.folders()
     # A pipeline brings its plugin folders along.
-    if os.path.exists(pipeline):
+    if os.path.exists(pipeline) or settings["pipeline"].origin != DEFAULT:
         return (pipeline,)
     if asked or any(os.path.exists(folder) for folder in folders):
         return tuple(folders)

@@ -302,6 +302,16 @@ def test_a_wrong_variable_leaves_what_the_file_says(
     assert "'loud'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["run", "check", "test"])
+def test_a_pipeline_of_the_settings_that_is_not_there_is_told(
+    command: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("plugline.toml").write_text('pipeline = "pipes/main.toml"\n', "utf-8")
+    (folder / "plugins").mkdir()
+    assert main([command]) != 0
+    assert "pipes/main.toml" in "".join(capsys.readouterr())
+
+
 def test_a_format_that_is_disabled_is_told_where_a_suffix_means_it(capsys: pytest.CaptureFixture[str]) -> None:
     Path("plugline.toml").write_text('disabled = ["csv"]\n', "utf-8")
     Path("in.ndjson").write_bytes(ndjson({"n": 1}))
