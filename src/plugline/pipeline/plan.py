@@ -540,7 +540,9 @@ class _Planner:
         read = [pipeline] if pipeline.endswith(".toml") else []  # flags, and configurations of programs, are no file
         for use in (step.use for step in steps if step is not None):
             read += [resolve(str(value), self._base) for name, value in use.settings.items() if name in use.files]
-        for path, key in ((sink, ("sink", "path")), (dead_letters, ("run", "dead_letters"))):
+        # A folder of parts is no file, which is told already.
+        outputs = () if self._config.sink.parts else ((sink, ("sink", "path")),)
+        for path, key in (*outputs, (dead_letters, ("run", "dead_letters"))):
             if any(same_file(one, path) for one in read):
                 self._find("C111", f"{path!r} is the pipeline, or a file that it reads", key, "write to another file")
 
