@@ -71,12 +71,14 @@ def is_public(name: str) -> bool:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most like ``name``, or ``None`` when none is like it."""
     # difflib costs as much to import as listing a folder, and is needed only for a message.
-    from difflib import get_close_matches  # noqa: PLC0415
+    from difflib import SequenceMatcher, get_close_matches  # noqa: PLC0415
 
     folded = {candidate.casefold(): candidate for candidate in known}
-    found = get_close_matches(name.casefold(), folded, n=5, cutoff=0.6)
+    word = name.casefold()
+    found = get_close_matches(word, folded, n=5, cutoff=0.6)
     # Of equally near ones that of the same letters: "==" for "=", and not ">=".
-    return folded[min(found, key=lambda one: set(one) != set(name.casefold()))] if found else None
+    order = lambda one: (-SequenceMatcher(None, one, word).ratio(), set(one) != set(word))  # noqa: E731
+    return folded[min(found, key=order)] if found else None
 
 
 def nearest_file(path: str, suffix: str = "") -> str | None:
