@@ -175,7 +175,7 @@ def test_what_cannot_be_written_can_be_looked_at(folder: Path, capsys: pytest.Ca
 
 STRANGE = """
 deep = {}
-for _ in range(5_000):
+for _ in range(20_000):
     deep = {"a": deep}
 endless = {}
 endless["a"] = endless
