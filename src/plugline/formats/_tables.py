@@ -1,6 +1,7 @@
 """What Parquet and both forms of Arrow have in common: batches of columns to raws, and records to parts."""
 
 import mmap
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -298,7 +299,9 @@ def part_tables(parts: BinaryIO, rows: int) -> Iterator[Any]:
                 if count >= rows:
                     yield pyarrow.Table.from_batches(held)
                     held, count = [], 0
-                    if hasattr(memory, "madvise"):  # a process takes as much memory for a large file as for a small one
+                    if sys.platform != "win32" and hasattr(
+                        memory, "madvise"
+                    ):  # a process takes as much memory for a large file as for a small one
                         memory.madvise(mmap.MADV_DONTNEED, 0, stream.tell() // mmap.PAGESIZE * mmap.PAGESIZE or 1)
     if held:
         yield pyarrow.Table.from_batches(held)
