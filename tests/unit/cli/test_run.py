@@ -217,9 +217,12 @@ def test_what_a_plugin_prints_does_not_get_between_the_records(capfd: pytest.Cap
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_an_interrupted_run_leaves_nothing_and_says_what_was_done(number: int, code: int) -> None:
     before = files()
+    # These tests may run under nohup themselves, and what it ignores is inherited.
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     process = subprocess.Popen(
         [*PROGRAM, "--use", "upper", "-", "-o", "out.ndjson"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
     )
+    signal.signal(signal.SIGHUP, ignored)
     assert process.stdin is not None
     assert process.stderr is not None
     with process:
