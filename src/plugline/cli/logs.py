@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from plugline.isolation.talk import forget, listen
 
@@ -19,10 +20,8 @@ def logged(level: str, layout: str) -> Iterator[None]:
     The root logger is left alone: what plugins and libraries log in this process is for them to show.
     """
     logger = logging.getLogger("plugline")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json() if layout == "json" else logging.Formatter(_TEXT))
+    handler = _Lines(level, layout)
     before, propagated = logger.level, logger.propagate
-    handler.setLevel(level.upper())
     logger.addHandler(handler)
     logger.setLevel(level.upper())
     listen(handler)
@@ -34,6 +33,19 @@ def logged(level: str, layout: str) -> Iterator[None]:
         logger.propagate = propagated
         logger.setLevel(before)
         logger.removeHandler(handler)
+
+
+class _Lines(logging.StreamHandler[TextIO]):
+    """Writes them. It pickles, for processes that run a part of the work: there it writes to their standard error."""
+
+    def __init__(self, level: str, layout: str) -> None:
+        super().__init__(sys.stderr)
+        self.setFormatter(_Json() if layout == "json" else logging.Formatter(_TEXT))
+        self.setLevel(level.upper())
+        self._made_of = level, layout
+
+    def __reduce__(self) -> tuple[type["_Lines"], tuple[str, str]]:
+        return _Lines, self._made_of
 
 
 class _Json(logging.Formatter):

@@ -238,6 +238,12 @@ class Channel:
             self._view[:left] = bytes(self._view[self._start : self._end])
             self._start, self._end = 0, left
 
+    def hear(self) -> None:
+        """Take what the plugin has printed so far, as much as a pipe holds: it leaves the worker before the answer does."""
+        for descriptor, _ in self._poll.poll(0):
+            if descriptor in (self._pipes.output, self._pipes.errors) and not self._talk.read(descriptor):
+                self._poll.unregister(descriptor)
+
     def drain(self) -> None:
         """Take what the plugin has printed last."""
         self._talk.drain((self._pipes.output, self._pipes.errors))

@@ -118,8 +118,9 @@ class Life:
         return answer
 
     def done(self) -> None:
-        """Take note that the oldest request has had its last answer."""
+        """Take note that the oldest request has had its last answer; what it printed is logged by then."""
         self._channel.answered()
+        self._channel.hear()
         self._talk.between()
 
     def call(self, message: list[object], watch: Watch) -> Answer:

@@ -7,6 +7,7 @@ at WARNING what was on standard error, and records of ``logging`` at their own l
 
 import logging
 import os
+from collections.abc import Sequence
 
 from plugline.findings import printable, printable_lines
 from plugline.worker.talk import FIELD_MARK, MAX_LINE_CHARACTERS, RECORD_MARK
@@ -26,6 +27,17 @@ _heard: set[logging.Logger] = set()
 def listen(handler: logging.Handler) -> None:
     """Hand to a handler, at its level, what all workers say that are started from now on."""
     _listeners.append(handler)
+
+
+def listeners() -> tuple[logging.Handler, ...]:
+    """Return who listens, for a process that does a part of the work; only those that pickle get there."""
+    return tuple(_listeners)
+
+
+def listen_as_there(handlers: Sequence[logging.Handler]) -> None:
+    """Let those listen who do in the process that has sent them, unless this process has its own, or is that one."""
+    if not _listeners:
+        _listeners.extend(handlers)
 
 
 def forget(handler: logging.Handler) -> None:

@@ -27,6 +27,8 @@ from plugline.records import Engine, Part, Split, SplitRunner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # for who follows edits, or watches
+    from logging import Handler
+
     from plugline.pipeline.live import TellCall
     from plugline.pipeline.swapping import Swapping, Watch
 
@@ -51,7 +53,9 @@ class PlanRunner:
         self.raised: BaseException | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
-        return PlanRunner, (self._plan, self._inputs)
+        from plugline.isolation.talk import listeners  # noqa: PLC0415 - logging costs more than a small run
+
+        return _runner_elsewhere, (self._plan, self._inputs, listeners())
 
     def looks_for(self, inputs: Sequence[str]) -> None:
         """Say which inputs have to be there where splits are run."""
@@ -113,6 +117,14 @@ class PlanRunner:
         """Close what the last split left open."""
         if self._work is not None:
             self._work.close()
+
+
+def _runner_elsewhere(plan: Plan, inputs: Sequence[str], listeners: "Sequence[Handler]") -> PlanRunner:
+    if listeners:
+        from plugline.isolation.talk import listen_as_there  # noqa: PLC0415 - see above
+
+        listen_as_there(listeners)
+    return PlanRunner(plan, inputs)
 
 
 def run_plan(

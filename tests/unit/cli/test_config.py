@@ -1,5 +1,8 @@
 import json
+import logging
 import re
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -189,8 +192,6 @@ def test_colours_can_be_asked_for_and_refused(
 def test_what_is_logged_is_shown_on_request(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import logging
-
     pipeline(folder, plugins={"up.py": processor()}, source=ndjson({}), steps=["up"])
     assert main(["run", "-q"]) == 0
     assert capsys.readouterr().err == ""
@@ -205,13 +206,22 @@ def test_what_is_logged_is_shown_on_request(
     assert logging.getLogger("plugline").handlers == []
 
 
+@pytest.fixture(params=[False, True], ids=["alone", "beside a thread"])
+def threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Beside another thread, split processes are new interpreters, to which nothing comes that is not sent."""
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    if request.param:
+        other.start()
+    yield
+    over.set()
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("threads")
 def test_what_a_plugin_prints_in_its_worker_is_shown_on_request(
     folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import logging
-
-    # Of no other test's name: a logger that is there already may have been disabled by who configured logging.
     plugins = {"talkative.py": processor("print('seen', record['n'])\nreturn record")}
     pipeline(folder, plugins=plugins, source=ndjson({"n": 7}), steps=['use = "talkative"\nisolation = "process"'])
     monkeypatch.setenv("PLUGLINE_LOG_LEVEL", "info")

@@ -247,6 +247,30 @@ def test_prints_and_log_records_arrive_under_the_plugins_name(
     assert {one.name for one in caplog.records if one.name.startswith(("plugins", "django"))} == {"plugins.subject"}
 
 
+def test_what_a_plugin_prints_is_told_when_its_answer_is(
+    tmp_path: Path, level: Level, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    over = threading.Event()
+
+    def keep_busy() -> None:
+        while not over.is_set():
+            pass
+
+    with processors(write_plugin(tmp_path, "print('seen', record['n'])\nreturn None"), level) as host:
+        plugin = host["subject"].load()
+        # The interpreter comes back from what it sent when the answer has been there for a while.
+        busy = threading.Thread(target=keep_busy)
+        busy.start()
+        try:
+            for number in range(20):
+                plugin.transform({"n": number})
+                assert caplog.records[-1].getMessage() == f"seen {number}"
+        finally:
+            over.set()
+            busy.join()
+
+
 def test_a_level_by_plugin_leaves_the_others_here(tmp_path: Path, level: Level) -> None:
     write_plugin(tmp_path, "return {'pid': os.getpid()}", "apart")
     folder = write_plugin(tmp_path, "return {'pid': os.getpid()}", "here")
