@@ -228,14 +228,16 @@ class PartWriter:
 
     def _begin(self) -> None:
         if self._sink is None:
-            import pyarrow  # noqa: PLC0415
-
             self._maker.fix()
             if self._writes is not None:
                 for column in self._maker.schema:
                     self._writes(column.name, column.type)
             self.columns = (self._maker.token,)
-            self._sink = pyarrow.ipc.new_stream(_Unowned(self._stream), self._maker.schema)
+            self._sink = self.new_sink(self._stream, self._maker.schema)
+
+    def new_sink(self, stream: BinaryIO, schema: Any) -> Any:
+        """Return what takes the batches and tables of a part, when its schema is fixed."""
+        return new_stream(stream, schema)
 
 
 class _Unowned:
@@ -277,32 +279,83 @@ def unowned(stream: BinaryIO) -> Any:
     return _Unowned(stream)
 
 
-def part_tables(parts: BinaryIO, rows: int) -> Iterator[Any]:
-    """Yield the tables of parts that stand one after the other, put together to about so many rows."""
+def new_stream(stream: BinaryIO, schema: Any) -> Any:
+    """Return a writer of an Arrow stream."""
     import pyarrow  # noqa: PLC0415
 
-    held: list[Any] = []
-    count = 0
+    return pyarrow.ipc.new_stream(_Unowned(stream), schema)
+
+
+def write_file(stream: BinaryIO, content: memoryview) -> None:
+    """Write a file of a format of its own to a part, in which Arrow streams may stand as well."""
+    stream.write(_FILE_MARK + len(content).to_bytes(8, "little"))
+    stream.write(content)
+    stream.write(bytes(-len(content) % _ALIGNED))
+
+
+_ALIGNED = 8
+_FILE_MARK = b"a file: "  # Arrow streams begin otherwise
+_FILE_HEAD_BYTES = len(_FILE_MARK) + 8
+
+
+def part_pieces(parts: BinaryIO) -> Iterator[Any]:
+    """Yield the batches and the files of parts that stand one after the other; files are memory, to be used at once."""
+    import pyarrow  # noqa: PLC0415
+
     try:
         # Arrow reads what is in it where it lies; copied, it takes a tenth of a run's time.
         memory: Any = mmap.mmap(parts.fileno(), 0, access=mmap.ACCESS_READ)
         begin = parts.tell()
     except (OSError, ValueError):  # no file, or one without anything in it
         memory, begin = parts.read(), 0
+    view = memoryview(memory)
     stream = pyarrow.BufferReader(memory)
     stream.seek(begin)
-    while stream.tell() < len(memory):
+    given = begin
+    while (at := stream.tell()) < len(view):
+        if view[at : at + len(_FILE_MARK)] == _FILE_MARK:
+            begin = at + _FILE_HEAD_BYTES
+            end = begin + int.from_bytes(view[at + len(_FILE_MARK) : begin], "little")
+            yield view[begin:end]
+            stream.seek(end + (begin - end) % _ALIGNED)
+            given = _give_back(memory, given, end)
+            continue
         with pyarrow.ipc.open_stream(stream) as reader:
             for batch in reader:
-                held.append(batch)
-                count += batch.num_rows
-                if count >= rows:
-                    yield pyarrow.Table.from_batches(held)
-                    held, count = [], 0
-                    if sys.platform != "win32" and hasattr(
-                        memory, "madvise"
-                    ):  # a process takes as much memory for a large file as for a small one
-                        memory.madvise(mmap.MADV_DONTNEED, 0, stream.tell() // mmap.PAGESIZE * mmap.PAGESIZE or 1)
+                yield batch
+                given = _give_back(memory, given, stream.tell())
+
+
+def _give_back(memory: Any, given: int, end: int) -> int:
+    """Give back the memory of a mapped file up to a place: a process takes as much for a large file as for a small one.
+
+    From its beginning, since what was held together with a later piece was looked at again.
+
+    Returns:
+        The place up to which that was done.
+    """
+    if end - given < _GIVEN_BYTES:
+        return given
+    if sys.platform != "win32" and hasattr(memory, "madvise"):
+        memory.madvise(mmap.MADV_DONTNEED, 0, end // mmap.PAGESIZE * mmap.PAGESIZE)
+    return end
+
+
+_GIVEN_BYTES = 4 * 2**20
+
+
+def part_tables(parts: BinaryIO, rows: int) -> Iterator[Any]:
+    """Yield the tables of parts that stand one after the other, put together to about so many rows."""
+    import pyarrow  # noqa: PLC0415
+
+    held: list[Any] = []
+    count = 0
+    for batch in part_pieces(parts):
+        held.append(batch)
+        count += batch.num_rows
+        if count >= rows:
+            yield pyarrow.Table.from_batches(held)
+            held, count = [], 0
     if held:
         yield pyarrow.Table.from_batches(held)
 

@@ -9,14 +9,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
 
+from plugline.formats._footers import Joined
 from plugline.formats._tables import (
     PartWriter,
     TableReader,
     check_fields,
-    part_tables,
+    new_stream,
+    part_pieces,
     schema_of,
     seekable,
-    unowned,
+    write_file,
 )
 from plugline.records import Reader, Writer
 
@@ -34,7 +36,8 @@ class Parquet:
             ``bool``, ``decimal(12, 2)``, ``date``, ``datetime``, ``datetime(Europe/Lisbon)``, ``time``, ``bytes``,
             ``list(int)``, or a name that Arrow has, such as ``int32``.
         compression: How columns are compressed.
-        row_group_rows: How many rows stand together in the file, which is the unit that readers share work in.
+        row_group_rows: About how many rows stand together in the file, which is the unit that readers share work in: half as
+            many to half as many more, but where parts of the output are smaller.
     """
 
     fields: list[str] | None = None
@@ -57,7 +60,7 @@ class Parquet:
         Raises:
             ValueError: A declared type is not known, or of a column that ``fields`` does not name.
         """
-        return PartWriter(self.fields, self.types, writes=_refuse_empty_tables)
+        return _PartWriter(self)
 
     def pieces(self, stream: BinaryIO, wanted_bytes: int, /) -> Iterable[tuple[int, int]]:
         """Yield runs of row groups of about ``wanted_bytes`` each."""
@@ -79,13 +82,129 @@ class Parquet:
 
     def assemble(self, parts: BinaryIO, stream: BinaryIO, /, *, columns: Sequence[str] | None) -> None:
         """Write one file of all parts: it has one footer, over all of them."""
+        schema = schema_of(columns, self.fields, self.types)
+        joined = Joined(stream)
+        held = _Held(self.row_group_rows)
+        for piece in part_pieces(parts):
+            if not isinstance(piece, memoryview):
+                held.add(piece)
+                for table in held.groups():
+                    joined.add(self.encoded(table, schema))
+                continue
+            if held.rows:
+                joined.add(self.encoded(held.rest(), schema))
+            joined.add(piece)
+        if held.rows or joined.is_empty:
+            joined.add(self.encoded(held.rest(), schema))
+        joined.close()
+
+    def encoded(self, table: Any, schema: Any) -> memoryview:
+        """Return the file of a table, all of it one row group; or of none, without any."""
         import pyarrow.parquet  # noqa: PLC0415
 
-        schema = schema_of(columns, self.fields, self.types)
         compression = None if self.compression == "none" else self.compression
-        with pyarrow.parquet.ParquetWriter(unowned(stream), schema, compression=compression) as writer:
-            for table in part_tables(parts, self.row_group_rows):
-                writer.write_table(table, self.row_group_rows)
+        sink = pyarrow.BufferOutputStream()
+        # An index of pages could not be moved.
+        with pyarrow.parquet.ParquetWriter(sink, schema, compression=compression, write_page_index=False) as writer:
+            if table is not None:
+                writer.write_table(table, table.num_rows)
+        return memoryview(sink.getvalue())
+
+
+class _Held:
+    """Tables of which row groups are to be made.
+
+    Attributes:
+        rows: How many are held.
+        size_bytes: And how much memory they take.
+    """
+
+    def __init__(self, group_rows: int) -> None:
+        self._group_rows = group_rows
+        self._tables: list[Any] = []
+        self.rows = self.size_bytes = 0
+
+    def add(self, table: Any) -> None:
+        """Take a table, or a batch."""
+        import pyarrow  # noqa: PLC0415
+
+        self._tables.append(pyarrow.Table.from_batches([table]) if isinstance(table, pyarrow.RecordBatch) else table)
+        self.rows += table.num_rows
+        self.size_bytes += table.nbytes
+
+    def groups(self) -> Iterator[Any]:
+        """Yield the tables of row groups, as many as leave at least half of one."""
+        while self.rows >= 1.5 * self._group_rows:
+            whole = self.rest()
+            self.add(whole.slice(self._group_rows))
+            yield whole.slice(0, self._group_rows)
+
+    def rest(self) -> Any:
+        """Return what is held as one table, and hold it no more; ``None`` where it is nothing."""
+        import pyarrow  # noqa: PLC0415
+
+        tables, self._tables = self._tables, []
+        self.rows = self.size_bytes = 0
+        return pyarrow.concat_tables(tables) if tables else None
+
+
+class _PartWriter(PartWriter):
+    """Writes parts that hold their row groups as Parquet already, where they have rows enough for any."""
+
+    def __init__(self, form: Parquet) -> None:
+        super().__init__(form.fields, form.types, writes=_refuse_empty_tables)
+        self._form = form
+
+    def new_sink(self, stream: BinaryIO, schema: Any) -> Any:
+        return _Groups(self._form, stream, schema)
+
+
+class _Groups:
+    """Takes the tables of a part.
+
+    Files of small row groups are read slowly, so a part with less than half of one becomes an Arrow stream, and the row groups
+    are made when the parts are put together. So does what is left of one with wide rows, of which not too many are held.
+    """
+
+    def __init__(self, form: Parquet, stream: BinaryIO, schema: Any) -> None:
+        self._form = form
+        self._stream = stream
+        self._schema = schema
+        self._held = _Held(form.row_group_rows)
+        self._arrow: Any = None
+
+    def write_batch(self, batch: Any) -> None:
+        self.write(batch)
+
+    def write(self, table: Any) -> None:
+        if self._arrow is not None:
+            self._arrow.write(table)
+            return
+        self._held.add(table)
+        for group in self._held.groups():
+            self._write_file(group)
+        if self._held.size_bytes > _MOST_HELD_BYTES:
+            self._write_arrow()
+
+    def _write_file(self, table: Any) -> None:
+        write_file(self._stream, self._form.encoded(table, self._schema))
+
+    def _write_arrow(self) -> None:
+        self._arrow = new_stream(self._stream, self._schema)
+        table = self._held.rest()
+        if table is not None:
+            self._arrow.write(table)
+
+    def close(self) -> None:
+        if self._arrow is None and 2 * self._held.rows >= self._form.row_group_rows:
+            self._write_file(self._held.rest())
+            return
+        if self._arrow is None:
+            self._write_arrow()
+        self._arrow.close()
+
+
+_MOST_HELD_BYTES = 32 * 2**20
 
 
 def _refuse_empty_tables(name: str, kind: Any) -> None:

@@ -203,7 +203,7 @@ class TableLoop(RecordLoop):
     # ------------------------------------------------------------------------- a step that takes tables
 
     def _pass_table_step(self, stage: int, step: StepCall, frame: _Frame, passing: StagedBatch) -> _Frame | None:
-        table, origins = frame.table, list(frame.origins)
+        table, origins = frame.table, frame.origins
         while origins:
             found = self._by_halves(stage, step, table, 0)
             bad = [one for one in found if isinstance(one, _Bad)]

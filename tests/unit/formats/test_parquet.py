@@ -147,7 +147,7 @@ def test_a_file_without_parts_has_no_tables(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel what is in memory")
 def test_parts_that_were_put_together_are_not_in_memory_any_more(tmp_path: Path) -> None:
     path = tmp_path / "parts"
-    path.write_bytes(_parts(20, 1_000))
+    path.write_bytes(_parts(60, 1_000))
     size = path.stat().st_size
 
     def resident() -> int:
@@ -156,5 +156,86 @@ def test_parts_that_were_put_together_are_not_in_memory_any_more(tmp_path: Path)
 
     with path.open("rb") as parts:
         held = [resident() for table in part_tables(parts, 1_000) if table["text"].to_pylist()]
-    assert len(held) == 20
+    assert len(held) == 60
     assert max(held) < size / 4
+
+
+def _rows(*counts: int) -> list[Any]:
+    """Return tables of consecutive numbers."""
+    ends = [sum(counts[: at + 1]) for at in range(len(counts))]
+    numbers = [pyarrow.array(range(end - count, end), "int64") for count, end in zip(counts, ends, strict=True)]
+    return [pyarrow.table({"n": column}) for column in numbers]
+
+
+def _part(form: Parquet, tables: list[Any], token: str | None) -> tuple[bytes, str]:
+    stream, writer = io.BytesIO(), form.writer()
+    writer.open(stream, first=token is None, columns=None if token is None else (token,))
+    for table in tables:
+        writer.write([writer.encode_table(table)])  # type: ignore[attr-defined]
+    writer.close(last=False)
+    assert writer.columns is not None
+    return stream.getvalue(), writer.columns[0]
+
+
+@pytest.mark.parametrize(
+    ("parts", "groups"),
+    [
+        pytest.param([[10], [10]], [10, 10], id="as they come"),
+        pytest.param([[25]], [10, 10, 5], id="one large table"),
+        pytest.param([[4, 4, 4, 4]], [10, 6], id="small tables in a part"),
+        pytest.param([[3], [3], [3], [3], [3], [3]], [10, 8], id="small parts"),
+        pytest.param([[4], [10], [4]], [4, 10, 4], id="small parts between large ones"),
+        pytest.param([[4], [10, 20, 3], [3], [3]], [4, 10, 10, 13, 6], id="of all sizes"),
+        pytest.param([[0], [7], [0, 0], [0]], [7], id="parts without rows"),
+        pytest.param([[0]], [], id="no rows"),
+    ],
+)
+def test_rows_stand_in_groups_of_about_so_many(parts: list[list[int]], groups: list[int]) -> None:
+    form = Parquet(row_group_rows=10)
+    tables = iter(_rows(*[count for part in parts for count in part]))
+    content, token = b"", None
+    for part in parts:
+        more, token = _part(form, [next(tables) for _ in part], token)
+        content += more
+    stream = io.BytesIO()
+    form.assemble(io.BytesIO(content), stream, columns=None if token is None else (token,))
+    file = pyarrow.parquet.ParquetFile(io.BytesIO(stream.getvalue()))
+    assert [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)] == groups
+    assert file.read()["n"].to_pylist() == [*range(sum(map(sum, parts)))]
+
+
+def test_a_part_of_wide_rows_is_not_held_until_there_are_enough_of_them() -> None:
+    form = Parquet(compression="none")
+    table = pyarrow.table({"text": ["x" * 2**20]})
+    _, token = _part(form, [table], None)
+    stream, writer = io.BytesIO(), form.writer()
+    writer.open(stream, first=False, columns=(token,))
+    for number in range(100):
+        writer.write([writer.encode({"text": f"{number:0{2**20}}"})])
+        assert len(stream.getvalue()) >= (number - 40) * 2**20
+    writer.close(last=True)
+    out = io.BytesIO()
+    form.assemble(io.BytesIO(stream.getvalue()), out, columns=(token,))
+    assert pyarrow.parquet.read_metadata(out).num_rows == 100
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel what is in memory")
+def test_row_groups_that_were_copied_are_not_in_memory_any_more(tmp_path: Path) -> None:
+    form = Parquet(compression="none", row_group_rows=1_000)
+    table = pyarrow.table({"text": [f"{row:01000}" for row in range(1_000)]})
+    part, token = _part(form, [table], None)
+    path = tmp_path / "parts"
+    path.write_bytes(part * 60)
+    held = []
+
+    class Out(io.BytesIO):
+        def write(self, data: Any) -> int:
+            for mapped in Path("/proc/self/smaps").read_text(encoding="utf-8").split(str(path))[1:]:
+                found = next(line for line in mapped.splitlines() if line.startswith("Rss:"))
+                held.append(int(found.split()[1]) * 1024)
+            return len(data)
+
+    with path.open("rb") as parts:
+        form.assemble(parts, Out(), columns=(token,))
+    assert len(held) >= 60
+    assert max(held) < path.stat().st_size / 4
