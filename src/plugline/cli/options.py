@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from plugline.cli.app import MISUSED
+from plugline.cli.app import MISUSED, Misuse
 from plugline.cli.guard import Invocation, applied, settled
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,6 +40,7 @@ def _with_settings(function: F) -> F:
 
     @wraps(function)
     def command(*arguments: object, **options: object) -> object:
+        _refuse_empty(click.get_current_context())
         told_elsewhere = options.get("as_json") or function.__module__.rpartition(".")[2] in _TELL_OF_SETTINGS
         settings = settled(warns=not told_elsewhere)
         if settings is None:
@@ -48,6 +49,15 @@ def _with_settings(function: F) -> F:
             return function(*arguments, **options)
 
     return command  # type: ignore[return-value]  # of the same signature
+
+
+def _refuse_empty(context: click.Context) -> None:
+    """Refuse an empty word, but among those of a command to be run."""
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        if "" in (value if isinstance(value, tuple) else (value,)) and parameter.name != "words":
+            message = f"{parameter.get_error_hint(context)} is empty"
+            raise Misuse(message, f"is a variable of the shell not set? see {context.command_path} --help")
 
 
 @contextmanager

@@ -150,3 +150,23 @@ def test_a_current_folder_that_is_gone_is_no_bug_of_ours(tmp_path: Path) -> None
     done = subprocess.run([sys.executable, "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: the current folder is not there any more\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "parameter"),
+    [
+        (["run", "orders.ndjson", "--plugins", ""], "--plugins"),
+        (["run", "orders.ndjson", "-o", ""], "-o' / '--output"),
+        (["run", "orders.ndjson", "--dead-letters", ""], "--dead-letters"),
+        (["list", ""], "[FOLDERS]..."),
+        (["check", "plugins", ""], "[PATHS]..."),
+        (["disable", ""], "NAME..."),
+        (["trust", "--lock", ""], "--lock"),
+    ],
+)
+def test_an_empty_word_is_wrong_use(words: list[str], parameter: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert capsys.readouterr() == (
+        "",
+        f"error: '{parameter}' is empty\n  hint: is a variable of the shell not set? see plugline {words[0]} --help\n",
+    )
