@@ -22,6 +22,7 @@ SUFFIXES = (".ndjson", ".jsonl")
 _CHUNK_BYTES = 64 * 1024
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_SEEN_BYTES = 64  # of a line that may be a hundred megabytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,7 @@ class _Reader:
                 if lines[0].startswith(_BYTE_ORDER_MARK):
                     mark = len(_BYTE_ORDER_MARK)
                     lines[0] = lines[0][mark:]
+                _refuse_document(lines[0])
             raws = cast("list[object]", lines)
             # The smallest line begins with white space if any does: one pass in C finds blank lines of every kind.
             if min(lines) < b"!":
@@ -103,6 +105,16 @@ class _Reader:
             self.lines = line - 1
             offset += count
             row += len(raws)
+
+
+def _refuse_document(line: bytes) -> None:
+    """Refuse an input that is one JSON document: its first line is a lone bracket, or a list of objects."""
+    begins = b"".join(line[:_SEEN_BYTES].split())
+    if begins in (b"[", b"{") or begins.startswith(b"[{"):
+        raise ValueError(
+            "it begins as a JSON document: expected an object on each line\n"
+            '  hint: say so: format = "json" in [source], or --from json'
+        )
 
 
 def _lines(read: Callable[[int], bytes]) -> Iterator[tuple[list[bytes], int]]:
