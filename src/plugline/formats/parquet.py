@@ -37,7 +37,7 @@ class Parquet:
             ``list(int)``, or a name that Arrow has, such as ``int32``.
         compression: How columns are compressed.
         row_group_rows: About how many rows stand together in the file, which is the unit that readers share work in: half as
-            many to half as many more, but where parts of the output are smaller.
+            many to half as many more; fewer where parts of the output are smaller, or where they take more than 64 MiB.
     """
 
     fields: list[str] | None = None
@@ -90,6 +90,8 @@ class Parquet:
                 held.add(piece)
                 for table in held.groups():
                     joined.add(self.encoded(table, schema))
+                if held.size_bytes > _MOST_GROUP_BYTES:
+                    joined.add(self.encoded(held.rest(), schema))
                 continue
             if held.rows:
                 joined.add(self.encoded(held.rest(), schema))
@@ -205,6 +207,7 @@ class _Groups:
 
 
 _MOST_HELD_BYTES = 32 * 2**20
+_MOST_GROUP_BYTES = 64 * 2**20  # as Arrow; wide rows of the usual number would be gigabytes
 
 
 def _refuse_empty_tables(name: str, kind: Any) -> None:
