@@ -2,10 +2,12 @@
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import field
+from traceback import walk_stack
 
 import click
 
@@ -13,6 +15,7 @@ from plugline.cli import render
 from plugline.cli.app import OK, Misuse
 from plugline.cli.check import check_paths
 from plugline.cli.excerpts import with_source_lines
+from plugline.cli.guard import plugin_in_hand
 from plugline.cli.info import settings_shown
 from plugline.cli.listing import place_hint, usual_folders
 from plugline.cli.named import folder_of
@@ -33,6 +36,7 @@ from plugline.pipeline.preview import PreviewedRecord, plan_preview, preview
 
 _LOOK_SECONDS = 0.1  # a save is seen before a hand has left the keyboard; a look costs a stat a file
 _MOST_SAMPLE_BYTES = 2**20  # of what is written by hand; the inputs of a pipeline may be logs
+_PATIENCE_SECONDS = 3  # beyond what a sample of three records takes that does its work
 _CLEAR = "\x1b[2J\x1b[3J\x1b[H"
 
 Stamps = dict[str, tuple[int, int, int]]
@@ -280,7 +284,8 @@ class _Screen:
             render.tell(f"{_CLEAR if self._clears else ''}{time.strftime('%H:%M:%S')} {what}")
             render.flush()
         findings = _check(watching)
-        plan, records, refused = _run(watching, good, self._limit)
+        with _delay_told():
+            plan, records, refused = _run(watching, good, self._limit)
         # What keeps the sample from being run is among the findings, but for what only shows when plugins are loaded.
         findings += [
             one for one in refused if one.advice != SEE_NEXT and not any(_same(one, other) for other in findings)
@@ -327,6 +332,25 @@ class _Screen:
         told = {"saved": list(saved), "last_good": stale, "records": [record_data(one) for one in records]}
         told["needs_settings"] = {name: list(needed) for name, needed in waiting.items()}
         render.tell_json({**told, "findings": findings})
+
+
+@contextmanager
+def _delay_told() -> Iterator[None]:
+    """Tell, after some seconds, which line of a plugin is waited for."""
+    here = threading.get_ident()
+
+    def tell() -> None:
+        place = plugin_in_hand(reversed([*walk_stack(sys._current_frames()[here])]))  # noqa: SLF001 - as documented
+        if place is not None:
+            render.say(f"waiting for a plugin, at {place}; Ctrl-C ends this")
+
+    timer = threading.Timer(_PATIENCE_SECONDS, tell)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def _waiting_text(watching: _Watching) -> list[str]:

@@ -3,8 +3,9 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 
 import plugline
 from plugline.cli import process, render
@@ -38,7 +39,7 @@ def guarded(command: Callable[[], int], invocation: Invocation) -> int:
         render.forget_output()
         return OK
     except KeyboardInterrupt as interrupt:
-        _tell_module_in_hand(interrupt)
+        _tell_plugin_in_hand(interrupt)
         return invocation.code
     except render.OutputLost as error:
         render.forget_output()
@@ -104,19 +105,30 @@ def _guard_standard_streams() -> None:
                 os.open(os.devnull, flags)
 
 
-def _tell_module_in_hand(interrupt: KeyboardInterrupt) -> None:
-    """Tell which plugin was being loaded: one that never comes to its end shows nothing else of itself."""
-    entry, caller = interrupt.__traceback__, ""
-    while entry is not None:
-        frame = entry.tb_frame
-        if frame.f_code.co_name == "<module>" and caller.startswith("plugline.loading."):
-            from plugline.host.store import shown  # noqa: PLC0415 - whoever loads plugins has the host
+def _tell_plugin_in_hand(interrupt: KeyboardInterrupt) -> None:
+    """Tell which plugin was being loaded or run: one that never comes to its end shows nothing else of itself."""
+    from traceback import walk_tb  # noqa: PLC0415 - an interrupt is rare
 
-            place = f"{shown(frame.f_code.co_filename)}:{entry.tb_lineno}"
-            hint = "if it does not come to its end there: mend that line, or disable the plugin"
-            render.error(f"interrupted while a plugin was loaded, at {render.plain(place)}", hint)
-            return
-        entry, caller = entry.tb_next, str(frame.f_globals.get("__name__"))
+    place = plugin_in_hand(walk_tb(interrupt.__traceback__))
+    if place is not None:
+        hint = "if it does not come to its end there: mend that line, or disable the plugin"
+        render.error(f"interrupted in a plugin, at {place}", hint)
+
+
+def plugin_in_hand(frames: Iterable[tuple[FrameType, int]]) -> str | None:
+    """Return the line of the plugin that is loaded or run in ``frames``, the outermost first; ``None`` where none is."""
+    found, line, runs, loads = "", 0, False, False
+    for frame, at in frames:
+        file = frame.f_code.co_filename
+        if runs or (loads and frame.f_code.co_name == "<module>") or file == found:
+            found, line = file, at
+        runs = file.startswith("plugline: generated")  # it passes records to steps
+        loads = str(frame.f_globals.get("__name__")).startswith("plugline.loading.")
+    if not found:
+        return None
+    from plugline.host.store import shown  # noqa: PLC0415 - whoever loads plugins has the host
+
+    return f"{render.plain(shown(found))}:{line}"
 
 
 def _is_nowhere() -> bool:

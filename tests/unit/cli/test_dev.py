@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -145,6 +146,18 @@ def test_the_interrupt_of_its_user_ends_it_well(watcher: Watcher) -> None:
     watcher.answer()
     watcher.process.send_signal(signal.SIGINT)
     assert watcher.process.wait(30) == 0
+
+
+@pytest.mark.slow
+def test_a_plugin_that_does_not_come_to_its_end_is_named(folder: Path) -> None:
+    endless = "def transform(record):\n    for _ in iter(int, 1):\n        pass\ndef describe(): return ''\n"
+    (folder / "plugins/endless.py").write_text(endless, "utf-8")
+    with subprocess.Popen([*PROGRAM, "plugins", "sample.ndjson"], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    assert re.fullmatch(r"waiting for a plugin, at plugins/endless\.py:[23]; Ctrl-C ends this\n", said)
 
 
 def shown(capsys: pytest.CaptureFixture[str], *words: str) -> str:
