@@ -241,7 +241,8 @@ def _fish(words: list[Words]) -> str:
         lines.append(f"complete -c plugline {seen} {_fish_reply(one.arguments)}".rstrip())
         for option in one.options:
             flag = f"-l {option[2:]}" if option.startswith("--") else f"-s {option[1:]}"
-            takes = f" -r {_fish_reply(one.values[option])}".rstrip() if option in one.values else ""
+            value = one.values.get(option)
+            takes = "" if value is None else f" {'-r' if value == _FILES else '-x'} {_fish_reply(value)}".rstrip()
             lines.append(f"complete -c plugline {seen} {flag}{takes}")
     return "\n".join(lines)
 

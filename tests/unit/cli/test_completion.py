@@ -164,6 +164,17 @@ def test_a_shell_completes_commands_options_and_names(shell: str, folder: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("shell", SHELLS)
+def test_where_a_name_is_asked_for_files_are_not_offered(shell: str, folder: Path) -> None:
+    for name in ("upwards.txt", "nd.txt", "dropped.txt", "3.txt"):
+        (folder / name).write_text("", "utf-8")
+    assert "upwards.txt" not in completed(shell, folder, "run", "--use", "up")
+    assert completed(shell, folder, "run", "--to", "nd") == {"ndjson"}
+    assert completed(shell, folder, "run", "--on-error", "d") == {"dead-letter", "drop"}
+    assert not completed(shell, folder, "dev", "--limit", "3")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
