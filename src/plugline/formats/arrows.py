@@ -5,6 +5,7 @@ What ``parquet`` says of types holds here too.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, BinaryIO
 
 from plugline.formats._tables import PartWriter, TableReader, check_fields, schema_of
@@ -14,6 +15,11 @@ SUFFIXES = (".arrows",)
 
 # What ends a stream: a message that continues none, of length 0.
 _END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+
+
+def available() -> bool | str:
+    """Say what is missing where pyarrow is not installed."""
+    return find_spec("pyarrow") is not None or "it needs the package 'pyarrow': pip install 'plugline[tool]'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

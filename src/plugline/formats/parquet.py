@@ -7,6 +7,7 @@ error of its record, and never changed.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, BinaryIO, Literal
 
 from plugline.formats._footers import Joined
@@ -23,6 +24,11 @@ from plugline.formats._tables import (
 from plugline.records import Reader, Writer
 
 SUFFIXES = (".parquet", ".pq")
+
+
+def available() -> bool | str:
+    """Say what is missing where pyarrow is not installed."""
+    return find_spec("pyarrow") is not None or "it needs the package 'pyarrow': pip install 'plugline[tool]'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

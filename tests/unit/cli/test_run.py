@@ -169,6 +169,20 @@ def test_an_engine_that_is_not_installed_is_told_before_anything_is_run(
     assert f"it needs the package '{module}': pip install 'plugline[{engine}]'" in said
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "arrows"])
+def test_without_pyarrow_a_format_of_tables_is_refused_before_anything_is_run(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it were not installed
+    assert main(["run", "quickstart/orders.ndjson", "-o", f"out.{suffix}"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(
+        f"error[C108] --output: the format '{suffix}' does not apply here: it needs the package 'pyarrow'"
+    )
+    assert said.endswith("  hint: pip install 'plugline[tool]'\n")
+
+
 def test_declared_variables_are_not_in_the_environment_of_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("plugins/look.py").write_text(
         "import os\n\ndef transform(record):\n    return {'seen': os.environ.get('TOKEN'), 'other': os.environ['OTHER']}\n\n"
