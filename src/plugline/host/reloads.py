@@ -98,8 +98,12 @@ def plugins_beside(loader: Loader) -> list[Handle]:
     return [
         plugin
         for plugin in loader.living_handles()
-        if plugin.generation and isinstance(plugin.candidate, FileCandidate) and _runs_beside(loader, plugin)
+        if _is_loaded(plugin) and isinstance(plugin.candidate, FileCandidate) and _runs_beside(loader, plugin)
     ]
+
+
+def _is_loaded(plugin: Handle) -> bool:
+    return isinstance(plugin._outcome, Loaded)  # noqa: SLF001 - see _load
 
 
 def _runs_beside(loader: Loader, plugin: Handle) -> bool:
@@ -165,8 +169,8 @@ def reload_plugins(loader: Loader, plugins: Sequence[Handle]) -> list[ReloadRepo
     start = monotonic_seconds()
     loader = made(loader)
     end_all()
-    reports = [_load_or_follow(loader, plugin, start) for plugin in plugins if plugin.generation == 0]
-    loaded = [plugin for plugin in plugins if plugin.generation and all(plugin.name != r.plugin for r in reports)]
+    loaded = [plugin for plugin in plugins if _is_loaded(plugin)]
+    reports = [_load_or_follow(loader, plugin, start) for plugin in plugins if plugin not in loaded]
     reports += [_installed(plugin, start) for plugin in loaded if not isinstance(plugin.candidate, FileCandidate)]
     loaded = [plugin for plugin in loaded if isinstance(plugin.candidate, FileCandidate)]
     apart = [plugin for plugin in loaded if _runs_apart(loader, plugin)]
@@ -330,7 +334,7 @@ class _Reload:
         self._graph = _Graph(private_modules(loader))
         self._handles: dict[str, list[Handle]] = {}
         for plugin in loader.living_handles():
-            if plugin.generation and isinstance(plugin.candidate, FileCandidate):
+            if _is_loaded(plugin) and isinstance(plugin.candidate, FileCandidate):
                 self._handles.setdefault(loader.module_name(plugin._entry), []).append(plugin)  # noqa: SLF001 - see _load
         self._moved: dict[str, str] = {}  # to which file a module's has become, a package or a file again
         self._entries: dict[str, Entry] = {}

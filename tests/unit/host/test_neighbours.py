@@ -153,3 +153,33 @@ def test_a_reload_of_what_failed_takes_a_neighbour_in_use_as_it_is_now(tmp_path:
         (tmp_path / "plugins/_x.py").write_text("X = 5\nY = 2\n")
         assert host.reload("a").ok
         assert [one.transform(1) for one in (host["a"].load(), b)] == [5, 2]  # type: ignore[attr-defined]
+
+
+def test_a_reload_of_what_was_unloaded_loads_it(tmp_path: Path) -> None:
+    folder = tmp_path / "plugins"
+    with opened(tmp_path, {"a.py": "V = 1\ndef transform(record): return V\n"}) as host:
+        host["a"].load()
+        host.unload("a")
+        write(folder, {"a.py": "import nowhere_to_be_found\nV = 22\ndef transform(record): return V\n"})
+        report = host.reload("a")
+        assert (report.how, [one.code for one in report.refused]) == ("refused", ["P103"])
+        write(folder, {"a.py": "V = 333\ndef transform(record): return V\n"})
+        report = host.reload("a")
+        assert (report.how, report.generation) == ("loaded", 2)
+        assert host["a"].load().V == 333  # type: ignore[attr-defined]
+
+
+def test_what_was_unloaded_is_not_loaded_again_by_the_reload_of_what_imports_it(tmp_path: Path) -> None:
+    folder = tmp_path / "plugins"
+    opens = "opened = []\ndef on_load(context): opened.append(1)\n"
+    with opened(tmp_path, {"a.py": opens + "V = 1\ndef transform(record): return V\n"}) as host:
+        a = host["a"]
+        a.load()
+        host.unload("a")
+        write(folder, {"b.py": "from . import a\ndef transform(record): return a.V, a.opened\n"})
+        host.refresh()
+        host["b"].load()
+        write(folder, {"a.py": opens + "V = 22\ndef transform(record): return V\n"})
+        assert host.reload("b").ok
+        assert host["b"].load().transform(1) == (22, [])  # type: ignore[attr-defined]
+        assert (a.state, a.generation) == ("found", 1)
