@@ -179,10 +179,24 @@ def _installed(package: str, *, without: str, extra: str) -> Check:
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - costs three bare interpreter starts
 
     try:
-        return Check(name=package, state="ok", said=version(package))
+        said = version(package)
+        __import__(package)
     except PackageNotFoundError:
         hint = f"pip install 'plugline[{extra}]'"
         return Check(name=package, state="missing", said=f"not installed: {without}", hint=hint)
+    except Exception as error:  # noqa: BLE001 - whatever keeps a library from working
+        hint = f"pip install --force-reinstall {package}"
+        said = f"{said} cannot be imported, so that {without}: {error}"
+        return Check(name=package, state="wrong", said=said, hint=hint)
+    return Check(name=package, state="ok", said=said)
+
+
+def _orjson() -> Check:
+    return _installed("orjson", without="no pipeline can be run", extra="tool")
+
+
+def _pyarrow() -> Check:
+    return _installed("pyarrow", without="there is no Parquet, no Arrow and no step that takes tables", extra="tool")
 
 
 def _msgspec() -> Check:
@@ -245,6 +259,8 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     _seccomp,
     _user,
     _sandbox,
+    _orjson,
+    _pyarrow,
     _msgspec,
     _uv,
     _watchfiles,

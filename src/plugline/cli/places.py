@@ -88,7 +88,8 @@ def _is_module(name: str) -> bool:
 
 def _libraries(lacking: Sequence[tuple[str, str]]) -> Check:
     if not lacking:
-        return Check(name="libraries", state="ok", said="what the plugins need is there")
+        said = "what the plugins need is installed; whether it works is told by plugline check --load"
+        return Check(name="libraries", state="ok", said=said)
     found = [said for said, _ in lacking]
     said = f"{counted(len(found), 'plugin')} cannot be loaded without what is missing"
     return Check(name="libraries", state="wrong", said=said, hint=lacking[0][1], more={"found": found})

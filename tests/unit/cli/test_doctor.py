@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ def test_every_check_has_a_line_of_text(
     lines = capsys.readouterr().out.splitlines()
     checks = [line.split()[1] for line in lines if not line.startswith(" ")]
     assert checks == [
-        "python", "kernel", "landlock", "seccomp", "user", "sandbox", "msgspec", "uv", "watchfiles", "cache", "folders"
+        "python", "kernel", "landlock", "seccomp", "user", "sandbox", "orjson", "pyarrow", "msgspec", "uv", "watchfiles",
+        "cache", "folders"
     ]  # fmt: skip
     assert len(checks) == len(CHECKS) + 1
 
@@ -54,6 +56,16 @@ def test_what_is_wrong_with_a_folder_is_told_with_what_to_do(
     assert checks["shadowed"]["state"] == "ok"
     # This json is a processor: files in JSON are read by the shipped format as before.
     assert [one.partition(":")[0] for one in checks["shadowed"]["found"]] == ["json", "select", "select"]
+
+
+def test_a_library_of_ours_that_cannot_be_imported_is_wrong(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main(["doctor", "--json"]) == 1
+    found = next(one for one in json.loads(capsys.readouterr().out)["checks"] if one["name"] == "pyarrow")
+    assert (found["state"], found["hint"]) == ("wrong", "pip install --force-reinstall pyarrow")
 
 
 def test_a_folder_that_is_not_there_is_misuse(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
