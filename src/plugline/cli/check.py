@@ -29,7 +29,7 @@ from plugline.host.plugin import Plugin
 from plugline.pipeline.bound import findings_of_shipped
 from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION, waits_for_settings
 from plugline.pipeline.config import PipelineConfig
-from plugline.pipeline.plan import DEFAULT_FOLDER, make_plan, plugin_folders, resolve
+from plugline.pipeline.plan import DEFAULT_FOLDER, make_plan, plugin_folders, resolve, shown_fields
 
 _MOST_LINES = 6  # that a broken plugin may cost, when it is not asked for by name
 
@@ -250,14 +250,23 @@ def _load(host: Host[object], plugins: Sequence[Plugin[object]], checked: Checke
         for plugin in plugins:
             with suppress(LoadError, PluginDeclined, PluginRejected):  # the host keeps them
                 plugin.load()
-    tried = {plugin.place.path for plugin in plugins}
+    tried = {plugin.place.path: plugin for plugin in plugins}
     for rejected in host.rejected:
-        if rejected.place.path in tried and not waits_for_settings(rejected.findings):
-            checked.add(rejected.findings)
+        own = tried.get(rejected.place.path)
+        if own is not None and not waits_for_settings(rejected.findings):
+            checked.add([_without_settings(own, finding) for finding in rejected.findings])
     loaded = [plugin for plugin in host if plugin.place.path in tried]
     for plugin in loaded:
         checked.add(plugin.warnings)
     checked.declined.update(plugin.place.path for plugin in loaded if plugin.declined is not None)
+
+
+def _without_settings(plugin: Plugin[object], finding: Finding) -> Finding:
+    """Return a warning of what a constructor raised that may only be missing one of its settings."""
+    if finding.code != "C104" or not shown_fields(plugin, "processor", "format", "engine")[0]:
+        return finding
+    hint = "it was made without settings; where a pipeline is to give some of them, nothing is wrong"
+    return Finding(finding.code, finding.message, finding.place, hint, finding.source_line, "warning")
 
 
 def _tell(checked: Checked) -> None:

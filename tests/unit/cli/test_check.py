@@ -338,6 +338,23 @@ def test_a_plugin_that_needs_settings_is_fine_when_it_is_loaded_without_them(
     assert [row[4] for row in rows] == ["loaded"]
 
 
+def test_a_plugin_that_needs_one_of_two_settings_is_only_warned_of(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = "class Cut:\n    def __init__(self, first=0, last=0):\n        if not first and not last:\n            raise ValueError('first or last')\n"
+    write(
+        {
+            "plugins/cut.py": f"{source}    def transform(self, record): return record\n    def describe(self): return ''\n"
+        }
+    )
+    assert main(["check", "--load", "plugins"]) == 0
+    assert capsys.readouterr().out == (
+        "warning[C104] plugins/cut.py: Cut raised ValueError: first or last\n"
+        "  hint: it was made without settings; where a pipeline is to give some of them, nothing is wrong\n"
+        "1 plugin, 1 with findings\n"
+    )
+
+
 def test_the_place_in_a_block_is_that_of_what_is_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
