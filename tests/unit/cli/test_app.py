@@ -164,7 +164,14 @@ def test_a_current_folder_that_is_gone_is_no_bug_of_ours(tmp_path: Path) -> None
         (["trust", "--lock", ""], "--lock"),
     ],
 )
-def test_an_empty_word_is_wrong_use(words: list[str], parameter: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_word_is_wrong_use(
+    words: list[str],
+    parameter: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert main(words) == 2
     assert capsys.readouterr() == (
         "",
