@@ -121,7 +121,7 @@ def _unknown_only(only: Collection[str], places: Mapping[str, Place]) -> dict[st
 
 def _members(name: str, known: Collection[str]) -> tuple[str, ...]:
     """Return the plugins that a name means: that of the name, else all classes of a file of the name."""
-    return (name,) if name in known else tuple(one for one in known if one.rpartition(":")[0] == name)
+    return (name,) if name in known else tuple(one for one in known if ":" in one and one.rpartition(":")[0] == name)
 
 
 def _with_needed(specs: Mapping[str, PluginSpec], known: Collection[str], only: Iterable[str]) -> set[str]:

@@ -330,6 +330,16 @@ def test_what_is_disabled_stays_disabled_where_it_is_asked_for_alone(tmp_path: P
         assert host["a"].findings[0].message == "'a' is disabled"
 
 
+def test_an_empty_name_is_that_of_no_plugin(tmp_path: Path) -> None:
+    folder = made(tmp_path, "a")
+    with opened(folder, only=[""]) as host:
+        assert states(host) == {"a": "disabled"}
+    (tmp_path / "plugline.toml").write_text('disabled = [""]\n', encoding="utf-8")
+    with opened(folder) as host:
+        assert states(host) == {"a": "found"}
+        assert [one.code for one in host.findings] == ["P117"]
+
+
 def test_a_host_with_nothing_disabled_imports_nothing_for_it(tmp_path: Path) -> None:
     made(tmp_path, "a", "b")
     script = """
