@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from tempfile import TemporaryFile
 from types import FunctionType
 from typing import Any, BinaryIO, NoReturn, cast
 
@@ -32,6 +31,8 @@ def seekable(stream: BinaryIO) -> Iterator[BinaryIO]:
     if stream.seekable():
         yield stream
         return
+    from tempfile import TemporaryFile  # noqa: PLC0415 - 5 ms, and most are files
+
     with TemporaryFile() as copy:
         while piece := stream.read(_COPIED_BYTES):
             copy.write(piece)
