@@ -18,7 +18,7 @@ from plugline.records.loop import Failure, StopRun, loop_for
 WITHOUT_FILES = (
     Override(path=("source",), value={"path": os.devnull, "format": "ndjson"}, origin=Place("source")),
     Override(path=("sink",), value={"path": "-", "format": "ndjson"}, origin=Place("sink")),
-    Override(path=("run",), value={}, origin=Place("run")),
+    Override(path=("run",), value={"dead_letters": os.devnull}, origin=Place("run")),
 )
 
 

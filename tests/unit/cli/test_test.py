@@ -57,6 +57,13 @@ def test_tests_pass_without_input_and_output(folder: Path, capsys: pytest.Captur
     assert {path.name for path in folder.iterdir()} == {"pipeline.toml", "plugins"}
 
 
+def test_a_place_for_dead_letters_is_not_needed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(folder, '[[tests]]\ninput = { name = "a" }\noutput = { name = "A" }\n')
+    # Where they would be, as nobody would have it; a folder that cannot be written is nothing to root.
+    (folder / "null.errors.ndjson").mkdir()
+    assert run(capsys, code=0) == "1 test and 2 examples of 1 plugin: 2 passed\n"
+
+
 def test_a_difference_is_told_field_by_field(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(
         folder,
