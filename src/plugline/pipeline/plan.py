@@ -503,6 +503,10 @@ class _Planner:
             message = said if said.startswith(shown) else f"{shown} cannot be read: {said}"
             if hint is None and isinstance(error, FileNotFoundError):
                 hint = _into(source, path) if os.path.isdir(source) else _near_file(source)
+            elif isinstance(error, PermissionError) and not _has_no_folder(path):
+                while source and not os.path.exists(source):
+                    source = os.path.dirname(source)
+                hint = f"allow it: chmod u+rx {shell_word(source or os.curdir)}"
             self._find("C109", message, ("source", "path"), hint)
             return ()
         closed = next((one for one in paths if not _has_no_folder(one) and not os.access(one, os.R_OK)), None)

@@ -77,8 +77,7 @@ def expand_source(path: str, base: str) -> list[str]:
         files = [file for file in (os.path.join(full, name) for name in names) if not os.path.isdir(file)]
         nothing = "the folder holds no files"
     elif os.path.lexists(full) or not _MAGIC.intersection(path):
-        if not os.path.exists(full):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), full)
+        os.stat(full)  # for what it raises
         return [full]
     else:
         import glob  # noqa: PLC0415 - for a pattern only

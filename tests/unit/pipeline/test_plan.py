@@ -206,6 +206,30 @@ def test_a_missing_source_is_told(tmp_path: Path) -> None:
     assert finding.message == "'in.ndjson' cannot be read: No such file or directory"
 
 
+@pytest.mark.parametrize("path", ["sealed", "sealed/in.ndjson"])
+def test_a_source_in_a_folder_that_may_not_be_entered_is_not_told_as_missing(path: str, tmp_path: Path) -> None:
+    job = pipeline(tmp_path, source_path=path, source_more='format = "ndjson"')
+    (tmp_path / "sealed").mkdir(mode=0)
+    before = os.geteuid()
+    if before == 0:
+        for folder in (tmp_path, *tmp_path.parents[:2]):
+            folder.chmod(0o755)
+        os.seteuid(65534)
+    try:
+        (finding,) = [finding for finding in findings(job) if finding.code == "C109"]
+    finally:
+        os.seteuid(before)
+    assert finding.message == f"{path!r} cannot be read: Permission denied"
+    assert finding.hint == f"allow it: chmod u+rx {tmp_path / 'sealed'}"
+
+
+def test_a_source_below_a_file_is_told_as_that(tmp_path: Path) -> None:
+    job = pipeline(tmp_path, source_path="in.ndjson/one.ndjson")
+    (tmp_path / "in.ndjson").touch()
+    (finding,) = findings(job)
+    assert finding.message == "'in.ndjson/one.ndjson' cannot be read: Not a directory"
+
+
 def test_several_files_are_splits_in_order(tmp_path: Path) -> None:
     job = pipeline(tmp_path, source={"b.ndjson": b"", "a.ndjson": b""}, source_path="*.ndjson", sink="out.csv")
     splits = job.plan().splits
