@@ -174,29 +174,29 @@ class Namespace:
         return (f"{path}.py", False) if self.tree.is_file(f"{path}.py") else None
 
     def find_compiled(self, parts: Sequence[str]) -> str | None:
-        """Return the path of a file of compiled code by which Python would import a module that has no source here.
-
-        Nobody can look into it, and neither lock file nor audit says anything of it.
-        """
-        above = self.folder(parts[:-1])
-        path = "/".join([above, parts[-1]] if above else [parts[-1]]) + ".pyc"
-        return real_path(self.tree, path) if self.tree.is_file(path) else None
-
-    def admit_native(self, parts: Sequence[str]) -> None:
-        """Ask whether the native code by which Python would import a module that has no source here may be imported.
-
-        Raises:
-            PluginRejected: It may not.
-        """
+        """Return the file by which Python would import a module that has no source here: native or compiled code."""
         above = self.folder(parts[:-1])
         path = "/".join([above, parts[-1]] if above else [parts[-1]])
-        for suffix in extension_suffixes():
-            provider = self._provider() if self.tree.is_file(path + suffix) else None
-            found = provider.admit_native(self, path + suffix) if provider is not None else None
-            if found is not None:
-                from plugline.errors import PluginRejected  # noqa: PLC0415 - as in source()
+        found = (path + suffix for suffix in (*extension_suffixes(), ".pyc"))
+        return next(filter(self.tree.is_file, found), None)
 
-                raise PluginRejected(path + suffix, (found,))
+    def admit_compiled(self, relative: str, fullname: str) -> None:
+        """Ask whether such a file may be imported, which Python's own importer does.
+
+        Raises:
+            PluginRejected: It is native code, and may not.
+            ImportError: Nobody can look into it, and neither lock file nor audit says anything of it.
+        """
+        if relative.endswith(".pyc"):
+            path = real_path(self.tree, relative)
+            message = f"{path!r} is compiled code without its source, and cannot be checked: put the .py file beside it"
+            raise ImportError(message, name=fullname, path=path)
+        provider = self._provider()
+        found = provider.admit_native(self, relative) if provider is not None else None
+        if found is not None:
+            from plugline.errors import PluginRejected  # noqa: PLC0415 - as in source()
+
+            raise PluginRejected(relative, (found,))
 
     def has_folder(self, parts: Sequence[str]) -> bool:
         """Whether a name below the package is that of a folder without ``__init__.py``."""
@@ -531,20 +531,18 @@ def spec_below(namespace: Namespace, fullname: str) -> ModuleSpec | None:
     parts = fullname.removeprefix(namespace.name).removeprefix(".").split(".")
     located = namespace.locate(parts)
     if located is None:
-        if namespace.has_folder(parts):
-            root = RootLoader(namespace.tree, namespace.folder(parts))
-            spec = ModuleSpec(fullname, root, is_package=True)  # type: ignore[arg-type]
-            # As for a package, and as Python has it: who looks for what is in it looks there.
-            spec.submodule_search_locations = [namespace.real_folder(parts)]
-            return spec
+        # As Python has it, a folder comes last: one of stubs often lies beside native code of its name.
         compiled = namespace.find_compiled(parts)
         if compiled is not None:
-            message = (
-                f"{compiled!r} is compiled code without its source, and cannot be checked: put the .py file beside it"
-            )
-            raise ImportError(message, name=fullname, path=compiled)
-        namespace.admit_native(parts)
-        return None
+            namespace.admit_compiled(compiled, fullname)
+            return None
+        if not namespace.has_folder(parts):
+            return None
+        root = RootLoader(namespace.tree, namespace.folder(parts))
+        spec = ModuleSpec(fullname, root, is_package=True)  # type: ignore[arg-type]
+        # As for a package, and as Python has it: who looks for what is in it looks there.
+        spec.submodule_search_locations = [namespace.real_folder(parts)]
+        return spec
     relative, is_package = located
     origin = real_path(namespace.tree, relative)
     left = namespace.give_back(fullname) if namespace.left else None
@@ -636,12 +634,8 @@ class SharedNamespace(Namespace):
             except (Exception, SystemExit):  # noqa: BLE001 - it will fail for the plugin again, and be told as its failure
                 return
 
-    def find_compiled(self, parts: Sequence[str]) -> str | None:
+    def admit_compiled(self, relative: str, fullname: str) -> None:
         """See :class:`Namespace`; what a real package has is its own affair."""
-        return None
-
-    def admit_native(self, parts: Sequence[str]) -> None:
-        """See :class:`Namespace`; likewise."""
 
     def module_name(self, part: str) -> str:
         """See :class:`Namespace`; the part gets a number where somebody else has it."""

@@ -1,5 +1,6 @@
 """Plugins of a folder that stand in the host's own package."""
 
+import _queue
 import builtins
 import contextlib
 import importlib
@@ -185,3 +186,18 @@ def test_a_package_that_cannot_be_imported_is_told_as_the_failure_of_each_plugin
     with Host(folder, package="plugline_app.plugins") as host:
         assert host.load_all() == []
         assert [[finding.code for finding in one.findings] for one in host.rejected] == [[code], [code]]
+
+
+@pytest.mark.parametrize("package", [None, "plugline_app.plugins"])
+def test_native_code_comes_before_a_folder_of_stubs_of_its_name(tmp_path: Path, package: str | None) -> None:
+    built = Path(getattr(_queue, "__file__", ""))
+    if built.suffix != ".so":
+        pytest.skip("this Python has no modules written in C in files of their own")
+    folder = tmp_path / "plugline_app/plugins"
+    write(
+        folder,
+        {"a/__init__.py": "from ._queue import SimpleQueue\n", "a/_queue/__init__.pyi": "class SimpleQueue: ...\n"},
+    )
+    (folder / "a" / built.name).write_bytes(built.read_bytes())
+    with Host(folder, package=package) as host:
+        assert host["a"].load().SimpleQueue.__name__ == "SimpleQueue"  # type: ignore[attr-defined]
