@@ -86,7 +86,9 @@ def _interface_of_class(declared: type) -> Interface:
     if getattr(declared, "_is_protocol", False):
         return Interface(declared.__name__, tuple(_protocol_members(declared)))
     abstract = sorted(getattr(declared, "__abstractmethods__", ()))
-    return Interface(declared.__name__, tuple(_member_of(declared, name) for name in abstract), declared)
+    asked = (_member_of(declared, name) for name in abstract)
+    members = tuple(Member(one.name, _with(one.shape, "gives_all"), one.is_function) for one in asked)
+    return Interface(declared.__name__, members, declared)
 
 
 def _protocol_members(protocol: type) -> list[Member]:
@@ -120,9 +122,11 @@ def _with_awaiting(shape: "Shape | None", function: object) -> "Shape | None":
     """Let a plugin's function be async where the interface does not say that a plain value comes back."""
     if shape is None or shape.is_async or not _may_be_awaited(own_annotations(function)):
         return shape
-    kind = type(shape)
-    fields = {name: getattr(shape, name) for name in kind.__slots__}
-    return kind(**{**fields, "is_async": True})
+    return _with(shape, "is_async")
+
+
+def _with(shape: "Shape | None", name: str) -> "Shape | None":
+    return shape and type(shape)(**{**shape._fields(), name: True})  # type: ignore[arg-type]
 
 
 def own_annotations(value: object) -> Mapping[str, object]:

@@ -19,9 +19,11 @@ class Shape(Value):
         open_positional: Whether any further ones can be given by position (``*args``).
         open_keywords: Whether any further ones can be given by keyword (``**kwargs``).
         is_async: Whether what it returns is to be awaited; of an interface, whether it may be.
+        gives_all: Of an interface, whether the host may give what has a default too, so that a plugin may need it.
     """
 
     __slots__ = (
+        "gives_all",
         "is_async",
         "keywords",
         "open_keywords",
@@ -37,6 +39,7 @@ class Shape(Value):
     open_positional: bool
     open_keywords: bool
     is_async: bool
+    gives_all: bool
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Shape(Value):
         open_positional: bool = False,  # noqa: FBT001, FBT002 - a field of a value, given by keyword
         open_keywords: bool = False,  # noqa: FBT001, FBT002
         is_async: bool = False,  # noqa: FBT001, FBT002
+        gives_all: bool = False,  # noqa: FBT001, FBT002
     ) -> None:
         self._set(
             positional=positional,
@@ -56,6 +60,7 @@ class Shape(Value):
             open_positional=open_positional,
             open_keywords=open_keywords,
             is_async=is_async,
+            gives_all=gives_all,
         )
 
     def __str__(self) -> str:
@@ -137,20 +142,23 @@ def _shape_of_signature(parameters: list[tuple[str, int, bool]]) -> Shape:
 def shape_problems(wanted: Shape, given: Shape) -> list[str]:
     """Say why a function of shape ``given`` cannot be called as the interface's ``wanted`` says; empty when it can.
 
-    A parameter that is optional in the interface need not be taken: interfaces may grow.
+    A parameter that is optional in the interface need not be taken: interfaces may grow. What ``*args`` and ``**kwargs``
+    stand for there is the host's to know.
     """
     problems = []
     if given.is_async and not wanted.is_async:
         problems.append("is async, the host calls it as a plain function and would get a coroutine")
     if not given.open_positional and len(given.positional) < wanted.required:
         problems.append(f"takes {_count(len(given.positional))}, the host gives {wanted.required}")
-    if given.required > wanted.required:
-        extra = ", ".join(given.positional[wanted.required : given.required])
-        problems.append(f"needs {_count(given.required)}, the host gives {wanted.required} (nothing for {extra})")
+    most = len(wanted.positional) if wanted.gives_all else wanted.required
+    if given.required > most and not wanted.open_positional and not wanted.open_keywords:
+        extra = ", ".join(given.positional[most : given.required])
+        problems.append(f"needs {_count(given.required)}, the host gives {most} (nothing for {extra})")
+    keywords = wanted.keywords if wanted.gives_all else wanted.required_keywords
     problems += [
         f"needs the keyword {name!r}, which the host does not give"
         for name in given.required_keywords
-        if name not in wanted.required_keywords
+        if name not in keywords and not wanted.open_keywords
     ]
     if not given.open_keywords:
         problems += [

@@ -95,3 +95,28 @@ def test_a_keyword_that_the_host_gives_must_be_taken() -> None:
     assert shape_problems(wanted, ONE) == ["does not take the keyword 'strict', which the host gives"]
     assert shape_problems(wanted, Shape(("record", "strict"), 1)) == []
     assert shape_problems(wanted, Shape(("record",), 1, open_keywords=True)) == []
+
+
+def f_mixed(record: object, table: object, *, fields: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("wanted", "problems"),
+    [
+        (Shape((), open_positional=True, open_keywords=True), []),
+        (Shape((), open_keywords=True), []),
+        (Shape((), open_positional=True), ["needs the keyword 'fields', which the host does not give"]),
+        (Shape(("record", "table"), 1, ("fields",), (), gives_all=True), []),
+        (
+            Shape(("record",), 0, gives_all=True),
+            [
+                "needs 2 arguments, the host gives 1 (nothing for table)",
+                "needs the keyword 'fields', which the host does not give",
+            ],
+        ),
+    ],
+)
+def test_what_the_interface_leaves_open_may_be_needed(wanted: Shape, problems: list[str]) -> None:
+    given = shape_of(f_mixed)
+    assert given is not None
+    assert shape_problems(wanted, given) == problems

@@ -317,3 +317,22 @@ def test_what_the_hosts_own_class_asks_for_is_no_setting_of_a_user(tmp_path: Pat
         with pytest.raises(LoadError, match=r"missing key 'app'\n  hint: .*Plugin\.load_type\(\)"):
             host["a"].load()
         assert host["a"].load_type()(3).app == 3
+
+
+class Provider(abc.ABC):
+    """Whose methods leave open what they are called with."""
+
+    @abc.abstractmethod
+    def update(self, name: str | None = None, *, value: str = "") -> bool: ...
+
+    @abc.abstractmethod
+    def run(self, *args: object, **kwargs: object) -> None: ...
+
+
+def test_a_method_may_need_what_its_base_has_as_an_option(tmp_path: Path) -> None:
+    text = f"from {__name__} import Provider\nclass Dns(Provider):\n    def update(self, name, *, value): return True\n"
+    more = "    def update(self, name, value, zone): ...\n    def run(self): ...\n"
+    files: dict[str, str | bytes] = {"a.py": f"{text}    def run(self, zone, key): ...\n", "b.py": text + more}
+    with Host(write(tmp_path / "plugins", files), interface=Provider) as host:
+        assert [plugin.name for plugin in host.load_all()] == ["a"]
+        assert [(one.name, len(one.findings)) for one in host.rejected] == [("b", 1)]
