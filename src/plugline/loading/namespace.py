@@ -543,11 +543,15 @@ def spec_below(namespace: Namespace, fullname: str) -> ModuleSpec | None:
         # As for a package, and as Python has it: who looks for what is in it looks there.
         spec.submodule_search_locations = [namespace.real_folder(parts)]
         return spec
+    left = namespace.give_back(fullname) if namespace.left else None
+    return spec_of(namespace, fullname, located, _Returner(left) if left is not None else None)
+
+
+def spec_of(namespace: Namespace, fullname: str, located: tuple[str, bool], loader: object = None) -> ModuleSpec:
+    """Return the import specification of a module that is made of a file of a namespace, be it there or gone."""
     relative, is_package = located
     origin = real_path(namespace.tree, relative)
-    left = namespace.give_back(fullname) if namespace.left else None
-    loader = PrivateLoader(namespace, relative) if left is None else _Returner(left)
-    spec = ModuleSpec(fullname, loader, origin=origin, is_package=is_package)  # type: ignore[arg-type]
+    spec = ModuleSpec(fullname, loader or PrivateLoader(namespace, relative), origin=origin, is_package=is_package)  # type: ignore[arg-type]
     spec.has_location = True
     if is_package:
         # The real folder: extension modules and data files of a package plugin are found there as usual.

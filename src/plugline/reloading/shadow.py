@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Self, cast
 
 from plugline.loading.keeping import expect, expect_no_more
-from plugline.loading.namespace import PrivateLoader, spec_below
+from plugline.loading.namespace import PrivateLoader, spec_below, spec_of
 from plugline.loading.traces import Trace
 
 _trials: dict[int, "dict[int, Shadow]"] = {}  # by thread, then by the id of the module
@@ -35,11 +35,11 @@ class Shadow:
     __slots__ = ("_begun", "beside", "kept", "loader", "module", "trace")
 
     def __init__(self, module: ModuleType, loader: PrivateLoader, trace: Trace) -> None:
-        spec = spec_below(loader.namespace, module.__name__)
-        if spec is None:
-            message = f"{module.__name__} has no file any more"
-            raise ImportError(message, name=module.__name__)
         self.module = module
+        spec = spec_below(loader.namespace, module.__name__)
+        if spec is None or not isinstance(spec.loader, PrivateLoader):
+            # Its file is gone, and who goes on with it has what runs.
+            spec = spec_of(loader.namespace, module.__name__, (loader.relative, "__path__" in self.old))
         if spec.origin == self.old.get("__file__"):
             spec.cached = cast(
                 "str | None", self.old.get("__cached__")

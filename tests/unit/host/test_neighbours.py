@@ -183,3 +183,18 @@ def test_what_was_unloaded_is_not_loaded_again_by_the_reload_of_what_imports_it(
         assert host.reload("b").ok
         assert host["b"].load().transform(1) == (22, [])  # type: ignore[attr-defined]
         assert (a.state, a.generation) == ("found", 1)
+
+
+@pytest.mark.parametrize("left", [None, "b/data.txt"])
+def test_a_helper_is_reloaded_although_a_plugin_that_imports_it_is_gone(tmp_path: Path, left: str | None) -> None:
+    files: dict[str, str | bytes] = {
+        "_x.py": "V = 1\n",
+        "a.py": "from . import _x\ndef transform(record): return _x.V\n",
+        "b.py": "from ._x import V\ndef transform(record): return V\n",
+    }
+    with opened(tmp_path, files) as host:
+        a, b = (host[name].load() for name in "ab")
+        (tmp_path / "plugins/b.py").unlink()
+        write(tmp_path / "plugins", {"_x.py": "V = 22\n", **({left: ""} if left else {})})
+        assert host.reload("a").ok
+        assert [one.transform(1) for one in (a, b)] == [22, 22]  # type: ignore[attr-defined]
