@@ -308,14 +308,17 @@ class _Screen:
         stale: bool,
     ) -> None:
         colours = render.coloured(sys.stdout)
-        lines = []
-        if findings:
-            lines.append(render.findings_text(with_source_lines(findings), colours=colours))
-        lines += waiting
+        lines = [*waiting]
         if stale and records:
             lines.append("the last version that was good stays in use:")
         lines += [record_text(one, full=self._full, colours=colours) for one in records]
-        lines.append(counts_text(records) if records else "no findings" if not findings else "")
+        if records:
+            lines.append(counts_text(records))
+        # Last, since of what is longer than the screen the end is seen.
+        if findings:
+            lines.append(render.findings_text(with_source_lines(findings), colours=colours))
+        elif not records:
+            lines.append("no findings")
         render.tell("\n".join(lines).rstrip())
 
     def _tell_json(

@@ -178,6 +178,14 @@ def test_for_people_it_shows_records_and_counts(capsys: pytest.CaptureFixture[st
     assert lines[-1] == "2 records read, 1 would be written, 1 would be a dead letter"
 
 
+def test_what_is_wrong_is_told_last_where_a_small_screen_shows_it(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("plugins/broken.py").write_text("def transform(record)\n", "utf-8")
+    lines = shown(capsys, "plugins", "sample.ndjson").splitlines()
+    assert lines[1] == "record 1, sample.ndjson line 1"
+    assert lines[-4].startswith("error[P106] plugins/broken.py:1:22: ")
+    assert lines[-1].startswith("  hint: ")
+
+
 def test_without_a_sample_plugins_are_checked_only(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(capsys, "plugins").splitlines()[1:] == ["no findings"]
     Path("plugins/upper.py").write_text("X = 1\n", "utf-8")
