@@ -900,6 +900,8 @@ class _Writer:
         self._plain = (_PLAIN | {type(None)} if settings.null == "" else _PLAIN).issuperset
         self._values: Callable[[Record], tuple[object, ...]] = _unknown
         self._kinds: list[str] = []
+        self._written: list[str] = []  # those of the quicker way
+        self._missed = self._due = 0  # records that were not its own, and of how many it is written anew
         self._encode = _new_encoder(self._encode_any)
         self.encode = cast("Callable[[Record], object]", self._encode)
         self._first = False
@@ -944,13 +946,19 @@ class _Writer:
         return self._encode_values(values)
 
     def _learn(self, values: tuple[object, ...]) -> None:
-        """Remember the types of values where none were known, and write the quicker way anew."""
+        """Remember the types of values where none were known, and write the quicker way anew.
+
+        Not for each column that gets its first value: where hundreds of them have few, that would take most of a run.
+        """
         kinds = [known or _MARKED.get(type(value), "") for known, value in zip(self._kinds, values, strict=True)]
         if "" not in kinds and set(kinds) == {"str"} and None in values:
             # Text with gaps: asking whether all is text would cost an exception a gap.
             kinds = [_TEXT_OR_NONE] * len(kinds)
-        if kinds != self._kinds:
-            self._kinds = kinds
+        self._kinds = kinds
+        self._missed += 1
+        if kinds != self._written and self._missed >= self._due:
+            self._written = kinds
+            self._due = 4 * self._missed
             made = _encoder_code(
                 cast("tuple[str, ...]", self.columns),
                 tuple(kinds),
@@ -974,7 +982,7 @@ class _Writer:
 
     def _fix(self, columns: tuple[str, ...]) -> None:
         self.columns = columns
-        self._kinds = [""] * len(columns)
+        self._kinds = self._written = [""] * len(columns)
         # With one name itemgetter gives the value itself.
         self._values = itemgetter(*columns) if len(columns) > 1 else lambda record: (record[columns[0]],)
 

@@ -511,3 +511,15 @@ def test_a_line_for_a_spreadsheet_says_what_to_set(settings: Csv) -> None:
 def test_rows_under_a_title_ask_whether_that_is_the_header() -> None:
     ((message, _), *_) = outcomes(b"Report\na,b\n")
     assert str(message).endswith("expected 1, as there are columns; if 'Report' is no header, set skip_lines")
+
+
+def test_code_is_not_written_anew_for_each_of_many_columns_that_gets_its_first_value() -> None:
+    names = [f"c{at}" for at in range(200)]
+    rows = [dict.fromkeys(names) | {names[at]: at, names[at - 1]: "a"} for at in range(0, 200, 2)] * 2
+    before = csv._encoder_code.cache_info().misses
+    stream, writer = io.BytesIO(), Csv().writer()
+    writer.open(stream, first=True)
+    writer.write([writer.encode(row) for row in rows])
+    assert csv._encoder_code.cache_info().misses - before < 8
+    written = [["" if value is None else str(value) for value in row.values()] for row in rows]
+    assert [*standard.reader(stream.getvalue().decode().splitlines())] == [names, *written]
