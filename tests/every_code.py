@@ -62,6 +62,7 @@ SOURCES: dict[str, str | bytes] = {
     "P202": "transform = 1\n\ndef describe():\n    return ''\n",
     "P203": "def transform():\n    return {}\n\ndef describe():\n    return ''\n",
     "P205": _TWO,
+    "P206": "def transform(record):\n    record['seen'] = 1\n\n\ndef describe():\n    return ''\n",
     "P210": "REQUIRED_API_VERSION = '99.0'\n" + GOOD,
     "P211": "REQUIRED_API_VERSION = 'latest'\n" + GOOD,
     "P301": "1 / 0\n" + GOOD,

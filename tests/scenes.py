@@ -310,6 +310,10 @@ SCENES: dict[str, Scene] = {
             for name in ("One", "Two")
         )
     ),
+    "P206": plugin(
+        'def transform(record):\n    record["seen"] = True\n\n\ndef describe():\n    return "clean"\n',
+        "check",
+    ),
     "P210": plugin('REQUIRED_API_VERSION = "2.0"\n\n\n' + GOOD),
     "P211": plugin('REQUIRED_API_VERSION = "new"\n\n\n' + GOOD),
     "P301": plugin('PRICES = {}\nDEFAULT = PRICES["default"]\n\n\n' + GOOD),

@@ -138,6 +138,11 @@ CODES = {
         "More than one class provides the interface, so which of them is meant is not clear.",
         "Name the one that is meant in __all__, or begin the names of the others with '_'.",
     ),
+    "P206": Code(
+        "a transform returns nothing",
+        "There is no return in it, nor a yield, so that it returns None for each record, which drops it. A warning.",
+        "Return the record; or, where it is to drop all of them, write return None.",
+    ),
     "P210": Code(
         "a plugin requires another API version",
         "'1.2' means the same major version and at least that minor one; anything else is a range as PEP 440 has it.",

@@ -1,8 +1,10 @@
 """``plugline check``: pipelines and plugins to all findings."""
 
+import ast
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,10 +21,11 @@ from plugline.cli.named import is_of, judged_in, place_of
 from plugline.cli.options import common, safe_mode
 from plugline.cli.pipeline_files import load_config
 from plugline.cli.settings import DEFAULT, Settings
+from plugline.discovery.facts import SourceFacts
 from plugline.discovery.needs import missing_modules
 from plugline.discovery.source import parse_source, read_facts
 from plugline.errors import ConfigurationError, LoadError, PluginDeclined, PluginRejected
-from plugline.files import read_source
+from plugline.files import SourceFile, read_source
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
 from plugline.host.plugin import Plugin
@@ -218,6 +221,7 @@ def _check_places(
             checked.add(plugin.warnings)
             if plugin.spec.facts is not None:
                 checked.add(missing_modules(plugin.spec.facts, plugin.place.path))
+                checked.add([*_without_return(plugin.spec.facts, plugin.place.path)])
         for rejected in host.rejected:
             if of is not None and not is_of(rejected.place.path, of):
                 continue
@@ -231,6 +235,36 @@ def _check_places(
                 checked.add(changed_files(place, checked.policy.lock))
         if load:
             _load(host, usable, checked)
+
+
+def _without_return(facts: SourceFacts, path: str) -> Iterator[Finding]:
+    """Yield a warning for each ``transform`` that drops all records, since nothing is returned in it."""
+    methods = (method for one in facts.classes for method in one.methods)
+    found = [one for one in (*facts.functions, *methods) if one.name == "transform" and one.shape is not None]
+    source = read_source(path) if found else None
+    if not isinstance(source, SourceFile):
+        return
+    for one in found:
+        text = source.content.decode("utf-8", "replace").split("\n", one.line)[-1]
+        end = re.search(rf"^\s{{0,{one.column - 1}}}[^\s)]", text, re.MULTILINE)
+        # Nearly every one is right, and is not parsed again. What raises, or does nothing yet, is meant so.
+        seen = text[: end.start()] if end is not None else text
+        if re.search(r"\b(?:return|yield|raise)\b", seen) is None and _returns_nothing(source, one.line):
+            message = "transform returns nothing, which drops each record"
+            yield Finding("P206", message, Place(path, one.line, one.column), "return record", None, "warning")
+
+
+def _returns_nothing(source: SourceFile, line: int) -> bool:
+    """Whether the function on that line does something, and never returns, yields or raises."""
+    tree = parse_source(source)
+    for node in ast.walk(tree) if not isinstance(tree, Finding) else ():
+        if isinstance(node, ast.FunctionDef) and node.lineno == line:
+            inside = [type(one) for one in ast.walk(node)]
+            ends = (ast.Return, ast.Yield, ast.YieldFrom, ast.Raise)
+            return not set(inside).intersection(ends) and bool(
+                {ast.Call, ast.Assign, ast.AugAssign, ast.Delete}.intersection(inside)
+            )
+    return False
 
 
 def _missing_in(path: str) -> Sequence[Finding]:

@@ -355,6 +355,34 @@ def test_a_plugin_that_needs_one_of_two_settings_is_only_warned_of(
     )
 
 
+BESIDE = "def describe():\n    return ''\n"
+METHODS = "class Mark:\n    def describe(self): return ''\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (f"def transform(record):\n    record['a'] = 1\n\n{BESIDE}", 1),
+        (f"def transform(\n    record,\n):\n    print(record)\n{BESIDE}", 1),
+        (f"{METHODS}    def transform(self, record):\n        print(record)\n", 3),
+        (f"def transform(record):\n    print(record)\n    return None\n{BESIDE}", None),
+        (f"def transform(record):\n    for one in record:\n        yield {{one: 1}}\n{BESIDE}", None),
+        (f"def transform(record):\n    raise ValueError(record)\n{BESIDE}", None),
+        (f"def transform(record): return record\n{BESIDE}", None),
+        (f"def transform(record):\n    '''Mark\nit (so).'''\n    return record\n{BESIDE}", None),
+        (f"def transform(record):\n    ...\n{BESIDE}", None),
+    ],
+)
+def test_a_transform_that_forgets_to_return_is_warned_of(
+    text: str, line: int | None, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write({"plugins/mark.py": text})
+    assert main(["check", "plugins"]) == 0
+    said = capsys.readouterr().out
+    assert ("warning[P206] plugins/mark.py:" in said) == (line is not None)
+    assert line is None or f"mark.py:{line}:" in said
+
+
 def test_the_place_in_a_block_is_that_of_what_is_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
