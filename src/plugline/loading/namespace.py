@@ -135,7 +135,8 @@ class Namespace:
         """Return the file for a module's name below the package, with whether it is a package itself."""
         for length in range(len(parts), 0, -1):
             entry = self.stems.get(".".join(parts[:length]))
-            if entry is None:
+            # What is plain, and was another file before, is not noted anew.
+            if entry is None or (not self.tree.is_file(entry) and self._file_at("/".join(parts[:length]))):
                 continue
             if length == len(parts):
                 return entry, entry.endswith("/__init__.py")

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import threading
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -150,3 +151,24 @@ def test_who_watches_follows_it(tmp_path: Path) -> None:
             assert followed.wait(20), reports
             assert held(0) == 2
             assert (host["x"].path, host["x"].generation) == (str(tmp_path / "x" / "__init__.py"), 2)
+
+
+def test_a_package_that_became_a_file_and_was_listed_by_somebody_else_first_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = time.time_ns
+    monkeypatch.setattr(
+        "plugline.discovery.update.unix_nanoseconds", lambda: real() + 3_000_000_000
+    )  # all files are old
+    text = "def transform(record):\n    return VALUE\n"
+    (tmp_path / "user.py").write_text(f"{text}from .x import VALUE\n")
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/__init__.py").write_text(f"{text}VALUE = 1\n")
+    with Host(tmp_path, interface=["transform"]) as host:
+        assert host.names == ("user", "x")
+        _become_file(tmp_path, "x", f"{text}VALUE = 2\n")
+        for _ in range(2):
+            with Host(tmp_path, interface=["transform"]) as other:
+                assert len(other.load_all()) == 2
+        host.refresh()
+        assert host["user"].load().transform(1) == 2  # type: ignore[attr-defined]
