@@ -59,9 +59,14 @@ def _switch(names: Sequence[str], folders: Sequence[str], *, disabled: bool, as_
 
     A name that no plugin has is kept or taken out all the same, and told: its plugin may come back.
     """
+    named = folders
     folders = folders or usual_folders()
     store = store_of(folders)
     with Catalogue(folders) as catalogue:
+        unseen = [finding for finding in catalogue.findings if named and finding.code == "P110"]
+        if unseen:
+            render.tell_refusal(unseen, as_json=as_json, changed=[])
+            return MISUSED
         known = {plugin.name: plugin.origin for _, plugin in (*catalogue.listing(), *catalogue.set_aside())}
         known |= dict.fromkeys((one.name for one in catalogue.rejected), None)  # type: ignore[arg-type]
         known |= dict.fromkeys(catalogue.disabled, None)  # type: ignore[arg-type]
