@@ -2,6 +2,7 @@
 
 import mmap
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -121,7 +122,7 @@ def _refuse_twins(names: Sequence[str]) -> None:
     Raises:
         ValueError: There are any.
     """
-    twins = sorted({name for name in names if names.count(name) > 1})
+    twins = sorted(name for name, count in Counter(names).items() if count > 1)
     if twins:
         raise ValueError(
             f"it has several columns of the name {', '.join(map(repr, twins))}: expected each name once\n"

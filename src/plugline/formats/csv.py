@@ -12,6 +12,7 @@ costs the line on which it opens, and reading goes on at the next line.
 
 import csv
 from codecs import BOM_UTF8, BOM_UTF16_LE, BOM_UTF32_LE, getincrementaldecoder, lookup
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -616,7 +617,7 @@ def _toml_of(delimiter: str) -> str:
 
 
 def _refuse_duplicates(what: str, names: Sequence[str], hint: str = "") -> None:
-    duplicates = sorted({name for name in names if names.count(name) > 1})
+    duplicates = sorted(name for name, count in Counter(names).items() if count > 1)
     if duplicates:
         raise ValueError(f"{what} names {duplicates!r} more than once: expected each column once{hint}")
 
@@ -1070,7 +1071,8 @@ def _columns_of(record: Record) -> tuple[str, ...]:
 
 
 def _other_keys(record: Record, columns: tuple[str, ...]) -> ValueError:
+    known = {*columns}
     missing = [name for name in columns if name not in record]
-    extra = [name for name in record if name not in columns]
+    extra = [name for name in record if name not in known]
     parts = [f"lacks {missing!r}"] * bool(missing) + [f"has {extra!r} besides"] * bool(extra)
     return ValueError(f"the record {' and '.join(parts)}: expected the columns {list(columns)!r}")

@@ -11,6 +11,7 @@ import math
 import re
 import warnings
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,7 +117,7 @@ class Excel:
 def _check_names(what: str, names: Sequence[str]) -> None:
     if not 0 < len(names) <= _MOST_COLUMNS:
         raise ValueError(f"{what} has {len(names):,} columns: expected 1 to {_MOST_COLUMNS:,}")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise ValueError(f"{what} names {twice!r} more than once: expected each column once")
 

@@ -5,6 +5,7 @@ import gzip
 import json
 import zlib
 from codecs import lookup
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -242,7 +243,7 @@ def _rows(stream: TextIO, delimiter: str, path: Path, types: Mapping[str, str], 
         if not names:
             raise ValueError(f"path {str(path)!r}: expected a header, its first line is empty")
         header += names
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
         if twice:
             raise ValueError(f"the header of {str(path)!r} names {twice!r} more than once: expected each column once")
         strange = sorted(set(types) - set(names))

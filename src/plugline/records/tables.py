@@ -546,7 +546,7 @@ class TableMaker:
     def _other_fields(self, record: Record) -> ValueError:
         names = self.names or ()
         missing = [name for name in names if name not in record]
-        extra = [name for name in record if name not in names]
+        extra = [name for name in record if name not in self._types]
         parts = [f"lacks {missing!r}"] * bool(missing) + [f"has {extra!r} besides"] * bool(extra)
         return ValueError(f"the record {' and '.join(parts)}: expected the columns {list(names)!r}")
 

@@ -523,3 +523,26 @@ def test_code_is_not_written_anew_for_each_of_many_columns_that_gets_its_first_v
     assert csv._encoder_code.cache_info().misses - before < 8
     written = [["" if value is None else str(value) for value in row.values()] for row in rows]
     assert [*standard.reader(stream.getvalue().decode().splitlines())] == [names, *written]
+
+
+class Counted(str):
+    """A name that counts with how many others it is compared."""
+
+    __slots__ = ()
+    asked = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.asked += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_thousands_of_columns_are_not_all_compared_with_each_other() -> None:
+    names = [Counted(f"c{at}") for at in range(2_000)]
+    settings = Csv(fields=[*names])
+    writer = settings.writer()
+    writer.open(io.BytesIO(), first=True)
+    with pytest.raises(ValueError, match=r"lacks \['c0'\] and has \['other'\] besides"):
+        writer.encode(dict.fromkeys([*names[1:], "other"], 1))
+    assert Counted.asked < 50_000
