@@ -1,5 +1,8 @@
 """A run's report to what people and programs read of it."""
 
+import os
+
+import plugline
 from plugline.cli.render import counted, plain, rate_text, shortened, table
 from plugline.pipeline.report import RunReport
 
@@ -8,6 +11,8 @@ _BETWEEN_CAUSES = (
     "\nThe above exception was the direct cause of the following exception:\n",
     "\nDuring handling of the above exception, another exception occurred:\n",
 )
+# Where data is refused in a format or processor of ours, no line of ours is what is to be looked at.
+_OURS = f" ({os.path.dirname(plugline.__file__)}{os.sep}"
 _MOST_SAID = 120  # characters of a message, which may hold a whole record
 _MOST_ERRORS = 5
 
@@ -36,7 +41,7 @@ def summary(report: RunReport) -> str:
         lines.append(f"dead letters: {plain(report.dead_letters)} ({report.failed:,})")
     shown = list(report.errors.items())[:_MOST_ERRORS]
     lines += [
-        f"  {count:,} x {shortened(text)}{_said(text, report.tracebacks.get(text, ''), first_of=count)}"
+        f"  {count:,} x {shortened(text.rpartition(_OURS)[0] or text)}{_said(text, report.tracebacks.get(text, ''), first_of=count)}"
         for text, count in shown
     ]
     if len(report.errors) > len(shown):

@@ -560,6 +560,13 @@ def test_the_summary_tells_what_the_first_record_with_an_error_said(
     assert len(last) < 200
 
 
+def test_the_summary_names_no_line_of_ours_where_the_data_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("rows.csv").write_text("a,b\n1,2,3\n", "utf-8")
+    assert main(["run", "rows.csv", "-o", "out.ndjson"]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "  1 x source: ValueError: the row has 3 fields: expected 2, as there are columns"
+
+
 def test_the_summary_tells_what_is_wrong_with_a_line_that_is_no_record(capsys: pytest.CaptureFixture[str]) -> None:
     Path("n.ndjson").write_bytes(ndjson({"n": 1}, b'{"n": 2', b"[3]"))
     assert main(["run", "n.ndjson", "-o", "out.ndjson"]) == 1
