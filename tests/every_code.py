@@ -53,7 +53,7 @@ SOURCES: dict[str, str | bytes] = {
     "P104": "# " + "x" * 2**20 + "\n",
     "P105": b"x = '\xff'\n",
     "P106": "def f(:\n",
-    "P109": "VERSION = 1.10\n" + GOOD,
+    "P109": "PRIORITY = 'high'\n" + GOOD,
     "P111": _BLOCK.format('# requires-python = ">=4"') + GOOD,
     "P112": "REQUIRES = ['absent']\n" + GOOD,
     "P113": "REQUIRES = ['p106']\n" + GOOD,

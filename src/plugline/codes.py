@@ -72,7 +72,7 @@ CODES = {
     "P109": Code(
         "what a plugin says of itself is wrong",
         "Its PEP 723 block is not valid, or its name, version, API version, dependencies, requires, after or priority are of the wrong type.",
-        "Mend the block or the constant at the place. Versions are strings: VERSION = '1.10', not 1.10.",
+        "Mend the block or the constant at the place. API versions are strings: REQUIRED_API_VERSION = '1.10', not 1.10.",
     ),
     "P110": Code(
         "a place for plugins cannot be looked into",

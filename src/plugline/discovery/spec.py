@@ -145,14 +145,22 @@ class _Metadata:
 
     def version(self) -> str | None:
         """Return what it says of its version, be it as a number or a tuple: ``VERSION = (6, 1, 0)`` is the habit of Django's world."""
-        constants = self._facts.constants
-        value = constants.get("VERSION", constants.get("__version__"))
-        if "version" not in self.table and type(value) is int and abs(value) < _HUGE:
-            return str(value)  # unlike 1.10, which is 1.1 by the time that it is read
-        if "version" not in self.table and isinstance(value, tuple) and value and type(value[0]) is int:
-            end = next((at for at, part in enumerate(value) if type(part) is not int), len(value))
-            return ".".join(str(part) for part in value[:end])
-        return self.text("version", "VERSION") or self.text("", "__version__")
+        if "version" in self.table:
+            return self.text("version", "")
+        for constant in ("VERSION", "__version__"):
+            value = self._facts.constants.get(constant)
+            if isinstance(value, str):
+                found = self.text("", constant)
+            elif isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _HUGE:
+                found = str(value)
+            elif isinstance(value, tuple):
+                end = next((at for at, part in enumerate(value) if type(part) is not int), len(value))
+                found = ".".join(str(part) for part in value[:end])
+            else:
+                found = None  # something else of that name: its plugin may have been written for another host
+            if found:
+                return found
+        return None
 
     def top_text(self, key: str) -> str | None:
         if key not in self._facts.block:

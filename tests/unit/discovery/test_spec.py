@@ -31,6 +31,28 @@ def test_a_plugin_is_described_by_its_constants() -> None:
     assert (found.name, found.version, found.api, str(found.place)) == ("b", "1.0", "1.2", "plugins/a.py")
 
 
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("0.3", "0.3"),
+        ("3", "3"),
+        ("(6, 1, 0, 'final')", "6.1.0"),
+        ("('6',)", None),
+        ("b'1.0'", None),
+        ("None", None),
+        ("True", None),
+        ("['1']", None),
+        ("0x" + "f" * 5000, None),
+        ("''", None),
+    ],
+)
+def test_a_version_may_be_a_number_and_is_none_where_it_is_anything_else(said: str, version: str | None) -> None:
+    for text in (f"VERSION = {said}\n", f"__version__ = {said}\n"):
+        assert read(text).findings == ()
+        assert spec(text).version == version
+    assert spec(f"VERSION = {said}\n__version__ = '9'\n").version == (version or "9")
+
+
 def test_its_block_goes_before_its_constants() -> None:
     text = block("requires-python = '>=3.11'", "dependencies = ['x>=3']", "[tool.plugline]", "name = 'c'", "api = '2'")
     found = spec(text + "PLUGIN_NAME = 'b'\nREQUIRED_API_VERSION = '1.2'\nVERSION = '1.0'\n")
@@ -46,9 +68,9 @@ def test_a_plugin_that_says_nothing_has_its_files_name() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("VERSION = 1.10", 1, "VERSION is 1.1, a string such as '1.1' was expected"),
-        ("\nVERSION = ['1']", 2, "VERSION is ['1'], a string was expected"),
-        ("VERSION = 0x" + "f" * 5000, 1, "VERSION is a int whose repr raises ValueError"),
+        ("\nREQUIRED_API_VERSION = 1.10", 2, "REQUIRED_API_VERSION is 1.1, a string such as '1.1' was expected"),
+        ("PLUGIN_NAME = ['1']", 1, "PLUGIN_NAME is ['1'], a string was expected"),
+        ("REQUIRED_API_VERSION = 0x" + "f" * 5000, 1, "REQUIRED_API_VERSION is a int whose repr raises ValueError"),
         ("VERSION = '\\x1b[2J'", 1, "VERSION is '\\x1b[2J', printable text was expected"),
         ("PLUGIN_NAME = 'a/b'", 1, "'a/b' is not a plugin name"),
         ("PLUGIN_NAME = ''", 1, "'' is not a plugin name"),
