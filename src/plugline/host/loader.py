@@ -1006,7 +1006,8 @@ class Loader:
         return Faulty(found) if isinstance(found, tuple) and len(family) > 1 else found
 
     def forget(self, entry: Entry) -> None:
-        """Let go of a private module whose file is gone, so that a new file of its name is run."""
+        """Let go of a plugin's private module, so that it is run anew; with the last one of a place, of what they shared."""
+        before = len(self._loaded)
         if self._loaded.pop(id(entry), None) is None:
             where = (entry.finder, entry.place.path)
             self._loaded = {key: one for key, one in self._loaded.items() if (one.finder, one.place.path) != where}
@@ -1018,9 +1019,12 @@ class Loader:
             self.end(name)
             below = [key for key in tuple(sys.modules) if key == name or key.startswith(f"{name}.")]
             forget_modules([key for key in below if namespace.owns(key)])
+            is_last = all(one.finder != entry.finder for one in self._loaded.values())
+            if is_last and len(self._loaded) < before and self._depth == 0:
+                empty(namespace)
 
     def unload(self, entry: Entry, made: object) -> tuple[Finding, ...]:
-        """Let a plugin end what it began, and let go of its modules; with the last plugin of a place, of what they shared.
+        """Let a plugin end what it began, and let go of its modules.
 
         Args:
             entry: The plugin.
@@ -1044,9 +1048,6 @@ class Loader:
             if trace is not None:
                 trace.undo_effects()
         self.forget(entry)
-        namespace = self._namespaces.get(entry.finder)
-        if namespace is not None and all(one.finder != entry.finder for one in self._loaded.values()):
-            empty(namespace)
         return tuple(finding for finding in findings if finding is not None)
 
     def isolated(self, value: object) -> "IsolatedPlugin | None":

@@ -198,3 +198,15 @@ def test_a_helper_is_reloaded_although_a_plugin_that_imports_it_is_gone(tmp_path
         write(tmp_path / "plugins", {"_x.py": "V = 22\n", **({left: ""} if left else {})})
         assert host.reload("a").ok
         assert [one.transform(1) for one in (a, b)] == [22, 22]  # type: ignore[attr-defined]
+
+
+def test_the_last_plugin_whose_file_goes_takes_along_what_it_had_imported(tmp_path: Path) -> None:
+    text = "from ._x import V\ndef transform(record): return V\n"
+    with opened(tmp_path, {"_x.py": "V = 1\n", "a.py": text}) as host:
+        assert host["a"].load().transform(1) == 1  # type: ignore[attr-defined]
+        (tmp_path / "plugins/a.py").unlink()
+        host.refresh()
+        assert [name for name in sys.modules if name.startswith("plugins.")] == []
+        write(tmp_path / "plugins", {"_x.py": "V = 22\n", "b.py": text})
+        host.refresh()
+        assert host["b"].load().transform(1) == 22  # type: ignore[attr-defined]
