@@ -119,11 +119,16 @@ def plugin_in_hand(frames: Iterable[tuple[FrameType, int]]) -> str | None:
     """Return the line of the plugin that is loaded or run in ``frames``, the outermost first; ``None`` where none is."""
     found, line, runs, loads = "", 0, False, False
     for frame, at in frames:
-        file = frame.f_code.co_filename
-        if runs or (loads and frame.f_code.co_name == "<module>") or file == found:
+        file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__"))
+        if (
+            (runs and not module.startswith("plugline."))
+            or (loads and frame.f_code.co_name == "<module>")
+            or file == found
+        ):
             found, line = file, at
-        runs = file.startswith("plugline: generated")  # it passes records to steps
-        loads = str(frame.f_globals.get("__name__")).startswith("plugline.loading.")
+        # What passes records to steps, and what takes those that a generator makes.
+        runs = file.startswith("plugline: generated") or module.startswith("plugline.records.")
+        loads = module.startswith("plugline.loading.")
     if not found:
         return None
     from plugline.host.store import shown  # noqa: PLC0415 - whoever loads plugins has the host

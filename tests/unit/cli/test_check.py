@@ -461,6 +461,7 @@ def test_what_is_nearly_the_name_of_a_processor_is_told_with_what_was_meant(
     [
         ("", ["check", "--load"]),
         ("def transform(record):\n    ", ["preview", "in.ndjson", "--use", "endless"]),
+        ("def transform(record):\n    yield {}\n    ", ["preview", "in.ndjson", "--use", "endless"]),
     ],
 )
 def test_an_interrupt_names_the_plugin_that_never_comes_to_its_end(
