@@ -73,7 +73,7 @@ class DiskTree:
     def names(self, folder: str = "") -> "list[tuple[str, bool]] | Finding":
         """See :class:`Tree`. A link is taken for what it leads to."""
         from plugline.findings import Finding, Place  # noqa: PLC0415 - see above
-        from plugline.names import shell_word  # noqa: PLC0415 - likewise
+        from plugline.names import nearest_file, shell_word  # noqa: PLC0415 - likewise
 
         place = Place(shown_path(self, folder))
         try:
@@ -84,12 +84,14 @@ class DiskTree:
                 # which of two clashing plugins is refused.
                 return sorted((entry.name, self._is_folder(entry)) for entry in entries)
         except FileNotFoundError:
-            hint = f"create it: mkdir -p {shell_word(place.path)}"
+            near = nearest_file(place.path)
+            meant = f"did you mean {near!r}? else " if near is not None and os.path.isdir(near) else ""
+            hint = f"{meant}create it: mkdir -p {shell_word(place.path)}"
             if place.path.startswith("~"):
                 hint = f"'~' is not expanded: os.path.expanduser({place.path!r})"
             return Finding("P110", "this plugin folder does not exist", place, hint=hint)
         except NotADirectoryError:
-            hint = "name the folder that it is in, or give the file itself with plugline.File"
+            hint = "name the folder that it is in; a program may give the file itself, with plugline.File"
             return Finding("P110", "a folder was expected, this is a file", place, hint=hint)
         except OSError as error:
             way = f"allow it: chmod u+rx {shell_word(place.path)}" if isinstance(error, PermissionError) else None

@@ -41,7 +41,10 @@ def test_what_is_disabled_is_listed_so_and_checked_no_more(capsys: pytest.Captur
 
 
 def test_a_named_folder_that_is_not_there_is_told_and_nothing_is_written(capsys: pytest.CaptureFixture[str]) -> None:
-    gone = ("", "error[P110] plugns: this plugin folder does not exist\n  hint: create it: mkdir -p plugns\n")
+    gone = (
+        "",
+        "error[P110] plugns: this plugin folder does not exist\n  hint: did you mean 'plugins'? else create it: mkdir -p plugns\n",
+    )
     assert told(capsys, "disable", "lower", "--plugins", "plugns", code=2) == gone
     assert told(capsys, "enable", "lower", "--plugins", "plugns", code=2) == gone
     assert told(capsys, "info", "lower", "--plugins", "plugns", code=1) == gone
