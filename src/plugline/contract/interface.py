@@ -85,7 +85,7 @@ def interfaces_of(declared: object) -> tuple[Interface, ...]:
 def _interface_of_class(declared: type) -> Interface:
     if getattr(declared, "_is_protocol", False):
         return Interface(declared.__name__, tuple(_protocol_members(declared)))
-    abstract = sorted(getattr(declared, "__abstractmethods__", ()))
+    abstract = sorted(getattr(declared, "__abstractmethods__", frozenset()) - _NOT_MEMBERS)
     asked = (_member_of(declared, name) for name in abstract)
     members = tuple(Member(one.name, _with(one.shape, "gives_all"), one.is_function) for one in asked)
     return Interface(declared.__name__, members, declared)

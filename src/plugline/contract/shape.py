@@ -151,10 +151,11 @@ def shape_problems(wanted: Shape, given: Shape) -> list[str]:
     if not given.open_positional and len(given.positional) < wanted.required:
         problems.append(f"takes {_count(len(given.positional))}, the host gives {wanted.required}")
     most = len(wanted.positional) if wanted.gives_all else wanted.required
-    if given.required > most and not wanted.open_positional and not wanted.open_keywords:
-        extra = ", ".join(given.positional[most : given.required])
-        problems.append(f"needs {_count(given.required)}, the host gives {most} (nothing for {extra})")
     keywords = wanted.keywords if wanted.gives_all else wanted.required_keywords
+    extra = [name for name in given.positional[most : given.required] if name not in keywords]
+    if extra and not wanted.open_positional and not wanted.open_keywords:
+        needs = _count(given.required)
+        problems.append(f"needs {needs}, the host gives {most} (nothing for {', '.join(extra)})")
     problems += [
         f"needs the keyword {name!r}, which the host does not give"
         for name in given.required_keywords

@@ -161,8 +161,9 @@ def vars_of(owner: type, name: str) -> object:
             value = vars(ancestor)[name]
             if isinstance(value, (staticmethod, classmethod)):
                 return getattr(owner, name)
-            # Only what is a descriptor gets the instance; a callable object or a class in the body does not.
-            return _Unbound(value) if callable(value) and hasattr(type(value), "__get__") else value
+            # Only what is a descriptor gets the instance; a callable object or a class in the body does not. What a
+            # partialmethod or a property gives is seen on the instance.
+            return _Unbound(value) if hasattr(type(value), "__get__") else value
     return getattr(owner, name, None)
 
 

@@ -93,7 +93,9 @@ def test_an_optional_parameter_of_the_interface_need_not_be_taken() -> None:
 def test_a_keyword_that_the_host_gives_must_be_taken() -> None:
     wanted = Shape(("record",), 1, ("strict",), ("strict",))
     assert shape_problems(wanted, ONE) == ["does not take the keyword 'strict', which the host gives"]
-    assert shape_problems(wanted, Shape(("record", "strict"), 1)) == []
+    for required in (1, 2):
+        assert shape_problems(wanted, Shape(("record", "strict"), required)) == []
+    assert "nothing for more" in shape_problems(wanted, Shape(("record", "strict", "more"), 3))[0]
     assert shape_problems(wanted, Shape(("record",), 1, open_keywords=True)) == []
 
 

@@ -336,3 +336,28 @@ def test_a_method_may_need_what_its_base_has_as_an_option(tmp_path: Path) -> Non
     with Host(write(tmp_path / "plugins", files), interface=Provider) as host:
         assert [plugin.name for plugin in host.load_all()] == ["a"]
         assert [(one.name, len(one.findings)) for one in host.rejected] == [("b", 1)]
+
+
+class Bot(abc.ABC):
+    """Whose constructor is its own affair."""
+
+    @abc.abstractmethod
+    def __init__(self, bot: object) -> None: ...
+
+    @abc.abstractmethod
+    def run(self, *, text: str) -> str: ...
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        "def run(self, text): return text",
+        "def _run(self, how, *, text): return text\n    run = functools.partialmethod(_run, 1)",
+        "@property\n    def run(self): return lambda *, text: text",
+    ],
+)
+def test_a_method_may_be_whatever_can_be_called_as_the_host_does(tmp_path: Path, run: str) -> None:
+    text = f"import functools\nfrom {__name__} import Bot\nclass A(Bot):\n    def __init__(self, a, b, c): pass\n    {run}\n"
+    with Host(write(tmp_path / "plugins", {"a.py": text}), interface=Bot) as host:
+        assert [plugin.name for plugin in host.load_all(instances=False)] == ["a"]
+        assert host["a"].load_type()(1, 2, 3).run(text="x") == "x"  # type: ignore[call-arg]
