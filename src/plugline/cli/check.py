@@ -22,7 +22,7 @@ from plugline.cli.options import common, safe_mode
 from plugline.cli.pipeline_files import load_config
 from plugline.cli.settings import DEFAULT, Settings
 from plugline.discovery.facts import SourceFacts
-from plugline.discovery.needs import missing_modules
+from plugline.discovery.needs import missing_modules, missing_neighbours
 from plugline.discovery.source import parse_source, read_facts
 from plugline.errors import ConfigurationError, LoadError, PluginDeclined, PluginRejected
 from plugline.files import SourceFile, read_source
@@ -221,6 +221,7 @@ def _check_places(
             checked.add(plugin.warnings)
             if plugin.spec.facts is not None:
                 checked.add(missing_modules(plugin.spec.facts, plugin.place.path))
+                checked.add(missing_neighbours(plugin.spec.facts, plugin.place.path))
                 checked.add([*_without_return(plugin.spec.facts, plugin.place.path)])
         for rejected in host.rejected:
             if of is not None and not is_of(rejected.place.path, of):

@@ -25,6 +25,25 @@ def missing_modules(facts: SourceFacts, path: str) -> tuple[Finding, ...]:
     return tuple(_finding(name, one, facts, path) for name, one in first.items() if not is_installed(name))
 
 
+def missing_neighbours(facts: SourceFacts, path: str) -> tuple[Finding, ...]:
+    """Return a finding for each file beside the plugin that loading it would import in vain; of an archive none."""
+    try:
+        beside = {name.partition(".")[0] for name in os.listdir(os.path.dirname(path) or os.curdir)}
+    except OSError:
+        return ()
+    first = {one.module.partition(".")[0]: one for one in facts.imports[::-1] if one.certain and one.level == 1}
+    return tuple(
+        Finding(
+            "P103",
+            f"needs the module {name!r}, which is not beside it",
+            Place(path, one.line, one.column),
+            f"is the file of {name!r} missing there?",
+        )
+        for name, one in first.items()
+        if name and name not in beside
+    )
+
+
 def _finding(name: str, one: ImportFacts, facts: SourceFacts, path: str) -> Finding:
     place = Place(path, one.line, one.column)
     if is_beside(name, path):

@@ -355,6 +355,29 @@ def test_a_plugin_that_needs_one_of_two_settings_is_only_warned_of(
     )
 
 
+def test_a_file_that_is_missing_beside_a_plugin_is_told(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    good = "from .helper import x\nfrom .package.inner import y\nfrom . import anything\n"
+    lacks = "import json\nfrom .helpr import x\nfrom .helpr import y\ntry:\n    from .maybe import z\nexcept ImportError:\n    z = None\n"
+    write(
+        {
+            "plugins/good.py": good + GOOD,
+            "plugins/lacks.py": lacks + GOOD,
+            "plugins/_helper.py": "",
+            "plugins/package/__init__.py": "from .inner import y\n" + GOOD,
+            "plugins/package/inner.py": "y = 1\n",
+            "plugins/helper.py": "x = 1\n" + GOOD,
+        }
+    )
+    assert main(["check", "plugins"]) == 1
+    assert capsys.readouterr().out == (
+        "error[P103] plugins/lacks.py:2:1: needs the module 'helpr', which is not beside it\n"
+        "  | 2 | from .helpr import x\n"
+        "  |   | ^\n"
+        "  hint: is the file of 'helpr' missing there?\n"
+        "4 plugins, 1 with findings; 3 other plugins are in use\n"
+    )
+
+
 BESIDE = "def describe():\n    return ''\n"
 METHODS = "class Mark:\n    def describe(self): return ''\n"
 
