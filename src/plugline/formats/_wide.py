@@ -17,15 +17,19 @@ _BEGINNINGS = (
 )
 
 
+def unmarked(beginning: bytes) -> str | None:
+    """Return the encoding of an input whose first characters are two bytes each, one of which is 0; else ``None``."""
+    return {b"\1\0\1\0": "UTF-16LE", b"\0\1\0\1": "UTF-16BE"}.get(bytes(map(bool, beginning[:4])))
+
+
 def refuse_wide(beginning: bytes) -> None:
     """Refuse an input that begins so, as none of it can be read.
 
     Raises:
-        ValueError: It begins with a byte order mark of UTF-16 or UTF-32, or with a bracket in one of them.
+        ValueError: It begins with a byte order mark of UTF-16 or UTF-32, or as text in one of them does.
     """
-    for mark, encoding in _BEGINNINGS:
-        if beginning.startswith(mark):
-            raise ValueError(
-                f"it is text in {encoding}: expected UTF-8\n"
-                f"  hint: make that of it before, as iconv -f {encoding} -t UTF-8 does"
-            )
+    found = next((encoding for mark, encoding in _BEGINNINGS if beginning.startswith(mark)), unmarked(beginning))
+    if found is not None:
+        raise ValueError(
+            f"it is text in {found}: expected UTF-8\n  hint: make that of it before, as iconv -f {found} -t UTF-8 does"
+        )

@@ -23,6 +23,7 @@ from operator import itemgetter
 from types import FunctionType
 from typing import Any, BinaryIO, Literal, NoReturn, Protocol, cast
 
+from plugline.formats._wide import unmarked
 from plugline.records import Broken, Position, Reader, Record, Writer
 from plugline.records.moments import datetime_of
 
@@ -345,6 +346,9 @@ class _Reader:
             way = self._way_past(raws[0])
             raise ValueError(f"the header is broken: {raws[0].reason}{way}")  # noqa: TRY004 - a faulty file, no wrong argument
         header = cast("list[str]", raws[0])
+        wide = unmarked(self._piece[:4].encode(errors="replace"))
+        if wide is not None:
+            raise ValueError(f'it is text in {wide}\n  hint: say so: options = {{ encoding = "{wide.lower()}" }}')
         ends = rows.index(header) + 1
         line = settings.skip_lines + sum(map(_line_count, rows[:ends]))
         if header[0].startswith("sep=") and header != settings.fields:
@@ -1054,8 +1058,8 @@ class _Writer:
         self._stream.write(self._mark + (header if self._headed else b""))
 
     def _without_mark(self, row: str) -> str:
-        """Return what an output begins with; in quotes where it would be taken for a byte order mark."""
-        if not row.startswith("\ufeff"):
+        """Return what an output begins with; in quotes where it would be taken for a byte order mark, or for UTF-16."""
+        if not row.startswith("\ufeff") and not unmarked(row[:4].encode(errors="replace")):
             return row
         cell, delimiter, rest = row.partition(self._delimiter)
         return f"{self._quote}{cell}{self._quote}{delimiter}{rest}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO, cast
 
-from plugline.formats._wide import refuse_wide
+from plugline.formats._wide import refuse_wide, unmarked
 from plugline.records import Position, Reader, Record, Writer
 
 SUFFIXES = (".txt",)
@@ -169,8 +169,9 @@ class _Writer:
         lines = cast("list[bytes]", encoded)
         if lines and self._begins:
             self._begins = False
-            # A mark of the output's own, so that none is taken from the text of its first line.
-            self._stream.write(_BYTE_ORDER_MARK * lines[0].startswith(_BYTE_ORDER_MARK))
+            # A mark of the output's own, so that none is taken from the text of its first line, and that for what it is.
+            if lines[0].startswith(_BYTE_ORDER_MARK) or unmarked(lines[0]):
+                self._stream.write(_BYTE_ORDER_MARK)
         self._stream.write(b"".join(lines))
 
     def close(self, *, last: bool) -> None:

@@ -402,6 +402,19 @@ def test_an_output_that_would_begin_with_a_byte_order_mark_is_quoted(settings: C
     assert records(stream.getvalue(), settings) == [record, record]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16le", "utf-16be"])
+def test_utf_16_without_a_mark_is_said_to_be_that(encoding: str) -> None:
+    content = "id,name\r\n1,Ann\r\n".encode(encoding)
+    with pytest.raises(ValueError, match=f'hint: say so: options = {{ encoding = "{encoding}" }}'):
+        records(content)
+    assert records(content, Csv(encoding=encoding)) == [{"id": "1", "name": "Ann"}]
+
+
+@pytest.mark.parametrize("record", [{"a\0b\0": "1"}, {"a\0": "1", "\0": "2"}])
+def test_names_that_look_like_utf_16_are_read_back(record: Record) -> None:
+    assert records(written(record).encode()) == [record]
+
+
 @pytest.mark.parametrize(("delimiter", "said"), [(";", '";"'), ("\t", r'"\t"'), ("|", '"|"')])
 def test_a_quoted_header_with_another_delimiter_says_what_to_set(delimiter: str, said: str) -> None:
     content = f'\ufeff"Name"{delimiter}"Preis"\r\n"A"{delimiter}"1,5"\r\n'.encode()

@@ -49,6 +49,19 @@ def test_text_in_utf_16_is_said_to_be_that() -> None:
         read("a\r\n".encode("utf-16"))
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_text_in_utf_16_without_a_mark_is_said_to_be_that(encoding: str) -> None:
+    with pytest.raises(ValueError, match=f"it is text in UTF-16{encoding[-2:].upper()}"):
+        read("one\ntwo\n".encode(encoding))
+
+
+def test_a_line_that_looks_like_utf_16_is_read_back() -> None:
+    stream, writer = io.BytesIO(), Lines().writer()
+    writer.open(stream, first=True)
+    writer.write([writer.encode({"line": "a\0b\0"})])
+    assert read(stream.getvalue()) == [{"line": "a\0b\0"}]
+
+
 def test_a_line_longer_than_a_chunk_is_one_line() -> None:
     assert read(b"x" * 1_000_000 + b"\ny") == [{"line": "x" * 1_000_000}, {"line": "y"}]
 
