@@ -239,9 +239,10 @@ def _check_places(
 
 
 def _without_return(facts: SourceFacts, path: str) -> Iterator[Finding]:
-    """Yield a warning for each ``transform`` that drops all records, since nothing is returned in it."""
+    """Yield a warning for each function that drops all records, since nothing is returned in it."""
     methods = (method for one in facts.classes for method in one.methods)
-    found = [one for one in (*facts.functions, *methods) if one.name == "transform" and one.shape is not None]
+    named = ("transform", "transform_batch")
+    found = [one for one in (*facts.functions, *methods) if one.name in named and one.shape is not None]
     source = read_source(path) if found else None
     if not isinstance(source, SourceFile):
         return
@@ -251,8 +252,9 @@ def _without_return(facts: SourceFacts, path: str) -> Iterator[Finding]:
         # Nearly every one is right, and is not parsed again. What raises, or does nothing yet, is meant so.
         seen = text[: end.start()] if end is not None else text
         if re.search(r"\b(?:return|yield|raise)\b", seen) is None and _returns_nothing(source, one.line):
-            message = "transform returns nothing, which drops each record"
-            yield Finding("P206", message, Place(path, one.line, one.column), "return record", None, "warning")
+            message = f"{one.name} returns nothing, which drops each record"
+            hint = "return the table" if one.name == named[1] else "return record"
+            yield Finding("P206", message, Place(path, one.line, one.column), hint, None, "warning")
 
 
 def _returns_nothing(source: SourceFile, line: int) -> bool:

@@ -387,6 +387,7 @@ METHODS = "class Mark:\n    def describe(self): return ''\n"
     [
         (f"def transform(record):\n    record['a'] = 1\n\n{BESIDE}", 1),
         (f"def transform(\n    record,\n):\n    print(record)\n{BESIDE}", 1),
+        (f"def transform_batch(table):\n    table.slice(1)\n{BESIDE}", 1),
         (f"{METHODS}    def transform(self, record):\n        print(record)\n", 3),
         (f"def transform(record):\n    print(record)\n    return None\n{BESIDE}", None),
         (f"def transform(record):\n    for one in record:\n        yield {{one: 1}}\n{BESIDE}", None),
