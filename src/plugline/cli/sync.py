@@ -74,6 +74,8 @@ def command(
         _tell(made)
         if findings:
             render.say_findings(findings)
+        elif not made:
+            render.tell("no plugin needs an environment of its own")
     return FAULTS if findings else OK
 
 
@@ -83,8 +85,6 @@ def _tell(made: Sequence[tuple[Made, list[str]]]) -> None:
         render.tell(
             render.plain(f"{', '.join(names)}: {state}, Python {one.environment.version}, {', '.join(one.packages)}")
         )
-    if not made:
-        render.tell("no plugin needs an environment of its own")
 
 
 def _say(text: str) -> None:

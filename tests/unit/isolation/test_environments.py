@@ -101,6 +101,18 @@ def test_sync_without_a_need_makes_nothing(tmp_path: Path, capsys: pytest.Captur
     assert not (tmp_path / "plugline.environments").exists()
 
 
+def test_sync_that_could_not_does_not_say_that_there_was_no_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    write_needy(tmp_path / "plugins", "needy", "plugline-absent-library>=1", "plugline_absent_library")
+    assert main(["sync", str(tmp_path / "plugins")]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error[P366] ")
+
+
 @pytest.fixture
 def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip where real packages are not to be had."""
