@@ -27,10 +27,7 @@ def missing_modules(facts: SourceFacts, path: str) -> tuple[Finding, ...]:
 
 def missing_neighbours(facts: SourceFacts, path: str) -> tuple[Finding, ...]:
     """Return a finding for each file beside the plugin that loading it would import in vain; of an archive none."""
-    try:
-        beside = {name.partition(".")[0] for name in os.listdir(os.path.dirname(path) or os.curdir)}
-    except OSError:
-        return ()
+    folder = os.path.dirname(path)
     first = {one.module.partition(".")[0]: one for one in facts.imports[::-1] if one.certain and one.level == 1}
     return tuple(
         Finding(
@@ -40,8 +37,16 @@ def missing_neighbours(facts: SourceFacts, path: str) -> tuple[Finding, ...]:
             f"is the file of {name!r} missing there?",
         )
         for name, one in first.items()
-        if name and name not in beside
+        if name and not is_beside(name, path) and not _is_compiled_in(folder, name)
     )
+
+
+def _is_compiled_in(folder: str, name: str) -> bool:
+    """Whether there is a module of that name that is not Python source, or nobody can see that there is none."""
+    try:
+        return any(one.startswith(f"{name}.") for one in os.listdir(folder or os.curdir))
+    except OSError:
+        return True
 
 
 def _finding(name: str, one: ImportFacts, facts: SourceFacts, path: str) -> Finding:
