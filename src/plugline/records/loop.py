@@ -266,7 +266,7 @@ class RecordLoop:
 
     def set_aside(self, stage: int, error: ErrorText) -> Failure:
         """Count a record that nothing is to be done with as one on which a stage failed."""
-        error, traceback = self._note_text(stage, error, None)
+        error, traceback = self._note_text(stage, error, f"{error.kind}: {error.message}\n")
         self._entered += 1
         self._failed[stage] += 1
         return Failure(index=0, stage=stage, name=self._names[stage], error=error, traceback=traceback)

@@ -307,6 +307,8 @@ def test_a_record_that_is_too_long_is_a_dead_letter_and_the_others_go_on(tmp_pat
         assert ids(made) == [0, 2]
         (letter,) = made.dead_letters
         assert letter["error"]["type"] == "RecordTooLong"  # type: ignore[index]
+        # From which a summary has what was said.
+        assert report.tracebacks == {"source: RecordTooLong": f"RecordTooLong: {letter['error']['message']}\n"}  # type: ignore[index]
         assert letter["raw"] == long[:1000].decode()
         assert letter["position"]["offset"] == 23  # type: ignore[index]
         assert report.balanced
