@@ -529,14 +529,16 @@ class TableMaker:
             self._holds(name, wider)
         return wider
 
-    @staticmethod
-    def _misfit(name: str, value: object, kind: Any) -> ValueError:
+    def _misfit(self, name: str, value: object, kind: Any) -> ValueError:
+        import pyarrow  # noqa: PLC0415
         from pyarrow import types as kinds  # noqa: PLC0415
 
         shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
         message = f"column {name!r} holds {shown} ({type(value).__name__}): expected {name_of(kind)}"
         if isinstance(value, int) and kinds.is_integer(kind):
             message += f" of at most {kind.bit_width} bits"
+            if kind == pyarrow.int64() and 0 < value < 2**64 and self._holds is None:
+                message += f' with its sign, or types = {{ "{name}" = "uint64" }}'
         if isinstance(value, str) and not _is_text(value):
             message += ", and this is half of a surrogate pair, which UTF-8 has no bytes for"
         if kinds.is_null(kind):

@@ -242,3 +242,16 @@ def test_row_groups_that_were_copied_are_not_in_memory_any_more(tmp_path: Path) 
         form.assemble(parts, Out(), columns=(token,))
     assert len(held) >= 60
     assert max(held) < path.stat().st_size / 4
+
+
+def test_a_number_that_only_fits_without_a_sign_is_told_the_type_that_holds_it() -> None:
+    number = 2**64 - 1
+    writer = Parquet().writer()
+    writer.open(io.BytesIO(), first=True)
+    with pytest.raises(ValueError, match=r'of at most 64 bits with its sign, or types = { "n" = "uint64" }'):
+        writer.encode({"n": number})
+    declared = Parquet(types={"n": "uint64"}).writer()
+    declared.open(io.BytesIO(), first=True)
+    assert declared.encode({"n": number}) == {"n": number}
+    with pytest.raises(ValueError, match=r"of at most 64 bits$"):
+        declared.encode({"n": number + 1})
