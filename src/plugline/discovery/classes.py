@@ -98,9 +98,12 @@ def may_have_a_plugin(bases: Sequence[type], facts: SourceFacts, path: str) -> b
 
 
 def public_classes(facts: SourceFacts) -> list[ClassFacts]:
-    """Return the classes that a module offers: those in ``__all__``, else those that do not begin with ``_``."""
+    """Return the classes that a module offers: those in ``__all__``, else those that do not begin with ``_``.
+
+    An empty one says nothing: it is filled while the module runs, as by a decorator.
+    """
     exported = facts.constants.get("__all__")
-    names = exported if isinstance(exported, (list, tuple)) else None
+    names = exported if exported and isinstance(exported, (list, tuple)) else None
     return [c for c in facts.classes if (c.name in names if names is not None else is_public(c.name))]
 
 

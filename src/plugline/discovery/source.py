@@ -241,6 +241,9 @@ class _Collector:
                 self._bind(node.target, None)
             case _ast.Expr():
                 self._look_for_dynamic(node.value)
+                match node.value:
+                    case _ast.Call(func=_ast.Attribute(value=_ast.Name(id=name))) if name in self.constants:
+                        self._rebind(name)  # __all__.append("More")
             case _ast.If() | _ast.While():
                 self.visit(node.body, certain=False)
                 self.visit(node.orelse, certain=False)

@@ -361,3 +361,17 @@ def test_a_method_may_be_whatever_can_be_called_as_the_host_does(tmp_path: Path,
     with Host(write(tmp_path / "plugins", {"a.py": text}), interface=Bot) as host:
         assert [plugin.name for plugin in host.load_all(instances=False)] == ["a"]
         assert host["a"].load_type()(1, 2, 3).run(text="x") == "x"  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("__all__ = []\n", "__all__.append('Shout')\n"),
+        ("__all__ = ['Command']\n", "__all__.extend(['Shout'])\n"),
+        ("__all__ = []\ndef public(one):\n    __all__.append(one.__name__)\n    return one\n", "public(Shout)\n"),
+    ],
+)
+def test_what_is_public_may_be_said_while_the_module_runs(tmp_path: Path, first: str, last: str) -> None:
+    with opened(tmp_path, {"a.py": first + ONE + last, "b.py": "__all__ = []\n" + ONE}) as host:
+        assert [plugin.name for plugin in host.load_all()] == ["a"]
+        assert [(one.name, one.findings[0].code) for one in host.rejected] == [("b", "P201")]
