@@ -66,14 +66,14 @@ class _StreamWriter(PartWriter):
     def open(self, stream: BinaryIO, /, *, first: bool, columns: Sequence[str] | None = None) -> None:
         super().open(stream, first=first, columns=columns)
         # Where no earlier part has fixed columns, none has written the schema: all of them were empty.
-        self._headed = columns is not None
+        self._headed = not first and columns is not None
 
     def close(self, *, last: bool) -> None:
         """End the part, and with the last one the stream."""
         self._write_held()
         if last:
             if not self._headed:
-                self._stream.write(memoryview(schema_of(None, self._fields, self._declared).serialize()))
+                self._stream.write(memoryview(schema_of(self.columns, self._fields, self._declared).serialize()))
             self._stream.write(_END)
 
     def _begin(self) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import pyarrow.ipc
 import pytest
 
 from plugline.errors import ConfigurationError, RunStopped
@@ -127,6 +128,16 @@ def test_each_part_of_a_table_has_its_header(tmp_path: Path) -> None:
     job(tmp_path, sink="out.csv").run()
     for name, content in tree(tmp_path / "out.csv").items():
         assert name == "_manifest.json" or content.startswith(b"n,word")
+
+
+def test_each_part_of_an_arrow_stream_is_a_whole_one(tmp_path: Path) -> None:
+    job(tmp_path, sink="out.arrows").run()
+    rows = []
+    for part in parts_of(tmp_path / "out.arrows"):
+        with pyarrow.ipc.open_stream(tmp_path / "out.arrows" / str(part["path"])) as stream:
+            rows.append(stream.read_all().num_rows)
+    assert rows == [part["records"] for part in parts_of(tmp_path / "out.arrows")]
+    assert len(rows) > 1
 
 
 def test_a_folder_without_a_suffix_has_parts_with_that_of_the_format(tmp_path: Path) -> None:
