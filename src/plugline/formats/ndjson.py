@@ -94,7 +94,7 @@ class _Reader:
                 if lines[0].startswith(_BYTE_ORDER_MARK):
                     mark = len(_BYTE_ORDER_MARK)
                     lines[0] = lines[0][mark:]
-                _refuse_document(lines[0])
+                _refuse_document(lines)
             raws = cast("list[object]", lines)
             # The smallest line begins with white space if any does: one pass in C finds blank lines of every kind.
             if min(lines) < b"!":
@@ -107,10 +107,15 @@ class _Reader:
             row += len(raws)
 
 
-def _refuse_document(line: bytes) -> None:
-    """Refuse an input that is one JSON document: its first line is a lone bracket, or a list of objects."""
-    begins = b"".join(line[:_SEEN_BYTES].split())
-    if begins in (b"[", b"{") or begins.startswith(b"[{"):
+def _refuse_document(lines: list[bytes]) -> None:
+    """Refuse an input that is one JSON document: a list of objects, or a bracket alone and what stands in it.
+
+    One line that is wrong is none: where a record follows, or nothing, it goes on.
+    """
+    first, second = (b"".join(line[:_SEEN_BYTES].split()) for line in [*lines[:2], b""][:2])
+    if second.startswith(b"{") and lines[1][-_SEEN_BYTES:].rstrip().endswith(b"}"):
+        return
+    if first.startswith(b"[{") or (first == b"[" and second) or (first == b"{" and second.startswith(b'"')):
         raise ValueError(
             "it begins as a JSON document: expected an object on each line\n"
             '  hint: say so: format = "json" in [source], or --from json'

@@ -45,14 +45,37 @@ def test_text_of_wide_characters_is_said_to_be_that(encoding: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b'[{"a":1},{"a":2}]\n', b'[\n {"a":1}\n]\n', b'\xef\xbb\xbf [ {"a":1} ]', b'{\r\n  "a": 1\r\n}\r\n']
+    "content",
+    [
+        b'[{"a":1},{"a":2}]\n',
+        b'[{"a":1},\n{"a":2}]\n',
+        b'[\n {"a":1},\n {"a":2}\n]\n',
+        b'[\n  {\n    "a": 1\n  }\n]\n',
+        b'\xef\xbb\xbf [ {"a":1} ]',
+        b'{\r\n  "a": 1\r\n}\r\n',
+    ],
 )
 def test_a_json_document_is_said_to_be_that(content: bytes) -> None:
     with pytest.raises(ValueError, match=r'begins as a JSON document: .*\n  hint: .* format = "json"'):
         records(content)
 
 
-@pytest.mark.parametrize("content", [b"[1]\n", b"[]\n", b'{"a":\n', b'{"a":1}\n[\n', b'\n[{"a":1}]\n'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[1]\n",
+        b"[]\n",
+        b'{"a":\n',
+        b'{"a":1}\n[\n',
+        b'\n[{"a":1}]\n',
+        b"{",
+        b"[\n",
+        b"{\n{\n",
+        b'{\n{"a":1}\n',
+        b'[\n{"a":1}\n',
+        b'[{"a":1}]\n{"a":2}\r\n',
+    ],
+)
 def test_a_line_that_is_no_object_is_no_document(content: bytes) -> None:
     (batch,) = Ndjson().reader().batches(io.BytesIO(content))
     assert batch.raws
