@@ -73,7 +73,13 @@ class Arrow:
         schema = schema_of(columns, self.fields, self.types)
         options = pyarrow.ipc.IpcWriteOptions(compression=None if self.compression == "none" else self.compression)
         with pyarrow.ipc.new_file(unowned(stream), schema, options=options) as writer:
-            for table in part_tables(parts, ROWS_A_TABLE):
+            tables: Iterable[Any] = part_tables(parts, ROWS_A_TABLE)
+            if any(map(pyarrow.types.is_dictionary, schema.types)):
+                # A file has one dictionary a column, and each part its own; rows stay where they lie in the parts.
+                tables = [
+                    table.unify_dictionaries() for table in [pyarrow.concat_tables([schema.empty_table(), *tables])]
+                ]
+            for table in tables:
                 writer.write_table(table)
 
 

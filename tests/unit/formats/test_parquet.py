@@ -255,3 +255,20 @@ def test_a_number_that_only_fits_without_a_sign_is_told_the_type_that_holds_it()
     assert declared.encode({"n": number}) == {"n": number}
     with pytest.raises(ValueError, match=r"of at most 64 bits$"):
         declared.encode({"n": number + 1})
+
+
+def test_parts_of_an_arrow_file_may_each_have_their_own_categories() -> None:
+    form, content, token = Arrow(), b"", None
+    for names in (["a", "b"], ["c", "a"], ["b", None]):
+        writer, stream = form.writer(), io.BytesIO()
+        writer.open(stream, first=token is None, columns=None if token is None else (token,))
+        column = pyarrow.array(names).dictionary_encode()
+        writer.write([writer.encode_table(pyarrow.table({"name": column}))])  # type: ignore[attr-defined]
+        writer.close(last=False)
+        assert writer.columns is not None
+        content, token = content + stream.getvalue(), writer.columns[0]
+    out = io.BytesIO()
+    assert token is not None
+    form.assemble(io.BytesIO(content), out, columns=(token,))
+    with pyarrow.ipc.open_file(io.BytesIO(out.getvalue())) as file:
+        assert file.read_all()["name"].to_pylist() == ["a", "b", "c", "a", "b", None]
