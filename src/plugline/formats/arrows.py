@@ -68,6 +68,16 @@ class _StreamWriter(PartWriter):
         # Where no earlier part has fixed columns, none has written the schema: all of them were empty.
         self._headed = not first and columns is not None
 
+    def encode_table(self, table: Any, /) -> object:
+        import pyarrow  # noqa: PLC0415
+
+        # A message of a batch holds no categories, only their numbers.
+        plain = [
+            field.with_type(field.type.value_type) if pyarrow.types.is_dictionary(field.type) else field
+            for field in table.schema
+        ]
+        return super().encode_table(table.cast(pyarrow.schema(plain)))
+
     def close(self, *, last: bool) -> None:
         """End the part, and with the last one the stream."""
         self._write_held()

@@ -272,3 +272,13 @@ def test_parts_of_an_arrow_file_may_each_have_their_own_categories() -> None:
     form.assemble(io.BytesIO(content), out, columns=(token,))
     with pyarrow.ipc.open_file(io.BytesIO(out.getvalue())) as file:
         assert file.read_all()["name"].to_pylist() == ["a", "b", "c", "a", "b", None]
+
+
+def test_an_arrow_stream_has_categories_as_what_they_stand_for() -> None:
+    writer, stream = Arrows().writer(), io.BytesIO()
+    writer.open(stream, first=True)
+    column = pyarrow.array(["a", "b", None, "a"]).dictionary_encode()
+    writer.write([writer.encode_table(pyarrow.table({"name": column}))])  # type: ignore[attr-defined]
+    writer.close(last=True)
+    with pyarrow.ipc.open_stream(stream.getvalue()) as written_stream:
+        assert written_stream.read_all()["name"].to_pylist() == ["a", "b", None, "a"]
