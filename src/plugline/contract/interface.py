@@ -21,6 +21,8 @@ _NOT_MEMBERS = frozenset(
         "__subclasshook__",
     }
 )
+# What Python itself, or a decorator of classes, gives to a module or a class: no source shows it.
+_GIVEN = frozenset({*dir(type), *globals(), "__dataclass_fields__", "__match_args__", "__path__", "__slots__"})
 
 
 class Member(Value):
@@ -96,9 +98,12 @@ def _protocol_members(protocol: type) -> list[Member]:
     for ancestor in reversed(protocol.__mro__):
         if not getattr(ancestor, "_is_protocol", False) or ancestor.__module__ in ("typing", "typing_extensions"):
             continue
-        for name in [*vars(ancestor), *own_annotations(ancestor)]:
-            # Of names with underscores only methods such as __call__ and __len__ are for others.
-            special = name.startswith("__") and isinstance(vars(ancestor).get(name), FunctionType)
+        annotated = own_annotations(ancestor)
+        for name in [*vars(ancestor), *annotated]:
+            # Of names with underscores only methods such as __call__, and attributes such as __version__, are for others.
+            special = name.endswith("__") and (
+                isinstance(vars(ancestor).get(name), FunctionType) or (name in annotated and name not in _GIVEN)
+            )
             if not name.startswith("_") or (special and name not in _NOT_MEMBERS):
                 names[name] = None
     return [_member_of(protocol, name) for name in names]

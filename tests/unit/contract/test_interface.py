@@ -87,6 +87,18 @@ def test_methods_that_python_calls_are_members_where_the_protocol_defines_them()
     assert [member.name for member in only(Callback).members] == ["__call__", "__len__"]
 
 
+def test_protocol_asks_for_annotated_names_with_underscores_on_both_sides_that_python_does_not_give() -> None:
+    class Versioned(Protocol):
+        __version__: str
+        __name__: str
+        __file__: str
+        __dict__: dict[str, object]
+        __dataclass_fields__: dict[str, object]
+        _private: int
+
+    assert [(member.name, member.is_function) for member in only(Versioned).members] == [("__version__", False)]
+
+
 def test_a_protocol_without_members_asks_for_nothing() -> None:
     class Anything(Protocol): ...
 
