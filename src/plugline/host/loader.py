@@ -201,6 +201,7 @@ class Loader:
         self._around = around
         self._memories = memories or {}
         self._depth = 0  # of loads within loads, and of batches
+        self._unused: set[int] = set()  # places of which plugins were unloaded, until nothing is being loaded
         self._batches = 0
         self._known_modules = 0  # before the batch
         self._began = 0.0  # the batch, in seconds since 1970
@@ -460,6 +461,8 @@ class Loader:
         if self._depth == 0:
             for memory in self._memories.values():
                 memory.flush()
+            if self._unused:
+                self._empty_unused()
 
     def path_of(self, entry: Entry) -> str | None:
         """Return the file as tracebacks name it."""
@@ -505,12 +508,12 @@ class Loader:
             if apart and isinstance(outcome, Loaded) and not cast("Isolator", self.isolator).has(outcome.target.value):
                 message = f"plugin {entry.name!r} was to run in a worker, and was run here"
                 raise AssertionError(message)
+            if isinstance(outcome, Loaded):
+                self._loaded[id(outcome.entry)] = outcome.entry
         finally:
             self._watch.end()
             self._watch.close()
             self._end()
-        if isinstance(outcome, Loaded):
-            self._loaded[id(outcome.entry)] = outcome.entry
         return outcome
 
     def _outcome_of(self, entry: Entry, *, apart: bool) -> Outcome:
@@ -1019,9 +1022,15 @@ class Loader:
             self.end(name)
             below = [key for key in tuple(sys.modules) if key == name or key.startswith(f"{name}.")]
             forget_modules([key for key in below if namespace.owns(key)])
-            is_last = all(one.finder != entry.finder for one in self._loaded.values())
-            if is_last and len(self._loaded) < before and self._depth == 0:
-                empty(namespace)
+            if len(self._loaded) < before:
+                self._unused.add(entry.finder)
+                if self._depth == 0:
+                    self._empty_unused()
+
+    def _empty_unused(self) -> None:
+        for finder in self._unused.difference([one.finder for one in self._loaded.values()]):
+            empty(self._namespaces[finder])
+        self._unused.clear()
 
     def unload(self, entry: Entry, made: object) -> tuple[Finding, ...]:
         """Let a plugin end what it began, and let go of its modules.

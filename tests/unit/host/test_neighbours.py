@@ -210,3 +210,19 @@ def test_the_last_plugin_whose_file_goes_takes_along_what_it_had_imported(tmp_pa
         write(tmp_path / "plugins", {"_x.py": "V = 22\n", "b.py": text})
         host.refresh()
         assert host["b"].load().transform(1) == 22  # type: ignore[attr-defined]
+
+
+def test_what_plugins_shared_goes_also_where_the_last_is_unloaded_during_a_load(tmp_path: Path) -> None:
+    hosts: list[Host[object]] = []
+    files = {
+        "_x.py": "X = []\n",
+        "a.py": "from ._x import X\ndef transform(record): return X\n",
+        "b.py": "hosts[0].unload('a')\n1 / 0\ndef transform(record): return record\n",
+    }
+    folder = write(tmp_path / "plugins", files)
+    with Host(folder, interface=["transform"], inject={"hosts": hosts}, store=None) as host:
+        hosts.append(host)
+        host.load_all()
+        assert [(plugin.name, plugin.state) for plugin in host.plugins] == [("a", "found"), ("b", "failed")]
+        assert [name for name in sys.modules if name.startswith("plugins.")] == []
+        assert len(host["a"].load().transform(1)) == 0  # type: ignore[attr-defined]
