@@ -222,7 +222,7 @@ class PartWriter:
         self._begin()
         # As one batch for each write while the schema is open, they would be as many as there are writes anyway.
         for start in range(0, len(rows), _HELD_ROWS):
-            self._sink.write_batch(self._maker.batch(rows[start : start + _HELD_ROWS]))
+            self._sink.write(self._maker.batch(rows[start : start + _HELD_ROWS]))
 
     def _write_tables(self, table: Any) -> None:
         self._begin()

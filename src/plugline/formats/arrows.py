@@ -86,14 +86,11 @@ class _StreamWriter(PartWriter):
                 self._stream.write(memoryview(schema_of(self.columns, self._fields, self._declared).serialize()))
             self._stream.write(_END)
 
-    def _begin(self) -> None:
-        if self._sink is None:
-            self._maker.fix()
-            self.columns = (self._maker.token,)
-            if not self._headed:
-                self._headed = True
-                self._stream.write(memoryview(self._maker.schema.serialize()))
-            self._sink = _Messages(self._stream)
+    def new_sink(self, stream: BinaryIO, schema: Any) -> Any:
+        if not self._headed:
+            self._headed = True
+            stream.write(memoryview(schema.serialize()))
+        return _Messages(stream)
 
 
 class _Messages:
@@ -102,9 +99,6 @@ class _Messages:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
 
-    def write_batch(self, batch: Any) -> None:
-        self._stream.write(memoryview(batch.serialize()))
-
     def write(self, table: Any) -> None:
         for batch in table.to_batches() if hasattr(table, "to_batches") else [table]:
-            self.write_batch(batch)
+            self._stream.write(memoryview(batch.serialize()))

@@ -181,9 +181,6 @@ class _Groups:
         self._held = _Held(form.row_group_rows)
         self._arrow: Any = None
 
-    def write_batch(self, batch: Any) -> None:
-        self.write(batch)
-
     def write(self, table: Any) -> None:
         if self._arrow is not None:
             self._arrow.write(table)
