@@ -137,11 +137,11 @@ class Channel:
             if self._has_ended:
                 raise Ended
             seconds = watch.check(monotonic_seconds(), self._pipes.at())
-            self._turn(seconds)
+            self._turn(min(seconds, _MOST_WAIT_SECONDS) * 1000 + 1)
 
-    def _turn(self, seconds: float) -> None:
-        """Wait until something can be done, and do it; answers are read by who asked."""
-        for descriptor, _ in self._poll.poll(min(seconds, _MOST_WAIT_SECONDS) * 1000 + 1):
+    def _turn(self, milliseconds: float) -> None:
+        """Wait until something can be done, so long at most, and do it; answers are read by who asked."""
+        for descriptor, _ in self._poll.poll(milliseconds):
             if descriptor == self._pipes.requests:
                 self._write()
             elif descriptor == self._pidfd:
@@ -240,9 +240,7 @@ class Channel:
 
     def hear(self) -> None:
         """Take what the plugin has printed so far, as much as a pipe holds: it leaves the worker before the answer does."""
-        for descriptor, _ in self._poll.poll(0):
-            if descriptor in (self._pipes.output, self._pipes.errors) and not self._talk.read(descriptor):
-                self._poll.unregister(descriptor)
+        self._turn(0)
 
     def drain(self) -> None:
         """Take what the plugin has printed last."""
