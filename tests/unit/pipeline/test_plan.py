@@ -5,7 +5,8 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -206,19 +207,26 @@ def test_a_missing_source_is_told(tmp_path: Path) -> None:
     assert finding.message == "'in.ndjson' cannot be read: No such file or directory"
 
 
+@contextmanager
+def without_privileges(folder: Path) -> Iterator[None]:
+    """Be a user whom permissions hold, who gets to the folder."""
+    before = os.geteuid()
+    if before == 0:
+        for one in (folder, *folder.parents[:2]):
+            one.chmod(0o755)
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
 @pytest.mark.parametrize("path", ["sealed", "sealed/in.ndjson"])
 def test_a_source_in_a_folder_that_may_not_be_entered_is_not_told_as_missing(path: str, tmp_path: Path) -> None:
     job = pipeline(tmp_path, source_path=path, source_more='format = "ndjson"')
     (tmp_path / "sealed").mkdir(mode=0)
-    before = os.geteuid()
-    if before == 0:
-        for folder in (tmp_path, *tmp_path.parents[:2]):
-            folder.chmod(0o755)
-        os.seteuid(65534)
-    try:
+    with without_privileges(tmp_path):
         (finding,) = [finding for finding in findings(job) if finding.code == "C109"]
-    finally:
-        os.seteuid(before)
     assert finding.message == f"{path!r} cannot be read: Permission denied"
     assert finding.hint == f"allow it: chmod u+rx {tmp_path / 'sealed'}"
 
@@ -288,16 +296,9 @@ def test_a_sink_that_cannot_be_there_is_told_before_anything_runs(sink: str, sai
 def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
     job = pipeline(tmp_path, source=b"", sink="sealed/out.ndjson")
     (tmp_path / "sealed").mkdir(mode=0o555)
-    before = os.geteuid()
-    if before == 0:
-        for folder in (tmp_path, *tmp_path.parents[:2]):
-            folder.chmod(0o755)
-        os.seteuid(65534)
-    try:
+    with without_privileges(tmp_path):
         # Another user may not be able to read this checkout either, which is then found as well.
         (finding,) = [finding for finding in findings(job) if finding.code == "C111"]
-    finally:
-        os.seteuid(before)
     assert "cannot be written to" in finding.message
 
 
