@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import dis
 import inspect
 import keyword
 import sys
@@ -136,6 +137,9 @@ def _dataclass_default(field: "dataclasses.Field[object]") -> tuple[bool, object
 
 
 def _attribute_fields(kind: type) -> Iterator[Field]:
+    codes = (getattr(vars(base).get("__init__"), "__code__", None) for base in kind.__mro__)
+    steps = (step for code in codes if code for step in dis.get_instructions(code))
+    set_by_constructor = {step.argval for step in steps if step.opname == "STORE_ATTR"}
     for name in _annotated_names(kind):
         hint = _attribute_type(kind, name)
         if hint in (ClassVar, Final):
@@ -144,6 +148,8 @@ def _attribute_fields(kind: type) -> Iterator[Field]:
         if isinstance(default, property):
             continue
         required = default is ... or isinstance(default, types.MemberDescriptorType)
+        if required and name in set_by_constructor:
+            continue
         yield Field(name=setting_name(name), type=hint, required=required, default=... if required else default)
 
 
@@ -269,9 +275,20 @@ class _Source:
         inherited = self.inherited(source, inside | {source.name})
         if inherited is None:
             return None
-        if "__init__" in methods:
-            own = self.parameters(source)
-            return tuple(own) if own else self.merged(inherited, self.attributes(source, dataclass_fields=False))
+        constructor = _constructor_in(source)
+        if constructor is not None:
+            own = self.parameters(source, constructor)
+            if own:
+                return tuple(own)
+            set_by_it = {
+                node.attr
+                for node in ast.walk(constructor)
+                if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+            }
+            attributes = self.attributes(source, dataclass_fields=False)
+            return self.merged(
+                inherited, [field for field in attributes if not field.required or field.attribute not in set_by_it]
+            )
         return self.merged(inherited, self.attributes(source, dataclass_fields=bool(decorators)))
 
     def inherited(self, source: ast.ClassDef, inside: frozenset[str]) -> tuple[Field, ...] | None:
@@ -282,7 +299,7 @@ class _Source:
             base = self.classes.get(node.id) if isinstance(node, ast.Name) else None
             found = None if base is None or len(bases) > 1 else self.fields(base, inside)
             # What a Protocol annotates is no setting, and a constructor that is inherited may ignore the subclass.
-            if base is None or found is None or _has_constructor(base) or self.kind(base) != self.kind(source):
+            if base is None or found is None or _constructor_in(base) or self.kind(base) != self.kind(source):
                 return None
             fields = found
         return fields
@@ -344,13 +361,8 @@ class _Source:
             return False, factories.get(self.name(given["default_factory"]) or "", ...)
         return True, ...
 
-    def parameters(self, source: ast.ClassDef) -> list[Field]:
+    def parameters(self, source: ast.ClassDef, constructor: ast.FunctionDef) -> list[Field]:
         """Return the parameters of the class's own ``__init__`` that can be given by name."""
-        constructor = next(
-            statement
-            for statement in source.body
-            if isinstance(statement, ast.FunctionDef) and statement.name == "__init__"
-        )
         arguments = constructor.args
         positional = [*arguments.posonlyargs, *arguments.args]
         defaults = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
@@ -376,8 +388,9 @@ class _Source:
         )
 
 
-def _has_constructor(source: ast.ClassDef) -> bool:
-    return any(isinstance(statement, ast.FunctionDef) and statement.name == "__init__" for statement in source.body)
+def _constructor_in(source: ast.ClassDef) -> ast.FunctionDef | None:
+    methods = [statement for statement in source.body if isinstance(statement, ast.FunctionDef)]
+    return next((method for method in methods if method.name == "__init__"), None)
 
 
 def _literal(node: ast.expr) -> object:

@@ -76,6 +76,8 @@ VISIBLE = {
     "constructor with attributes": "class It:\n a: list[str]\n internal: int\n def __init__(self, a): self.internal = 3\n",
     "constructor that takes anything": "class It:\n def __init__(self, a: int = 1, **more): pass\n",
     "constructor that takes nothing": "class It:\n a: int = 1\n def __init__(self): pass\n",
+    "constructor that sets attributes": "class It:\n a: int\n b: int\n c: int = 3\n def __init__(self): self.b = self.c = 4\n",
+    "field that the dataclass makes": "@dataclass\nclass It:\n a: list[int] = field(init=False, default_factory=list)\n",
     "interface": "class It(Protocol):\n def transform(self, record): ...\n",
     "generic": "class It(Generic[T]):\n a: T\n b: int\n",
     "base in the file": "class Base:\n a: int\n b: int = 1\nclass It(Base):\n c: str\n a: str\n",
@@ -97,6 +99,14 @@ def _told(field: Field) -> tuple[object, ...]:
     # A form that is partly unknown is all unknown in the source; a type variable can be anything.
     hint = object if "TypeVar" in type(field.type).__name__ else field.type
     return field.name, hint, field.required, field.default
+
+
+def test_what_a_constructor_without_parameters_sets_is_no_setting(run: Run) -> None:
+    source = "class Base:\n a: list[int]\n def __init__(self): self.a = []\nclass It(Base):\n b: int = 1\n c: str\n"
+    assert [field.name for field in fields_of(run(source))] == ["b", "c"]
+    own = read("class It:\n a: list[int]\n b: int\n def __init__(self):\n  self.a: list[int] = []\n")
+    assert own is not None
+    assert [field.name for field in own] == ["b"]
 
 
 def attribute_names() -> st.SearchStrategy[str]:
