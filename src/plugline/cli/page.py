@@ -104,7 +104,7 @@ def _numbers(report: RunReport) -> Iterator[str]:
     places = {"output": "standard output" if report.output == "-" else report.output}
     if report.parts is not None:
         places = {"output": f"{places['output']} ({counted(report.parts, 'part')})"}
-    if not report.complete:
+    if not report.complete and not report.in_place:
         places = {"output": f"{places['output']} (not in place)"}
     if report.dead_letters is not None:
         places["dead letters"] = report.dead_letters

@@ -29,9 +29,13 @@ def summary(report: RunReport) -> str:
         lines.append(f"output: {_named(report.output)}{files}")
     else:
         lines.append(f"stopped before the end: {counts} in {took}")
-        in_place = "what was written to standard output is not whole" if report.output == "-" else ""
-        lines.append(in_place or f"the output is not in place: {plain(report.output)}")
-        if report.resumable:
+        if report.in_place:
+            lines.append(f"what is done is in {plain(report.output)}: the same command goes on from there")
+        elif report.output == "-":
+            lines.append("what was written to standard output is not whole")
+        else:
+            lines.append(f"the output is not in place: {plain(report.output)}")
+        if report.resumable and not report.in_place:
             lines.append("what is done is kept aside: with --resume the same command goes on from there")
     if report.resumed_parts:
         were = "was" if report.resumed_parts == 1 else "were"

@@ -70,7 +70,7 @@ class Committer:
             follows: Whether there is no end: output and dead letters are written in their places as it goes.
             takes_edits: Whether to go on also where plugins of steps were edited since: see :attr:`edited`.
         """
-        self._follows = follows
+        self.follows = follows
         self._history = History(
             plan, identity, resume=resume, ordered=ordered, follows=follows, takes_edits=takes_edits
         )
@@ -117,15 +117,15 @@ class Committer:
                 self._open_sink(sink)
             elif goes_straight(sink):
                 gathered = hasattr(self._form, "assemble")
-                if gathered and self._follows:
+                if gathered and self.follows:
                     self._refuse_an_end()
                 from plugline.pipeline.straight import Gathered, Straight  # noqa: PLC0415 - most outputs are files
 
                 self._output = Gathered(sink) if gathered else Straight(sink)
             else:
-                if self._follows:
+                if self.follows:
                     self._refuse_an_end()
-                output = self._output = Aside(sink, "part", in_place=self._follows)
+                output = self._output = Aside(sink, "part", in_place=self.follows)
                 output.refuse_what_is_no_file()
                 self._history.open(Aside(sink, "journal").aside)
                 if not self._history.ending and not output.open(self.done.output_bytes):
@@ -146,7 +146,7 @@ class Committer:
 
     def _open_sink(self, sink: str) -> None:
         """Let the format open its own sink, such as a database."""
-        if self._follows:
+        if self.follows:
             self._refuse_an_end()
         plan = self._plan
         if sink == "-":
@@ -162,7 +162,7 @@ class Committer:
             message = f"the format {self._plan.writer.name!r} writes no files, and so no parts"
             place = self._plan.config.place(("sink", "parts"))
             raise ConfigurationError([Finding("C111", message, place, "leave out parts in [sink]")])
-        if self._follows:
+        if self.follows:
             self._refuse_an_end()
         from plugline.pipeline.folders import PartFolder  # noqa: PLC0415 - see above
 
@@ -172,7 +172,7 @@ class Committer:
             raise self._history.lost(sink)
 
     def _open_letters(self, letters: str) -> None:
-        aside = self._letters = Aside(letters, "letters", in_place=self._follows)
+        aside = self._letters = Aside(letters, "letters", in_place=self.follows)
         if self.done.letters_bytes and not self._history.ending:
             try:
                 if not aside.open(self.done.letters_bytes):
@@ -539,7 +539,7 @@ class Committer:
     @property
     def resumable(self) -> bool:
         """Whether a run that stops now can be gone on with."""
-        return self._history.is_kept and (self.done.parts > 0 or self._follows) and not self._ended
+        return self._history.is_kept and (self.done.parts > 0 or self.follows) and not self._ended
 
     def _refuse_an_end(self) -> None:
         end, _ = self._edge(first=False, last=True)
@@ -569,8 +569,8 @@ class Committer:
             raise self._stopped(error) from error
 
     def forget(self) -> None:
-        """Leave nothing of the run, though it did not come to its end."""
-        self._ended = True
+        """Leave nothing of the run, though it did not come to its end; what follows files has it in its place."""
+        self._ended = not self.follows
 
     def __exit__(self, *_: object) -> None:
         self._close(keep=self.resumable)
@@ -593,7 +593,7 @@ class Committer:
         ):  # the format's, the database's or the network's
             way = "see to what the message says"
         hint = f"{way}; {self.done.written:,} record{'' if self.done.written == 1 else 's'} had been written"
-        if not self._follows and not goes_straight(self._plan.located(self._plan.sink)):
+        if not self.follows and not goes_straight(self._plan.located(self._plan.sink)):
             hint += " aside; what was in place before still is"
         place = Place(without_secret(self._plan.sink))
         return RunStopped(Finding("R102", f"cannot be written: {reason_of(error)}", place, hint))

@@ -612,7 +612,9 @@ class PlanRun:
         """Return the stop with a report on the whole run, the split that it ended in included."""
         if stop.finding.code in _FINAL:
             self._committer.forget()
-        report = replace(self._report(), complete=False, resumable=self._committer.resumable)
+        resumable = self._committer.resumable
+        in_place = resumable and self._committer.follows
+        report = replace(self._report(), complete=False, resumable=resumable, in_place=in_place)
         last = self._stopped_in
         if last is not None:
             counts, errors = added(report.counts, last.counts), tallied([report.errors, last.errors])

@@ -220,6 +220,32 @@ def test_an_output_that_is_gone_is_told_with_the_journal_to_remove(tmp_path: Pat
         until(process, lambda: read(made) == [0])
 
 
+@pytest.mark.parametrize("broken", ["source", "step"])
+def test_what_was_written_stays_where_a_file_that_arrives_stops_the_run(broken: str, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    more = 'use = "fail"\non_error = "stop"'
+    made = pipeline(
+        tmp_path, plugins={"fail.py": FAIL}, source_path="in", source_more='format = "ndjson"', steps=[more]
+    )
+    append(tmp_path / "in" / "1.ndjson", {"a": 1})
+    with following(made) as process:
+        until(process, lambda: read(made) == [1])
+    bad = tmp_path / "in" / "2.ndjson"
+    if broken == "source":
+        bad.write_text('[{"a": 2}]')
+    else:
+        append(bad, {"a": -2})
+    for _ in range(2):
+        with following(made, code=4) as process:
+            assert process.stderr is not None
+            assert b"what is done is in out.ndjson: the same command goes on from there" in process.stderr.read()
+        assert read(made) == [1]
+    bad.unlink()
+    append(tmp_path / "in" / "3.ndjson", {"a": 3})
+    with following(made) as process:
+        until(process, lambda: read(made) == [1, 3])
+
+
 def test_what_cannot_be_read_after_a_rotation_is_told(tmp_path: Path) -> None:
     made = job(tmp_path)
     source = tmp_path / "in.ndjson"
