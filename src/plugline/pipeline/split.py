@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
@@ -324,6 +324,8 @@ class _Running:
             with ExitStack() as stack:
                 self._pass_through(stack)
             self._guarded_sink(self._finish)
+            self._guarded_sink(self._output.flush)
+            self._guarded_letters(self._letter_lines.flush)
         except _Stopped as stopped:
             stop = stopped.finding
         except KeyboardInterrupt:
@@ -662,7 +664,9 @@ class _Output:
         return open(self._path, "rb")
 
     def flush(self) -> None:
-        """Do nothing: it is only to be handed over."""
+        """Write what waits in a file's buffer: the disk may be full."""
+        if self._file is not None:
+            self._file.flush()
 
     def hand_over(self) -> tuple[tuple[bytes | memoryview, ...], str | None]:
         file, self._file = self._file, None
@@ -678,7 +682,8 @@ class _Output:
         file, self._file = self._file, None
         path, self._path = self._path, None
         if file is not None:
-            file.close()
+            with suppress(OSError):  # what waits in its buffer may have no room, and is not wanted
+                file.close()
         if path is not None:
             os.unlink(path)
 

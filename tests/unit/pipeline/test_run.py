@@ -278,6 +278,26 @@ run_plan(make_plan(config))
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("parts", ["", "parts = true"])
+@pytest.mark.parametrize("more", [1, 4_000])
+def test_a_part_that_may_not_grow_any_more_stops_the_run(parts: str, more: int, tmp_path: Path) -> None:
+    step = processor("return [record] * 51_000")
+    made = ndjson({"a": "x" * 90})
+    job = pipeline(
+        tmp_path, plugins={"many.py": step}, source=made, steps=["many"], sink_more=parts, run="processes = 1"
+    )
+    size = 51_000 * 99  # of which the last bytes wait in a buffer
+    program = f"""{RUN}
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, ({size - more}, {size - more}))
+run_plan(make_plan(config))
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "error[R102] out.ndjson: cannot be written: File too large" in done.stderr
+    assert job.files == ["in.ndjson", "pipeline.toml"]
+
+
+@pytest.mark.slow
 def test_ctrl_c_ends_the_command_and_leaves_nothing(tmp_path: Path) -> None:
     body = f"open({str(tmp_path / 'begun')!r}, 'w').close()\ntime.sleep(30)\nreturn record"
     job = pipeline(
