@@ -42,6 +42,11 @@ class Member(Value):
     def __init__(self, name: str, shape: "Shape | None" = None, is_function: bool = True) -> None:  # noqa: FBT001, FBT002
         self._set(name=name, shape=shape, is_function=is_function)
 
+    @property
+    def is_for_classes(self) -> bool:
+        """Whether Python looks it up in the class of what is called, so that no module has it."""
+        return self.name == "__call__" and self.shape is not None
+
 
 class Interface(Value):
     """One way to be a plugin.

@@ -86,10 +86,11 @@ def _has_any_function(interface: Interface, facts: SourceFacts) -> bool:
 
 def _module_findings(interface: Interface, facts: SourceFacts, path: str, *, own_only: bool) -> tuple[Finding, ...]:
     names = facts.bound if own_only else facts.bound | facts.imported
-    missing = [member.name for member in interface.members if member.name not in names]
+    for_classes = any(member.is_for_classes for member in interface.members)
+    missing = [member.name for member in interface.members if member.is_for_classes or member.name not in names]
     findings = []
     if missing:
-        hint = f"define {_defs(interface, missing)}"
+        hint = f"define {'a class with ' if for_classes else ''}{_defs(interface, missing)}"
         elsewhere = [name for name in missing if name in facts.imported]
         if elsewhere:
             hint = f"{', '.join(elsewhere)} is imported from elsewhere; define it in this file"

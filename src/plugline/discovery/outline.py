@@ -397,7 +397,10 @@ _MOST_ANSWERS = 512
 
 def _fits(outline: "Outline", interface: "Interface") -> bool:
     _, functions, classes = outline
-    return _has_all(functions, interface.members) or any(_has_all(methods, interface.members) for _, methods in classes)
+    as_module = not any(member.is_for_classes for member in interface.members) and _has_all(
+        functions, interface.members
+    )
+    return as_module or any(_has_all(methods, interface.members) for _, methods in classes)
 
 
 def _has_all(functions: "Sequence[FunctionOutline]", members: "Sequence[Member]") -> bool:

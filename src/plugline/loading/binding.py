@@ -209,7 +209,7 @@ def _member_findings(
 
 
 def _has_own(value: object, member: Member, defined: Container[str] | None) -> bool:
-    if not hasattr(value, member.name):
+    if not hasattr(value, member.name) or (member.is_for_classes and isinstance(value, ModuleType)):
         return False
     if defined is None or not isinstance(value, ModuleType):
         return True

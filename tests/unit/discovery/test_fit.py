@@ -21,6 +21,10 @@ class Named(Protocol):
     def transform(self, record: object) -> object: ...
 
 
+class Callback(Protocol):
+    def __call__(self, record: object) -> object: ...
+
+
 class Base(ABC):
     @abstractmethod
     def run(self, job: object) -> object: ...
@@ -41,6 +45,12 @@ def findings(text: str, declared: object = Processor, path: str = "a.py", *, own
     tree = parse_source(source)
     assert not isinstance(tree, Finding)
     return list(source_findings(interfaces_of(declared), read_facts(source, tree)[0], path, own_only=own_only))
+
+
+def test_a_module_cannot_be_called_so_a_class_is_asked_for() -> None:
+    [finding] = findings("def __call__(record): ...\n", Callback)
+    assert (finding.message, finding.hint) == ("missing functions ['__call__']", "define a class with __call__(record)")
+    assert not findings("class A:\n    def __call__(self, record): ...\n", Callback)
 
 
 def messages(text: str, declared: object = Processor) -> list[str]:

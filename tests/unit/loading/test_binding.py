@@ -200,6 +200,13 @@ def test_a_class_is_called_only_where_it_says_how() -> None:
     assert bind(made, Callback) is made.A
 
 
+def test_a_module_is_never_called_whatever_it_defines() -> None:
+    made = module("def __call__(record): ...\n")
+    assert bind(made, Callback) == ["P201 missing functions ['__call__']"]
+    assert bind(made, Callback, frozenset({"__call__"})) == ["P201 missing functions ['__call__']"]
+    assert bind(made, ["__call__"]) is made
+
+
 def test_a_proxy_that_raises_when_it_is_looked_at_is_no_class() -> None:
     class Proxy:
         @property  # type: ignore[misc]
