@@ -171,8 +171,8 @@ CODES = {
     ),
     "P306": Code(
         "a plugin changed the process while it was loaded",
-        "It replaced or added builtins, changed sys.path or sys.meta_path, or put other modules in the place of those that were there. A warning: the plugin is in use, and what could be undone was.",
-        "Use imports relative to the plugin (from . import x), names of its own, and what the host passes.",
+        "It replaced or added builtins, changed sys.path, sys.meta_path or the current folder, or put other modules in the place of those that were there. A warning: the plugin is in use, and what could be undone was.",
+        "Use imports relative to the plugin (from . import x), paths from its __file__ on, names of its own, and what the host passes.",
     ),
     "P307": Code(
         "a plugin takes long to load",

@@ -34,6 +34,7 @@ class Seeing:
         self._plan = plan
         self._bar = bar
         self._page_path = page_path
+        self._page_file = page_path and os.path.abspath(page_path)  # a plugin may go to another folder meanwhile
         self._profiled = profiled
         self._title = title
         self._samples = None if page_path is None else _samples_for(page_path, plan)
@@ -71,14 +72,14 @@ class Seeing:
 
     def write_page(self, report: RunReport, stop: RunStopped | None) -> bool:
         """Write the page, if one is wanted; say so, and return ``False``, where that cannot be done."""
-        if self._page_path is None or self._samples is None:
+        if not self._page_file or self._samples is None:
             return True
         from plugline.cli.page import page  # noqa: PLC0415 - where it is asked for
 
         speeds = self._samples.speeds(report.seconds, report.records_in)
         text = page(self._plan, report, speeds, title=self._title, stop=stop)
         try:
-            _write(self._page_path, text.encode("utf-8", "backslashreplace"))
+            _write(self._page_file, text.encode("utf-8", "backslashreplace"))
         except OSError as error:
             render.error(f"the report {self._page_path!r} cannot be written: {error.strerror or error}")
             return False

@@ -1,6 +1,7 @@
 """What a plugin changed in the process while it was loaded, undone, to findings.
 
-A snapshot is compared after each load: ``builtins``, ``sys.path``, ``sys.meta_path`` and the modules that were there.
+A snapshot is compared after each load: ``builtins``, ``sys.path``, ``sys.meta_path``, the modules that were there and the
+current folder.
 Only what the plugin did is undone, as far as that can be told: what an installed library that it imports adds for
 itself (a folder of its own on ``sys.path``, a finder, a name in ``builtins``) stays, or the library would break.
 
@@ -8,6 +9,7 @@ Not seen: changes inside of other modules and objects; what another thread did m
 """
 
 import builtins
+import os
 import sys
 from _operator import is_
 from _thread import get_ident
@@ -22,7 +24,10 @@ T = TypeVar("T")
 
 _FEW = 50  # modules that one plugin brings; where it is more, each is looked at
 
-_HINT = "use imports relative to the plugin (from . import x), names of its own, and what the host passes"
+_HINT = (
+    "use imports relative to the plugin (from . import x), paths from its __file__ on, names of its own, and what the "
+    "host passes"
+)
 
 
 def run_keeping_builtins(function: Callable[[A], T], argument: A) -> T:
@@ -59,7 +64,7 @@ _replaced: dict[int, set[str]] = {}
 class Snapshot:
     """The state that is the whole process's, as it was before a load."""
 
-    __slots__ = ("_builtins", "_living", "_meta_path", "_path", "_path_list", "modules")
+    __slots__ = ("_builtins", "_folder", "_living", "_meta_path", "_path", "_path_list", "modules")
 
     def __init__(self) -> None:
         self._living = vars(builtins)
@@ -67,6 +72,7 @@ class Snapshot:
         self._path_list = sys.path
         self._path = tuple(sys.path)
         self._meta_path = tuple(sys.meta_path)
+        self._folder = _current_folder()
         self.modules = sys.modules.copy()
 
     def put_back_builtins(self) -> bool:
@@ -87,6 +93,7 @@ class Snapshot:
             return False
         return (
             len(sys.meta_path) == len(self._meta_path)
+            and _current_folder() == self._folder
             and all(map(is_, self._meta_path, sys.meta_path))
             and all(map(is_, before[:known], now))
             and before[known:] == now[known:count]
@@ -105,6 +112,7 @@ class Snapshot:
             *self._undo_path(),
             *self._undo_meta_path(name),
             *self._undo_modules(name),
+            *self._undo_folder(),
         ]
         return tuple(
             Finding("P306", f"{change} while it was loaded; {undone}", place, hint=_HINT, severity="warning")
@@ -201,6 +209,23 @@ class Snapshot:
         for key in changed:
             sys.modules[key] = self.modules[key]
         return [*found, (f"replaced in sys.modules: {_listed(changed)}", "put back")] if changed else found
+
+    def _undo_folder(self) -> list[tuple[str, str]]:
+        now = _current_folder()
+        if now == self._folder or self._folder is None:
+            return []
+        try:
+            os.chdir(self._folder)
+        except OSError:
+            return []  # it is gone: nobody can go back there
+        return [(f"changed the current folder to {now!r}", "undone")]
+
+
+def _current_folder() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
 
 
 def _added(before: dict[str, ModuleType], name: str) -> list[ModuleType]:

@@ -211,6 +211,21 @@ def describe():
     assert " a record</td>" in section
 
 
+def test_the_page_is_where_it_was_asked_for_though_a_plugin_goes_elsewhere(folder: Path) -> None:
+    (folder / "elsewhere").mkdir()
+    body = f"os.chdir({str(folder / 'elsewhere')!r})\nreturn record"
+    source = ndjson({"n": 1})
+    pipeline(
+        folder,
+        plugins={"work.py": processor(body, top="import os")},
+        source=source,
+        steps=["work"],
+        run="processes = 1",
+    )
+    assert main(["run", "-q", "--report", "report.html"]) == 0
+    assert (folder / "report.html").exists()
+
+
 def test_the_slowest_records_are_told_with_their_places_and_steps(folder: Path) -> None:
     slow = processor(
         "if record['n'] in (7, 21):\n    end = perf_counter() + 0.05\n    while perf_counter() < end: pass\nreturn record",

@@ -28,11 +28,13 @@ GOOD = "def transform(record):\n    return record\n"
         ("import sys\nsys.meta_path.pop()\n", "took off sys.meta_path: "),
         ("import sys\nsys.modules['os'] = None\n", "replaced in sys.modules: 'os'"),
         ("import sys\nsys.modules['this'] = 3\n", "put in the place of a module: 'this'"),
+        ("import os\nos.chdir('/')\n", "changed the current folder to '/'"),
     ],
 )
 def test_a_change_is_reported_and_undone(tmp_path: Path, code: str, said: str) -> None:
     def state() -> list[object]:
-        return [dict(vars(builtins)), list(sys.path), list(sys.meta_path), sys.modules["os"], "this" in sys.modules]
+        process = [dict(vars(builtins)), list(sys.path), list(sys.meta_path), Path.cwd()]
+        return [*process, sys.modules["os"], "this" in sys.modules]
 
     (tmp_path / "x.py").write_text(code + GOOD)
     with Host(tmp_path) as host:
@@ -49,13 +51,15 @@ def test_a_change_is_reported_and_undone(tmp_path: Path, code: str, said: str) -
 
 def test_what_a_plugin_that_fails_had_changed_is_undone_as_well(tmp_path: Path) -> None:
     (tmp_path / "x.py").write_text(
-        "import builtins, sys\nbuiltins.len = None\nsys.path.append('/x')\nraise ValueError\n"
+        "import builtins, os, sys\nbuiltins.len = None\nsys.path.append('/x')\nos.chdir('/')\nraise ValueError\n"
     )
+    folder = Path.cwd()
     with Host(tmp_path) as host:
         with pytest.raises(LoadError) as caught:
             host["x"].load()
-        assert [one.code for one in caught.value.findings] == ["P301", "P306", "P306"]
+        assert [one.code for one in caught.value.findings] == ["P301", "P306", "P306", "P306"]
         assert len("abc") == 3
+        assert Path.cwd() == folder
         assert "/x" not in sys.path
 
 
