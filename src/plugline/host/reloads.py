@@ -156,6 +156,16 @@ class _Graph:
                 pending += (one for one in self.modules if one.startswith(f"{name}."))
         return found
 
+    def in_order_of_begin(self, names: list[str]) -> list[str]:
+        """Return modules, given in the order in which they had run, with those first that imported others in a circle."""
+        ends = {name: index for index, name in enumerate(names)}
+        for name in names:
+            # What it imports and has not run before it was running, and imported it.
+            ends[name] = max([ends[name], *(ends.get(one, 0) for one in self.imports(name))])
+        begun = names[::-1]
+        begun.sort(key=ends.__getitem__)
+        return begun
+
     def dependents(self, names: Iterable[str]) -> set[str]:
         """Return some modules and all that import them, at any remove."""
         found = set(names)
@@ -535,9 +545,8 @@ class _Reload:
             return self._told("grafted", parts, done)
         if not POSSIBLE:
             return self._refused((_restart(parts[0], self),), sources)
-        names = self._in_order(self._graph.dependents(changed))
-        self._parts = [changed[name] for name in changed]
-        self._parts += [self._part(name, None, None) for name in names if name not in changed]
+        names = self._graph.in_order_of_begin(self._in_order(self._graph.dependents(changed)))
+        self._parts = [changed.get(name) or self._part(name, None, None) for name in names]
         return self._adopt(sources)
 
     def _forget_answers_beside(self, changed: dict[str, Part]) -> None:

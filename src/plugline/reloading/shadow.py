@@ -26,13 +26,14 @@ class Shadow:
     """One module that is run again.
 
     Attributes:
+        begun: Whether the new version was run, or is.
         module: The module that everybody has.
         beside: The one that the new version runs in.
         trace: What running the new version did.
         kept: The names of the variables that the new version took along.
     """
 
-    __slots__ = ("_begun", "beside", "kept", "loader", "module", "trace")
+    __slots__ = ("_error", "begun", "beside", "kept", "loader", "module", "trace")
 
     def __init__(self, module: ModuleType, loader: PrivateLoader, trace: Trace) -> None:
         self.module = module
@@ -48,7 +49,8 @@ class Shadow:
         self.loader = cast(PrivateLoader, spec.loader)
         self.trace = trace
         self.kept: list[str] = []
-        self._begun = False
+        self.begun = False
+        self._error: BaseException | None = None
 
     @property
     def old(self) -> dict[str, object]:
@@ -71,10 +73,12 @@ class Shadow:
                 self.new.setdefault(child, module)
 
     def run(self, done: Callable[["Shadow"], None]) -> None:
-        """Run the new version, once; what it raises passes."""
-        if self._begun:
+        """Run the new version, once; what it raises passes, each time: an import statement clears what looking at a module raises."""
+        if self._error is not None:
+            raise self._error
+        if self.begun:
             return
-        self._begun = True
+        self.begun = True
         spec = self.beside.__spec__
         assert spec is not None  # noqa: S101 - it was made from one
         vars(spec)["_initializing"] = True  # so that errors speak of a circular import
@@ -82,6 +86,9 @@ class Shadow:
         try:
             self.loader.run(self.beside, self.trace)
             self._take_submodules()
+        except BaseException as error:
+            self._error = error
+            raise
         finally:
             expect_no_more(self.new)
             vars(spec)["_initializing"] = False
@@ -164,7 +171,12 @@ _on_done: dict[int, Callable[[Shadow], None]] = {}
 
 
 def shadow_run(shadow: Shadow) -> None:
-    """Run a shadow of this thread's trial unless that has begun."""
+    """Run a shadow of this thread's trial unless that has begun, and before it the packages that it is in, as an import does."""
+    name = shadow.trace.name
+    while not shadow.begun and (name := name.rpartition(".")[0]):
+        package = _trials[get_ident()].get(id(sys.modules.get(name)))
+        if package is not None:
+            shadow_run(package)
     shadow.run(_on_done[get_ident()])
 
 
