@@ -7,6 +7,8 @@ from typing import BinaryIO, Protocol, cast
 
 _SCHEME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789+.-")
 _BLOCK_BYTES = 4 * 2**20  # what is fetched at a time: fsspec's 5 MB would do as well, 64 KiB is ten times slower
+_SILENT_SECONDS = 300.0  # what aiohttp gives a server for all of an answer
+_WEB = ("http://", "https://")
 _MAGIC = frozenset("*?[")
 
 
@@ -41,7 +43,7 @@ def is_file_address(path: str) -> bool:
 
 def without_query(path: str) -> str:
     """Return an address as far as its suffix tells the format: what follows ``?`` or ``#`` is the server's affair."""
-    return path.partition("?")[0].partition("#")[0] if path.startswith(("http://", "https://")) else path
+    return path.partition("?")[0].partition("#")[0] if path.startswith(_WEB) else path
 
 
 def without_secret(path: str) -> str:
@@ -69,7 +71,7 @@ def expand_address(path: str) -> list[str]:
     """
     system, inner = _file_system(path)
     # An address of the web is taken as it is: a '?' begins its query, and most servers list nothing.
-    if path.startswith(("http://", "https://")):
+    if path.startswith(_WEB):
         return [path]
     with _told_as_os_error(path):
         if _MAGIC.intersection(inner):
@@ -98,7 +100,9 @@ def open_address(path: str) -> Iterator[BinaryIO]:
     """
     system, inner = _file_system(path)
     with _told_as_os_error(path):
-        stream = system.open(inner, "rb", block_size=_BLOCK_BYTES)
+        # Of a server that gives files whole only, no parts can be asked for.
+        whole = path.startswith(_WEB) and not system.info(inner).get("partial")
+        stream = system.open(inner, "rb", block_size=0 if whole else _BLOCK_BYTES)
     with stream:
         yield stream
 
@@ -150,7 +154,13 @@ def _file_system(path: str) -> tuple[_FileSystem, str]:
     from fsspec.core import url_to_fs  # noqa: PLC0415
 
     try:
-        system, inner = url_to_fs(path)
+        more: dict[str, object] = {}
+        if path.startswith(_WEB):
+            from aiohttp import ClientTimeout  # noqa: PLC0415 - as above
+
+            # A file that is given whole is read as long as the run lasts.
+            more["client_kwargs"] = {"timeout": ClientTimeout(total=None, sock_read=_SILENT_SECONDS)}
+        system, inner = url_to_fs(path, **more)
     except ImportError as error:
         scheme = path.partition("://")[0].lower()
         way = _PACKAGES.get(scheme) or error.name

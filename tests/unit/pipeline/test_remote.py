@@ -161,12 +161,22 @@ def test_a_run_reads_from_the_web(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["a.ndjson.zip", "a.xlsx", "a.parquet", "a.arrow"])
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("a.ndjson.zip", 100),
+        ("a.xlsx", 100),
+        ("a.parquet", 100),
+        ("a.arrow", 100),
+        ("a.ndjson", 5000),
+        ("a.arrow", 5000),
+    ],
+)
 def test_what_is_read_from_several_places_is_read_from_a_server_that_gives_files_whole(
-    tmp_path: Path, name: str
+    tmp_path: Path, name: str, size: int
 ) -> None:
     # As the server of Python's own library, which takes no ranges and does not say so.
-    rows = [{"n": number, "text": "x" * 100 + str(number)} for number in range(2000)]
+    rows = [{"n": number, "text": "x" * size + str(number)} for number in range(2000)]
     (tmp_path / "rows.ndjson").write_bytes(ndjson(*rows))
     local = str(tmp_path / name)
     assert plugline("run", "-q", str(tmp_path / "rows.ndjson"), "-o", local).returncode == 0
