@@ -759,15 +759,19 @@ class Host(Generic[T_co]):
         with self._loader.lock:
             wanted = self[name]
             self._all, self._first = {}, {}
-            going = {wanted.name}
-            plugins = self._look().plugins
-            while more := [
-                one for one in plugins.values() if one.name not in going and _goes_with(one, going, plugins)
-            ]:
-                going.update(one.name for one in more)
-            for plugin in reversed(plugins.values()):
-                if plugin.name in going:
-                    plugin._unload()  # noqa: SLF001 - a host owns its handles
+            going = more = {wanted}
+            plugins = [one for one in self._look().plugins.values() if one._outcome is not None or one is wanted]  # noqa: SLF001 - a host owns its handles
+            while more:
+                files = {_file_of(one) for one in more}
+                more = {
+                    one
+                    for one in plugins
+                    if one not in going and (_file_of(one) in files or not more.isdisjoint(one.needs))
+                }
+                going = going | more
+            for plugin in reversed(plugins):
+                if plugin in going:
+                    plugin._unload()  # noqa: SLF001 - likewise
 
     def load_all(self, *, instances: bool = True) -> list[Plugin[T_co]]:
         """Load every plugin and return those that could be, in their order. The others are in :attr:`rejected` and :attr:`declined`.
@@ -885,10 +889,8 @@ _ASIDE = ("rejected", "disabled")  # the states in which chains go on without a 
 _UNUSABLE = ("failed", "rejected", "disabled", "quarantined")  # the states in which a plugin cannot be used
 
 
-def _goes_with(plugin: Plugin[object], going: set[str], plugins: Mapping[str, Plugin[object]]) -> bool:
-    """Whether a plugin cannot stay when others go: it requires one of them, or is in the file of one."""
-    files = {(plugins[name]._finder, plugins[name].place.path) for name in going}  # noqa: SLF001 - of the same host
-    return any(one.name in going for one in plugin.needs) or (plugin._finder, plugin.place.path) in files  # noqa: SLF001
+def _file_of(plugin: Plugin[object]) -> tuple[int, str | None]:
+    return plugin._finder, plugin.place.path  # noqa: SLF001 - a host owns its handles
 
 
 def _check_api_version(offered: object) -> None:

@@ -216,6 +216,9 @@ class Loader:
         self._loaded: dict[
             int, Entry
         ] = {}  # of plugins that are loaded, by their ids: hashing one costs more than that
+        self.known_family: dict[
+            ref[ModuleType], set[str]
+        ] = {}  # the module that was bound last, with the names of its classes
         self._quarantine_after = quarantine_after
         self._dispatching: Dispatching | None = None
         self.appeared: list[
@@ -971,10 +974,16 @@ class Loader:
             if answer is not None:
                 return answer
             if not wanted and self._takes_classes(entry):
-                from plugline.loading.families import find_family  # noqa: PLC0415 - for hosts that take classes
+                from plugline.loading.families import find_family, member  # noqa: PLC0415 - for hosts that take classes
 
-                family = find_family(module, self._around.interfaces, place, lambda: _imported(entry))
+                interfaces, name = self._around.interfaces, entry.class_name
+                if isinstance(module, ModuleType) and name in self.known_family.get(ref(module), ()):
+                    found = member(vars(module).get(name), interfaces, place)
+                    if isinstance(found, Target):
+                        return found
+                family = find_family(module, interfaces, place, lambda: _imported(entry))
                 if family:
+                    self.known_family = {ref(cast(ModuleType, module)): set(family)}
                     return self._choose(entry, family)
             defined: Container[str] | None = _Bound(entry) if private else None
             return find_target(value, self._around.interfaces, place, defined=defined)

@@ -603,6 +603,7 @@ class _Reload:
     # ------------------------------------------------------------------ the judge of the transaction
 
     def check(self) -> tuple[Finding, ...]:
+        self._loader.known_family = {}  # a new version may have others
         findings: list[Finding] = []
         for part in self._parts:
             for plugin in self._handles.get(part.name, []):

@@ -29,12 +29,20 @@ def find_family(
     if not isinstance(module, ModuleType):
         return family
     for one in (*own_classes(module), *_homeless_classes(module, imported)):
+        found = member(one, interfaces, place)
+        if found is not None:
+            family[one.__name__] = found
+    return family
+
+
+def member(one: object, interfaces: Sequence[Interface], place: Place) -> Target | tuple[Finding, ...] | None:
+    """Return what of a module's family one of its values is, ``None`` where it is not of it."""
+    if is_class(one):
         for interface in interfaces:
             found = class_target([one], interface, place) if interface.base is not None else None
             if found is not None:
-                family[one.__name__] = found
-                break
-    return family
+                return found
+    return None
 
 
 def _homeless_classes(module: ModuleType, imported: Callable[[], Collection[str]]) -> list[type]:

@@ -375,3 +375,31 @@ def test_what_is_public_may_be_said_while_the_module_runs(tmp_path: Path, first:
     with opened(tmp_path, {"a.py": first + ONE + last, "b.py": "__all__ = []\n" + ONE}) as host:
         assert [plugin.name for plugin in host.load_all()] == ["a"]
         assert [(one.name, one.findings[0].code) for one in host.rejected] == [("b", "P201")]
+
+
+class _Counting(type):
+    """Counts how often somebody asks whether a class derives from one."""
+
+    asked = 0
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        _Counting.asked += 1
+        return super().__subclasscheck__(subclass)
+
+
+class Counted(metaclass=_Counting):
+    """What a plugin with many classes derives from."""
+
+
+def test_the_classes_of_a_file_are_looked_through_once_and_not_once_for_each_of_them(tmp_path: Path) -> None:
+    many = range(50)
+    text = f"from {__name__} import Counted\n" + "".join(f"class Many{one}(Counted): pass\n" for one in many)
+    folder = write(tmp_path / "plugins", {"many.py": text})
+    with Host(folder, interface=Counted) as host:
+        _Counting.asked = 0
+        assert len(host.load_all(instances=False)) == len(many)
+        assert _Counting.asked < 5 * len(many)
+        _Counting.asked = 0
+        (folder / "many.py").write_text(text + "more = 1\n")
+        assert host.reload("many:Many0").ok
+        assert _Counting.asked < 10 * len(many)
