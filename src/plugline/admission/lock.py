@@ -7,6 +7,7 @@ a hand is a change of what is trusted, which is what the owner of the file may d
 
 import os
 
+from plugline.admission import LOCK_NAME
 from plugline.contract.permissions import NOTHING, Permissions, parse_permissions, toml_string
 from plugline.discovery.known import PluginSpec
 from plugline.files import SourceFile, read_source, relative_path
@@ -83,8 +84,14 @@ class Lock(Value):
             name: The plugin.
             path: Its file; ``None`` where that is not known.
         """
-        own = self.plugins.get(self.relative(path)) if path is not None else None
-        return own if own is not None else self.plugins.get(name)
+        if path is None:
+            return self.plugins.get(name)
+        file = self.relative(path)
+        own = self.plugins.get(file) or self.plugins.get(name)
+        if own is None and file in self.files:
+            # Below a folder that is trusted: whether plugins are looked for there is each host's to say.
+            own = Locked(file, None, self.files[file])
+        return own or next((one for one in self.plugins.values() if one.file == file), None)
 
     def relative(self, path: str) -> str:
         """Return the path of a file as ``files`` has it."""
@@ -328,7 +335,7 @@ def locked_findings(
         content: Those bytes, to tell what changed.
     """
     place = spec.place
-    trust = _trust_command(place.path)
+    trust = _trust_command(place.path, lock, path)
     locked = lock.find(spec.name, path)
     if locked is None:
         message = f"plugin {spec.name!r} is not in {lock.path}"
@@ -373,18 +380,26 @@ def locked_file_findings(lock: Lock, path: str, source: SourceFile) -> tuple[Fin
     if digest is not None and digest == source.digest:
         return ()
     why = "is not in" if digest is None else "is not what was trusted in"
-    hint = f"read it, then: {_trust_command(os.path.dirname(source.path) or '.')}"
+    hint = f"read it, then: {_trust_command(os.path.dirname(source.path) or '.', lock, os.path.dirname(path))}"
     if digest is not None and _has_other_line_ends(source.content, digest):
         hint = f"only the ends of its lines have changed; {_LINE_ENDS}"
     return (Finding("T303", f"this file, which a plugin imports, {why} {lock.path}", Place(source.path), hint=hint),)
 
 
-def _trust_command(path: str) -> str:
+def _trust_command(shown: str, lock: Lock | None = None, path: str | None = None) -> str:
+    """Return the command that trusts what is shown so and has this path, in ``lock`` where it would go into another."""
     # shlex imports re, and only a message needs it.
     from shlex import quote  # noqa: PLC0415
 
-    folder, name = os.path.split(path)
-    return f"plugline trust {quote(folder if name == '__init__.py' else path)}"
+    if os.path.basename(shown) == "__init__.py":
+        shown, path = os.path.dirname(shown), path and os.path.dirname(path)
+    option = ""
+    if lock is not None and path is not None:
+        is_plain = os.path.isdir(path) and not os.path.exists(os.path.join(path, "__init__.py"))
+        folder = path if is_plain else os.path.dirname(path)
+        if os.path.join(os.path.dirname(folder), LOCK_NAME) != os.path.abspath(lock.path):
+            option = f"--lock {quote(lock.path)} "
+    return f"plugline trust {option}{quote(shown)}"
 
 
 def _versions(old: str | None, new: str | None) -> str:

@@ -76,7 +76,7 @@ def propose(paths: Sequence[str], lock: str | None = LOCK_NAME) -> tuple[Proposa
         lock: As :class:`~plugline.admission.policy.Policy` takes it.
     """
     grouped: dict[str, list[str]] = {}
-    for path in map(_archive_of, paths):
+    for path in map(archive_of, paths):
         folder = path if is_folder_of_plugins(path) else os.path.dirname(os.path.abspath(path))
         grouped.setdefault(lock_path(lock or LOCK_NAME, folder) or "", []).append(path)
     return tuple(_propose(path, places) for path, places in grouped.items())
@@ -131,7 +131,7 @@ def _says_nothing(path: str) -> bool:
     return not isinstance(tree, Finding) and all(isinstance(one, _ast.Expr) for one in tree.body)
 
 
-def _archive_of(path: str) -> str:
+def archive_of(path: str) -> str:
     """Return the archive that a path leads into, as findings name what it holds: it is trusted as a whole; else the path."""
     above = path
     while above and not os.path.lexists(above) and above != os.path.dirname(above):
@@ -171,7 +171,7 @@ def _propose(path: str, places: Sequence[str]) -> Proposal:
             source = tree.read(relative)
             if isinstance(source, Finding):
                 findings.append(source)
-            else:
+            elif not (whole and b"permissions" in source.content and _trust_asking(tree, relative, empty, plugins)):
                 files[empty.relative(real_path(tree, relative))] = source.digest
     new = Lock(path, plugins, files)
     return Proposal(old, new, diff_locks(old, new), tuple(findings))
@@ -204,10 +204,22 @@ def _trust(candidate: FileCandidate, lock: Lock, plugins: dict[str, Locked]) -> 
     for name in [name for name, locked in plugins.items() if locked.file == file]:
         del plugins[name]
     known = plugins.get(read.spec.name)
-    is_taken = known is not None and os.path.lexists(_archive_of(os.path.join(os.path.dirname(lock.path), known.file)))
+    is_taken = known is not None and os.path.lexists(archive_of(os.path.join(os.path.dirname(lock.path), known.file)))
     # Folders side by side have one lock, and may each have a plugin of the name.
     plugins[file if is_taken else read.spec.name] = Locked(file, read.spec.version, source.digest, permissions)
     return (*read.findings, *wrong)
+
+
+def _trust_asking(tree: Tree, relative: str, lock: Lock, plugins: dict[str, Locked]) -> bool:
+    """Trust a file below a plugin folder under its own path if it asks for permissions; whether it does.
+
+    Hosts that look into folders may have a plugin of it.
+    """
+    asking: dict[str, Locked] = {}
+    _trust(FileCandidate(relative.replace("/", "."), tree, relative, ""), lock, asking)
+    mine = {one.file: one for one in asking.values() if one.permissions}
+    plugins.update(mine)
+    return bool(mine)
 
 
 def _other_files(tree: Tree, candidates: Sequence[object], *, whole: bool) -> list[str]:

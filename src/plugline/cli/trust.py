@@ -7,7 +7,7 @@ import click
 
 from plugline.admission import LOCK_NAME
 from plugline.admission.lock import is_of_newer
-from plugline.admission.trust import Proposal, accept, propose
+from plugline.admission.trust import Proposal, accept, archive_of, propose
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
 from plugline.cli.listing import place_hint, usual_folders
@@ -67,7 +67,7 @@ def _existing(paths: tuple[str, ...]) -> tuple[str, ...]:
 
 def _refuse_unknown(paths: Sequence[str], proposals: Sequence[Proposal]) -> None:
     """Refuse a path that is not there, unless it was trusted once, and is no more to be."""
-    absent = next((path for path in paths if not os.path.lexists(path)), None)
+    absent = next((path for path in paths if not os.path.lexists(archive_of(path))), None)
     diffs = [proposal.diff for proposal in proposals]
     forgets = any(change.new is None for diff in diffs for change in diff.plugins)
     if absent is not None and not forgets and not any(new is None for diff in diffs for _, _, new in diff.files):

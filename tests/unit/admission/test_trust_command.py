@@ -3,12 +3,14 @@
 import json
 import os
 import shlex
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from plugline import Host
+from plugline import Folder, Host, Policy, Zip
 from plugline.cli import main
+from plugline.discovery.finders import Finder
 
 GOOD = "def transform(record):\n    return record\n"
 
@@ -93,6 +95,37 @@ def test_what_is_granted_to_a_plugin_is_not_granted_to_another_of_its_name(proje
     with Host("plugins", interface=["transform"]) as host:
         (rejection,) = host.rejected
         assert "asks for more: net" in rejection.findings[0].message
+
+
+ASKING = "# /// script\n# [tool.plugline]\n# permissions = { net = true }\n# ///\n"
+
+
+@pytest.mark.parametrize("text", [GOOD, ASKING + GOOD])
+@pytest.mark.parametrize("where", ["in a folder", "in a zip application", "elsewhere"])
+def test_the_command_in_the_hint_trusts_a_plugin_wherever_it_is(project: Path, where: str, text: str) -> None:
+    deep = project / "plugins" / "deep"
+    deep.mkdir()
+    lock = str(project / "locks" / "own.lock") if where == "elsewhere" else "plugline.lock"
+    (project / "locks").mkdir()
+    place: Finder = Folder("plugins", nested=True)
+    if where == "in a zip application":
+        place = Zip("app.pyz", inside="plugins")
+        with zipfile.ZipFile("app.pyz", "w") as archive:
+            archive.writestr("plugins/y.py", text)
+    else:
+        (deep / "y.py").write_text(text)
+    assert main(["trust", "--lock", lock, "plugins/x.py"]) == 0
+    for _ in range(2):
+        with Host(place, interface=["transform"], policy=Policy(lock=lock)) as host:
+            for rejected in host.rejected:
+                command = str(rejected.findings[0].hint).rpartition(": plugline ")[2]
+                assert main(shlex.split(command)) == 0
+    with Host(place, interface=["transform"], policy=Policy(lock=lock)) as host:
+        assert not host.rejected
+        assert {plugin.name for plugin in host.load_all()} >= {"y" if where == "in a zip application" else "deep.y"}
+    assert main(["trust", "--lock", lock, "plugins"]) == 0
+    with Host(place, interface=["transform"], policy=Policy(lock=lock)) as host:
+        assert not host.rejected
 
 
 @pytest.mark.parametrize("only_diff", [["--diff"], []])
