@@ -21,6 +21,7 @@ from plugline.names import shell_word
 
 VARIABLE = "PLUGLINE_ONLY"
 _CANNOT_TELL = 125  # as git bisect has it
+_NOW_AND_THEN = "fails only now and then: with the same plugins it did, and did not"
 
 
 @frozen(kw_only=True)
@@ -79,7 +80,7 @@ def command(*, folders: tuple[str, ...], timeout: float | None, words: tuple[str
     plugline bisect --plugins my_plugins --timeout 10 -- plugline run pipeline.toml
     plugline bisect -- sh -c 'python host.py | grep -q "expected line"'
 
-    Exit codes: 0 found; 1 it fails without plugins too, or not even with all of them; 2 wrong use.
+    Exit codes: 0 found; 1 it fails without plugins too, only now and then, or not even with all of them; 2 wrong use.
     """
     found = [Folder(folder).find() for folder in folders or usual_folders()]
     findings = [finding for one in found for finding in one.findings]
@@ -118,7 +119,13 @@ class _Search:
             return "does not fail with all plugins in use, so that there is none to blame"
         if self.fails([]):
             return "fails without any plugin too: none is to blame, or it does not take its plugins with plugline"
-        return find_to_blame(names, self.fails)
+        blame = find_to_blame(names, self.fails)
+        before = names.index(blame.plugin)
+        # What fails by chance has led anywhere: a plugin that is to blame makes the same difference again.
+        again = blame.alone or (
+            self.fails(names[: before + 1]) and not any(self.fails(names[:before]) for _ in range(2))
+        )
+        return blame if again else _NOW_AND_THEN
 
     def fails(self, names: Sequence[str]) -> bool:
         """Run the command with these plugins only."""
@@ -164,7 +171,7 @@ def _tell(
         else:
             command = " ".join(map(shell_word, search.words))
             hint = f"see what it says: {VARIABLE}= {command}"
-            if len(search.history) == 1:
+            if len(search.history) == 1 or outcome == _NOW_AND_THEN:
                 often = shell_word(f"for i in 1 2 3 4 5; do {command} || exit; done")
                 hint = f"one that fails only now and then has to be repeated: plugline bisect -- sh -c {often}"
             render.error(f"the command {outcome}", hint)

@@ -158,3 +158,16 @@ def test_a_host_of_another_program_uses_only_the_plugins_that_it_may(
 def test_a_plugin_folder_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bisect", "--plugins", "absent", "--", "true"]) == 2
     assert capsys.readouterr().err.startswith("error: absent: this plugin folder does not exist\n")
+
+
+def test_what_fails_only_now_and_then_is_told_and_nobody_is_blamed(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("count").write_text("", "utf-8")
+    # It fails with all, then with the first four, which only chance would lead to p3, and not again.
+    code = "import sys; f = open('count', 'a+'); f.write('x'); f.seek(0); sys.exit(len(f.read()) in (1, 3))"
+    assert main(["bisect", "--json", "--", sys.executable, "-S", "-c", code]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["plugin"] is None
+    assert told["reason"] == "fails only now and then: with the same plugins it did, and did not"
+    Path("count").write_text("", "utf-8")
+    assert main(["bisect", "--", sys.executable, "-S", "-c", code]) == 1
+    assert "hint: one that fails only now and then has to be repeated: plugline bisect -- sh -c" in capsys.readouterr().err
