@@ -32,7 +32,7 @@ def _needed(tree: Tree, relative: str, source: SourceFile, namespace: str) -> It
     folder = relative.rpartition("/")[0]
     if relative.endswith("/__init__.py"):
         yield from _python_files(tree, folder)
-    if not _may_need(source.content, namespace.encode()):
+    if not _may_need(source.content, namespace.encode(errors="surrogateescape")):
         return
     parsed = parse_source(source)
     if isinstance(parsed, Finding):

@@ -40,6 +40,11 @@ def test_a_neighbour_that_is_imported_travels(statement: str, tmp_path: Path) ->
     assert carried(tmp_path, "upper.py") == {"upper.py", "_shared.py"}
 
 
+def test_a_folder_may_have_a_name_that_is_no_utf_8(tmp_path: Path) -> None:
+    write(tmp_path, upper="from ._shared import x", _shared="x = 1", other="x = 2")
+    assert set(carry(DiskTree(str(tmp_path)), ["upper.py"], "caf\udce9")) == {"upper.py", "_shared.py"}
+
+
 def test_what_a_neighbour_imports_travels_as_well_and_circles_end(tmp_path: Path) -> None:
     write(tmp_path, upper="from ._one import x", _one="from ._two import x", _two="from . import _one")
     assert carried(tmp_path, "upper.py") == {"upper.py", "_one.py", "_two.py"}
