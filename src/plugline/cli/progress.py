@@ -67,7 +67,7 @@ def _rich_line() -> "RichProgress":
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
-    # No thread of its own: it is drawn when there is something new. What is printed goes above it, unless it goes elsewhere.
+    # No thread of its own: it is drawn when there is something new. What is printed is talk, which goes above it.
     line = Progress(
         BarColumn(),
         TextColumn("{task.fields[said]}"),  # one, of which the end is cut off
@@ -75,7 +75,7 @@ def _rich_line() -> "RichProgress":
         console=Console(file=sys.stderr, no_color=not coloured(sys.stderr)),
         auto_refresh=False,
         transient=True,
-        redirect_stdout=_is_terminal(sys.stdout),
+        redirect_stdout=False,
     )
     line.add_task("", total=None, said="")
     return line

@@ -103,7 +103,7 @@ def run_configured(
             plan = _plan(make, letters)
             bar = ProgressLine.for_terminal(quiet=quiet or as_json, to_stdout=to_stdout)
             seeing = Seeing(plan, bar, page_path=page_path, profiled=profiled, title=title)
-            with _signals(invocation), _clean_output(to_stdout=to_stdout), bar, hidden_variables(config):
+            with _signals(invocation), _clean_output(), bar, hidden_variables(config):
                 if follow:
                     report, stop = _follow(seeing, make)
                 else:
@@ -274,7 +274,7 @@ def _signals(invocation: Invocation) -> Iterator[None]:
 
 
 class _Output:
-    """Standard output while records are written to it: what is printed goes to standard error, as talk."""
+    """Standard output during a run, for records and JSON: what is printed goes to standard error, as talk."""
 
     def __init__(self) -> None:
         # The sink takes the buffer, past what prints.
@@ -297,8 +297,8 @@ class _Output:
 
 
 @contextmanager
-def _clean_output(*, to_stdout: bool) -> Iterator[None]:
-    if not to_stdout or not hasattr(sys.stdout, "buffer"):
+def _clean_output() -> Iterator[None]:
+    if not hasattr(sys.stdout, "buffer"):
         yield
         return
     with redirect_stdout(_Output()):

@@ -170,4 +170,6 @@ def test_what_fails_only_now_and_then_is_told_and_nobody_is_blamed(capsys: pytes
     assert told["reason"] == "fails only now and then: with the same plugins it did, and did not"
     Path("count").write_text("", "utf-8")
     assert main(["bisect", "--", sys.executable, "-S", "-c", code]) == 1
-    assert "hint: one that fails only now and then has to be repeated: plugline bisect -- sh -c" in capsys.readouterr().err
+    assert (
+        "hint: one that fails only now and then has to be repeated: plugline bisect -- sh -c" in capsys.readouterr().err
+    )

@@ -224,6 +224,15 @@ def test_what_a_plugin_prints_does_not_get_between_the_records(capfd: pytest.Cap
     assert capfd.readouterr() == ('{"a":1}\n', "seen\n")
 
 
+def test_what_a_plugin_prints_does_not_get_before_the_json(capfd: pytest.CaptureFixture[str]) -> None:
+    text = "def transform(record):\n    print('seen')\n    return record\ndef describe(): return ''\n"
+    Path("plugins/noisy.py").write_text(text, encoding="utf-8")
+    Path("one.ndjson").write_text('{"a":1}\n', encoding="utf-8")
+    assert main(["run", "--json", "--use", "noisy", "one.ndjson", "-o", "two.ndjson"]) == 0
+    out, err = capfd.readouterr()
+    assert (json.loads(out)["complete"], err) == (True, "seen\n")
+
+
 # ----------------------------------------------------------------------------- processes
 
 
