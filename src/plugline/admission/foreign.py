@@ -24,9 +24,8 @@ def judged(ask: Callable[[], object], path: str) -> tuple[Finding, ...]:
         if users_own_interrupt(error):
             raise
         text = describe_error(error)
-        said = f"{text.kind}: {text.message}" if text.message else text.kind
         where = f" at {text.path}:{text.line}" if text.path is not None else ""
-        return (Finding("T306", f"the host's policy raised {said}{where}", Place(path), _HINT),)
+        return (Finding("T306", f"the host's policy raised {text.said}{where}", Place(path), _HINT),)
     if isinstance(found, str) or not all(isinstance(one, Finding) for one in findings):
         message = f"the host's policy returned {short_repr(found)}, a tuple of findings was expected"
         return (Finding("T306", message, Place(path), _HINT),)

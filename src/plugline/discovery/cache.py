@@ -33,7 +33,7 @@ def cache_folder() -> str | None:
 def _configured_folder() -> str | None:
     own = os.environ.get(_VARIABLE)
     if own:
-        return os.path.abspath(own) if own != "off" else None
+        return os.path.abspath(os.path.expanduser(own)) if own != "off" else None
     shared = os.environ.get("XDG_CACHE_HOME", "")
     if os.path.isabs(shared):  # the specification says that a relative one is to be ignored
         return os.path.join(shared, "plugline")

@@ -40,11 +40,15 @@ def read_module(candidate: ModuleCandidate) -> Read:
         message = f"needs the module {candidate.module!r}, which is not installed"
         from plugline.imports import distribution_of  # noqa: PLC0415 - few modules are missing
 
+        parent, _, last = candidate.module.rpartition(".")
         hint = f"pip install {distribution_of(candidate.module)}"
         if candidate.distribution is not None:
             # Who has an entry point to what is not there was installed by halves, or a part of it was removed.
             message += f", though {candidate.distribution} has an entry point to it"
             hint = f"pip install --force-reinstall {shell_word(candidate.distribution)}"
+        elif parent and find_module(parent) is not None:
+            message = f"needs the module {candidate.module!r}, which {parent!r} does not have"
+            hint = f"mend the name; an object is named with a colon: {f'{parent}:{last}'!r}"
         return Read(None, (Finding("P103", message, candidate.place, hint=hint),))
     origin = spec.origin
     if origin is None or not origin.endswith(".py"):

@@ -264,7 +264,7 @@ def ask_available(module: object, path: str, place: Place) -> Declined | Finding
         if users_own_interrupt(error):
             raise
         text = describe_error(error, path)
-        message = f"available() raised {text.kind}: {text.message}"
+        message = f"available() raised {text.said}"
         return Finding("P305", message, Place(place.path, text.line if text.path == path else None))
     if reason is not None:
         return Declined(reason or "its available() returned an empty text")

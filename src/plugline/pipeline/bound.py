@@ -142,7 +142,7 @@ class BoundPlan:
                     raise
                 said = describe_error(error)
                 place = Place(said.path, said.line) if said.path is not None else use.place
-                message = f"the format {use.name!r} cannot be used: {said.kind}: {said.message}"
+                message = f"the format {use.name!r} cannot be used: {said.said}"
                 self._findings.append(Finding("C108", message, place))
 
     def _try_reader(self) -> None:

@@ -502,6 +502,10 @@ def test_the_cache_folder_is_where_the_specification_says(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     listing(folder)
     assert (tmp_path / "home" / ".cache" / "plugline").is_dir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PLUGLINE_CACHE", "~/own")  # as no shell has read it
+    listing(folder)
+    assert (tmp_path / "home" / "own").is_dir()
 
 
 # ----------------------------------------------------------------------------- damage

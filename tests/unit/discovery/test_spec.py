@@ -119,6 +119,12 @@ def test_a_module_that_is_not_there_is_a_finding(name: str, code: str) -> None:
     assert [finding.code for finding in read_module(ModuleCandidate("x", name)).findings] == [code]
 
 
+def test_an_object_that_is_named_as_if_it_were_a_module_is_to_be_named_with_a_colon() -> None:
+    (finding,) = read_module(ModuleCandidate("x", "json.decoder.JSONDecoder")).findings
+    assert finding.message == "needs the module 'json.decoder.JSONDecoder', which 'json.decoder' does not have"
+    assert finding.hint == "mend the name; an object is named with a colon: 'json.decoder:JSONDecoder'"
+
+
 def test_two_files_of_the_same_bytes_have_one_digest(tmp_path: Path) -> None:
     assert spec("x = 1", "a").digest == spec("x = 1", "b").digest != spec("x = 2").digest
 

@@ -244,6 +244,12 @@ def test_an_answer_that_raises_is_a_finding(body: str) -> None:
     assert found.code == "P305"
 
 
+def test_an_error_that_says_nothing_is_told_by_its_name() -> None:
+    found = ask_available(module("def available(): raise NotImplementedError\n"), "a.py", Place("a.py"))
+    assert isinstance(found, Finding)
+    assert found.message == "available() raised NotImplementedError"
+
+
 @pytest.mark.parametrize("body", ["async def available(): return 'no'", "def available(): yield 'no'"])
 def test_what_would_answer_later_is_another_function(body: str) -> None:
     assert ask_available(module(f"{body}\n"), "a.py", Place("a.py")) is None
