@@ -15,7 +15,6 @@ from plugline.cli import render
 from plugline.cli.app import OK, Misuse
 from plugline.cli.check import check_paths
 from plugline.cli.excerpts import with_source_lines
-from plugline.cli.guard import plugin_in_hand
 from plugline.cli.info import settings_shown
 from plugline.cli.listing import place_hint, usual_folders
 from plugline.cli.named import folder_of
@@ -31,6 +30,7 @@ from plugline.frozen import frozen
 from plugline.names import shell_word
 from plugline.pipeline.catalogue import Catalogue
 from plugline.pipeline.config import PipelineConfig, config_from_flags
+from plugline.pipeline.in_hand import plugin_in_hand
 from plugline.pipeline.plan import SEE_NEXT, Plan, plugin_folders
 from plugline.pipeline.preview import PreviewedRecord, plan_preview, preview
 

@@ -3,9 +3,8 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
 
 import plugline
 from plugline.cli import process, render
@@ -109,31 +108,12 @@ def _tell_plugin_in_hand(interrupt: KeyboardInterrupt) -> None:
     """Tell which plugin was being loaded or run: one that never comes to its end shows nothing else of itself."""
     from traceback import walk_tb  # noqa: PLC0415 - an interrupt is rare
 
+    from plugline.pipeline.in_hand import plugin_in_hand  # noqa: PLC0415 - likewise
+
     place = plugin_in_hand(walk_tb(interrupt.__traceback__))
     if place is not None:
         hint = "if it does not come to its end there: mend that line, or disable the plugin"
         render.error(f"interrupted in a plugin, at {place}", hint)
-
-
-def plugin_in_hand(frames: Iterable[tuple[FrameType, int]]) -> str | None:
-    """Return the line of the plugin that is loaded or run in ``frames``, the outermost first; ``None`` where none is."""
-    found, line, runs, loads = "", 0, False, False
-    for frame, at in frames:
-        file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__"))
-        if (
-            (runs and not module.startswith("plugline."))
-            or (loads and frame.f_code.co_name == "<module>")
-            or file == found
-        ):
-            found, line = file, at
-        # What passes records to steps, and what takes those that a generator makes.
-        runs = file.startswith("plugline: generated") or module.startswith("plugline.records.")
-        loads = module.startswith("plugline.loading.")
-    if not found:
-        return None
-    from plugline.host.store import shown  # noqa: PLC0415 - whoever loads plugins has the host
-
-    return f"{render.plain(shown(found))}:{line}"
 
 
 def _is_nowhere() -> bool:

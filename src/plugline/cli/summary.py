@@ -28,7 +28,8 @@ def summary(report: RunReport) -> str:
         files = "" if report.parts is None else f" ({counted(report.parts, 'part')})"
         lines.append(f"output: {_named(report.output)}{files}")
     else:
-        lines.append(f"stopped before the end: {counts} in {took}")
+        how_far = f"the end: {counts} in {took}" if report.counts else f"a split was done, in {took}"
+        lines.append(f"stopped before {how_far}")
         if report.in_place:
             lines.append(f"what is done is in {plain(report.output)}: the same command goes on from there")
         elif report.output == "-":

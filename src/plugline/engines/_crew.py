@@ -37,6 +37,8 @@ _NOTHING_NOTED = -1
 _LIVE = Struct(
     "qqd"
 )  # of each slot: records and failures so far, and the share of its input; native, so written word by word
+_INTERRUPTED = 32  # in the first page: whether an interrupt is this run's end
+_INTERRUPTED_SECONDS = 1.0  # in which a split process may say what it was doing
 _LIVE_BEGIN = 64  # in the first page
 _BEAT_SECONDS = 0.1
 _PIPE_BYTES = 2**20  # what a user may have without asking
@@ -130,8 +132,12 @@ class Crew:
                 return
             index = self._next(done, sequence, ordered=ordered)
             if index is None:
-                for process, part, slot in self._answers(waits=not starved):
-                    done[part.split.index] = process, part, slot
+                try:
+                    for process, part, slot in self._answers(waits=not starved):
+                        done[part.split.index] = process, part, slot
+                except KeyboardInterrupt:
+                    yield self._interrupted(sequence[0])
+                    return
                 # The next split may be a while in coming, and what is done does not wait for it.
                 index = self._next(done, sequence, ordered=ordered) if starved else None
             if index is None:
@@ -184,6 +190,19 @@ class Crew:
                 yield from process.read()
                 if process.ended:
                     self._replace(process)
+
+    def _interrupted(self, index: int) -> Part:
+        """Interrupt what is being done, and return how far a split came, which says where; raises where nobody answers."""
+        for process in self._processes:
+            process.interrupt()
+        until = time.monotonic() + _INTERRUPTED_SECONDS
+        while (left := until - time.monotonic()) > 0:
+            ready = dict(self._poll.poll(left * 1000))
+            for process in self._processes:
+                for _, part, _ in process.read() if process.answers in ready and not process.ended else ():
+                    if part.split.index == index and part.stop is not None:
+                        return part
+        raise KeyboardInterrupt
 
     def _beat(self, tell: "_TellCall") -> None:
         """Tell how far each split is that is with a process."""
@@ -368,6 +387,12 @@ class _Process:
         record, stage = _NOTE.unpack_from(self._memory)
         return record, stage
 
+    def interrupt(self) -> None:
+        """Ask it to stop what it does, and to answer with what that came to."""
+        if self.tasks and not self.ended:
+            self._memory[_INTERRUPTED] = 1
+            os.kill(self._pid, signal.SIGINT)
+
     def reap(self) -> str:
         """Wait for its end, which is there or near, and say how it came."""
         self._close()
@@ -506,11 +531,17 @@ class _Serving:
         self._answers = answers
         self._memory = memory
         self._told = told
+        self._runs = False
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._runs and self._memory[_INTERRUPTED]:
+            self._runs = False
+            raise KeyboardInterrupt
 
     def serve(self) -> None:
         # The parent ends us; Ctrl-C in a terminal is sent to all of us, and so is that it was closed.
         # A function and not SIG_IGN, which programs that a plugin starts would inherit.
-        signal.signal(signal.SIGINT, _pass_over)
+        signal.signal(signal.SIGINT, self._interrupt)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             signal.signal(signal.SIGHUP, _pass_over)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -533,7 +564,9 @@ class _Serving:
                 begin = _INPUT_BEGIN + slot * _INPUT_BYTES
                 split = replace(split, content=self._memory[begin : begin + size])
             try:
+                self._runs = True
                 part = self._run(self._runner, split, slot, killers, careful=careful)
+                self._runs = False
                 answer: object = self._packed(part, slot)
             except BaseException as error:  # noqa: BLE001 - it is raised again where the run is
                 answer = _portable(error)

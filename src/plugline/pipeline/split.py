@@ -267,6 +267,15 @@ def _fault(code: str, what: str, error: BaseException, path: str, advice: str | 
     return Finding(code, f"{what}: {kind}{said}", Place(without_secret(path)), hint or advice)
 
 
+def _interrupted(interrupt: KeyboardInterrupt) -> str:
+    from traceback import walk_tb  # noqa: PLC0415 - an interrupt is rare
+
+    from plugline.pipeline.in_hand import plugin_in_hand  # noqa: PLC0415 - likewise
+
+    place = plugin_in_hand(walk_tb(interrupt.__traceback__))
+    return "interrupted" if place is None else f"interrupted at {place}"
+
+
 def cuts_pieces(form: Format) -> bool:
     """Whether a format is one of :class:`~plugline.records.CutsPieces`."""
     return hasattr(form, "pieces") and hasattr(form, "piece_reader")
@@ -328,8 +337,8 @@ class _Running:
             self._guarded_letters(self._letter_lines.flush)
         except _Stopped as stopped:
             stop = stopped.finding
-        except KeyboardInterrupt:
-            stop = Finding("R110", "interrupted", Place(without_secret(self._split.path)))
+        except KeyboardInterrupt as interrupt:
+            stop = Finding("R110", _interrupted(interrupt), Place(without_secret(self._split.path)))
         except BaseException:
             self._output.discard()
             self._letter_lines.discard()

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -207,6 +208,24 @@ def test_what_plugins_print_in_split_processes_arrives(tmp_path: Path, thread: s
     )
     said = [line for line in done.stdout.splitlines() if line.startswith("said")]
     assert sorted(said) == sorted(f"said {record['id']}" for record in RECORDS)
+
+
+@slow
+@pytest.mark.parametrize("run", ["processes = 1", "processes = 2"])
+@pytest.mark.parametrize("body", ["while record['id'] == 5_000: pass", "time.sleep((record['id'] == 5_000) * 100)"])
+def test_an_interrupt_names_the_line_of_the_plugin_that_was_run(body: str, run: str, tmp_path: Path) -> None:
+    more = f"if record['id'] == 5_000: open({str(tmp_path / 'begun')!r}, 'w').close()\n{body}\nreturn record"
+    records = ndjson(*RECORDS[4_990:5_010])
+    job(tmp_path, steps=("hang",), plugins={"hang.py": processor(more, top="import time")}, source=records, run=run)
+    command = [sys.executable, "-m", "plugline", "run"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        while not (tmp_path / "begun").exists() and process.poll() is None:
+            select([], [], [], 0.01)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "error[R110] in.ndjson: interrupted at plugins/hang.py:5\n" in said
+    assert "stopped before the end: 10 records in, 10 out" in said
 
 
 @slow
