@@ -138,10 +138,14 @@ def find_file() -> SettingsFile | None:
             except OSError:
                 continue
             if not table or b"tool.plugline" in content:
-                from plugline.pipeline.toml import parse  # noqa: PLC0415 - there is a file to read
+                from plugline.host.store import KEY as DISABLED  # noqa: PLC0415 - there is a file to read
+                from plugline.pipeline.toml import parse  # noqa: PLC0415 - likewise
 
                 shown = _relative(path)
-                return SettingsFile(shown, folder, parse(content, shown), table)
+                found = SettingsFile(shown, folder, parse(content, shown), table)
+                # One that only disables plugins, as "plugline disable" writes it, says nothing of the tool.
+                if table or found.values.keys() != {DISABLED}:
+                    return found
     return None
 
 
@@ -276,10 +280,12 @@ class Settings:
         for name, value in (self._file.values if self._file is not None else {}).items():
             assert self._file is not None  # noqa: S101 - else there are none
             setting = SETTINGS.get(name)
-            if name == DISABLED:
+            if name == DISABLED and os.path.basename(self._file.path) == FILE:
                 continue  # what the kernel keeps beside a plugin folder, which says itself what is wrong with it
             if name not in known:
                 hint = did_you_mean(name, [*known, DISABLED], kind="keys")
+                if name == DISABLED:
+                    hint = f"it stands in {FILE} beside the plugin folder: plugline disable NAME"
                 yield self._file.finding("C101", f"unknown key {name!r}", name, hint, on_key=True)
             elif setting is not None and (wrong := _wrong_type(setting, value)):
                 yield self._file.finding("C103", wrong, name, None)

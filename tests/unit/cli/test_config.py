@@ -47,6 +47,30 @@ def test_without_anything_all_are_defaults(capsys: pytest.CaptureFixture[str]) -
     assert {kind for _, kind, _ in found.values()} == {"default"}
 
 
+def test_a_file_that_only_disables_plugins_leaves_the_settings_where_they_are(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("pyproject.toml").write_text('[tool.plugline]\nmax_errors = "1%"\n', "utf-8")
+    Path("plugins").mkdir()
+    assert main(["disable", "upper"]) == 1  # there is none of that name, which is kept
+    assert Path("plugline.toml").exists()
+    capsys.readouterr()
+    assert origins(capsys)["max_errors"] == ("1%", "file", "pyproject.toml:2:14")
+    Path("plugline.toml").write_text('disabled = []\ncolor = "never"\n', "utf-8")
+    assert origins(capsys)["max_errors"][1] == "default"
+
+
+def test_a_plugin_cannot_be_disabled_in_pyproject_toml(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("pyproject.toml").write_text('[tool.plugline]\ndisabled = ["upper"]\n', "utf-8")
+    assert main(["config"]) == 2
+    assert capsys.readouterr().err == (
+        "error[C101] pyproject.toml:2:1: unknown key 'disabled'\n"
+        '  | 2 | disabled = ["upper"]\n'
+        "  |   | ^\n"
+        "  hint: it stands in plugline.toml beside the plugin folder: plugline disable NAME\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "table"), [("plugline.toml", ""), ("pyproject.toml", "[project]\nname = 'x'\n[tool.plugline]\n")]
 )
