@@ -15,6 +15,7 @@ from plugline.admission.policy import Policy
 from plugline.admission.trust import changed_files, is_folder_of_plugins
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
+from plugline.cli.complete import names_elsewhere
 from plugline.cli.excerpts import with_source_lines
 from plugline.cli.listing import place_hint
 from plugline.cli.named import is_of, judged_in, place_of
@@ -195,10 +196,12 @@ def _check_pipeline(path: str, checked: Checked, *, load: bool) -> None:
         _check_places(folders, checked, load=load, config=config)
 
 
-def told_of_places(findings: Sequence[Finding], places: Sequence[str]) -> list[Finding]:
-    """Leave out that a file of disabled plugins names one that is not there, where nobody looked at all of them (``P117``)."""
-    looked = any(is_folder_of_plugins(place) for place in places)
-    return [finding for finding in findings if looked or finding.is_error or finding.code != "P117"]
+def told_of_places(host: Host[object], places: Sequence[str]) -> list[Finding]:
+    """Leave out that a file of disabled plugins names one that is not there, where that is elsewhere or may be (``P117``)."""
+    unknown = {name: finding for name, finding in host.unknown.items() if not finding.is_error}
+    if unknown and any(is_folder_of_plugins(place) for place in places):
+        unknown = {name: unknown[name] for name in unknown.keys() & set(names_elsewhere())}
+    return [finding for finding in host.findings if finding not in unknown.values()]
 
 
 def _check_places(
@@ -213,7 +216,7 @@ def _check_places(
     with Host(
         *places, interface=ANY_INTERFACE, api_version=API_VERSION, policy=checked.policy, **checked.wants
     ) as host:
-        found = told_of_places(host.findings, places if of is None else [of])
+        found = told_of_places(host, places if of is None else [of])
         checked.add(found if config is None else config.veiled(found))
         usable = [plugin for plugin in host if of is None or is_of(plugin.place.path, of)]
         for plugin in usable:

@@ -21,11 +21,16 @@ def complete(kind: str, words: Sequence[str]) -> int:
     Those that are known are the plugins of folders and all that are shipped or installed. Never fails: whatever cannot be read has no names.
     """
     names = set(_own(kind, _folders(words)))
-    for other in _SHIPPED if kind == "known" else _SHIPPED & {kind}:
-        names.update(_modules(os.path.join(os.path.dirname(os.path.dirname(__file__)), other)))
-        names.update(entry_point_names(f"plugline.{other}") or ())
+    names.update(names_elsewhere(_SHIPPED if kind == "known" else _SHIPPED & {kind}))
     sys.stdout.write("".join(f"{name}\n" for name in sorted(names) if name.isprintable()))
     return 0
+
+
+def names_elsewhere(kinds: Iterable[str] = _SHIPPED) -> Iterator[str]:
+    """Yield the names of plugins that are in no folder: of those that are shipped or installed."""
+    for kind in kinds:
+        yield from _modules(os.path.join(os.path.dirname(os.path.dirname(__file__)), kind))
+        yield from entry_point_names(f"plugline.{kind}") or ()
 
 
 def _folders(words: Sequence[str]) -> Sequence[str]:

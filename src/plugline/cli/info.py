@@ -75,7 +75,7 @@ def _info_of_file(path: str, *, as_json: bool) -> int:
 
     with Catalogue(()) as catalogue, Host(opened, interface=ANY_INTERFACE, api_version=API_VERSION) as host:
         findings = [
-            *told_of_places(host.findings, [path]),
+            *told_of_places(host, [path]),
             *(finding for one in host.rejected if is_meant(one.place) for finding in one.findings),
         ]
         if any(finding.is_error for finding in findings):

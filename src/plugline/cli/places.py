@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import plugline
+from plugline.cli.check import told_of_places
 from plugline.cli.health import Check
 from plugline.cli.render import counted
 from plugline.discovery.needs import missing_modules
@@ -26,8 +27,9 @@ def look_into(paths: Sequence[str]) -> list[Check]:
     with Catalogue(()) as catalogue, Host(*paths) as host:
         rejected = [finding for one in host.rejected for finding in one.findings]
         names = {plugin.name: catalogue.kinds_of(plugin) for plugin in host}
-        folders = _folders(paths, len(names), host)
-        if host.findings and not names:
+        findings = told_of_places(host, paths)
+        folders = _folders(paths, len(names), len(host.rejected), findings)
+        if findings and not names:
             return [folders]
         return [
             folders,
@@ -37,13 +39,12 @@ def look_into(paths: Sequence[str]) -> list[Check]:
         ]
 
 
-def _folders(paths: Sequence[str], usable: int, host: Host[object]) -> Check:
-    found = [f"{finding.place}: {finding.message}" for finding in host.findings]
-    unusable = len(host.rejected)
+def _folders(paths: Sequence[str], usable: int, unusable: int, findings: Sequence[Finding]) -> Check:
+    found = [f"{finding.place}: {finding.message}" for finding in findings]
     said = f"{', '.join(paths)}: {counted(usable + unusable, 'plugin')}"
     said += f", of which {unusable} cannot be used" if unusable else ""
     if found:
-        return Check(name="folders", state="wrong", said=said, hint=host.findings[0].advice, more={"found": found})
+        return Check(name="folders", state="wrong", said=said, hint=findings[0].advice, more={"found": found})
     if unusable:
         return Check(
             name="folders", state="wrong", said=said, hint=f"plugline check {' '.join(map(shell_word, paths))}"

@@ -60,7 +60,7 @@ def find_disabled(
         members = _members(wanted_name, places)
         for name in members:
             found[name] = _disabled(name, place, places[name])
-        if not members:
+        if not members and (place is None or not _is_in_a_folder_beside(wanted_name, place.path)):
             unknown[wanted_name] = _unknown(wanted_name, place, places)
     return Disabled(found, unknown)
 
@@ -104,6 +104,20 @@ def _unknown(name: str, place: Place | None, known: Iterable[str]) -> Finding:
     return Finding(
         "P117", message, place or Place("disabled plugins"), did_you_mean(name, known, kind="plugins"), None, "warning"
     )
+
+
+def _is_in_a_folder_beside(name: str, kept_in: str) -> bool:
+    """Whether a file of disabled plugins may mean one of another folder that it is beside, which this host has not."""
+    stem = name.partition(":")[0]
+    if not stem or os.sep in stem:
+        return False
+    try:
+        with os.scandir(os.path.dirname(os.path.abspath(kept_in))) as entries:
+            folders = [entry.path for entry in entries if entry.is_dir()]
+    except OSError:
+        return False
+    ends = (f"{stem}.py", os.path.join(stem, "__init__.py"))
+    return any(os.path.isfile(os.path.join(folder, end)) for folder in folders for end in ends)
 
 
 def _unknown_only(only: Collection[str], places: Mapping[str, Place]) -> dict[str, Finding]:

@@ -78,6 +78,8 @@ def test_what_is_shipped_can_be_disabled_too(capsys: pytest.CaptureFixture[str])
     assert "the format 'csv' cannot be used, see the next finding" in err
     assert "error[P116] plugline.toml:2: 'csv' is disabled" in err
     assert "P117" not in told(capsys, "list", code=1)[1]
+    assert "P117" not in "".join(told(capsys, "check", code=1))
+    assert "'csv'" not in told(capsys, "doctor", code=1)[0]
 
 
 def test_a_run_tells_that_its_step_is_disabled(capsys: pytest.CaptureFixture[str]) -> None:

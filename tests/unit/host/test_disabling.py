@@ -187,6 +187,14 @@ def test_a_name_that_no_plugin_has_is_kept_and_told(tmp_path: Path) -> None:
         assert (names(host), host.findings) == (["upper"], ())
 
 
+def test_a_name_that_a_plugin_of_a_folder_beside_has_is_not_told(tmp_path: Path) -> None:
+    folder = made(tmp_path, "upper")
+    write(tmp_path / "more", {"lower.py": PLUGIN, "score/__init__.py": PLUGIN})
+    (tmp_path / "plugline.toml").write_text('disabled = ["lower", "score:Best", "", "a/b"]\n', encoding="utf-8")
+    with opened(folder) as host:
+        assert list(host.unknown) == ["", "a/b"]
+
+
 def test_what_requires_a_disabled_plugin_cannot_be_used_until_it_is_enabled(tmp_path: Path) -> None:
     with opened(made(tmp_path, "b", a=f"REQUIRES = ['b']\n{PLUGIN}")) as host:
         handle, chain = host["a"], host.chain("add")
