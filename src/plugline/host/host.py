@@ -118,7 +118,7 @@ class Host(Generic[T_co]):
 
     Raises:
         ValueError: ``namespace`` is taken, or is no dotted name; ``package`` is none, or is given together with it; a name
-            to inject is no identifier; ``api_version`` is no version; there is no such level of isolation.
+            to inject is no identifier; ``compiler`` is given together with ``isolation``; ``api_version`` is no version; there is no such level of isolation.
         TypeError: A place, the interface or the isolation is of none of these kinds.
         ModuleMissing: Plugins are to be isolated, and msgspec is not installed.
 
@@ -203,6 +203,11 @@ class Host(Generic[T_co]):
         self._wants = plugins, _names_of(only)
         self._isolator: Isolator | None = None
         if isolation != "none" or limits is not None:
+            if compiler is not None:
+                message = (
+                    "compiler and isolation were given, at most one was expected: workers compile files as they are"
+                )
+                raise ValueError(message)
             from plugline.host.isolating import Isolator as Apart  # noqa: PLC0415 - most hosts have no workers
 
             self._isolator = Apart(isolation, limits, preload)

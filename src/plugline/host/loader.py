@@ -9,7 +9,7 @@ from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.recall import ENTRY, Row, running_part
 from plugline.discovery.trees import DiskTree, MemoryTree, real_path
 from plugline.files import SourceFile, digest_of, read_plain
-from plugline.findings import Finding, Place, apart
+from plugline.findings import Finding, Place, apart, short_repr
 from plugline.host.circumstances import Circumstances
 from plugline.host.entries import Entry, Inspection, Memory, ReadEntry, RememberedEntry, as_entry, is_plain
 from plugline.host.holding import LoadLock, mind_forks
@@ -386,24 +386,31 @@ class Loader:
             folder = folder.rpartition("/")[0]
         return self._declared.get((namespace.name, folder))
 
-    def compile(self, namespace: Namespace, relative: str, source: SourceFile) -> tuple[CodeType, object]:
-        """See :class:`plugline.loading.namespace.Provider`."""
-        if self.compiler is not None:
-            return self.compiler(source.content, real_path(namespace.tree, relative)), source
-        index = self._index_of(namespace)
-        if index is None:
-            if isinstance(namespace.tree, MemoryTree) and (looked_at := namespace.tree.codes.pop(relative, None)):
-                return looked_at, source
+    def compiled(self, content: bytes, path: str) -> CodeType:
+        """Return what the host's compiler, where it has one of its own, makes of a source."""
+        if self.compiler is None:
             from plugline.discovery.compiling import compile_source  # noqa: PLC0415 - most often it is remembered
 
-            return compile_source(source.content, real_path(namespace.tree, relative)), source
+            return compile_source(content, path)
+        code: object = self.compiler(content, path)
+        if not isinstance(code, CodeType):
+            message = f"the compiler of the host returned {short_repr(code)}, code was expected"
+            raise TypeError(message)
+        return code
+
+    def compile(self, namespace: Namespace, relative: str, source: SourceFile) -> tuple[CodeType, object]:
+        """See :class:`plugline.loading.namespace.Provider`."""
+        index = self._index_of(namespace) if self.compiler is None else None
+        if index is None:
+            tree = namespace.tree
+            if self.compiler is None and isinstance(tree, MemoryTree) and (looked_at := tree.codes.pop(relative, None)):
+                return looked_at, source
+            return self.compiled(source.content, real_path(tree, relative)), source
         staged = self._staged.get((namespace.name, relative))
         digest = staged.digest if staged is not None else digest_of(source.content)
         code = index.find_code(digest, relative, staged.row if staged is not None else None)
         if code is None:
-            from plugline.discovery.compiling import compile_source  # noqa: PLC0415 - likewise
-
-            code = compile_source(source.content, real_path(namespace.tree, relative))
+            code = self.compiled(source.content, real_path(namespace.tree, relative))
             if not index.keep_code(digest, relative, code, source.content):
                 return code, source
             self._write_between_loads(index)
@@ -602,7 +609,7 @@ class Loader:
         if digest_of(content) != digest:
             return None
         try:
-            return self.compiler(content, path), None, ()
+            return self.compiled(content, path), None, ()
         except Exception:  # noqa: BLE001 - whoever compiles it next is told
             return None
 

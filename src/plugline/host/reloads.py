@@ -12,7 +12,6 @@ from types import CodeType, ModuleType, SimpleNamespace
 from plugline.blame import users_own_interrupt
 from plugline.clock import monotonic_seconds
 from plugline.discovery.candidates import FileCandidate
-from plugline.discovery.compiling import compile_source
 from plugline.discovery.reading import edited_spec
 from plugline.discovery.source import syntax_finding
 from plugline.discovery.trees import Tree, real_path, shown_path
@@ -236,7 +235,7 @@ def _imported_by_file(loader: Loader, name: str, candidate: FileCandidate) -> se
     if not isinstance(source, SourceFile):
         return set()
     try:
-        code = compile_source(source.content, real_path(candidate.tree, candidate.entry))
+        code = loader.compiled(source.content, real_path(candidate.tree, candidate.entry))
     except Exception:  # noqa: BLE001 - who loads it is told
         return set()
     return _Graph(modules).needed_by(imported_names(name, code))
@@ -497,16 +496,19 @@ class _Reload:
             edited = edited_spec(spec, candidate, part.trace.content, source, digest)
             if edited is not None:
                 return self._loader.readmit(ReadEntry(candidate, edited, (), known.finder), source)
-        return self._loader.recheck(known, candidate, source, digest, part.code)
+        # What a source says of itself is not read from what the host's compiler makes of it.
+        return self._loader.recheck(
+            known, candidate, source, digest, part.code if self._loader.compiler is None else None
+        )
 
     def _compile(self, name: str, source: SourceFile) -> CodeType | tuple[Finding, ...]:
         trace = trace_of(self._graph.modules[name])
         assert trace is not None  # noqa: S101 - it was run here
         try:
-            return compile_source(source.content, self._path_of(name, trace))
+            return self._loader.compiled(source.content, self._path_of(name, trace))
         except SyntaxError as error:
             return (syntax_finding(error, source.path),)
-        except (ValueError, RecursionError, MemoryError) as error:
+        except Exception as error:  # noqa: BLE001 - the host's compiler may raise anything
             return (Finding("P106", f"cannot be compiled: {error}", Place(source.path)),)
 
     def _path_of(self, name: str, trace: Trace) -> str:

@@ -63,6 +63,41 @@ def test_a_host_may_compile_what_its_plugins_are_made_of(tmp_path: Path) -> None
         assert host["one"].load().X == 41  # type: ignore[attr-defined]
 
 
+def test_a_reload_is_compiled_as_the_host_compiles(tmp_path: Path) -> None:
+    def compiler(content: bytes, path: str) -> CodeType:
+        if b"refused" in content:
+            raise LookupError("no such word")
+        return compile(content.replace(b"4", b"5"), path, "exec")
+
+    body, names = "def f():\n    return 41\n", "def f():\n    return X\nX = 42\n"
+    write(tmp_path, {"one.py": "from .two import T\ndef f():\n    return 40\n", "two.py": "T = 0\n"})
+    with Host(tmp_path, interface=["f"], compiler=compiler) as host:
+        one = host["one"].load()
+        for text, expected in ((body, 51), (names, 52), (body, 51)):
+            write(tmp_path, {"one.py": text})
+            assert host.reload("one").ok
+            assert one.f() == expected  # type: ignore[attr-defined]
+        write(tmp_path, {"one.py": f"{body}# refused"})
+        report = host.reload("one")
+        assert [finding.message for finding in report.refused] == ["cannot be compiled: no such word"]
+    write(tmp_path, {"one.py": body})
+    with Host(tmp_path, interface=["f"]) as host:
+        assert host["one"].load().f() == 41  # type: ignore[attr-defined]
+
+
+def test_a_compiler_that_returns_no_code_is_told(tmp_path: Path) -> None:
+    write(tmp_path, {"one.py": "X = 41\n"})
+    with Host(tmp_path, compiler=lambda content, path: None) as host:  # type: ignore[arg-type, return-value]
+        host.load_all()
+        (rejected,) = host.rejected
+        assert "the compiler of the host returned None, code was expected" in rejected.findings[0].message
+
+
+def test_a_compiler_for_plugins_that_workers_compile_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="compiler and isolation were given"):
+        Host(tmp_path, compiler=lambda content, path: compile(content, path, "exec"), isolation="process")
+
+
 @pytest.mark.parametrize(
     ("line", "version"),
     [
