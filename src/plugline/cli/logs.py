@@ -1,10 +1,11 @@
-"""What is logged under the name ``plugline``, and what plugins say in their workers, to lines on standard error."""
+"""What is logged in this process, and what plugins say in their workers, to lines on standard error."""
 
 import json
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TextIO
 
 from plugline.isolation.talk import forget, listen
@@ -17,22 +18,25 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 def logged(level: str, layout: str) -> Iterator[None]:
     """Write what is logged from a level on to standard error, as text or as a JSON object a line.
 
-    The root logger is left alone: what plugins and libraries log in this process is for them to show.
+    What plugins log, and the libraries that they use, too: else lines of another layout would stand between ours.
     """
-    logger = logging.getLogger("plugline")
     handler = _Lines(level, layout)
-    before, propagated = logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(level.upper())
+    loggers = logging.getLogger(), logging.getLogger("plugline")
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(level.upper())
     listen(handler)
-    logger.propagate = False
+    # Ours keep their own way: a plugin may set up the root logger as if it were the program.
+    propagated, loggers[1].propagate = loggers[1].propagate, False
     try:
         yield
     finally:
+        loggers[1].propagate = propagated
         forget(handler)
-        logger.propagate = propagated
-        logger.setLevel(before)
-        logger.removeHandler(handler)
+        for logger, level_before in zip(loggers, before, strict=True):
+            logger.setLevel(level_before)
+            logger.removeHandler(handler)
 
 
 class _Lines(logging.StreamHandler[TextIO]):
@@ -53,12 +57,13 @@ class _Json(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         data: dict[str, object] = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "time": datetime.fromtimestamp(record.created, UTC).astimezone().isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
         }
-        data.update({key: value for key, value in vars(record).items() if key not in _STANDARD})
+        extra = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        data.update({f"{key}_" if key in data else key: value for key, value in extra.items()})
         if record.exc_info:
             data["traceback"] = self.formatException(record.exc_info)
         return json.dumps(data, ensure_ascii=False, default=str)

@@ -60,6 +60,8 @@ class Talk:
         self._name = logger
         self._logger = logging.getLogger(logger)
         for handler in _listeners:
+            if handler in logging.getLogger().handlers:
+                continue  # whatever is logged reaches it
             self._logger.addHandler(handler)
             self._logger.setLevel(handler.level)
             _heard.add(self._logger)

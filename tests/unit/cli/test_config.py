@@ -3,6 +3,7 @@ import logging
 import re
 import threading
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,33 @@ def test_what_is_logged_is_shown_on_request(
     told = json.loads(line)
     assert (told["level"], told["logger"], told["records_in"]) == ("info", "plugline.cli.run", 1)
     assert logging.getLogger("plugline").handlers == []
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+@pytest.mark.parametrize("name", ["__name__", "'their.library'"])
+def test_what_a_plugin_logs_is_shown_in_the_same_lines_wherever_it_runs(
+    isolation: str, name: str, folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = (
+        f"import logging\nlogging.getLogger({name}).info('at %d', record['n'], extra={{'level': 'high', 'row': 1}})\n"
+    )
+    pipeline(
+        folder,
+        plugins={"talkative.py": processor(f"{said}return record")},
+        source=ndjson({"n": 7}),
+        steps=[f'use = "talkative"\nisolation = "{isolation}"'],
+    )
+    monkeypatch.setenv("PLUGLINE_LOG_LEVEL", "info")
+    monkeypatch.setenv("PLUGLINE_LOG_FORMAT", "json")
+    before = logging.getLogger().level, logging.getLogger().handlers[:]
+    assert main(["run", "-q", "--processes", "1"]) == 0
+    first, last = map(json.loads, capfd.readouterr().err.splitlines())
+    assert (first["level"], first["message"], last["records_in"]) == ("info", "at 7", 1)
+    assert datetime.fromisoformat(first["time"]).tzinfo is not None
+    assert re.fullmatch(r"\S+T\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d", first["time"])
+    if isolation == "none":
+        assert (first["level_"], first["row"]) == ("high", 1)
+    assert (logging.getLogger().level, logging.getLogger().handlers) == before
 
 
 @pytest.fixture(params=[False, True], ids=["alone", "beside a thread"])
