@@ -6,7 +6,7 @@ from abc import ABCMeta, update_abstractmethods
 from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
 from functools import partial
-from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
+from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, WrapperDescriptorType
 from typing import cast
 
 from plugline.kinds import honest, is_a
@@ -64,6 +64,8 @@ def same_shape(old: type, new: type, alike: Container[tuple[int, int]]) -> bool:
         new: The other.
         alike: The ``id`` of both of each two classes that have.
     """
+    if any(type(vars(one).get("__setattr__")) is WrapperDescriptorType for one in type.mro(type(old))[:-2]):
+        return False  # a structure of ctypes, of which more is known in C than its attributes: nothing is put into it
     pairs = zip(old.__bases__, new.__bases__, strict=False)
     if (
         type(old) is type(new)

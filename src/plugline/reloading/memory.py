@@ -200,13 +200,13 @@ def _adds_what_any_does(base: type) -> bool:
 
 def slots_of(owner: type) -> list[str]:
     """Return the names of the slots of a class, in the order of their places."""
-    return sorted(
+    return [
         name
-        for ancestor in owner.__mro__
+        for ancestor in reversed(owner.__mro__)
         if ancestor.__flags__ & _HEAP and "__slots__" in vars(ancestor)
-        for name, value in vars(ancestor).copy().items()
+        for name, value in sorted(vars(ancestor).copy().items())
         if type(value) is MemberDescriptorType and value.__objclass__.__flags__ & _HEAP
-    )
+    ]
 
 
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
@@ -369,6 +369,8 @@ _let_go = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(("Py_DecRef", ctypes.pythonap
 def assign_class(value: object, kind: type) -> None:
     """Let an object be of another class, also where Python refuses because one of the two is ``type`` itself.
 
+    It also refuses where both have slots of their own and bases that are no more than alike: then it is shown one base.
+
     Raises:
         TypeError: Objects of the two classes have another shape in memory.
     """
@@ -376,6 +378,14 @@ def assign_class(value: object, kind: type) -> None:
         _set_class(value, kind)
     except TypeError:
         before = type(value)
+        if not issubclass(before, type) and slots_of(before) == slots_of(kind):
+            restored = base_restored(before)
+            _base_of(before)[0] = id(kind.__base__)
+            try:
+                _set_class(value, kind)
+            finally:
+                restored[0](*restored[1:])  # type: ignore[operator]
+            return
         if not (issubclass(before, type) and issubclass(kind, type)) or before.__basicsize__ != kind.__basicsize__:
             raise
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(kind))
