@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from _thread import interrupt_main
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import field
@@ -83,8 +84,8 @@ def command(
     try:
         for stamps in _saves(watching):
             saved = sorted(path for path in stamps | before if before.get(path) != stamps.get(path)) if before else []
-            good = screen.show(watching, saved, good)
             before = stamps
+            good = screen.show(watching, stamps, saved, good)
             times = times - 1 if times is not None else None
             if times == 0:
                 break
@@ -267,11 +268,12 @@ class _Screen:
         self._as_json = as_json
         self._clears = not as_json and sys.stdout is not None and sys.stdout.isatty()
 
-    def show(self, watching: _Watching, saved: Sequence[str], good: Plan | None) -> Plan | None:
+    def show(self, watching: _Watching, stamps: Stamps, saved: Sequence[str], good: Plan | None) -> Plan | None:
         """Check, run the sample, and show both.
 
         Args:
             watching: What is watched.
+            stamps: Those of the files as they are.
             saved: The files that have changed.
             good: The last plan that could be run.
 
@@ -284,8 +286,11 @@ class _Screen:
             render.tell(f"{_CLEAR if self._clears else ''}{time.strftime('%H:%M:%S')} {what}")
             render.flush()
         findings = _check(watching)
-        with _delay_told():
-            plan, records, refused = _run(watching, good, self._limit)
+        try:
+            with _ended_by_a_save(watching, stamps):
+                plan, records, refused = _run(watching, good, self._limit)
+        except _SavedMeanwhile:
+            return good
         # What keeps the sample from being run is among the findings, but for what only shows when plugins are loaded.
         findings += [
             one for one in refused if one.advice != SEE_NEXT and not any(_same(one, other) for other in findings)
@@ -337,23 +342,47 @@ class _Screen:
         render.tell_json({**told, "findings": findings})
 
 
-@contextmanager
-def _delay_told() -> Iterator[None]:
-    """Tell, after some seconds, which line of a plugin is waited for."""
-    here = threading.get_ident()
+class _SavedMeanwhile(Exception):
+    """A plugin was saved before the one that it was had come to its end."""
 
-    def tell() -> None:
+
+@contextmanager
+def _ended_by_a_save(watching: _Watching, stamps: Stamps) -> Iterator[None]:
+    """Tell, after some seconds, which line of a plugin is waited for, and end what does not come to its end at the next save.
+
+    Raises:
+        _SavedMeanwhile: It was ended.
+    """
+    here = threading.get_ident()
+    over, saved = threading.Event(), threading.Event()
+
+    def see_to_it() -> None:
+        before = stamps
+        if over.wait(_PATIENCE_SECONDS):
+            return
         place = plugin_in_hand(reversed([*walk_stack(sys._current_frames()[here])]))  # noqa: SLF001 - as documented
         if place is not None:
-            render.say(f"waiting for a plugin, at {place}; Ctrl-C ends this")
+            render.say(f"waiting for a plugin, at {place}; a save of it is tried at once, Ctrl-C ends this")
+        while not over.wait(_LOOK_SECONDS):
+            now = _stamps(watching)
+            if now != before:
+                # As the user's own Ctrl-C, which no guard takes for a plugin's failure. One that passes it over has the next.
+                before = now
+                saved.set()
+                interrupt_main()
 
-    timer = threading.Timer(_PATIENCE_SECONDS, tell)
-    timer.start()
+    thread = threading.Thread(target=see_to_it, daemon=True)
+    thread.start()
     try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+    except KeyboardInterrupt:
+        if saved.is_set():
+            raise _SavedMeanwhile from None
+        raise
 
 
 def _waiting_text(watching: _Watching) -> list[str]:

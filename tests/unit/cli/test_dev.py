@@ -149,15 +149,26 @@ def test_the_interrupt_of_its_user_ends_it_well(watcher: Watcher) -> None:
 
 
 @pytest.mark.slow
-def test_a_plugin_that_does_not_come_to_its_end_is_named(folder: Path) -> None:
+def test_a_plugin_that_does_not_come_to_its_end_is_named_and_ended_by_a_save(folder: Path) -> None:
     endless = "def transform(record):\n    for _ in iter(int, 1):\n        pass\ndef describe(): return ''\n"
-    (folder / "plugins/endless.py").write_text(endless, "utf-8")
-    with subprocess.Popen([*PROGRAM, "plugins", "sample.ndjson"], stderr=subprocess.PIPE, text=True) as process:
+    file = folder / "plugins/endless.py"
+    file.write_text(endless, "utf-8")
+    words = [*PROGRAM, "plugins", "sample.ndjson"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
+        assert process.stdout is not None
         said = process.stderr.readline()
+        assert re.fullmatch(
+            r"waiting for a plugin, at plugins/endless\.py:[23]; a save of it is tried at once, Ctrl-C ends this\n",
+            said,
+        )
+        file.write_text(processor("return {'mended': 1}"), "utf-8")
+        while not process.stdout.readline().startswith("  + mended"):
+            assert process.poll() is None
+        file.write_text(endless, "utf-8")
+        assert "plugins/endless.py" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
-    assert re.fullmatch(r"waiting for a plugin, at plugins/endless\.py:[23]; Ctrl-C ends this\n", said)
 
 
 def shown(capsys: pytest.CaptureFixture[str], *words: str) -> str:
