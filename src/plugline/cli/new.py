@@ -230,9 +230,13 @@ def _package(name: str, *, as_class: bool, as_json: bool) -> int:
 
 
 def _check_name(name: str) -> None:
-    if name.endswith(".py"):
+    folder, stem = os.path.split(name.removesuffix(".py"))
+    if name.endswith(".py") or (folder and stem):
+        what = "file name" if name.endswith(".py") else "path"
+        words = [stem, "--folder", folder] if folder else [stem]
         raise Misuse(
-            f"{name!r} is a file name, the name of a plugin was expected", f"plugline new {shell_word(name[:-3])}"
+            f"{name!r} is a {what}, the name of a plugin was expected",
+            f"plugline new {' '.join(map(shell_word, words))}",
         )
     if not is_plugin_file_name(name):
         hint = "names that begin with '_' or '.' are not plugins; leave that out"

@@ -1,4 +1,5 @@
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -110,3 +111,12 @@ def test_a_distribution_needs_a_name_that_it_can_have(capsys: pytest.CaptureFixt
     assert main(["new", "--package", "größe"]) == 2
     assert "ASCII" in capsys.readouterr().err
     assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize("name", ["upper.py", "more plugins/upper.py", "deep/er/upper", "plugins/upper"])
+def test_the_hint_on_a_path_writes_that_plugin(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new", name]) == 2
+    hint = capsys.readouterr().err.splitlines()[1].removeprefix("  hint: plugline ")
+    assert main(shlex.split(hint)) == 0
+    path = Path(name).with_suffix(".py")
+    assert (path if path.parent.name else Path("plugins") / path).exists()
