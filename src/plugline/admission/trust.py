@@ -75,11 +75,16 @@ def propose(paths: Sequence[str], lock: str | None = LOCK_NAME) -> tuple[Proposa
         paths: Folders, ``.py`` files, packages and archives.
         lock: As :class:`~plugline.admission.policy.Policy` takes it.
     """
+    return tuple(_propose(path, places) for path, places in by_lock(paths, lock).items())
+
+
+def by_lock(paths: Sequence[str], lock: str | None = LOCK_NAME) -> dict[str, list[str]]:
+    """Return the lock files that paths are trusted in, each with its paths; as :func:`propose` takes them."""
     grouped: dict[str, list[str]] = {}
     for path in map(archive_of, paths):
         folder = path if is_folder_of_plugins(path) else os.path.dirname(os.path.abspath(path))
         grouped.setdefault(lock_path(lock or LOCK_NAME, folder) or "", []).append(path)
-    return tuple(_propose(path, places) for path, places in grouped.items())
+    return grouped
 
 
 def changed_files(folder: str, lock: str | None = LOCK_NAME) -> tuple[Finding, ...]:

@@ -1,17 +1,19 @@
 """``plugline trust``: plugins as they are now to the lock file that trusts them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 
 import click
 
 from plugline.admission import LOCK_NAME
 from plugline.admission.lock import is_of_newer
-from plugline.admission.trust import Proposal, accept, archive_of, propose
+from plugline.admission.trust import Proposal, accept, archive_of, by_lock, propose
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
 from plugline.cli.listing import place_hint, usual_folders
 from plugline.cli.options import common
+from plugline.host.edits import locked_folder
 from plugline.pipeline.plan import DEFAULT_FOLDER
 
 
@@ -36,13 +38,17 @@ def command(*, paths: tuple[str, ...], only_diff: bool, lock: str, as_json: bool
 
     Exit codes: 0 trusted, or nothing would change; 1 something would (--diff), or could not be trusted; 2 wrong use.
     """
-    proposals = propose(_existing(paths), lock)
-    _refuse_unknown(paths, proposals)
-    _refuse_newer(proposals)
-    _refuse_others(proposals)
-    if not only_diff:
-        for proposal in proposals:
-            _accept(proposal)
+    wanted = _existing(paths)
+    with ExitStack() as held:
+        if not only_diff:
+            _keep_others_out(held, by_lock(wanted, lock))
+        proposals = propose(wanted, lock)
+        _refuse_unknown(paths, proposals)
+        _refuse_newer(proposals)
+        _refuse_others(proposals)
+        if not only_diff:
+            for proposal in proposals:
+                _accept(proposal)
     # A lock that could not be used was what was to be mended, and has been written anew.
     mended = () if only_diff else ("T305",)
     findings = [finding for proposal in proposals for finding in proposal.findings if finding.code not in mended]
@@ -87,16 +93,29 @@ def _refuse_others(proposals: Sequence[Proposal]) -> None:
             raise Misuse(f"{path!r} is there and is no lock file", "name another file: --lock FILE")
 
 
+def _keep_others_out(held: ExitStack, paths: Iterable[str]) -> None:
+    """Let nobody else change locks between their being read and their being written."""
+    folders = {os.path.dirname(os.path.realpath(path)): path for path in paths}
+    for folder in sorted(filter(os.path.isdir, folders)):
+        try:
+            held.enter_context(locked_folder(folder))
+        except OSError as error:
+            raise _unwritable(folders[folder], error) from error
+
+
 def _accept(proposal: Proposal) -> None:
     if not proposal.diff and proposal.old is not None:
         return
     try:
         accept(proposal)
     except OSError as error:
-        message = f"{proposal.new.path} cannot be written: {error.strerror or error}"
-        hints = {FileNotFoundError: "create its folder", IsADirectoryError: "move that folder away"}
-        hint = hints.get(type(error), "make its folder writable for you")
-        raise Misuse(message, f"{hint}, or name another file: --lock FILE") from error
+        raise _unwritable(proposal.new.path, error) from error
+
+
+def _unwritable(path: str, error: OSError) -> Misuse:
+    hints = {FileNotFoundError: "create its folder", IsADirectoryError: "move that folder away"}
+    hint = hints.get(type(error), "make its folder writable for you")
+    return Misuse(f"{path} cannot be written: {error.strerror or error}", f"{hint}, or name another file: --lock FILE")
 
 
 def _tell(proposal: Proposal, *, only_diff: bool) -> None:

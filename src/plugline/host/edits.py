@@ -29,7 +29,7 @@ def change_names(path: str, change: Callable[[list[str]], list[str]]) -> None:
     """
     real = os.path.realpath(path)
     try:
-        with _locked(os.path.dirname(real)):
+        with locked_folder(os.path.dirname(real)):
             text = text_of(path)
             found = ([], None) if text is None else names_in(text, path) if isinstance(text, str) else text
             if isinstance(found, Finding):
@@ -51,7 +51,7 @@ def _is_text(name: str) -> bool:
 
 
 @contextmanager
-def _locked(folder: str) -> Iterator[None]:
+def locked_folder(folder: str) -> Iterator[None]:
     """Keep other writers out: by a lock on the folder itself, so that no file is left beside what it guards."""
     if sys.platform == "win32":
         # Folders are not opened there; a file elsewhere stands for it.

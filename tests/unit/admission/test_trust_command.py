@@ -3,6 +3,8 @@
 import json
 import os
 import shlex
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -58,6 +60,17 @@ def test_a_path_that_is_not_there_is_refused_and_nothing_is_written(
         == "error: 'plugins/z.py' is not there\n  hint: name a plugin folder or the file of a plugin\n"
     )
     assert not (project / "plugline.lock").exists()
+
+
+def test_of_several_who_trust_at_the_same_time_each_is_heard(project: Path) -> None:
+    names = [f"plugins/y{number}.py" for number in range(6)]
+    for name in names:
+        Path(name).write_text(GOOD)
+    command = [sys.executable, "-m", "plugline", "trust"]
+    started = [subprocess.Popen([*command, name], stdout=subprocess.DEVNULL) for name in names]
+    assert [one.wait() for one in started] == [0] * len(names)
+    text = (project / "plugline.lock").read_text(encoding="utf-8")
+    assert [name for name in names if name not in text] == []
 
 
 def test_a_plugin_that_is_gone_is_trusted_no_more_by_its_own_path(project: Path) -> None:
