@@ -22,6 +22,13 @@ from plugline.records import Broken, Reader, Record, Writer
 SCHEMES = ("postgresql", "postgres")
 
 _CONNECT_SECONDS = 15
+# What Python has types of its own for, and no other format.
+_TEXT_OF = (
+    "uuid",
+    "inet",
+    "cidr",
+    *(f"{kind}{what}" for kind in ("int4", "int8", "num", "date", "ts", "tstz") for what in ("range", "multirange")),
+)
 
 _Kind = Literal[
     "str",
@@ -135,6 +142,8 @@ def _connect(path: str) -> Any:
             connection.execute("SET TIME ZONE 'UTC'")
             connection.execute("SET datestyle = 'ISO, YMD'")
             connection.execute("SET intervalstyle = 'postgres'")
+        for name in _TEXT_OF:
+            connection.adapters.register_loader(name, psycopg.types.string.TextLoader)
         return connection
 
 

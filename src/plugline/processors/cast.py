@@ -9,6 +9,7 @@ from decimal import Decimal
 from json import loads
 from math import isinf
 from typing import Literal
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from plugline.records import Record
@@ -132,6 +133,8 @@ def _text(value: object) -> str:
             return str(value)
         case datetime() | date() | time():
             return value.isoformat()
+        case UUID():
+            return str(value)
     raise TypeError
 
 

@@ -666,6 +666,9 @@ def _values(column: Any, name: str, wrong: dict[int, str]) -> list[object]:
             column = column.cast(plain)
         if kinds.is_timestamp(plain):
             return _datetimes(column, plain)
+        if str(plain) == "extension<arrow.uuid>":
+            # The text that they are everywhere else: Python has a type of its own for them, and no other format.
+            return [None if value is None else str(value) for value in column.to_pylist()]
         # As dicts only where there are maps: asking for it costs four times as much for any column.
         how = {"maps_as_pydicts": "strict"} if "map<" in str(plain) else {}
         return cast("list[object]", column.to_pylist(**how))

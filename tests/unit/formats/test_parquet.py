@@ -5,6 +5,7 @@ import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pyarrow
 import pyarrow.parquet
@@ -282,3 +283,13 @@ def test_an_arrow_stream_has_categories_as_what_they_stand_for() -> None:
     writer.close(last=True)
     with pyarrow.ipc.open_stream(stream.getvalue()) as written_stream:
         assert written_stream.read_all()["name"].to_pylist() == ["a", "b", None, "a"]
+
+
+def test_a_uuid_is_the_text_that_it_is_in_other_formats(tmp_path: Path) -> None:
+    identity = UUID("12345678-1234-5678-1234-567812345678")
+    column = pyarrow.array([identity.bytes, None], pyarrow.uuid())
+    pyarrow.parquet.write_table(pyarrow.table({"id": column}), tmp_path / "a.parquet")
+    reader = Parquet().reader()
+    with (tmp_path / "a.parquet").open("rb") as stream:
+        found = [reader.decode(raw) for batch in reader.batches(stream) for raw in batch.raws]
+    assert found == [{"id": str(identity)}, {"id": None}]

@@ -91,6 +91,26 @@ def test_values_come_as_what_their_columns_are(server: str, database: Any) -> No
     assert set(second.values()) == {None}
 
 
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+        ("inet", "10.0.0.1/8"),
+        ("cidr", "10.0.0.0/8"),
+        ("daterange", "[2024-01-01,2024-02-01)"),
+        ("int4multirange", "{[1,3),[5,9)}"),
+    ],
+)
+def test_what_no_other_format_has_is_text(server: str, database: Any, kind: str, text: str) -> None:
+    database.execute(f"CREATE TABLE t (one {kind}, several {kind}[])")
+    database.execute("INSERT INTO t VALUES (%s, %s)", (text, [text]))
+    form = Postgresql(table="t")
+    with form.open_source(server) as connection:
+        reader = form.reader()
+        found = [reader.decode(raw) for batch in reader.batches(connection) for raw in batch.raws]
+    assert found == [{"one": text, "several": [text]}]
+
+
 def test_a_query_may_stand_in_the_place_of_a_table(server: str, database: Any) -> None:
     assert read(Postgresql(query="SELECT g AS n FROM generate_series(1, 5000) g"), server) == [
         {"n": n} for n in range(1, 5001)

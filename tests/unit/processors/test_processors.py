@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Protocol
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -130,6 +131,7 @@ def test_rename_there_and_back_changes_nothing(record: Record, pairs: list[str])
         ("bool", 0, False),
         ("str", 1.5, "1.5"),
         ("str", True, "true"),
+        ("str", UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         ("str", datetime(2024, 5, 31, 12, tzinfo=UTC), "2024-05-31T12:00:00+00:00"),
         ("date", "2024-05-31", date(2024, 5, 31)),
         ("date", datetime(2024, 5, 31), date(2024, 5, 31)),  # noqa: DTZ001
