@@ -206,7 +206,8 @@ class _Reader:
                 if not names:
                     raise ValueError("the rows have no columns: expected at least one")
                 if len(set(names)) < len(names):
-                    raise ValueError(f"the query has the columns {names!r}: expected each name once")
+                    hint = "\n  hint: give each a name of its own in the query: AS"
+                    raise ValueError(f"the query has the columns {names!r}: expected each name once{hint}")
                 self._names[:] = names
                 while rows := _fetched(cursor, names):
                     yield Rows(rows, row)

@@ -7,6 +7,7 @@ Writing, rows go into a table of their own first, which takes its final name (or
 in the one transaction that ends a run; with ``mode = "append"`` each part is a transaction.
 """
 
+import errno
 import json
 import os
 import sqlite3
@@ -122,7 +123,16 @@ def _told(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise OSError(5, f"SQLite: {error}", path) from error
+        raise OSError(errno.ENOSPC if _is(error, "SQLITE_FULL") else errno.EIO, _said(error), path) from error
+
+
+def _said(error: sqlite3.Error) -> str:
+    hint = "\n  hint: another program is at work in it: run it again when that has ended"
+    return f"SQLite: {error}{hint if _is(error, 'SQLITE_BUSY') else ''}"
+
+
+def _is(error: sqlite3.Error, name: str) -> bool:
+    return getattr(error, "sqlite_errorname", None) == name  # errors of Python's own module have none
 
 
 def _table(connection: sqlite3.Connection, named: str | None) -> str:
@@ -212,7 +222,7 @@ class _Reader:
             self._learn(connection, [column[0] for column in cursor.description])
             yield from self._fetch(connection, cursor)
         except sqlite3.Error as error:
-            raise ValueError(f"SQLite: {error}") from error
+            raise ValueError(_said(error)) from error
 
     def _fetch(self, connection: sqlite3.Connection, cursor: sqlite3.Cursor) -> Iterator[Rows]:
         done = 0
@@ -254,7 +264,8 @@ class _Reader:
     def _learn(self, connection: sqlite3.Connection, names: list[str]) -> None:
         settings = self._settings
         if len(set(names)) < len(names):
-            raise ValueError(f"the query has the columns {names!r}: expected each name once")
+            hint = "\n  hint: give each a name of its own in the query: AS"
+            raise ValueError(f"the query has the columns {names!r}: expected each name once{hint}")
         strange = sorted(set(settings.types) - set(names))
         if strange:
             raise ValueError(f"types names {strange!r}: expected only columns that are there, {names!r}")

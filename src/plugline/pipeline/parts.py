@@ -7,6 +7,7 @@ Invariants that the tests name by their numbers:
 3. What is written beyond the last entry is cut off before anything is appended.
 """
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,7 +18,7 @@ from typing import BinaryIO, Self, cast
 
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.files import reason_of, relative_path, short_digest_of
-from plugline.findings import Finding, Place
+from plugline.findings import Finding, Place, apart
 from plugline.pipeline.aside import Aside
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.cutting import Cut, Followed
@@ -586,17 +587,17 @@ class Committer:
                 self._sink.close()
 
     def _stopped(self, error: OSError | ValueError) -> RunStopped:
-        is_gone = isinstance(error, FileNotFoundError)
-        way = "leave it alone until the run has ended" if is_gone else "make room, or write to another file"
-        if isinstance(error, ValueError) or has_scheme(
-            self._plan.sink
-        ):  # the format's, the database's or the network's
-            way = "see to what the message says"
+        said, told = apart(reason_of(error))
+        way = told or "see to what the message says"
+        if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            way = "make room, or write to another file"
+        elif isinstance(error, FileNotFoundError) and not has_scheme(self._plan.sink):
+            way = "leave it alone until the run has ended"
         hint = f"{way}; {self.done.written:,} record{'' if self.done.written == 1 else 's'} had been written"
         if not self.follows and not goes_straight(self._plan.located(self._plan.sink)):
             hint += " aside; what was in place before still is"
         place = Place(without_secret(self._plan.sink))
-        return RunStopped(Finding("R102", f"cannot be written: {reason_of(error)}", place, hint))
+        return RunStopped(Finding("R102", f"cannot be written: {said}", place, hint))
 
 
 def _contents(part: Part) -> Iterator[Sequence[bytes | memoryview]]:

@@ -293,3 +293,16 @@ def test_a_table_whose_name_has_a_dot_keeps_it(tmp_path: Path) -> None:
     written(Sqlite(table="of.2024", mode="replace"), str(path), [{"n": 2}])
     assert rows(path, 'SELECT n FROM "of.2024"') == [(2,)]
     assert rows(path, "SELECT name FROM sqlite_schema") == [("of.2024",)]
+
+
+def test_a_database_that_another_program_works_in_is_not_to_be_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plugline.formats.sqlite._BUSY_SECONDS", 0)
+    path = made(tmp_path / "a.sqlite", "CREATE TABLE t (n)")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises((OSError, ValueError), match="hint: another program is at work in it"):
+            read(Sqlite(), path)
+        with pytest.raises(OSError, match="hint: another program is at work in it"):
+            Sqlite().open_sink(path, run="a", resume=False)

@@ -202,3 +202,13 @@ def test_parts_may_not_come_out_of_order_for_a_database_which_knows_how_many_the
     assert (done.returncode, done.stderr) == (0, "")
     with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
         assert connection.execute("SELECT n FROM records ORDER BY n").fetchall() == [(0,), (1,), (2,), (3,)]
+
+
+@pytest.mark.slow
+def test_what_a_table_refuses_is_no_want_of_room(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        connection.execute("CREATE TABLE orders (n)")
+    (tmp_path / "in.ndjson").write_bytes(ndjson({"m": 1}))
+    pipeline(tmp_path, 'path = "in.ndjson"', 'path = "shop.db"\noptions = { table = "orders", mode = "append" }')
+    done = plugline("run", "pipeline.toml", cwd=tmp_path)
+    assert "has no column named m\n  hint: see to what the message says; 0 records" in done.stderr
