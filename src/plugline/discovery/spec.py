@@ -63,7 +63,8 @@ def read_module(candidate: ModuleCandidate) -> Read:
     facts, findings = read_facts(source, tree)
     built_in = candidate.module.partition(".")[0] in sys.stdlib_module_names
     version = candidate.version or (BUILT_IN if built_in else None)
-    return _spec(candidate.name, facts, source, candidate.module, findings, candidate.distribution, version)
+    distribution = candidate.distribution
+    return _spec(candidate.name, facts, source, candidate.module, findings, distribution, version, is_named=True)
 
 
 _INSTALLED_MAX_BYTES = 16 * 2**20  # an installed module is trusted like the host itself
@@ -84,10 +85,14 @@ def _spec(
     findings: tuple[Finding, ...],
     distribution: str | None,
     installed_version: str | None,
+    *,
+    is_named: bool = False,
 ) -> Read:
     metadata = _Metadata(facts, source.path)
     metadata.check_keys()
     said = metadata.text("name", "PLUGIN_NAME")
+    if is_named:
+        said = None  # two objects of one module are two plugins
     try:
         declared: str = plugin_name(said if said is not None else name)
     except ValueError as error:

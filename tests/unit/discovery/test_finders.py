@@ -127,6 +127,15 @@ def test_a_package_is_listed_by_a_pattern_and_not_imported(tmp_path: Path, monke
     assert "formatters" not in sys.modules
 
 
+def test_a_module_has_the_name_that_the_program_gives_it_whatever_it_calls_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "calls_itself.py").write_text("PLUGIN_NAME = 'mine'\nclass A: ...\nclass B: ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with Host(Modules({"one": "calls_itself:A", "two": "calls_itself:B"})) as host:
+        assert (host.names, host.rejected) == (("one", "two"), ())
+
+
 @pytest.mark.parametrize(("name", "what"), [("plugline_absent", "is not installed"), ("csv", "a package was expected")])
 def test_a_package_that_is_none_is_a_finding(name: str, what: str) -> None:
     (found,) = Package(name).find().findings
