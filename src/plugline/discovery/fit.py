@@ -53,6 +53,9 @@ def _findings_for(interface: Interface, facts: SourceFacts, path: str, *, own_on
     as_module = _module_findings(interface, facts, path, own_only=own_only)
     if not as_module or facts.dynamic:
         return as_module if not _missing(as_module) else ()
+    fitting = [one.name for one in public_classes(facts) if not one.bases and _has_all(interface, one)]
+    if len(fitting) > 1 and ("__all__" not in facts.bound or facts.constants.get("__all__")):
+        return (several_fit(fitting, Place(path)),)
     classes = [_class_findings(interface, class_facts, path) for class_facts in public_classes(facts)]
     if any(not findings for findings in classes) or _may_have_more(facts, path):
         return ()
@@ -73,6 +76,18 @@ def _may_have_more(facts: SourceFacts, path: str) -> bool:
 
 def _missing(findings: Sequence[Finding]) -> bool:
     return any(finding.code == "P201" for finding in findings)
+
+
+def _has_all(interface: Interface, class_facts: ClassFacts) -> bool:
+    names = {*(method.name for method in class_facts.methods), *class_facts.attributes}
+    return names.issuperset(member.name for member in interface.members)
+
+
+def several_fit(names: Sequence[str], place: Place) -> Finding:
+    """Return the finding for a file in which several classes provide what is asked for."""
+    message = f"{len(names)} classes fit: {', '.join(sorted(names))}; one was expected"
+    hint = "say which in __all__, or begin the names of the others with '_'"
+    return Finding("P205", message, place, hint=hint)
 
 
 def _has_some(interface: Interface, class_facts: ClassFacts) -> bool:

@@ -400,7 +400,8 @@ def _fits(outline: "Outline", interface: "Interface") -> bool:
     as_module = not any(member.is_for_classes for member in interface.members) and _has_all(
         functions, interface.members
     )
-    return as_module or any(_has_all(methods, interface.members) for _, methods in classes)
+    # Of two classes that fit, the syntax tree tells which is meant, if any.
+    return as_module or [_has_all(methods, interface.members) for _, methods in classes].count(True) == 1
 
 
 def _has_all(functions: "Sequence[FunctionOutline]", members: "Sequence[Member]") -> bool:
@@ -428,10 +429,11 @@ def _takes(parameters: "Parameters", asked: "Shape") -> bool:
 def has_functions(outline: "Outline", names: Sequence[str]) -> bool:
     """Whether an outline proves that a dropped file has functions of these names, be it in one of its classes."""
     _, functions, classes = outline
-    return any(
+    has = [
         {name for name, _, literal in found if not literal}.issuperset(names)
         for found in (functions, *(methods for _, methods in classes))
-    )
+    ]
+    return has[0] or has.count(True) == 1
 
 
 BLOCK = b"# /// script"

@@ -8,6 +8,7 @@ from plugline.discovery.fit import (
     nearest_attempt,
     no_class,
     not_callable,
+    several_fit,
     shape_findings,
 )
 from plugline.findings import Finding, Place
@@ -141,9 +142,7 @@ def class_target(classes: Sequence[type], interface: Interface, place: Place) ->
     """Return the one class that fits, findings where several do or one nearly does, ``None`` where none does."""
     fitting = [candidate for candidate in classes if _fits(candidate, interface)]
     if len(fitting) > 1:
-        names = ", ".join(sorted(candidate.__name__ for candidate in fitting))
-        hint = "say which in __all__, or begin the names of the others with '_'"
-        return (Finding("P205", f"{len(fitting)} classes fit: {names}; one was expected", place, hint=hint),)
+        return (several_fit([candidate.__name__ for candidate in fitting], place),)
     if not fitting:
         return None
     findings = tuple(

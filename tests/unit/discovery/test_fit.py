@@ -47,6 +47,31 @@ def findings(text: str, declared: object = Processor, path: str = "a.py", *, own
     return list(source_findings(interfaces_of(declared), read_facts(source, tree)[0], path, own_only=own_only))
 
 
+A, B = (f"class {name}:\n    def transform(self, record): ...\n    def describe(self): ...\n" for name in "AB")
+
+
+def test_two_classes_that_fit_are_one_too_many_before_anything_is_run() -> None:
+    assert messages(A + B) == ["P205 2 classes fit: A, B; one was expected"]
+    assert [finding.code for finding in findings(A + B, (Processor, Format))] == ["P205"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"__all__ = ['B']\n{A}{B}",
+        f"__all__ = []\n{A}{B}",  # a decorator may fill it
+        f"__all__ = names()\n{A}{B}",
+        A + B.replace("class B", "class _B"),
+        A.replace("A:", "A(ABC):") + B,  # it may be abstract
+        f"@shown\n{A}{B}",
+        A + B + TRANSFORM + DESCRIBE,
+        f"{A}if Unknown:\n    from other import *\n{B}",
+    ],
+)
+def test_of_two_classes_that_may_be_one_nothing_is_said(text: str) -> None:
+    assert findings(text) == []
+
+
 def test_a_module_cannot_be_called_so_a_class_is_asked_for() -> None:
     [finding] = findings("def __call__(record): ...\n", Callback)
     assert (finding.message, finding.hint) == ("missing functions ['__call__']", "define a class with __call__(record)")
