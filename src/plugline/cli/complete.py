@@ -16,11 +16,12 @@ _VARIANTS = ("_plugin", "_processor", "_format", "_engine")  # what a pipeline's
 
 
 def complete(kind: str, words: Sequence[str]) -> int:
-    """Print the names of a kind, one a line: ``processors``, ``formats``, ``engines``, ``plugins`` of folders, ``known`` ones.
+    """Print the names of a kind, one a line: ``processors``, ``formats``, ``engines``, ``plugins`` of folders, ``known`` ones, ``disabled`` ones.
 
     Those that are known are the plugins of folders and all that are shipped or installed. Never fails: whatever cannot be read has no names.
     """
-    names = set(_own(kind, _folders(words)))
+    folders = _folders(words)
+    names = set(_disabled(folders) if kind == "disabled" else _own(kind, folders))
     names.update(names_elsewhere(_SHIPPED if kind == "known" else _SHIPPED & {kind}))
     sys.stdout.write("".join(f"{name}\n" for name in sorted(names) if name.isprintable()))
     return 0
@@ -58,6 +59,18 @@ def _own(kind: str, folders: Iterable[str]) -> Iterator[str]:
             name = _said(content) or _stem(path)
             shortened = next((name[: -len(end)] for end in _VARIANTS if name.endswith(end) and name != end), name)
             yield shortened if kind in _SHIPPED else name
+
+
+def _disabled(folders: Iterable[str]) -> Iterator[str]:
+    import tomllib  # noqa: PLC0415 - costs an interpreter's start, and one command asks for them
+
+    for folder in folders:
+        content = read_at_once(os.path.join(os.path.dirname(os.path.abspath(folder)), "plugline.toml"))
+        try:
+            names = tomllib.loads(content.decode()).get("disabled")
+        except ValueError:
+            continue
+        yield from (name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
 
 
 def _candidates(folder: str) -> Iterator[str]:

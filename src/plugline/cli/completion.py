@@ -22,17 +22,23 @@ _OF_OPTIONS = {
     "--to": "formats",
     "--engine": "engines",
     "--on-error": "dead-letter drop pass stop",
+    "--max-errors": "none",
+    "--processes": "auto",
+    "--with": "",
+    "--from-with": "",
+    "--to-with": "",
+    "-k": "",
 }
 _OF_ARGUMENTS = {
     "info": "known",
-    "enable": "known",
+    "enable": "disabled",
     "disable": "known",
     "explain": " ".join(CODES),
     "config": "show schema",
     "completion": "bash zsh fish",
     "new": "",
 }
-_KINDS = ("plugins", "known", "processors", "formats", "engines")
+_KINDS = ("plugins", "known", "disabled", "processors", "formats", "engines")
 _FILES = "files"
 
 
@@ -196,7 +202,8 @@ def _zsh(words: list[Words]) -> str:
     lines += [
         "    esac",
         '    case "$command" in',
-        f"        '') local -a commands=({commands}); _describe command commands;;",
+        "        '') case \"$word\" in -*) compadd -- --help --version;;",
+        f"            *) local -a commands=({commands}); _describe command commands;; esac;;",
     ]
     for one in words:
         options = f"compadd -- {' '.join(one.options)}"
@@ -233,6 +240,8 @@ def _fish(words: list[Words]) -> str:
         "    $words[1] --complete $argv[1] $words[2..] 2>/dev/null",
         "end",
         "complete -c plugline -f",
+        "complete -c plugline -n __fish_use_subcommand -l help",
+        "complete -c plugline -n __fish_use_subcommand -l version",
     ]
     for name, summary in COMMANDS.items():
         lines.append(f"complete -c plugline -n __fish_use_subcommand -a {name} -d {_fish_quoted(summary)}")

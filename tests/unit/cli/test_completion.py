@@ -52,6 +52,12 @@ def test_names_are_those_that_commands_take(capsys: pytest.CaptureFixture[str]) 
     assert not names(capsys, "formats") & {"upper", "packed"}
     assert names(capsys, "engines") >= {"local"}
     assert names(capsys, "unheard of") >= {"upper"}
+    assert names(capsys, "disabled") == set()
+    assert main(["disable", "upper", "csv"]) == 0
+    capsys.readouterr()
+    assert names(capsys, "disabled") == {"upper", "csv"}
+    Path("plugline.toml").write_text("disabled = [", "utf-8")
+    assert names(capsys, "disabled") == set()
 
 
 def test_folders_of_the_line_and_of_the_settings_are_looked_into(
@@ -150,6 +156,7 @@ def completed(shell: str, folder: Path, *words: str, begin: str | None = None, l
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_shell_completes_commands_options_and_names(shell: str, folder: Path) -> None:
     assert completed(shell, folder, "pre") == {"preview"}
+    assert completed(shell, folder, "--v") == {"--version"}
     assert completed(shell, folder, "run", "--max") == {"--max-errors"}
     assert completed(shell, folder, "run", "--use", "u") >= {"upper", "unaccent", "umlauts"}
     assert completed(shell, folder, "run", "--use", "trim", "--to", "nd") == {"ndjson"}
@@ -166,12 +173,19 @@ def test_a_shell_completes_commands_options_and_names(shell: str, folder: Path) 
 @pytest.mark.slow
 @pytest.mark.parametrize("shell", SHELLS)
 def test_where_a_name_is_asked_for_files_are_not_offered(shell: str, folder: Path) -> None:
-    for name in ("upwards.txt", "nd.txt", "dropped.txt", "3.txt"):
+    for name in ("upwards.txt", "nd.txt", "dropped.txt", "3.txt", "upper.txt", "x.txt"):
         (folder / name).write_text("", "utf-8")
     assert "upwards.txt" not in completed(shell, folder, "run", "--use", "up")
     assert completed(shell, folder, "run", "--to", "nd") == {"ndjson"}
     assert completed(shell, folder, "run", "--on-error", "d") == {"dead-letter", "drop"}
     assert not completed(shell, folder, "dev", "--limit", "3")
+    assert not completed(shell, folder, "test", "-k", "up")
+    assert not completed(shell, folder, "run", "--use", "upper", "--with", "x")
+    assert completed(shell, folder, "run", "--max-errors", "n") == {"none"}
+    assert not completed(shell, folder, "run", "--processes", "3")
+    assert not completed(shell, folder, "enable", "up")
+    (folder / "plugline.toml").write_text('disabled = ["upper"]', "utf-8")
+    assert completed(shell, folder, "enable", "u") == {"upper"}
 
 
 @pytest.mark.slow
