@@ -10,7 +10,7 @@ import click
 from plugline.cli import render
 from plugline.cli.app import FAULTS, OK, Misuse
 from plugline.cli.check import told_of_places
-from plugline.cli.listing import usual_folders
+from plugline.cli.listing import place_hint, usual_folders
 from plugline.cli.named import is_of, judged_in, place_of
 from plugline.cli.options import common
 from plugline.contract.fields import ANY_KEY, Field
@@ -46,6 +46,8 @@ def command(*, plugin: str, folders: tuple[str, ...], as_json: bool) -> int:
             if isinstance(one, Plugin) and one not in found:
                 found.append(one)
         found += [one for _, one in catalogue.set_aside() if one.name == plugin and one not in found]
+        if not found and os.path.isdir(plugin):
+            return _info_of_file(plugin, as_json=as_json)
         if not found:
             rejected = [
                 finding
@@ -67,6 +69,8 @@ def command(*, plugin: str, folders: tuple[str, ...], as_json: bool) -> int:
 
 
 def _info_of_file(path: str, *, as_json: bool) -> int:
+    if not os.path.lexists(path):
+        raise Misuse(f"{path!r} is not there", place_hint(path) or "name a plugin, or its file: plugline list")
     path = place_of(path)
     opened = judged_in(path)
 

@@ -134,3 +134,23 @@ def test_permissions_and_dependencies_are_told_and_cannot_forge_lines(
         "  needs: rich>=3",
         "  permissions: read = ['data/'], net = False",
     ]
+
+
+def test_info_takes_a_folder_by_its_name_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(QUICKSTART)
+    assert main(["info", "plugins/"]) == 1
+    told = capsys.readouterr()
+    assert main(["info", "plugins"]) == 1
+    assert capsys.readouterr() == told
+
+
+def test_a_file_that_is_not_there_is_wrong_use_of_info(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in ([], ["--json"]):
+        assert main(["info", "plugins/absent.py", *words]) == 2
+        out, err = capsys.readouterr()
+        assert (out, err.splitlines()[0]) == ("", "error: 'plugins/absent.py' is not there")
