@@ -100,6 +100,8 @@ def run_configured(
             to_stdout = config.sink.path == _STANDARD
             _check_streams(config)
             make = partial(make_plan, config, base, plugins=not no_plugins, only=only or None, follows=follow)
+            if letters is not None:
+                make = partial(make, retries=True)
             plan = _plan(make, letters)
             bar = ProgressLine.for_terminal(quiet=quiet or as_json, to_stdout=to_stdout)
             seeing = Seeing(plan, bar, page_path=page_path, profiled=profiled, title=title)

@@ -227,6 +227,7 @@ def make_plan(
     plugins: bool = True,
     only: Sequence[str] | None = None,
     follows: bool = False,
+    retries: bool = False,
 ) -> Plan:
     """Find and check everything that a run needs; run nothing.
 
@@ -236,12 +237,13 @@ def make_plan(
         plugins: ``False`` leaves all out but those that are shipped.
         only: Names of those to use beside those that are shipped; ``None`` for all.
         follows: Whether more is to come: a folder may be empty.
+        retries: Whether dead letters are read and not the source, which may be gone.
 
     Raises:
         ConfigurationError: Something is wrong; carries all findings.
     """
     with ParsedOnce(), Catalogue(plugin_folders(config, base), plugins=plugins, only=only) as catalogue:
-        planner = _Planner(config, base, catalogue, follows=follows)
+        planner = _Planner(config, base, catalogue, follows=follows, retries=retries)
         plan = planner.plan()
     if plan is None:
         # Once each: a plugin that is used twice is wrong once.
@@ -252,8 +254,11 @@ def make_plan(
 class _Planner:
     """Gathers uses and findings; ends as a plan, or as the findings."""
 
-    def __init__(self, config: PipelineConfig, base: str, catalogue: Catalogue, *, follows: bool) -> None:
+    def __init__(
+        self, config: PipelineConfig, base: str, catalogue: Catalogue, *, follows: bool, retries: bool
+    ) -> None:
         self._config = config
+        self._retries = retries
         self._follows = follows
         self._base = base
         self._catalogue = catalogue
@@ -496,8 +501,9 @@ class _Planner:
             if path.startswith(PACKAGE):
                 shipped_file(path)  # for what it raises: where the plan is run, the package may be somewhere else
         except (OSError, ValueError, ImportError) as error:
-            if self._follows and isinstance(error, FileNotFoundError) and os.path.isdir(source):
-                return ()  # nothing has arrived yet
+            is_empty = self._follows and os.path.isdir(source)  # nothing has arrived yet
+            if isinstance(error, FileNotFoundError) and (is_empty or self._retries):
+                return ()
             said, hint = apart(reason_of(error))
             shown = repr(without_secret(self._config.source.path))
             message = said if said.startswith(shown) else f"{shown} cannot be read: {said}"
@@ -558,7 +564,8 @@ class _Planner:
             return dead_letters_beside(sink)
         # Neither standard output nor a database has anything beside it, and /dev is no place: the source's name, in
         # the current folder.
-        source = splits[0].path.rpartition(":")[2] if splits else "-"
+        source = splits[0].path.rpartition(":")[2] if splits else self._config.source.path
+        source = source if splits or set("*?[").isdisjoint(source) else "-"
         if splits and self._format_of_address(splits[0].path) is not None:
             source = "records"  # an address of a database may hold what nobody is to see
         return dead_letters_beside(os.path.basename(source)) if source != "-" else "stdin.errors.ndjson"

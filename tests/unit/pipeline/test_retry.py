@@ -13,6 +13,7 @@ import pyarrow.parquet
 import pytest
 
 from plugline.errors import ConfigurationError
+from plugline.pipeline.plan import make_plan
 from plugline.pipeline.report import RunReport
 from plugline.pipeline.retry import retried
 from plugline.pipeline.run import run_plan
@@ -43,6 +44,16 @@ def test_what_failed_goes_through_again_into_files_of_its_own(tmp_path: Path) ->
     assert isinstance(letter, dict)
     assert made.output == before
     assert letter["position"]["line"] == 2
+
+
+@pytest.mark.parametrize("path", ["in.csv", "gone/*.csv", "in"])
+def test_the_source_may_be_gone_by_then(path: str, tmp_path: Path) -> None:
+    (tmp_path / "letters.ndjson").write_bytes(ndjson({"raw": ["3"], "record": {"a": "3"}}))
+    made = pipeline(tmp_path, source_path=path, source_more='format = "csv"' if path == "in" else "", sink="out.ndjson")
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        make_plan(made.config, str(tmp_path))
+    run_plan(retried(make_plan(made.config, str(tmp_path), retries=True), str(tmp_path / "letters.ndjson")))
+    assert records(tmp_path / "out.retried.ndjson") == [{"a": "3"}]
 
 
 @pytest.mark.parametrize("types", ["", 'options = { types = { a = "decimal" } }'])
