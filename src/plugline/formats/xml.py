@@ -33,6 +33,7 @@ SUFFIXES = (".xml",)
 _CHUNK_BYTES = 64 * 1024
 _MOST_LOST_BYTES = 16 * 1024 * 1024  # in which the end of a record that is not well-formed is looked for
 _TAG_END = re.compile(rb"/?>")
+_BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?<(?:\?xml|[^\s<>/!?])")  # a document
 _TAG_NAME = re.compile(rb"<([^\s<>/!?]+)")
 _DEEPEST = 200  # what JSON is written of may be nested 254 deep
 _MOST_NAMES = 20  # that a message tells
@@ -412,7 +413,9 @@ class _Parsing:
                     where = f"byte {self._at}"
                 said = f"no XML from line {self._line_number}, {where} on: {said}"
                 if not self._lose(said):
-                    raise ValueError(said) from None
+                    rest = self._another_document(said)
+                    if rest is None:
+                        raise ValueError(said) from None
             except LookupError as error:
                 raise ValueError(f"no XML that can be read: {error}") from None
             else:
@@ -445,6 +448,19 @@ class _Parsing:
         # Where another element should end, the parser stands behind "</".
         self._lost = said, end_tag if self._stack else _TAG_END, end_tag, at - len(b"</") if self._stack else at
         return True
+
+    def _another_document(self, said: str) -> bytes | None:
+        """Set the beginning of one behind the root aside, and return all of it; ``None`` where there is none."""
+        held, at, line = self._held(), self._at, self._line_number
+        begins = _BEGINS.match(held, at - self._before)
+        if self._alone or self._stack or self._path or begins is None:
+            return None
+        self._raws.append(Broken(begins[0], f"{said}; what follows is read as a document of its own"))
+        self._places.append((line, None if self._transcoded else at))
+        self._bytes_before, self._lines_before = at, line - 1
+        self._typed, self._encoding, self._declared = False, "utf-8", {}
+        self._parser = self._new_parser(b"")
+        return held[at - self._before :]
 
     def _would_be_record(self, key: str) -> bool:
         self._path.append(key)

@@ -526,6 +526,27 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], message
         Xml(**settings)
 
 
+@pytest.mark.parametrize(
+    ("declaration", "count"),
+    [
+        ("", 1),
+        ("", 2**20),
+        ('<?xml version="1.0"?>', 1),
+        ('<?xml version="1.0"?>', 7),
+        ('\ufeff<?xml version="1.0" encoding="utf-8"?>', 2**20),
+    ],
+)
+def test_documents_one_after_the_other_are_read_and_told(declaration: str, count: int) -> None:
+    one = f'{declaration}<r xmlns:p="u"><x><p:a>1</p:a></x>\n</r>\n'
+    first, other, again, last = read_with_positions(one + one + "<r><x>", None, count)[:4]
+    assert first[0] == again[0] == {"p:a": "1"}
+    assert str(other[0]).endswith("; what follows is read as a document of its own")
+    assert other[1] == Position(line=3, offset=len(one.encode()), row=2)
+    assert again[1].line == 3
+    assert str(last[0]).endswith("; what follows is read as a document of its own")
+    assert last[1].line == 5
+
+
 def test_a_root_whose_prefix_is_not_declared_is_refused_before_the_first_record() -> None:
     with pytest.raises(ValueError, match="prefix 'namespaces' does not declare: 'a:b'"):
         Xml(root="a:b").writer()
