@@ -65,6 +65,10 @@ class Interface(Value):
     def __init__(self, name: str, members: tuple[Member, ...] = (), base: type | None = None) -> None:
         self._set(name=name, members=members, base=base)
 
+    def asks_for(self, name: str) -> bool:
+        """Whether what provides it has something of this name."""
+        return any(member.name == name for member in self.members) or hasattr(self.base, name)
+
 
 def interfaces_of(declared: object) -> tuple[Interface, ...]:
     """Return the ways to be a plugin that a host declared.

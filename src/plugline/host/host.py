@@ -872,12 +872,19 @@ class Host(Generic[T_co]):
         names = _names_of(only)
         if names is not None:
             return [(plugin, plugin.link(method)) for plugin in [self[name] for name in names]]
-        loaded = {plugin.name for plugin in self.load_all()}
+        usable = self.load_all()
+        interfaces = self._around.interfaces
+        if len(interfaces) > 1 and any(one.asks_for(method) for one in interfaces):
+            # It is of some of them: who provides another one need not have it.
+            lacking = {plugin for plugin in usable if not callable(getattr(plugin.load(), method, None))}
+        else:
+            lacking = set()
+        loaded = {plugin.name for plugin in usable}
         # What is in quarantine has its place: who releases it need not build anything again.
         return [
             (plugin, plugin.link(method) if plugin.name in loaded else loading_link(plugin, method))
             for plugin in self.plugins
-            if plugin.name in loaded or plugin.state == "quarantined"
+            if plugin not in lacking and (plugin.name in loaded or plugin.state == "quarantined")
         ]
 
 

@@ -461,6 +461,29 @@ def test_what_is_of_the_wrong_kind_is_refused_where_it_is_given(
         Host(tmp_path, **wrong)  # type: ignore[call-overload]
 
 
+def test_of_several_interfaces_a_call_is_for_those_that_have_the_method(tmp_path: Path) -> None:
+    class Filter(Protocol):
+        def apply(self, text: str) -> str: ...
+
+    class Notifier:
+        def notify(self) -> str:
+            return "rang"
+
+    given = {"Notifier": Notifier}
+    files: dict[str, str | bytes] = {
+        "bell.py": "class Bell(Notifier): ...\n",
+        "shout.py": "def apply(text): return text.upper()\n",
+    }
+    with Host(write(tmp_path, files), interface=(Filter, Notifier), inject=given) as host:
+        assert host.chain("apply")("a") == "A"
+        assert host.call_all("apply", "a").results == {"shout": "A"}
+        assert host.first("notify") == "rang"
+        with pytest.raises(ValueError, match="'bell' has no function 'apply'"):
+            host.chain("apply", only=["bell"])
+        with pytest.raises(ValueError, match="has no function 'absent'"):
+            host.call_all("absent")
+
+
 def test_a_list_of_places_is_told_how_several_are_given() -> None:
     with pytest.raises(TypeError, match=r"one after the other, Host\(first, second\)"):
         Host(["plugins", "more"])  # type: ignore[call-overload]
