@@ -163,11 +163,12 @@ def check_paths(
         only: Names of those to look at; ``None`` for all.
     """
     checked = Checked(wants={"plugins": plugins, "only": only}, policy=Policy(audit="warn" if audit else "off"))
+    folders = []
     for path in paths:
         if path.endswith(".toml"):
             _check_pipeline(path, checked, load=load)
         elif is_folder_of_plugins(path):
-            _check_places([os.path.normpath(path)], checked, load=load)
+            folders.append(os.path.normpath(path))
         elif path.endswith(".py") or os.path.isdir(path):
             checked.named.add(path)
             place = place_of(path)
@@ -178,6 +179,9 @@ def check_paths(
             checked.add([Finding("C109", message, Place(path))])
         else:
             checked.add([Finding("C109", "there is no such file or folder", Place(path), place_hint(path))])
+    if folders:
+        # Together, as a run takes them: what requires a plugin of another one, or has its name, shows only so.
+        _check_places([*dict.fromkeys(folders)], checked, load=load)
     return checked
 
 

@@ -533,3 +533,21 @@ def test_a_plugin_that_is_named_by_its_file_has_beside_it_what_it_requires(
     assert main([*words, "late.py"]) == 1
     shown = capsys.readouterr()
     assert "requires the plugin 'upper', which is disabled" in shown.out + shown.err
+
+
+@pytest.mark.parametrize("words", [["plugins", "more"], []])
+def test_folders_are_checked_together_as_a_run_takes_them(
+    words: list[str], write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(
+        {
+            "plugline.toml": "plugins = ['plugins', 'more']",
+            "plugins/base.py": GOOD,
+            "more/needy.py": f"REQUIRES = ['base']\n{GOOD}",
+        }
+    )
+    assert main(["check", *words]) == 0, capsys.readouterr().out
+    assert capsys.readouterr().out == "2 plugins, no findings\n"
+    write({"more/base.py": GOOD})
+    assert main(["check", *words]) == 1
+    assert "error[P107] more/base.py: is named 'base', as is plugins/base.py" in capsys.readouterr().out
