@@ -3,7 +3,7 @@
 import os
 
 from plugline.discovery.finders import File
-from plugline.errors import PluginRejected
+from plugline.errors import PluginDisabled, PluginRejected
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
 from plugline.typed import Callable, TypeVar, cast, overload
@@ -36,17 +36,20 @@ def load_path(path: str | os.PathLike[str], *, interface: object = None, api_ver
         The module, or an instance of the class in it that provides ``interface``.
 
     Raises:
-        PluginRejected: It failed a check and was not run.
+        PluginRejected: It failed a check and was not run, or is disabled.
         LoadError: Its code raised, or lacks what the interface asks for. Nothing of it stays in ``sys.modules``.
         PluginDeclined: It said itself that it does not apply here.
     """
     host: Host[object] = Host(File(path), interface=cast(None, interface), api_version=api_version)
     plugins = list(host)
     if not plugins:
-        findings = tuple(finding for rejected in host.rejected for finding in rejected.findings) or host.findings
-        missing = Finding("P101", "there is no such file", Place(os.fspath(path)))
+        name = os.path.basename(os.fspath(path))
+        disabled = tuple(finding for one in host.disabled.values() for finding in one.findings)
+        findings = tuple(finding for one in host.rejected for finding in one.findings) or host.findings
         host.close()
-        raise PluginRejected(os.path.basename(os.fspath(path)), findings or (missing,))
+        if disabled:
+            raise PluginDisabled(name, disabled)
+        raise PluginRejected(name, findings or (Finding("P101", "there is no such file", Place(os.fspath(path))),))
     try:
         loaded = plugins[0].load()
     except BaseException:

@@ -9,7 +9,7 @@ from textwrap import dedent
 
 import pytest
 
-from plugline import Host, PluginRejected
+from plugline import Host, PluginRejected, load_path
 from plugline.cli import main
 from plugline.errors import ConfigurationError, PluginDisabled
 from tests.plugin_folders import write
@@ -422,3 +422,10 @@ def test_a_name_that_no_file_can_hold_is_told_and_the_file_stays_as_it_was(
     assert (tmp_path / "plugline.toml").read_text() == before
     assert main(["disable", "caf\udce9", "--plugins", str(folder)]) == 2
     assert "bug" not in capsys.readouterr().err
+
+
+def test_a_single_file_that_is_disabled_is_told_as_that(tmp_path: Path) -> None:
+    folder = made(tmp_path, "upper")
+    (tmp_path / "plugline.toml").write_text('disabled = ["upper"]\n', encoding="utf-8")
+    with pytest.raises(PluginDisabled, match=r"P116.*'upper' is disabled"):
+        load_path(folder / "upper.py")
