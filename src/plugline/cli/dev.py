@@ -28,6 +28,7 @@ from plugline.cli.settings import Settings
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.findings import Finding
 from plugline.frozen import frozen
+from plugline.host.host import STORE_NAME
 from plugline.names import shell_word
 from plugline.pipeline.catalogue import Catalogue
 from plugline.pipeline.config import PipelineConfig, config_from_flags
@@ -107,6 +108,7 @@ class _Watching:
         settings: Those of each of them.
         seen: Processors that were good once: as long as their file is there they are meant, also while it is broken.
         waiting: Processors that cannot be used by default, since they need settings: for each the names of these.
+        disabled: What is said of the plugins that are meant, and disabled.
     """
 
     pipeline: str | None
@@ -117,6 +119,7 @@ class _Watching:
     settings: tuple[Mapping[str, object], ...]
     seen: set[str] = field(default_factory=set)
     waiting: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    disabled: list[Finding] = field(default_factory=list)
 
     def config(self) -> PipelineConfig | None:
         """Return the pipeline as it is now; ``None`` where there is no sample, or no plugin to pass it through.
@@ -136,6 +139,8 @@ class _Watching:
     def _processors(self) -> list[str]:
         self.waiting.clear()
         with Catalogue(self.folders) as catalogue:
+            set_aside = (one for one in catalogue.own.disabled.values() if self._is_meant(one.place.path))
+            self.disabled[:] = [finding for one in set_aside for finding in one.findings]
             meant = [plugin for plugin in catalogue.own if self._is_meant(plugin.place.path)]
             for plugin in meant:
                 fields, _ = settings_shown(plugin, ("processor",))
@@ -224,6 +229,14 @@ def _stamps(watching: _Watching) -> Stamps:
             folders = list(watching.folders)
     if watching.sample is not None:
         _stamp(watching.sample, found)
+    _stamp_folders(folders, found)
+    return found
+
+
+def _stamp_folders(folders: list[str], found: Stamps) -> None:
+    for folder in folders:  # what says which plugins are used stands beside it
+        for name in (STORE_NAME, "plugline.lock"):
+            _stamp(os.path.normpath(os.path.join(folder, os.pardir, name)), found)
     while folders:
         folder = folders.pop()
         try:
@@ -237,7 +250,6 @@ def _stamps(watching: _Watching) -> Stamps:
                         _stamp(entry.path, found)
         except OSError:
             continue  # it is gone for a moment, or for good, which the check tells
-    return found
 
 
 def _stamp(path: str, found: Stamps) -> None:
@@ -299,7 +311,10 @@ class _Screen:
         if self._as_json:
             self._tell_json(saved, findings, records, watching.waiting, stale=stale)
         else:
-            self._tell(findings, records, _waiting_text(watching), stale=stale)
+            waiting = _waiting_text(watching)
+            if plan is not None and not records and not findings:
+                waiting.append("no findings; the sample has no records")
+            self._tell(findings, records, waiting, stale=stale)
         render.flush()
         sys.stdout.flush()
         return plan
@@ -322,7 +337,7 @@ class _Screen:
         # Last, since of what is longer than the screen the end is seen.
         if findings:
             lines.append(render.findings_text(with_source_lines(findings), colours=colours))
-        elif not records:
+        elif not lines:
             lines.append("no findings")
         render.tell("\n".join(lines).rstrip())
 
@@ -413,7 +428,7 @@ def _run(
     try:
         config = watching.config()
         if config is None or not config.steps:
-            return None, [], ()
+            return None, [], watching.disabled
         plan = plan_preview(config, os.path.dirname(watching.pipeline) if watching.pipeline is not None else "")
         return plan, _previewed(plan, limit), ()
     except (ConfigurationError, RunStopped) as error:

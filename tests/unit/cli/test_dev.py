@@ -305,3 +305,26 @@ def test_what_is_not_there_is_told_before_what_is_too_many(capsys: pytest.Captur
 
 def test_a_processor_that_nobody_knows_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean 'upper'?" in shown(capsys, "plugins", "sample.ndjson", "--use", "uper")
+
+
+@pytest.mark.slow
+def test_what_is_disabled_meanwhile_is_seen(watcher: Watcher) -> None:
+    watcher.answer()
+    assert main(["disable", "upper"]) == 0
+    told = watcher.answer()
+    assert (told["saved"], [one["code"] for one in told["findings"]]) == (["plugline.toml"], ["P116"])
+
+
+def test_where_there_is_nothing_to_show_it_says_why(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "sample.ndjson").write_text("", "utf-8")
+    assert shown(capsys, "plugins", "sample.ndjson").splitlines()[1:] == ["no findings; the sample has no records"]
+    assert main(["disable", "upper"]) == 0
+    capsys.readouterr()
+    for path in ("plugins", "plugins/upper.py"):
+        lines = shown(capsys, path, "sample.ndjson").splitlines()
+        assert (lines[1], lines[-1]) == (
+            "error[P116] plugline.toml:2: 'upper' is disabled",
+            "  hint: plugline enable upper",
+        )
+    (folder / "plugins/lower.py").write_text(UPPER, "utf-8")
+    assert "P116" not in shown(capsys, "plugins", "sample.ndjson")
