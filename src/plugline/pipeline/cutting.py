@@ -20,7 +20,7 @@ from plugline.errors import RunStopped
 from plugline.findings import Finding, Place
 from plugline.frozen import frozen
 from plugline.pipeline.plan import Plan
-from plugline.pipeline.remote import has_scheme, without_secret
+from plugline.pipeline.remote import has_scheme, identity_of_address, without_secret
 from plugline.pipeline.split import cuts_pieces, limit_records, unreadable
 from plugline.pipeline.streams import bytes_read, open_source, plain_file, size_of
 from plugline.records import CutsAfterHeader, CutsBytes, CutsPieces, Format, OpensSource, Position, RawBatch, Split
@@ -154,11 +154,14 @@ class Input:
 
     def identities(self) -> dict[str, tuple[int, int, int]]:
         """Return what tells of each file whether it is still the same; of those that are no files, nothing."""
+        found: dict[str, tuple[int, int, int]] = {}
         for path in self._paths:
             self._identify(path)
-        return {
-            path: (identity.inode, identity.size, identity.modified_ns) for path, identity in self._identities.items()
-        }
+            if has_scheme(path) and (told := identity_of_address(path)) is not None:
+                found[without_secret(path)] = told
+        for path, identity in self._identities.items():
+            found[path] = identity.inode, identity.size, identity.modified_ns
+        return found
 
     def files_of_workers(self) -> list[str]:
         """Return the files that are read where splits are run, some of all where there are many.

@@ -1,15 +1,19 @@
 """Addresses with a scheme (``s3://bucket/orders.csv``) to files that can be read and written, by way of fsspec."""
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, Protocol, cast
+from zlib import crc32
 
 _SCHEME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789+.-")
 _BLOCK_BYTES = 4 * 2**20  # what is fetched at a time: fsspec's 5 MB would do as well, 64 KiB is ten times slower
 _SILENT_SECONDS = 300.0  # what aiohttp gives a server for all of an answer
 _WEB = ("http://", "https://")
 _MAGIC = frozenset("*?[")
+# What the file systems of fsspec tell of a version of a file: those of the web and S3, of Google and Azure, of SFTP.
+_TELLING = ("ETag", "Content-MD5", "Digest", "Last-Modified", "LastModified", "md5Hash", "etag", "mtime")
 
 
 class _FileSystem(Protocol):
@@ -100,11 +104,26 @@ def open_address(path: str) -> Iterator[BinaryIO]:
     """
     system, inner = _file_system(path)
     with _told_as_os_error(path):
-        # Of a server that gives files whole only, no parts can be asked for.
-        whole = path.startswith(_WEB) and not system.info(inner).get("partial")
-        stream = system.open(inner, "rb", block_size=0 if whole else _BLOCK_BYTES)
+        stream = system.open(inner, "rb", block_size=_BLOCK_BYTES)
+        if path.startswith(_WEB) and not seeks(stream):
+            stream = system.open(inner, "rb", block_size=0)  # whole, as this server gives files
     with stream:
         yield stream
+
+
+def seeks(stream: BinaryIO) -> bool:
+    """Whether a stream can be read from any place; a file of the web says so before its server was asked for a part."""
+    if not stream.seekable():
+        return False
+    at = stream.tell()
+    try:
+        stream.seek(max(stream.seek(0, os.SEEK_END) - 1, 0))
+        stream.read(1)
+    except Exception:  # noqa: BLE001 - each file system has errors of its own, and what is wrong is told by a read
+        return False
+    finally:
+        stream.seek(at)
+    return True
 
 
 def size_of_address(path: str) -> int | None:
@@ -115,6 +134,18 @@ def size_of_address(path: str) -> int | None:
     except Exception:  # noqa: BLE001 - each file system has errors of its own, and a size is a courtesy
         return None
     return size if isinstance(size, int) else None
+
+
+def identity_of_address(path: str) -> tuple[int, int, int] | None:
+    """Return what tells whether a file at an address is still the same, ``None`` where nothing does."""
+    try:
+        system, inner = _file_system(path)
+        info = system.info(inner)
+    except Exception:  # noqa: BLE001 - as above
+        return None
+    size = info.get("size")
+    told = repr([str(info[key]) for key in _TELLING if info.get(key)])
+    return crc32(told.encode()), size if isinstance(size, int) else -1, 0
 
 
 def put_at_address(file: str, path: str) -> None:

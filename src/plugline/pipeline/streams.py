@@ -19,6 +19,7 @@ from plugline.pipeline.remote import (
     has_scheme,
     open_address,
     put_at_address,
+    seeks,
     size_of_address,
     without_query,
     without_secret,
@@ -461,24 +462,9 @@ def _only_member(plain: BinaryIO, path: str, stack: ExitStack) -> object:
         raise OSError(errno.EIO, f"the zip data cannot be read: {error}", path) from error
 
 
-def _seeks(stream: BinaryIO) -> bool:
-    """Whether a stream can be read from any place; a file of the web says so before its server was asked for a part."""
-    if not stream.seekable():
-        return False
-    at = stream.tell()
-    try:
-        stream.seek(max(stream.seek(0, os.SEEK_END) - 1, 0))
-        stream.read(1)
-    except Exception:  # noqa: BLE001 - each file system has errors of its own, and what is wrong is told by a read
-        return False
-    finally:
-        stream.seek(at)
-    return True
-
-
 def _whole(plain: BinaryIO, stack: ExitStack) -> BinaryIO:
     """Return a stream that can be read from any place: itself, or a temporary file with all that it holds."""
-    if _seeks(plain):
+    if seeks(plain):
         return plain
     from shutil import copyfileobj  # noqa: PLC0415 - for what cannot be read in parts
     from tempfile import TemporaryFile  # noqa: PLC0415
@@ -509,7 +495,7 @@ class _Checked(io.RawIOBase):
         if self._suffix:
             return False
         if self._seeks is None:
-            self._seeks = _seeks(cast("BinaryIO", self._source))
+            self._seeks = seeks(cast("BinaryIO", self._source))
         return self._seeks
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:

@@ -14,10 +14,13 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from plugline.formats.ndjson import Ndjson
 from plugline.pipeline.config import config_from_flags
+from plugline.pipeline.cutting import Input
 from plugline.pipeline.plan import make_plan
 from plugline.pipeline.remote import expand_address, has_scheme, put_at_address, without_secret
 from plugline.pipeline.run import run_plan
@@ -106,6 +109,17 @@ def test_an_address_without_a_file_says_so() -> None:
         expand_address("memory://nothing/*.csv")
 
 
+def test_a_file_at_an_address_that_is_another_is_another_input(tmp_path: Path) -> None:
+    config = config_from_flags(source="memory://me:s3cret@host/a.ndjson", sink=str(tmp_path / "out.ndjson"))
+    told = []
+    for content in (RECORDS, RECORDS, RECORDS * 2):
+        put(tmp_path, "memory://me:s3cret@host/a.ndjson", content)
+        plan = make_plan(config)
+        told.append(Input(plan, Ndjson(), streaming=True).identities())
+    assert told[0] == told[1] != told[2]
+    assert [*told[0]] == ["memory://me:***@host/a.ndjson"]
+
+
 def test_an_unknown_scheme_is_a_wrong_argument() -> None:
     with pytest.raises(ValueError, match=r"'gopher://a/b' cannot be opened: Protocol not known: gopher"):
         expand_address("gopher://a/b")
@@ -192,6 +206,45 @@ def test_what_is_read_from_several_places_is_read_from_a_server_that_gives_files
         server.server_close()
     assert (done.returncode, done.stderr) == (0, "")
     assert [json.loads(line) for line in (tmp_path / "out.ndjson").read_bytes().splitlines()] == rows
+
+
+class _InParts(_Quiet):
+    """Gives parts of files, as most servers do, and notes whether more was asked for."""
+
+    asked: ClassVar[list[str | None]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.headers["Range"])
+        begin, _, end = str(self.headers["Range"]).removeprefix("bytes=").partition("-")
+        content = Path(self.translate_path(self.path)).read_bytes()
+        part = content[int(begin) : int(end) + 1]
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {begin}-{end}/{len(content)}")
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        self.wfile.write(part)
+
+
+@pytest.mark.slow
+def test_of_a_server_that_gives_parts_no_file_is_asked_for_as_a_whole(tmp_path: Path) -> None:
+    rows = [{"n": number, "text": os.urandom(3000).hex()} for number in range(2000)]
+    (tmp_path / "rows.ndjson").write_bytes(ndjson(*rows))
+    assert plugline("run", "-q", str(tmp_path / "rows.ndjson"), "-o", str(tmp_path / "a.parquet")).returncode == 0
+    _InParts.asked.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_InParts, directory=str(tmp_path)))
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    try:
+        address = f"http://127.0.0.1:{server.server_port}/a.parquet"
+        done = plugline("run", "-q", address, "--from-with", 'fields=["n"]', "-o", str(tmp_path / "out.ndjson"))
+    finally:
+        server.shutdown()
+        serving.join(_DEADLINE_SECONDS)
+        server.server_close()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len((tmp_path / "out.ndjson").read_bytes().splitlines()) == 2000
+    assert _InParts.asked
+    assert None not in _InParts.asked
 
 
 @pytest.fixture
