@@ -59,6 +59,7 @@ class Committer:
         ordered: bool,
         follows: bool = False,
         takes_edits: bool = False,
+        repeats: bool = True,
     ) -> None:
         """Nothing is opened yet.
 
@@ -70,8 +71,10 @@ class Committer:
             ordered: Whether parts come in the order of the splits.
             follows: Whether there is no end: output and dead letters are written in their places as it goes.
             takes_edits: Whether to go on also where plugins of steps were edited since: see :attr:`edited`.
+            repeats: Whether what has been read can be read again, so that a run that stops can be gone on with.
         """
         self.follows = follows
+        self._repeats = repeats
         self._history = History(
             plan, identity, resume=resume, ordered=ordered, follows=follows, takes_edits=takes_edits
         )
@@ -540,7 +543,8 @@ class Committer:
     @property
     def resumable(self) -> bool:
         """Whether a run that stops now can be gone on with."""
-        return self._history.is_kept and (self.done.parts > 0 or self.follows) and not self._ended
+        some = self.done.parts > 0 or self.follows
+        return self._history.is_kept and some and self._repeats and not self._ended
 
     def _refuse_an_end(self) -> None:
         end, _ = self._edge(first=False, last=True)

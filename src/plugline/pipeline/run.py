@@ -17,7 +17,7 @@ from plugline.findings import Finding, Place
 from plugline.pipeline.bound import BoundPlan, bound_engine
 from plugline.pipeline.cutting import Cut, Input, Mark
 from plugline.pipeline.parts import MOST_TRACEBACKS, Committer
-from plugline.pipeline.plan import Plan, PluginUse, StepPlan
+from plugline.pipeline.plan import Plan, PluginUse, StepPlan, goes_straight
 from plugline.pipeline.remote import without_secret
 from plugline.pipeline.report import RunReport, Swap, added, tallied
 from plugline.pipeline.split import Progress, ProgressCall, SplitWork
@@ -195,14 +195,23 @@ def _opened(
     source = Input(plan, bound.reader, streaming=getattr(engine, "streaming", False))
     runner.looks_for(source.files_of_workers())
     ordered = plan.ordered or bool(bound.stateful)
-    # What a stateful step has seen is gone with its process, so such a run begins anew.
-    go_on = resume and not bound.stateful
+    # What a stateful step has seen is gone with its process, and what came by a pipe is gone too: such a run begins anew.
+    is_pipe = len(plan.splits) == 1 and goes_straight(plan.located(plan.splits[0].path))
+    repeats = not bound.stateful and not is_pipe
     if watch is not None:
         from plugline.pipeline.swapping import Swapping  # noqa: PLC0415 - where plugins are edited
 
         Swapping.refuse(plan, engine, bound)
     identity = identity_of(plan, source)
-    committer = Committer(plan, bound, identity, resume=go_on, ordered=ordered, takes_edits=watch is not None)
+    committer = Committer(
+        plan,
+        bound,
+        identity,
+        resume=resume and repeats,
+        repeats=repeats,
+        ordered=ordered,
+        takes_edits=watch is not None,
+    )
     entered(stack, committer, plan)
     if committer.edited:
         committer.take_over(identity, _swaps_of_edited(plan, committer))

@@ -212,9 +212,10 @@ def test_what_plugins_print_in_split_processes_arrives(tmp_path: Path, thread: s
 
 @slow
 @pytest.mark.parametrize("run", ["processes = 1", "processes = 2"])
-@pytest.mark.parametrize("body", ["while record['id'] == 5_000: pass", "time.sleep((record['id'] == 5_000) * 100)"])
-def test_an_interrupt_names_the_line_of_the_plugin_that_was_run(body: str, run: str, tmp_path: Path) -> None:
-    more = f"if record['id'] == 5_000: open({str(tmp_path / 'begun')!r}, 'w').close()\n{body}\nreturn record"
+@pytest.mark.parametrize("waits", ["pass", "time.sleep(100)"])
+def test_an_interrupt_names_the_line_of_the_plugin_that_was_run(waits: str, run: str, tmp_path: Path) -> None:
+    # All on one line: it is interrupted as soon as the file is there.
+    more = f"while record['id'] == 5_000: open({str(tmp_path / 'begun')!r}, 'w').close(); {waits}\nreturn record"
     records = ndjson(*RECORDS[4_990:5_010])
     job(tmp_path, steps=("hang",), plugins={"hang.py": processor(more, top="import time")}, source=records, run=run)
     command = [sys.executable, "-m", "plugline", "run"]
@@ -224,7 +225,7 @@ def test_an_interrupt_names_the_line_of_the_plugin_that_was_run(body: str, run: 
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "error[R110] in.ndjson: interrupted at plugins/hang.py:5\n" in said
+    assert "error[R110] in.ndjson: interrupted at plugins/hang.py:4\n" in said
     assert "stopped before the end: 10 records in, 10 out" in said
 
 
@@ -440,6 +441,26 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bytes(run: str, tmp_path: Pat
     assert made.output == whole
     assert (tmp_path / "out.errors.ndjson").read_bytes() == letters
     assert made.files == ["in.ndjson", "out.errors.ndjson", "out.ndjson", "pipeline.toml"]
+
+
+@slow
+@pytest.mark.parametrize("source", ["-", "pipe.ndjson"])
+def test_what_came_by_a_pipe_is_not_taken_for_what_comes_by_another(source: str, tmp_path: Path) -> None:
+    plugins = {"stop.py": processor("if record['id'] == -1: raise ValueError\nreturn record")}
+    run = "processes = 1\nmax_errors = 0"
+    made = pipeline(
+        tmp_path, plugins=plugins, source_path=source, source_more='format = "ndjson"', steps=["stop"], run=run
+    )
+    if source != "-":
+        os.mkfifo(tmp_path / source)
+    for records, code in ((ndjson(*RECORDS[:5_000], {"id": -1}), 4), (ndjson(*RECORDS[7_000:9_000]), 0)):
+        command = f"{sys.executable} -m plugline run --resume" + (
+            f" & cat > {source}; wait $!" if source != "-" else ""
+        )
+        done = subprocess.run(["sh", "-c", command], cwd=tmp_path, input=records, capture_output=True, check=False)
+        assert done.returncode == code
+        assert b"--resume the same command" not in done.stderr
+    assert ids(made) == [record["id"] for record in RECORDS[7_000:9_000]]
 
 
 @slow
