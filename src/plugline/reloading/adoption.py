@@ -309,14 +309,15 @@ class Adoption:
         owners = owners_of([part for part, _ in self._pairs])
         names = [part.names for part, _ in self._pairs]
         # What a module has made for itself it has made anew; what it shares with others it has still.
+        others = self._reach.of_others()
         own = {id(one) for one in names} | Reach.containers_in(
             value
             for part, shadow in self._pairs
             for name, value in part.names.copy().items()
-            if type(value) not in _PLAIN and shadow.new.get(name) is not value and not self._reach.is_of_others(value)
+            if type(value) not in _PLAIN and shadow.new.get(name) is not value and id(value) not in others
         )
         own -= Reach.containers_in(value for _, shadow in self._pairs for value in tuple(shadow.new.values()))
-        own -= self._reach.of_others()
+        own -= others
         plans = [
             Settling(registry, before, owners, self.canonical, kind=self._reach.attributes.get(id(registry)))
             for registry, before in containers

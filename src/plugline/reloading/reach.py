@@ -231,23 +231,13 @@ class Reach:
         return [(one, before) for one, before in self._copies if is_a(one, (dict, list, set, deque))]  # type: ignore[misc]
 
     def of_others(self) -> set[int]:
-        """Return the ``id`` of each container that a module which is not replaced has as a variable."""
+        """Return the ``id`` of each variable of the modules that are not replaced: who has one too has imported it from there."""
         return {
             id(value)
             for names, _ in self._modules
             if is_a(names, dict) and "__spec__" in names
             for value in tuple(names.values())
-            if is_a(value, (dict, list, set, deque))
         }
-
-    def is_of_others(self, value: object) -> bool:
-        """Whether a module which is not replaced has this as a variable, so that it was imported from there."""
-        return any(
-            one is value
-            for names, _ in self._modules
-            if is_a(names, dict) and "__spec__" in names
-            for one in tuple(names.values())
-        )
 
     @staticmethod
     def containers_in(values: Iterable[object]) -> set[int]:

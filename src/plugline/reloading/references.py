@@ -101,8 +101,12 @@ def replace_everywhere(
     tuples: list[object] = [one for one in referrers if type(one) is tuple]
     if tuples and _held_elsewhere(tuples):  # older objects may have them as keys
         young.end()
+    _renew_keys(tuples, wanted)
     for referrer in referrers:
-        replace_in(referrer, wanted)
+        if type(referrer) is tuple:
+            replace_words(referrer, wanted, items=len(referrer))
+        else:
+            replace_in(referrer, wanted)
     del tuples, referrers
     elsewhere = _held_elsewhere(left)
     if not elsewhere:
@@ -263,21 +267,17 @@ def _replace_in_set(holder: set[object], wanted: dict[int, object]) -> bool:
 def _replace_in_tuple(holder: tuple[object, ...], wanted: dict[int, object]) -> bool:
     if not any(id(value) in wanted for value in holder):
         return False
-    # As a key it has another hash then: whoever has it as a key is put in order first.
-    for owner in gc.get_referrers(holder):
-        if type(owner) is dict and _is_in(holder, owner):
-            _replace_in_dict(owner, wanted)
-        elif type(owner) is set and _is_in(holder, owner):
-            _replace_in_set(owner, wanted)
+    _renew_keys([holder], wanted)
     replace_words(holder, wanted, items=len(holder))
     return True
 
 
-def _is_in(key: tuple[object, ...], owner: dict[object, object] | set[object]) -> bool:
-    try:
-        return key in owner
-    except TypeError:  # it holds something that has no hash, and so it is a value there
-        return False
+def _renew_keys(tuples: list[object], wanted: dict[int, object]) -> None:
+    """Put those in order who have tuples as keys, which have another hash when they hold something else: all at one look."""
+    keys = {id(one) for one in tuples}
+    for owner in gc.get_referrers(*tuples) if tuples else ():
+        if type(owner) in (dict, set) and not keys.isdisjoint(map(id, tuple(owner))):
+            (_replace_in_dict if type(owner) is dict else _replace_in_set)(owner, wanted)
 
 
 def _replace_in_instance(holder: object, wanted: dict[int, object]) -> bool:

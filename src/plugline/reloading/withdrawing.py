@@ -98,8 +98,9 @@ def are_left(parts: Sequence[Part], shadows: Sequence[Shadow], reach: Reach) -> 
 
 def _own_containers(parts: Sequence[Part], reach: Reach) -> set[int]:
     """Return the ``id`` of each container that the modules have made for themselves."""
-    values = [value for part in parts for value in part.names.values() if not reach.is_of_others(value)]
-    return reach.containers_in(values) - reach.of_others()
+    others = reach.of_others()
+    values = [value for part in parts for value in part.names.values() if id(value) not in others]
+    return reach.containers_in(values) - others
 
 
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None), list, dict, tuple, set})

@@ -113,6 +113,17 @@ def test_what_only_somebody_else_has_is_looked_for_once(tmp_path: Path) -> None:
         assert (inner(), also()) == (7, 7)
 
 
+def test_who_has_tuples_of_classes_as_keys_is_looked_for_once_and_not_once_for_each(tmp_path: Path) -> None:
+    path = tmp_path / "x.py"
+    text = "class A: pass\nBY = {(A, number): number for number in range(40)}\n"
+    path.write_text(text)
+    with Host(tmp_path) as host:
+        module = host["x"].load()
+        path.write_text(text + "more = 1\n")
+        assert _walks(lambda: host.reload("x")) < 10
+        assert module.BY[module.A, 39] == 39  # type: ignore[attr-defined]
+
+
 def test_a_body_edit_has_the_digest_of_what_runs(tmp_path: Path) -> None:
     path = tmp_path / "x.py"
     path.write_text(_TEXT)
