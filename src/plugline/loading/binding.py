@@ -141,6 +141,8 @@ def own_classes(module: ModuleType) -> list[type]:
 def class_target(classes: Sequence[type], interface: Interface, place: Place) -> Target | tuple[Finding, ...] | None:
     """Return the one class that fits, findings where several do or one nearly does, ``None`` where none does."""
     fitting = [candidate for candidate in classes if _fits(candidate, interface)]
+    if len(fitting) > 1 and interface.base is None:
+        fitting = [one for one in fitting if _fits(one, interface, _mentioned)] or fitting
     if len(fitting) > 1:
         return (several_fit([candidate.__name__ for candidate in fitting], place),)
     if not fitting:
@@ -176,18 +178,29 @@ class _Unbound:
         """Only its shape is of interest."""
 
 
-def _fits(candidate: type, interface: Interface) -> bool:
+def _fits(candidate: type, interface: Interface, sets: "Callable[[type, str], bool] | None" = None) -> bool:
     if vars(candidate).get("_is_protocol", False) or _abstract(candidate):
         return False
     if interface.base is not None:
         return issubclass(candidate, interface.base) and candidate is not interface.base
     annotated = {name for ancestor in candidate.__mro__ for name in own_annotations(ancestor)}
     # What is no function may be set on the instance, which shows when there is one.
-    sets_more = any("__init__" in vars(ancestor) for ancestor in candidate.__mro__[:-1])
+    sets = sets or _sets_more
     return bool(interface.members) and all(
-        _has_attribute(candidate, member.name) or (not member.is_function and (sets_more or member.name in annotated))
+        _has_attribute(candidate, member.name)
+        or (not member.is_function and (member.name in annotated or sets(candidate, member.name)))
         for member in interface.members
     )
+
+
+def _sets_more(owner: type, _: str) -> bool:
+    return any("__init__" in vars(above) for above in owner.__mro__[:-1]) and "_member_map_" not in vars(owner)
+
+
+def _mentioned(owner: type, name: str) -> bool:
+    """Whether a method names an attribute, and so may be what sets it."""
+    functions = [one for above in owner.__mro__ for one in vars(above).values() if type(one) is FunctionType]
+    return any(name in one.__code__.co_names for one in functions)
 
 
 def _missing(value: object, interface: Interface, defined: Container[str] | None) -> list[Member]:

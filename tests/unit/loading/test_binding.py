@@ -85,6 +85,33 @@ def test_two_classes_that_fit_are_a_finding_that_says_how_to_choose() -> None:
     assert bind(made) == ["P205 2 classes fit: A, B; one was expected"]
 
 
+class Picture(Protocol):
+    format: str
+    summary: str
+
+
+SETS = "class Mine:\n    def __init__(self):\n        self.format = ''\n        self.more()\n    def more(self): self.summary = ''\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["class Mine:\n    format = summary = ''\n", "class Mine:\n    format: str\n    summary: str\n", SETS]
+)
+def test_a_class_that_has_or_sets_the_attributes_goes_before_those_that_might_set_anything(text: str) -> None:
+    beside = "import enum\nclass Kind(enum.Enum):\n    A = 1\nclass Helper:\n    def __init__(self): self.x = 1\n"
+    made = module(beside + text)
+    assert bind(made, Picture) is made.Mine
+
+
+def test_a_class_may_have_its_attributes_set_in_ways_that_cannot_be_seen() -> None:
+    made = module("class Mine:\n    def __init__(self, **given): vars(self).update(given)\n")
+    assert bind(made, Picture) is made.Mine
+
+
+def test_an_enumeration_sets_no_attributes() -> None:
+    made = module("import enum\nclass Kind(enum.Enum):\n    A = 1\n")
+    assert bind(made, Picture) == ["P201 missing attributes ['format', 'summary']"]
+
+
 @pytest.mark.parametrize(
     ("methods", "messages"),
     [
