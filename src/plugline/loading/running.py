@@ -127,6 +127,8 @@ def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:
     if special is not None:
         return special if hint is None else _with_hint(special, hint)
     said, told = apart(text.said)
+    if told is None and type(error) is ImportError and error.args and error.name is None:
+        told = "install what it asks for"  # raised by hand: Python's own have a name
     return Finding("P301", f"raised {said}{where} {when}", place, hint or told, source_line)
 
 

@@ -419,6 +419,14 @@ def test_a_neighbour_is_shown_as_the_plugin_is(
         assert shown in str(host.rejected[0])
 
 
+def test_a_plugin_that_says_itself_that_something_is_missing_is_told_to_install_it(tmp_path: Path) -> None:
+    text = "try:\n    import none_such\nexcept ImportError:\n    raise ImportError('give it None Such 2')\n" + GOOD
+    with opened(tmp_path, {"a.py": text}) as host:
+        found = failed(host)
+        assert (found.code, found.message) == ("P301", "raised ImportError: give it None Such 2 while it was loaded")
+        assert found.hint == "install what it asks for"
+
+
 def test_a_constructor_that_raises_without_settings_is_not_told_to_mend_a_value(tmp_path: Path) -> None:
     text = "class Mine:\n    def __init__(self): 1 / 0\n    def transform(self, record): ...\n    def describe(self): ...\n"
     told = pytest.raises(SettingsRefused, match=r"hint: mend its constructor; .* available\(\)")
