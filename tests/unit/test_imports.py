@@ -10,6 +10,7 @@ import pytest
 
 from plugline import first_installed, import_object, is_installed, reload_module, require
 from plugline.errors import ModuleMissing, NameMissing, PluglineError
+from plugline.imports import distribution_of
 from tests.plugin_folders import write
 
 
@@ -202,3 +203,10 @@ def test_what_cannot_be_reloaded_is_refused() -> None:
 def test_a_hint_names_what_is_to_be_installed_and_not_the_module() -> None:
     with pytest.raises(ModuleMissing, match=r"pip install python-magic$"):
         require("magic")
+
+
+@pytest.mark.parametrize(
+    ("module", "distribution"), [("can", "python-can"), ("nio.crypto", "matrix-nio"), ("numpy", "numpy")]
+)
+def test_what_is_to_be_installed_is_not_somebody_elses_package(module: str, distribution: str) -> None:
+    assert distribution_of(module) == distribution
