@@ -3,6 +3,7 @@
 import os
 
 from plugline.discovery.finders import File
+from plugline.discovery.fit import several_fit
 from plugline.errors import PluginDisabled, PluginRejected
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
@@ -42,12 +43,14 @@ def load_path(path: str | os.PathLike[str], *, interface: object = None, api_ver
     """
     host: Host[object] = Host(File(path), interface=cast(None, interface), api_version=api_version)
     plugins = list(host)
-    if not plugins:
+    if len(plugins) != 1:
         name = os.path.basename(os.fspath(path))
         disabled = tuple(finding for one in host.disabled.values() for finding in one.findings)
         findings = tuple(finding for one in host.rejected for finding in one.findings) or host.findings
+        if plugins:
+            findings = (several_fit([plugin.name.rpartition(":")[2] for plugin in plugins], plugins[0].place),)
         host.close()
-        if disabled:
+        if disabled and not plugins:
             raise PluginDisabled(name, disabled)
         raise PluginRejected(name, findings or (Finding("P101", "there is no such file", Place(os.fspath(path))),))
     try:

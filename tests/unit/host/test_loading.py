@@ -633,6 +633,13 @@ def test_a_file_is_loaded_by_its_path_and_can_be_used_after_it_is_deleted(tmp_pa
     assert pickle.loads(pickle.dumps(value)) == value  # noqa: S301 - its own
 
 
+def test_of_several_classes_in_a_file_none_is_taken_for_the_one(tmp_path: Path) -> None:
+    write(tmp_path, {"x.py": "class One(ValueError): ...\nclass Two(ValueError): ...\n"})
+    with pytest.raises(PluginRejected) as caught:
+        load_path(tmp_path / "x.py", interface=ValueError)
+    assert [finding.message for finding in caught.value.findings] == ["2 classes fit: One, Two; one was expected"]
+
+
 @pytest.mark.usefixtures("kept_hosts")
 def test_one_path_loaded_twice_gives_two_modules(tmp_path: Path) -> None:
     write(tmp_path, {"json.py": GOOD})
