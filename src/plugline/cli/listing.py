@@ -2,14 +2,13 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from plugline.cli import render
 from plugline.cli.exits import FAULTS, OK, STOPPED
 from plugline.cli.settings import Settings
-from plugline.findings import Finding
 from plugline.host.holding import PausedCollector
-from plugline.host.plugin import Plugin
+from plugline.host.plugin import Plugin, Rejected
 from plugline.names import shell_word
 from plugline.pipeline.catalogue import Catalogue, Origin, waits_for_settings
 
@@ -69,15 +68,15 @@ def prepare(
         shown = [(origin, plugin) for origin, plugin in handles if plugin.state not in _TOLD_BELOW]
         rejected = [one for one in catalogue.rejected if not waits_for_settings(one.findings)]
         names = {plugin.name for _, plugin in shown} | {one.name for one in rejected}
-        refused = [(one.name, one.place.path, "rejected", one.findings) for one in rejected]
-        disabled = ((name, one) for name, one in catalogue.disabled.items() if name not in names)
-        refused += [(name, one.place.path, "disabled", one.findings) for name, one in disabled]
+        own = {one.place.path for one in (*catalogue.own.rejected, *catalogue.own.disabled.values())}
+        refused = [_Refused(one, "rejected", own) for one in rejected]
+        refused += [_Refused(one, "disabled", own) for name, one in catalogue.disabled.items() if name not in names]
         if as_json:
             listed = [_data(origin, plugin, catalogue) for origin, plugin in shown]
-            listed += [_refused_data(*one) for one in refused]
+            listed += [one.data() for one in refused]
         else:
             rows = [_row(origin, plugin, catalogue, timings=timings) for origin, plugin in shown]
-            rows += [_refused_row(*one, timings=timings) for one in refused]
+            rows += [one.row(timings=timings) for one in refused]
         findings = catalogue.findings
         faults = bool(rejected or any(finding.is_error for finding in findings))
         warnings = [finding for _, plugin in handles for finding in plugin.warnings]
@@ -145,20 +144,31 @@ def _data(origin: Origin, plugin: Plugin[object], catalogue: Catalogue) -> dict[
     }
 
 
-def _refused_data(name: str, path: str, state: str, findings: Sequence[Finding]) -> dict[str, object]:
-    return {
-        "name": name,
-        "kinds": [],
-        "version": None,
-        "origin": _folder(path),
-        "path": path,
-        "state": state,
-        "generation": 0,
-        "read_seconds": None,
-        "load_seconds": None,
-        "summary": "",
-        "findings": findings,
-    }
+class _Refused:
+    """A plugin of which there is no more to tell than what is wrong with it."""
+
+    def __init__(self, one: Rejected, state: str, own: Container[str]) -> None:
+        self._one, self._state, self._path = one, state, one.place.path
+        self._origin = os.path.dirname(self._path) if self._path in own else "installed"
+
+    def data(self) -> dict[str, object]:
+        return {
+            "name": self._one.name,
+            "kinds": [],
+            "version": None,
+            "origin": self._origin,
+            "path": self._path,
+            "state": self._state,
+            "generation": 0,
+            "read_seconds": None,
+            "load_seconds": None,
+            "summary": "",
+            "findings": self._one.findings,
+        }
+
+    def row(self, *, timings: bool) -> tuple[str, ...]:
+        took = ("-", "-") if timings else ()
+        return (self._one.name, "-", "-", self._origin, self._state, *took, self._one.findings[0].message)
 
 
 def _row(origin: Origin, plugin: Plugin[object], catalogue: Catalogue, *, timings: bool) -> tuple[str, ...]:
@@ -177,16 +187,8 @@ def _row(origin: Origin, plugin: Plugin[object], catalogue: Catalogue, *, timing
     )
 
 
-def _refused_row(name: str, path: str, state: str, findings: Sequence[Finding], *, timings: bool) -> tuple[str, ...]:
-    return (name, "-", "-", _folder(path), state, *(("-", "-") if timings else ()), findings[0].message)
-
-
 def _origin(origin: Origin, plugin: Plugin[object]) -> str:
     return plugin.origin if origin == "folder" else origin
-
-
-def _folder(path: str) -> str:
-    return os.path.dirname(path) or "installed"
 
 
 def _milliseconds(seconds: float | None) -> str:

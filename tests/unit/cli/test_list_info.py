@@ -154,3 +154,18 @@ def test_a_file_that_is_not_there_is_wrong_use_of_info(
         assert main(["info", "plugins/absent.py", *words]) == 2
         out, err = capsys.readouterr()
         assert (out, err.splitlines()[0]) == ("", "error: 'plugins/absent.py' is not there")
+
+
+def test_an_installed_plugin_that_is_rejected_is_listed_as_installed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry_points = tmp_path / "site/lacking-1.0.dist-info/entry_points.txt"
+    entry_points.parent.mkdir(parents=True)
+    entry_points.write_text("[plugline.processors]\nlacking = lacking_of_nobody\n", "utf-8")
+    (entry_points.parent / "METADATA").write_text("Metadata-Version: 2.1\nName: lacking\nVersion: 1.0\n", "utf-8")
+    (tmp_path / "site/lacking_of_nobody.py").write_text("x = 1\n", "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.chdir(QUICKSTART)
+    assert main(["list", "--json"]) == 1
+    rejected = {one["name"]: one["origin"] for one in json.loads(capsys.readouterr().out)["plugins"] if one["findings"]}
+    assert rejected == {"bad_plugin": "plugins", "lacking": "installed"}
