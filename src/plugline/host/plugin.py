@@ -478,9 +478,14 @@ class Plugin(Generic[T_co]):
         """
         from plugline.dispatch.chain import Link  # noqa: PLC0415 - a listing calls nothing
 
-        call = getattr(self.load(), method, None)
+        found = self.load()
+        call = getattr(found, method, None)
         if not callable(call):
-            message = f"plugin {self.name!r} has no function {method!r}; name it in the host's interface"
+            from plugline.names import nearest  # noqa: PLC0415 - a name is wrong
+
+            near = nearest(method, (name for name in dir(found) if callable(getattr(found, name, None))))
+            meant = f"did you mean {near!r}? else " if near is not None else ""
+            message = f"plugin {self.name!r} has no function {method!r}; {meant}name it in the host's interface"
             raise ValueError(message)  # noqa: TRY004 - the name is wrong, not a type
         return Link(self.name, call, self.path)
 

@@ -396,7 +396,9 @@ def test_a_chain_passes_a_value_through_all_plugins_by_name(tmp_path: Path) -> N
         assert host.chain("transform", only=["b", "a", "b"])("-") == "-bab"
         assert host.call_all("transform", "-").results == {"a": "-a", "b": "-b"}
         assert host.first("describe") == "good: hands records on"
-        with pytest.raises(ValueError, match="'a' has no function 'absent'"):
+        with pytest.raises(ValueError, match="'a' has no function 'transfrom'; did you mean 'transform'"):
+            host.chain("transfrom")
+        with pytest.raises(ValueError, match="'a' has no function 'absent'; name it"):
             host.chain("absent")
         with pytest.raises(UnknownPlugin):
             host.chain("transform", only=["c"])
