@@ -5,6 +5,7 @@ from plugline.contract.shape import shape_problems
 from plugline.discovery.classes import may_have_a_plugin, public_classes
 from plugline.discovery.facts import ClassFacts, FunctionFacts, SourceFacts
 from plugline.findings import Finding, Place, short_repr
+from plugline.names import nearest
 from plugline.typed import Sequence
 
 
@@ -109,6 +110,8 @@ def _module_findings(interface: Interface, facts: SourceFacts, path: str, *, own
         elsewhere = [name for name in missing if name in facts.imported]
         if elsewhere:
             hint = f"{', '.join(elsewhere)} is imported from elsewhere; define it in this file"
+        methods = (method for one in public_classes(facts) for method in one.methods)
+        hint = _meant(missing, (*facts.functions, *methods)) + hint
         findings.append(Finding("P201", missing_message(interface, missing), Place(path), hint=hint))
     for member in interface.members:
         function = facts.find_function(member.name)
@@ -118,6 +121,21 @@ def _module_findings(interface: Interface, facts: SourceFacts, path: str, *, own
             line = facts.constant_lines[member.name]
             findings.append(not_callable(member.name, facts.constants[member.name], Place(path, line)))
     return tuple(findings)
+
+
+def _meant(missing: Sequence[str], functions: Sequence[FunctionFacts]) -> str:
+    """Return the question whether a function is one that is missing, where it is spelt nearly so; else nothing."""
+    for function in functions:
+        for name in missing:
+            # Of letters that differ much no two are near, and all of a folder may be files that are no plugins.
+            if (
+                name != function.name
+                and len(name) > 3
+                and len(set(name) ^ set(function.name)) <= 2
+                and nearest(function.name, [name]) == name
+            ):
+                return f"did you mean {name} by {function.name!r} in line {function.line}? else "
+    return ""
 
 
 def missing_message(interface: Interface, names: Sequence[str], kind: str = "functions") -> str:
@@ -148,8 +166,14 @@ def _shape_findings(member: Member, function: FunctionFacts, path: str, shown: s
 
 def shape_findings(shown: str, member: Member, problems: Sequence[str], place: Place) -> list[Finding]:
     """Return the findings for a function that cannot be called as the interface says."""
-    hint = f"define it as {member.name}{member.shape}"
-    return [Finding("P203", f"{shown} {problem}", place, hint=hint) for problem in problems]
+    shape = str(member.shape)
+    if "." in shown:  # of a class
+        shape = "(self)" if shape == "()" else f"(self, {shape[1:]}"
+    hint = f"define it as {member.name}{shape}"
+    return [
+        Finding("P203", f"{shown} {one}", place, hint=f"{hint}, without async" if one.startswith("is async") else hint)
+        for one in problems
+    ]
 
 
 def _class_findings(interface: Interface, class_facts: ClassFacts, path: str) -> tuple[Finding, ...]:
@@ -165,7 +189,9 @@ def _class_findings(interface: Interface, class_facts: ClassFacts, path: str) ->
     findings = []
     if missing and not inherits and "__getattr__" not in methods:
         message = missing_message(interface, missing, "methods")
-        findings.append(Finding("P201", f"class {class_facts.name} is {message}", place))
+        meant = _meant(missing, class_facts.methods)
+        hint = f"{meant}define {' and '.join(missing)}" if meant else None
+        findings.append(Finding("P201", f"class {class_facts.name} is {message}", place, hint=hint))
     for member in interface.members:
         if member.name in methods:
             findings += _shape_findings(member, methods[member.name], path, f"{class_facts.name}.{member.name}")

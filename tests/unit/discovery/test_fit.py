@@ -201,3 +201,36 @@ def test_of_several_ways_one_that_fits_is_enough() -> None:
 
 def test_in_an_installed_module_imported_names_count() -> None:
     assert findings("from os.path import normpath as transform\n" + DESCRIBE, own_only=False) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("def transform(): ...\n" + DESCRIBE, "define it as transform(record)"),
+        (
+            "class A:\n    def transform(record): ...\n    def describe(self): ...\n",
+            "define it as transform(self, record)",
+        ),
+        (
+            "class A:\n    def transform(self, record): ...\n    def describe(self, x): ...\n",
+            "define it as describe(self)",
+        ),
+        (TRANSFORM + "async " + DESCRIBE, "define it as describe(), without async"),
+        (
+            "def tranform(record): ...\n" + DESCRIBE,
+            "did you mean transform by 'tranform' in line 1? else define transform(record)",
+        ),
+        (
+            "class A:\n    def transform(self, record): ...\n    def descripe(self): ...\n",
+            "did you mean describe by 'descripe' in line 3? else define describe",
+        ),
+        (
+            "class A:\n    def trasnform(self, record): ...\n",
+            "did you mean transform by 'trasnform' in line 2? else define transform(record) and describe()",
+        ),
+        ("def process(record): ...\n" + DESCRIBE, "define transform(record)"),
+    ],
+)
+def test_the_hint_is_what_the_author_has_to_write(text: str, hint: str) -> None:
+    (found,) = findings(text)
+    assert found.hint == hint
