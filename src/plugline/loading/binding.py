@@ -42,6 +42,8 @@ def _find_for(
     value: object, interface: Interface, place: Place, defined: Container[str] | None
 ) -> Target | tuple[Finding, ...]:
     if is_class(value):
+        if interface.base is None and not interface.members:
+            return Target(value, interface)
         return class_target([value], interface, place) or _lacks(value, interface, place)
     findings = _member_findings(value, interface, place, defined)
     if interface.base is None and not findings:

@@ -221,6 +221,15 @@ def test_an_object_in_a_module_may_be_the_plugin() -> None:
     assert bind(shout) is shout
 
 
+def test_a_class_that_is_named_itself_is_the_plugin_where_nothing_is_asked_for() -> None:
+    class Anything:
+        pass
+
+    assert bind(Anything, None) is Anything
+    made = module("class A: ...\n")
+    assert bind(made, None) is made
+
+
 def test_a_class_is_called_only_where_it_says_how() -> None:
     assert bind(module("class A: ...\n"), Callback) == ["P201 missing functions ['__call__']"]
     made = module("class A:\n    def __call__(self, record): ...\n")
