@@ -88,7 +88,7 @@ class Reach:
         self._belongs = belongs
         self._own = own
         self._seen: set[int] = set()
-        self._pending: list[object] = []
+        self._pending: deque[object] = deque()  # the nearest first: of much, what is far is data
         self._copies: list[tuple[object, object]] = []
         self._modules: list[tuple[object, object]] = []  # and other attributes, which are no registries
         self._slots: dict[type, list[str]] = {}
@@ -135,7 +135,7 @@ class Reach:
 
     def _walk(self) -> None:
         while self._pending and len(self._seen) < _MOST:
-            value = honest(self._pending.pop())
+            value = honest(self._pending.popleft())
             kind = type(value)
             if kind in _PLAIN or id(value) in self._seen or (kind is type and value.__module__ in self._own):
                 continue
