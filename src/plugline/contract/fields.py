@@ -335,7 +335,7 @@ class _Source:
                 if not dataclass_fields:
                     continue
                 hint = object
-            summary = _summary(source.body[index + 1 : index + 2])
+            summary = _summary(source.body[index + 1 : index + 2]) or _summary_in(statement.value)
             name = setting_name(statement.target.id)
             fields.append(Field(name=name, type=hint, required=default[0], default=default[1], summary=summary))
         return fields
@@ -406,3 +406,10 @@ def _summary(following: Sequence[ast.stmt]) -> str:
             return text.strip().partition("\n")[0]
         case _:
             return ""
+
+
+def _summary_in(default: ast.expr | None) -> str:
+    """Return what ``field(metadata={"summary": ...})`` says."""
+    given = default.keywords if isinstance(default, ast.Call) else ()
+    metadata = next((_literal(keyword.value) for keyword in given if keyword.arg == "metadata"), None)
+    return str(metadata.get("summary", "")) if isinstance(metadata, dict) else ""

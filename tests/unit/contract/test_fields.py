@@ -211,8 +211,11 @@ def test_a_property_is_no_setting(run: Run) -> None:
 
 
 def test_a_dataclass_field_may_carry_its_summary(run: Run) -> None:
-    source = "from dataclasses import *\n@dataclass\nclass It:\n a: int = field(metadata={'summary': 'How many.'})\n"
+    source = "from dataclasses import dataclass, field\n@dataclass\nclass It:\n a: int = field(metadata={'summary': 'How many.'})\n"
     assert [field.summary for field in fields_of(run(source))] == ["How many."]
+    shown = read(source)
+    assert shown is not None
+    assert [field.summary for field in shown] == ["How many."]
 
 
 def test_a_base_from_another_module_is_resolved_there(run: Run) -> None:
