@@ -4,7 +4,7 @@ import ast
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -230,12 +230,13 @@ def _check_places(
                 checked.add(missing_modules(plugin.spec.facts, plugin.place.path))
                 checked.add(missing_neighbours(plugin.spec.facts, plugin.place.path))
                 checked.add([*_without_return(plugin.spec.facts, plugin.place.path)])
+        users = {name: plugin.name for plugin in host for name in _neighbours(plugin.spec.facts)}
         for rejected in host.rejected:
             if of is not None and not is_of(rejected.place.path, of):
                 continue
             checked.plugins.add(rejected.place.path)
             checked.unusable.add(rejected.place.path)
-            checked.add(rejected.findings)
+            checked.add([_of_a_helper(finding, rejected.name, users) for finding in rejected.findings])
             checked.add(_missing_in(rejected.place.path))
         if of is None:
             checked.disabled.update(host.disabled)
@@ -243,6 +244,21 @@ def _check_places(
                 checked.add(changed_files(place, checked.policy.lock))
         if load:
             _load(host, usable, checked)
+
+
+def _neighbours(facts: SourceFacts | None) -> Iterator[str]:
+    """Yield the names of what a plugin imports from beside it."""
+    for one in facts.imports if facts is not None else ():
+        if one.level == 1:
+            yield from (one.module.partition(".")[0],) if one.module else one.names
+
+
+def _of_a_helper(finding: Finding, name: str, users: Mapping[str, str]) -> Finding:
+    """Return a finding with the hint for a file that is no plugin and has the name of one."""
+    if finding.code != "P201" or name not in users:
+        return finding
+    hint = f"if it is only there for {users[name]} to import: call it _{name}.py; else {finding.advice}"
+    return Finding(finding.code, finding.message, finding.place, hint, finding.source_line, finding.severity)
 
 
 def _without_return(facts: SourceFacts, path: str) -> Iterator[Finding]:

@@ -551,3 +551,15 @@ def test_folders_are_checked_together_as_a_run_takes_them(
     write({"more/base.py": GOOD})
     assert main(["check", *words]) == 1
     assert "error[P107] more/base.py: is named 'base', as is plugins/base.py" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("statement", ["from .tools import x", "from . import tools", "from .tools.more import x"])
+def test_a_file_that_a_plugin_imports_is_told_how_to_be_no_plugin(
+    statement: str, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write({"plugins/tools.py": "x = 1\n", "plugins/upper.py": f"{statement}\n{GOOD}"})
+    assert main(["check", "plugins"]) == 1
+    assert (
+        "error[P201] plugins/tools.py: missing functions ['transform', 'describe']\n"
+        "  hint: if it is only there for upper to import: call it _tools.py; else define transform(record) and describe()\n"
+    ) in capsys.readouterr().out
