@@ -230,7 +230,14 @@ def _rules() -> tuple[tuple[Callable[[Any], bool], dict[type, Callable[[Any], _C
         return _is_text
 
     def one_zone(column: Any) -> _Check:
-        return _has_zone if column.tz else _has_no_zone
+        return whole(column, _has_zone if column.tz else _has_no_zone)
+
+    def whole(column: Any, check: _Check = _always) -> _Check:
+        # Of what is finer than its unit, Arrow cuts the rest off.
+        step = {"s": 1_000_000, "ms": 1_000}.get(column.unit)
+        if step is None:
+            return check
+        return lambda value: check(value) and _microseconds(value) % step == 0
 
     def items(column: Any) -> _Check:
         return _list_check(column.value_type)
@@ -240,7 +247,7 @@ def _rules() -> tuple[tuple[Callable[[Any], bool], dict[type, Callable[[Any], _C
         (kinds.is_floating, {float: any_value, int: lambda column: _is_exact_float}),
         (kinds.is_decimal, {Decimal: _decimal_check, int: _decimal_check}),
         (kinds.is_timestamp, {datetime: one_zone}),
-        (kinds.is_time, {time: lambda column: _has_no_zone}),
+        (kinds.is_time, {time: lambda column: whole(column, _has_no_zone)}),
         (kinds.is_struct, {dict: _struct_check}),
         (kinds.is_list, {list: items, tuple: items}),
         (kinds.is_large_list, {list: items, tuple: items}),
@@ -250,8 +257,12 @@ def _rules() -> tuple[tuple[Callable[[Any], bool], dict[type, Callable[[Any], _C
         (kinds.is_binary, {bytes: any_value}),
         (kinds.is_large_binary, {bytes: any_value}),
         (kinds.is_date32, {date: any_value}),
-        (kinds.is_duration, {timedelta: any_value}),
+        (kinds.is_duration, {timedelta: whole}),
     )
+
+
+def _microseconds(value: datetime | time | timedelta) -> int:
+    return value.microseconds if isinstance(value, timedelta) else value.microsecond
 
 
 def _is_text(value: str) -> bool:
@@ -310,6 +321,48 @@ def fits(column: Any, value: object) -> bool:
     """Whether a column holds a value as it is."""
     check = check_for(column, type(value))
     return check is not None and check(value)
+
+
+def _keeps(kind: Any, column: Any) -> bool:
+    """Whether what stands in a column of one type may stand in one of another, as far as it fits there.
+
+    Arrow makes text of anything, numbers of text, and a moment of one without a zone.
+    """
+    from pyarrow import types as kinds  # noqa: PLC0415
+
+    if kind == column or kinds.is_null(kind):
+        return True
+    if kinds.is_dictionary(kind) or kinds.is_dictionary(column):
+        return _keeps(*(one.value_type if kinds.is_dictionary(one) else one for one in (kind, column)))
+    if kinds.is_struct(kind) and kinds.is_struct(column):
+        inner = {field.name: field.type for field in kind}
+        same = len(kind) == len(column) and inner.keys() == {field.name for field in column}
+        return same and all(_keeps(inner[field.name], field.type) for field in column)
+    if kinds.is_timestamp(kind) and kinds.is_timestamp(column):
+        return (kind.tz is None) == (column.tz is None)
+    if "list" in str(kind).partition("<")[0] and "list" in str(column).partition("<")[0]:
+        return _keeps(kind.value_type, column.value_type)
+    return any(
+        any(holds(kind) for holds in first) and any(holds(column) for holds in second) for first, second in _kept()
+    )
+
+
+@cache
+def _kept() -> tuple[tuple[tuple[Callable[[Any], bool], ...], ...], ...]:
+    """Return, by kinds of values, in columns of which kinds they are the same."""
+    from pyarrow import types as kinds  # noqa: PLC0415
+
+    alike = (
+        (kinds.is_string, kinds.is_large_string, kinds.is_string_view),
+        (kinds.is_binary, kinds.is_large_binary, kinds.is_fixed_size_binary, kinds.is_binary_view),
+        (kinds.is_floating,),
+        (kinds.is_decimal,),
+        (kinds.is_date,),
+        (kinds.is_time,),
+        (kinds.is_duration,),
+    )
+    numbers = (kinds.is_integer, kinds.is_floating, kinds.is_decimal)
+    return (*((one, one) for one in alike), ((kinds.is_integer,), numbers))
 
 
 def _list_check(item: Any) -> _Check:
@@ -474,6 +527,10 @@ class TableMaker:
             return batch
         if set(batch.schema.names) != set(schema.names) or len(batch.schema.names) != len(schema.names):
             raise ValueError(f"the table has the columns {batch.schema.names!r}: expected {list(schema.names)!r}")
+        for field in schema:
+            kind = batch.schema.field(field.name).type
+            if not _keeps(kind, field.type):
+                raise ValueError(f"column {field.name!r} is of the type {kind}: expected {field.type}")
         return batch.select(schema.names).cast(schema)
 
     def _begin(self, names: tuple[str, ...]) -> None:
@@ -599,7 +656,7 @@ def _form_of(column: Any) -> str:
     ):
         if holds(column):
             return form
-    if kinds.is_timestamp(column):
+    if kinds.is_timestamp(column) and column.unit in {"us", "ns"}:
         return "moment" if column.tz else "datetime"
     return ""
 

@@ -2,7 +2,7 @@
 
 import io
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -293,3 +293,45 @@ def test_a_uuid_is_the_text_that_it_is_in_other_formats(tmp_path: Path) -> None:
     with (tmp_path / "a.parquet").open("rb") as stream:
         found = [reader.decode(raw) for batch in reader.batches(stream) for raw in batch.raws]
     assert found == [{"id": str(identity)}, {"id": None}]
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        ("text", 1),
+        (1, "2"),
+        (1.5, "2"),
+        (1, True),
+        ("text", datetime(2024, 1, 2)),  # noqa: DTZ001 - has no zone on purpose
+        (datetime(2024, 1, 2, tzinfo=timezone.utc), datetime(2024, 1, 2)),  # noqa: DTZ001, UP017
+        ([1], ["2"]),
+        ({"x": 1}, {"x": "2"}),
+        (b"1", "text"),
+    ],
+)
+@pytest.mark.parametrize("form", [Parquet(), Arrow(), Avro()])
+def test_a_later_table_is_not_made_one_of_other_types(form: Format, first: object, later: object) -> None:
+    writer = form.writer()
+    writer.open(io.BytesIO(), first=True)
+    encode: Any = writer
+    encode.encode_table(pyarrow.table({"v": [first]}))
+    with pytest.raises(ValueError, match="column 'v' is of the type"):
+        encode.encode_table(pyarrow.table({"v": [later]}))
+    assert encode.encode_table(pyarrow.table({"v": [None]})).num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "fits", "finer"),
+    [
+        ("timestamp[ms]", datetime(2024, 1, 2, 0, 0, 0, 5000), datetime(2024, 1, 2, 0, 0, 0, 5001)),  # noqa: DTZ001
+        ("timestamp[s]", datetime(2024, 1, 2, 0, 0, 1), datetime(2024, 1, 2, 0, 0, 1, 1000)),  # noqa: DTZ001
+        ("time32[ms]", time(1, 2, 3, 4000), time(1, 2, 3, 4)),
+        ("duration[s]", timedelta(1, 2), timedelta(1, 2, 3)),
+    ],
+)
+def test_nothing_is_cut_off_a_time_that_is_finer_than_its_column(kind: str, fits: object, finer: object) -> None:
+    writer = Parquet(types={"v": kind}).writer()
+    writer.open(io.BytesIO(), first=True)
+    assert writer.encode({"v": fits}) == {"v": fits}
+    with pytest.raises(ValueError, match="column 'v' holds"):
+        writer.encode({"v": finer})
