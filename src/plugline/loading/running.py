@@ -127,8 +127,8 @@ def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:
     if special is not None:
         return special if hint is None else _with_hint(special, hint)
     said, told = apart(text.said)
-    if told is None and type(error) is ImportError and error.args and error.name is None:
-        told = "install what it asks for"  # raised by hand: Python's own have a name
+    if told is None and type(error) is ImportError:
+        told = _import_hint(error)
     return Finding("P301", f"raised {said}{where} {when}", place, hint or told, source_line)
 
 
@@ -180,9 +180,6 @@ def _special(
     where = _where(at, path, place.path)
     if isinstance(error, ModuleNotFoundError) and _is_module_name(error.name):
         return _not_found(error.name, path, where, place, source_line)
-    if isinstance(error, ImportError) and error.args == (_TOO_FAR_UP,):
-        hint = "its folder stands below no package; the program that is to be reached so says which: Host(..., package=...)"
-        return Finding("P301", f"raised ImportError: {_TOO_FAR_UP}{where} {when}", place, hint, source_line)
     if isinstance(error, SystemExit):
         message = f"called sys.exit({'' if error.code is None else short_repr(error.code)}){where} {when}"
         hint = "put what is to run as a program under: if __name__ == '__main__':"
@@ -202,7 +199,22 @@ def _special(
 
 
 # As Python says it, without anything else to know it by.
-_TOO_FAR_UP = "attempted relative import beyond top-level package"
+_RELATIVE = (
+    ("attempted relative import beyond top-level package",),
+    ("attempted relative import with no known parent package",),
+)
+
+
+def _import_hint(error: ImportError) -> str | None:
+    if error.args in _RELATIVE:
+        return "its folder stands below no package; the program that is to be reached so says which: Host(..., package=...)"
+    if error.name is None:
+        return "install what it asks for" if error.args else None  # raised by hand: Python's own have a name
+    from plugline.loading.namespace import namespaces  # noqa: PLC0415 - few plugins fail
+
+    if any(one.name == error.name and one.tree.is_file("__init__.py") for one in namespaces()):
+        return "the folder's own __init__.py is not run; if it is a package of the program: Host(..., package=...)"
+    return None
 
 
 def _is_module_name(name: object) -> TypeGuard[str]:

@@ -366,6 +366,23 @@ def test_an_import_that_was_meant_for_another_place_is_told_what_to_do(
         assert hint in found.advice
 
 
+def test_what_the_folders_own_init_defines_is_had_by_naming_the_package(tmp_path: Path) -> None:
+    with opened(tmp_path, {"__init__.py": "class Base: pass\n", "a.py": f"from . import Base\n{GOOD}"}) as host:
+        found = failed(host)
+        assert (found.code, found.place.line) == ("P301", 1)
+        assert (
+            found.hint
+            == "the folder's own __init__.py is not run; if it is a package of the program: Host(..., package=...)"
+        )
+
+
+def test_at_the_top_level_nothing_is_relative(tmp_path: Path) -> None:
+    folder = write(tmp_path / "plugins", {"a_at_top.py": f"from . import beside\n{GOOD}"})
+    with Host(folder, interface=WANTED, namespace="") as host:
+        host.load_all()
+        assert "Host(..., package=...)" in host.rejected[0].findings[0].advice
+
+
 def test_a_plugin_that_is_called_like_a_library_that_is_missing_needs_the_library(tmp_path: Path) -> None:
     with opened(tmp_path, {"absent_x.py": f"import absent_x\n{GOOD}"}) as host:
         assert failed(host, "absent_x").message == "needs the module 'absent_x', which is not installed"
