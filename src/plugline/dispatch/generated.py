@@ -34,9 +34,10 @@ class _Printed:
 
     def __del__(self) -> None:
         # linecache is there only if a traceback was printed. Importing it here would cost re and tokenize.
-        linecache = sys.modules.get("linecache")
-        if linecache is not None:
-            linecache.cache.pop(self.path, None)
+        # Nor has it a cache while somebody else is in the middle of that, which is when this may be collected.
+        cache = getattr(sys.modules.get("linecache"), "cache", None)
+        if cache is not None:
+            cache.pop(self.path, None)
 
 
 def compile_functions(label: str, source: str, names: dict[str, object]) -> dict[str, FunctionType]:

@@ -1,7 +1,9 @@
 import gc
 import linecache
+import sys
 import traceback
 import weakref
+from types import ModuleType
 
 import pytest
 
@@ -68,3 +70,13 @@ def test_a_replaced_version_is_kept_while_a_call_runs_on_it() -> None:
     assert replaceable.function() == "old"
     assert replaceable.function() == "new"
     assert not [name for name in replaceable.function.__globals__ if name.endswith("_1")]
+
+
+def test_functions_may_go_while_somebody_imports_linecache(monkeypatch: pytest.MonkeyPatch) -> None:
+    functions = compile_functions("one", "def one(): ...", {})
+    monkeypatch.setitem(sys.modules, "linecache", ModuleType("linecache"))  # as it is in the middle of its import
+    told: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    del functions
+    gc.collect()
+    assert told == []
