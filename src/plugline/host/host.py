@@ -826,7 +826,8 @@ class Host(Generic[T_co]):
         """Return a function that passes a value through ``method`` of all plugins, in their order.
 
         All of them are loaded now. One that cannot be is left out, is in :attr:`rejected`, and is told to the
-        log as a warning.
+        log as a warning. It keeps to these plugins: those that come later, or go with their files, are in, or out of, the
+        next chain that is built. :meth:`call_all` and :meth:`first` ask those that are there.
 
         Args:
             method: The name of a function of the interface that takes one argument.
