@@ -211,7 +211,7 @@ class Following:
 
     def _take_up_rotated(self, path: str, key: str) -> None:
         """Open what had the name of a file when it was followed last, and was given another one meanwhile."""
-        before = {one.key: one for one in self._places.values() if one.path == path and one.key != key and one.offset}
+        before = {one.key: one for one in self._places.values() if one.path == path and one.key != key}
         if not before:
             return
         latest = next(reversed(before))
@@ -220,6 +220,8 @@ class Following:
             place = before.get(_key_of_entry(entry))
             if place is None or place.key in self._files:  # which may have several names
                 continue
+            if not place.offset and (not entry.name.startswith(os.path.basename(path)) or compression_of(entry.name)):
+                continue  # nothing of it was read that could be compared, and its number may be another file's by now
             try:
                 descriptor = os.open(entry.path, AT_ONCE)
             except OSError:
@@ -249,6 +251,10 @@ class Following:
         now = monotonic_seconds()
         if size != file.size:
             file.size, file.changed_seconds = size, now
+        if self._alone and not size and key not in self._places:
+            # Noted, so that it is known should it be written to and rotated while nothing follows it.
+            yield self._taken(key, file, 0, Split(index=0, path=file.path, content=b""))
+            return
         arrived = left or (not self._alone and now - file.changed_seconds > _SETTLED_SECONDS)
         if self._cuts is None or compression_of(file.path):
             if arrived and not file.gone and file.offset < size:

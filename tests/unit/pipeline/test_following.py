@@ -188,6 +188,27 @@ def test_what_was_left_of_a_file_that_was_rotated_while_nothing_followed_it_is_r
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize(("sink", "name"), [("out.ndjson", "in.ndjson.1"), ("out.csv", "in.ndjson-20240102")])
+def test_a_file_that_was_empty_and_is_written_to_and_rotated_while_nothing_followed_it_is_read(
+    sink: str, name: str, tmp_path: Path
+) -> None:
+    made = job(tmp_path, sink=sink)
+    source = tmp_path / "in.ndjson"
+    source.touch()
+    with following(made) as process:
+        until(process, lambda: any(b'"place"' in one.read_bytes() for one in tmp_path.glob(".*.journal")))
+    append(source, {"a": 1}, {"a": 2})
+    source.rename(tmp_path / name)
+    append(source, {"a": 3})
+    lines = [b"a\n", b"1\n", b"2\n", b"3\n", b"4\n"] if sink == "out.csv" else [ndjson({"a": n}) for n in (1, 2, 3, 4)]
+    lines = [line.replace(b" ", b"") for line in lines]
+    with following(made) as process:
+        until(process, lambda: (tmp_path / sink).read_bytes() == b"".join(lines[:-1]))
+    append(source, {"a": 4})
+    with following(made) as process:
+        until(process, lambda: (tmp_path / sink).read_bytes() == b"".join(lines))
+
+
 def test_a_rotated_file_of_several_names_is_opened_once(tmp_path: Path) -> None:
     made = job(tmp_path)
     source, rotated = tmp_path / "in.ndjson", tmp_path / "in.ndjson.1"
