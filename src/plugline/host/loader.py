@@ -219,6 +219,7 @@ class Loader:
         self.known_family: dict[
             ref[ModuleType], set[str]
         ] = {}  # the module that was bound last, with the names of its classes
+        self._reread: tuple[object, Entry, Sequence[Entry]] = None, ReadEntry(None, None, (), 0), ()  # the last file
         self._quarantine_after = quarantine_after
         self._dispatching: Dispatching | None = None
         self.appeared: list[
@@ -779,18 +780,21 @@ class Loader:
             code: What they were compiled to, where that was done already.
         """
         if digest.hex() != entry.digest:
-            # It changed since it was listed: what is run is what was checked, so it is checked again.
-            from plugline.discovery.reading import read_and_forget, read_code  # noqa: PLC0415 - it seldom has
-            from plugline.host.registry import check_read, split_entry  # noqa: PLC0415 - most often all is remembered
+            # It changed since it was listed: what is run is what was checked, so it is checked again, once for all its classes.
+            what = candidate.tree, candidate.entry, digest
+            if self._reread[0] != what:
+                from plugline.discovery.reading import read_and_forget, read_code  # noqa: PLC0415 - it seldom has
+                from plugline.host.registry import check_read, split_entry  # noqa: PLC0415 - most often all is remembered
 
-            if code is None:
-                read = read_and_forget(candidate, source)
-            else:
-                read = read_code(candidate, source, digest, code, self._around.interfaces)
-            entry = check_read(candidate, read, self._around, entry.finder)
-            if entry.findings:
-                return entry
-            parts = split_entry(entry, self._around.interfaces)
+                if code is None:
+                    read = read_and_forget(candidate, source)
+                else:
+                    read = read_code(candidate, source, digest, code, self._around.interfaces)
+                entry = check_read(candidate, read, self._around, entry.finder)
+                if entry.findings:
+                    return entry
+                self._reread = what, entry, split_entry(entry, self._around.interfaces)
+            _, entry, parts = self._reread
             # The class may be gone from it, or have another name now; that shows once the file was run.
             named = ReadEntry(candidate, entry.spec, (), entry.finder)
             entry = next((one for one in parts if one.candidate == candidate), named)

@@ -1,12 +1,14 @@
 """Plugins that derive from the host's base class, several of them in one file."""
 
 import abc
+import builtins
 import contextlib
 import logging
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -403,3 +405,21 @@ def test_the_classes_of_a_file_are_looked_through_once_and_not_once_for_each_of_
         (folder / "many.py").write_text(text + "more = 1\n")
         assert host.reload("many:Many0").ok
         assert _Counting.asked < 10 * len(many)
+
+
+def test_a_file_with_many_classes_is_read_once_for_a_reload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = []
+    genuine = builtins.compile
+
+    def counted(*arguments: Any, **keywords: Any) -> Any:
+        compiled.append(arguments[1])
+        return genuine(*arguments, **keywords)
+
+    text = IMPORT + "".join(f"class Many{one}(Command):\n    def run(self, text): return text\n" for one in range(20))
+    with opened(tmp_path, {"many.py": text}) as host:
+        host.load_all(instances=False)
+        (tmp_path / "plugins/many.py").write_text(text + "more = 1\n")
+        monkeypatch.setattr(builtins, "compile", counted)
+        assert host.reload("many:Many0").ok
+        assert len(compiled) < 6
+        assert host["many:Many7"].spec.digest == host["many:Many0"].spec.digest
