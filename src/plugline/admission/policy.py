@@ -14,8 +14,8 @@ from plugline.discovery.known import PluginSpec
 from plugline.discovery.recall import Owner
 from plugline.discovery.trees import MemoryTree, Tree, real_path
 from plugline.files import SourceFile
-from plugline.findings import Finding, Place
-from plugline.typed import TYPE_CHECKING, Callable, Literal, Protocol
+from plugline.findings import Finding, Place, short_repr
+from plugline.typed import TYPE_CHECKING, Callable, Iterable, Literal, Protocol
 from plugline.values import Value
 
 if TYPE_CHECKING:
@@ -297,10 +297,7 @@ class Gate:
     def _judged(self, ask: Callable[[], tuple[Finding, ...]], source: SourceFile) -> tuple[Finding, ...]:
         if type(self._policy) is Policy:
             return ask()
-        # Few hosts have a policy of their own.
-        from plugline.admission.foreign import judged  # noqa: PLC0415
-
-        return judged(ask, source.path)
+        return _judged(ask, source.path)
 
     @property
     def _audits(self) -> bool:
@@ -394,3 +391,23 @@ def files_below(tree: Tree, folder: str, suffixes: tuple[str, ...]) -> list[str]
             elif name.endswith(suffixes) and not is_folder:
                 found.append(path)
     return sorted(found)
+
+
+def _judged(ask: Callable[[], object], path: str) -> tuple[Finding, ...]:
+    """Return what a host's own policy finds; one that raises, or returns anything else, refuses what it was asked about (``T306``)."""
+    hint = "mend the policy: what it cannot judge is refused"
+    try:
+        found = ask()
+        findings = tuple(found) if isinstance(found, Iterable) else (found,)
+    except BaseException as error:
+        from plugline.blame import describe_error, users_own_interrupt  # noqa: PLC0415 - few policies raise
+
+        if users_own_interrupt(error):
+            raise
+        text = describe_error(error)
+        where = f" at {text.path}:{text.line}" if text.path is not None else ""
+        return (Finding("T306", f"the host's policy raised {text.said}{where}", Place(path), hint),)
+    if isinstance(found, str) or not all(isinstance(one, Finding) for one in findings):
+        message = f"the host's policy returned {short_repr(found)}, a tuple of findings was expected"
+        return (Finding("T306", message, Place(path), hint),)
+    return findings
