@@ -5,10 +5,12 @@ What is remembered is read by :mod:`plugline.discovery.recall`, which tells how 
 
 import marshal
 import os
+import stat
 
+from plugline.clock import unix_seconds
 from plugline.contract.interface import Interface
 from plugline.discovery.bundle import Bundle, Where, entry_of
-from plugline.discovery.cache import check_of, open_ours, read_at, write_whole
+from plugline.discovery.cache import check_of, open_ours, read_at, remove, write_whole
 from plugline.discovery.candidates import FileCandidate, Found
 from plugline.discovery.known import Read
 from plugline.discovery.recall import (
@@ -310,9 +312,7 @@ class FolderIndex:
         is_new = not os.path.lexists(path)
         write_whole(path, _encode_index(head, self.rows, records))
         if is_new:
-            from plugline.discovery.sweeping import sweep  # noqa: PLC0415 - a folder is new but once
-
-            sweep(os.path.dirname(path))
+            _sweep(os.path.dirname(path))
 
     def _compact(self, head: Head) -> bool:
         """Write the bundle anew where more than half of it is of use to nobody; says whether it did."""
@@ -383,3 +383,46 @@ def _listed(rows: list[bytes]) -> bytes:
 
 def _record(key: bytes, where: Where, check: bytes) -> bytes:
     return b"".join((key, where[0].to_bytes(8, "little"), where[1].to_bytes(8, "little"), check))
+
+
+_DAY_SECONDS = 24 * 3600
+_ENDS = (".index", ".bundle", ".top")
+_BEGINNING = "pytest-"
+
+
+def _sweep(folder: str) -> None:
+    """Delete what is remembered of folders that nobody has looked into for 90 days, once a week.
+
+    What is deleted though it is of use is made again. When a file was read last is known where the file system keeps that
+    (Linux does, to the day); elsewhere it counts when it was written.
+    """
+    now = unix_seconds()
+    mark = os.path.join(folder, "swept")
+    try:
+        if 0 <= now - os.stat(mark).st_mtime < 7 * _DAY_SECONDS:
+            return
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return
+    # Marked first: of several processes one is enough, and it does no harm if two do it.
+    if not write_whole(mark, b""):
+        return
+    try:
+        with os.scandir(folder) as entries:
+            old = [entry.path for entry in entries if _is_unused(entry, now - 90 * _DAY_SECONDS)]
+    except OSError:
+        return
+    for path in old:
+        remove(path)
+
+
+def _is_unused(entry: "os.DirEntry[str]", since: float) -> bool:
+    # A file that is being written has more behind its end; what a killed process left of one is as old as the rest one day.
+    if not entry.name.startswith(_BEGINNING) and not any(f"{end}." in f"{entry.name}." for end in _ENDS):
+        return False
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and max(status.st_atime, status.st_mtime) < since

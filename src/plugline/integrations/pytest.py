@@ -3,8 +3,7 @@
 On the command line ``pytest -p plugline.integrations.pytest --plugins-dir DIR``, in the configuration ``plugins_dir = DIR``
 beside ``addopts = -p plugline.integrations.pytest``, or in the top-level ``conftest.py``::
 
-    from plugline.files import relative_path
-from plugline.integrations.pytest import plugins
+    from plugline.integrations.pytest import plugins
 
     pytest_plugins = plugins("DIR")
 
@@ -167,15 +166,43 @@ class _Folders:
         return True
 
     def _compiler(self) -> Callable[[bytes, str], CodeType] | None:
-        if self._way == "":
-            return None
+        return self._rewrite if self._way else None
 
-        def rewrite(content: bytes, path: str) -> CodeType:
-            from plugline.integrations.rewriting import Rewriting  # noqa: PLC0415 - where something has changed
+    def _rewrite(self, content: bytes, path: str) -> CodeType:
+        """Return the code of a plugin as pytest makes that of an installed one: a failing ``assert`` shows its values.
 
-            return Rewriting(self._config, self._way)(content, path)
+        That takes longer than all else that is done for a plugin, so what came out is kept in the cache folder, as pytest keeps
+        that of an installed one beside it.
+        """
+        # Where something has changed.
+        from plugline.discovery.bundle import Bundle, entry_of  # noqa: PLC0415
+        from plugline.discovery.cache import cache_folder, write_whole  # noqa: PLC0415
+        from plugline.files import digest_of  # noqa: PLC0415
 
-        return rewrite
+        folder = cache_folder()
+        if folder is None:
+            return self._rewritten(content, path)
+        settings = repr((self._way, sys.version, sys.implementation.cache_tag, sys.flags.optimize))
+        key = digest_of(settings.encode())
+        digest = digest_of(content, key)
+        kept = Bundle(os.path.join(folder, f"pytest-{digest_of(os.fsencode(path), key).hex()}"))
+        code = kept.find_code_for(path, digest, (0, kept.size()))
+        if code is None:
+            code = self._rewritten(content, path)
+            entry = entry_of(digest, None, code, b"")
+            if entry is not None:
+                write_whole(kept.path, entry)
+        return code
+
+    def _rewritten(self, content: bytes, path: str) -> CodeType:
+        import ast  # noqa: PLC0415 - as above
+
+        # pytest's own, but of this name and signature since pytest 5
+        from _pytest.assertion.rewrite import rewrite_asserts  # noqa: PLC0415
+
+        tree = ast.parse(content, filename=path)
+        rewrite_asserts(tree, content, path, self._config)
+        return compile(tree, path, "exec", dont_inherit=True)
 
     def tell(self) -> list[str]:
         """Return what is wrong with plugins that are not used, and what is to be told of those that are."""

@@ -153,10 +153,22 @@ class TopLevel:
     def _place(self) -> "str | Finder":
         if self._is_other is None:
             return self.folder
-        from plugline.integrations.without import FolderWithout, has_others  # noqa: PLC0415 - likewise
+        is_other = self._is_other
+        try:
+            if not any(is_other(name.removesuffix(".py")) for name in os.listdir(self.folder)):
+                return self.folder  # a host remembers more of a plain folder
+        except OSError:
+            return self.folder  # it says so itself when it is looked into
+        from plugline.discovery.candidates import Found  # noqa: PLC0415 - likewise
+        from plugline.discovery.folder import Folder  # noqa: PLC0415 - likewise
 
-        # A host remembers more of a plain folder.
-        return FolderWithout(self.folder, self._is_other) if has_others(self.folder, self._is_other) else self.folder
+        class FolderWithout(Folder):
+            def find(self) -> Found:
+                found = super().find()
+                candidates = tuple(one for one in found.candidates if not is_other(one.name))
+                return Found(candidates, found.findings, found.refused)
+
+        return FolderWithout(self.folder)
 
     def tell(self, findings: Sequence[Finding]) -> None:
         """Take note of what is to be told of a package that was run without the host."""
