@@ -15,6 +15,7 @@ NOT_IN_A_FOLDER = {
     "P110": "is about a folder that is not there",
     "P115": "a plugline.toml that cannot be understood disables all of the folder's plugins, so none shows anything",
     "P116": "is told of a plugin that somebody asks for; check tells how many are disabled",
+    "P205": "needs a host that asks for a file by a name that it loses when it is run",
     "P307": "needs a load of ten seconds",
     "P309": "needs a host that unloads",
     "P310": "needs a host that calls",
@@ -41,10 +42,6 @@ if not hasattr(os, "geteuid") or os.geteuid() != 0:
 _BLOCK = "# /// script\n{0}\n# ///\n"
 _TOOL = _BLOCK.format("# [tool.plugline]\n# {0}")
 
-_TWO = "class One:\n{0}\nclass Two:\n{0}\n".format(
-    "    def transform(self, record):\n        return record\n\n    def describe(self):\n        return ''\n"
-)
-
 _GOOD_BY_NAME = "PLUGIN_NAME = 'good'\n" + GOOD
 
 # By the code that it is there for. Its name is that of its file.
@@ -61,7 +58,6 @@ SOURCES: dict[str, str | bytes] = {
     "P201": "X = 1\n",
     "P202": "transform = 1\n\ndef describe():\n    return ''\n",
     "P203": "def transform():\n    return {}\n\ndef describe():\n    return ''\n",
-    "P205": _TWO,
     "P206": "def transform(record):\n    record['seen'] = 1\n\n\ndef describe():\n    return ''\n",
     "P210": "REQUIRED_API_VERSION = '99.0'\n" + GOOD,
     "P211": "REQUIRED_API_VERSION = 'latest'\n" + GOOD,

@@ -304,11 +304,13 @@ SCENES: dict[str, Scene] = {
     "P201": plugin("def transform(record):\n    return record\n"),
     "P202": plugin('transform = "a text"\n\n\ndef describe():\n    return "clean"\n'),
     "P203": plugin('def transform(record, table):\n    return record\n\n\ndef describe():\n    return "clean"\n'),
-    "P205": plugin(
-        "".join(
-            f"class {name}:\n    def transform(self, record): ...\n    def describe(self): ...\n\n"
-            for name in ("One", "Two")
-        )
+    "P205": Scene(
+        files={
+            "plugins/clean.py": "class _Clean:\n    def transform(self, record): ...\n\n\n"
+            'for name in ("One", "Two"):\n    globals()[name] = type(name, (_Clean,), {})\n'
+        },
+        host=TRANSFORM
+        + "try:\n    host['clean'].load()\nexcept plugline.LoadError as error:\n    print(error.findings[0])\n",
     ),
     "P206": plugin(
         'def transform(record):\n    record["seen"] = True\n\n\ndef describe():\n    return "clean"\n',

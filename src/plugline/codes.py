@@ -135,8 +135,9 @@ CODES = {
     ),
     "P205": Code(
         "several classes in one plugin fit",
-        "More than one class provides the interface, so which of them is meant is not clear.",
-        "Name the one that is meant in __all__, or begin the names of the others with '_'.",
+        "More than one class provides the interface: each is a plugin, file:Class. A file was asked for by its own name, and its "
+        "text does not show which of them is meant.",
+        "Ask for file:Class. Classes that are not to be plugins have names that begin with '_', or are not in __all__.",
     ),
     "P206": Code(
         "a transform returns nothing",

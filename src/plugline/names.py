@@ -95,8 +95,11 @@ def nearest_file(path: str, suffix: str = "") -> str | None:
 
 
 def did_you_mean(name: str, known: Iterable[str], *, kind: str) -> str:
-    """Return a hint that names the nearest known name, then the known ones (at most twelve of them)."""
+    """Return a hint that names the nearest known name, then the known ones (at most twelve of them); of a file its plugins."""
     ordered = sorted(known)
+    classes = [one for one in ordered if one.rpartition(":")[0] == name]
+    if classes:
+        return f"name the one that is meant: {', '.join(classes)}"
     near = nearest(name, ordered)
     shown = ", ".join(ordered[:12]) + (f" and {len(ordered) - 12} more" if len(ordered) > 12 else "")
     question = f"did you mean {near!r}? " if near is not None else ""

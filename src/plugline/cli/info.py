@@ -133,10 +133,11 @@ def _functions(plugin: Plugin[object]) -> list[str]:
     facts = plugin.spec.facts
     if facts is None:
         return []
-    functions = [one for one in facts.functions if not one.name.startswith("_")]
+    meant = plugin.candidate.class_name
+    functions = [one for one in facts.functions if not one.name.startswith("_") and not meant]
     told = [f"{one.name}{one.shape if one.shape is not None else '(...)'}" for one in functions]
     for kind in facts.classes:
-        if not is_public(kind.name):
+        if not is_public(kind.name) or kind.name != (meant or kind.name):
             continue
         methods = [one for one in kind.methods if not one.name.startswith("_")]
         told += [f"{kind.name}.{one.name}{one.shape if one.shape is not None else '(...)'}" for one in methods]

@@ -136,6 +136,9 @@ def _test_plugins(places: Sequence[str], only: str | None, results: _Results) ->
             outcome = run_doctests(plugin)
             if outcome is not None:
                 results.doctests.append(outcome)
+                known.update(
+                    [plugin.place.path] if outcome.examples else []
+                )  # those of a file are run with its first class
         for rejected in host.rejected:
             source = read_source(rejected.place.path)
             # Of a plugin without examples, check has to tell what is wrong.

@@ -32,15 +32,23 @@ class Member(Value):
         name: What it is called.
         shape: How the host calls it, ``None`` where the interface does not say.
         is_function: Whether it must be callable; else any attribute does.
+        instance: What the interface calls the parameter that is not the host's to give; empty where it is ``self``, or alike.
     """
 
-    __slots__ = ("is_function", "name", "shape")
+    __slots__ = ("instance", "is_function", "name", "shape")
     name: str
     shape: "Shape | None"
     is_function: bool
+    instance: str
 
-    def __init__(self, name: str, shape: "Shape | None" = None, is_function: bool = True) -> None:  # noqa: FBT001, FBT002
-        self._set(name=name, shape=shape, is_function=is_function)
+    def __init__(
+        self,
+        name: str,
+        shape: "Shape | None" = None,
+        is_function: bool = True,  # noqa: FBT001, FBT002 - a field of a value
+        instance: str = "",
+    ) -> None:
+        self._set(name=name, shape=shape, is_function=is_function, instance=instance)
 
     @property
     def is_for_classes(self) -> bool:
@@ -129,7 +137,10 @@ def _member_of(declared: type, name: str) -> Member:
     if value is None or isinstance(value, property) or not callable(value):
         return Member(name, None, is_function=False)
     shape = _with_awaiting(shape_of(value), value)
-    return Member(name, shape.without_first() if shape is not None else None)
+    if shape is None:
+        return Member(name)
+    first = shape.positional[0] if shape.positional else ""
+    return Member(name, shape.without_first(), instance="" if first in ("self", "cls") or first[:1] == "_" else first)
 
 
 def _with_awaiting(shape: "Shape | None", function: object) -> "Shape | None":

@@ -1,41 +1,18 @@
-"""What source shows to the classes in it that may derive from a host's base class, each with a plugin's name."""
+"""What source shows to the classes in it that may be plugins: which they are, and what they have."""
 
 import builtins
 import os
 import sys
 
-from plugline.contract.interface import Interface
 from plugline.discovery.candidates import Candidate, FileCandidate, ModuleCandidate
-from plugline.discovery.facts import ClassFacts, SourceFacts
+from plugline.discovery.facts import ClassFacts, FunctionFacts, SourceFacts
 from plugline.discovery.known import PluginSpec
+from plugline.findings import first_line
 from plugline.names import is_public
 from plugline.typed import Sequence
 
 # How surely a class derives from the base, as far as its own file shows it.
-_NO, _MAYBE, _YES = 0, 1, 2
-
-
-def split_by_class(
-    candidate: Candidate, spec: PluginSpec, interfaces: Sequence[Interface]
-) -> list[tuple[Candidate, PluginSpec]]:
-    """Return the plugins that one file holds, as far as its source shows them: itself, or one a class.
-
-    The only class that derives from a base class for sure, or the only one that may, has the name of the file. Others
-    are called ``file:Class``. Names follow from the file's own text alone, so that nothing that is installed or loaded
-    changes them (docs/decisions/0008).
-    """
-    bases = [interface.base for interface in interfaces if interface.base is not None]
-    if not bases or spec.facts is None or (isinstance(candidate, ModuleCandidate) and candidate.attribute):
-        return [(candidate, spec)]
-    verdicts = derivation(bases, spec.facts, spec.place.path)
-    certain = [one for one, verdict in verdicts if verdict == _YES]
-    # Where functions would do as well, a class of which nothing is known is no plugin of its own.
-    alone = len(bases) == len(interfaces)
-    classes = certain if not alone else [one for one, verdict in verdicts if verdict != _NO]
-    if not classes:
-        return [(candidate, spec)]
-    first = certain[0] if len(certain) == 1 else classes[0] if len(classes) == 1 else None
-    return [(of_class(candidate, one.name), spec if one is first else spec_of_class(spec, one.name)) for one in classes]
+NO, MAYBE, YES = 0, 1, 2
 
 
 def of_class(candidate: Candidate, name: str) -> Candidate:
@@ -57,9 +34,17 @@ def spec_of_class(spec: PluginSpec, class_name: str, beside: str = "") -> Plugin
         class_name: The class.
         beside: That other class.
     """
-    classes = spec.facts.classes if spec.facts is not None else ()
-    said = next((one.summary for one in classes if one.name == class_name), "")
-    return spec.replaced(name=f"{_file_name_of(spec.name, beside)}:{class_name}", summary=said or spec.summary)
+    classes = {one.name: one for one in spec.facts.classes} if spec.facts is not None else {}
+    described = {
+        one.name: first_line(method.returns)
+        for one in classes.values()
+        for method in one.methods
+        if method.name == "describe" and method.returns
+    }
+    # What the file says of itself may be what another class in it says.
+    said = described.get(class_name, "" if spec.summary in described.values() else spec.summary)
+    own = classes[class_name].summary if class_name in classes else ""
+    return spec.replaced(name=f"{_file_name_of(spec.name, beside)}:{class_name}", summary=own or said)
 
 
 def spec_of_file(spec: PluginSpec, class_name: str) -> PluginSpec:
@@ -72,11 +57,14 @@ def _file_name_of(name: str, class_name: str) -> str:
     return name.removesuffix(f":{class_name}") if class_name else name
 
 
-def derivation(bases: Sequence[type], facts: SourceFacts, path: str) -> list[tuple[ClassFacts, int]]:
-    """Return the public classes of a module, each with how surely it derives from one of ``bases``."""
+def derivation(
+    bases: Sequence[type], facts: SourceFacts, path: str, classes: Sequence[ClassFacts] | None = None
+) -> list[tuple[ClassFacts, int]]:
+    """Return some classes of a module, by default the public ones, each with how surely it derives from one of ``bases``."""
     source = _Source(bases, facts)
     own = {base.__name__ for base in bases if _is_home(base, path)}
-    return [(one, source.verdict(one.name)) for one in public_classes(facts) if one.name not in own]
+    chosen = classes if classes is not None else public_classes(facts)
+    return [(one, source.verdict(one.name)) for one in chosen if one.name not in own]
 
 
 def _is_home(base: type, path: str) -> bool:
@@ -89,7 +77,7 @@ def _is_home(base: type, path: str) -> bool:
 
 def may_have_a_plugin(bases: Sequence[type], facts: SourceFacts, path: str) -> bool:
     """Whether a module may have a class that derives from one of ``bases``, be it one that its text does not show."""
-    if facts.dynamic or any(verdict != _NO for _, verdict in derivation(bases, facts, path)):
+    if facts.dynamic or any(verdict != NO for _, verdict in derivation(bases, facts, path)):
         return True
     # type("Made", (Base,), {}) has to get the base by its name.
     names = {base.__name__ for base in bases}
@@ -100,11 +88,32 @@ def may_have_a_plugin(bases: Sequence[type], facts: SourceFacts, path: str) -> b
 def public_classes(facts: SourceFacts) -> list[ClassFacts]:
     """Return the classes that a module offers: those in ``__all__``, else those that do not begin with ``_``.
 
-    An empty one says nothing: it is filled while the module runs, as by a decorator.
+    An empty one says nothing: it is filled while the module runs, as by a decorator. Of a name that is bound in several branches
+    it is the last.
     """
     exported = facts.constants.get("__all__")
     names = exported if exported and isinstance(exported, (list, tuple)) else None
-    return [c for c in facts.classes if (c.name in names if names is not None else is_public(c.name))]
+    by_name = {one.name: one for one in facts.classes}
+    return [c for c in by_name.values() if (c.name in names if names is not None else is_public(c.name))]
+
+
+def inherited(
+    one: ClassFacts, facts: SourceFacts, below: Sequence[str] = ()
+) -> tuple[dict[str, FunctionFacts], set[str], set[str], set[str]]:
+    """Return the methods of a class, all names in it, its bases and its abstract methods, with those of its bases in the file."""
+    by_name = {other.name: other for other in facts.classes if other.name not in (*below, one.name)}
+    methods = {method.name: method for method in one.methods}
+    own = {*methods, *one.attributes}
+    names, bases, abstract = own.copy(), set(one.bases).difference(by_name), set(one.abstract)
+    for base in one.bases:
+        if base in by_name:
+            more, others, foreign, missing = inherited(by_name[base], facts, (*below, one.name))
+            methods = more | methods
+            names |= others
+            bases |= foreign
+            abstract |= missing - own
+    # Only what derives from ABC, or has its metaclass, cannot be made an instance of.
+    return methods, names, bases, abstract if bases - {"object"} else set()
 
 
 class _Source:
@@ -121,27 +130,27 @@ class _Source:
         """Say how surely a class of this file is a plugin; one that is abstract by its own word hardly is."""
         derives = self._derives(name)
         abstract = any(base.rpartition(".")[2] == "ABC" for base in self._classes[name].bases)
-        return min(derives, _MAYBE) if abstract else derives
+        return min(derives, MAYBE) if abstract else derives
 
     def _derives(self, name: str) -> int:
         if name not in self._known:
-            self._known[name] = _NO  # while its bases are followed: one of them may have its own name
-            self._known[name] = max((self._of_base(base, name) for base in self._classes[name].bases), default=_NO)
+            self._known[name] = NO  # while its bases are followed: one of them may have its own name
+            self._known[name] = max((self._of_base(base, name) for base in self._classes[name].bases), default=NO)
         return self._known[name]
 
     def _of_base(self, base: str, owner: str) -> int:
         first, _, rest = base.partition(".")
         if base in self.names and base in self._classes:
-            return _MAYBE  # this may be the very file that defines the base
+            return MAYBE  # this may be the very file that defines the base
         if base in self._classes and base != owner:
             return self._derives(base)
         if (rest.rpartition(".")[2] or first) in self.names:
-            return _YES
+            return YES
         if base.startswith("*"):
-            return _NO  # members that its body does not show, but no base
+            return NO  # members that its body does not show, but no base
         if first not in self._facts.imported and first not in self._facts.bound:
-            return _NO if hasattr(builtins, first) else _MAYBE
-        return _NO if self._foreign and self._is_from_standard_library(first) else _MAYBE
+            return NO if hasattr(builtins, first) else MAYBE
+        return NO if self._foreign and self._is_from_standard_library(first) else MAYBE
 
     def _is_from_standard_library(self, name: str) -> bool:
         # What is not found was renamed by the import, or comes from a neighbour.

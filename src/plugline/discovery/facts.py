@@ -36,9 +36,10 @@ class ClassFacts(Value):
         methods: What is defined in its body.
         attributes: Names that its body annotates or assigns.
         summary: The first line of its docstring.
+        abstract: Which of its methods are abstract.
     """
 
-    __slots__ = ("attributes", "bases", "column", "line", "methods", "name", "summary")
+    __slots__ = ("abstract", "attributes", "bases", "column", "line", "methods", "name", "summary")
     name: str
     line: int
     column: int
@@ -46,6 +47,7 @@ class ClassFacts(Value):
     methods: tuple[FunctionFacts, ...]
     attributes: tuple[str, ...]
     summary: str
+    abstract: tuple[str, ...]
 
     def __init__(
         self,
@@ -56,9 +58,17 @@ class ClassFacts(Value):
         methods: tuple[FunctionFacts, ...],
         attributes: tuple[str, ...],
         summary: str,
+        abstract: tuple[str, ...] = (),
     ) -> None:
         self._set(
-            name=name, line=line, column=column, bases=bases, methods=methods, attributes=attributes, summary=summary
+            name=name,
+            line=line,
+            column=column,
+            bases=bases,
+            methods=methods,
+            attributes=attributes,
+            summary=summary,
+            abstract=abstract,
         )
 
 

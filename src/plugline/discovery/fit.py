@@ -2,15 +2,93 @@
 
 from plugline.contract.interface import Interface, Member
 from plugline.contract.shape import shape_problems
-from plugline.discovery.classes import may_have_a_plugin, public_classes
+from plugline.discovery.candidates import Candidate, FileCandidate, ModuleCandidate
+from plugline.discovery.classes import (
+    MAYBE,
+    NO,
+    YES,
+    derivation,
+    inherited,
+    may_have_a_plugin,
+    of_class,
+    public_classes,
+    spec_of_class,
+)
 from plugline.discovery.facts import ClassFacts, FunctionFacts, SourceFacts
+from plugline.discovery.known import PluginSpec
 from plugline.findings import Finding, Place, short_repr
-from plugline.names import nearest
-from plugline.typed import Sequence
+from plugline.names import is_public, nearest
+from plugline.typed import Iterable, Sequence
+
+
+def split_by_class(
+    candidate: Candidate, spec: PluginSpec, interfaces: Sequence[Interface]
+) -> list[tuple[Candidate, PluginSpec]]:
+    """Return the plugins that one file holds, as far as its source shows them: itself, or one a class.
+
+    Names follow from the file's own text alone, so that nothing that is installed or loaded changes them
+    (docs/decisions/0008 and 0066).
+    """
+    facts = spec.facts
+    if facts is None or (isinstance(candidate, ModuleCandidate) and candidate.attribute):
+        return [(candidate, spec)]
+    path, own_only = spec.place.path, isinstance(candidate, FileCandidate)
+    bases = [interface.base for interface in interfaces if interface.base is not None]
+    verdicts = derivation(bases, facts, path) if bases else []
+    certain = [one.name for one, verdict in verdicts if verdict == YES]
+    names = [one.name for one, verdict in verdicts if verdict != NO]
+    if len(bases) < len(interfaces):
+        # Where something else would do as well, a class of which nothing is known is no plugin of its own.
+        by_module = may_be_module(interfaces, facts, path, own_only=own_only)
+        fitting = classes_that_fit(interfaces, facts) if not by_module else ()
+        names = [one.name for one in public_classes(facts) if one.name in certain or one.name in fitting]
+        if len(names) < 2 and not certain:
+            return [(candidate, spec)]
+        certain = names
+    if not names:
+        return [(candidate, spec)]
+    first = certain[0] if len(certain) == 1 else names[0] if len(names) == 1 else ""
+    return [(of_class(candidate, name), spec if name == first else spec_of_class(spec, name)) for name in names]
+
+
+def may_be_module(interfaces: Sequence[Interface], facts: SourceFacts, path: str, *, own_only: bool) -> bool:
+    """Whether a module itself provides one of the interfaces that ask for no base class, or may do so unseen.
+
+    The arguments are those of :func:`source_findings`.
+    """
+    asked = [interface for interface in interfaces if interface.base is None]
+    return facts.dynamic or any(not _module_findings(one, facts, path, own_only=own_only) for one in asked)
+
+
+def classes_that_fit(interfaces: Sequence[Interface], facts: SourceFacts) -> tuple[str, ...]:
+    """Return the names of the classes that each provide what asks for no base class: those that do for sure, else those that may.
+
+    One that cannot be called as an interface says counts where another class provides that interface: with a fault it is a
+    plugin all the same. Else it is something else, in which a method is called alike.
+    """
+    public = public_classes(facts)
+    asked = [interface for interface in interfaces if interface.base is None]
+    found = [(one, interface, _fit(interface, one, facts)) for one in public for interface in asked]
+    best = max((surely for _, _, surely in found), default=NO)
+    found = [each for each in found if each[2] == best != NO]
+    sound = [each for each in found if not _class_findings(each[1], each[0], facts, "")]
+    provided = [interface for _, interface, _ in sound or found]
+    return tuple(dict.fromkeys(one.name for one, interface, _ in found if interface in provided))
+
+
+def _fit(interface: Interface, class_facts: ClassFacts, facts: SourceFacts) -> int:
+    """Say how surely a class provides an interface, as far as its file shows it."""
+    methods, names, bases, abstract = inherited(class_facts, facts)
+    missing = [member for member in interface.members if member.name not in names]
+    if abstract or _is_protocol(class_facts) or len(missing) == len(interface.members):
+        return NO
+    if not any(member.is_function or "__init__" not in methods for member in missing):
+        return YES
+    return MAYBE if _may_inherit(bases) else NO
 
 
 def source_findings(
-    interfaces: Sequence[Interface], facts: SourceFacts, path: str, *, own_only: bool
+    interfaces: Sequence[Interface], facts: SourceFacts, path: str, *, own_only: bool, class_name: str = ""
 ) -> tuple[Finding, ...]:
     """Return what keeps a module from providing any of ``interfaces``; empty also when the source does not show it.
 
@@ -19,10 +97,15 @@ def source_findings(
         facts: What the source shows.
         path: The file, for the findings.
         own_only: Whether a name that is imported from elsewhere does not count, as in a dropped file.
+        class_name: The class in it that is meant, empty for the module or any of its classes.
     """
     attempts = []
+    meant = next((one for one in public_classes(facts) if one.name == class_name), None)
     for interface in interfaces:
-        findings = _findings_for(interface, facts, path, own_only=own_only)
+        if meant is not None and interface.base is None:
+            findings = _class_findings(interface, meant, facts, path)
+        else:
+            findings = _findings_for(interface, facts, path, own_only=own_only)
         has = _names_in(facts, own_only=own_only)
         attempts.append((missing_part(interface, [m for m in interface.members if m.name not in has]), findings))
     return nearest_attempt(attempts)
@@ -54,15 +137,15 @@ def _findings_for(interface: Interface, facts: SourceFacts, path: str, *, own_on
     as_module = _module_findings(interface, facts, path, own_only=own_only)
     if not as_module or facts.dynamic:
         return as_module if not _missing(as_module) else ()
-    fitting = [one.name for one in public_classes(facts) if not one.bases and _has_all(interface, one)]
-    if len(fitting) > 1 and ("__all__" not in facts.bound or facts.constants.get("__all__")):
-        return (several_fit(fitting, Place(path)),)
-    classes = [_class_findings(interface, class_facts, path) for class_facts in public_classes(facts)]
+    public = [one for one in public_classes(facts) if not _is_protocol(one)]
+    classes = [_class_findings(interface, class_facts, facts, path) for class_facts in public]
     if any(not findings for findings in classes) or _may_have_more(facts, path):
         return ()
     # A class that has some of the methods is a better guess at what was meant than a module that has none.
-    some = [f for f, c in zip(classes, public_classes(facts), strict=True) if _has_some(interface, c)]
-    return some[0] if some and not _has_any_function(interface, facts) else as_module
+    some = [f for f, c in zip(classes, public, strict=True) if _has_some(interface, c)]
+    if _has_any_function(interface, facts):
+        return as_module
+    return some[0] if some else _hidden(interface, facts, path) or as_module
 
 
 def _may_have_more(facts: SourceFacts, path: str) -> bool:
@@ -77,11 +160,6 @@ def _may_have_more(facts: SourceFacts, path: str) -> bool:
 
 def _missing(findings: Sequence[Finding]) -> bool:
     return any(finding.code == "P201" for finding in findings)
-
-
-def _has_all(interface: Interface, class_facts: ClassFacts) -> bool:
-    names = {*(method.name for method in class_facts.methods), *class_facts.attributes}
-    return names.issuperset(member.name for member in interface.members)
 
 
 def several_fit(names: Sequence[str], place: Place) -> Finding:
@@ -170,24 +248,34 @@ def shape_findings(shown: str, member: Member, problems: Sequence[str], place: P
     if "." in shown:  # of a class
         shape = "(self)" if shape == "()" else f"(self, {shape[1:]}"
     hint = f"define it as {member.name}{shape}"
+    if member.instance:
+        hint = f"{member.name} of the program's interface lacks self, for which {member.instance!r} is taken"
     return [
         Finding("P203", f"{shown} {one}", place, hint=f"{hint}, without async" if one.startswith("is async") else hint)
         for one in problems
     ]
 
 
-def _class_findings(interface: Interface, class_facts: ClassFacts, path: str) -> tuple[Finding, ...]:
-    methods = {method.name: method for method in class_facts.methods}
-    names = {*methods, *class_facts.attributes}
-    inherits = any(
-        base not in ("object", "Protocol", "ABC", "abc.ABC", "typing.Protocol") for base in class_facts.bases
-    )
+def _is_protocol(class_facts: ClassFacts) -> bool:
+    return any(base.rpartition(".")[2] == "Protocol" for base in class_facts.bases)
+
+
+def _may_inherit(bases: Iterable[str]) -> bool:
+    """Whether a class may have members from bases that nothing is known of."""
+    return any(base not in ("object", "Protocol", "ABC", "abc.ABC", "typing.Protocol") for base in bases)
+
+
+def _class_findings(
+    interface: Interface, class_facts: ClassFacts, facts: SourceFacts, path: str
+) -> tuple[Finding, ...]:
+    methods, names, bases, abstract = inherited(class_facts, facts)
+    names -= abstract
     # An attribute may be set on the instance, which shows when there is one.
     sets_more = "__init__" in methods
     missing = [m.name for m in interface.members if m.name not in names and (m.is_function or not sets_more)]
     place = Place(path, class_facts.line, class_facts.column)
     findings = []
-    if missing and not inherits and "__getattr__" not in methods:
+    if missing and not _may_inherit(bases) and "__getattr__" not in methods:
         message = missing_message(interface, missing, "methods")
         meant = _meant(missing, class_facts.methods)
         hint = f"{meant}define {' and '.join(missing)}" if meant else None
@@ -202,7 +290,22 @@ def _base_findings(interface: Interface, facts: SourceFacts, path: str) -> tuple
     assert interface.base is not None  # noqa: S101 - the caller asked
     if may_have_a_plugin([interface.base], facts, path) or _may_have_more(facts, path):
         return ()  # whether a base leads to the one that is asked for shows when the module is loaded
-    return (no_class(interface, Place(path)),)
+    return _hidden(interface, facts, path) or (no_class(interface, Place(path)),)
+
+
+def _hidden(interface: Interface, facts: SourceFacts, path: str) -> tuple[Finding, ...]:
+    """Return the finding for a class that would do, if its module offered it."""
+    public = {one.name for one in public_classes(facts)}
+    for one in facts.classes:
+        base = interface.base
+        surely = derivation([base], facts, path, [one]) if base is not None else [(one, _fit(interface, one, facts))]
+        if one.name in public or not surely or surely[0][1] != YES:
+            continue
+        message, hint = f"class {one.name} fits, and is not in __all__", f"add {one.name!r} to it"
+        if not is_public(one.name):
+            message, hint = f"class {one.name} fits, and begins with '_'", f"call it {one.name.lstrip('_')!r}"
+        return (Finding("P201", message, Place(path, one.line, one.column), hint),)
+    return ()
 
 
 def no_class(interface: Interface, place: Place) -> Finding:

@@ -19,8 +19,8 @@ Said = tuple[str, str | None, str | None, str | None, str | None]
 Parameters = tuple[tuple[str, ...], int, tuple[str, ...], tuple[str, ...], bool, bool, bool]
 FunctionOutline = tuple[str, Parameters | None, bool]
 """Its name; how it may be called, at worst, ``None`` where nothing can be said; whether it is a literal, and so no function."""
-ClassOutline = tuple[str, tuple[FunctionOutline, ...]]
-"""Its name, its plain methods as seen on an instance."""
+ClassOutline = tuple[str, tuple[FunctionOutline, ...], tuple[str, ...]]
+"""Its name, its plain methods as seen on an instance and as literals all else that it binds, names among its bases."""
 
 Outline = tuple[Said | None, tuple[FunctionOutline, ...], tuple[ClassOutline, ...]]
 """What the source says of itself, ``None`` where that is not plain; names bound once at the top; classes there."""

@@ -80,6 +80,7 @@ _EXTENDED_ARG = OPERATIONS["EXTENDED_ARG"]
 _STORE_NAME = OPERATIONS["STORE_NAME"]
 _DELETE_NAME = OPERATIONS["DELETE_NAME"]
 _LOAD_CONST = OPERATIONS["LOAD_CONST"]
+_LOAD_NAME = OPERATIONS["LOAD_NAME"]
 _MAKE_FUNCTION = OPERATIONS["MAKE_FUNCTION"]
 _SET_FUNCTION_ATTRIBUTE = OPERATIONS.get("SET_FUNCTION_ATTRIBUTE", -1)
 _BUILD_TUPLE = OPERATIONS["BUILD_TUPLE"]
@@ -288,21 +289,26 @@ def _functions(body: _Body, stores: _Stores, *, method: bool) -> "Sequence[Funct
     unclear = _generic(body)
     # A static function at the top is called like any other, but the syntax tree sees its parameters.
     names = body.code.co_names
-    calls_say_nothing = method or "staticmethod" in names or "classmethod" in names
+    calls_say_nothing = "staticmethod" in names or "classmethod" in names
     operations = body.operations
     for name, store in stores.items():
         if store is None or name in unclear:
+            if method:
+                found.append((name, None, True))  # whatever it is, it is there
             continue
         is_plain = operations[store - 1] not in _NOT_PLAIN_BEFORE
         before = store - 1 if is_plain else body.argument(store)[1]
         operation = operations[before]
         if operation == _LOAD_CONST:
-            if not method:
-                found.append((name, None, True))
+            found.append((name, None, True))
         elif operation in _FUNCTION_ENDS:
             made = body.function(before)
             if made is not None:
                 found.append((name, _parameters(body, *made, method=method), False))
+            elif method:
+                found.append((name, None, True))
+        elif method:
+            found.append((name, None, True))
         elif operation in _PLAIN_VALUES and not calls_say_nothing:
             found.append((name, None, False))
     return found
@@ -348,13 +354,14 @@ def _count_of(body: _Body, at: int) -> int:
 
 def _classes(body: _Body) -> "Sequence[ClassOutline]":
     found: list[ClassOutline] = []
-    if "__all__" in body.code.co_names:
-        return found  # which of them are public is the syntax tree's to say
+    if "__all__" in body.code.co_names or _generic(body):
+        return ()  # which of them are public, or classes at all, is the syntax tree's to say
     at = body.operations.find(_LOAD_BUILD_CLASS)
     while at >= 0:
         read = _class(body, at)
-        if read is not None:
-            found.append(read)
+        if read is None:
+            return ()
+        found.append(read)
         at = body.operations.find(_LOAD_BUILD_CLASS, at + 1)
     return found
 
@@ -371,14 +378,17 @@ def _class(body: _Body, at: int) -> "ClassOutline | None":
     name = body.constant(at)
     at = body.after(at)
     end = body.operations.find(_STORE_NAME, at)
-    if not isinstance(name, str) or not is_public(name) or end < 0:
+    if not isinstance(name, str) or end < 0:
         return None
     inner = _Body(code)
-    return name, tuple(_functions(inner, inner.stores(), method=True))
+    members = _functions(inner, inner.stores(), method=True)
+    names = body.code.co_names
+    bases = tuple(names[body.argument(one)[0]] for one in range(at, end) if body.operation(one) == _LOAD_NAME)
+    return name, tuple(one for one in members if one[0] not in ("__module__", "__qualname__")), bases
 
 
 def outline_fits(outline: "Outline", interfaces: "Sequence[Interface]") -> bool:
-    """Whether an outline proves that a dropped file provides one of ``interfaces``, as far as source can show it."""
+    """Whether an outline proves that a dropped file is one plugin for ``interfaces``, as far as source can show it."""
     # Of a thousand plugins most define the same functions with the same parameters.
     key = (outline[1:], id(interfaces))
     known = _answers.get(key)
@@ -387,7 +397,7 @@ def outline_fits(outline: "Outline", interfaces: "Sequence[Interface]") -> bool:
             _answers.clear()
         # Which classes derive from which is the syntax tree's to say.
         by_base = any(interface.base is not None for interface in interfaces)
-        known = _answers[key] = (interfaces, not by_base and any(_fits(outline, one) for one in interfaces))
+        known = _answers[key] = (interfaces, not by_base and _is_one(outline, interfaces))
     return known[1]
 
 
@@ -395,13 +405,31 @@ _answers: "dict[object, tuple[Sequence[Interface], bool]]" = {}
 _MOST_ANSWERS = 512
 
 
-def _fits(outline: "Outline", interface: "Interface") -> bool:
+def _is_one(outline: "Outline", interfaces: "Sequence[Interface]") -> bool:
     _, functions, classes = outline
-    as_module = not any(member.is_for_classes for member in interface.members) and _has_all(
-        functions, interface.members
-    )
-    # Of two classes that fit, the syntax tree tells which is meant, if any.
-    return as_module or [_has_all(methods, interface.members) for _, methods in classes].count(True) == 1
+    asked = [interface.members for interface in interfaces]
+    if any(_has_all(functions, members) for members in asked if not any(one.is_for_classes for one in members)):
+        return True
+    fitting = any(_has_all(one[1], members) for one in classes if _counts(one) for members in asked)
+    if not fitting:
+        return False
+    needed: list[set[str]] = []
+    for members in asked:
+        functions_only = {one.name for one in members if one.is_function}
+        # Attributes may be set by __init__.
+        needed += [functions_only] if functions_only else [{one.name} for one in members]
+    return not _may_be_several(classes, needed)
+
+
+def _may_be_several(classes: "Sequence[ClassOutline]", asked: Sequence[set[str]]) -> bool:
+    """Whether more than one class may have all names of one of these, from its own body or from others of the file."""
+    names: dict[str, set[str]] = {}
+    for name, members, bases in classes:  # each derives from such as stand before it
+        have = names.setdefault(name, set())
+        have.update(one[0] for one in members)
+        have.update(*(names.get(base, ()) for base in bases))
+    fitting = (name for name, have in names.items() if is_public(name) and any(map(have.issuperset, asked)))
+    return len(tuple(fitting)) > 1
 
 
 def _has_all(functions: "Sequence[FunctionOutline]", members: "Sequence[Member]") -> bool:
@@ -427,13 +455,20 @@ def _takes(parameters: "Parameters", asked: "Shape") -> bool:
 
 
 def has_functions(outline: "Outline", names: Sequence[str]) -> bool:
-    """Whether an outline proves that a dropped file has functions of these names, be it in one of its classes."""
+    """Whether an outline proves that a dropped file has functions of these names, be it in the only one of its classes."""
     _, functions, classes = outline
-    has = [
-        {name for name, _, literal in found if not literal}.issuperset(names)
-        for found in (functions, *(methods for _, methods in classes))
-    ]
-    return has[0] or has.count(True) == 1
+    if _plain(functions).issuperset(names):
+        return True
+    fitting = any(_plain(one[1]).issuperset(names) for one in classes if _counts(one))
+    return fitting and not _may_be_several(classes, [set(names)])
+
+
+def _counts(one: "ClassOutline") -> bool:
+    return is_public(one[0]) and "Protocol" not in one[2]
+
+
+def _plain(functions: "Sequence[FunctionOutline]") -> set[str]:
+    return {name for name, _, literal in functions if not literal}
 
 
 BLOCK = b"# /// script"

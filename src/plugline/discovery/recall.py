@@ -36,7 +36,7 @@ from plugline.typed import Final
 # Not imported: the façade stands above us.
 __version__: str = sys.modules["plugline"].__version__
 
-MAGIC = b"plugidx\x0d"
+MAGIC = b"plugidx\x0e"
 PREFIX_BYTES: Final = 24
 RECORD_BYTES: Final = 32
 _FIRST_READ_BYTES = 4096  # the head of most folders, in one read

@@ -404,11 +404,9 @@ def _returned_literal(body: list[_ast.stmt]) -> str | None:
 
 
 def _class(node: _ast.ClassDef) -> ClassFacts:
-    methods = [
-        _function(item, method=True)
-        for item in node.body
-        if isinstance(item, (_ast.FunctionDef, _ast.AsyncFunctionDef))
-    ]
+    functions = [item for item in node.body if isinstance(item, (_ast.FunctionDef, _ast.AsyncFunctionDef))]
+    methods = tuple(_function(item, method=True) for item in functions)
+    abstract = tuple(item.name for item in functions if any(map(_is_abstract, item.decorator_list)))
     attributes: list[str] = []
     for item in node.body:
         if isinstance(item, _ast.AnnAssign) and isinstance(item.target, _ast.Name):
@@ -419,7 +417,11 @@ def _class(node: _ast.ClassDef) -> ClassFacts:
     bases = (*bases, *_unseen(node))
     summary = first_line(_docstring(node.body))
     place = (node.lineno, node.col_offset + 1)
-    return ClassFacts(node.name, *place, bases, tuple(methods), tuple(attributes), summary)
+    return ClassFacts(node.name, *place, bases, methods, tuple(attributes), summary, abstract)
+
+
+def _is_abstract(decorator: _ast.expr) -> bool:
+    return _dotted(decorator).rpartition(".")[2].startswith("abstract")  # abstractmethod, abc.abstractproperty
 
 
 _PLAIN_IN_CLASS = (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.Assign, _ast.AnnAssign, _ast.Expr, _ast.Pass)

@@ -59,7 +59,7 @@ def find_disabled(
     for wanted_name, place in kept.names.items():
         members = _members(wanted_name, places)
         for name in members:
-            found[name] = _disabled(name, place, places[name])
+            found[name] = _disabled(name, wanted_name, place, places[name])
         if not members and (place is None or not _is_in_a_folder_beside(wanted_name, place.path)):
             unknown[wanted_name] = _unknown(wanted_name, place, places)
     return Disabled(found, unknown)
@@ -80,11 +80,11 @@ def _braced(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _disabled(name: str, place: Place | None, plugin: Place) -> Finding:
+def _disabled(name: str, kept: str, place: Place | None, plugin: Place) -> Finding:
     if place is None:
-        hint = f"host.enable({name!r})"
+        hint = f"host.enable({kept!r})"
         return Finding("P116", f"{name!r} is disabled by the host's own settings", plugin, hint)
-    return Finding("P116", f"{name!r} is disabled", place, _how_to_enable(name, place.path, plugin.path))
+    return Finding("P116", f"{name!r} is disabled", place, _how_to_enable(kept, place.path, plugin.path))
 
 
 def _how_to_enable(name: str, kept_in: str, plugin: str) -> str:

@@ -9,6 +9,7 @@ from plugline.values import Value
 
 if TYPE_CHECKING:
     # What more there is to know of a plugin is imported where it is asked for.
+    from plugline.contract.interface import Interface
     from plugline.discovery.bundle import Bundle
     from plugline.discovery.candidates import Candidate, FileCandidate
     from plugline.discovery.finders import Finder
@@ -70,6 +71,25 @@ class Entry(Value):
     def class_name(self) -> str:
         """The class that is meant, empty where it is the file."""
         return self.candidate.class_name if self.candidate is not None else ""
+
+    def class_shown(self, interfaces: "Sequence[Interface]", *, ran: bool = False) -> str:
+        """Return the class that is meant, or else the only one that its source shows to be a plugin; empty where there is none.
+
+        Args:
+            interfaces: What the host asks for.
+            ran: Whether it was run, and is known not to be a plugin itself.
+        """
+        facts = self.spec.facts if self.spec is not None and not self.class_name else None
+        if facts is None:
+            return self.class_name
+        from plugline.discovery.candidates import FileCandidate  # noqa: PLC0415 - few ask
+        from plugline.discovery.fit import classes_that_fit, may_be_module  # noqa: PLC0415 - likewise
+
+        own_only = isinstance(self.candidate, FileCandidate)
+        if not ran and may_be_module(interfaces, facts, self.place.path, own_only=own_only):
+            return ""
+        found = classes_that_fit(interfaces, facts)
+        return found[0] if len(found) == 1 else ""
 
     @property
     def origin(self) -> str:

@@ -85,7 +85,8 @@ class Host(Generic[T_co]):
         places: Folders, paths of single files, or finders such as :class:`plugline.Package`. Where two hold plugins
             of one name, the first place wins and the other plugin is rejected.
         interface: What a plugin must provide: a :class:`typing.Protocol`, a base class, a list of names of functions,
-            a tuple of the former of which one is enough, or ``None``: any module.
+            a tuple of the former of which one is enough, or ``None``: any module. Several classes of a file that provide
+            it are several plugins, ``file:Class``.
         api_version: What the host offers to plugins that state a ``REQUIRED_API_VERSION``.
         namespace: The private package under which a folder's plugins are registered in ``sys.modules``; by
             default it has the folder's name, with a number after it if that is taken. The empty string puts them at the top
@@ -276,14 +277,17 @@ class Host(Generic[T_co]):
         self._loader.appeared.clear()
         gone = old.keys() - inspection.accepted.keys()
         entries = map(as_entry, inspection.accepted.values()) if gone else ()
-        files = {(entry.finder, entry.place.path) for entry in entries}
+        files = {(entry.finder, entry.place.path): entry.digest for entry in entries}
+        used = [old[name] for name in old.keys() - gone if old[name].generation] if gone else []
+        in_use = {(plugin._finder, plugin.place.path) for plugin in used}  # noqa: SLF001 - a host owns its handles
         for name in gone:
+            place = (old[name]._finder, old[name].place.path)  # noqa: SLF001 - likewise
             if deleted is not None and old[name].generation and old[name].path not in deleted:
                 plugins[name] = old[name]  # an editor is about to put it back
-            elif (old[name]._finder, old[name].place.path) not in files:  # noqa: SLF001 - a host owns its handles
-                old[name]._forget()  # noqa: SLF001 - likewise
-            elif name in self._appeared:
+            elif name in self._appeared and place in files:
                 plugins[name] = old[name]
+            elif place not in in_use and files.get(place) != old[name]._entry.digest:  # noqa: SLF001 - likewise
+                old[name]._forget()  # noqa: SLF001 - likewise
         loader = self._loader
         if old:
             is_first = self._registry is None
@@ -612,9 +616,10 @@ class Host(Generic[T_co]):
         file, _, class_name = name.rpartition(":")
         plugin = self._look().plugins.get(file)
         if plugin is not None:
-            if plugin.candidate.class_name != class_name:
+            shown = plugin._entry.class_shown(self._around.interfaces)  # noqa: SLF001 - a host owns its handles
+            if shown != class_name:
                 self._try_load(plugin, instances=False)
-            if getattr(plugin.loaded_type, "__name__", plugin.candidate.class_name) == class_name:
+            if getattr(plugin.loaded_type, "__name__", shown) == class_name:
                 return plugin
             return self._look().plugins.get(name)
         for one in self._classes_of(name):

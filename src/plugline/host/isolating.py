@@ -275,7 +275,7 @@ def _sent(
         shown=entry.place.path,
         module=candidate.module if candidate is not None else "",
         attribute=candidate.attribute if isinstance(candidate, ModuleCandidate) else "",
-        class_name=entry.class_name,
+        class_name=entry.class_shown(interfaces),
         namespace=namespace.name if namespace is not None else "",
         shared=isinstance(namespace, SharedNamespace),
         entry=file,

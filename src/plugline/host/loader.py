@@ -59,7 +59,6 @@ if TYPE_CHECKING:
     from plugline.isolation.environments import Environment
     from plugline.isolation.isolated import IsolatedPlugin
     from plugline.isolation.levels import Confinement
-    from plugline.loading.families import Family
     from plugline.loading.patches import Snapshot
     from plugline.worker.limits import Sandbox
 
@@ -970,11 +969,21 @@ class Loader:
         return owns
 
     def bind(
-        self, entry: Entry, module: object, wanted: str, path: str, undo: Undo, *, private: bool
+        self, entry: Entry, module: object, wanted: str, path: str, undo: Undo, *, private: bool, alone: str = ""
     ) -> Target | Declined | Vanished | Faulty | tuple[Finding, ...]:
-        """Return what of a module that was run provides the interface, or what keeps it from doing so."""
+        """Return what of a module that was run provides the interface, or what keeps it from doing so.
+
+        Args:
+            entry: The plugin.
+            module: What was run.
+            wanted: The object in it that is meant, after its name and a colon; empty for the module.
+            path: The file, as in tracebacks.
+            undo: What is called where looking at it fails.
+            private: Whether it is a file of a plugin folder.
+            alone: The class that has had the file's name so far, if one has.
+        """
         from plugline.errors import NameMissing  # noqa: PLC0415 - as below
-        from plugline.loading.binding import ask_available, find_target  # noqa: PLC0415 - as in _run
+        from plugline.loading.binding import ask_available, find_target, has_several  # noqa: PLC0415 - as in _run
 
         place = Place(entry.place.path)
         try:
@@ -984,20 +993,13 @@ class Loader:
                 return (answer,)
             if answer is not None:
                 return answer
-            if not wanted and self._takes_classes(entry):
-                from plugline.loading.families import find_family, member  # noqa: PLC0415 - for hosts that take classes
-
-                interfaces, name = self._around.interfaces, entry.class_name
-                if isinstance(module, ModuleType) and name in self.known_family.get(ref(module), ()):
-                    found = member(vars(module).get(name), interfaces, place)
-                    if isinstance(found, Target):
-                        return found
-                family = find_family(module, interfaces, place, lambda: _imported(entry))
-                if family:
-                    self.known_family = {ref(cast(ModuleType, module)): set(family)}
-                    return self._choose(entry, family)
             defined: Container[str] | None = _Bound(entry) if private else None
-            return find_target(value, self._around.interfaces, place, defined=defined)
+            interfaces = self._around.interfaces
+            if wanted or not self._takes_classes(entry):
+                found = find_target(value, interfaces, place, defined=defined)
+                if wanted or not has_several(module, interfaces, found):
+                    return found
+            return self._class_in(module, entry, defined, alone)
         except NameMissing as error:
             said, hint = apart(str(error))
             return (Finding("P201", said, place, hint or "mend the name after the ':'"),)
@@ -1012,21 +1014,40 @@ class Loader:
             return (failure(error, path, place.path, "while it was checked"),)
 
     def _takes_classes(self, entry: Entry) -> bool:
-        """Whether several classes of a file may be several plugins: where nothing but a base class will do, or one was seen."""
-        interfaces = self._around.interfaces
-        return all(interface.base is not None for interface in interfaces) or entry.class_name != ""
+        """Whether nothing but a class will do: where all that is asked for are base classes, or one was seen."""
+        return entry.class_name != "" or all(one.base is not None for one in self._around.interfaces)
+
+    def _class_in(
+        self, module: object, entry: Entry, defined: Container[str] | None, alone: str
+    ) -> Target | Vanished | Faulty | tuple[Finding, ...]:
+        from plugline.loading.binding import find_target  # noqa: PLC0415 - as in _run
+        from plugline.loading.families import find_plugin  # noqa: PLC0415 - for files with classes
+
+        interfaces, place, name = self._around.interfaces, Place(entry.place.path), entry.class_name
+        if isinstance(module, ModuleType) and name in self.known_family.get(ref(module), ()):
+            known = find_target(vars(module).get(name), interfaces, place, defined=None)
+            if isinstance(known, Target):
+                return known
+
+        found, family = find_plugin(
+            module,
+            interfaces,
+            place,
+            named=entry.name,
+            class_name=name,
+            defined=defined,
+            imported=lambda: _imported(entry),
+            alone=lambda: alone or entry.class_shown(interfaces, ran=True),
+        )
+        if family:
+            self.known_family = {ref(cast(ModuleType, module)): set(family)}
+        self.appeared += [(entry, name) for name, other in family.items() if other is not found]
+        return Faulty(found) if isinstance(found, tuple) and len(family) > 1 else found
 
     def _object(self, name: str) -> object:
         from plugline.imports import import_object  # noqa: PLC0415 - for installed modules only
 
         return import_object(name)
-
-    def _choose(self, entry: Entry, family: "Family") -> Target | Vanished | Faulty | tuple[Finding, ...]:
-        from plugline.loading.families import choose  # noqa: PLC0415 - as for the family
-
-        found = choose(family, entry.class_name, entry.name, entry.place.path, self._around.interfaces)
-        self.appeared += [(entry, name) for name, other in family.items() if other is not found]
-        return Faulty(found) if isinstance(found, tuple) and len(family) > 1 else found
 
     def forget(self, entry: Entry) -> None:
         """Let go of a plugin's private module, so that it is run anew; with the last one of a place, of what they shared."""

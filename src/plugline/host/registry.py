@@ -68,7 +68,6 @@ def _remembered(
     memory: Memory, around: Circumstances, finder: int
 ) -> tuple[Sequence[Entry | Recalled], Found | Listing]:
     index = memory.index
-    has_bases = any(interface.base is not None for interface in around.interfaces)
     admit = _admitting(around, index.tree.real)
 
     def judge(candidate: FileCandidate, read: Read, source: SourceFile | None, owner: Owner | None) -> Verdict:
@@ -82,8 +81,6 @@ def _remembered(
                 finding.code not in ("P111", "T306") and not _leads_elsewhere(finding) for finding in entry.findings
             )
             return Verdict(entry.findings, entry.warnings, (), lasting=lasting)
-        if not has_bases:
-            return Verdict((), entry.warnings, lasting=lasting)
         own = entry.spec
         parts = [
             (one.class_name, one.name, one.summary) if one.spec is not own else (one.class_name, None, None)
@@ -167,13 +164,14 @@ def _name_of(entry: Entry) -> str:
 
 
 def split_entry(entry: Entry, interfaces: Sequence[Interface]) -> list[Entry]:
-    """Return an entry for each plugin that the file holds: more than one only where they are classes of the host's."""
-    if entry.spec is None or entry.candidate is None or all(interface.base is None for interface in interfaces):
+    """Return an entry for each plugin that the file holds: more than one only where they are classes."""
+    if entry.spec is None or entry.candidate is None or not any(one.base or one.members for one in interfaces):
         return [entry]
-    if entry.findings:
-        return [entry]  # what is wrong with a file is told once
+    # What is wrong with a file is told once.
+    if entry.findings or entry.spec.fits_plainly(interfaces):
+        return [entry]
     # Asked once a file and interface; the answer is remembered.
-    from plugline.discovery.classes import split_by_class  # noqa: PLC0415
+    from plugline.discovery.fit import split_by_class  # noqa: PLC0415
 
     return [
         ReadEntry(candidate, spec, (), entry.finder, entry.warnings)

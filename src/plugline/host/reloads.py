@@ -619,7 +619,9 @@ class _Reload:
     def _bind(self, plugin: Handle, part: Part) -> Loaded | tuple[Finding, ...]:
         entry = self._entries.get(plugin.name, plugin._entry)  # noqa: SLF001 - see _load
         start = monotonic_seconds()
-        outcome = self._loader.bind(entry, part.module, "", part.path, Undo(None, self._modules), private=True)
+        before = getattr(plugin.loaded_type, "__name__", "")
+        undo = Undo(None, self._modules)
+        outcome = self._loader.bind(entry, part.module, "", part.path, undo, private=True, alone=before)
         match outcome:
             case Target():
                 refused = self._judged_elsewhere(plugin, outcome.value)

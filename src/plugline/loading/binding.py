@@ -209,6 +209,23 @@ def _missing(value: object, interface: Interface, defined: Container[str] | None
     return [member for member in interface.members if not _has_own(value, member, defined)]
 
 
+def has_several(
+    module: object, interfaces: Sequence[Interface], found: Target | tuple[Finding, ...]
+) -> TypeGuard[ModuleType]:
+    """Whether it is for one of several classes of a module to be the plugin, since it is not itself what was found."""
+    if not isinstance(module, ModuleType) or (isinstance(found, Target) and found.value is module):
+        return False
+    return sum(any(_fits(one, interface) for interface in interfaces) for one in own_classes(module)) > 1
+
+
+def shows_some(candidate: type, interface: Interface) -> bool:
+    """Whether a class that fits has something that its interface asks for, other than by what its instances may be given."""
+    init = getattr(vars_of(candidate, "__init__"), "function", None)
+    names = {name for ancestor in candidate.__mro__ for name in (*vars(ancestor), *own_annotations(ancestor))}
+    names.update(init.__code__.co_names if isinstance(init, FunctionType) else ())
+    return any(member.name in names for member in interface.members)
+
+
 def _member_findings(
     value: object, interface: Interface, place: Place, defined: Container[str] | None
 ) -> tuple[Finding, ...]:

@@ -150,6 +150,9 @@ class Catalogue:
     def _own_of_kind(self, kind: Kind, name: str) -> Plugin[object] | tuple[Finding, ...]:
         if name in self._own:
             return self._of_kind(self._own[name], kind)
+        classes = [one for one in self._own if one.name.rpartition(":")[0] == name and not _lacking(one, kind)]
+        if len(classes) == 1:
+            return classes[0]  # the others of its file are of another kind
         if name in self._own.disabled:
             handle = next((plugin for plugin in self._own.plugins if plugin.name == name), None)
             of_kind = self._of_kind(handle, kind) if handle is not None else None
@@ -177,11 +180,9 @@ class Catalogue:
         return self._alone[kind, name]
 
     def _of_kind(self, plugin: Plugin[object], kind: Kind) -> Plugin[object] | tuple[Finding, ...]:
-        if plugin.spec.fits_plainly(ALONE[kind]):
+        if not _class_of(plugin) and plugin.spec.fits_plainly(ALONE[kind]):
             return plugin  # without its syntax tree
-        facts = plugin.spec.facts
-        wrong = source_findings(ALONE[kind], facts, plugin.place.path, own_only=True) if facts is not None else ()
-        return wrong or plugin
+        return _lacking(plugin, kind) or plugin
 
     def _entry_points(self, kind: Kind) -> Host[object]:
         if kind not in self._installed:
@@ -269,20 +270,13 @@ class Catalogue:
         """Return what a plugin can be used as, as far as its source shows it."""
         # What a remembered outline proves need not be read again, which a thousand plugins would take seconds for.
         plain = tuple(kind for kind, interfaces in ALONE.items() if plugin.spec.fits_plainly(interfaces))
-        if plain:
+        if plain and not _class_of(plugin):
             return plain
         alone = ((kind, host) for (kind, _), host in self._alone.items())
         for kind, host in chain(alone, self._shipped.items(), self._installed.items()):
             if any(other is plugin for other in host.plugins):
                 return (kind,)
-        facts = plugin.spec.facts
-        if facts is None:
-            return ()
-        return tuple(
-            kind
-            for kind, interfaces in ALONE.items()
-            if not source_findings(interfaces, facts, plugin.place.path, own_only=True)
-        )
+        return tuple(kind for kind in ALONE if plugin.spec.facts is not None and not _lacking(plugin, kind))
 
     @property
     def rejected(self) -> tuple[Rejected, ...]:
@@ -342,6 +336,19 @@ class Catalogue:
         yield self._shipped_alone("format", likely)  # most suffixes are the very name of their format
         yield self._shipped["format"]
         yield self._entry_points("format")
+
+
+def _class_of(plugin: Plugin[object]) -> str:
+    """Return the class that is meant, empty where it is the file: seen by its name, since most are."""
+    return plugin.candidate.class_name if ":" in plugin.name else ""
+
+
+def _lacking(plugin: Plugin[object], kind: Kind) -> tuple[Finding, ...]:
+    """Return what keeps a plugin from being of a kind, as far as its source shows it."""
+    facts, class_name = plugin.spec.facts, _class_of(plugin)
+    if facts is None:
+        return ()
+    return source_findings(ALONE[kind], facts, plugin.place.path, own_only=True, class_name=class_name)
 
 
 def waits_for_settings(findings: Sequence[Finding]) -> bool:

@@ -3,6 +3,7 @@
 A plan is data: it pickles, and holds the plugins' sources and not the plugins.
 """
 
+import _ast
 import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import get_args
 from plugline.contract.settings import Field, Problem, check, fields_of_source, is_path
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.carried import carry
+from plugline.discovery.fit import classes_that_fit
 from plugline.discovery.folder import ARCHIVES
 from plugline.discovery.source import ParsedOnce, parse_source
 from plugline.discovery.trees import Tree
@@ -22,9 +24,9 @@ from plugline.files import digest_of as digest_of_bytes
 from plugline.findings import Finding, Place, apart
 from plugline.frozen import frozen
 from plugline.host.plugin import Plugin
-from plugline.names import module_part, nearest, nearest_file, shell_word
+from plugline.names import is_public, module_part, nearest, nearest_file, shell_word
 from plugline.pipeline.aside import path_aside
-from plugline.pipeline.catalogue import Catalogue, Kind
+from plugline.pipeline.catalogue import ALONE, Catalogue, Kind
 from plugline.pipeline.config import ErrorLimit, OnQuarantine, PipelineConfig, SandboxConfig
 from plugline.pipeline.manifest import strangers_in
 from plugline.pipeline.remote import has_scheme, without_query, without_secret
@@ -666,9 +668,8 @@ def check_settings(
     Returns the settings with all files among them (those whose type is ``Path``) found from ``base``, as the pipeline's
     own are, which ones those are, and everything that is wrong.
     """
-    from plugline.pipeline.shown import is_module  # noqa: PLC0415 - see shown_fields
-
-    if not settings and is_module(plugin.spec, kind):
+    # Most modules show without their syntax tree that they have no settings.
+    if not settings and any(all(plugin.spec.binds(one.name) for one in way.members) for way in ALONE[kind]):
         return settings, frozenset(), ()
     fields, is_class = shown_fields(plugin, kind)
     if fields is None or not (is_class or settings):
@@ -698,13 +699,17 @@ def declared_settings(plugin: Plugin[object], kind: Kind) -> frozenset[str]:
 
 def shown_fields(plugin: Plugin[object], *kinds: Kind) -> tuple[tuple[Field, ...] | None, bool]:
     """Return the settings that a plugin's source shows, ``None`` where it does not, and whether it is a class that has them."""
-    from plugline.pipeline.shown import settings_class  # noqa: PLC0415 - the interfaces, where a plan has settings
-
     source = source_of(plugin)
     tree = parse_source(source) if source is not None else None
-    if tree is None or isinstance(tree, Finding):
+    facts, name = plugin.spec.facts, plugin.candidate.class_name
+    if tree is None or facts is None or isinstance(tree, Finding):
         return None, False
-    node = next((found for kind in kinds if (found := settings_class(tree, plugin.spec.facts, kind))), None)
+    for way in [ALONE[kind] for kind in kinds if not name]:
+        if any(facts.bound.issuperset(member.name for member in one.members) for one in way):
+            continue
+        found = classes_that_fit(way, facts) or [one.name for one in facts.classes if one.bases and is_public(one.name)]
+        name = name or next(iter(found), "")
+    node = next((one for one in tree.body if isinstance(one, _ast.ClassDef) and one.name == name), None)
     return ((), False) if node is None else (fields_of_source(node, tree), True)
 
 

@@ -15,7 +15,7 @@ from plugline.host import Host
 from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION
 from plugline.records import Record
 from plugline.testing.clock import JumpingClock
-from plugline.testing.steps import StepOutcome, run_plugin
+from plugline.testing.steps import StepOutcome, class_in, run_plugin
 
 _TOOL = ANY_INTERFACE
 
@@ -48,7 +48,8 @@ def host(tmp_path: Path) -> Iterator[Callable[..., Host[Any]]]:
 def plugin() -> Iterator[Callable[..., Any]]:
     """Return a function that loads one plugin, as the tool would: ``plugin("plugins/upper.py", {"fields": ["name"]})``.
 
-    With settings, or where the plugin is a class, it gives an instance; else the module. What would keep the tool from using it
+    With settings, or where the plugin is a class, it gives an instance; else the module. Of a file with several classes it is asked
+    for one: ``plugin("plugins/upper.py:Twice")``. What would keep the tool from using it
     raises, with all findings. ``interface=`` says what it is for another host.
     """
     with ExitStack() as stack:
@@ -60,12 +61,14 @@ def plugin() -> Iterator[Callable[..., Any]]:
             interface: Any = _TOOL,
             api_version: str | None = API_VERSION,
         ) -> Any:
+            path, class_name = class_in(path)
             opened: Host[Any] = stack.enter_context(Host(File(path), interface=interface, api_version=api_version))
             plugins = list(opened)
             if not plugins:
                 findings = [finding for rejected in opened.rejected for finding in rejected.findings]
                 raise PluginRejected(os.path.basename(path), tuple(findings) or opened.findings)
-            return plugins[0].load(settings)
+            name = plugins[0].name.partition(":")[0]
+            return opened[f"{name}:{class_name}" if class_name else name].load(settings)
 
         yield loaded
 

@@ -36,6 +36,12 @@ class StepOutcome:
     created: int
 
 
+def class_in(path: str | os.PathLike[str]) -> tuple[str, str]:
+    """Return a path, and the class that is named behind it: ``plugins/upper.py:Twice``."""
+    stem, found, class_name = os.fspath(path).rpartition(".py:")
+    return (f"{stem}.py", class_name) if found else (class_name, "")
+
+
 def run_plugin(
     path: str | os.PathLike[str],
     records: Iterable[Record],
@@ -46,7 +52,8 @@ def run_plugin(
     """Run a processor on records as a pipeline would, with its checks and its copies; no file is read or written.
 
     Args:
-        path: The plugin's file or folder, or the name of one that plugline ships.
+        path: The plugin's file or folder, with a class where there are several (``plugins/upper.py:Twice``), or the name of one
+            that plugline ships.
         records: Left as they are.
         settings: As under ``with`` of a step.
         on_error: As of a step.
@@ -54,15 +61,18 @@ def run_plugin(
     Raises:
         StepRefused: The plugin or its settings are refused.
     """
+    is_path = not isinstance(path, str)
+    path, class_name = class_in(path)
     file = os.path.abspath(path)
     if os.path.basename(file) == "__init__.py":
         file = os.path.dirname(file)
     folder, name = os.path.split(file)
     own = os.path.exists(file)
-    if not own and (not isinstance(path, str) or path.endswith(".py") or os.path.dirname(path)):
+    if not own and (is_path or path.endswith(".py") or os.path.dirname(path)):
         hint = f"a path is relative to the working folder, which is {os.getcwd()}"
-        raise StepRefused((Finding("P101", "cannot be read: there is no such file", Place(os.fspath(path)), hint),))
-    step: dict[str, object] = {"use": name.removesuffix(".py") if own else os.fspath(path), "on_error": on_error}
+        raise StepRefused((Finding("P101", "cannot be read: there is no such file", Place(path), hint),))
+    use = name.removesuffix(".py") if own else path
+    step: dict[str, object] = {"use": f"{use}:{class_name}" if class_name else use, "on_error": on_error}
     if settings:
         step["with"] = dict(settings)
     overrides = (

@@ -8,8 +8,8 @@ from plugline.errors import NameMissing, PluglineError
 from plugline.findings import Finding, Place
 from plugline.imports import import_object
 from plugline.loading.binding import ask_available, find_target
-from plugline.loading.families import choose, find_family
-from plugline.loading.target import Declined, Target
+from plugline.loading.families import find_plugin
+from plugline.loading.target import Declined, Target, Vanished
 from plugline.worker.loaded import Bound, Declines, Outcome, Sent
 
 
@@ -56,14 +56,21 @@ def bind(sent: Sent, module: object, place: Place) -> Outcome:
         return (answer,)
     if isinstance(answer, Declined):
         return Declines(answer.reason)
-    found: object = None
-    if not sent.attribute and (sent.class_name or all(interface.base is not None for interface in interfaces)):
-        family = find_family(module, interfaces, place, lambda: sent.imported)
-        if family:
-            chosen = choose(family, sent.class_name, sent.name, place.path, interfaces)
-            found = chosen if isinstance(chosen, (Target, tuple)) else chosen.findings
-    if found is None:
-        found = find_target(value, interfaces, place, defined=sent.bound)
+    if sent.attribute:
+        found: object = find_target(value, interfaces, place, defined=sent.bound)
+    else:
+        found, _ = find_plugin(
+            module,
+            interfaces,
+            place,
+            named=sent.name,
+            class_name=sent.class_name,
+            defined=sent.bound,
+            imported=lambda: sent.imported,
+            alone=str,
+        )
+        if isinstance(found, Vanished):
+            found = found.findings
     if isinstance(found, tuple):
         return found
     target = cast("Target", found)

@@ -50,14 +50,10 @@ def findings(text: str, declared: object = Processor, path: str = "a.py", *, own
 A, B = (f"class {name}:\n    def transform(self, record): ...\n    def describe(self): ...\n" for name in "AB")
 
 
-def test_two_classes_that_fit_are_one_too_many_before_anything_is_run() -> None:
-    assert messages(A + B) == ["P205 2 classes fit: A, B; one was expected"]
-    assert [finding.code for finding in findings(A + B, (Processor, Format))] == ["P205"]
-
-
 @pytest.mark.parametrize(
     "text",
     [
+        A + B,
         f"__all__ = ['B']\n{A}{B}",
         f"__all__ = []\n{A}{B}",  # a decorator may fill it
         f"__all__ = names()\n{A}{B}",
@@ -68,7 +64,7 @@ def test_two_classes_that_fit_are_one_too_many_before_anything_is_run() -> None:
         f"{A}if Unknown:\n    from other import *\n{B}",
     ],
 )
-def test_of_two_classes_that_may_be_one_nothing_is_said(text: str) -> None:
+def test_of_two_classes_that_fit_or_may_nothing_is_wrong(text: str) -> None:
     assert findings(text) == []
 
 
@@ -148,7 +144,7 @@ def test_the_tutorials_bad_plugin_lacks_both_functions_in_one_finding() -> None:
         ("class _A:\n    def transform(self, record): ...\n", ["P201 missing functions ['transform', 'describe']"]),
         (
             "__all__ = ['B']\nclass A:\n    def transform(self, r): ...\n    def describe(self): ...\nclass B: ...\n",
-            ["P201 missing functions ['transform', 'describe']"],
+            ["P201 class A fits, and is not in __all__"],
         ),
     ],
 )
@@ -234,3 +230,39 @@ def test_in_an_installed_module_imported_names_count() -> None:
 def test_the_hint_is_what_the_author_has_to_write(text: str, hint: str) -> None:
     (found,) = findings(text)
     assert found.hint == hint
+
+
+WHOLE = "    def transform(self, record): ...\n    def describe(self): ...\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "declared", "message", "hint"),
+    [
+        (f"__all__ = ['x']\nclass A:\n{WHOLE}", Processor, "class A fits, and is not in __all__", "add 'A' to it"),
+        ("__all__ = ['x']\nclass A(Base): ...\n", Base, "class A fits, and is not in __all__", "add 'A' to it"),
+        (
+            f"class _A:\n{WHOLE}",
+            Processor,
+            "class _A fits, and begins with '_'",
+            "call it 'A'",
+        ),
+    ],
+)
+def test_a_class_that_its_file_does_not_offer_is_named(text: str, declared: object, message: str, hint: str) -> None:
+    found = findings(text, declared)
+    assert [(one.code, one.message, one.hint) for one in found] == [("P201", message, hint)]
+    assert found[0].place.line == text[: text.index("class")].count("\n") + 1
+
+
+def test_a_function_that_is_there_is_told_before_a_class_that_is_not_offered() -> None:
+    assert messages(f"{TRANSFORM}class _A:\n{WHOLE}") == ["P201 missing functions ['describe']"]
+
+
+class Selfless(Protocol):
+    def analyse(text): ...  # type: ignore[no-untyped-def]  # noqa: N805 - what it lacks is the point
+
+
+@pytest.mark.parametrize("text", ["def analyse(text): ...\n", "class A:\n    def analyse(self, text): ...\n"])
+def test_an_interface_that_lacks_self_is_told_to_be_at_fault(text: str) -> None:
+    [found] = findings(text, Selfless)
+    assert found.hint == ("analyse of the program's interface lacks self, for which 'text' is taken")

@@ -49,8 +49,20 @@ def contradictions(outline: Outline, facts: SourceFacts) -> list[object]:
             wrong += _shape_contradictions(name, parameters, function.shape)
         if not literal and name in facts.constants:
             wrong.append(("a literal", name))
-    known = {one.name for one in facts.classes}
-    return wrong + [("no class", name) for name, _ in classes if name not in known]
+    known = {one.name: one for one in facts.classes}
+    for name, members, bases in classes:
+        if name not in known:
+            wrong.append(("no class", name))
+        elif "*" not in known[name].bases and "?" not in known[name].bases:
+            methods = {one.name for one in known[name].methods}
+            wrong += [
+                ("no method", name, one)
+                for one, _, literal in members
+                if not literal and one[0] != "_" and one not in methods
+            ]
+            wrong += [("unseen", name, one) for one in methods - {one[0] for one in members} if one[0] != "_"]
+            wrong += [("no base", name, one) for one in known[name].bases if one.partition(".")[0] not in bases]
+    return wrong
 
 
 def _shape_contradictions(name: str, parameters: object, shape: Shape) -> list[object]:

@@ -281,3 +281,32 @@ def test_dead_letters_name_errors_as_ever_where_other_plans_are_loaded_too(tmp_p
     assert "plugins.odd.Odd" in str(report.errors)
     assert "'plugins.odd.Odd'" in str(job.dead_letters)
     assert "plugins_" not in str(job.dead_letters) + str(report.tracebacks)
+
+
+_METHODS = "    def transform(self, record):\n        return {{**record, {0!r}: self.text}}\n    def describe(self):\n        return ''\n"
+SEVERAL = "".join(
+    f"class {name}:\n    text: str = {name.lower()!r}\n{_METHODS.format(name)}" for name in ("One", "Two")
+)
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_each_class_of_a_file_is_a_step_with_its_own_settings(isolation: str, tmp_path: Path) -> None:
+    first = f'use = "both:Two"\nwith = {{ text = "second" }}\nisolation = "{isolation}"'
+    steps = [first, f'use = "both:One"\nisolation = "{isolation}"']
+    job = pipeline(tmp_path, plugins={"both.py": SEVERAL}, source=ndjson({}), steps=steps)
+    job.run()
+    assert job.records == [{"Two": "second", "One": "one"}]
+
+
+def test_the_name_of_a_file_with_several_processors_is_answered_with_theirs(tmp_path: Path) -> None:
+    job = pipeline(tmp_path, plugins={"both.py": SEVERAL}, source=ndjson({}), steps=["both"])
+    with pytest.raises(ConfigurationError, match=r"no processor is named 'both'\n  hint: .* both:One, both:Two"):
+        job.plan()
+
+
+def test_a_class_of_another_kind_leaves_the_only_processor_the_name_of_the_file(tmp_path: Path) -> None:
+    engine = "class Pool:\n    def run(self, runner, splits): ...\n"
+    text = engine + SEVERAL.replace("class Two", "class _Two")
+    job = pipeline(tmp_path, plugins={"both.py": text}, source=ndjson({}), steps=["both"])
+    job.run()
+    assert job.records == [{"One": "one"}]

@@ -47,7 +47,7 @@ from pathlib import Path
 
 import pytest
 
-from plugline import LoadError
+from plugline import LoadError, UnknownPlugin
 from plugline.clock import monotonic_seconds
 from plugline.testing import StepRefused, check_processor, records
 
@@ -85,6 +85,16 @@ def test_a_host_of_files_that_the_test_writes(host):
     assert opened["one"].load().answer() == 42
 
 
+def test_of_several_classes_in_a_file_one_is_named(plugin, tmp_path):
+    path = tmp_path / "two.py"
+    path.write_text(PLUGIN.read_text() + PLUGIN.read_text().replace("class Upper", "class Other"))
+    assert type(plugin(f"{path}:Other", {"fields": []})).__name__ == "Other"
+    with pytest.raises(UnknownPlugin, match="two:Other, two:Upper"):
+        plugin(path)
+    with pytest.raises(UnknownPlugin):
+        plugin(f"{path}:Third")
+
+
 def test_time_passes_when_it_is_told_to(jumping_clock):
     began = monotonic_seconds()
     jumping_clock.jump(60)
@@ -100,7 +110,7 @@ def test_the_fixtures_do_what_the_docs_say_in_a_project_of_ones_own(tmp_path: Pa
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 passed" in done.stdout
+    assert "6 passed" in done.stdout
 
 
 @pytest.mark.slow
@@ -276,6 +286,16 @@ def test_a_package_may_be_named_by_its_own_file(tmp_path: Path) -> None:
     (tmp_path / "pack" / "inner.py").write_text("def transform(record):\n    return [record, record]\n")
     for path in (tmp_path / "pack", tmp_path / "pack" / "__init__.py"):
         assert run_plugin(path, [{"a": 1}]).created == 1
+
+
+def test_of_several_classes_in_a_file_one_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "two.py"
+    path.write_text(PLUGIN + PLUGIN.replace("class Upper", "class Twice").replace('"twice"', '"never"'))
+    given: list[Record] = [{"twice": True}]
+    assert len(run_plugin(f"{path}:Upper", given, {"fields": []}).records) == 2
+    assert run_plugin(f"{path}:Twice", given, {"fields": []}).records == given
+    with pytest.raises(StepRefused, match="two:Twice, two:Upper"):
+        run_plugin(path, given)
 
 
 def test_a_file_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
