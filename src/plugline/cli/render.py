@@ -124,12 +124,12 @@ def use_colours(when: str) -> None:
 
 
 def coloured(stream: TextIO | None) -> bool:
-    """Whether colours may be used: on a terminal, unless ``NO_COLOR`` or ``TERM=dumb`` says otherwise."""
+    """Whether colours may be used: on a terminal, unless ``NO_COLOR``, ``FORCE_COLOR`` or ``TERM=dumb`` says otherwise."""
     if _colours != "auto":
         return _colours == "always"
-    if stream is None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if stream is None or os.environ.get("NO_COLOR"):
         return False
-    return stream.isatty()
+    return bool(os.environ.get("FORCE_COLOR")) or (os.environ.get("TERM") != "dumb" and stream.isatty())
 
 
 # ----------------------------------------------------------------------------- text

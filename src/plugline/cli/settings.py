@@ -62,7 +62,7 @@ SETTINGS = {
         Setting("plugins", "The plugin folders where none are named.", ("plugins",), kind="folders", flag="--plugins"),
         Setting(
             "color",
-            "Whether to use colours: auto means on a terminal, and not where NO_COLOR is set.",
+            "Whether to use colours: auto means on a terminal or where FORCE_COLOR is set, and not where NO_COLOR is.",
             "auto",
             choices=("auto", "always", "never"),
         ),

@@ -78,13 +78,19 @@ def test_a_hint_that_several_findings_share_is_told_once_and_last() -> None:
 
 def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     assert render.coloured(Terminal())
+    assert not render.coloured(io.StringIO())
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as services set it that show the log of a pipe in colours
+    assert render.coloured(io.StringIO())
+    monkeypatch.setenv("NO_COLOR", "1")
     assert not render.coloured(io.StringIO())
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
 def test_colours_can_be_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv(name, value)
     terminal = Terminal()
