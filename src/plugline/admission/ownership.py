@@ -332,6 +332,17 @@ def _kind(mode: int) -> str:
     return "this link" if stat.S_ISLNK(mode) else "this file"
 
 
+def how_to_allow(path: str, rights: str) -> str:
+    """Return what lets the user of this program use a path: a command where it is theirs, else whose it is."""
+    try:
+        owner = os.stat(path).st_uid
+    except OSError:
+        owner = -1  # it is in the way itself
+    if sys.platform == "win32" or owner in (-1, os.geteuid()):
+        return f"allow it: chmod u+{rights} {shell_word(path)}"
+    return f"it belongs to {_plain_user(owner)!r}, who can allow it to {_plain_user(os.geteuid())!r}"
+
+
 def _user_name(user: int) -> str:
     name = _plain_user(user)
     if name == str(user):

@@ -277,5 +277,9 @@ def _write(files: dict[str, str]) -> None:
             os.unlink(path)
         at = error.filename if error.filename is not None else "the plugin"
         is_in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
-        hint = "move that file away: a folder is to be there" if is_in_the_way else "choose another --folder"
+        hint = (
+            "move that file away: a folder is to be there"
+            if is_in_the_way
+            else "go where you may write, or choose another --folder"
+        )
         raise Misuse(f"{at!r} cannot be written: {error.strerror}", hint) from error

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import fields, replace
 from typing import get_args
 
+from plugline.admission.ownership import how_to_allow
 from plugline.contract.settings import Field, Problem, check, fields_of_source, is_path
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.carried import carry
@@ -514,13 +515,13 @@ class _Planner:
             elif isinstance(error, PermissionError) and not _has_no_folder(path):
                 while source and not os.path.exists(source):
                     source = os.path.dirname(source)
-                hint = f"allow it: chmod u+rx {shell_word(source or os.curdir)}"
+                hint = how_to_allow(source or os.curdir, "rx")
             self._find("C109", message, ("source", "path"), hint)
             return ()
         closed = next((one for one in paths if not _has_no_folder(one) and not os.access(one, os.R_OK)), None)
         if closed is not None:
             message = f"{closed!r} cannot be read: {os.strerror(errno.EACCES)}"
-            self._find("C109", message, ("source", "path"), f"allow it: chmod u+r {shell_word(closed)}")
+            self._find("C109", message, ("source", "path"), how_to_allow(closed, "r"))
         return tuple(Split(index=index, count=len(paths), path=path) for index, path in enumerate(paths))
 
     def _check_outputs(self, sink: str, dead_letters: str, splits: Sequence[Split]) -> None:
@@ -629,10 +630,7 @@ def _problems_around(path: str) -> Iterator[tuple[str, str]]:
     elif not os.path.isdir(folder):
         yield f"{shown!r} is a file, expected a folder", "name a folder"
     elif not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-        yield (
-            f"the folder {shown!r} cannot be written to",
-            f"allow it: chmod u+w {shell_word(shown)}, or write elsewhere",
-        )
+        yield f"the folder {shown!r} cannot be written to", f"{how_to_allow(shown, 'w')}; or write elsewhere"
 
 
 def _parts_problems(path: str, sources: Sequence[str]) -> Iterator[tuple[str, str]]:
