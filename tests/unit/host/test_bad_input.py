@@ -232,7 +232,8 @@ def test_an_async_function_where_a_plain_one_is_called_is_a_finding(text: str, t
             (finding,) = host.rejected[0].findings
             assert finding.code == "P203"
             assert "transform is async, the host calls it as a plain function" in finding.message
-            assert finding.hint == "define it as transform(record)"
+            given = "(self, record)" if text == ASYNC_CLASS else "(record)"
+            assert finding.hint == f"define it as transform{given}, without async"
 
 
 @pytest.mark.parametrize("text", [ASYNC, ASYNC_CLASS])
