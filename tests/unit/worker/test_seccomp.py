@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from plugline.worker import syscalls_aarch64, syscalls_x86_64
-from plugline.worker.machine import Machine
+from plugline.worker.machine import Machine, machine_of
 from plugline.worker.seccomp import Block, Grants, filter_bytes, filter_program
 
-X86_64 = Machine("x86_64", syscalls_x86_64.AUDIT_ARCH, syscalls_x86_64.NUMBERS)
-AARCH64 = Machine("aarch64", syscalls_aarch64.AUDIT_ARCH, syscalls_aarch64.NUMBERS)
+X86_64, AARCH64 = filter(None, map(machine_of, ("x86_64", "aarch64")))
 MACHINES = pytest.mark.parametrize("machine", [X86_64, AARCH64], ids=lambda machine: machine.name)
 PID, LIFELINE = 4242, 9
 ALLOW, KILL, ERROR = 0x7FFF0000, 0x80000000, 0x00050000
