@@ -184,7 +184,7 @@ def _module_findings(interface: Interface, facts: SourceFacts, path: str, *, own
     missing = [member.name for member in interface.members if member.is_for_classes or member.name not in names]
     findings = []
     if missing:
-        hint = f"define {'a class with ' if for_classes else ''}{_defs(interface, missing)}"
+        hint = "make it a class with that method" if for_classes else f"define {_defs(interface, missing)}"
         elsewhere = [name for name in missing if name in facts.imported]
         if elsewhere:
             hint = f"{', '.join(elsewhere)} is imported from elsewhere; define it in this file"

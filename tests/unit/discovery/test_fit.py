@@ -70,7 +70,7 @@ def test_of_two_classes_that_fit_or_may_nothing_is_wrong(text: str) -> None:
 
 def test_a_module_cannot_be_called_so_a_class_is_asked_for() -> None:
     [finding] = findings("def __call__(record): ...\n", Callback)
-    assert (finding.message, finding.hint) == ("missing functions ['__call__']", "define a class with __call__(record)")
+    assert (finding.message, finding.hint) == ("missing functions ['__call__']", "make it a class with that method")
     assert not findings("class A:\n    def __call__(self, record): ...\n", Callback)
 
 
