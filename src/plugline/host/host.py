@@ -1,6 +1,7 @@
 """One set of plugins of a program."""
 
 import os
+from _weakref import ref
 
 from plugline.discovery.folder import Folder, finder_for
 from plugline.host.circumstances import Circumstances
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     # They are made where they are asked for; a listing imports nothing of what judges or calls plugins.
     from plugline.admission.policy import Admitting
     from plugline.discovery.finders import Finder
+    from plugline.discovery.known import PluginSpec
     from plugline.dispatch.calls import CallAllFunction, FirstFunction, Results
     from plugline.dispatch.chain import ChainFunction
     from plugline.errors import LoadError
@@ -218,6 +220,7 @@ class Host(Generic[T_co]):
         self._is_followed = False
         # What stands at the top level takes its name before anything is loaded, and that of others is refused.
         self._finds_early = namespace != ""
+        this = ref(self)
         self._loader = waiting_loader(
             self._finders,
             self._around,
@@ -229,6 +232,7 @@ class Host(Generic[T_co]):
             quarantine_after=quarantine_after,
             slow_load_seconds=slow_load_seconds,
             isolator=self._isolator,
+            required=lambda spec: () if (host := this()) is None else host._load_required(spec),  # noqa: SLF001 - itself
         )
         self._given_store = store
         self._store: Store | None = None
@@ -871,6 +875,15 @@ class Host(Generic[T_co]):
                 function = self._loader.dispatching.first(method, self._called(method, None))
                 self._first[method] = function
         return function(*arguments, **keywords)
+
+    def _load_required(self, spec: "PluginSpec") -> "tuple[Finding, ...]":
+        """Load what an edited plugin requires, of which the listing knows nothing yet."""
+        needs = tuple(
+            plugin
+            for name, plugin in (self._look().plugins.items() if spec.requires else ())
+            if not {name, name.rpartition(":")[0]}.isdisjoint(spec.requires) and plugin.place.path != spec.place.path
+        )
+        return Plugin._load_needs(spec, needs)  # noqa: SLF001 - a host owns its handles
 
     def _called(self, method: str, only: Sequence[str] | None) -> "list[Called]":
         from plugline.host.dispatching import loading_link  # noqa: PLC0415 - a listing calls nothing

@@ -184,6 +184,7 @@ class Loader:
         quarantine_after: int | None = None,
         slow_load_seconds: float | None = None,
         isolator: "Isolator | None" = None,
+        required: "Callable[[PluginSpec], tuple[Finding, ...]]" = lambda _: (),
     ) -> None:
         """Reserve the private packages.
 
@@ -192,6 +193,7 @@ class Loader:
         """
         self.injected = dict(injected or {})
         self.compiler = compiler
+        self.required = required  # loads what an edited plugin requires, and returns what cannot be used of it
         self.followers: tuple[Callable[[], object], ...] = ()  # who is told that plugins came, went or are new
         self.judges: tuple[Judging, ...] = ()  # who is asked before a version takes the place of another
         self.lock: LoadLock = LoadLock()
@@ -743,9 +745,12 @@ class Loader:
         if isinstance(source, Finding):
             return (source,)
         digest = digest_of(source.content)
+        is_edited = digest.hex() != entry.digest
         entry = self.recheck(entry, candidate, source, digest)
         if entry.findings:
             return entry.findings
+        if is_edited and entry.spec is not None and (unusable := self.required(entry.spec)):
+            return unusable
         namespace = self._namespaces.get(entry.finder)
         if namespace is None:
             hint = "load it while its host is open"

@@ -340,7 +340,7 @@ class Plugin(Generic[T_co]):
             raise LoadError(self.name, (Finding("P311", message, self.place),))
         history.loading, history.warnings = turn, ()
         try:
-            missing = self._load_needs() if self._needs else ()
+            missing = self._load_needs(self.spec, self._needs) if self._needs else ()
             self._outcome = missing or self._loader.load(self._entry, self._tell_slow)
         finally:
             history.loading = 0
@@ -382,17 +382,18 @@ class Plugin(Generic[T_co]):
         self._history.warnings = (finding,)
         log_slow(self.name, finding)
 
-    def _load_needs(self) -> "tuple[Finding, ...]":
-        """Load what it requires, and return what keeps it from being loaded itself."""
+    @staticmethod
+    def _load_needs(spec: "PluginSpec", needs: "tuple[Plugin[object], ...]") -> "tuple[Finding, ...]":
+        """Load what a plugin requires, and return what keeps it from being loaded itself."""
         from plugline.errors import LoadError, PluginDeclined, PluginRejected  # noqa: PLC0415 - few require another
         from plugline.host.order import unusable_finding  # noqa: PLC0415 - likewise
 
         found = []
-        for needed in self._needs:
+        for needed in needs:
             try:
                 needed._loaded()  # noqa: SLF001 - another handle of the same host
             except (LoadError, PluginDeclined, PluginRejected):
-                found.append(unusable_finding(self.spec, needed.name, needed._why_unusable))  # noqa: SLF001 - likewise
+                found.append(unusable_finding(spec, needed.name, needed._why_unusable))  # noqa: SLF001 - likewise
         return tuple(found)
 
     @property

@@ -476,8 +476,9 @@ class _Reload:
         digest = digest_of(source.content)
         for plugin in plugins:
             entry = self._recheck(plugin, source, digest, part)
-            if entry.findings:
-                return entry.findings
+            findings = entry.findings or (self._loader.required(entry.spec) if entry.spec is not None else ())
+            if findings:
+                return findings
             self._entries[plugin.name] = entry
         return ()
 

@@ -190,6 +190,25 @@ class Base:
 CLASSES = "from tests.unit.host.test_order import Base\n{top}\nclass One(Base): ...\nclass Two(Base): ...\n"
 
 
+@pytest.mark.parametrize("way", ["reloaded", "unloaded", "listed"])
+def test_what_an_edited_plugin_requires_now_is_loaded_before_it(tmp_path: Path, way: str) -> None:
+    needing = "import sys\nassert __name__.rpartition('.')[0] + '.b' in sys.modules\n"
+    with made(tmp_path, a=plugin(), b=plugin(), c=plugin(top="raise ValueError")) as host:
+        assert host.names == ("a", "b", "c")
+        if way != "listed":
+            host["a"].load()
+        if way == "unloaded":
+            host.unload("a")
+        write(tmp_path / "plugins", {"a.py": plugin(REQUIRES=["b"], top=needing)})
+        if way == "reloaded":
+            assert host.reload("a").ok
+        host["a"].load()
+        assert host["b"].state == "loaded"
+        write(tmp_path / "plugins", {"a.py": plugin(REQUIRES=["c"], top=needing)})
+        report = host.reload("a")
+        assert [finding.message for finding in report.refused] == ["requires the plugin 'c', which could not be loaded"]
+
+
 def test_a_files_name_means_all_of_its_classes_and_they_do_not_wait_for_each_other(tmp_path: Path) -> None:
     write(
         tmp_path / "plugins",
