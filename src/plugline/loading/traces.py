@@ -224,7 +224,9 @@ _blind = False  # somebody else's profiler was looking on, so nothing is known
 
 def trace_of(module: ModuleType) -> Trace | None:
     """Return what running a module did, ``None`` for one that was not made here."""
-    trace = getattr(module.__dict__.get("__loader__"), "trace", None)
+    # Of what is in force: to ask for the names of a module that is on trial would run it.
+    names = ModuleType.__getattribute__(module, "__dict__")
+    trace = getattr(names.get("__loader__"), "trace", None)
     return trace if isinstance(trace, Trace) else None
 
 
