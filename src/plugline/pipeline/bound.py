@@ -20,7 +20,7 @@ from plugline.errors import (
     SettingsRefused,
     UnknownPlugin,
 )
-from plugline.findings import Finding, Place
+from plugline.findings import Finding, Place, apart
 from plugline.host.host import SLOW_LOAD_SECONDS, Host
 from plugline.host.plugin import Plugin
 from plugline.logged import log_warning
@@ -140,6 +140,9 @@ class BoundPlan:
             except BaseException as error:
                 if users_own_interrupt(error):
                     raise
+                if isinstance(error, ValueError) and _is_shipped(use):
+                    self._findings.append(_refused(error, use, self._plan))
+                    continue
                 said = describe_error(error)
                 place = Place(said.path, said.line) if said.path is not None else use.place
                 message = f"the format {use.name!r} cannot be used: {said.said}"
@@ -173,13 +176,30 @@ def findings_of_shipped(plan: Plan) -> Iterator[Finding]:
     What strangers wrote is not run: what their plugins think of their settings is known when the plan is bound.
     """
     for use in (plan.reader, *(step.use for step in plan.steps), plan.writer):
-        if use.folder is not None or not use.module.startswith("plugline."):
+        if not _is_shipped(use):
             continue
         with module_host(use) as host:
             try:
-                host[use.name].load(use.settings)
+                made = host[use.name].load(use.settings)
+                if use.kind == "format":
+                    form = cast("Format", made)
+                    (form.reader if use.path[0] == "source" else form.writer)()
             except (SettingsRefused, PluginDeclined, LoadError, PluginRejected, UnknownPlugin) as error:
                 yield from plan.config.veiled(_findings_of(error, use, plan))
+            except ValueError as error:
+                yield from plan.config.veiled([_refused(error, use, plan)])
+
+
+def _is_shipped(use: PluginUse) -> bool:
+    return use.folder is None and use.module.startswith("plugline.")
+
+
+def _refused(error: ValueError, use: PluginUse, plan: Plan) -> Finding:
+    """Return the finding for settings that a format of ours refuses where it makes a reader or a writer."""
+    said, hint = apart(str(error))
+    message = f"the format {use.name!r} cannot be used like this: {said}"
+    more = hint or f"plugline info {shell_word(use.name)} tells its settings"
+    return Finding("C104", message, plan.config.place((use.path[0], "options")), more)
 
 
 def _findings_of(

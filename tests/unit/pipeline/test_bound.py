@@ -12,7 +12,7 @@ import pytest
 
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding
-from plugline.pipeline.bound import BoundPlan, bound_engine
+from plugline.pipeline.bound import BoundPlan, bound_engine, findings_of_shipped
 from plugline.pipeline.run import run_plan
 from tests.builders import Pipeline, ndjson, pipeline, processor
 
@@ -118,6 +118,17 @@ def test_everything_that_cannot_be_loaded_is_told_at_once(tmp_path: Path) -> Non
         ("C", "pipeline.toml", 8),
     ]
     assert "no display" in found[2].message
+
+
+def test_options_that_a_shipped_format_refuses_are_told_at_their_place_and_not_at_a_line_of_ours(
+    tmp_path: Path,
+) -> None:
+    job = pipeline(tmp_path, source=b"", sink="out.parquet", sink_more='options = { types = { a = "itn" } }')
+    (finding,) = findings(job)
+    assert (finding.code, Path(finding.place.path).name, finding.place.line) == ("C104", "pipeline.toml", 5)
+    assert "cannot be used like this: type 'itn': expected one of 'str'" in finding.message
+    assert finding.hint == "plugline info parquet tells its settings"
+    assert [*findings_of_shipped(job.plan())] == [finding]
 
 
 def test_a_format_that_cannot_make_a_writer_is_told_before_the_first_record(tmp_path: Path) -> None:
