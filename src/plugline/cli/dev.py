@@ -32,7 +32,7 @@ from plugline.host.host import STORE_NAME
 from plugline.names import shell_word
 from plugline.pipeline.catalogue import Catalogue
 from plugline.pipeline.config import PipelineConfig, config_from_flags
-from plugline.pipeline.in_hand import plugin_in_hand
+from plugline.pipeline.live import plugin_in_hand
 from plugline.pipeline.plan import SEE_NEXT, Plan, plugin_folders
 from plugline.pipeline.preview import PreviewedRecord, plan_preview, preview
 

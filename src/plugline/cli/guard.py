@@ -108,7 +108,7 @@ def _tell_plugin_in_hand(interrupt: KeyboardInterrupt) -> None:
     """Tell which plugin was being loaded or run: one that never comes to its end shows nothing else of itself."""
     from traceback import walk_tb  # noqa: PLC0415 - an interrupt is rare
 
-    from plugline.pipeline.in_hand import plugin_in_hand  # noqa: PLC0415 - likewise
+    from plugline.pipeline.live import plugin_in_hand  # noqa: PLC0415 - likewise
 
     place = plugin_in_hand(walk_tb(interrupt.__traceback__))
     if place is not None:

@@ -1,9 +1,12 @@
-"""What a split is doing to how far it is, for a run that somebody watches."""
+"""What a split is doing to how far it is and in which line, for a run that somebody watches or ends."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from types import FrameType
 from typing import BinaryIO, TypeAlias
 
+from plugline.findings import printable
+from plugline.host.store import shown
 from plugline.pipeline.streams import bytes_read
 from plugline.records.loop import RecordLoop
 
@@ -57,3 +60,20 @@ class Live:
         self.beat(self.count)
         self._records += self.count
         self._before = self._shares.popleft()
+
+
+def plugin_in_hand(frames: Iterable[tuple[FrameType, int]]) -> str | None:
+    """Return the line of the plugin that is loaded or run in ``frames``, the outermost first; ``None`` where none is."""
+    found, line, runs, loads = "", 0, False, False
+    for frame, at in frames:
+        file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__"))
+        if (
+            (runs and not module.startswith("plugline."))
+            or (loads and frame.f_code.co_name == "<module>")
+            or file == found
+        ):
+            found, line = file, at
+        # What passes records to steps, and what takes those that a generator makes.
+        runs = file.startswith("plugline: generated") or module.startswith("plugline.records.")
+        loads = module.startswith("plugline.loading.")
+    return f"{printable(shown(found))}:{line}" if found else None

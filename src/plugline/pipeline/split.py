@@ -270,7 +270,7 @@ def _fault(code: str, what: str, error: BaseException, path: str, advice: str | 
 def _interrupted(interrupt: KeyboardInterrupt) -> str:
     from traceback import walk_tb  # noqa: PLC0415 - an interrupt is rare
 
-    from plugline.pipeline.in_hand import plugin_in_hand  # noqa: PLC0415 - likewise
+    from plugline.pipeline.live import plugin_in_hand  # noqa: PLC0415 - likewise
 
     place = plugin_in_hand(walk_tb(interrupt.__traceback__))
     return "interrupted" if place is None else f"interrupted at {place}"
