@@ -625,7 +625,8 @@ class Plugin(Generic[T_co]):
         if loaded.entry.name == self.name:
             self._known = loaded.entry
         target = loaded.target.value
-        stays = isinstance(self._default, target) if isinstance(target, type) else self._default is target
+        # Not isinstance: who answers for the class, as that of a TypedDict does, may raise.
+        stays = target in type(self._default).__mro__ if isinstance(target, type) else self._default is target
         if not stays:
             self._default = None
         self._call_anew()

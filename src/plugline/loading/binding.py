@@ -196,7 +196,9 @@ def _fits(candidate: type, interface: Interface, sets: "Callable[[type, str], bo
 
 
 def _sets_more(owner: type, _: str) -> bool:
-    return any("__init__" in vars(above) for above in owner.__mro__[:-1]) and "_member_map_" not in vars(owner)
+    # One that is written in C, as a dict's or an exception's, sets nothing.
+    sets = any(type(vars(above).get("__init__")) is FunctionType for above in owner.__mro__)
+    return sets and "_member_map_" not in vars(owner)
 
 
 def _mentioned(owner: type, name: str) -> bool:

@@ -423,3 +423,13 @@ def test_a_file_with_many_classes_is_read_once_for_a_reload(tmp_path: Path, monk
         assert host.reload("many:Many0").ok
         assert len(compiled) < 6
         assert host["many:Many7"].spec.digest == host["many:Many0"].spec.digest
+
+
+def test_a_class_that_nobody_may_ask_for_its_instances_is_reloaded(tmp_path: Path) -> None:
+    text = "class Kind(type):\n    def __instancecheck__(cls, one): raise TypeError('not me')\n    __subclasscheck__ = __instancecheck__\n"
+    text += "class Mine(metaclass=Kind):\n    def run(self, text): return text\n"
+    folder = write(tmp_path / "plugins", {"one.py": text})
+    with Host(folder, interface=["run"]) as host:
+        host["one"].load()
+        (folder / "one.py").write_text(text + "more = 1\n")
+        assert host.reload("one").ok

@@ -107,8 +107,9 @@ def test_a_class_may_have_its_attributes_set_in_ways_that_cannot_be_seen() -> No
     assert bind(made, Picture) is made.Mine
 
 
-def test_an_enumeration_sets_no_attributes() -> None:
-    made = module("import enum\nclass Kind(enum.Enum):\n    A = 1\n")
+@pytest.mark.parametrize("base", ["enum.Enum", "Exception", "dict", "typing.TypedDict"])
+def test_enumerations_exceptions_and_dicts_set_no_attributes(base: str) -> None:
+    made = module(f"import enum, typing\nclass Kind({base}): ...\n")
     assert bind(made, Picture) == ["P201 missing attributes ['format', 'summary']"]
 
 
