@@ -430,6 +430,6 @@ def test_a_class_that_nobody_may_ask_for_its_instances_is_reloaded(tmp_path: Pat
     text += "class Mine(metaclass=Kind):\n    def run(self, text): return text\n"
     folder = write(tmp_path / "plugins", {"one.py": text})
     with Host(folder, interface=["run"]) as host:
-        host["one"].load()
+        host["one"].load_type()
         (folder / "one.py").write_text(text + "more = 1\n")
         assert host.reload("one").ok
