@@ -218,6 +218,7 @@ class _Collector:
             self._visit_one(statement, certain=certain)
 
     def _visit_one(self, node: _ast.stmt, *, certain: bool) -> None:  # noqa: C901, PLR0912 - a table of statements
+        self._look_inside(node)
         match node:
             case _ast.FunctionDef() | _ast.AsyncFunctionDef():
                 self._define(node, certain=certain)
@@ -232,18 +233,12 @@ class _Collector:
             case _ast.Assign():
                 for target in node.targets:
                     self._bind(target, node.value)
-                    self._look_for_dynamic(target)
-                self._look_for_dynamic(node.value)
             case _ast.AnnAssign() if node.value is not None:
                 self._bind(node.target, node.value)
-                self._look_for_dynamic(node.value)
             case _ast.AugAssign():
                 self._bind(node.target, None)
-            case _ast.Expr():
-                self._look_for_dynamic(node.value)
-                match node.value:
-                    case _ast.Call(func=_ast.Attribute(value=_ast.Name(id=name))) if name in self.constants:
-                        self._rebind(name)  # __all__.append("More")
+            case _ast.Expr(value=_ast.Call(func=_ast.Attribute(value=_ast.Name(id=name)))) if name in self.constants:
+                self._rebind(name)  # __all__.append("More")
             case _ast.If() | _ast.While():
                 self.visit(node.body, certain=False)
                 self.visit(node.orelse, certain=False)
@@ -302,15 +297,18 @@ class _Collector:
             case _:
                 pass
 
-    def _look_for_dynamic(self, value: _ast.expr) -> None:
-        for node in _walk(value):
+    def _look_inside(self, statement: _ast.stmt) -> None:
+        """See what the expressions and patterns of a statement bind or do, but for the statements in it."""
+        for node in _walk(statement):
             match node:
                 case _ast.Call(func=_ast.Name(id=called)) if called in _DYNAMIC_CALLS:
                     self.dynamic = True
                 case _ast.Attribute(attr="modules", value=_ast.Name(id="sys")):
                     self.dynamic = True  # a module that puts something else in its place
-                case _ast.NamedExpr(target=target):
-                    self._rebind(target.id)
+                case _ast.NamedExpr(target=_ast.Name(id=name)):
+                    self._rebind(name)
+                case _ast.MatchAs(name=str(name)) | _ast.MatchStar(name=str(name)) | _ast.MatchMapping(rest=str(name)):
+                    self._rebind(name)
 
     def _import(self, node: _ast.Import | _ast.ImportFrom, *, certain: bool) -> None:
         place = (node.lineno, node.col_offset + 1, certain)
@@ -355,17 +353,15 @@ def _all_statements(statements: list[_ast.stmt]) -> Iterator[_ast.stmt]:
 
 
 def _walk(node: _ast.AST) -> Iterator[_ast.AST]:
-    """Yield a node and all below it, as ``ast.walk`` does."""
+    """Yield a node and all below it, as ``ast.walk`` does, but for the statements below."""
     todo = [node]
     while todo:
         current = todo.pop()
         yield current
         for name in current._fields:
             value = getattr(current, name, None)
-            if isinstance(value, _ast.AST):
-                todo.append(value)
-            elif isinstance(value, list):
-                todo += [item for item in value if isinstance(item, _ast.AST)]
+            parts = value if isinstance(value, list) else (value,)
+            todo += [part for part in parts if isinstance(part, _ast.AST) and not isinstance(part, _ast.stmt)]
 
 
 def _function(node: _ast.FunctionDef | _ast.AsyncFunctionDef, *, method: bool = False) -> FunctionFacts:
