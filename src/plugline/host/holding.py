@@ -6,6 +6,7 @@ Python takes a lock for each module that it imports, and resolves what threads w
 our lock: one thread loads a plugin through a host and waits for a module that another thread is importing (to unpickle what it
 defines, say), and that module's code asks the same host for a plugin. So who waits here looks whether the holder waits for him,
 through any number of these locks and of Python's. If it does, it stands still until he is done, and he may go on in its place.
+Where he then wants just what the holder is loading, he stands back, and the holder goes on in his.
 
 A process that is forked while another thread loads has that thread's locks, and not the thread: there they are free again,
 garbage is collected again, and what it had begun is begun anew by who asks for it.
@@ -29,6 +30,7 @@ _FIRST_LOOK_SECONDS, _LATER_LOOKS_SECONDS = 0.005, 0.25
 
 _deciding = allocate_lock()
 _waiting: "dict[int, LoadLock]" = {}
+_standing_back: "set[int]" = set()  # those of them who let the others go on first
 _locks: "list[ref[LoadLock]]" = []
 _pausing: int | None = None  # the thread that has put off the collector
 _frozen = False  # known to hold objects that are not collected: Python counts them one by one, 2 ms for those of a run
@@ -49,6 +51,7 @@ def _leave_to_survivor() -> None:
     survivor = get_ident()
     _deciding = allocate_lock()
     _waiting.clear()
+    _standing_back.clear()
     for found in tuple(_locks):
         lock = found()
         if lock is not None:
@@ -85,6 +88,8 @@ class LoadLock:
             self._wait(me)
 
     def __exit__(self, *_: object) -> None:
+        if self._owner != get_ident():
+            return  # this thread stood back, and waited too long
         self._count -= 1
         if self._count:
             return
@@ -99,6 +104,25 @@ class LoadLock:
         """Whether another thread holds it; that may change at any time."""
         return self._owner not in (None, get_ident())
 
+    def stand_back(self) -> bool:
+        """Let go of what was lent to this thread, and wait until whoever holds it is done: he may now go on in its place.
+
+        Returns:
+            Whether that came to be. Otherwise it goes on to hold the lock: it was not lent, or was taken more than once since,
+            or all who wait for each other stand back.
+
+        Raises:
+            StillLoading: He is not done. This thread does not hold it any more.
+        """
+        me = get_ident()
+        with _deciding:
+            if self._owner != me or self._count != 1 or not self._lent or not _may_go_on(self._lent[-1][0], me):
+                return False
+            self._owner, self._count = self._lent.pop()
+            _waiting[me] = self
+            _standing_back.add(me)
+        return not self._wait(me)
+
     def leave_to(self, survivor: int) -> None:
         """Take it from threads that a fork has left behind; what its survivor holds, that keeps."""
         if self._owner not in (None, survivor):
@@ -110,8 +134,8 @@ class LoadLock:
             self._lock = allocate_lock()
         self._lent = [one for one in self._lent if one[0] == survivor]
 
-    def _wait(self, me: int) -> None:
-        """Wait until it is free, or until its holder is seen to wait for this thread.
+    def _wait(self, me: int) -> bool:
+        """Wait until it is free, or until its holder is seen to wait for this thread; return whether it was lent.
 
         Raises:
             StillLoading: Neither has come to be.
@@ -125,11 +149,13 @@ class LoadLock:
         try:
             while not self._lock.acquire(timeout=look):
                 with _deciding:
-                    if self._owner is not None and me in _waited_for(self._owner):
-                        self._lent.append((self._owner, self._count))
+                    holder = self._owner
+                    stands_back = me in _standing_back and _may_go_on(holder, me)
+                    if holder is not None and me in _waited_for(holder) and not stands_back:
+                        self._lent.append((holder, self._count))
                         self._owner, self._count = me, 1
                         del _waiting[me]
-                        return
+                        return True
                 if monotonic_seconds() > end:
                     from plugline.errors import StillLoading  # noqa: PLC0415 - nobody should ever have to wait so long
 
@@ -138,6 +164,8 @@ class LoadLock:
             self._owner, self._count = me, 1
         finally:
             _waiting.pop(me, None)
+            _standing_back.discard(me)
+        return False
 
 
 def _waited_for(thread: int) -> Iterator[int]:
@@ -153,6 +181,12 @@ def _waited_for(thread: int) -> Iterator[int]:
                 seen.add(holder)
                 todo.append(holder)
                 yield holder
+
+
+def _may_go_on(thread: int | None, me: int) -> bool:
+    """Whether somebody else, of those who wait for each other, looks for a place to go on in."""
+    around = {thread, *_waited_for(thread)} if thread is not None else set()
+    return not _standing_back.issuperset((around & _waiting.keys()) - {me})
 
 
 def _importers_before(thread: int) -> Iterator[int | None]:

@@ -332,12 +332,16 @@ class Plugin(Generic[T_co]):
     def _load_now(self) -> None:
         history = self._history = self._history if self._history is not None else _History()
         turn = self._loader.lock.losses + 1
-        if history.loading == turn:
+        while history.loading == turn:
+            if self._loader.lock.stand_back():
+                continue  # another thread was loading it, and had to wait for this one
             from plugline.errors import LoadError  # noqa: PLC0415 - few plugins fail
             from plugline.findings import Finding  # noqa: PLC0415 - likewise
 
             message = "asks for itself, or for one that leads back to it"
             raise LoadError(self.name, (Finding("P311", message, self.place),))
+        if self._outcome is not None:
+            return
         history.loading, history.warnings = turn, ()
         try:
             missing = self._load_needs(self.spec, self._needs) if self._needs else ()

@@ -116,6 +116,42 @@ def test_plugins_of_two_hosts_that_load_each_other_from_two_threads_do_not_wait_
         hosts.clear()
 
 
+def test_who_goes_on_in_the_place_of_another_takes_nothing_for_a_circle_that_is_none(tmp_path: Path) -> None:
+    """The first asks for the second, which another thread is loading, and which asks for the third, of the first one's host."""
+    both = threading.Barrier(2)
+    hosts: dict[str, Host[object]] = {}
+    injected: dict[str, object] = {"both": both, "host": hosts.__getitem__}
+    text = "both.wait(20)\nother = host('{}')['{}'].load()\n" + GOOD
+    with (
+        opened(tmp_path / "one", injected, first=text.format("two", "second"), third=GOOD) as one,
+        opened(tmp_path / "two", injected, second=text.format("one", "third")) as two,
+    ):
+        hosts.update(one=one, two=two)
+        for _ in range(20):
+            first, second = together(one["first"].load, two["second"].load)
+            assert not [one for one in (first, second) if isinstance(one, Exception)]
+            assert vars(first)["other"] is second
+            for host, name in ((one, "first"), (two, "second"), (one, "third")):
+                host.unload(name)
+        hosts.clear()
+
+
+def test_a_circle_through_two_hosts_and_two_threads_is_told_as_one(tmp_path: Path) -> None:
+    both = threading.Barrier(2)
+    hosts: dict[str, Host[object]] = {}
+    injected: dict[str, object] = {"both": both, "host": hosts.__getitem__}
+    text = "both.wait(20)\nother = host('{}')['a'].load()\n" + GOOD
+    with (
+        opened(tmp_path / "one", injected, a=text.format("two")) as one,
+        opened(tmp_path / "two", injected, a=text.format("one")) as two,
+    ):
+        hosts.update(one=one, two=two)
+        results = together(one["a"].load, two["a"].load)
+        assert [type(one) for one in results] == [LoadError, LoadError]
+        assert "leads back to it" in f"{results[0]} {results[1]}"
+        hosts.clear()
+
+
 IMPORT_EACH_OTHER = {"a": "from . import b\n" + GOOD, "b": "from . import a\n" + GOOD}
 
 
@@ -189,6 +225,44 @@ def test_who_waits_too_long_is_told_and_may_try_again(monkeypatch: pytest.Monkey
         go_on.set()
         slow.join(SECONDS)
         assert handle.load() is not None
+
+
+def test_who_stands_back_too_long_is_told_and_leaves_the_lock_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started, go_on = threading.Event(), threading.Event()
+    hosts: dict[str, Host[object]] = {}
+
+    def second_waits() -> None:
+        started.set()
+        until(lambda: bool(holding._waiting))
+        monkeypatch.setattr(
+            holding, "_FIRST_LOOK_SECONDS", 0.001
+        )  # so that the first looks before the second does again
+
+    injected: dict[str, object] = {"second_waits": second_waits, "host": hosts.__getitem__, "go_on": go_on}
+    first = "second_waits()\nother = host('two')['second'].load()\n" + GOOD
+    second = "other = host('one')['third'].load()\ngo_on.wait(20)\n" + GOOD
+    with (
+        opened(tmp_path / "one", injected, first=first, third=GOOD) as one,
+        opened(tmp_path / "two", injected, second=second, fourth=GOOD) as two,
+    ):
+        hosts.update(one=one, two=two)
+        fourth = two["fourth"]
+        monkeypatch.setattr(holding, "_FIRST_LOOK_SECONDS", 0.2)
+        monkeypatch.setattr(holding, "MAX_WAIT_SECONDS", 1.0)
+        handle = two["second"]
+        other = threading.Thread(target=lambda: (started.wait(SECONDS), handle.load()))
+        other.start()
+        with pytest.raises(LoadError, match="has been loading a plugin"):
+            one["first"].load()
+        with pytest.raises(StillLoading):
+            fourth.load()
+        go_on.set()
+        other.join(SECONDS)
+        assert handle.state == "loaded"
+        assert fourth.load() is sys.modules["two.fourth"]
+        hosts.clear()
 
 
 def test_a_host_is_closed_while_another_thread_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
