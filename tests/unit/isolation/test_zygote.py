@@ -110,7 +110,13 @@ def test_a_worker_that_waits_at_a_zygote_that_died_is_not_given_the_pipes_of_ano
     with Host(str(folder), interface=["transform"], isolation=level, preload=["colorsys"]) as host:
         zygote = cast("int", asked(host["subject"].load())["parent"])
         children = Path(f"/proc/{zygote}/task/{zygote}/children")
-        wait_until(lambda: len(children.read_text(encoding="ascii").split()) == 2)  # one works, one waits
+
+        def are_on_their_own() -> bool:
+            workers = [int(number) for number in children.read_text(encoding="ascii").split()]
+            # Until then, the one that waits has its zygote's end of the line to the host as well.
+            return len(workers) == 2 and all(os.getsid(worker) == worker for worker in workers)
+
+        wait_until(are_on_their_own)  # one works, one waits
         os.kill(zygote, signal.SIGKILL)
         wait_until(lambda: not is_running(zygote))
         began = time.perf_counter()
