@@ -250,6 +250,13 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def check_names(names: Sequence[str]) -> None:
+    """Refuse what a query gives of which two columns have one name."""
+    if len(set(names)) < len(names):
+        hint = "\n  hint: give each a name of its own in the query: AS"
+        raise ValueError(f"the query has the columns {names!r}: expected each name once{hint}")
+
+
 class TableWriter:
     """A writer of rows whose columns the first part fixes; ``encode`` and ``write`` are the database's own.
 

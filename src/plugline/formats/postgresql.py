@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from typing import Any, BinaryIO, Literal, cast
 
 from plugline.formats._rows import Rows
-from plugline.formats._sql import ROWS_A_BATCH, Columns, TableSink, TableWriter, json_text, quoted
+from plugline.formats._sql import ROWS_A_BATCH, Columns, TableSink, TableWriter, check_names, json_text, quoted
 from plugline.records import Broken, Reader, Record, Writer
 
 SCHEMES = ("postgresql", "postgres")
@@ -205,9 +205,7 @@ class _Reader:
                 names = [column.name for column in cursor.description or ()]
                 if not names:
                     raise ValueError("the rows have no columns: expected at least one")
-                if len(set(names)) < len(names):
-                    hint = "\n  hint: give each a name of its own in the query: AS"
-                    raise ValueError(f"the query has the columns {names!r}: expected each name once{hint}")
+                check_names(names)
                 self._names[:] = names
                 while rows := _fetched(cursor, names):
                     yield Rows(rows, row)

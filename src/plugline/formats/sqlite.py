@@ -20,7 +20,17 @@ from typing import BinaryIO, Literal, cast
 from urllib.parse import quote
 
 from plugline.formats._rows import Rows
-from plugline.formats._sql import MARKS, ROWS_A_BATCH, Columns, Row, TableSink, TableWriter, json_text, quoted
+from plugline.formats._sql import (
+    MARKS,
+    ROWS_A_BATCH,
+    Columns,
+    Row,
+    TableSink,
+    TableWriter,
+    check_names,
+    json_text,
+    quoted,
+)
 from plugline.records import Broken, Reader, Record, Writer
 from plugline.records.moments import datetime_of, time_of
 
@@ -263,9 +273,7 @@ class _Reader:
 
     def _learn(self, connection: sqlite3.Connection, names: list[str]) -> None:
         settings = self._settings
-        if len(set(names)) < len(names):
-            hint = "\n  hint: give each a name of its own in the query: AS"
-            raise ValueError(f"the query has the columns {names!r}: expected each name once{hint}")
+        check_names(names)
         strange = sorted(set(settings.types) - set(names))
         if strange:
             raise ValueError(f"types names {strange!r}: expected only columns that are there, {names!r}")

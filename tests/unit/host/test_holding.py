@@ -8,7 +8,8 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -100,56 +101,47 @@ def test_unpickling_in_one_thread_while_another_loads_is_no_deadlock(tmp_path: P
             host.unload("b")
 
 
-def test_plugins_of_two_hosts_that_load_each_other_from_two_threads_do_not_wait_for_ever(tmp_path: Path) -> None:
-    both = threading.Barrier(2)
+ASKS = "both.wait(20)\nother = host('{}')['{}'].load()\n" + GOOD  # another host, once both are being loaded
+
+
+@contextmanager
+def two_hosts(
+    folder: Path, one: Mapping[str, str], two: Mapping[str, str], **injected: object
+) -> Iterator[tuple[Host[object], Host[object]]]:
+    """Open two hosts whose plugins reach the other one by ``host``."""
     hosts: dict[str, Host[object]] = {}
-    injected: dict[str, object] = {"both": both, "host": hosts.__getitem__}
-    text = "both.wait(20)\nother = host('{0}')['plain'].load()\n" + GOOD
-    with (
-        opened(tmp_path / "one", injected, first=text.format("two"), plain=GOOD) as one,
-        opened(tmp_path / "two", injected, first=text.format("one"), plain=GOOD) as two,
-    ):
-        hosts.update(one=one, two=two)
+    injected |= {"both": threading.Barrier(2), "host": hosts.__getitem__}
+    with opened(folder / "one", injected, **one) as first, opened(folder / "two", injected, **two) as second:
+        hosts.update(one=first, two=second)
+        yield first, second
+        hosts.clear()
+
+
+def test_plugins_of_two_hosts_that_load_each_other_from_two_threads_do_not_wait_for_ever(tmp_path: Path) -> None:
+    sources = [{"first": ASKS.format(other, "plain"), "plain": GOOD} for other in ("two", "one")]
+    with two_hosts(tmp_path, *sources) as (one, two):
         results = together(one["first"].load, two["first"].load)
         assert not [one for one in results if isinstance(one, Exception)]
         assert [one["plain"].generation, two["plain"].generation] == [1, 1]
-        hosts.clear()
 
 
 def test_who_goes_on_in_the_place_of_another_takes_nothing_for_a_circle_that_is_none(tmp_path: Path) -> None:
     """The first asks for the second, which another thread is loading, and which asks for the third, of the first one's host."""
-    both = threading.Barrier(2)
-    hosts: dict[str, Host[object]] = {}
-    injected: dict[str, object] = {"both": both, "host": hosts.__getitem__}
-    text = "both.wait(20)\nother = host('{}')['{}'].load()\n" + GOOD
-    with (
-        opened(tmp_path / "one", injected, first=text.format("two", "second"), third=GOOD) as one,
-        opened(tmp_path / "two", injected, second=text.format("one", "third")) as two,
-    ):
-        hosts.update(one=one, two=two)
+    sources = {"first": ASKS.format("two", "second"), "third": GOOD}, {"second": ASKS.format("one", "third")}
+    with two_hosts(tmp_path, *sources) as (one, two):
         for _ in range(20):
             first, second = together(one["first"].load, two["second"].load)
             assert not [one for one in (first, second) if isinstance(one, Exception)]
             assert vars(first)["other"] is second
             for host, name in ((one, "first"), (two, "second"), (one, "third")):
                 host.unload(name)
-        hosts.clear()
 
 
 def test_a_circle_through_two_hosts_and_two_threads_is_told_as_one(tmp_path: Path) -> None:
-    both = threading.Barrier(2)
-    hosts: dict[str, Host[object]] = {}
-    injected: dict[str, object] = {"both": both, "host": hosts.__getitem__}
-    text = "both.wait(20)\nother = host('{}')['a'].load()\n" + GOOD
-    with (
-        opened(tmp_path / "one", injected, a=text.format("two")) as one,
-        opened(tmp_path / "two", injected, a=text.format("one")) as two,
-    ):
-        hosts.update(one=one, two=two)
+    with two_hosts(tmp_path, {"a": ASKS.format("two", "a")}, {"a": ASKS.format("one", "a")}) as (one, two):
         results = together(one["a"].load, two["a"].load)
         assert [type(one) for one in results] == [LoadError, LoadError]
         assert "leads back to it" in f"{results[0]} {results[1]}"
-        hosts.clear()
 
 
 IMPORT_EACH_OTHER = {"a": "from . import b\n" + GOOD, "b": "from . import a\n" + GOOD}
@@ -231,7 +223,6 @@ def test_who_stands_back_too_long_is_told_and_leaves_the_lock_as_it_is(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     started, go_on = threading.Event(), threading.Event()
-    hosts: dict[str, Host[object]] = {}
 
     def second_waits() -> None:
         started.set()
@@ -240,14 +231,10 @@ def test_who_stands_back_too_long_is_told_and_leaves_the_lock_as_it_is(
             holding, "_FIRST_LOOK_SECONDS", 0.001
         )  # so that the first looks before the second does again
 
-    injected: dict[str, object] = {"second_waits": second_waits, "host": hosts.__getitem__, "go_on": go_on}
     first = "second_waits()\nother = host('two')['second'].load()\n" + GOOD
     second = "other = host('one')['third'].load()\ngo_on.wait(20)\n" + GOOD
-    with (
-        opened(tmp_path / "one", injected, first=first, third=GOOD) as one,
-        opened(tmp_path / "two", injected, second=second, fourth=GOOD) as two,
-    ):
-        hosts.update(one=one, two=two)
+    sources = {"first": first, "third": GOOD}, {"second": second, "fourth": GOOD}
+    with two_hosts(tmp_path, *sources, second_waits=second_waits, go_on=go_on) as (one, two):
         fourth = two["fourth"]
         monkeypatch.setattr(holding, "_FIRST_LOOK_SECONDS", 0.2)
         monkeypatch.setattr(holding, "MAX_WAIT_SECONDS", 1.0)
@@ -262,7 +249,6 @@ def test_who_stands_back_too_long_is_told_and_leaves_the_lock_as_it_is(
         other.join(SECONDS)
         assert handle.state == "loaded"
         assert fourth.load() is sys.modules["two.fourth"]
-        hosts.clear()
 
 
 def test_a_host_is_closed_while_another_thread_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
