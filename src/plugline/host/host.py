@@ -510,7 +510,7 @@ class Host(Generic[T_co]):
 
         What is loaded is reloaded, whatever way an editor saves it; a helper that plugins share reloads all that import it.
         A plugin that could not be loaded is tried again when its file changes. One whose file is deleted is unloaded. New files
-        are found, and loaded when somebody uses them. What is in an archive is not watched: :meth:`reload` takes it as it is.
+        are found, and loaded when somebody uses them; one that is rejected is told. What is in an archive is not watched: :meth:`reload` takes it as it is.
 
         Args:
             on_report: Gets the report of each reload, in the watcher's thread. What it raises is told to the log.

@@ -24,6 +24,7 @@ from plugline.reloading.report import ReloadReport
 from plugline.reloading.watching import Watcher
 
 if TYPE_CHECKING:
+    from plugline.findings import Finding
     from plugline.host.host import Host
 
 _logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class _HostFiles:
         self._loader = loader
         self._on_report = on_report
         self._told: dict[str, tuple[object, ...]] = {}  # the last findings of each plugin that is not loaded
+        self._known = _findings_of(host)
         self._beside: dict[str, tuple[str, bytes]] = {}  # the digest and the content of what runs elsewhere
 
     def files(self) -> Mapping[str, bytes]:
@@ -107,6 +109,15 @@ class _HostFiles:
                 self._told[report.plugin] = findings
                 self._tell(report)
 
+    def settle(self) -> None:
+        """Tell of plugins that are rejected since the last time, or for something else."""
+        found = _findings_of(self._host)
+        for name, findings in found.items():
+            if findings not in (self._known.get(name), self._told.get(name)):
+                self._tell(ReloadReport(plugin=name, generation=0, how="refused", refused=findings))
+        self._known = found
+        self._told = {name: found[name] for name in self._told.keys() & found.keys()}
+
     def _tell(self, report: ReloadReport) -> None:
         if self._on_report is None:
             _logger.log(logging.INFO if report.ok else logging.WARNING, "%s", report)
@@ -115,6 +126,10 @@ class _HostFiles:
             self._on_report(report)
         except Exception:
             _logger.exception("the callback of watch() failed; watching goes on")
+
+
+def _findings_of(host: "Host[Any]") -> "dict[str, tuple[Finding, ...]]":
+    return {rejected.name: rejected.findings for rejected in host.rejected}
 
 
 def _content_at(path: str) -> bytes:

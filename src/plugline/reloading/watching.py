@@ -39,6 +39,9 @@ class Watched(Protocol):
             gone: Files that ran and are not there any more.
         """
 
+    def settle(self) -> None:
+        """Tell what is wrong with files that were found, now that all is quiet."""
+
 
 Signature = tuple[int, int, int, int]
 
@@ -73,7 +76,8 @@ class Watcher:
         self._gone: dict[str, float] = {}
         self._refused: dict[str, bytes] = {}  # what was told to be wrong
         self._beside = False
-        self._names: dict[str, frozenset[str]] = {}
+        self._looked: float | None = None  # when files were looked for, until what was found has settled
+        self._found: dict[str, dict[str, Signature | None]] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="plugline watch", daemon=True)
         self._look_at_all()
@@ -116,6 +120,7 @@ class Watcher:
         until = [last + self._poll_seconds]
         until += (since + _QUIET_SECONDS for since in self._pending.values())
         until += (since + _GONE_SECONDS for since in self._gone.values())
+        until += () if self._looked is None else (self._looked + _QUIET_SECONDS,)
         return max(min(until) - now, 0.0)
 
     # ------------------------------------------------------------------ what changed
@@ -130,10 +135,12 @@ class Watcher:
                 changed.add(path)
             self._signatures[path] = signature
         for folder in self._folders:
-            names = _names_in(folder)
-            if names != self._names.setdefault(folder, names):
+            found = _found_in(folder)
+            before = self._found.setdefault(folder, found)
+            others = found.keys() - files.keys()
+            if found.keys() != before.keys() or any(found[path] != before[path] for path in others):
                 self._beside = True
-            self._names[folder] = names
+            self._found[folder] = found
         return changed
 
     def _take(self, told: set[str], now: float) -> None:
@@ -149,6 +156,10 @@ class Watcher:
                 self._gone.pop(path, None)
                 self._pending.pop(path, None)
             self._watched.look_again(gone)
+            self._looked = now
+        elif self._looked is not None and now - self._looked >= _QUIET_SECONDS:
+            self._looked = None
+            self._watched.settle()
 
     def _own(self, told: set[str], files: Mapping[str, bytes]) -> set[str]:
         """Return which of the files that run are meant; others may be new ones."""
@@ -209,11 +220,12 @@ def _is_young(signature: Signature | None) -> bool:
     return signature is not None and abs(time.time() - signature[0] / 1e9) < _YOUNG_SECONDS
 
 
-def _names_in(folder: str) -> frozenset[str]:
+def _found_in(folder: str) -> dict[str, Signature | None]:
     try:
-        return frozenset(name for name in os.listdir(folder) if _may_be_source(name))
+        paths = [os.path.join(folder, name) for name in os.listdir(folder) if _may_be_source(name)]
     except OSError:
-        return frozenset()
+        return {}
+    return {path: _signature(path) for path in paths}
 
 
 def _may_be_source(path: str) -> bool:

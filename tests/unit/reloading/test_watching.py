@@ -190,6 +190,27 @@ def test_a_plugin_that_failed_for_what_a_neighbour_lacks_is_tried_again_when_tha
             assert host["y"].load().f() == "y"  # type: ignore[attr-defined]
 
 
+def test_a_new_file_that_is_rejected_is_told_once_it_is_whole_and_not_again(folder: Path, method: Method) -> None:
+    (folder / "known.py").write_text("def f(:\n")
+    reports: Reports = []
+    with Host(folder, interface=["f"]) as host:
+        assert [one.name for one in host.rejected] == ["known"]
+        with host.watch(reports.append, method=method, poll_seconds=0.05):
+            (folder / "new.py").touch()  # as an editor that has not written it yet
+            assert eventually(lambda: "new" in [one.name for one in host.rejected])
+            (folder / "new.py").write_text("def g():\n    pass\n\ndef f(:\n")
+            assert eventually(lambda: any("P106" in str(report) for report in reports))
+            (folder / "other.py").write_text(body("other"))
+            assert eventually(lambda: "other" in host)
+            (folder / "x.py").unlink()
+            assert eventually(lambda: "x" not in host)
+            (folder / "x.py").write_text("def h(): pass\n")  # it was usable, and is not any more
+            assert eventually(lambda: reports[-1].plugin == "x")
+    told = [(one.plugin, one.how, one.generation, one.refused[0].code) for one in reports if one.refused]
+    assert told[-2:] == [("new", "refused", 0, "P106"), ("x", "refused", 0, "P201")]
+    assert {name for name, *_ in told} == {"new", "x"}
+
+
 def test_a_plugin_whose_file_is_deleted_is_told_and_goes(watched: Watched, folder: Path) -> None:
     host, f, reports = watched
     (folder / "x.py").unlink()
