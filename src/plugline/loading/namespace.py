@@ -301,14 +301,14 @@ class RootLoader:
     """Makes a package that has no file: the private one itself, or a folder in it.
 
     Args:
-        tree: The files that are in it.
-        folder: Where they are in the tree.
+        namespace: The private package that it is or belongs to.
+        folder: Where its files are in the tree of that.
     """
 
-    __slots__ = ("_folder", "_tree")
+    __slots__ = ("_folder", "_namespace")
 
-    def __init__(self, tree: Tree, folder: str = "") -> None:
-        self._tree = tree
+    def __init__(self, namespace: Namespace, folder: str = "") -> None:
+        self._namespace = namespace
         self._folder = folder
 
     def create_module(self, spec: ModuleSpec) -> None:
@@ -316,15 +316,16 @@ class RootLoader:
 
     def exec_module(self, module: ModuleType) -> None:
         """Nothing is run in it."""
+        self._namespace.made(module.__name__)
 
     def get_resource_reader(self, fullname: str) -> object:
         """Return what ``importlib.resources`` reads the data files beside its plugins with."""
-        return reader_of(self._tree, self._folder, self)
+        return reader_of(self._namespace.tree, self._folder, self)
 
     @property
     def path(self) -> str:
         """A file that would be in it, for :meth:`get_resource_reader`."""
-        return real_path(self._tree, f"{self._folder}/__init__.py" if self._folder else "__init__.py")
+        return real_path(self._namespace.tree, f"{self._folder}/__init__.py" if self._folder else "__init__.py")
 
 
 class PrivateLoader:
@@ -521,7 +522,7 @@ class _PrivateFinder:
 
 def root_spec(namespace: Namespace) -> ModuleSpec:
     """Return the import specification of a private package itself: that of a package without a file, in the folder of its plugins."""
-    spec = ModuleSpec(namespace.name, RootLoader(namespace.tree), is_package=True)  # type: ignore[arg-type]
+    spec = ModuleSpec(namespace.name, RootLoader(namespace), is_package=True)  # type: ignore[arg-type]
     # Who asks where a plugin's files are (Flask, for its templates) asks this.
     spec.submodule_search_locations = [namespace.real_folder(())]
     return spec
@@ -539,7 +540,7 @@ def spec_below(namespace: Namespace, fullname: str) -> ModuleSpec | None:
             return None
         if not namespace.has_folder(parts):
             return None
-        root = RootLoader(namespace.tree, namespace.folder(parts))
+        root = RootLoader(namespace, namespace.folder(parts))
         spec = ModuleSpec(fullname, root, is_package=True)  # type: ignore[arg-type]
         # As for a package, and as Python has it: who looks for what is in it looks there.
         spec.submodule_search_locations = [namespace.real_folder(parts)]

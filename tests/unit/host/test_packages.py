@@ -201,3 +201,12 @@ def test_native_code_comes_before_a_folder_of_stubs_of_its_name(tmp_path: Path, 
     (folder / "a" / built.name).write_bytes(built.read_bytes())
     with Host(folder, package=package) as host:
         assert host["a"].load().SimpleQueue.__name__ == "SimpleQueue"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("text", ["X = 1\n", "raise OSError('no display')\n"])
+def test_a_folder_without_an_init_that_plugins_import_from_leaves_nothing(tmp_path: Path, text: str) -> None:
+    folder = write(tmp_path / "more", {"a.py": "from .parts.one import X\n", "parts/one.py": text})
+    with Host(folder, package="plugline_app.plugins") as host:
+        host.load_all()
+    assert [name for name in sys.modules if name.startswith("plugline_app.plugins.")] == []
+    assert not hasattr(sys.modules["plugline_app.plugins"], "parts")
