@@ -125,8 +125,9 @@ CODES = {
     ),
     "P202": Code(
         "what should be a function is none",
-        "The name is there, but holds a value that cannot be called.",
-        "Define a function of this name.",
+        "The name is there, but holds a value that cannot be called; or a function, or a class, where the interface asks for an "
+        "instance.",
+        "Define a function of this name; or make the instance, by calling the class or by the decorator that makes one.",
     ),
     "P203": Code(
         "a function cannot be called as the interface says",

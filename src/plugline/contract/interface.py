@@ -33,13 +33,15 @@ class Member(Value):
         shape: How the host calls it, ``None`` where the interface does not say.
         is_function: Whether it must be callable; else any attribute does.
         instance: What the interface calls the parameter that is not the host's to give; empty where it is ``self``, or alike.
+        kind: The class of which an attribute is an instance, where the interface names one.
     """
 
-    __slots__ = ("instance", "is_function", "name", "shape")
+    __slots__ = ("instance", "is_function", "kind", "name", "shape")
     name: str
     shape: "Shape | None"
     is_function: bool
     instance: str
+    kind: type | None
 
     def __init__(
         self,
@@ -47,8 +49,9 @@ class Member(Value):
         shape: "Shape | None" = None,
         is_function: bool = True,  # noqa: FBT001, FBT002 - a field of a value
         instance: str = "",
+        kind: type | None = None,
     ) -> None:
-        self._set(name=name, shape=shape, is_function=is_function, instance=instance)
+        self._set(name=name, shape=shape, is_function=is_function, instance=instance, kind=kind)
 
     @property
     def is_for_classes(self) -> bool:
@@ -135,12 +138,25 @@ def _member_of(declared: type, name: str) -> Member:
     if isinstance(value, classmethod):
         value = value.__func__
     if value is None or isinstance(value, property) or not callable(value):
-        return Member(name, None, is_function=False)
+        return Member(name, None, is_function=False, kind=_kind_of(declared, name) if value is None else None)
     shape = _with_awaiting(shape_of(value), value)
     if shape is None:
         return Member(name)
     first = shape.positional[0] if shape.positional else ""
     return Member(name, shape.without_first(), instance="" if first in ("self", "cls") or first[:1] == "_" else first)
+
+
+def _kind_of(declared: type, name: str) -> type | None:
+    for ancestor in declared.__mro__:
+        said = own_annotations(ancestor).get(name)
+        if isinstance(said, str):  # from __future__ import annotations
+            said = getattr(sys.modules.get(ancestor.__module__), said, None)
+        # A protocol cannot tell its instances, and what a metaclass shows of itself may differ each time.
+        if isinstance(said, type) and type(said).__repr__ is type.__repr__ and not getattr(said, "_is_protocol", False):
+            return said
+        if said is not None:
+            break
+    return None
 
 
 def _with_awaiting(shape: "Shape | None", function: object) -> "Shape | None":

@@ -261,7 +261,7 @@ def _has_own(value: object, member: Member, defined: Container[str] | None) -> b
 def _call_findings(value: object, member: Member, owner: str, place: Place) -> list[Finding]:
     shown = f"{owner}.{member.name}" if owner else member.name
     if not member.is_function:
-        return []
+        return _instance_findings(shown, value, member.kind, place)
     if not callable(value):
         return [not_callable(shown, value, place)]
     function = value.function if isinstance(value, _Unbound) else value
@@ -271,6 +271,17 @@ def _call_findings(value: object, member: Member, owner: str, place: Place) -> l
     if isinstance(value, _Unbound):
         shape = shape.without_first()
     return shape_findings(shown, member, shape_problems(member.shape, shape), _def_place(function, place))
+
+
+def _instance_findings(name: str, value: object, kind: type | None, place: Place) -> list[Finding]:
+    # Anything else may do as well as an instance: a number for another, what stands for a value that comes later.
+    if kind is None or not (is_class(value) or isinstance(value, FunctionType)) or isinstance(value, kind):
+        return []
+    what, hint = (
+        ("class", f"{name} = {value.__name__}()") if is_class(value) else ("function", "is its decorator missing?")
+    )
+    message = f"{name!r} is the {what} {value.__name__}, an instance of {kind.__name__} was expected"
+    return [Finding("P202", message, _def_place(value, place), hint=hint)]
 
 
 def _def_place(function: object, place: Place) -> Place:

@@ -78,6 +78,8 @@ def quick_target(module: object, interfaces: Sequence[Interface], name: str) -> 
         return None
     for member in interface.members:
         function = attributes.get(member.name)
-        if type(function) is not FunctionType or function.__module__ != name or member.shape is not None:
+        if type(function) is not FunctionType or function.__module__ != name:
+            return None
+        if member.shape is not None or member.kind is not None:
             return None
     return Target(module, interface)

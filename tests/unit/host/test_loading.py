@@ -524,6 +524,17 @@ def test_a_plugin_that_lacks_something_after_all_leaves_as_little(tmp_path: Path
         assert private() == ["plugins"]
 
 
+class Names(Protocol):
+    path: Path
+
+
+def test_a_function_in_the_place_of_an_instance_costs_that_plugin(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {"a.py": "def path(): ...\n", "b.py": "import pathlib\npath = pathlib.Path()\n"}
+    with opened(tmp_path, files, interface=Names) as host:
+        assert [plugin.name for plugin in host.load_all()] == ["b"]
+        assert [one.findings[0].code for one in host.rejected] == ["P202"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

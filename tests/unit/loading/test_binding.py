@@ -1,5 +1,6 @@
 import functools
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from types import ModuleType
 from typing import Protocol
 
@@ -155,6 +156,34 @@ def test_what_only_the_loaded_module_shows_is_found() -> None:
         "P202 'transform' is int 3, a function was expected",
         "P203 describe needs 1 argument, the host gives 0 (nothing for x)",
     ]
+
+
+class Command:
+    pass
+
+
+class Named(Protocol):
+    command: Command
+    later: "Command"
+    named: "NotThere"  # type: ignore[name-defined]  # noqa: F821
+    kind: type
+    made: Callable[[], Command]
+    tags: list[str]
+
+
+NAMED = "command = later = Command()\nkind = Command\nmade = lambda: 3\nnamed = Command\ntags = ()\n"
+
+
+def test_a_class_or_a_function_in_the_place_of_an_instance_is_told() -> None:
+    made = module(NAMED, Command=Command)
+    assert bind(made, Named) is made
+    given = module(NAMED + "command = Command\ndef later():\n    pass\n", Command=Command)
+    assert bind(given, Named) == [
+        "P202 'command' is the class Command, an instance of Command was expected",
+        "P202 'later' is the function later, an instance of Command was expected",
+    ]
+    stands_in = module(NAMED + "command = 'to be made later'\nlater = None\n", Command=Command)
+    assert bind(stands_in, Named) is stands_in
 
 
 def test_a_function_from_elsewhere_is_not_the_plugins_own_unless_its_source_binds_it() -> None:
