@@ -180,13 +180,15 @@ class Zip:
     Args:
         path: The archive; it need not exist yet.
         inside: The folder in it that holds the plugins; by default the root of the archive.
-        nested: Whether folders in it that are no packages are looked into as well.
+        nested, packages: As for a :class:`~plugline.Folder`.
     """
 
-    def __init__(self, path: str | os.PathLike[str], inside: str = "", *, nested: bool = False) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], inside: str = "", *, nested: bool = False, packages: bool = True
+    ) -> None:
         self.path = os.fspath(path)
         self.inside = inside.strip("/")
-        self.nested = nested
+        self.nested, self.packages = nested, packages
         self.tree: Tree | None = ZipTree(self.path, self.inside)
 
     @property
@@ -200,4 +202,4 @@ class Zip:
 
     def find(self) -> Found:
         """See :class:`~plugline.discovery.finders.Finder`."""
-        return find_in_tree(cast(Tree, self.tree), nested=self.nested)
+        return find_in_tree(cast(Tree, self.tree), nested=self.nested, packages=self.packages)

@@ -44,18 +44,18 @@ class Carried:
         return find_in_tree(self.tree)
 
 
-def find_in_tree(tree: Tree, *, nested: bool = False) -> "Found":
+def find_in_tree(tree: Tree, *, nested: bool = False, packages: bool = True) -> "Found":
     """Return the candidates at the root of a tree, and in its folders where these are asked for."""
     from plugline.discovery.candidates import Found  # noqa: PLC0415 - see above
 
-    found = _find_below(tree, "", "", "")
+    found = _find_below(tree, "", "", "", packages=packages)
     if not nested:
         return found
     from plugline.files import leads_out  # noqa: PLC0415 - likewise
     from plugline.findings import Place  # noqa: PLC0415 - likewise
 
     candidates, findings, refused = list(found.candidates), list(found.findings), list(found.refused)
-    todo = _plain_folders(tree, "", "", "")
+    todo = _plain_folders(tree, "", "", "", packages=packages)
     root = os.path.realpath(tree.real)
     seen = {root}
     while todo:
@@ -66,7 +66,7 @@ def find_in_tree(tree: Tree, *, nested: bool = False) -> "Found":
         if real in seen:
             continue  # a link that leads back
         seen.add(real)
-        below = _find_below(tree, folder, f"{name}.", f"{module}.")
+        below = _find_below(tree, folder, f"{name}.", f"{module}.", packages=packages)
         if not real.startswith(os.path.join(root, "")):
             # Nothing in it could be used, and all that is below may be the whole disk.
             if below.candidates:
@@ -75,13 +75,13 @@ def find_in_tree(tree: Tree, *, nested: bool = False) -> "Found":
         candidates += below.candidates
         findings += below.findings
         refused += below.refused
-        todo += _plain_folders(tree, folder, f"{name}.", f"{module}.")
+        todo += _plain_folders(tree, folder, f"{name}.", f"{module}.", packages=packages)
     candidates.sort(key=lambda candidate: candidate.name)
     return Found(tuple(candidates), tuple(findings), tuple(refused))
 
 
-def _plain_folders(tree: Tree, folder: str, name: str, module: str) -> list[tuple[str, str, str]]:
-    """Return the folders in a folder that are no packages, each with what its plugins' names and modules begin with."""
+def _plain_folders(tree: Tree, folder: str, name: str, module: str, *, packages: bool) -> list[tuple[str, str, str]]:
+    """Return the folders in a folder that are no plugins, each with what its plugins' names and modules begin with."""
     from plugline.findings import Finding  # noqa: PLC0415 - see above
     from plugline.names import is_plugin_file_name, module_part  # noqa: PLC0415 - likewise
 
@@ -95,11 +95,11 @@ def _plain_folders(tree: Tree, folder: str, name: str, module: str) -> list[tupl
         if is_folder
         and is_plugin_file_name(one)
         and not one.endswith(".py")
-        and not tree.is_file(f"{before}{one}/__init__.py")
+        and not (packages and tree.is_file(f"{before}{one}/__init__.py"))
     ]
 
 
-def _find_below(tree: Tree, folder: str, before: str, module: str) -> "Found":
+def _find_below(tree: Tree, folder: str, before: str, module: str, *, packages: bool) -> "Found":
     """Return the candidates in one folder of a tree, whose names begin with ``before``."""
     from plugline.discovery.candidates import FileCandidate, Found  # noqa: PLC0415 - see above
     from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
@@ -117,7 +117,7 @@ def _find_below(tree: Tree, folder: str, before: str, module: str) -> "Found":
         if not is_plugin_file_name(name):
             continue
         part = module + module_part(name if is_folder else name.removesuffix(".py"), taken)
-        if is_folder and tree.is_file(f"{path}{name}/__init__.py"):
+        if is_folder and packages and tree.is_file(f"{path}{name}/__init__.py"):
             candidates.append(FileCandidate(before + name, tree, f"{path}{name}/__init__.py", part))
         elif name.endswith(".py") and is_folder:
             hint = "rename it, or give it an __init__.py to make it a package"

@@ -24,20 +24,21 @@ class Folder:
 
     Args:
         path: The folder; it need not exist yet.
-        nested: Whether folders in it that are no packages are looked into as well: ``sub/upper.py`` is ``sub.upper``.
+        nested: Whether folders in it that are no plugins are looked into as well: ``sub/upper.py`` is ``sub.upper``.
+        packages: Whether a folder with an ``__init__.py`` is a plugin. ``False`` takes it for a folder.
 
     Raises:
         ValueError: The path is empty.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, nested: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, nested: bool = False, packages: bool = True) -> None:
         self.path = os.fspath(path)
         if not self.path:
             # What a variable that is not set gives; the current folder is not what was meant by it.
             message = "the path of a plugin folder is empty; the current folder is '.'"
             raise ValueError(message)
         self.real = os.path.abspath(self.path)  # as it is now: a later chdir changes nothing
-        self.nested = nested
+        self.nested, self.packages = nested, packages
         self._tree: DiskTree | None = None
 
     @property
@@ -57,13 +58,14 @@ class Folder:
         return module_part(os.path.basename(self.real)) or "plugins"
 
     def __repr__(self) -> str:
-        return f"Folder({self.path!r}{', nested=True' if self.nested else ''})"
+        options = f"{', nested=True' if self.nested else ''}{'' if self.packages else ', packages=False'}"
+        return f"Folder({self.path!r}{options})"
 
     def find(self) -> "Found":
         """See :class:`Finder`. Where ``PLUGLINE_ONLY`` is set, all but the candidates that it names are as if not there."""
         from plugline.discovery.finders import find_in_tree  # noqa: PLC0415 - see above
 
-        found = find_in_tree(self.tree, nested=self.nested)
+        found = find_in_tree(self.tree, nested=self.nested, packages=self.packages)
         only = os.environ.get("PLUGLINE_ONLY")
         return found if only is None else _reduced(found, only.split("\n"))
 

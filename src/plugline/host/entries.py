@@ -146,7 +146,7 @@ class Memory:
 
     def __init__(self, folder: "Folder", real: str) -> None:
         self.folder = folder
-        self.recall = Recall(real, "nested" if folder.nested else "")
+        self.recall = Recall(real, f"{'nested' if folder.nested else ''}{'' if folder.packages else ' flat'}")
         self._bundle: Bundle | None = None
         self._index: FolderIndex | None = None
 

@@ -59,6 +59,26 @@ def test_nested_folders_are_looked_into_on_request(tmp_path: Path) -> None:
     assert not [name for name in sys.modules if name.startswith("plugins")]
 
 
+def test_the_modules_of_packages_are_plugins_on_request(tmp_path: Path) -> None:
+    """As EasyBuild's and Volatility's are, whose folders are packages."""
+    place = write(tmp_path / "plugins", {**NESTED, "sub/pack/inner.py": GOOD + "y = 5\n"})
+    names = ("a", "my.dir.e.f", "sub.b", "sub.c", "sub.deep.d")
+    for _ in range(2):  # the second time from what is remembered
+        for packages, pack in ((True, "sub.pack"), (False, "sub.pack.inner")):
+            with opened(Folder(place, nested=True, packages=packages)) as host:
+                assert host.names == (*names, pack)
+                assert len(host.load_all()) == 6
+    with opened(Folder(place, packages=False)) as host:
+        assert host.names == ("a",)
+    with opened(Folder(place, nested=True, packages=False)) as host:
+        assert vars(host["sub.pack.inner"].load())["__name__"] == "plugins.sub.pack.inner"
+        assert vars(sys.modules["plugins.sub.pack"])["y"] == 5
+        write(place, {"sub/pack/inner.py": GOOD + "y = 6\n"})
+        assert host.reload("sub.pack.inner").ok
+        assert vars(sys.modules["plugins.sub.pack"])["y"] == 6
+    assert not [name for name in sys.modules if name.startswith("plugins")]
+
+
 def test_a_circle_of_links_ends(tmp_path: Path) -> None:
     place = write(tmp_path / "plugins", {"sub/a.py": GOOD})
     (place / "sub/loop").symlink_to("..")
@@ -140,12 +160,12 @@ def test_a_zip_application_holds_plugins(tmp_path: Path) -> None:
 
 
 def test_a_zip_file_may_be_given_by_its_path(tmp_path: Path) -> None:
-    archive = zipped(tmp_path / "more.plugins.zip", {"a.py": GOOD, "sub/b.py": GOOD})
+    archive = zipped(tmp_path / "more.plugins.zip", {"a.py": GOOD, "sub/b.py": GOOD, "pack/__init__.py": GOOD})
     assert isinstance(finder_for(archive), Zip)
     with opened(str(archive)) as host:
-        assert host.names == ("a",)
+        assert host.names == ("a", "pack")
         assert vars(host["a"].load())["__name__"] == "more_plugins.a"
-    with opened(Zip(archive, nested=True)) as host:
+    with opened(Zip(archive, nested=True, packages=False)) as host:
         assert host.names == ("a", "sub.b")
         assert len(host.load_all()) == 2
 
