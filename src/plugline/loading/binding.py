@@ -55,10 +55,11 @@ def _find_for(
         target = class_target(classes, interface, place)
         if target is not None:
             return target
-        unfinished = [one for one in classes if interface.base is not None and issubclass(one, interface.base)]
+        base = interface.base
+        unfinished = [one for one in classes if base is not None and issubclass(one, base) and one is not base]
         if unfinished:
             return _lacks(unfinished[0], interface, place)
-        namesake = _of_namesake(classes, interface, place) if interface.base is not None else None
+        namesake = _of_namesake(classes, interface, place) if base is not None else None
         if namesake is not None:
             return (namesake,)
     return findings

@@ -3,6 +3,7 @@
 import abc
 import builtins
 import contextlib
+import importlib
 import logging
 import subprocess
 import sys
@@ -433,3 +434,18 @@ def test_a_class_that_nobody_may_ask_for_its_instances_is_reloaded(tmp_path: Pat
         host["one"].load_type()
         (folder / "one.py").write_text(text + "more = 1\n")
         assert host.reload("one").ok
+
+
+def test_the_file_of_the_base_itself_has_none_that_derives_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As nbconvert's exporter.py, in which another class has a base of which nothing is known.
+    text = "from packaging.version import Version\nclass Other(Version): ...\nclass Base: ...\n"
+    write(tmp_path, {"plugline_tool/__init__.py": "", "plugline_tool/base.py": text})
+    monkeypatch.syspath_prepend(tmp_path)
+    base = importlib.import_module("plugline_tool.base").Base
+    with Host(tmp_path / "plugline_tool", interface=base, package="plugline_tool") as host:
+        assert host.load_all() == []
+        assert [finding.message for finding in host.rejected[0].findings] == ["defines no class that derives from Base"]
+    for name in [name for name in sys.modules if name.startswith("plugline_tool")]:
+        del sys.modules[name]
