@@ -12,7 +12,7 @@ from plugline.names import is_public
 from plugline.typed import Sequence
 
 # How surely a class derives from the base, as far as its own file shows it.
-NO, MAYBE, YES = 0, 1, 2
+NO, BARELY, MAYBE, YES = range(4)
 
 
 def of_class(candidate: Candidate, name: str) -> Candidate:

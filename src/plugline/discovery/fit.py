@@ -4,6 +4,7 @@ from plugline.contract.interface import Interface, Member
 from plugline.contract.shape import shape_problems
 from plugline.discovery.candidates import Candidate, FileCandidate, ModuleCandidate
 from plugline.discovery.classes import (
+    BARELY,
     MAYBE,
     NO,
     YES,
@@ -63,6 +64,8 @@ def may_be_module(interfaces: Sequence[Interface], facts: SourceFacts, path: str
 def classes_that_fit(interfaces: Sequence[Interface], facts: SourceFacts) -> tuple[str, ...]:
     """Return the names of the classes that each provide what asks for no base class: those that do for sure, else those that may.
 
+    Of the latter those that have some of it go before those that have all of it from elsewhere, if at all.
+
     One that cannot be called as an interface says counts where another class provides that interface: with a fault it is a
     plugin all the same. Else it is something else, in which a method is called alike.
     """
@@ -80,8 +83,11 @@ def _fit(interface: Interface, class_facts: ClassFacts, facts: SourceFacts) -> i
     """Say how surely a class provides an interface, as far as its file shows it."""
     methods, names, bases, abstract = inherited(class_facts, facts)
     missing = [member for member in interface.members if member.name not in names]
-    if abstract or _is_protocol(class_facts) or len(missing) == len(interface.members):
+    if abstract or _is_protocol(class_facts):
         return NO
+    if len(missing) == len(interface.members):
+        # All of it may be in a base, unless that is Python's own.
+        return BARELY if derivation((), facts, "", [class_facts])[0][1] else NO
     if not any(member.is_function or "__init__" not in methods for member in missing):
         return YES
     return MAYBE if _may_inherit(bases) else NO

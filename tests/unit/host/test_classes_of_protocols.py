@@ -140,6 +140,23 @@ class Base:
     def stop(self) -> None: ...
 
 
+def test_classes_that_have_all_of_it_from_elsewhere_are_listed_as_they_are_loaded(tmp_path: Path) -> None:
+    imports = "from enum import Enum\nfrom tests.plugin_folders import Path\nfrom ._base import One\n"
+    others = "class Kind(Enum):\n    A = 1\nclass Odd(Exception): ...\n"
+    files = {
+        "a.py": imports + others + "class A(One): ...\nclass B(A):\n    name = 'b'\n",
+        "b.py": imports + others + "class A(One): ...\n",
+        "c.py": imports + others,
+        "d.py": imports + "class A(One): ...\nclass Place(Path): ...\n",
+    }
+    with opened(tmp_path, {"_base.py": ONE} | files) as host:
+        assert host.names == ("a:A", "a:B", "b", "c", "d:A", "d:Place")
+        assert [host[name].load().run() for name in host.names[:3]] == ["A", "B", "A"]
+        assert host["d"] is host["d:A"]
+        assert loaded(host) == ["a:A", "a:B", "b", "d:A"]
+        assert [one.name for one in host.rejected] == ["c"]
+
+
 def test_what_turns_out_not_to_fit_vanishes_and_leaves_the_name_of_the_file_to_the_one_that_does(
     tmp_path: Path,
 ) -> None:
