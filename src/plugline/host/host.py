@@ -948,6 +948,22 @@ def _carried(plugins: Mapping[str, Plugin[object]]) -> set[str]:
     return found
 
 
+# Set by the import system, and by whatever runs a module.
+_OF_EACH_MODULE = frozenset(
+    [
+        "__builtins__",
+        "__cached__",
+        "__doc__",
+        "__file__",
+        "__loader__",
+        "__name__",
+        "__package__",
+        "__path__",
+        "__spec__",
+    ]
+)
+
+
 def check_names(names: Mapping[str, object]) -> None:
     """Check the names that a host gives to its plugins.
 
@@ -961,9 +977,9 @@ def check_names(names: Mapping[str, object]) -> None:
         except SyntaxError:
             fits = False
         else:
-            fits = name.isidentifier() and not name.startswith("__")
+            fits = name.isidentifier() and name not in _OF_EACH_MODULE
         if not fits:
-            message = f"{name!r} cannot be injected, the name of a variable was expected"
+            message = f"{name!r} cannot be injected, the name of a variable was expected, and none that each module has"
             raise ValueError(message)
 
 

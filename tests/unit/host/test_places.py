@@ -234,13 +234,23 @@ def test_names_are_there_before_a_plugin_runs(tmp_path: Path) -> None:
         assert found == ["plugins.a"]
 
 
+def test_a_given_name_may_have_underscores_around_it(tmp_path: Path) -> None:
+    """As Salt's ``__salt__`` and ``__opts__``."""
+    text = GOOD + "class A:\n    opts = __opts__\n    def ask(self): return __opts__['a']\n"
+    with opened(write(tmp_path / "plugins", {"a.py": text}), inject={"__opts__": {"a": 1}}) as host:
+        assert vars(host["a"].load())["A"]().ask() == 1
+        write(tmp_path / "plugins", {"a.py": text + "now = __opts__['a'] + 1\n"})
+        assert host.reload("a").ok
+        assert vars(host["a"].load())["now"] == 2
+
+
 def test_a_name_that_is_given_is_not_the_plugins_own(tmp_path: Path) -> None:
     place = write(tmp_path / "plugins", {"a.py": "def describe(): return ''\n"})
     with opened(place, inject={"transform": len}) as host:
         assert host.names == ()
 
 
-@pytest.mark.parametrize("name", ["", "a b", "__name__", "class"])
+@pytest.mark.parametrize("name", ["", "a b", "__name__", "__path__", "class", "__debug__"])
 def test_a_name_that_cannot_be_given_is_the_hosts_mistake(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="name"), opened(tmp_path, inject={name: 1}):
         pass
