@@ -30,8 +30,10 @@ def read_block(source: SourceFile) -> tuple[dict[str, object], int | None, tuple
         comment += 1
     closings = [index for index in range(start + 1, comment) if lines[index].rstrip() == _CLOSING]
     if not closings:
-        message = "the 'script' block is not closed, a line '# ///' was expected"
-        return {}, start + 1, (Finding("P109", message, Place(source.path, start + 1)),)
+        at, message = start, "the 'script' block is not closed, a line '# ///' was expected"
+        if _CLOSING in map(str.rstrip, lines[comment:]):
+            at, message = comment, "the 'script' block ends before its '# ///': this line does not begin with '# '"
+        return {}, start + 1, (Finding("P109", message, Place(source.path, at + 1)),)
     text = "\n".join(line[2:] for line in lines[start + 1 : closings[-1]])
     return _parse(text, source.path, start)
 

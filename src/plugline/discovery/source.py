@@ -137,6 +137,9 @@ def encoding_finding(source: SourceFile) -> Finding | None:
     at = find_fault(content)
     if at is None:
         return None
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        hint = "save it as UTF-8; PowerShell writes UTF-16 where nothing else is said"
+        return Finding("P105", "is in UTF-16, UTF-8 was expected", Place(source.path), hint=hint)
     place = _place_of_byte(source, at)
     if not content[at]:
         return Finding("P105", "holds a NUL byte, text was expected", place, hint="is this file really Python source?")

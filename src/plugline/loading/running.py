@@ -127,8 +127,10 @@ def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:
     if special is not None:
         return special if hint is None else _with_hint(special, hint)
     said, told = apart(text.said)
-    if told is None and type(error) is ImportError:
-        told = _import_hint(error)
+    if told is None and type(error) in (ImportError, AttributeError) and "partially initialized module" in said:
+        told = "they import each other: import inside the function that uses it, or move what both need to _shared.py"
+    elif told is None and type(error) is ImportError:
+        told = _import_hint(error, path)
     return Finding("P301", f"raised {said}{where} {when}", place, hint or told, source_line)
 
 
@@ -205,7 +207,7 @@ _RELATIVE = (
 )
 
 
-def _import_hint(error: ImportError) -> str | None:
+def _import_hint(error: ImportError, path: str) -> str | None:
     if error.args in _RELATIVE:
         return "its folder stands below no package; the program that is to be reached so says which: Host(..., package=...)"
     if error.name is None:
@@ -214,7 +216,15 @@ def _import_hint(error: ImportError) -> str | None:
 
     if any(one.name == error.name and one.tree.is_file("__init__.py") for one in namespaces()):
         return "the folder's own __init__.py is not run; if it is a package of the program: Host(..., package=...)"
-    return None
+    return _library_hint(error.name) if _is_elsewhere(error.name, path) else None
+
+
+def _library_hint(name: str) -> str:
+    from plugline.imports import distribution_of  # noqa: PLC0415 - few plugins fail
+
+    library = name.partition(".")[0]
+    way = "" if library in sys.stdlib_module_names else f": pip install --upgrade {distribution_of(library)}"
+    return f"mend the name, or take a version of {library!r} that has it{way}"
 
 
 def _is_module_name(name: object) -> TypeGuard[str]:
@@ -232,10 +242,8 @@ def _not_found(name: str, path: str, where: str, place: Place, source_line: str 
         # Its parent was there, though it may be gone by now: a neighbour is missing, or a library is of the wrong version.
         message = f"needs the module {name!r}{where}, which {parent!r} does not have"
         hint = f"is the file of {last!r} missing beside it?"
-        library = parent.partition(".")[0]
         if _is_elsewhere(parent, path):
-            way = "" if library in sys.stdlib_module_names else f": pip install --upgrade {distribution_of(library)}"
-            hint = f"mend the name, or take a version of {library!r} that has it{way}"
+            hint = _library_hint(parent)
     else:
         message = f"needs the module {name!r}{where}, which is not installed"
         hint = f"pip install {distribution_of(name)}"

@@ -38,6 +38,7 @@ def test_a_module_without_a_block_has_an_empty_one() -> None:
     [
         (BLOCK + "\n" + BLOCK, "a.py:8", "has two 'script' blocks"),
         ("# /// script\n# a = 1\n", "a.py:1", "is not closed"),
+        ("# /// script\n#a = 1\n# ///\n", "a.py:2", "does not begin with '# '"),
         ("x = 1\n# /// script\n# a = [b\n# ///\n", "a.py:3", "is not valid TOML"),
         ("# /// script\n# a = " + "[" * 5000 + "\n# ///\n", "a.py:1", "is nested too deeply"),
         ('"""d"""\n# /// script\n# a = 1\n# x = [\n#   1,\n# ///\n', "a.py:5", "Invalid value"),

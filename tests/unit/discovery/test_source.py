@@ -63,7 +63,8 @@ def test_an_encoding_that_is_none_for_text_is_a_finding(cookie: str) -> None:
 
 
 def test_utf_16_is_a_finding() -> None:
-    assert refused(codecs.BOM_UTF16_LE + "x = 1\n".encode("utf-16-le")).code == "P105"
+    found = refused(codecs.BOM_UTF16_LE + "x = 1\n".encode("utf-16-le"))
+    assert (found.code, found.message) == ("P105", "is in UTF-16, UTF-8 was expected")
 
 
 def test_a_declared_encoding_is_followed() -> None:

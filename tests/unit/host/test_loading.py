@@ -404,11 +404,21 @@ def test_a_part_of_a_package_that_is_missing_is_not_to_be_installed(tmp_path: Pa
             "from pytest.absent import x",
             "mend the name, or take a version of 'pytest' that has it: pip install --upgrade pytest",
         ),
+        (
+            "from pytest import absent",
+            "mend the name, or take a version of 'pytest' that has it: pip install --upgrade pytest",
+        ),
     ],
 )
 def test_a_part_that_a_library_lacks_is_not_looked_for_beside_the_plugin(text: str, hint: str, tmp_path: Path) -> None:
     with opened(tmp_path, {"a.py": f"{text}\n{GOOD}"}) as host:
         assert failed(host).hint == hint
+
+
+@pytest.mark.parametrize("text", ["from .b import y", "from . import b\nb.y"])
+def test_two_that_import_each_other_are_told_so(text: str, tmp_path: Path) -> None:
+    with opened(tmp_path, {"a.py": f"{text}\nx = 1\n{GOOD}", "b.py": f"from .a import x\ny = 1\n{GOOD}"}) as host:
+        assert str(failed(host).hint).startswith("they import each other: ")
 
 
 @pytest.mark.parametrize("name", ["", ".", "a/b", "a\n"])
