@@ -24,7 +24,7 @@ import os
 
 from plugline.discovery.cache import open_ours, read_at, write_at, write_whole
 from plugline.files import DIGEST_BYTES, digest_of
-from plugline.typed import TYPE_CHECKING, CodeType
+from plugline.typed import TYPE_CHECKING, Callable, CodeType
 
 if TYPE_CHECKING:
     from plugline.discovery.inert import Needs
@@ -71,11 +71,12 @@ class Bundle:
         if self._held is None:
             self._held = open_ours(self.path)
 
-    def let_go(self) -> None:
+    # The function is at hand also where the interpreter ends, and modules have lost theirs.
+    def let_go(self, _close: Callable[[int], None] = os.close) -> None:
         """Close what :meth:`hold` keeps."""
         held, self._held = self._held, None
         if held is not None:
-            os.close(held)
+            _close(held)
 
     def read_all(self) -> None:
         """Read the file in large pieces, for those who are going to want most of it; :meth:`forget` ends that."""

@@ -313,6 +313,14 @@ def test_loading_the_remembered_classes_of_a_file_reads_no_syntax_tree(folder: P
     assert done.stdout == "['Down', 'Up'] []\n"
 
 
+def test_a_host_that_lives_to_the_very_end_of_its_program_says_nothing_there(folder: Path) -> None:
+    # As one does that a module is held by which goes late; those of Salt are.
+    text = "import os, sys\nfrom plugline import Host\nos.host = Host(sys.argv[1])\nos.host.load_all()\n"
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", text, folder], capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+
+
 def test_a_folder_is_remembered_apart_with_and_without_what_is_nested_in_it(folder: Path) -> None:
     (folder / "deep/er").mkdir(parents=True)
     (folder / "deep/er/p9.py").write_text(PLUGIN.format(n=9))
