@@ -82,6 +82,7 @@ class _Reader:
 
     def __init__(self, settings: Lines) -> None:
         self._marked = _is_marked(settings.encoding)
+        self.lines = 0
         self.begins = True
         field, encoding = settings.field, settings.encoding
 
@@ -94,9 +95,9 @@ class _Reader:
         """Yield the lines of about 64 KiB at a time, or of what has arrived, where that is less."""
         # read1 hands on what a pipe has; read would wait until 64 KiB are there.
         read = cast("Callable[[int], bytes]", getattr(stream, "read1", stream.read))
-        line, offset = 1, 0
+        self.lines = offset = 0
         for lines in _lines(read):
-            if line == 1 and self._marked and self.begins:
+            if not self.lines and self._marked and self.begins:
                 refuse_wide(lines[0])
                 if lines[0].startswith(_BYTE_ORDER_MARK):
                     lines[0] = lines[0][len(_BYTE_ORDER_MARK) :]
@@ -104,8 +105,8 @@ class _Reader:
                     if not lines[0]:  # a mark and nothing else is no line
                         lines.pop(0)
             if lines:
-                yield _Batch(cast("list[object]", lines), line, offset)
-            line += len(lines)
+                yield _Batch(cast("list[object]", lines), self.lines + 1, offset)
+            self.lines += len(lines)
             offset += sum(map(len, lines))
 
 

@@ -71,6 +71,15 @@ def test_positions_count_lines_and_bytes() -> None:
     assert batch.position(1) == Position(line=2, offset=7, row=2)
 
 
+@pytest.mark.parametrize(
+    ("content", "lines"), [(b"", 0), (b"\xef\xbb\xbf", 0), (b"a\n\nb", 3), (b"a\n" * 100_000, 100_000)]
+)
+def test_a_reader_counts_its_lines_for_the_next_split(content: bytes, lines: int) -> None:
+    reader = Lines().reader()
+    assert sum(len(batch.raws) for batch in reader.batches(io.BytesIO(content))) == lines
+    assert getattr(reader, "lines", None) == lines
+
+
 def test_bytes_that_the_encoding_does_not_know_fail_alone() -> None:
     reader = Lines().reader()
     (batch,) = reader.batches(io.BytesIO(b"a\n\xff\nb\n"))
