@@ -7,12 +7,16 @@ from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import PathFinder
 
 
-def find_module(name: str) -> ModuleSpec | None:
+def find_module(name: str, parents: "dict[str, ModuleSpec | None] | None" = None) -> ModuleSpec | None:
     """Return the import specification of a module without importing anything, or ``None``.
 
     ``importlib.util.find_spec("a.b")`` imports ``a``; this looks into ``a``'s folder instead. Not
     promised: finding what only running ``a`` would make importable (a changed ``__path__``, an import hook
     that ``a`` installs).
+
+    Args:
+        name: The module's name.
+        parents: Takes what was found of the packages around it, for who asks for many modules at once.
     """
     parts = name.split(".")
     if not all(parts):
@@ -21,13 +25,17 @@ def find_module(name: str) -> ModuleSpec | None:
     loaded = getattr(sys.modules.get(name), "__spec__", None)
     if isinstance(loaded, ModuleSpec):
         return loaded  # os.path is loaded, and is in no package
-    spec = _find_in(parts[0], None)
-    for length in range(2, len(parts) + 1):
-        folders = folders_of(spec) if spec is not None else None
-        if folders is None:
-            return None
-        spec = _find_in(".".join(parts[:length]), folders)
-    return spec
+    above, _, _ = name.rpartition(".")
+    if not above:
+        return _find_in(name, None)
+    if parents is None or above not in parents:
+        around = find_module(above, parents)
+        if parents is not None:
+            parents[above] = around
+    else:
+        around = parents[above]
+    folders = folders_of(around) if around is not None else None
+    return _find_in(name, folders) if folders is not None else None
 
 
 def folders_of(spec: ModuleSpec) -> list[str] | None:

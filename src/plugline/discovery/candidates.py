@@ -84,6 +84,15 @@ class ModuleCandidate(Value):
 Candidate = FileCandidate | ModuleCandidate
 
 
+def of_class(candidate: Candidate, name: str) -> Candidate:
+    """Return a candidate that means one class of the file; empty means the file."""
+    if not name:
+        return candidate
+    if isinstance(candidate, FileCandidate):
+        return FileCandidate(candidate.name, candidate.tree, candidate.entry, candidate.module, name)
+    return ModuleCandidate(candidate.name, candidate.module, "", candidate.distribution, candidate.version, name)
+
+
 class Found(Value):
     """What one finder found.
 

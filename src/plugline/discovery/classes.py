@@ -4,7 +4,6 @@ import builtins
 import os
 import sys
 
-from plugline.discovery.candidates import Candidate, FileCandidate, ModuleCandidate
 from plugline.discovery.facts import ClassFacts, FunctionFacts, SourceFacts
 from plugline.discovery.known import PluginSpec
 from plugline.findings import first_line
@@ -13,17 +12,6 @@ from plugline.typed import Sequence
 
 # How surely a class derives from the base, as far as its own file shows it.
 NO, BARELY, MAYBE, YES = range(4)
-
-
-def of_class(candidate: Candidate, name: str) -> Candidate:
-    """Return a candidate that means one class of the file."""
-    match candidate:
-        case FileCandidate():
-            return FileCandidate(candidate.name, candidate.tree, candidate.entry, candidate.module, name)
-        case ModuleCandidate():
-            return ModuleCandidate(
-                candidate.name, candidate.module, "", candidate.distribution, candidate.version, name
-            )
 
 
 def spec_of_class(spec: PluginSpec, class_name: str, beside: str = "") -> PluginSpec:

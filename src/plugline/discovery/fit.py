@@ -2,7 +2,7 @@
 
 from plugline.contract.interface import Interface, Member
 from plugline.contract.shape import shape_problems
-from plugline.discovery.candidates import Candidate, FileCandidate, ModuleCandidate
+from plugline.discovery.candidates import Candidate, FileCandidate, ModuleCandidate, of_class
 from plugline.discovery.classes import (
     BARELY,
     MAYBE,
@@ -11,7 +11,6 @@ from plugline.discovery.classes import (
     derivation,
     inherited,
     may_have_a_plugin,
-    of_class,
     public_classes,
     spec_of_class,
 )

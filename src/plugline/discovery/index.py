@@ -386,7 +386,7 @@ def _record(key: bytes, where: Where, check: bytes) -> bytes:
 
 
 _DAY_SECONDS = 24 * 3600
-_ENDS = (".index", ".bundle", ".top")
+_ENDS = (".index", ".bundle", ".modules", ".top")
 _BEGINNING = "pytest-"
 
 

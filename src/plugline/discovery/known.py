@@ -12,6 +12,9 @@ from plugline.values import Value
 if TYPE_CHECKING:
     # What source shows beyond an outline; read, and imported, where it is asked for.
     from plugline.discovery.facts import SourceFacts
+    from plugline.files import SourceFile
+
+INSTALLED_MAX_BYTES = 16 * 2**20  # an installed module is trusted like the host itself
 
 Said = tuple[str, str | None, str | None, str | None, str | None]
 """Summary, PLUGIN_NAME, VERSION, __version__, REQUIRED_API_VERSION."""
@@ -61,11 +64,19 @@ class Unread:
         # The parser of syntax trees, for those who ask for more than a listing.
         from plugline.discovery.source import parse_source, read_facts  # noqa: PLC0415
 
-        source = self._candidate.tree.read(self._candidate.entry)
+        source = self._source()
         tree = parse_source(source) if not isinstance(source, Finding) else source
         if isinstance(source, Finding) or isinstance(tree, Finding):
             return None
         return read_facts(source, tree)[0]
+
+    def _source(self) -> "SourceFile | Finding":
+        return self._candidate.tree.read(self._candidate.entry)
+
+    @property
+    def constants(self) -> "Mapping[str, object] | None":
+        """Module-level names with literal values; ``None`` where the syntax tree is to be asked for them."""
+        return None
 
     def edited(self, block_line: int | None) -> "Unread":
         """Return the same for a version with other bodies of functions."""
@@ -185,6 +196,9 @@ class PluginSpec(Value):
     @property
     def constants(self) -> Mapping[str, object]:
         """Module-level names with literal values."""
+        known = self._facts.constants if isinstance(self._facts, Unread) else None
+        if known is not None:
+            return known
         return self.facts.constants if self.facts is not None else {}
 
     def __hash__(self) -> int:

@@ -4,7 +4,7 @@ import sys
 
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.facts import SourceFacts
-from plugline.discovery.known import PluginSpec, Read
+from plugline.discovery.known import INSTALLED_MAX_BYTES, PluginSpec, Read
 from plugline.discovery.source import parse_source, read_facts
 from plugline.files import SourceFile, read_installed
 from plugline.findings import Finding, Place, short_repr
@@ -53,7 +53,7 @@ def read_module(candidate: ModuleCandidate) -> Read:
     origin = spec.origin
     if origin is None or not origin.endswith(".py"):
         return _bare_spec(candidate)
-    source = read_installed(origin, max_bytes=_INSTALLED_MAX_BYTES)
+    source = read_installed(origin, max_bytes=INSTALLED_MAX_BYTES)
     if isinstance(source, Finding):
         return _bare_spec(candidate)
 
@@ -65,9 +65,6 @@ def read_module(candidate: ModuleCandidate) -> Read:
     version = candidate.version or (BUILT_IN if built_in else None)
     distribution = candidate.distribution
     return _spec(candidate.name, facts, source, candidate.module, findings, distribution, version, is_named=True)
-
-
-_INSTALLED_MAX_BYTES = 16 * 2**20  # an installed module is trusted like the host itself
 
 
 def _bare_spec(candidate: ModuleCandidate) -> Read:

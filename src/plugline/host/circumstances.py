@@ -105,12 +105,15 @@ class Circumstances:
     def text(self, folder: str) -> str | None:
         """Return what is the same wherever the same plugins of a folder are accepted; ``None`` where nothing is."""
         admission = _of_policy(self.policy, folder)
-        if admission is None:
-            return None
+        return self.asked + admission if admission is not None else None
+
+    @property
+    def asked(self) -> str:
+        """What is the same wherever the same is asked of a plugin, whoever may be loaded."""
         if not self._text:
             asked = self._names if self._names is not None else tuple(self.interfaces)
             self._text = repr((asked, self.api_version, sys.version_info[:3]))
-        return self._text + admission
+        return self._text
 
 
 def _interfaces_of(interface: object) -> "tuple[Interface, ...]":

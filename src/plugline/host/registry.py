@@ -4,11 +4,11 @@ import os
 
 from plugline.clock import monotonic_seconds
 from plugline.contract.interface import Interface
-from plugline.discovery.candidates import Candidate, FileCandidate, Found, ModuleCandidate
-from plugline.discovery.finders import Finder
+from plugline.discovery.candidates import Candidate, FileCandidate, Found, ModuleCandidate, of_class
+from plugline.discovery.finders import EntryPoints, Finder, Modules, Package
 from plugline.discovery.index import Listing
 from plugline.discovery.known import PluginSpec, Read
-from plugline.discovery.recall import ENTRY, FITS, NAME, ORDERED, Owner, Row
+from plugline.discovery.recall import ENTRY, FITS, NAME, ORDERED, Owner
 from plugline.discovery.rows import Verdict
 from plugline.discovery.trees import shown_path
 from plugline.files import SourceFile
@@ -20,6 +20,7 @@ from plugline.typed import TYPE_CHECKING, Callable, Mapping, Sequence
 if TYPE_CHECKING:
     # What judges is imported where something is to be judged.
     from plugline.admission.policy import Gate
+    from plugline.discovery.modules import ModuleIndex
 
 
 def inspect_places(
@@ -74,19 +75,7 @@ def _remembered(
         entry = check_read(candidate, read, around, finder)
         if source is not None:
             entry = admit(entry, source, owner)
-        lasting = source is None or around.gate.is_lasting(candidate)
-        if entry.findings or entry.spec is None:
-            # Whether there is an environment with another Python is not written in the file, nor why a policy raised.
-            lasting = lasting and all(
-                finding.code not in ("P111", "T306") and not _leads_elsewhere(finding) for finding in entry.findings
-            )
-            return Verdict(entry.findings, entry.warnings, (), lasting=lasting)
-        own = entry.spec
-        parts = [
-            (one.class_name, one.name, one.summary) if one.spec is not own else (one.class_name, None, None)
-            for one in split_entry(entry, around.interfaces)
-        ]
-        return Verdict((), entry.warnings, tuple(parts), lasting=lasting)
+        return _verdict(entry, around, lasting=source is None or around.gate.is_lasting(candidate))
 
     listing = index.look(lambda: around.text(index.tree.real), judge, around.interfaces)
     for path, seconds in index.read_seconds.items():
@@ -101,8 +90,24 @@ def _remembered(
         if verdict is None:
             entries.append(RememberedEntry(row, listed))
         else:
-            entries += _entries_of(row, verdict, memory, finder)
+            entries += _entries_of(index.candidate(row), index.read_of(row).spec, verdict, finder)
     return entries, listing
+
+
+def _verdict(entry: Entry, around: Circumstances, *, lasting: bool = True) -> Verdict:
+    """Return what a host makes of a file; ``lasting`` is whether it would be admitted again."""
+    if entry.findings or entry.spec is None:
+        # Whether there is an environment with another Python is not written in the file, nor why a policy raised.
+        lasting = lasting and all(
+            finding.code not in ("P111", "T306") and not _leads_elsewhere(finding) for finding in entry.findings
+        )
+        return Verdict(entry.findings, entry.warnings, (), lasting=lasting)
+    own = entry.spec
+    parts = [
+        (one.class_name, one.name, one.summary) if one.spec is not own else (one.class_name, None, None)
+        for one in split_entry(entry, around.interfaces)
+    ]
+    return Verdict((), entry.warnings, tuple(parts), lasting=lasting)
 
 
 def _admitting(around: Circumstances, folder: str) -> Callable[[Entry, SourceFile, Owner | None], Entry]:
@@ -129,14 +134,12 @@ def _leads_elsewhere(finding: Finding) -> bool:
     return "plugline " in (finding.hint or "") and not finding.place.path.startswith(os.sep)
 
 
-def _entries_of(row: Row, verdict: Verdict, memory: Memory, finder: int) -> list[Entry]:
-    index = memory.index
-    spec = index.read_of(row).spec
+def _entries_of(candidate: Candidate, spec: PluginSpec | None, verdict: Verdict, finder: int) -> list[Entry]:
     if spec is None or verdict.findings:
-        return [ReadEntry(index.candidate(row), spec, verdict.findings, finder, verdict.warnings)]
+        return [ReadEntry(candidate, spec, verdict.findings, finder, verdict.warnings)]
     return [
         ReadEntry(
-            index.candidate(row, class_name),
+            of_class(candidate, class_name),
             spec if name is None else spec.replaced(name=name, summary=summary),
             (),
             finder,
@@ -149,12 +152,37 @@ def _entries_of(row: Row, verdict: Verdict, memory: Memory, finder: int) -> list
 def _read_now(finder: Finder, around: Circumstances, number: int) -> tuple[list[Entry], Found | Listing]:
     found = finder.find()
     entries: list[Entry] = []
+    index = _module_index(finder)
     for candidate in found.candidates:
         began = monotonic_seconds()
-        entry = read_candidate(candidate, around, number)
-        around.read_seconds[number, entry.place.path] = monotonic_seconds() - began
-        entries += split_entry(entry, around.interfaces)
+        if index is not None and isinstance(candidate, ModuleCandidate):
+            read = _look_at_module(candidate, around, number, index)
+        else:
+            read = split_entry(read_candidate(candidate, around, number), around.interfaces)
+        around.read_seconds[number, read[0].place.path] = monotonic_seconds() - began
+        entries += read
+    if index is not None:
+        index.flush()
     return entries, found
+
+
+def _module_index(finder: Finder) -> "ModuleIndex | None":
+    """Return what is remembered of what a finder finds; ``None`` for one that does not tell all that it asks for by its ``repr``."""
+    if type(finder) not in (Modules, Package, EntryPoints):
+        return None
+    from plugline.discovery.modules import ModuleIndex  # noqa: PLC0415 - for hosts with installed plugins
+
+    return ModuleIndex(repr(finder))
+
+
+def _look_at_module(
+    candidate: ModuleCandidate, around: Circumstances, number: int, index: "ModuleIndex"
+) -> list[Entry]:
+    def judge(read: Read) -> Verdict:
+        return _verdict(check_read(candidate, read, around, number), around)
+
+    read, verdict = index.look(candidate, around.asked, judge)
+    return _entries_of(candidate, read.spec, verdict, number)
 
 
 def _name_of(entry: Entry) -> str:
@@ -251,7 +279,7 @@ def entry_beside(beside: Entry, class_name: str) -> Entry:
         beside: The file's, or that of another class in it.
         class_name: The class.
     """
-    from plugline.discovery.classes import of_class, spec_of_class  # noqa: PLC0415 - as below
+    from plugline.discovery.classes import spec_of_class  # noqa: PLC0415 - as below
 
     assert beside.spec is not None  # noqa: S101 - it was loaded
     assert beside.candidate is not None  # noqa: S101 - likewise

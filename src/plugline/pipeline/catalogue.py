@@ -45,7 +45,7 @@ _NAMED_IN: dict[Kind, str] = {
 _NOT_LOOKED: set[str] = set()
 
 # Strings and not imports: what we ship is found as a stranger's plugins are.
-_SHIPPED: dict[Kind, str] = {
+SHIPPED: dict[Kind, str] = {
     "processor": "plugline.processors",
     "format": "plugline.formats",
     "engine": "plugline.engines",
@@ -97,7 +97,7 @@ class Catalogue:
         self._store = store_of(folders)
         self._shipped: dict[Kind, Host[object]] = {
             kind: Host(Package(package), interface=INTERFACES[kind], api_version=API_VERSION, store=self._store)
-            for kind, package in _SHIPPED.items()
+            for kind, package in SHIPPED.items()
         }
         self._shelves: dict[Kind, Host[object]] = {}
         self._declared: set[str] | None = _NOT_LOOKED
@@ -169,7 +169,7 @@ class Catalogue:
     def _shipped_alone(self, kind: Kind, name: str) -> Host[object]:
         """Return a host with one shipped plugin: reading all of them would be a third of what a short run takes."""
         if (kind, name) not in self._alone:
-            module = f"{_SHIPPED[kind]}.{name}"
+            module = f"{SHIPPED[kind]}.{name}"
             known = is_plugin_file_name(name) and name.isidentifier() and find_module(module) is not None
             self._alone[kind, name] = Host(
                 Modules({name: module} if known else {}),
@@ -231,7 +231,7 @@ class Catalogue:
 
     def _shelf(self, kind: Kind, *, to_load: bool) -> Host[object]:
         """Return a host of what is shipped: a folder like any other to look at, of which is remembered what it holds."""
-        folder = os.path.join(os.path.dirname(os.path.dirname(__file__)), _SHIPPED[kind].rpartition(".")[2])
+        folder = os.path.join(os.path.dirname(os.path.dirname(__file__)), SHIPPED[kind].rpartition(".")[2])
         # There is no folder where plugline is in an archive that a program is packed in.
         if to_load or "PLUGLINE_ONLY" in os.environ or not os.path.isdir(folder):
             return self._shipped[kind]

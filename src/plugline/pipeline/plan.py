@@ -9,10 +9,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
+from importlib import import_module
 from typing import get_args
 
 from plugline.admission.ownership import how_to_allow
-from plugline.contract.settings import Field, Problem, check, fields_of_source, is_path
+from plugline.contract.settings import Field, Problem, check, fields_of, fields_of_source, is_path
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.carried import carry
 from plugline.discovery.fit import classes_that_fit
@@ -27,7 +28,7 @@ from plugline.frozen import frozen
 from plugline.host.plugin import Plugin
 from plugline.names import is_public, module_part, nearest, nearest_file, shell_word
 from plugline.pipeline.aside import path_aside
-from plugline.pipeline.catalogue import ALONE, Catalogue, Kind
+from plugline.pipeline.catalogue import ALONE, SHIPPED, Catalogue, Kind
 from plugline.pipeline.config import ErrorLimit, OnQuarantine, PipelineConfig, SandboxConfig
 from plugline.pipeline.manifest import strangers_in
 from plugline.pipeline.remote import has_scheme, without_query, without_secret
@@ -666,10 +667,15 @@ def check_settings(
     Returns the settings with all files among them (those whose type is ``Path``) found from ``base``, as the pipeline's
     own are, which ones those are, and everything that is wrong.
     """
+    ours = _class_of_ours(plugin, kind)
     # Most modules show without their syntax tree that they have no settings.
-    if not settings and any(all(plugin.spec.binds(one.name) for one in way.members) for way in ALONE[kind]):
+    if (
+        ours is None
+        and not settings
+        and any(all(plugin.spec.binds(one.name) for one in way.members) for way in ALONE[kind])
+    ):
         return settings, frozenset(), ()
-    fields, is_class = shown_fields(plugin, kind)
+    fields, is_class = (fields_of(ours), True) if ours is not None else shown_fields(plugin, kind)
     if fields is None or not (is_class or settings):
         return settings, frozenset(), ()
     if not is_class:
@@ -692,7 +698,26 @@ def _is_path(form: object) -> bool:
 
 def declared_settings(plugin: Plugin[object], kind: Kind) -> frozenset[str]:
     """Return the names of the settings that a plugin's source shows; none where it shows nothing."""
-    return frozenset(field.name for field in shown_fields(plugin, kind)[0] or ())
+    ours = _class_of_ours(plugin, kind)
+    fields = fields_of(ours) if ours is not None else shown_fields(plugin, kind)[0]
+    return frozenset(field.name for field in fields or ())
+
+
+def _class_of_ours(plugin: Plugin[object], kind: Kind) -> type | None:
+    """Return the class of a plugin that is shipped, which is imported for it; ``None`` for any other.
+
+    Nothing of a stranger's is run by that, and it costs less than reading the source: no such module imports a library at its top.
+    """
+    candidate = plugin.candidate
+    if not isinstance(candidate, ModuleCandidate) or not candidate.module.startswith(f"{SHIPPED[kind]}."):
+        return None
+    try:
+        module = import_module(candidate.module)
+    except ImportError:
+        return None  # of the standard library, which some leave out in parts: it is told where the plugin is loaded
+    classes = [one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__]
+    fitting = (one for one in classes if any(all(hasattr(one, m.name) for m in way.members) for way in ALONE[kind]))
+    return next((one for one in fitting if is_public(one.__name__)), None)
 
 
 def shown_fields(plugin: Plugin[object], *kinds: Kind) -> tuple[tuple[Field, ...] | None, bool]:
