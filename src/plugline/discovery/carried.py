@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from plugline.discovery.source import parse_source, read_facts
 from plugline.discovery.trees import Tree
 from plugline.files import SourceFile
 from plugline.findings import Finding
@@ -34,6 +33,8 @@ def _needed(tree: Tree, relative: str, source: SourceFile, namespace: str) -> It
         yield from _python_files(tree, folder)
     if not _may_need(source.content, namespace.encode(errors="surrogateescape")):
         return
+    from plugline.discovery.source import parse_source, read_facts  # noqa: PLC0415 - few may
+
     parsed = parse_source(source)
     if isinstance(parsed, Finding):
         return

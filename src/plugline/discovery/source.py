@@ -9,6 +9,7 @@ from plugline.contract.shape import Shape
 from plugline.discovery.block import read_block
 from plugline.discovery.compiling import find_fault
 from plugline.discovery.facts import ClassFacts, FunctionFacts, ImportFacts, SourceFacts
+from plugline.discovery.parsed import kept
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place, first_line
 from plugline.names import is_public
@@ -17,66 +18,18 @@ from plugline.typed import Iterator, cast
 _DYNAMIC_CALLS = frozenset({"globals", "exec", "vars", "locals", "setattr", "__import__"})
 
 
-_MOST_KEPT_BYTES = 128 * 1024  # of all sources together: a tree is a hundred times as large
-
-
-class ParsedOnce:
-    """While it is entered, what was parsed is kept, for those who come to the same source by another way.
-
-    A pipeline looks at each of its plugins as a candidate, for its imports and for its settings, and again where it is bound.
-    """
-
-    def __init__(self) -> None:
-        self._trees: dict[tuple[str, bytes], _ast.Module | Finding] = {}
-        self._facts: dict[tuple[str, bytes], tuple[SourceFacts, tuple[Finding, ...]]] = {}
-        self._bytes = 0
-        self._around: ParsedOnce | None = None
-
-    def __enter__(self) -> "ParsedOnce":  # noqa: PYI034 - not always this one
-        """Keep from here on. Returns that of who has begun before, where somebody has."""
-        global _kept
-        self._around, _kept = _kept, _kept or self
-        return _kept
-
-    def __exit__(self, *_: object) -> None:
-        global _kept  # noqa: PLW0603 - one at a time, however many hosts parse
-        _kept = self._around
-
-    def forget(self) -> None:
-        """Let go of all that was kept."""
-        self._trees.clear()
-        self._facts.clear()
-        self._bytes = 0
-
-    def tree(self, source: SourceFile) -> _ast.Module | Finding:
-        """Return what :func:`parse_source` returns."""
-        key = source.path, source.content
-        found = self._trees.get(key)
-        if found is None:
-            found = _parsed(source)
-            self._bytes += len(source.content)
-            if self._bytes <= _MOST_KEPT_BYTES:
-                self._trees[key] = found
-        return found
-
-    def facts(self, source: SourceFile, tree: _ast.Module) -> tuple[SourceFacts, tuple[Finding, ...]]:
-        """Return what :func:`read_facts` returns."""
-        key = source.path, source.content
-        found = self._facts.get(key)
-        if found is None:
-            found = _facts_in(source, tree)
-            if self._trees.get(key) is tree:
-                self._facts[key] = found
-        return found
-
-
-_kept: ParsedOnce | None = None
 _LONG_LINE_BYTES = 990  # a little less than what CPython reads of a line
 
 
 def parse_source(source: SourceFile) -> _ast.Module | Finding:
     """Return the syntax tree of a source file, or what keeps it from having one."""
-    return _parsed(source) if _kept is None else _kept.tree(source)
+    once = kept()
+    found = once.trees.get((source.path, source.content)) if once is not None else None
+    if found is None:
+        found = _parsed(source)
+        if once is not None:
+            once.keep(source, found)
+    return found
 
 
 def _parsed(source: SourceFile) -> _ast.Module | Finding:
@@ -173,7 +126,13 @@ def _position(error: SyntaxError) -> tuple[int | None, int | None]:
 
 def read_facts(source: SourceFile, tree: _ast.Module) -> tuple[SourceFacts, tuple[Finding, ...]]:
     """Return what a parsed module shows, with what is wrong with the part of it that is meant for us."""
-    return _facts_in(source, tree) if _kept is None else _kept.facts(source, tree)
+    once, key = kept(), (source.path, source.content)
+    found = once.facts.get(key) if once is not None else None
+    if found is None:
+        found = _facts_in(source, tree)
+        if once is not None and once.trees.get(key) is tree:
+            once.facts[key] = found
+    return found
 
 
 def _facts_in(source: SourceFile, tree: _ast.Module) -> tuple[SourceFacts, tuple[Finding, ...]]:

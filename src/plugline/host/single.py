@@ -3,7 +3,7 @@
 import os
 
 from plugline.discovery.finders import File
-from plugline.discovery.fit import several_fit
+from plugline.discovery.unfit import several_fit
 from plugline.errors import PluginDisabled, PluginRejected
 from plugline.findings import Finding, Place
 from plugline.host.host import Host

@@ -2,7 +2,7 @@
 
 from plugline.contract.interface import Interface, Member, own_annotations
 from plugline.contract.shape import shape_of, shape_problems
-from plugline.discovery.fit import (
+from plugline.discovery.unfit import (
     missing_message,
     missing_part,
     nearest_attempt,

@@ -10,7 +10,6 @@ from plugline.admission.policy import Facts
 from plugline.contract.interface import interfaces_of
 from plugline.discovery.candidates import FileCandidate
 from plugline.discovery.finders import EntryPoints, Modules, Package
-from plugline.discovery.fit import source_findings
 from plugline.discovery.folder import ARCHIVES, Folder, finder_for
 from plugline.discovery.installed import declared_groups
 from plugline.discovery.known import PluginSpec
@@ -348,6 +347,8 @@ def _lacking(plugin: Plugin[object], kind: Kind) -> tuple[Finding, ...]:
     facts, class_name = plugin.spec.facts, _class_of(plugin)
     if facts is None:
         return ()
+    from plugline.discovery.fit import source_findings  # noqa: PLC0415 - what is shipped, or shows it plainly, is not asked
+
     return source_findings(ALONE[kind], facts, plugin.place.path, own_only=True, class_name=class_name)
 
 

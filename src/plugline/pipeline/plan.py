@@ -16,9 +16,8 @@ from plugline.admission.ownership import how_to_allow
 from plugline.contract.settings import Field, Problem, check, fields_of, fields_of_source, is_path
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.carried import carry
-from plugline.discovery.fit import classes_that_fit
 from plugline.discovery.folder import ARCHIVES
-from plugline.discovery.source import ParsedOnce, parse_source
+from plugline.discovery.parsed import ParsedOnce
 from plugline.discovery.trees import Tree
 from plugline.errors import ConfigurationError
 from plugline.files import SourceFile, read_installed, reason_of
@@ -722,6 +721,10 @@ def _class_of_ours(plugin: Plugin[object], kind: Kind) -> type | None:
 
 def shown_fields(plugin: Plugin[object], *kinds: Kind) -> tuple[tuple[Field, ...] | None, bool]:
     """Return the settings that a plugin's source shows, ``None`` where it does not, and whether it is a class that has them."""
+    # What reads sources is imported where one is read: most plugins are modules, or shipped.
+    from plugline.discovery.fit import classes_that_fit  # noqa: PLC0415
+    from plugline.discovery.source import parse_source  # noqa: PLC0415
+
     source = source_of(plugin)
     tree = parse_source(source) if source is not None else None
     facts, name = plugin.spec.facts, plugin.candidate.class_name

@@ -12,10 +12,13 @@ from zipfile import ZipFile
 
 import pytest
 
+import plugline
+from plugline import Host, Modules
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding
+from plugline.pipeline.catalogue import INTERFACES, SHIPPED, Kind
 from plugline.pipeline.config import config_from_flags, read_config
-from plugline.pipeline.plan import dead_letters_beside, make_plan
+from plugline.pipeline.plan import check_settings, dead_letters_beside, declared_settings, make_plan, shown_fields
 from plugline.pipeline.run import run_plan
 from tests.builders import Pipeline, pipeline, processor
 
@@ -447,3 +450,33 @@ def test_a_folder_of_folders_says_how_their_files_are_read(tmp_path: Path) -> No
     job = pipeline(tmp_path, source_path="data/**")
     job.run()
     assert job.records == [{"a": 1}]
+
+
+SHIPPED_MODULES = sorted(
+    (kind, f"{package}.{file.stem}")
+    for kind, package in SHIPPED.items()
+    for file in (Path(plugline.__file__).parent / package.rpartition(".")[2]).glob("[!_]*.py")
+)
+
+
+@pytest.mark.parametrize(("kind", "module"), SHIPPED_MODULES, ids=lambda one: one.rpartition(".")[2])
+def test_what_is_shipped_has_the_settings_that_its_source_shows(kind: Kind, module: str) -> None:
+    name = module.rpartition(".")[2]
+    with Host(Modules({name: module}), interface=INTERFACES[kind]) as host:
+        shown, _ = shown_fields(host[name], kind)
+        assert shown is not None
+        assert declared_settings(host[name], kind) == {field.name for field in shown}
+        required = [f"{field.name!r} is missing" for field in shown if field.required]
+        problems = check_settings(host[name], kind, {}, (), "")[2]
+        assert len(problems) == len(required)
+        unknown = check_settings(host[name], kind, {"no such setting": 1}, (), "")[2]
+        assert len(unknown) == len(required) + 1
+
+
+def test_importing_all_that_is_shipped_imports_no_library() -> None:
+    """A plan does so for each that it names, before anybody knows whether it is ever run."""
+    modules = ", ".join(module for _, module in SHIPPED_MODULES)
+    program = f"import sys, orjson, plugline.records; before = {{*sys.modules}}; import {modules}; print(*({{*sys.modules}} - before))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    imported = {name.partition(".")[0] for name in done.stdout.split() if not name.startswith("_")}
+    assert imported - sys.stdlib_module_names == {"plugline"}
