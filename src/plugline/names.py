@@ -108,6 +108,8 @@ def did_you_mean(name: str, known: Iterable[str], *, kind: str) -> str:
 
 def shell_word(text: str) -> str:
     """Return a text as a shell takes it for one word: hints get pasted."""
+    if text.startswith("-") and "/" in text:
+        text = f"./{text}"  # a path, which would be an option
     if text and not text.strip(_NEVER_QUOTED):
         return text  # most paths: the folders on the way to each plugin that is judged
     from shlex import quote  # noqa: PLC0415 - it imports re, and only a message needs it

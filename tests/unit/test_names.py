@@ -54,6 +54,7 @@ def test_a_hint_names_twelve_at_most() -> None:
 
 def test_a_word_for_a_shell_is_one_word_of_it() -> None:
     assert shell_word("plugins/a.py") == "plugins/a.py"
+    assert shell_word("-plugins/a.py") == "./-plugins/a.py"
     assert shell_word("my plugins/it's.py") == "'my plugins/it'\"'\"'s.py'"
 
 

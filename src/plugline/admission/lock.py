@@ -12,7 +12,7 @@ from plugline.contract.permissions import NOTHING, Permissions, parse_permission
 from plugline.discovery.known import PluginSpec
 from plugline.files import SourceFile, read_source, relative_path
 from plugline.findings import Finding, Place
-from plugline.names import composed
+from plugline.names import composed, shell_word
 from plugline.typed import Iterator, Mapping
 from plugline.values import Value
 
@@ -388,9 +388,6 @@ def locked_file_findings(lock: Lock, path: str, source: SourceFile) -> tuple[Fin
 
 def _trust_command(shown: str, lock: Lock | None = None, path: str | None = None) -> str:
     """Return the command that trusts what is shown so and has this path, in ``lock`` where it would go into another."""
-    # shlex imports re, and only a message needs it.
-    from shlex import quote  # noqa: PLC0415
-
     if os.path.basename(shown) == "__init__.py":
         shown, path = os.path.dirname(shown), path and os.path.dirname(path)
     option = ""
@@ -398,8 +395,8 @@ def _trust_command(shown: str, lock: Lock | None = None, path: str | None = None
         is_plain = os.path.isdir(path) and not os.path.exists(os.path.join(path, "__init__.py"))
         folder = path if is_plain else os.path.dirname(path)
         if os.path.join(os.path.dirname(folder), LOCK_NAME) != os.path.abspath(lock.path):
-            option = f"--lock {quote(lock.path)} "
-    return f"plugline trust {option}{quote(shown)}"
+            option = f"--lock {shell_word(lock.path)} "
+    return f"plugline trust {option}{shell_word(shown)}"
 
 
 def _versions(old: str | None, new: str | None) -> str:

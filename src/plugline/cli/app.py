@@ -136,7 +136,8 @@ def _tell_misuse(error: click.UsageError, argv: Sequence[str]) -> None:
     if isinstance(error, Misuse):
         render.error(error.message, error.hint)
     elif isinstance(error, click.NoSuchOption):
-        known = [name for parameter in error.ctx.command.params for name in parameter.opts] if error.ctx else []
+        parameters = error.ctx.command.params if error.ctx else []
+        known = [name for parameter in parameters for name in parameter.opts]
         long = [name for name in [*known, "--help"] if name.startswith("--")]
         from plugline.names import nearest  # noqa: PLC0415 - a module more than --help needs
 
@@ -144,6 +145,8 @@ def _tell_misuse(error: click.UsageError, argv: Sequence[str]) -> None:
         question = f"did you mean {near!r}? " if near is not None else ""
         if command == "plugline" and error.option_name in ("--json", "-v", "--verbose"):
             question = f"it stands after a command: plugline check {error.option_name}; "
+        if error.option_name == "--plugins" and any(one.nargs == -1 for one in parameters):
+            question = f"folders stand for themselves: {command} FOLDER; "
         render.error(f"{command!r} has no option {error.option_name!r}", f"{question}{help_hint}")
     else:
         message = error.format_message().rstrip(".")

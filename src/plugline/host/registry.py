@@ -357,8 +357,7 @@ def _python_findings(spec: PluginSpec, candidate: Candidate) -> list[Finding]:
         needs = needs_of(spec.dependencies, spec.requires_python, spec.place)
         if isinstance(needs, Needs) and find_environment(needs) is not None:
             return []
-        command = f"plugline sync {shell_word(spec.place.path)}"
-        hint = f"{command} makes an environment with such a Python, if there is one here"
+        hint = f"make an environment, if such a Python is here: plugline sync {shell_word(spec.place.path)}"
     message = f"requires Python {spec.requires_python}, this is {running_python()}"
     return [Finding("P111", message, _block_place(spec), hint=hint)]
 

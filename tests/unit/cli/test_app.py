@@ -40,6 +40,17 @@ def test_an_unknown_option_names_the_nearest(capsys: pytest.CaptureFixture[str])
     )
 
 
+@pytest.mark.parametrize("command", ["check", "list", "trust"])
+def test_the_option_of_other_commands_for_folders_is_told_to_be_left_out(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--plugins", "x"]) == 2
+    assert capsys.readouterr().err == (
+        f"error: 'plugline {command}' has no option '--plugins'\n"
+        f"  hint: folders stand for themselves: plugline {command} FOLDER; see plugline {command} --help\n"
+    )
+
+
 def test_a_missing_word_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info"]) == 2
     assert capsys.readouterr().err == "error: missing argument 'NAME|FILE'\n  hint: see plugline info --help\n"
