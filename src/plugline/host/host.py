@@ -425,6 +425,7 @@ class Host(Generic[T_co]):
             for name in (plugin.candidate.class_name, getattr(plugin.loaded_type, "__name__", ""))
         }
         plugins = dict(registry.plugins)
+        self._all, self._first = {}, {}
         while self._loader.appeared:
             beside, class_name = self._loader.appeared.pop()
             where = (beside.finder, beside.place.path, class_name)
@@ -446,7 +447,8 @@ class Host(Generic[T_co]):
         policy that says no) leaves the generation that is in force exactly as it was. Where only bodies of functions
         were edited, they are replaced and nothing is run. Otherwise what was edited, and what imports it, is run
         beside what is in force, and takes its place: whoever holds a function, a class or an instance of the plugin holds the
-        new one. Calls that are running finish on the code that they began with.
+        new one. Calls that are running finish on the code that they began with. Of several classes of a file, one that
+        is gone from it is removed.
 
         A plugin that was not loaded yet, or could not be, is loaded.
 
@@ -857,7 +859,7 @@ class Host(Generic[T_co]):
         What one raises does not keep the others from being called.
         """
         function = self._all.get(method)
-        if function is None:
+        if function is None or self._loader.appeared:
             with self._loader.lock:
                 function = self._loader.dispatching.call_all(method, self._called(method, None))
                 self._all[method] = function
@@ -870,7 +872,7 @@ class Host(Generic[T_co]):
             StepFailed: A plugin raised before one had an answer.
         """
         function = self._first.get(method)
-        if function is None:
+        if function is None or self._loader.appeared:
             with self._loader.lock:
                 function = self._loader.dispatching.first(method, self._called(method, None))
                 self._first[method] = function

@@ -786,6 +786,7 @@ class Loader:
         if digest.hex() != entry.digest:
             # It changed since it was listed: what is run is what was checked, so it is checked again, once for all its classes.
             what = candidate.tree, candidate.entry, digest
+            is_class = entry.spec is not None and entry.name.endswith(f":{candidate.class_name}")
             if self._reread[0] != what:
                 from plugline.discovery.reading import read_and_forget, read_code  # noqa: PLC0415 - it seldom has
                 from plugline.host.registry import check_read, split_entry  # noqa: PLC0415 - most often all is remembered
@@ -799,8 +800,12 @@ class Loader:
                     return entry
                 self._reread = what, entry, split_entry(entry, self._around.interfaces)
             _, entry, parts = self._reread
-            # The class may be gone from it, or have another name now; that shows once the file was run.
-            named = ReadEntry(candidate, entry.spec, (), entry.finder)
+            # The class may be gone from it, or be its only one now, and keeps its name; that shows once the file was run.
+            named: Entry = ReadEntry(candidate, entry.spec, (), entry.finder)
+            if is_class:
+                from plugline.host.registry import entry_beside  # noqa: PLC0415 - as above
+
+                named = entry_beside(named, candidate.class_name)
             entry = next((one for one in parts if one.candidate == candidate), named)
         return self.readmit(entry, source)
 
@@ -922,6 +927,11 @@ class Loader:
             if isinstance(outcome, Target) and namespace is not None:
                 outcome = self._begin(entry, module, outcome, path, undo)
             loaded = isinstance(outcome, (Target, Vanished, Faulty))
+            trace = trace_of(module) if isinstance(outcome, Vanished) else None
+            if trace is not None and digest_of(trace.content).hex() != entry.digest:
+                message = f"{entry.class_name} is not in the version of its file that is loaded"
+                hint = f"host.reload({entry.name!r})"
+                return Faulty((Finding("P201", message, Place(entry.place.path), hint),))
             return Loaded(entry, outcome, seconds) if isinstance(outcome, Target) else outcome
         finally:
             if not loaded:

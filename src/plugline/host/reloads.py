@@ -348,7 +348,8 @@ class _Reload:
         self._moved: dict[str, str] = {}  # to which file a module's has become, a package or a file again
         self._entries: dict[str, Entry] = {}
         self._parts: list[Part] = []
-        self._outcomes: list[tuple[Handle, Loaded]] = []
+        self._outcomes: list[tuple[Handle, Loaded | Vanished]] = []
+        self._gone: set[Handle] = set()  # whose class is not in its file any more
         self._unloaded: list[str] = []
         self._modules: dict[str, ModuleType] = {}  # all of them, before the new version ran
         self._new: dict[str, dict[str, object]] = {}
@@ -592,7 +593,12 @@ class _Reload:
             self._lead_to(before)
             return self._refused(done, sources)
         for plugin, loaded in self._outcomes:
-            plugin._succeed(loaded)  # noqa: SLF001 - see _load
+            if isinstance(loaded, Loaded):
+                plugin._succeed(loaded)  # noqa: SLF001 - see _load
+            else:
+                plugin._outcome, plugin._default = loaded, None  # noqa: SLF001 - see _load
+                self._loader.appeared.append((plugin._entry, plugin._entry.class_name))  # noqa: SLF001 - the host looks again
+                self._gone.add(plugin)
         for part in self._parts:
             if part.name in self._loader.begun:
                 self._loader.begun[part.name] = part.module
@@ -609,15 +615,18 @@ class _Reload:
         self._loader.known_family = {}  # a new version may have others
         findings: list[Finding] = []
         for part in self._parts:
-            for plugin in self._handles.get(part.name, []):
-                outcome = self._bind(plugin, part)
-                if isinstance(outcome, tuple):
-                    findings += (one for one in outcome if one not in findings)
-                else:
+            outcomes = [(plugin, self._bind(plugin, part)) for plugin in self._handles.get(part.name, [])]
+            stays = any(isinstance(outcome, Loaded) for _, outcome in outcomes)
+            for plugin, outcome in outcomes:
+                is_gone = stays and plugin._entry.class_name not in part.module.__dict__  # noqa: SLF001 - see _load
+                if isinstance(outcome, Loaded) or (isinstance(outcome, Vanished) and is_gone):
                     self._outcomes.append((plugin, outcome))
+                else:
+                    found = outcome.findings if isinstance(outcome, Vanished) else outcome
+                    findings += (one for one in found if one not in findings)
         return tuple(findings)
 
-    def _bind(self, plugin: Handle, part: Part) -> Loaded | tuple[Finding, ...]:
+    def _bind(self, plugin: Handle, part: Part) -> Loaded | Vanished | tuple[Finding, ...]:
         entry = self._entries.get(plugin.name, plugin._entry)  # noqa: SLF001 - see _load
         start = monotonic_seconds()
         before = getattr(plugin.loaded_type, "__name__", "")
@@ -629,7 +638,7 @@ class _Reload:
                 return refused or Loaded(entry, outcome, monotonic_seconds() - start, entry.warnings)
             case Declined():
                 return (Finding("P330", f"declined: {outcome.reason}", entry.place),)
-            case Faulty() | Vanished():
+            case Faulty():
                 return outcome.findings
             case _:
                 return outcome
@@ -704,7 +713,9 @@ class _Reload:
 
     def _told(self, how: str, parts: list[Part], done: Done) -> list[ReloadReport]:
         # A plugin that runs again because another one changed reports too, where it was asked for.
-        return [self._report(plugin, how, done, parts) for plugin in self._plugins]
+        return [
+            self._report(plugin, "removed" if plugin in self._gone else how, done, parts) for plugin in self._plugins
+        ]
 
     def _report(self, plugin: Handle, how: str, done: Done | None, parts: Sequence[Part] = ()) -> ReloadReport:
         name = self._loader.module_name(plugin._entry)  # noqa: SLF001 - see _load

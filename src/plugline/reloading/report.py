@@ -24,7 +24,7 @@ class ReloadReport:
         how: ``"unchanged"``: the source is what is running. ``"loaded"``: it was not loaded before. ``"grafted"``: only
             bodies of functions had changed, and nothing was run. ``"adopted"``: the new version was run beside the
             old one and then took its place. ``"refused"``: everything is as it was before, :attr:`refused` says why.
-            ``"removed"``: its file is gone; the old generation goes on for those who hold it.
+            ``"removed"``: its file, or its class, is gone; the old generation goes on for those who hold it.
         added: Names that only the new version has.
         changed: Names that are something else now.
         removed: Names that only the old version had.

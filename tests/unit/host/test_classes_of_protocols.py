@@ -348,6 +348,57 @@ def test_a_file_that_gets_a_second_class_is_two_plugins_of_its_new_code_after_a_
         assert loaded(host) == ["a:One", "a:Two"]
 
 
+def test_a_class_that_came_to_a_file_after_that_was_loaded_says_that_it_takes_a_reload(tmp_path: Path) -> None:
+    with opened(tmp_path, {"a.py": TWO}) as host:
+        host.load_all()
+        write(tmp_path / "plugins", {"a.py": TWO + f"class More:\n{BODY}"})
+        host.refresh()
+        with pytest.raises(LoadError, match=r"More is not in the version .*\n  hint: host.reload\('a:More'\)"):
+            host["a:More"].load()
+        assert [one.name for one in host.rejected] == ["a:More"]
+        assert host.reload("a:More").ok
+        assert loaded(host) == ["a:More", "a:One", "a:Two"]
+
+
+@pytest.mark.parametrize(("new", "left"), [(ONE, ["a:One"]), (TWO.replace("Two", "New"), ["a:New", "a:One"])])
+def test_a_reload_lets_go_of_a_class_that_is_gone_from_its_file(new: str, left: list[str], tmp_path: Path) -> None:
+    with opened(tmp_path, {"a.py": TWO}) as host:
+        one, two = host.load_all()
+        assert list(host.call_all("run").results) == ["a:One", "a:Two"]
+        write(tmp_path / "plugins", {"a.py": new + "X = 1\n"})
+        assert [report.how for report in (host.reload("a:One"), one.reload())] == ["adopted", "unchanged"]
+        assert list(host.call_all("run").results) == left
+        assert loaded(host) == left
+        assert (one.generation, one.load_type().__name__) == (2, "One")
+        with pytest.raises(LoadError, match=r"P201.*Two is no concrete class of this file"):
+            two.load()
+        write(tmp_path / "plugins", {"a.py": TWO})
+        assert (host.reload("a:One").how, two.reload().how) == ("adopted", "loaded")
+        assert host.call_all("run").results["a:Two"] == two.load().run() == "Two"
+
+
+def test_a_reload_of_a_class_that_is_gone_says_so(tmp_path: Path) -> None:
+    with opened(tmp_path, {"a.py": TWO, "b.py": TWO}) as host:
+        host.load_all()
+        write(tmp_path / "plugins", {"a.py": ONE, "b.py": TWO.replace("Two", "New").replace("One", "Other")})
+        assert host.reload("a:Two").how == "removed"
+        refused = host.reload("b:Two")
+        assert refused.how == "refused", "no class of the file is there any more"
+        assert [one.message.split(" of ")[0] for one in refused.refused] == [
+            "One is no concrete class",
+            "Two is no concrete class",
+        ]
+        assert host["b:Two"].load().run() == "Two"
+
+
+def test_a_class_that_does_not_fit_any_more_keeps_the_version_before(tmp_path: Path) -> None:
+    with opened(tmp_path, {"a.py": TWO}) as host:
+        host.load_all()
+        write(tmp_path / "plugins", {"a.py": ONE + "class Two: ...\n"})
+        assert host.reload("a:One").how == "refused"
+        assert host["a:Two"].load().run() == "Two"
+
+
 def test_names_that_follow_a_reload_lead_to_the_module_that_it_left(tmp_path: Path) -> None:
     with opened(tmp_path, {"a.py": ONE}) as host:
         made = host["a"].load()
