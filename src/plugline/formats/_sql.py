@@ -3,14 +3,14 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from operator import itemgetter
 from typing import Any, BinaryIO, Literal, Protocol, cast
 from zlib import crc32
 
-from plugline.records import Record
+from plugline.records import Record, RowsRefused
 
 Row = tuple[object, ...]
 
@@ -302,6 +302,10 @@ class SinkSettings(Protocol):
         """The kinds that are declared."""
 
 
+class _Undone(Exception):
+    """Ends a transaction of which nothing is to stay."""
+
+
 _BESIDE = "__plugline"  # behind the name of the table that rows are in until the run has ended
 
 
@@ -318,6 +322,10 @@ class TableSink(ABC):
     """What keeps rows in order where they are copied."""
     longest_name: int | None = None
     """How many bytes of a name the database takes; what is longer it would cut, without a word."""
+    checks_at_once = ""
+    """What has constraints checked by each statement that would be checked at the end of the transaction."""
+    tried_at_once = 1
+    """How many rows at most are tried together to find those that the database refuses."""
     keeps_marks = True
     """Whether the table of marks stays when no run has one: others may be about to write theirs."""
 
@@ -340,7 +348,14 @@ class TableSink(ABC):
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[object]:
-        """Do all of it or nothing, and let the database's errors out as errors of its address."""
+        """Do all of it or nothing, within another one too, and let the database's errors out as errors of its address."""
+
+    @abstractmethod
+    def refusal(self, error: BaseException | None) -> tuple[str, int] | None:
+        """Return what an error of the database has against a row, and the number of that; ``None`` where it is about something else.
+
+        The number is -1 where the database does not tell it.
+        """
 
     @abstractmethod
     def named(self, table: str) -> str:
@@ -366,6 +381,14 @@ class TableSink(ABC):
     def insert(self, table: str, columns: Sequence[str], content: bytes) -> None:
         """Put the rows of a part into a table."""
 
+    @abstractmethod
+    def rows(self, content: bytes) -> list[object]:
+        """Return the rows of a part as its writer encoded them."""
+
+    @abstractmethod
+    def content(self, rows: Sequence[object]) -> bytes:
+        """Return rows as a part has them."""
+
     def begin(self, *, resume: bool) -> int:
         """Return how many parts there are already."""
         execute = self._connection.execute
@@ -389,13 +412,62 @@ class TableSink(ABC):
 
     def add(self, number: int, content: bytes, /, *, columns: Sequence[str] | None) -> None:
         """Write a part and its mark, in one transaction."""
-        with self.transaction():
-            self._mark(number + 1)
-            if columns is None:
-                return
-            kinds = kinds_of(columns)
+        kinds = kinds_of(columns or ())
+        try:
+            with self.transaction():
+                self._mark(number + 1)
+                if kinds:
+                    self._make(kinds)
+                    self.insert(self._beside, list(kinds), content)
+        except OSError as error:
+            self._made = False  # a table that was made is gone again
+            if self.refusal(error.__context__) is None:
+                raise
+            rows = self.rows(content)
+            if reasons := self._refused(kinds, rows):
+                raise RowsRefused(rows, reasons) from None
+            raise
+
+    def _refused(self, kinds: Mapping[str, str], rows: Sequence[object]) -> dict[int, str]:
+        """Return the numbers of the rows that the database refuses, and why; nothing is written."""
+        columns = list(kinds)
+
+        def said(chunk: Sequence[object]) -> tuple[str, int] | None:
+            try:
+                with self.transaction():
+                    self.insert(self._beside, columns, self.content(chunk))
+            except OSError as error:
+                if (refusal := self.refusal(error.__context__)) is None:
+                    raise
+                return refusal
+            return None
+
+        reasons: dict[int, str] = {}
+        with suppress(_Undone), self.transaction():
             self._make(kinds)
-            self.insert(self._beside, list(kinds), content)
+            if self.checks_at_once:
+                self._connection.execute(self.checks_at_once)
+            at, size = 0, self.tried_at_once
+            while at < len(rows):
+                chunk = rows[at : at + size]
+                refusal = said(chunk)
+                if refusal is None:
+                    at, size = at + len(chunk), min(size * 2, self.tried_at_once)
+                    continue
+                reason, row = refusal if len(chunk) > 1 else (refusal[0], 0)
+                if row < 0 or (row and said(chunk[:row]) is not None):
+                    size = len(chunk) // 2
+                else:
+                    at += row
+                    reasons[at], at = reason, at + 1
+                    size = max(size // 2, min(2 * row, self.tried_at_once), 1)
+            # One that refers to a row behind it is refused alone, and not with that.
+            while taken := [number for number in reasons if said([rows[number]]) is None]:
+                for number in taken:
+                    del reasons[number]
+            raise _Undone
+        self._made = False
+        return reasons
 
     def finish(self) -> None:
         """Give the table its name, or its rows to the one that is there, and mark that in the same transaction."""

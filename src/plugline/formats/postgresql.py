@@ -7,6 +7,7 @@ Writing, rows go into a table of their own first, which takes its final name (or
 in the one transaction that ends a run; with ``mode = "append"`` each part is a transaction.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -346,6 +347,10 @@ class _Writer(TableWriter):
             self._stream.write(b"\n".join([*cast("list[bytes]", encoded), b""]))
 
 
+# The classes of SQLSTATE that are about values: data, constraints, views' conditions, what an index has no room for, triggers.
+_OF_ROWS = ("22", "23", "44", "54000", "P0")
+
+
 def _refuse_long(name: str) -> None:
     count = len(name.encode())
     if count > _LONGEST_NAME:
@@ -357,6 +362,8 @@ class _Sink(TableSink):
 
     parameter = "%s"
     longest_name = _LONGEST_NAME
+    tried_at_once = 256
+    checks_at_once = "SET CONSTRAINTS ALL IMMEDIATE"
 
     def __init__(self, connection: Any, settings: Postgresql, path: str, run: str) -> None:
         super().__init__(connection, settings, cast("str", settings.table), run)
@@ -366,6 +373,16 @@ class _Sink(TableSink):
     def transaction(self) -> Iterator[None]:
         with _told(self._path), self._connection.transaction():
             yield
+
+    def refusal(self, error: BaseException | None) -> tuple[str, int] | None:
+        code = getattr(error, "sqlstate", None) or ""
+        if not code.startswith(_OF_ROWS):
+            return None
+        told = cast("Any", error).diag
+        found = re.search(r"^COPY .*?, line (\d+)(?:, column (.*?): )?", told.context or "", re.MULTILINE)
+        column = f"column {found[2]!r}: " if found and found[2] else ""
+        detail = f": {told.message_detail}" if (told.message_detail or "").startswith("Key ") else ""
+        return f"PostgreSQL: {column}{told.message_primary}{detail}", int(found[1]) - 1 if found else -1
 
     def named(self, table: str) -> str:
         return _name(table)
@@ -389,3 +406,9 @@ class _Sink(TableSink):
         names = ", ".join(map(quoted, columns))
         with self._connection.cursor().copy(f"COPY {_name(table)} ({names}) FROM STDIN") as copy:
             copy.write(content)
+
+    def rows(self, content: bytes) -> list[object]:
+        return [*content.split(b"\n")[:-1]]
+
+    def content(self, rows: Sequence[object]) -> bytes:
+        return b"\n".join([*cast("Sequence[bytes]", rows), b""])

@@ -433,8 +433,12 @@ class _Writer(TableWriter):
     def write(self, encoded: list[object], /) -> None:
         if encoded:
             self._some = True
-            packed = self._pack(encoded)
-            self._stream.write(len(packed).to_bytes(8, "big") + packed)
+            self._stream.write(_packed(encoded, self._pack))
+
+
+def _packed(rows: Sequence[object], pack: Callable[[object], bytes]) -> bytes:
+    packed = pack(rows)
+    return len(packed).to_bytes(8, "big") + packed
 
 
 def _rows_in(content: bytes) -> Iterator[list[Row]]:
@@ -473,14 +477,22 @@ class _Sink(TableSink):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
+        execute, within = self._connection.execute, self._connection.in_transaction
         with _told(self._path):
-            self._connection.execute("BEGIN IMMEDIATE")
+            execute("SAVEPOINT part" if within else "BEGIN IMMEDIATE")
             try:
                 yield
+                execute("RELEASE part" if within else "COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if within:
+                    execute("ROLLBACK TO part")
+                    execute("RELEASE part")
+                elif self._connection.in_transaction:
+                    execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
+
+    def refusal(self, error: BaseException | None) -> tuple[str, int] | None:
+        return (f"SQLite: {error}", -1) if isinstance(error, sqlite3.IntegrityError | sqlite3.DataError) else None
 
     def named(self, table: str) -> str:
         return quoted(table)
@@ -500,3 +512,11 @@ class _Sink(TableSink):
         insert = f"INSERT INTO {quoted(table)} ({names}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - quoted
         for rows in _rows_in(content):
             self._connection.executemany(insert, rows)
+
+    def rows(self, content: bytes) -> list[object]:
+        return [row for rows in _rows_in(content) for row in rows]
+
+    def content(self, rows: Sequence[object]) -> bytes:
+        from msgspec import msgpack  # noqa: PLC0415 - see above
+
+        return _packed(rows, msgpack.encode)

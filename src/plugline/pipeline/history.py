@@ -25,6 +25,7 @@ class History:
         ending: Whether all is written, and only to be put in place.
         edited: The numbers of the steps of that run whose plugins were edited since.
         resumed_parts: How many parts it had.
+        refused: Of the numbers of splits, the rows that a database refused.
         places: How far each file has been read where files are followed, the one that was read last at the end.
         counted: How many lines and rows of each that is.
 
@@ -62,6 +63,7 @@ class History:
         self.ending = False
         self.edited: frozenset[int] = frozenset()
         self.resumed_parts = 0
+        self.refused: dict[int, Mapping[str, str]] = {}
         self.places: dict[str, Followed] = {}
         self.counted: dict[str, tuple[int | None, int]] = {}
 
@@ -108,7 +110,7 @@ class History:
     @property
     def _has_some(self) -> bool:
         # The content of a part may be there without one that is done: where order is not asked for, it does not wait for the first.
-        return self.done.parts > 0 or bool(self._content_done)
+        return self.done.parts > 0 or bool(self._content_done) or bool(self.refused)
 
     def _refuse_differences(self, identity: Mapping[str, object]) -> frozenset[int]:
         """Refuse to go on with what is not the same. Returns the numbers of the steps whose plugins were edited, and are taken."""
@@ -143,6 +145,9 @@ class History:
         """Count what an entry tells as committed."""
         if "content" in entry:
             self._content_done.add(cast("int", entry["content"]))
+        elif "refused" in entry:
+            index, told = cast("tuple[int, dict[str, str]]", entry["refused"])
+            self.refused[index] = told
         elif "ending" in entry:
             self.ending = True
         elif "place" in entry:

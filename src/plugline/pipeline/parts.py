@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from itertools import chain
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, Self, TypeAlias, cast
 
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.files import reason_of, relative_path, short_digest_of
@@ -28,15 +28,17 @@ from plugline.pipeline.history import History
 from plugline.pipeline.plan import Plan, digest_of, goes_straight
 from plugline.pipeline.remote import has_scheme, without_secret
 from plugline.pipeline.report import Swap
-from plugline.pipeline.split import SplitWork, letters_finding, writes_alone
+from plugline.pipeline.split import SplitWork, letters_finding, row_names, writes_alone
 from plugline.pipeline.streams import SinkFile, compressed_bytes, compresses_parts, compression_of
-from plugline.records import Assembles, OpensSink, Part, Position, Sink
+from plugline.records import Assembles, OpensSink, Part, Position, RowsRefused, Sink
 from plugline.records.values import SlowRecord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # imported where the output is of such a kind
     from plugline.pipeline.folders import PartFolder
     from plugline.pipeline.straight import Gathered, Straight
+
+AgainCall: TypeAlias = Callable[[Cut, Part, Mapping[str, str]], Part | None]
 
 _COPIED_BYTES = 2**20  # at a time; shutil has the same loop, and half a bare interpreter's start of imports
 MOST_TRACEBACKS = 20  # of a run: "full tracebacks for the first 20 distinct errors"
@@ -210,8 +212,13 @@ class Committer:
 
     # ------------------------------------------------------------------------- part by part
 
-    def add(self, cut: Cut, part: Part) -> None:
+    def add(self, cut: Cut, part: Part, again: AgainCall | None = None) -> None:
         """Take the next part.
+
+        Args:
+            cut: Its split.
+            part: What that became.
+            again: Makes a part once more without rows that the sink refuses; ``None`` where it cannot.
 
         Raises:
             RunStopped: It could not be appended.
@@ -219,12 +226,36 @@ class Committer:
         """
         index = cut.split.index
         if not self._history.has_content(index):
-            self._write_content(part)
+            part = self._written_part(cut, part, again)
             if not self._ordered and self._folder is None:
                 self._append({"content": index, "output_bytes": self._output_bytes})
         self._waiting[index] = cut, replace(part, content=())
         while self.done.mark.index in self._waiting:
             self._settle(*self._waiting.pop(self.done.mark.index))
+
+    def _written_part(self, cut: Cut, part: Part, again: AgainCall | None) -> Part:
+        """Write what a part holds but for rows that the sink refuses. Returns the part without these."""
+        index = cut.split.index
+        refused = self._history.refused.get(index, {})
+        if refused and again is not None:
+            part = again(cut, part, refused) or part
+        while True:
+            try:
+                self._write_content(part)
+            except RowsRefused as error:
+                name = row_names(refused)
+                named = {name(row): error.reasons.get(number) for number, row in enumerate(error.rows)}
+                refused = {**refused, **{told: reason for told, reason in named.items() if reason is not None}}
+                made = again(cut, part, refused) if again is not None else None
+                if made is None:
+                    raise self._stopped(error) from None
+                # Before it is written: a run that goes on may find the part in the database, and not its dead letters.
+                self._append({"refused": [index, refused]})
+                self._sync()
+                part = made
+            else:
+                self._history.refused.pop(index, None)
+                return part
 
     def take_over(self, identity: Mapping[str, object], swaps: Sequence[Swap]) -> None:
         """Note that from here on the plugins are others.
@@ -268,7 +299,7 @@ class Committer:
                 for pieces in _contents(part):
                     self._output.write([before, *pieces] if before else pieces)
                     before = b""
-        except BrokenPipeError:
+        except (BrokenPipeError, RowsRefused):
             raise
         except (OSError, ValueError) as error:
             raise self._stopped(error) from error

@@ -75,6 +75,11 @@ class PlanRunner:
         """See :class:`~plugline.records.CarefulRunner`."""
         return self._run(lambda work: work.run_carefully(split, note, killers))
 
+    def again(self, split: Split, refused: Mapping[str, str]) -> Part:
+        """Run a split once more, without rows that the sink refuses."""
+        with SplitWork(self._plan, self.bind()) as work:
+            return work.run(split, refused=refused)
+
     def _run(self, action: Callable[[SplitWork], Part]) -> Part:
         try:
             if self._work is None:
@@ -430,7 +435,7 @@ class PlanRun:
                 raise RunStopped(stop, interrupted=True)
             raise RunStopped(stop)
         self._stopped_in = part  # should it not be possible to write it
-        self._committer.add(cut, part)
+        self._committer.add(cut, part, self._again)
         self._stopped_in = None
         del self._pending[part.split.index]
         self._bytes_read = max(self._bytes_read, cut.bytes_read)
@@ -441,6 +446,20 @@ class PlanRun:
             self._progress(self._so_far())
         if self._beat is not None:
             self._beat(self._with_live())
+
+    def _again(self, cut: Cut, part: Part, refused: Mapping[str, str]) -> Part | None:
+        """Return a part without rows that the sink refuses; ``None`` where its split cannot be run again."""
+        # What a stateful step has seen it has seen, and what killed a process would kill this one.
+        if self._runner.bind().stateful or any("ProcessDied" in error for error in part.errors):
+            return None
+        made = self._runner.again(replace(part.split, content=cut.split.content, raws=cut.split.raws), refused)
+        for path in (part.path, part.dead_letters_path):
+            if path is not None:
+                os.unlink(path)
+        self._stopped_in = made
+        if made.stop is not None:
+            raise RunStopped(made.stop, interrupted=made.stop.code == _INTERRUPTED)
+        return made
 
     def _check_limit(self, part: Part) -> None:
         done = self._committer.done
@@ -493,7 +512,7 @@ class PlanRun:
                 split = replace(self._sent(cut), first=True)
                 for part in self._run_engine([split]):
                     yield part
-                    if part.counts[-1].out:
+                    if committer.done.written:
                         committer.columns_are(part.columns)
             if self._swapping is not None:
                 yield from self._parts_of_generations(cuts, self._swapping)
@@ -533,7 +552,11 @@ class PlanRun:
     def _sent(self, cut: Cut) -> Split:
         # An engine asks for its first split when its cluster is there, and so its dashboard.
         self._look_at_dashboard()
-        self._pending[cut.split.index] = cut if cut.split.content is None and cut.split.raws is None else _slim(cut)
+        # A database may refuse some of what it becomes, which then is made again.
+        kept = (cut.split.content is None and cut.split.raws is None) or hasattr(
+            self._runner.bind().writer, "open_sink"
+        )
+        self._pending[cut.split.index] = cut if kept else _slim(cut)
         if self._beat is not None:
             self._sizes[cut.split.index] = self._size_of(cut)
         columns = self._committer.done.columns

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
@@ -38,6 +38,7 @@ from plugline.records import (
     Position,
     RawBatch,
     Reader,
+    Record,
     Split,
     Writer,
 )
@@ -120,7 +121,14 @@ class SplitWork:
         """Return a part without records that has a file all the same, for an output in parts that has no other."""
         return self.run(Split(index=0, path=self._plan.source, raws=(), columns=columns), keeps_empty=True)
 
-    def run(self, split: Split, *, keeps_empty: bool = False, memory: memoryview | None = None) -> Part:
+    def run(
+        self,
+        split: Split,
+        *,
+        keeps_empty: bool = False,
+        memory: memoryview | None = None,
+        refused: Mapping[str, str] | None = None,
+    ) -> Part:
         """Read, run the steps and write one split; a part of an output in parts has a file where it has records.
 
         Deterministic as far as the plugins are: the part depends on the plan and the split, and on nothing that ran before.
@@ -131,10 +139,13 @@ class SplitWork:
             split: With which piece of the input.
             keeps_empty: Whether such a part has a file in any case.
             memory: Where the part is written if it fits: its content is a view of that.
+            refused: The rows that the sink refuses, each with its reason, see :func:`row_names`.
         """
         reader, writer = self._reader(split), self._bound.writer.writer()
         decode, steps, encode, slowest = reader.decode, self._bound.steps, writer.encode, self._slowest
         encode_table = getattr(writer, "encode_table", None)
+        if refused:
+            encode, encode_table = _refusing(encode, refused), None
         if slowest is not None:
             decode, encode = slowest.decoding(decode), slowest.timed(len(steps) + 1, encode)  # type: ignore[assignment]
             steps = slowest.steps(steps) if self._loop is None else steps
@@ -208,6 +219,40 @@ class SplitWork:
             self.close()
             self._file = split.path, os.open(plain_file(path) or path, READING)
         return window(self._file[1], split.start, split.end, split.head)
+
+
+def row_names(skipped: Container[str] = ()) -> Callable[[object], str]:
+    """Return what names the rows of a split, asked in their order: by what they are, and which of equal ones.
+
+    Args:
+        skipped: Names of rows that do not come.
+    """
+    from hashlib import sha256  # noqa: PLC0415 - where a database refuses rows
+
+    seen: dict[str, int] = {}
+
+    def name(row: object) -> str:
+        digest = sha256(repr(row).encode("utf-8", "surrogatepass")).hexdigest()[:24]
+        number = seen.get(digest, 0) + 1
+        while f"{digest}-{number}" in skipped:
+            number += 1
+        seen[digest] = number
+        return f"{digest}-{number}"
+
+    return name
+
+
+def _refusing(encode: Callable[[Record], object], refused: Mapping[str, str]) -> Callable[[Record], object]:
+    name = row_names()
+
+    def encode_row(record: Record) -> object:
+        row = encode(record)
+        reason = refused.get(name(row))
+        if reason is not None:
+            raise ValueError(reason)
+        return row
+
+    return encode_row
 
 
 @frozen()

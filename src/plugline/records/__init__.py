@@ -25,7 +25,7 @@ from plugline.records.protocols import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from plugline.records.values import Broken, Part, Position, Split, StepCounts
+    from plugline.records.values import Broken, Part, Position, RowsRefused, Split, StepCounts
 
 __all__ = [
     "Assembles",
@@ -46,6 +46,7 @@ __all__ = [
     "RawBatch",
     "Reader",
     "Record",
+    "RowsRefused",
     "Sink",
     "Split",
     "SplitRunner",
@@ -55,7 +56,7 @@ __all__ = [
     "Writer",
 ]
 
-_VALUES = frozenset({"Broken", "Part", "Position", "Split", "StepCounts"})
+_VALUES = frozenset({"Broken", "Part", "Position", "RowsRefused", "Split", "StepCounts"})
 
 
 def __getattr__(name: str) -> object:

@@ -271,6 +271,7 @@ class Sink(Protocol):
             columns: The fields that the first part fixed.
 
         Raises:
+            RowsRefused: Some of its rows cannot be written, and nothing of it was: it comes again without them.
             OSError, ValueError: It could not be written, and nothing of it was.
         """
 

@@ -1,6 +1,6 @@
 """The values that pass between sources, steps, sinks and engines."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from plugline.findings import Finding
@@ -34,6 +34,21 @@ class Broken:
     def __init__(self, raw: object, reason: str) -> None:
         self.raw = raw
         self.reason = reason
+
+
+class RowsRefused(ValueError):
+    """What a sink raises where it can write a part but for some of its rows, and has written nothing of it.
+
+    The records of these rows become dead letters, and the part comes again without them.
+
+    Attributes:
+        rows: All rows of the part, in order, as ``encode`` returned them.
+        reasons: Of those that are refused, by their numbers from 0, why.
+    """
+
+    def __init__(self, rows: Sequence[object], reasons: Mapping[int, str]) -> None:
+        super().__init__(next(iter(reasons.values()), ""))
+        self.rows, self.reasons = rows, reasons
 
 
 @frozen(kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Literal, cast
 import pytest
 
 from plugline.formats.postgresql import Postgresql
-from plugline.records import Broken, Record
+from plugline.records import Broken, Record, RowsRefused
 from tests.postgres import find_programs, postgres_server
 
 if find_programs() is None or find_spec("psycopg") is None:
@@ -281,8 +281,9 @@ def test_a_part_that_cannot_be_written_leaves_nothing(server: str, database: Any
     form = Postgresql(table="t", mode="append")
     content, columns = part(form, [{"n": 1}, {"n": 11}])
     sink, _ = form.open_sink(server, run="run", resume=False)
-    with pytest.raises(OSError, match="violates check constraint"):
+    with pytest.raises(RowsRefused, match="violates check constraint") as caught:
         sink.add(0, content, columns=columns)
+    assert (caught.value.rows, [*caught.value.reasons]) == ([b"1", b"11"], [1])
     sink.close()
     assert numbers(database) == []
 

@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 import pytest
 
 from plugline.formats.sqlite import Sqlite
-from plugline.records import Record
+from plugline.records import Record, RowsRefused
 
 
 def made(path: Path, *statements: str) -> str:
@@ -246,8 +246,9 @@ def test_a_part_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     form = Sqlite(table="t", mode="append")
     content, columns = part(form, [{"n": 1}, {"n": 11}])
     sink, _ = form.open_sink(path, run="run", resume=False)
-    with pytest.raises(OSError, match="SQLite: CHECK constraint failed"):
+    with pytest.raises(RowsRefused, match="SQLite: CHECK constraint failed") as caught:
         sink.add(0, content, columns=columns)
+    assert (caught.value.rows, [*caught.value.reasons]) == ([(1,), (11,)], [1])
     sink.close()
     assert rows(path, "SELECT n FROM t") == []
 

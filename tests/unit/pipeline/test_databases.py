@@ -212,3 +212,155 @@ def test_what_a_table_refuses_is_no_want_of_room(tmp_path: Path) -> None:
     pipeline(tmp_path, 'path = "in.ndjson"', 'path = "shop.db"\noptions = { table = "orders", mode = "append" }')
     done = plugline("run", "pipeline.toml", cwd=tmp_path)
     assert "has no column named m\n  hint: see to what the message says; 0 records" in done.stderr
+
+
+REFUSING = """
+CREATE TABLE customers (c integer PRIMARY KEY);
+INSERT INTO customers VALUES (1);
+CREATE TABLE orders (
+    id integer PRIMARY KEY, name varchar(5) NOT NULL CHECK (length(name) < 6), price integer CHECK (price > 0),
+    c integer REFERENCES customers
+);
+"""
+
+ROWS: list[dict[str, object]] = [{"id": n, "name": f"n{n % 99}", "price": 1 + n, "c": 1} for n in range(30_000)]
+# What each of the two says where it refuses the row of that number.
+REFUSED: dict[int, tuple[dict[str, object], str, str]] = {
+    0: ({"name": None}, 'null value in column "name"', "NOT NULL constraint failed: orders.name"),
+    7: ({"name": "too long"}, "column 'name': value too long for type character varying(5)", "CHECK constraint failed"),
+    8: ({"price": 0}, 'check constraint "orders_price_check"', "CHECK constraint failed: price > 0"),
+    9: ({"id": 3}, "Key (id)=(3) already exists", "UNIQUE constraint failed: orders.id"),
+    20_000: ({"c": 2}, "Key (c)=(2) is not present", "FOREIGN KEY constraint failed"),
+    29_999: ({"id": 4}, "Key (id)=(4) already exists", "UNIQUE constraint failed: orders.id"),
+}
+
+
+@pytest.fixture
+def schema(server: str) -> Iterator[str]:
+    """The address of a schema of the test's own."""
+    import psycopg
+
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA own")
+    yield f"{server}?options=-csearch_path%3Down"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA own CASCADE")
+
+
+def orders_in(address: str, folder: Path) -> list[tuple[object, ...]]:
+    query = "SELECT id, name, price, c FROM orders ORDER BY id"
+    if address.endswith(".db"):
+        with closing(sqlite3.connect(folder / address)) as connection:
+            return connection.execute(query).fetchall()
+    import psycopg
+
+    with psycopg.connect(address) as connection:
+        return connection.execute(query).fetchall()
+
+
+def made_tables(address: str, folder: Path, text: str = REFUSING) -> None:
+    if address.endswith(".db"):
+        with closing(sqlite3.connect(folder / address)) as connection:
+            connection.executescript(text)
+        return
+    import psycopg
+
+    with psycopg.connect(address) as connection:
+        connection.execute(text)
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def address(request: pytest.FixtureRequest) -> str:
+    return "shop.db" if request.param == "sqlite" else str(request.getfixturevalue("schema"))
+
+
+def refusing_pipeline(folder: Path, address: str, more: str = "") -> None:
+    records = [{**row, **REFUSED[n][0]} if n in REFUSED else row for n, row in enumerate(ROWS)]
+    (folder / "in.ndjson").write_bytes(ndjson(*records[:10], b"{oops", *records[10:]))
+    sink = f'path = "{address}"\noptions = {{ table = "orders", mode = "append" }}\n[run]\nsplit_bytes = 300000\n{more}'
+    pipeline(folder, 'path = "in.ndjson"', sink)
+
+
+def letters_in(folder: Path) -> list[dict[str, "dict[str, object]"]]:
+    (path,) = folder.glob("*.errors.ndjson")
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_records_that_a_table_refuses_are_dead_letters_and_the_others_are_written(
+    tmp_path: Path, address: str, processes: int
+) -> None:
+    made_tables(address, tmp_path)
+    refusing_pipeline(tmp_path, address, f"processes = {processes}")
+    done = plugline("run", "pipeline.toml", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert " 29,994 " in done.stderr
+    assert orders_in(address, tmp_path) == [tuple(row.values()) for n, row in enumerate(ROWS) if n not in REFUSED]
+    oops, letters = [
+        [one for one in letters_in(tmp_path) if (one["step"]["name"] == name)] for name in ("source", "sink")
+    ]
+    assert [one["position"]["row"] for one in oops] == [11]
+    assert [one["position"]["row"] for one in letters] == [n + 1 + (n > 9) for n in REFUSED]
+    assert [one["record"]["id"] for one in letters] == [{**ROWS[n], **REFUSED[n][0]}["id"] for n in REFUSED]
+    for letter, (_, server, file) in zip(letters, REFUSED.values(), strict=True):
+        assert (file if address.endswith(".db") else server) in str(letter["error"]["message"])
+
+
+KILLED_BEHIND = """
+import os, sys
+from plugline.formats._sql import TableSink
+
+add, before, count = TableSink.add, sys.argv[1] == "before", 0
+
+def killing(self, number, content, /, *, columns):
+    global count
+    count += number == int(sys.argv[2])
+    if before and count == 2:
+        os.kill(os.getpid(), 9)
+    add(self, number, content, columns=columns)
+    if number == int(sys.argv[2]):
+        os.kill(os.getpid(), 9)
+
+TableSink.add = killing
+from plugline.cli import main
+main(["run", "-q", "pipeline.toml"])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["before", "behind"])
+@pytest.mark.parametrize("number", [0, 3])
+def test_dead_letters_of_refused_rows_are_the_same_where_the_run_was_killed_around_their_transaction(
+    tmp_path: Path, address: str, moment: str, number: int
+) -> None:
+    made_tables(address, tmp_path)
+    refusing_pipeline(tmp_path, address)
+    arguments = [sys.executable, "-c", KILLED_BEHIND, moment, str(number)]
+    killed = subprocess.run(arguments, cwd=tmp_path, check=False, capture_output=True)
+    assert killed.returncode == -9, killed.stderr
+    done = plugline("run", "--resume", "pipeline.toml", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert orders_in(address, tmp_path) == [tuple(row.values()) for n, row in enumerate(ROWS) if n not in REFUSED]
+    assert [one["position"]["row"] for one in letters_in(tmp_path)] == [1, 8, 9, 10, 11, 20_002, 30_001]
+
+
+@pytest.mark.slow
+def test_of_a_fan_out_that_a_table_refuses_in_part_nothing_is_written_and_max_errors_ends_the_run(
+    tmp_path: Path, address: str
+) -> None:
+    made_tables(address, tmp_path)
+    (tmp_path / "plugins").mkdir(mode=0o755)
+    body = "return [{**record, 'id': 2 * record['id'] + n, 'price': record['price'] - n} for n in (0, 1)]"
+    (tmp_path / "plugins" / "twice.py").write_text(processor(body), encoding="utf-8")
+    (tmp_path / "in.ndjson").write_bytes(ndjson(*ROWS[:100]))
+    sink = f'path = "{address}"\noptions = {{ table = "orders", mode = "append" }}'
+    pipeline(tmp_path, 'path = "in.ndjson"\n[[steps]]\nuse = "twice"', sink)
+    done = plugline("run", "pipeline.toml", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert len(orders_in(address, tmp_path)) == 198
+    assert [one["record"]["id"] for one in letters_in(tmp_path)] == [0]
+    again = plugline("run", "--max-errors", "10", "pipeline.toml", cwd=tmp_path)
+    assert again.returncode == 4
+    assert "100 of 100 records failed, at most 10 records may" in again.stderr
+    assert len(orders_in(address, tmp_path)) == 198
