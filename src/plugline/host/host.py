@@ -625,13 +625,34 @@ class Host(Generic[T_co]):
             shown = plugin._entry.class_shown(self._around.interfaces)  # noqa: SLF001 - a host owns its handles
             if shown != class_name:
                 self._try_load(plugin, instances=False)
+            apart = plugin._apart  # noqa: SLF001 - a host owns its handles
+            shown = apart.alone if apart is not None else shown
             if getattr(plugin.loaded_type, "__name__", shown) == class_name:
                 return plugin
-            return self._look().plugins.get(name)
+            found = self._look().plugins.get(name)
+            # One that is the only class of its file is that class, whatever it is called.
+            may_be_other = self._isolator is not None and (apart is None or shown)
+            return self._of_worker(plugin, class_name) if found is None and may_be_other else found
         for one in self._classes_of(name):
             self._try_load(one, instances=False)
         left = [one for one in self._classes_of(name) if one.state not in _UNUSABLE]
         return left[0] if len(left) == 1 else None
+
+    def _of_worker(self, beside: Plugin[T_co], class_name: str) -> Plugin[T_co] | None:
+        """Find a class that running its file in a worker may show, of which no other worker tells."""
+        from plugline.errors import LoadError, PluginDeclined  # noqa: PLC0415 - few ask
+        from plugline.host.registry import entry_beside  # noqa: PLC0415 - likewise
+
+        plugin: Plugin[T_co] = Plugin(entry_beside(beside._entry, class_name), self._loader)  # noqa: SLF001 - a host owns its handles
+        try:
+            plugin._loaded()  # noqa: SLF001 - likewise
+        except (LoadError, PluginDeclined):
+            return None
+        with self._loader.lock:
+            registry = self._look()
+            self._registry = self._settled(registry.inspection, {**registry.plugins, plugin.name: plugin})
+            self._appeared.add(plugin.name)
+        return plugin
 
     def _classes_of(self, file: str) -> list[Plugin[T_co]]:
         plugins = self._look().plugins.values()

@@ -178,7 +178,7 @@ class Isolator:
             Whether anything is other than before; findings where the old one goes on because the new one cannot.
         """
         try:
-            return plugin.reload(_sent(entry, interfaces, namespace, provide, injected))
+            return plugin.reload(_sent(entry, interfaces, namespace, provide, injected, plugin.alone))
         except Unloadable as error:
             if error.declined is not None:
                 return (Finding("P330", f"declined: {error.declined}", entry.place),)
@@ -252,6 +252,7 @@ def _sent(
     namespace: Namespace | None,
     provide: Provide,
     injected: Mapping[str, object],
+    alone: str = "",
 ) -> Sent:
     candidate = entry.candidate
     facts = entry.spec.facts if entry.spec is not None else None
@@ -276,6 +277,7 @@ def _sent(
         module=candidate.module if candidate is not None else "",
         attribute=candidate.attribute if isinstance(candidate, ModuleCandidate) else "",
         class_name=entry.class_shown(interfaces),
+        alone=entry.class_shown(interfaces, ran=True) or alone,
         namespace=namespace.name if namespace is not None else "",
         shared=isinstance(namespace, SharedNamespace),
         entry=file,

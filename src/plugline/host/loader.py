@@ -745,12 +745,9 @@ class Loader:
         if isinstance(source, Finding):
             return (source,)
         digest = digest_of(source.content)
-        is_edited = digest.hex() != entry.digest
         entry = self.recheck(entry, candidate, source, digest)
         if entry.findings:
             return entry.findings
-        if is_edited and entry.spec is not None and (unusable := self.required(entry.spec)):
-            return unusable
         namespace = self._namespaces.get(entry.finder)
         if namespace is None:
             hint = "load it while its host is open"
@@ -776,6 +773,8 @@ class Loader:
     ) -> Entry:
         """Hold bytes against all that is asked of a plugin before it is run; what is wrong is in the entry's findings.
 
+        What an edited one requires is loaded.
+
         Args:
             entry: What was known of the plugin.
             candidate: Where it is.
@@ -783,7 +782,8 @@ class Loader:
             digest: The digest of them.
             code: What they were compiled to, where that was done already.
         """
-        if digest.hex() != entry.digest:
+        is_edited = digest.hex() != entry.digest
+        if is_edited:
             # It changed since it was listed: what is run is what was checked, so it is checked again, once for all its classes.
             what = candidate.tree, candidate.entry, digest
             is_class = entry.spec is not None and entry.name.endswith(f":{candidate.class_name}")
@@ -807,7 +807,9 @@ class Loader:
 
                 named = entry_beside(named, candidate.class_name)
             entry = next((one for one in parts if one.candidate == candidate), named)
-        return self.readmit(entry, source)
+        entry = self.readmit(entry, source)
+        unusable = self.required(entry.spec) if is_edited and entry.spec is not None and not entry.findings else ()
+        return ReadEntry(entry.candidate, entry.spec, unusable, entry.finder, entry.warnings) if unusable else entry
 
     def readmit(self, entry: Entry, source: SourceFile) -> Entry:
         """Ask the policy again of the very bytes that are run, and of the owners as they are now."""
@@ -864,7 +866,7 @@ class Loader:
         key = (namespace.name, candidate.entry)
         self._staged[key] = _Staged(source, digest, None)
         try:
-            return self.isolator.renew(
+            found = self.isolator.renew(
                 target,
                 entry,
                 self._around.interfaces,
@@ -874,6 +876,10 @@ class Loader:
             )
         finally:
             self._staged.pop(key, None)
+        if found is True and self._reread[0] == (candidate.tree, candidate.entry, digest):
+            others = {one.class_name for one in self._reread[2]}.difference(("", target.alone))
+            self.appeared += [(entry, name) for name in others]
+        return found
 
     def _run_isolated(
         self,

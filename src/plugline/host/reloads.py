@@ -477,9 +477,8 @@ class _Reload:
         digest = digest_of(source.content)
         for plugin in plugins:
             entry = self._recheck(plugin, source, digest, part)
-            findings = entry.findings or (self._loader.required(entry.spec) if entry.spec is not None else ())
-            if findings:
-                return findings
+            if entry.findings:
+                return entry.findings
             self._entries[plugin.name] = entry
         return ()
 

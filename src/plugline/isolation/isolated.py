@@ -126,6 +126,11 @@ class IsolatedPlugin:
         self._opens = self._closes = False
 
     @property
+    def alone(self) -> str:
+        """The class of its file that has the file's name, where several fit."""
+        return self._sent.alone
+
+    @property
     def path(self) -> str:
         """Its file, as tracebacks have it."""
         return self._sent.path

@@ -67,7 +67,7 @@ def bind(sent: Sent, module: object, place: Place) -> Outcome:
             class_name=sent.class_name,
             defined=sent.bound,
             imported=lambda: sent.imported,
-            alone=str,
+            alone=lambda: sent.alone,
         )
         if isinstance(found, Vanished):
             found = found.findings

@@ -26,6 +26,7 @@ class Sent(Value):
         module: Its module: the part below the private package, or the full name of an installed one.
         attribute: The object in it; empty for the module itself.
         class_name: The class that its source made out to be the plugin; empty where there is none.
+        alone: The class that has the file's name where several fit; empty where none has.
         namespace: The private package; empty for an installed module.
         shared: Whether that is a real package of the host program.
         entry: The plugin's own file in the tree.
@@ -39,6 +40,7 @@ class Sent(Value):
     """
 
     __slots__ = (
+        "alone",
         "attribute",
         "bound",
         "class_name",
@@ -62,6 +64,7 @@ class Sent(Value):
     module: str
     attribute: str
     class_name: str
+    alone: str
     namespace: str
     shared: bool
     entry: str

@@ -292,6 +292,30 @@ def test_a_worker_holds_the_class_that_is_meant(tmp_path: Path) -> None:
         assert host["b:One"] is host["b"]
 
 
+def test_classes_that_could_not_be_seen_leave_a_worker_the_one_that_was(tmp_path: Path) -> None:
+    files = {"a.py": ONE + MADE, "b.py": MADE + "globals()['Newer'] = made('Newer')\n"}
+    with opened(tmp_path, files, isolation="process") as host:
+        assert host["a"].load().run() == "One"
+        assert host["b:New"].load().run() == "New"
+        assert host["b:Newer"].load().run() == "Newer"
+        with pytest.raises(UnknownPlugin):
+            host["b:Other"]
+        assert host.names == ("a", "b:New", "b:Newer")
+
+
+def test_a_second_class_keeps_the_plugin_in_a_worker_the_class_that_it_was(tmp_path: Path) -> None:
+    with opened(tmp_path, {"a.py": ONE}, isolation="process") as host:
+        made = host["a"].load()
+        write(tmp_path / "plugins", {"a.py": f"class Early:\n{BODY}{ONE.replace('self).', 'self).__mro__[0].')}"})
+        assert host.reload("a").how == "adopted"
+        assert made.run() == "One"
+        assert loaded(host) == ["a", "a:Early"]
+        assert host["a:Early"].load().run() == "Early"
+        write(tmp_path / "plugins", {"a.py": f"class Early:\n{BODY}class Late:\n{BODY}{ONE}"})
+        assert host.reload("a").ok
+        assert host.names == ("a", "a:Early", "a:Late")
+
+
 def test_a_summary_is_that_of_its_class(tmp_path: Path) -> None:
     said = "class {0}:\n    def run(self): ...\n    def stop(self): ...\n    def describe(self): return {1!r}\n"
     files = {"a.py": said.format("One", "first") + TWO.replace("One", "Three"), "b.py": '"""All."""\n' + TWO}

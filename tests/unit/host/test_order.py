@@ -209,6 +209,19 @@ def test_what_an_edited_plugin_requires_now_is_loaded_before_it(tmp_path: Path, 
         assert [finding.message for finding in report.refused] == ["requires the plugin 'c', which could not be loaded"]
 
 
+def test_what_an_edited_plugin_requires_now_is_loaded_before_its_new_worker(tmp_path: Path) -> None:
+    files = {"a.py": plugin(), "b.py": plugin(), "c.py": plugin(top="raise ValueError")}
+    with Host(write(tmp_path / "plugins", files), isolation="process") as host:
+        host["a"].load()
+        write(tmp_path / "plugins", {"a.py": plugin(REQUIRES=["b"])})
+        assert host.reload("a").ok
+        assert host["b"].state == "loaded"
+        write(tmp_path / "plugins", {"a.py": plugin(REQUIRES=["c"])})
+        report = host.reload("a")
+        assert [finding.message for finding in report.refused] == ["requires the plugin 'c', which could not be loaded"]
+        assert host["a"].generation == 2
+
+
 def test_a_files_name_means_all_of_its_classes_and_they_do_not_wait_for_each_other(tmp_path: Path) -> None:
     write(
         tmp_path / "plugins",
