@@ -61,7 +61,11 @@ class Columns:
     """
 
     def __init__(
-        self, fields: Sequence[str] | None, types: Mapping[str, str], refuses: Callable[[str, object], str | None]
+        self,
+        fields: Sequence[str] | None,
+        types: Mapping[str, str],
+        refuses: Callable[[str, object], str | None],
+        known_as: Callable[[str], str],
     ) -> None:
         """Begin with what is declared.
 
@@ -69,12 +73,14 @@ class Columns:
             fields: The columns in order.
             types: The kinds of some of them.
             refuses: Says of a kind and a value what the database has against it, if anything.
+            known_as: Makes what the database knows a column by of its name, or raises ``ValueError`` for one that it cannot have.
 
         Raises:
-            ValueError: A kind is declared of a column that is not there.
+            ValueError: A kind is declared of a column that is not there, or a name is none for a column.
         """
         self._declared = dict(types)
         self._refuses = refuses
+        self._known_as = known_as
         self._fixed = False
         self._known: set[tuple[type, ...]] = set()
         self._values: Callable[[Record], Row] | None = None
@@ -145,7 +151,10 @@ class Columns:
         raise ValueError(f"column {name!r} holds {shown}, {WORDS[found]}: expected {WORDS[kind]}")
 
     def _begin(self, names: tuple[str, ...]) -> None:
-        twice = sorted({name for name in names if names.count(name) > 1})
+        known = [*map(self._known_as, names)]
+        twice = sorted({name for name, one in zip(names, known, strict=True) if known.count(one) > 1})
+        if len(twice) > 1:
+            raise ValueError(f"columns {twice!r} are the same for the database: expected each once")
         if twice:
             raise ValueError(f"columns {twice!r} are named more than once: expected each once")
         strange = sorted(set(self._declared) - set(names))

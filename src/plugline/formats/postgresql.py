@@ -92,7 +92,7 @@ class Postgresql:
         if self.table is None:
             raise ValueError("query: expected 'table', since a query cannot be written to")
         for part in self.table.split("."):
-            _refuse_long(part)
+            _known_as(part)
         return _Writer(self)
 
     @contextmanager
@@ -327,7 +327,7 @@ class _Writer(TableWriter):
     """Rows as the COPY command reads them."""
 
     def __init__(self, settings: Postgresql) -> None:
-        super().__init__(Columns(settings.fields, settings.types, _refuses))
+        super().__init__(Columns(settings.fields, settings.types, _refuses, _known_as))
 
     def encode(self, record: Record, /) -> bytes:
         """Return the row of a record.
@@ -351,10 +351,11 @@ class _Writer(TableWriter):
 _OF_ROWS = ("22", "23", "44", "54000", "P0")
 
 
-def _refuse_long(name: str) -> None:
+def _known_as(name: str) -> str:
     count = len(name.encode())
     if count > _LONGEST_NAME:
         raise ValueError(f"{name!r} has {count} bytes: expected a name of at most {_LONGEST_NAME}, others would be cut")
+    return quoted(name)
 
 
 class _Sink(TableSink):
@@ -399,7 +400,6 @@ class _Sink(TableSink):
         return [column.name for column in cursor.description]
 
     def column(self, name: str, kind: str) -> str:
-        _refuse_long(name)
         return f"{quoted(name)} {_SQL[kind]}"
 
     def insert(self, table: str, columns: Sequence[str], content: bytes) -> None:

@@ -388,6 +388,11 @@ def _refuses(kind: str, value: object) -> str | None:
     return None
 
 
+def _known_as(name: str) -> str:
+    # Names that differ in the case of letters of ASCII are the same.
+    return "".join(one.lower() if one.isascii() else one for one in quoted(name))
+
+
 def _stored(value: object) -> object:
     """Return a value as one of SQLite's own types."""
     match value:
@@ -412,7 +417,7 @@ class _Writer(TableWriter):
         from msgspec import msgpack  # noqa: PLC0415
 
         self._pack = msgpack.Encoder().encode
-        super().__init__(Columns(settings.fields, settings.types, _refuses))
+        super().__init__(Columns(settings.fields, settings.types, _refuses, _known_as))
 
     def encode(self, record: Record, /) -> Row:
         """Return the row of a record.

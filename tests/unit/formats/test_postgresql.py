@@ -197,18 +197,11 @@ def test_a_table_may_have_a_name_of_any_length_that_the_server_takes(
     assert tables == {name, f"{name[:50]}_", "plugline_parts"}
 
 
-def test_a_name_that_the_server_would_cut_is_refused(server: str, database: Any) -> None:
+def test_a_name_that_the_server_would_cut_is_refused() -> None:
     with pytest.raises(ValueError, match=r"has 64 bytes: expected a name of at most 63, others would be cut"):
         Postgresql(table="t" * 64).writer()
-    form = Postgresql(table="never_made")
-    content, columns = part(form, [{"c" * 70: 1}])
-    sink, _ = form.open_sink(server, run="run", resume=False)
-    try:
-        with pytest.raises(ValueError, match=r"has 70 bytes: expected a name of at most 63, others would be cut"):
-            sink.add(0, content, columns=columns)
-    finally:
-        sink.close()
-    assert database.execute("SELECT tablename FROM pg_tables WHERE tablename = 'never_made'").fetchall() == []
+    with pytest.raises(ValueError, match=r"has 70 bytes: expected a name of at most 63, others would be cut"):
+        part(Postgresql(table="t"), [{"c" * 70: 1}])
 
 
 @pytest.mark.parametrize("text", ["a\tb", "a\nb", "a\\b", "\\N", "\\.", "a\r\nb", "", "N", "\x01"])

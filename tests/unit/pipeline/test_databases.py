@@ -235,15 +235,23 @@ REFUSED: dict[int, tuple[dict[str, object], str, str]] = {
 }
 
 
+@pytest.fixture(scope="module", params=["postgresql", "sqlite"])
+def started(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue("server")) if request.param == "postgresql" else ""
+
+
 @pytest.fixture
-def schema(server: str) -> Iterator[str]:
-    """The address of a schema of the test's own."""
+def address(started: str) -> Iterator[str]:
+    """That of a schema of the test's own, or the name of a file."""
+    if not started:
+        yield "shop.db"
+        return
     import psycopg
 
-    with psycopg.connect(server, autocommit=True) as connection:
+    with psycopg.connect(started, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA own")
-    yield f"{server}?options=-csearch_path%3Down"
-    with psycopg.connect(server, autocommit=True) as connection:
+    yield f"{started}?options=-csearch_path%3Down"
+    with psycopg.connect(started, autocommit=True) as connection:
         connection.execute("DROP SCHEMA own CASCADE")
 
 
@@ -267,11 +275,6 @@ def made_tables(address: str, folder: Path, text: str = REFUSING) -> None:
 
     with psycopg.connect(address) as connection:
         connection.execute(text)
-
-
-@pytest.fixture(params=["postgresql", "sqlite"])
-def address(request: pytest.FixtureRequest) -> str:
-    return "shop.db" if request.param == "sqlite" else str(request.getfixturevalue("schema"))
 
 
 def refusing_pipeline(folder: Path, address: str, more: str = "") -> None:
@@ -364,3 +367,17 @@ def test_of_a_fan_out_that_a_table_refuses_in_part_nothing_is_written_and_max_er
     assert again.returncode == 4
     assert "100 of 100 records failed, at most 10 records may" in again.stderr
     assert len(orders_in(address, tmp_path)) == 198
+
+
+@pytest.mark.slow
+def test_names_that_are_no_columns_of_a_database_are_told_by_dead_letters(tmp_path: Path, address: str) -> None:
+    names = ["Name", ""] if address.endswith(".db") else ["n" * 64, ""]
+    (tmp_path / "in.ndjson").write_bytes(ndjson(*({"name": n, name: n} for n, name in enumerate(names)), {"name": 3}))
+    pipeline(tmp_path, 'path = "in.ndjson"', f'path = "{address}"\noptions = {{ table = "orders" }}')
+    done = plugline("run", "pipeline.toml", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert [one["position"]["row"] for one in letters_in(tmp_path)] == [1, 2]
+    messages = [str(one["error"]["message"]) for one in letters_in(tmp_path)]
+    told = "columns ['Name', 'name'] are the same" if address.endswith(".db") else "expected a name of at most 63"
+    assert told in messages[0]
+    assert "'' cannot be the name of a table or a column" in messages[1]
