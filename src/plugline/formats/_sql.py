@@ -3,11 +3,11 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from operator import itemgetter
-from typing import Any, BinaryIO, Literal, Protocol, cast
+from typing import Any, BinaryIO, Literal, NoReturn, Protocol, cast
 from zlib import crc32
 
 from plugline.records import Record, RowsRefused
@@ -169,16 +169,8 @@ class Columns:
 
     def named(self, row: Row, write: Callable[[object], object]) -> ValueError | None:
         """Return the error that writing one of the values raises, with its column; ``None`` where none of them does."""
-        for name, value in zip(self.kinds, row, strict=True):
-            try:
-                text = write(value)
-                if isinstance(text, str):
-                    text.encode()
-            except UnicodeEncodeError:
-                return _half_of_a_pair(name)
-            except (ValueError, TypeError) as error:
-                return ValueError(f"column {name!r} holds what JSON cannot: {error}")
-        return None
+        told = (_unwritable(name, value, write) for name, value in zip(self.kinds, row, strict=True))
+        return next(filter(None, told), None)
 
     def _first(self, record: Record) -> None:
         for name in record:
@@ -195,14 +187,8 @@ class Columns:
             wrong = None if value is None else self._refuses(kinds[name], value)
             if wrong is not None:
                 raise ValueError(f"column {name!r} holds {wrong}")
-            try:
-                text = json_text(value) if kinds[name] == "json" else value
-                if isinstance(text, str):
-                    text.encode()
-            except UnicodeEncodeError:
-                raise _half_of_a_pair(name) from None
-            except (ValueError, TypeError) as error:
-                raise ValueError(f"column {name!r} holds what JSON cannot: {error}") from None
+            if error := _unwritable(name, value, json_text if kinds[name] == "json" else lambda value: value):
+                raise error
         self._begin(tuple(record))
 
     def _other_fields(self, record: Record) -> ValueError:
@@ -213,8 +199,16 @@ class Columns:
         return ValueError(f"the record {' and '.join(parts)}: expected the columns {names!r}")
 
 
-def _half_of_a_pair(name: str) -> ValueError:
-    return ValueError(f"column {name!r} holds half of a surrogate pair, which UTF-8 has no bytes for")
+def _unwritable(name: str, value: object, write: Callable[[object], object]) -> ValueError | None:
+    try:
+        text = write(value)
+        if isinstance(text, str):
+            text.encode()
+    except UnicodeEncodeError:
+        return ValueError(f"column {name!r} holds half of a surrogate pair, which UTF-8 has no bytes for")
+    except (ValueError, TypeError) as error:
+        return ValueError(f"column {name!r} holds what JSON cannot: {error}")
+    return None
 
 
 def kinds_of(token: Sequence[str]) -> dict[str, str]:
@@ -309,10 +303,6 @@ class SinkSettings(Protocol):
     @property
     def types(self) -> Mapping[str, str]:
         """The kinds that are declared."""
-
-
-class _Undone(Exception):
-    """Ends a transaction of which nothing is to stay."""
 
 
 _BESIDE = "__plugline"  # behind the name of the table that rows are in until the run has ended
@@ -432,51 +422,47 @@ class TableSink(ABC):
             self._made = False  # a table that was made is gone again
             if self.refusal(error.__context__) is None:
                 raise
-            rows = self.rows(content)
-            if reasons := self._refused(kinds, rows):
-                raise RowsRefused(rows, reasons) from None
-            raise
+            self._refuse(kinds, self.rows(content), error)
 
-    def _refused(self, kinds: Mapping[str, str], rows: Sequence[object]) -> dict[int, str]:
-        """Return the numbers of the rows that the database refuses, and why; nothing is written."""
-        columns = list(kinds)
+    def _refuse(self, kinds: Mapping[str, str], rows: Sequence[object], error: OSError) -> NoReturn:
+        """Find the rows that the database refuses, and raise them; or the error, where there are none."""
+        reasons: dict[int, str] = {}
 
-        def said(chunk: Sequence[object]) -> tuple[str, int] | None:
+        def tried(begin: int, end: int) -> tuple[str, int] | None:
             try:
                 with self.transaction():
-                    self.insert(self._beside, columns, self.content(chunk))
-            except OSError as error:
-                if (refusal := self.refusal(error.__context__)) is None:
+                    self.insert(self._beside, list(kinds), self.content(rows[begin:end]))
+            except OSError as said:
+                if (refusal := self.refusal(said.__context__)) is None:
                     raise
                 return refusal
             return None
 
-        reasons: dict[int, str] = {}
-        with suppress(_Undone), self.transaction():
-            self._make(kinds)
-            if self.checks_at_once:
-                self._connection.execute(self.checks_at_once)
-            at, size = 0, self.tried_at_once
-            while at < len(rows):
-                chunk = rows[at : at + size]
-                refusal = said(chunk)
-                if refusal is None:
-                    at, size = at + len(chunk), min(size * 2, self.tried_at_once)
-                    continue
-                reason, row = refusal if len(chunk) > 1 else (refusal[0], 0)
-                if row < 0 or (row and said(chunk[:row]) is not None):
-                    size = len(chunk) // 2
-                else:
-                    at += row
-                    reasons[at], at = reason, at + 1
-                    size = max(size // 2, min(2 * row, self.tried_at_once), 1)
-            # One that refers to a row behind it is refused alone, and not with that.
-            while taken := [number for number in reasons if said([rows[number]]) is None]:
-                for number in taken:
-                    del reasons[number]
-            raise _Undone
-        self._made = False
-        return reasons
+        try:
+            with self.transaction():
+                self._make(kinds)
+                if self.checks_at_once:
+                    self._connection.execute(self.checks_at_once)
+                at, size = 0, self.tried_at_once
+                while at < len(rows):
+                    end = min(at + size, len(rows))
+                    refusal = tried(at, end)
+                    if refusal is None:
+                        at, size = end, min(size * 2, self.tried_at_once)
+                        continue
+                    reason, row = refusal if end - at > 1 else (refusal[0], 0)
+                    if row < 0 or (row and tried(at, at + row) is not None):
+                        size = (end - at) // 2
+                    else:
+                        reasons[at + row] = reason
+                        at, size = at + row + 1, max(size // 2, min(2 * row, self.tried_at_once), 1)
+                # One that refers to a row behind it is refused alone, and not with that.
+                while taken := [row for row in reasons if tried(row, row + 1) is None]:
+                    for row in taken:
+                        del reasons[row]
+                raise RowsRefused(rows, reasons) if reasons else error
+        finally:
+            self._made = False
 
     def finish(self) -> None:
         """Give the table its name, or its rows to the one that is there, and mark that in the same transaction."""
