@@ -2,9 +2,6 @@
 
 The path is an address, ``postgresql://user@host/database``; what it does not say is taken from where PostgreSQL's own
 programs look (``PGPASSWORD``, ``~/.pgpass``, ``PGHOST``). Dates with a time and a zone come in UTC.
-
-Writing, rows go into a table of their own first, which takes its final name (or whose rows go into the table that is there)
-in the one transaction that ends a run; with ``mode = "append"`` each part is a transaction.
 """
 
 import re

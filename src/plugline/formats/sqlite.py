@@ -2,9 +2,6 @@
 
 SQLite itself has five types. What else a record may hold is written in a form that is told by the declared type of its
 column, and reads back as what it was: ``BOOLEAN``, ``DECIMAL_TEXT``, ``DATE``, ``DATETIME``, ``TIME``, ``JSON_TEXT``.
-
-Writing, rows go into a table of their own first, which takes its final name (or whose rows go into the table that is there)
-in the one transaction that ends a run; with ``mode = "append"`` each part is a transaction.
 """
 
 import errno

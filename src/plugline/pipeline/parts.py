@@ -22,9 +22,8 @@ from plugline.findings import Finding, Place, apart
 from plugline.pipeline.aside import Aside
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.cutting import Cut, Followed
-from plugline.pipeline.done import Done
 from plugline.pipeline.faults import counted_on, moved_on, placed, with_traceback
-from plugline.pipeline.history import History
+from plugline.pipeline.history import Done, History
 from plugline.pipeline.plan import Plan, digest_of, goes_straight
 from plugline.pipeline.remote import has_scheme, without_secret
 from plugline.pipeline.report import Swap
