@@ -14,6 +14,7 @@ Whatever it is like itself, it may be set aside, and is what it was when that en
     quarantined                 too many calls in a row failed ──host.release, host.unload──▶
 """
 
+import sys
 from _weakref import ref
 
 from plugline.discovery.recall import NAME, SUMMARY, VERSION
@@ -595,7 +596,7 @@ class Plugin(Generic[T_co]):
             entry: What was found.
             anew: Whether it has looked before; if not, what became of an earlier load stays, whatever it was.
         """
-        if self._outcome is not None and not anew:
+        if self._outcome is not None and (not anew or self._is_none_of(entry)):
             return  # what became of its file since is for a refresh or a reload, as where the look came before the load
         if self._success is not None:
             if self._entry.place == entry.place:
@@ -641,6 +642,11 @@ class Plugin(Generic[T_co]):
         from plugline.loading.target import Vanished  # noqa: PLC0415 - few plugins fail
 
         return isinstance(self._outcome, Vanished)
+
+    def _is_none_of(self, entry: "Entry") -> bool:
+        """Whether it has vanished, and what showed that is loaded as ever."""
+        is_none = self._has_vanished and not self._told_elsewhere and self._entry.place == entry.place
+        return is_none and self._loader.module_name(self._entry) in sys.modules
 
     @property
     def _told_elsewhere(self) -> "tuple[Finding, ...]":
