@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Sequence
 
-_MISUSED = 2
-_INTERRUPTED = 130
+# docs/reference/exit-codes.md tells what each means.
+OK, FAULTS, MISUSED, OUR_BUG, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
 def program() -> int:
@@ -55,10 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"error: the command line needs {error.name!r}, which is not installed\n"
                 "  hint: pip install 'plugline[tool]'\n"
             )
-            return _MISUSED
+            return MISUSED
         return run_command(words)
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
 
 
 def _import_orjson() -> None:

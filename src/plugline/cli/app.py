@@ -5,11 +5,8 @@ from collections.abc import Sequence
 import click
 
 import plugline
-from plugline.cli import exits, render
+from plugline.cli import MISUSED, OK, render
 from plugline.cli.guard import Invocation, guarded
-
-OK, FAULTS, MISUSED = exits.OK, exits.FAULTS, exits.MISUSED
-OUR_BUG, STOPPED, INTERRUPTED = exits.OUR_BUG, exits.STOPPED, exits.INTERRUPTED
 
 # A static table: --help imports no command, and completion will need none either.
 COMMANDS = {

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from plugline.cli import render
-from plugline.cli.app import FAULTS, OK, Misuse
+from plugline.cli import FAULTS, OK, render
+from plugline.cli.app import Misuse
 from plugline.cli.listing import usual_folders
 from plugline.cli.options import common
 from plugline.discovery.folder import Folder

@@ -13,8 +13,8 @@ import click
 
 from plugline.admission.policy import Policy
 from plugline.admission.trust import changed_files, is_folder_of_plugins
-from plugline.cli import render
-from plugline.cli.app import FAULTS, OK, Misuse
+from plugline.cli import FAULTS, OK, render
+from plugline.cli.app import Misuse
 from plugline.cli.complete import names_elsewhere
 from plugline.cli.excerpts import with_source_lines
 from plugline.cli.listing import place_hint

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import click
 
-from plugline.cli import render
-from plugline.cli.app import COMMANDS, OK, Misuse, app
+from plugline.cli import OK, render
+from plugline.cli.app import COMMANDS, Misuse, app
 from plugline.cli.options import common
 from plugline.codes import CODES
 from plugline.frozen import frozen

@@ -4,8 +4,8 @@ import os
 
 import click
 
-from plugline.cli import render
-from plugline.cli.app import FAULTS, MISUSED, OK, Misuse
+from plugline.cli import FAULTS, MISUSED, OK, render
+from plugline.cli.app import Misuse
 from plugline.cli.options import common
 from plugline.cli.pipeline_files import load_config
 from plugline.cli.settings import DEFAULT, OTHER_VARIABLES, PREFIX, SETTINGS, Resolved, Settings, run_fields

@@ -12,8 +12,8 @@ from traceback import walk_stack
 
 import click
 
-from plugline.cli import render
-from plugline.cli.app import OK, Misuse
+from plugline.cli import OK, render
+from plugline.cli.app import Misuse
 from plugline.cli.check import check_paths
 from plugline.cli.excerpts import with_source_lines
 from plugline.cli.info import settings_shown

@@ -4,8 +4,8 @@ import os
 
 import click
 
-from plugline.cli import health, places, render
-from plugline.cli.app import FAULTS, OK, Misuse
+from plugline.cli import FAULTS, OK, health, places, render
+from plugline.cli.app import Misuse
 from plugline.cli.listing import place_hint, usual_folders
 from plugline.cli.named import place_of
 from plugline.cli.options import common

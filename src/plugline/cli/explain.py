@@ -2,8 +2,8 @@
 
 import click
 
-from plugline.cli import render
-from plugline.cli.app import OK, Misuse
+from plugline.cli import OK, render
+from plugline.cli.app import Misuse
 from plugline.cli.options import common
 from plugline.codes import CODES, Code
 from plugline.names import nearest

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import plugline
-from plugline.cli import process, render
-from plugline.cli.exits import MISUSED, OK, OUR_BUG, STOPPED
+from plugline.cli import MISUSED, OK, OUR_BUG, STOPPED, process, render
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # made by whoever has them applied

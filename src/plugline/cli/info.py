@@ -7,8 +7,8 @@ from typing import cast
 
 import click
 
-from plugline.cli import render
-from plugline.cli.app import FAULTS, OK, Misuse
+from plugline.cli import FAULTS, OK, render
+from plugline.cli.app import Misuse
 from plugline.cli.check import told_of_places
 from plugline.cli.listing import place_hint, usual_folders
 from plugline.cli.named import is_of, judged_in, place_of

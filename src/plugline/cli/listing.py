@@ -4,8 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Container, Sequence
 
-from plugline.cli import render
-from plugline.cli.exits import FAULTS, OK, STOPPED
+from plugline.cli import FAULTS, OK, STOPPED, render
 from plugline.cli.settings import Settings
 from plugline.host.holding import PausedCollector
 from plugline.host.plugin import Plugin, Rejected

@@ -6,8 +6,8 @@ from importlib.util import find_spec
 
 import click
 
-from plugline.cli import render
-from plugline.cli.app import OK, Misuse
+from plugline.cli import OK, render
+from plugline.cli.app import Misuse
 from plugline.cli.options import common
 from plugline.cli.settings import Settings
 from plugline.discovery.folder import ARCHIVES

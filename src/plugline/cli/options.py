@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from plugline.cli.app import MISUSED, Misuse
+from plugline.cli import MISUSED
+from plugline.cli.app import Misuse
 from plugline.cli.guard import Invocation, applied, settled
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -7,8 +7,7 @@ from itertools import takewhile
 
 import click
 
-from plugline.cli import render
-from plugline.cli.app import FAULTS, MISUSED, OK, STOPPED
+from plugline.cli import FAULTS, MISUSED, OK, STOPPED, render
 from plugline.cli.options import common
 from plugline.cli.pipelines import PipelineCommand, configuration, input_options
 from plugline.cli.running import hidden_variables

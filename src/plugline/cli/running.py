@@ -8,8 +8,7 @@ from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from types import FrameType
 
-from plugline.cli import render
-from plugline.cli.exits import FAULTS, MISUSED, OK, STOPPED
+from plugline.cli import FAULTS, MISUSED, OK, STOPPED, render
 from plugline.cli.guard import Invocation, applied, guarded, settled
 from plugline.cli.pipeline_files import load_config
 from plugline.cli.progress import ProgressLine

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from plugline.cli import render
-from plugline.cli.app import FAULTS, MISUSED, OK
+from plugline.cli import FAULTS, MISUSED, OK, render
 from plugline.cli.listing import usual_folders
 from plugline.cli.options import common
 from plugline.errors import ConfigurationError

@@ -6,8 +6,8 @@ from typing import cast
 
 import click
 
-from plugline.cli import render
-from plugline.cli.app import FAULTS, OK, Misuse
+from plugline.cli import FAULTS, OK, render
+from plugline.cli.app import Misuse
 from plugline.cli.listing import place_hint, usual_folders
 from plugline.cli.named import folder_of, place_of
 from plugline.cli.options import common

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import click
 
-from plugline.cli import render
-from plugline.cli.app import FAULTS, MISUSED, OK, Misuse
+from plugline.cli import FAULTS, MISUSED, OK, render
+from plugline.cli.app import Misuse
 from plugline.cli.excerpts import with_source_lines
 from plugline.cli.listing import place_hint
 from plugline.cli.named import place_of

@@ -9,8 +9,8 @@ import click
 from plugline.admission import LOCK_NAME
 from plugline.admission.lock import is_of_newer
 from plugline.admission.trust import Proposal, accept, archive_of, by_lock, propose
-from plugline.cli import render
-from plugline.cli.app import FAULTS, OK, Misuse
+from plugline.cli import FAULTS, OK, render
+from plugline.cli.app import Misuse
 from plugline.cli.listing import place_hint, usual_folders
 from plugline.cli.options import common
 from plugline.host.edits import locked_folder

@@ -106,7 +106,6 @@ def test_help_imports_no_command_and_nothing_costly() -> None:
         "plugline",
         "plugline.cli",
         "plugline.cli.app",
-        "plugline.cli.exits",
         "plugline.cli.guard",
         "plugline.cli.process",
         "plugline.cli.render",
