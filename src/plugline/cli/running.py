@@ -19,8 +19,7 @@ from plugline.findings import Finding
 from plugline.pipeline.config import PipelineConfig
 from plugline.pipeline.plan import Plan, make_plan
 from plugline.pipeline.report import RunReport
-from plugline.pipeline.run import run_plan
-from plugline.pipeline.unhurried import unhurried
+from plugline.pipeline.run import run_plan, unhurried
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # for who follows edits

@@ -13,10 +13,9 @@ from plugline.pipeline.parts import Committer
 from plugline.pipeline.plan import Plan
 from plugline.pipeline.remote import has_scheme
 from plugline.pipeline.report import RunReport
-from plugline.pipeline.run import OneByOne, PlanRun, PlanRunner, entered, identity_of_use
+from plugline.pipeline.run import OneByOne, PlanRun, PlanRunner, UnhurriedStack, entered, identity_of_use
 from plugline.pipeline.split import ProgressCall
 from plugline.pipeline.streams import compression_of
-from plugline.pipeline.unhurried import UnhurriedStack
 from plugline.records import Engine, Format
 
 

@@ -2,11 +2,13 @@
 
 import os
 import platform
+import signal
 import stat
 from _thread import get_ident
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from types import FrameType, TracebackType
 from typing import Protocol, cast
 
 from plugline.blame import describe_error, users_own_interrupt
@@ -22,7 +24,6 @@ from plugline.pipeline.remote import without_secret
 from plugline.pipeline.report import RunReport, Swap, added, tallied
 from plugline.pipeline.split import Progress, ProgressCall, SplitWork
 from plugline.pipeline.streams import size_of
-from plugline.pipeline.unhurried import UnhurriedStack, unhurried
 from plugline.records import Engine, Part, Split, SplitRunner
 
 TYPE_CHECKING = False
@@ -662,3 +663,43 @@ class PlanRun:
 def _slim(cut: Cut) -> Cut:
     """Return a cut without the data that an engine has by now."""
     return replace(cut, split=replace(cut.split, content=None, raws=None))
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Pass over the first interrupt while the block runs. A second one is raised, for who does not want to wait.
+
+    SIGTERM and SIGHUP count as interrupts where somebody made them such. Does nothing in a thread to which signals do not come.
+    """
+    before: dict[int, Callable[[int, FrameType | None], object]] = {}
+
+    def put_back() -> None:
+        while before:
+            number, action = before.popitem()
+            signal.signal(number, action)
+
+    def pass_over(number: int, frame: FrameType | None) -> None:
+        put_back()
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            action = signal.getsignal(number)
+            if callable(action) and number not in before:
+                signal.signal(number, pass_over)
+                before[number] = action
+    except ValueError:  # not the main thread
+        before.clear()
+    try:
+        yield
+    finally:
+        put_back()
+
+
+class UnhurriedStack(ExitStack):
+    """An :class:`~contextlib.ExitStack` that closes what it holds as :func:`unhurried` says."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        with unhurried():
+            return super().__exit__(kind, error, traceback)

@@ -8,9 +8,8 @@ Then a test may ask for the fixtures :func:`plugin`, :func:`host`, :func:`run_st
 (:func:`check_format`, :func:`check_processor`) and the strategy :func:`records` are imported from here; they need Hypothesis.
 """
 
-from plugline.testing.clock import JumpingClock
 from plugline.testing.contracts import check_format, check_processor
-from plugline.testing.fixtures import host, jumping_clock, plugin, run_step
+from plugline.testing.fixtures import JumpingClock, host, jumping_clock, plugin, run_step
 from plugline.testing.steps import StepOutcome, StepRefused
 from plugline.testing.strategies import records, values
 
