@@ -171,6 +171,29 @@ class IsolatedPlugin:
             raise self.quarantined()
         self._made.clear()
         try:
+            try:
+                life = self._begun(reason)
+            except Died as died:
+                if died.death.forged or died.death.timed_out:
+                    raise
+                life = self._begun(reason)  # who forked it may have been killed; nothing of the plugin has run
+        except Died as died:
+            raise self.died(died.death) from None
+        try:
+            answer = life.receive(0, Patience(self.confinement.timeout_seconds, "to load the plugin"))
+            life.done()
+        except Died as died:
+            raise self.died(died.death) from None
+        except BaseException:
+            life.kill()
+            raise
+        self._take(life, answer)
+        self._life = life
+        return life
+
+    def _begun(self, reason: Reason | None) -> Life:
+        """Return a worker that is ready, and is loading the plugin."""
+        try:
             life = Life(self._starter, Talk(self._logger))
         except OSError as error:
             what = f"could not be started: {error.strerror or error}"
@@ -178,17 +201,11 @@ class IsolatedPlugin:
         self._owner = os.getpid()
         try:
             life.send_start(self._start(reason), Patience(_START_SECONDS, "to start"))
-            answer = life.receive(0, Patience(self.confinement.timeout_seconds, "to load the plugin"))
-            life.done()
-        except Died as died:
-            raise self.died(died.death) from None
         except SandboxUnavailable as error:
             raise Unloadable((Finding("P362", error.what, Place(self._sent.shown), error.hint),)) from None
         except BaseException:
             life.kill()
             raise
-        self._take(life, answer)
-        self._life = life
         return life
 
     def _start(self, reason: Reason | None) -> dict[str, object]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -42,6 +43,10 @@ def is_running(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def has_forked_two(children: Path) -> bool:
+    return len(children.read_text(encoding="ascii").split()) == 2
 
 
 def asked(plugin: object, **record: object) -> dict[str, object]:
@@ -122,6 +127,17 @@ def test_a_worker_that_waits_at_a_zygote_that_died_is_not_given_the_pipes_of_ano
         began = time.perf_counter()
         assert asked(host["second"].load())["parent"] != zygote
         assert time.perf_counter() - began < 10
+
+
+def test_a_zygote_that_is_killed_while_it_forks_costs_no_plugin(tmp_path: Path) -> None:
+    write_plugin(tmp_path, WHERE, "second")
+    folder = write_plugin(tmp_path, WHERE)
+    for _ in range(8):
+        with Host(str(folder), interface=["transform"], isolation="process", preload=["colorsys"]) as host:
+            zygote = cast("int", asked(host["subject"].load())["parent"])
+            wait_until(partial(has_forked_two, Path(f"/proc/{zygote}/task/{zygote}/children")))
+            os.kill(zygote, signal.SIGKILL)
+            assert asked(host["second"].load())["parent"] != zygote
 
 
 def test_a_module_that_cannot_be_preloaded_is_told_and_nothing_else(
