@@ -98,7 +98,8 @@ def interfaces_of(declared: object) -> tuple[Interface, ...]:
     declared = getattr(declared, "__origin__", declared)  # Processor[int], of a generic protocol
     if isinstance(declared, type):
         return (_interface_of_class(declared),)
-    if isinstance(declared, Sequence) and not isinstance(declared, str) and all(isinstance(x, str) for x in declared):
+    are_names = isinstance(declared, Sequence) and all(isinstance(one, str) and one.isidentifier() for one in declared)
+    if isinstance(declared, Sequence) and are_names and not isinstance(declared, str):
         return (Interface(", ".join(declared), tuple(Member(name) for name in declared)),)
     message = f"{declared!r} is not an interface: a Protocol, a base class or a list of function names was expected"
     raise TypeError(message)

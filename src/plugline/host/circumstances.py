@@ -43,7 +43,11 @@ class Circumstances:
         self._names: tuple[str, ...] | None = None
         if interface is None:
             self._names = ()
-        elif isinstance(interface, (list, tuple)) and interface and all(isinstance(one, str) for one in interface):
+        elif (
+            isinstance(interface, (list, tuple))
+            and interface
+            and all(isinstance(one, str) and one.isidentifier() for one in interface)
+        ):
             self._names = tuple(interface)  # a listing need not know what they ask of a plugin
         else:
             self._interfaces = _interfaces_of(interface)

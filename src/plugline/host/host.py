@@ -122,7 +122,7 @@ class Host(Generic[T_co]):
     Raises:
         ValueError: ``namespace`` is taken, or is no dotted name; ``package`` is none, or is given together with it; a name
             to inject is no identifier; ``compiler`` is given together with ``isolation``; ``api_version`` is no version; there is no such level of isolation.
-        TypeError: A place, the interface or the isolation is of none of these kinds.
+        TypeError: A place, the interface, the isolation or another argument is of none of these kinds.
         ModuleMissing: Plugins are to be isolated, and msgspec is not installed.
 
     Threads: may be used from several at once.
@@ -213,7 +213,7 @@ class Host(Generic[T_co]):
                 raise ValueError(message)
             from plugline.host.isolating import Isolator as Apart  # noqa: PLC0415 - most hosts have no workers
 
-            self._isolator = Apart(isolation, limits, preload)
+            self._isolator = Apart(isolation, limits, _names_of(preload, "preload") or ())
         self._finders = tuple(finder_for(place) for place in places)
         self._around = Circumstances(interface, api_version, policy)
         self._memories = memories_of(self._finders)
@@ -1041,9 +1041,9 @@ def _check_kinds(
     if compiler is not None and not callable(compiler):
         message = f"compiler is {compiler!r}, a function of bytes and a path was expected"
         raise TypeError(message)
-    for name, number in (("quarantine_after", failures), ("slow_load_seconds", seconds)):
-        if number is not None and not isinstance(number, (int, float)):
-            message = f"{name} is {number!r}, a number was expected, or None for never"
+    for name, number, kind in (("quarantine_after", failures, int), ("slow_load_seconds", seconds, (int, float))):
+        if number is not None and not isinstance(number, kind):
+            message = f"{name} is {number!r}, a {'whole ' if kind is int else ''}number was expected, or None for never"
             raise TypeError(message)
 
 
@@ -1057,7 +1057,7 @@ def _lacking(given: object, names: tuple[str, ...]) -> str | None:
     return f", which has no {' and no '.join(map(repr, lacking))}" if len(lacking) < len(names) else ""
 
 
-def _names_of(only: Sequence[str] | None) -> tuple[str, ...] | None:
+def _names_of(only: Sequence[str] | None, what: str = "only") -> tuple[str, ...] | None:
     """Return the names that were asked for, be it by what yields them once.
 
     Raises:
@@ -1066,12 +1066,12 @@ def _names_of(only: Sequence[str] | None) -> tuple[str, ...] | None:
     if only is None:
         return None
     if isinstance(only, str):
-        message = f"only={only!r} is a string, a list of names was expected: only=[{only!r}]"
+        message = f"{what}={only!r} is a string, a list of names was expected: {what}=[{only!r}]"
         raise TypeError(message)
     names = tuple(only)
     for name in names:
         if not isinstance(name, str):
-            message = f"only={names!r} holds {name!r}, a list of names was expected"  # type: ignore[unreachable]
+            message = f"{what}={names!r} holds {name!r}, a list of names was expected"  # type: ignore[unreachable]
             raise TypeError(message)
     return names
 
