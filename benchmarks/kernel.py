@@ -96,6 +96,14 @@ exec(SourceFileLoader("plugin_00500", sys.argv[1] + "/plugin_00500.py").get_code
 module.transform({"name": "a"})
 """,
     "one": _HOST + "host['plugin_00500'].load().transform({'name': 'a'})",
+    "package": """
+import os, sys
+from plugline import Host, Package
+above, name = os.path.split(sys.argv[1])
+sys.path.append(above)
+host = Host(Package(name), interface=["transform", "describe"], api_version="1.0")
+assert len([(plugin.name, plugin.version, plugin.summary) for plugin in host]) == int(sys.argv[2])
+""",
     "all validated .pyc": """
 import os, sys
 from importlib.machinery import SourceFileLoader
@@ -342,6 +350,14 @@ def measure_commands_once(command: list[str]) -> tuple[float, float]:
     return usage.ru_utime + usage.ru_stime, time.perf_counter() - began
 
 
+def _package(folder: Path) -> list[Claim]:
+    """Measure the same as modules of a package on ``sys.path``, of which each has to be found by import's own finders."""
+    subprocess.run(_command("package", folder), check=True)
+    names = ["empty", "compile()", "package"]
+    cpu, _ = measure_commands({name: _command(name, folder) for name in names}, rounds=max(_ROUNDS // 3, 3))
+    return _claims(cpu, ("1,000 modules of a package listed, warm", "package", "compile()", 0.5))
+
+
 def _after_edit(folder: Path, rounds: int) -> list[Claim]:
     path = folder / "plugin_00007.py"
     seconds: dict[str, list[float]] = {"empty": [], "list": [], "list after an edit": []}
@@ -398,7 +414,7 @@ def main() -> int:
         compileall.compile_dir(folder, quiet=1)
         for place in (folder, few, many):
             _settle([place, *place.iterdir()], lambda place=place: subprocess.run(_command("list", place), check=True))
-        claims = [*_warm(folder, many), *_all(folder), *_ten(few), _memory(folder, few)]
+        claims = [*_warm(folder, many), *_all(folder), *_ten(few), *_package(folder), _memory(folder, few)]
         claims += _after_edit(folder, 5)
         claims += _first(folder, root / "cache", max(_ROUNDS // 3, 3))
         if _PEERS:

@@ -1,10 +1,12 @@
 """A dotted name to where its module would be imported from; nothing is imported."""
 
+import os
 import sys
 
 # The frozen modules that importlib.machinery takes them from: a listing reserves names, and does without importlib.
 from _frozen_importlib import ModuleSpec
-from _frozen_importlib_external import PathFinder
+from _frozen_importlib_external import FileFinder, PathFinder
+from _imp import extension_suffixes
 
 
 def find_module(name: str, parents: "dict[str, ModuleSpec | None] | None" = None) -> ModuleSpec | None:
@@ -49,6 +51,41 @@ def folders_of(spec: ModuleSpec) -> list[str] | None:
     if loaded is not None and getattr(loaded, "__spec__", None) is spec:
         return list(getattr(loaded, "__dict__", {}).get("__path__", spec.submodule_search_locations))
     return list(spec.submodule_search_locations)
+
+
+def modules_in(folders: list[str]) -> list[str]:
+    """Return the names of the modules and packages that can be imported from some folders, sorted.
+
+    As ``pkgutil.iter_modules``, which brings ``inspect`` along: that takes longer to import than a thousand modules to find.
+    """
+    found: set[str] = set()
+    for folder in folders:
+        finder = sys.path_importer_cache.get(folder)
+        if not os.path.isdir(folder) or (finder is not None and type(finder) is not FileFinder):
+            from pkgutil import iter_modules  # noqa: PLC0415 - archives, and what finders of others look into
+
+            found.update(module.name for module in iter_modules([folder]))
+            continue
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            continue
+        for name in names:
+            end = next((end for end in _ENDS if name.endswith(end)), "")
+            stem = name[: -len(end)] if end else name
+            if stem and "." not in stem and stem != "__init__" and (end or _is_package(os.path.join(folder, name))):
+                found.add(stem)
+    return sorted(found)
+
+
+_ENDS = (".py", ".pyc", *sorted(extension_suffixes(), key=len, reverse=True))
+
+
+def _is_package(path: str) -> bool:
+    try:
+        return any(name.startswith("__init__.") and name[len("__init__") :] in _ENDS for name in os.listdir(path))
+    except OSError:
+        return False
 
 
 def _find_in(name: str, path: list[str] | None) -> ModuleSpec | None:

@@ -206,7 +206,7 @@ class Package:
         """See :class:`Finder`."""
         from plugline.discovery.candidates import Found, ModuleCandidate  # noqa: PLC0415 - see above
         from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
-        from plugline.lookup import find_module, folders_of  # noqa: PLC0415 - likewise
+        from plugline.lookup import find_module, folders_of, modules_in  # noqa: PLC0415 - likewise
         from plugline.names import is_plugin_file_name, shell_word  # noqa: PLC0415 - likewise
 
         spec = find_module(self.name)
@@ -221,15 +221,12 @@ class Package:
                     f"mend its name, or pip install {shell_word(distribution_of(self.name))}",
                 )
             return Found(findings=(Finding("P110", f"the package {self.name!r} {what}", Place(self.name), hint=hint),))
-        # pkgutil also lists packages in zip files; only this finder needs it.
-        from pkgutil import iter_modules  # noqa: PLC0415
-
         before, _, after = self.pattern.partition("{}")
-        names = sorted(
-            module.name
-            for module in iter_modules(folders)
-            if is_plugin_file_name(module.name) and module.name.startswith(before) and module.name.endswith(after)
-        )
+        names = [
+            name
+            for name in modules_in(folders)
+            if is_plugin_file_name(name) and name.startswith(before) and name.endswith(after)
+        ]
         short = [(name[len(before) : len(name) - len(after)], name) for name in names]
         return Found(tuple(ModuleCandidate(key, f"{self.name}.{name}") for key, name in short if key))
 
