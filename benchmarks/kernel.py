@@ -104,6 +104,13 @@ sys.path.append(above)
 host = Host(Package(name), interface=["transform", "describe"], api_version="1.0")
 assert len([(plugin.name, plugin.version, plugin.summary) for plugin in host]) == int(sys.argv[2])
 """,
+    "entry points": """
+import sys
+from plugline import EntryPoints, Host
+sys.path.append(sys.argv[1])
+host = Host(EntryPoints("bench.plugins"), interface=["transform", "describe"], api_version="1.0")
+assert len([(plugin.name, plugin.version, plugin.summary) for plugin in host]) == int(sys.argv[2])
+""",
     "all validated .pyc": """
 import os, sys
 from importlib.machinery import SourceFileLoader
@@ -223,12 +230,7 @@ def _install(target: Path) -> list[str]:
 
 
 def _dress(folder: Path, count: int) -> None:
-    """Give the same plugins the clothes that others ask for: entry points, a base class, a file of information each."""
-    info = folder / "bench-1.0.dist-info"
-    info.mkdir()
-    points = "".join(f"plugin_{number:05d} = plugin_{number:05d}\n" for number in range(count))
-    (info / "entry_points.txt").write_text(f"[bench.plugins]\n{points}", encoding="utf-8")
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench\nVersion: 1.0\n", encoding="utf-8")
+    """Give the same plugins the clothes that others ask for: a base class, a file of information each."""
     for name in ("pluginlib", "yapsy"):
         dressed = folder.with_name(f"{folder.name}.{name}")
         dressed.mkdir()
@@ -245,6 +247,15 @@ def _dress(folder: Path, count: int) -> None:
                     encoding="utf-8",
                 )
             (dressed / f"plugin_{number:05d}.py").write_text(f"{text}\n\n{mine}", encoding="utf-8")
+
+
+def _declare(folder: Path, count: int) -> None:
+    """Make entry points of the same plugins."""
+    info = folder / "bench-1.0.dist-info"
+    info.mkdir()
+    points = "".join(f"plugin_{number:05d} = plugin_{number:05d}\n" for number in range(count))
+    (info / "entry_points.txt").write_text(f"[bench.plugins]\n{points}", encoding="utf-8")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench\nVersion: 1.0\n", encoding="utf-8")
 
 
 def _make(folder: Path, count: int) -> None:
@@ -350,12 +361,17 @@ def measure_commands_once(command: list[str]) -> tuple[float, float]:
     return usage.ru_utime + usage.ru_stime, time.perf_counter() - began
 
 
-def _package(folder: Path) -> list[Claim]:
-    """Measure the same as modules of a package on ``sys.path``, of which each has to be found by import's own finders."""
-    subprocess.run(_command("package", folder), check=True)
-    names = ["empty", "compile()", "package"]
+def _installed(folder: Path) -> list[Claim]:
+    """Measure the same plugins where they are installed, so that each has to be found by import's own finders."""
+    names = ["empty", "compile()", "package", "entry points"]
+    for name in names[2:]:
+        subprocess.run(_command(name, folder), check=True)
     cpu, _ = measure_commands({name: _command(name, folder) for name in names}, rounds=max(_ROUNDS // 3, 3))
-    return _claims(cpu, ("1,000 modules of a package listed, warm", "package", "compile()", 0.5))
+    return _claims(
+        cpu,
+        ("1,000 modules of a package listed, warm", "package", "compile()", 0.5),
+        ("1,000 entry points listed, warm", "entry points", "compile()", 0.8),
+    )
 
 
 def _after_edit(folder: Path, rounds: int) -> list[Claim]:
@@ -414,9 +430,11 @@ def main() -> int:
         compileall.compile_dir(folder, quiet=1)
         for place in (folder, few, many):
             _settle([place, *place.iterdir()], lambda place=place: subprocess.run(_command("list", place), check=True))
-        claims = [*_warm(folder, many), *_all(folder), *_ten(few), *_package(folder), _memory(folder, few)]
+        claims = [*_warm(folder, many), *_all(folder), *_ten(few), _memory(folder, few)]
         claims += _after_edit(folder, 5)
         claims += _first(folder, root / "cache", max(_ROUNDS // 3, 3))
+        _declare(folder, _COUNT)
+        claims += _installed(folder)
         if _PEERS:
             _dress(folder, _COUNT)
             for name in ("pluginlib", "yapsy"):

@@ -290,24 +290,24 @@ class EntryPoints:
     def find(self) -> "Found":
         """See :class:`Finder`."""
         from plugline.discovery.candidates import Found, ModuleCandidate  # noqa: PLC0415 - see above
-        from plugline.discovery.installed import entry_point_names  # noqa: PLC0415 - for this finder only
+        from plugline.discovery.installed import entry_points_of  # noqa: PLC0415 - for this finder only
         from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
 
-        if entry_point_names(self.group) == set():
-            return Found()
-        # importlib.metadata costs three interpreter starts to import.
-        from plugline.discovery.metadata import name_and_version, read_entry_points  # noqa: PLC0415
+        points: Sequence[tuple[str, str, str | None, str | None]] | None = entry_points_of(self.group)
+        findings: tuple[Finding, ...] = ()
+        if points is None:
+            # importlib.metadata costs three interpreter starts to import.
+            from plugline.discovery.metadata import read_entry_points  # noqa: PLC0415
 
+            points, findings = read_entry_points(self.group)
         candidates = []
         refused = []
-        points, findings = read_entry_points(self.group)
-        for point in sorted(points, key=lambda point: (point.name, point.value)):
-            distribution, version = name_and_version(point.dist) if point.dist is not None else (None, None)
-            module, _, attribute = (part.strip() for part in point.value.partition("[")[0].partition(":"))
+        for name, value, distribution, version in sorted(points, key=lambda point: point[:2]):
+            module, _, attribute = (part.strip() for part in value.partition("[")[0].partition(":"))
             if not all(part.isidentifier() for part in [*module.split("."), *(attribute or "x").split(".")]):
-                message = f"is the entry point {point.value!r}, 'package.module:object' was expected"
+                message = f"is the entry point {value!r}, 'package.module:object' was expected"
                 hint = "its distribution has to mend that" if distribution is not None else None
-                refused.append((point.name, Finding("P109", message, Place(distribution or self.group), hint=hint)))
+                refused.append((name, Finding("P109", message, Place(distribution or self.group), hint=hint)))
                 continue
-            candidates.append(ModuleCandidate(point.name, module, attribute, distribution, version))
+            candidates.append(ModuleCandidate(name, module, attribute, distribution, version))
         return Found(tuple(candidates), findings, tuple(refused))

@@ -11,6 +11,10 @@ _MOST_BYTES = 2**20
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # neither of which every system has
 
 
+Point = tuple[str, str, str, str | None]
+"""Name and value of an entry point; the name of the distribution that has it, and its version."""
+
+
 def entry_point_names(group: str) -> set[str] | None:
     """Return the names of a group's entry points; ``None`` where only ``importlib.metadata`` can tell.
 
@@ -20,7 +24,7 @@ def entry_point_names(group: str) -> set[str] | None:
     if texts is None:
         return None
     heading = f"[{group}]"
-    return {name for text in texts if heading in text for name in _names_below(heading, text)}
+    return {name for _, text in texts if heading in text for group, name, _ in _lines_of(text) if group == heading}
 
 
 def declared_groups(prefix: str) -> set[str] | None:
@@ -29,15 +33,58 @@ def declared_groups(prefix: str) -> set[str] | None:
     if texts is None:
         return None
     begin = f"[{prefix}"
-    lines = (line.strip() for text in texts if begin in text for line in text.splitlines())
+    lines = (line.strip() for _, text in texts if begin in text for line in text.splitlines())
     return {line[1:-1] for line in lines if line.startswith(begin) and line.endswith("]")}
 
 
-def _texts() -> list[str] | None:
-    """Return what all installed distributions say of their entry points."""
+def entry_points_of(group: str) -> list[Point] | None:
+    """Return the entry points of a group; ``None`` as :func:`entry_point_names`, and where a file of theirs is not plain."""
+    texts = _texts()
+    if texts is None:
+        return None
+    heading = f"[{group}]"
+    seen: set[str] = set()
+    points: list[Point] = []
+    for path, text in texts:
+        # Of two of one name the first on sys.path is the one that is installed.
+        stem = os.path.basename(path).rpartition(".")[0].partition("-")[0]
+        known = "_".join(part for part in stem.lower().replace("-", "_").replace(".", "_").split("_") if part)
+        if known in seen:
+            continue
+        seen.add(known)
+        if "\ufffd" in text or (not text and os.path.lexists(os.path.join(path, "entry_points.txt"))):
+            return None
+        if heading not in text:
+            continue
+        name, version = _name_and_version(path)
+        lines = _lines_of(text)
+        if not name or any(not key or not value for _, key, value in lines):
+            return None
+        points += [(key, value, name, version) for above, key, value in lines if above == heading]
+    return points
+
+
+def _name_and_version(path: str) -> tuple[str | None, str | None]:
+    """Return what a distribution says that it is, as far as its file shows it plainly."""
+    content = read_at_once(os.path.join(path, "METADATA")) or read_at_once(os.path.join(path, "PKG-INFO"))
+    said: dict[str, str] = {}
+    for line in content.decode("utf-8", "replace").splitlines():
+        if not line.strip():
+            break
+        key, colon, value = line.partition(":")
+        if line[0] in " \t":
+            continue  # the line before goes on
+        if not colon or not key.isascii() or len(key.split()) != 1 or key[-1].isspace():
+            return None, None
+        said.setdefault(key.lower(), value.strip())
+    return said.get("name"), said.get("version") or None
+
+
+def _texts() -> list[tuple[str, str]] | None:
+    """Return the folder of each installed distribution, with what it says of its entry points."""
     if any(hasattr(finder, "find_distributions") and not _is_usual(finder) for finder in sys.meta_path):
         return None
-    texts: list[str] = []
+    texts: list[tuple[str, str]] = []
     for folder in sys.path:
         try:
             found = os.listdir(folder or ".")
@@ -47,7 +94,9 @@ def _texts() -> list[str] | None:
             return None
         for name in found:
             if name.endswith((".dist-info", ".egg-info")):
-                texts.append(read_at_once(os.path.join(folder, name, "entry_points.txt")).decode("utf-8", "replace"))
+                path = os.path.join(folder, name)
+                content = read_at_once(os.path.join(path, "entry_points.txt"))
+                texts.append((path, content.decode("utf-8", "replace")))
             elif name.endswith(".egg"):
                 return None
     return texts
@@ -71,13 +120,14 @@ def read_at_once(path: str) -> bytes:
         os.close(descriptor)
 
 
-def _names_below(heading: str, text: str) -> set[str]:
-    names: set[str] = set()
-    inside = False
-    for line in text.splitlines():
-        stripped = line.strip()
-        if stripped.startswith("["):
-            inside = stripped == heading
-        elif inside and "=" in stripped and not stripped.startswith(("#", ";")):
-            names.add(stripped.partition("=")[0].strip())
-    return names
+def _lines_of(text: str) -> list[tuple[str, str, str]]:
+    """Return heading, name and value of each line; without a value where it says none."""
+    lines = []
+    heading = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("[") and line.endswith("]"):
+            heading = line
+        elif line and not line.startswith("#") and heading:
+            name, _, value = line.partition("=")
+            lines.append((heading, name.strip(), value.strip()))
+    return lines

@@ -6,13 +6,22 @@ from importlib.metadata import Distribution, EntryPoint, distributions, entry_po
 from plugline.findings import Finding, Place
 from plugline.names import shell_word
 
+Point = tuple[str, str, str | None, str | None]
+"""Name and value of an entry point; the name and the version of the distribution that has it."""
 
-def read_entry_points(group: str) -> tuple[Iterable[EntryPoint], tuple[Finding, ...]]:
+
+def read_entry_points(group: str) -> tuple[list[Point], tuple[Finding, ...]]:
     """Return the entry points of a group, and a warning for each distribution of which none could be read."""
+    points: Iterable[EntryPoint]
+    findings: tuple[Finding, ...] = ()
     try:
-        return entry_points(group=group), ()
+        points = entry_points(group=group)
     except Exception:  # noqa: BLE001 - one broken distribution fails for all: which of them it is shows below
-        return _read_each(group)
+        points, findings = _read_each(group)
+    return [
+        (point.name, point.value, *(_name_and_version(point.dist) if point.dist is not None else (None, None)))
+        for point in points
+    ], findings
 
 
 def _read_each(group: str) -> tuple[list[EntryPoint], tuple[Finding, ...]]:
@@ -26,7 +35,7 @@ def _read_each(group: str) -> tuple[list[EntryPoint], tuple[Finding, ...]]:
         hint = "mend the finder on sys.meta_path that raises this in find_distributions()"
         return [], (Finding("P110", message, Place(f"entry points of {group}"), hint=hint),)
     for distribution in installed:
-        name, _ = name_and_version(distribution)
+        name, _ = _name_and_version(distribution)
         # Of two of one name the first on sys.path is the one that is installed, as entry_points() has it; of one folder,
         # which may be on it twice, too.
         key = name.replace("-", "_").replace(".", "_").casefold() if name is not None else _path_of(distribution)
@@ -41,7 +50,7 @@ def _read_each(group: str) -> tuple[list[EntryPoint], tuple[Finding, ...]]:
     return found, tuple(findings)
 
 
-def name_and_version(distribution: Distribution) -> tuple[str | None, str | None]:
+def _name_and_version(distribution: Distribution) -> tuple[str | None, str | None]:
     """Return what a distribution says that it is; ``None`` for what it does not say, or not in a way that can be read."""
     try:
         metadata = distribution.metadata
