@@ -13,7 +13,7 @@ from plugline.cli.guard import Invocation, applied, guarded, settled
 from plugline.cli.pipeline_files import load_config
 from plugline.cli.progress import ProgressLine
 from plugline.cli.seeing import Seeing
-from plugline.discovery.parsed import ParsedOnce
+from plugline.discovery.known import ParsedOnce
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.findings import Finding
 from plugline.pipeline.config import PipelineConfig

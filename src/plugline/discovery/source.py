@@ -9,7 +9,7 @@ from plugline.contract.shape import Shape
 from plugline.discovery.block import read_block
 from plugline.discovery.compiling import find_fault
 from plugline.discovery.facts import ClassFacts, FunctionFacts, ImportFacts, SourceFacts
-from plugline.discovery.parsed import kept
+from plugline.discovery.known import kept
 from plugline.files import SourceFile
 from plugline.findings import Finding, Place, first_line
 from plugline.names import is_public

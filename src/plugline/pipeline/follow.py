@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 
-from plugline.discovery.parsed import ParsedOnce
+from plugline.discovery.known import ParsedOnce
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding
 from plugline.pipeline.bound import bound_engine

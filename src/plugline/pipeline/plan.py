@@ -17,7 +17,7 @@ from plugline.contract.settings import Field, Problem, check, fields_of, fields_
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
 from plugline.discovery.carried import carry
 from plugline.discovery.folder import ARCHIVES
-from plugline.discovery.parsed import ParsedOnce
+from plugline.discovery.known import ParsedOnce
 from plugline.discovery.trees import Tree
 from plugline.errors import ConfigurationError
 from plugline.files import SourceFile, read_installed, reason_of

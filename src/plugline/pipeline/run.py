@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from plugline.blame import describe_error, users_own_interrupt
 from plugline.clock import monotonic_seconds
-from plugline.discovery.parsed import ParsedOnce
+from plugline.discovery.known import ParsedOnce
 from plugline.errors import ConfigurationError, PluglineError, RunStopped
 from plugline.findings import Finding, Place
 from plugline.pipeline.bound import BoundPlan, bound_engine
