@@ -76,7 +76,7 @@ CODES = {
     ),
     "P110": Code(
         "a place for plugins cannot be looked into",
-        "The folder is not there, is a file, or cannot be read; or the package is not installed.",
+        "The folder is not there, is a file, or cannot be read; the package is not installed; or the plugins of a zip file are a folder deeper.",
         "Create the folder, or mend its name in 'plugins' of the pipeline or after --plugins.",
     ),
     "P111": Code(

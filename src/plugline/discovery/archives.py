@@ -7,7 +7,7 @@ from typing import Protocol, cast
 from zipfile import BadZipFile, ZipFile, ZipInfo
 from zipfile import Path as ZipPath
 
-from plugline.discovery.candidates import Found
+from plugline.discovery.candidates import FileCandidate, Found
 from plugline.discovery.finders import find_in_tree
 from plugline.discovery.trees import Tree, shown_path
 from plugline.files import MAX_SOURCE_BYTES, SourceFile
@@ -202,4 +202,14 @@ class Zip:
 
     def find(self) -> Found:
         """See :class:`~plugline.discovery.finders.Finder`."""
-        return find_in_tree(cast(Tree, self.tree), nested=self.nested, packages=self.packages)
+        tree = cast(Tree, self.tree)
+        found = find_in_tree(tree, nested=self.nested, packages=self.packages)
+        deeper = find_in_tree(tree, nested=True, packages=self.packages).candidates if found == Found() else ()
+        if not deeper:
+            return found
+        folder = cast(FileCandidate, deeper[0]).entry.removesuffix("/__init__.py").rpartition("/")[0]
+        inside = f"{self.inside}/{folder}".strip("/")
+        hint = f"name that folder: Zip(..., inside={inside!r})"
+        return Found(
+            findings=(Finding("P110", f"holds no plugin, its folder {folder!r} does", Place(self.path), hint),)
+        )

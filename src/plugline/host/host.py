@@ -595,9 +595,11 @@ class Host(Generic[T_co]):
 
         known = sorted(one for one, other in registry.plugins.items() if not other._has_vanished)  # noqa: SLF001 - likewise
         hint = did_you_mean(name, known, kind="plugins")
-        # Mostly a relative path, and another current folder than was thought of.
-        if not known and registry.findings:
+        # Mostly a relative path, and another current folder than was thought of, or a group that is misspelt.
+        if not known and self._finders:
+            hint = f"there are none in {', '.join(map(repr, self._finders))}"
             hint += "".join(f"; {finding.place}: {finding.message}" for finding in registry.findings)
+            hint += f"; host.rejected has {len(self.rejected)}" if self.rejected else ""
         raise UnknownPlugin(name, known, hint)
 
     def _find_early(self, name: str) -> Plugin[T_co] | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from plugline import File, Folder, Host, LoadError, Modules, UnknownPlugin, Zip
+from plugline import EntryPoints, File, Folder, Host, LoadError, Modules, UnknownPlugin, Zip
 from plugline.discovery.folder import finder_for
 from tests.plugin_folders import GOOD, WANTED, write
 
@@ -170,6 +170,32 @@ def test_a_zip_file_may_be_given_by_its_path(tmp_path: Path) -> None:
         assert len(host.load_all()) == 2
 
 
+def test_a_zip_file_with_its_plugins_a_folder_deeper_says_so(tmp_path: Path) -> None:
+    """As those that a forge makes of a repository."""
+    for files in ({"more-main/a.py": GOOD, "more-main/README.md": ""}, {"more-main/pack/__init__.py": GOOD}):
+        archive = zipped(tmp_path / "more.zip", files)
+        with opened(archive) as host:
+            assert host.names == ()
+            [finding] = host.findings
+            assert (finding.code, finding.message) == ("P110", "holds no plugin, its folder 'more-main' does")
+            assert finding.hint == "name that folder: Zip(..., inside='more-main')"
+        with opened(Zip(archive, inside="more-main")) as host:
+            assert len(host.load_all()) == 1
+    with opened(zipped(tmp_path / "none.zip", {"notes.txt": ""})) as host:
+        assert host.findings == ()
+
+
+def test_where_a_plugin_was_looked_for_is_told_where_there_is_none_at_all(tmp_path: Path) -> None:
+    with Host(EntryPoints("plugline.misspelt"), interface=WANTED) as host, pytest.raises(UnknownPlugin) as raised:
+        host["a"]
+    assert str(raised.value).endswith("hint: there are none in EntryPoints('plugline.misspelt')")
+    with (
+        opened(write(tmp_path / "p", {"b.py": ""})) as host,
+        pytest.raises(UnknownPlugin, match=r"; host\.rejected has 1"),
+    ):
+        host["a"]
+
+
 def test_a_zip_file_that_changes_is_read_again(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "all.zip", {"a.py": GOOD})
     with opened(Zip(archive)) as host:
@@ -310,5 +336,5 @@ def test_a_name_that_is_looked_for_in_a_folder_that_is_not_there_tells_so(
     with opened("plugins") as host, pytest.raises(UnknownPlugin) as unknown:
         host["upper"]
     assert str(unknown.value) == (
-        "no plugin is named 'upper'\n  hint: there are no known plugins; plugins: this plugin folder does not exist"
+        "no plugin is named 'upper'\n  hint: there are none in Folder('plugins'); plugins: this plugin folder does not exist"
     )
