@@ -56,7 +56,7 @@ class Levels:
         self._every_other: Confinement | None = None
         if isinstance(isolation, Mapping):
             for name, value in cast("Mapping[object, object]", isolation).items():
-                if not isinstance(name, str):
+                if not isinstance(name, str) or not name:
                     message = f"isolation has the key {name!r}, a plugin's name was expected"
                     raise TypeError(message)
                 self._by_name[name] = self._confinement(value)
@@ -76,12 +76,13 @@ class Levels:
         raise ValueError(message)
 
     def of(self, name: str) -> Confinement | None:
-        """Return where the plugin of this name runs; ``None``: in the host's process."""
-        return self._by_name.get(name, self._every_other)
+        """Return where the plugin of this name runs; ``None``: in the host's process. A file's name means all its classes."""
+        return self._by_name.get(name, self._by_name.get(name.rpartition(":")[0], self._every_other))
 
     def unknown(self, known: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Yield the names that no plugin has, each with a hint: such a plugin would run without what was asked for."""
         names = sorted(known)
+        files = {name.rpartition(":")[0] for name in names if ":" in name}
         for name in self._by_name:
-            if name not in names:
+            if name not in names and name not in files:
                 yield name, did_you_mean(name, names, kind="plugins")

@@ -280,6 +280,15 @@ def test_a_level_by_plugin_leaves_the_others_here(tmp_path: Path, level: Level) 
     assert pids[1] != pids[0]
 
 
+def test_the_name_of_a_file_means_all_of_its_classes(tmp_path: Path, level: Level) -> None:
+    text = "import os\n\n\nclass {}:\n    def transform(self, record):\n        return {{'pid': os.getpid()}}\n\n\n"
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "two.py").write_text(text.format("One") + text.format("Other").partition("\n\n\n")[2])
+    with Host(tmp_path / "plugins", interface=["transform"], isolation={"two": level}) as host:
+        assert (host.names, host.findings) == (("two:One", "two:Other"), ())
+        assert {plugin.function("transform")({}) == {"pid": os.getpid()} for plugin in host} == {False}
+
+
 def test_a_name_that_no_plugin_has_is_told_since_that_plugin_would_run_here(tmp_path: Path, level: Level) -> None:
     folder = write_plugin(tmp_path, "return record")
     with host_of(folder, {"subjekt": level}) as host:
