@@ -146,8 +146,7 @@ class Watcher:
     def _take(self, told: set[str], now: float) -> None:
         files = self._watched.files()
         ready = self._ready(self._own(told, files) | self._pending.keys(), files, now)
-        if ready:
-            self._take_ready(ready, now)
+        taken = bool(ready) and self._take_ready(ready, now)
         gone = {path for path, since in self._gone.items() if now - since >= _GONE_SECONDS and _read(path) is None}
         # While a file is away, an editor may be about to put it back: nobody is to look then.
         if gone or (self._beside and not self._gone):
@@ -157,9 +156,14 @@ class Watcher:
                 self._pending.pop(path, None)
             self._watched.look_again(gone)
             self._looked = now
+            taken = True
         elif self._looked is not None and now - self._looked >= _QUIET_SECONDS:
             self._looked = None
             self._watched.settle()
+        if taken:
+            # What was refused may have waited for this.
+            for path in [path for path in self._refused if self._watched.take({path}, final=False)]:
+                del self._refused[path]
 
     def _own(self, told: set[str], files: Mapping[str, bytes]) -> set[str]:
         """Return which of the files that run are meant; others may be new ones."""
@@ -189,7 +193,7 @@ class Watcher:
                 ready[path] = content
         return ready
 
-    def _take_ready(self, ready: dict[str, bytes], now: float) -> None:
+    def _take_ready(self, ready: dict[str, bytes], now: float) -> bool:
         oldest = min((self._pending.get(path, now) for path in ready), default=now)
         final = now - oldest >= _QUIET_SECONDS
         # An empty file is nearly always one that was cut off and is about to be written.
@@ -203,6 +207,7 @@ class Watcher:
                     self._refused[path] = content
             else:
                 self._pending.setdefault(path, now)
+        return taken
 
 
 def _signature(path: str) -> Signature | None:

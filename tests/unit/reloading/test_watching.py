@@ -150,6 +150,23 @@ def test_a_mistake_is_told_once_and_mended_by_the_next_save(watched: Watched, fo
     assert [report.how for report in reports].count("refused") == 1
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_a_save_that_needs_what_is_saved_after_it_is_taken_then(watched: Watched, folder: Path, *, there: bool) -> None:
+    host, f, reports = watched
+    if there:
+        (folder / "_later.py").write_text("OLD = 1\n")
+        (folder / "y.py").write_text("from ._later import OLD\n" + body("y"))
+        host.refresh()
+        host["y"].load()
+    (folder / "x.py").write_text("from ._later import NEW\n" + body("new"))
+    assert eventually(lambda: any(report.how == "refused" for report in reports))
+    (folder / "unrelated.py").write_text(body("unrelated"))
+    assert eventually(lambda: "unrelated" in host)
+    (folder / "_later.py").write_text("OLD = 1\nNEW = 2\n")
+    assert eventually(lambda: f() == "new")
+    assert [report.plugin for report in reports if report.how == "refused"] == ["x"]
+
+
 def test_a_helper_is_followed_by_those_who_import_it(watched: Watched, folder: Path) -> None:
     host, _, _ = watched
     (folder / "_h.py").write_text("K = 1\n")
