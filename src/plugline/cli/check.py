@@ -177,7 +177,7 @@ def check_paths(
         elif os.path.lexists(path):
             message = "is neither a pipeline (.toml), nor a plugin (.py), nor a folder"
             checked.add([Finding("C109", message, Place(path))])
-        else:
+        elif path not in checked.findings:  # a pipeline may have told of it
             checked.add([Finding("C109", "there is no such file or folder", Place(path), place_hint(path))])
     if folders:
         # Together, as a run takes them: what requires a plugin of another one, or has its name, shows only so.

@@ -209,6 +209,17 @@ def test_what_is_not_there_is_a_finding(write: Write, capsys: pytest.CaptureFixt
     ]
 
 
+def test_a_folder_of_the_settings_that_is_not_there_is_told_once(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = '[source]\npath = "in.ndjson"\n[sink]\npath = "out.ndjson"\n'
+    write({"plugline.toml": 'plugins = ["absent"]\n', "pipeline.toml": text})
+    assert main(["check"]) == 1
+    told = capsys.readouterr().out
+    assert told.startswith("error[P110] absent: this plugin folder does not exist\n")
+    assert told.count("absent:") == 1
+
+
 def test_nothing_to_check_is_wrong_use(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     write({})
     assert main(["check"]) == 2
