@@ -66,6 +66,7 @@ class Columns:
         types: Mapping[str, str],
         refuses: Callable[[str, object], str | None],
         known_as: Callable[[str], str],
+        json: Callable[[object], object] | None = None,
     ) -> None:
         """Begin with what is declared.
 
@@ -73,6 +74,7 @@ class Columns:
             fields: The columns in order.
             types: The kinds of some of them.
             refuses: Says of a kind and a value what the database has against it, if anything.
+            json: Writes what is "json", in the place of :func:`json_text`.
             known_as: Makes what the database knows a column by of its name, or raises ``ValueError`` for one that it cannot have.
 
         Raises:
@@ -81,6 +83,7 @@ class Columns:
         self._declared = dict(types)
         self._refuses = refuses
         self._known_as = known_as
+        self._json = json or json_text
         self._fixed = False
         self._known: set[tuple[type, ...]] = set()
         self._values: Callable[[Record], Row] | None = None
@@ -187,7 +190,7 @@ class Columns:
             wrong = None if value is None else self._refuses(kinds[name], value)
             if wrong is not None:
                 raise ValueError(f"column {name!r} holds {wrong}")
-            if error := _unwritable(name, value, json_text if kinds[name] == "json" else lambda value: value):
+            if error := _unwritable(name, value, self._json if kinds[name] == "json" else lambda value: value):
                 raise error
         self._begin(tuple(record))
 
@@ -321,6 +324,8 @@ class TableSink(ABC):
     """What keeps rows in order where they are copied."""
     longest_name: int | None = None
     """How many bytes of a name the database takes; what is longer it would cut, without a word."""
+    overriding = ""
+    """What has columns take values that otherwise number themselves."""
     checks_at_once = ""
     """What has constraints checked by each statement that would be checked at the end of the transaction."""
     tried_at_once = 1
@@ -375,6 +380,10 @@ class TableSink(ABC):
     @abstractmethod
     def column(self, name: str, kind: str) -> str:
         """Return what declares a column of this kind."""
+
+    @abstractmethod
+    def make_alike(self, kinds: Mapping[str, str]) -> bool:
+        """Make the table beside with the types and constraints of the one whose rows are replaced, if that can be done."""
 
     @abstractmethod
     def insert(self, table: str, columns: Sequence[str], content: bytes) -> None:
@@ -497,7 +506,7 @@ class TableSink(ABC):
         elif self.has(self._table):
             names = ", ".join(map(quoted, self.columns_of(self._beside)))
             execute(f"DELETE FROM {table}")  # noqa: S608 - quoted
-            execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {beside}{self.in_order}")  # noqa: S608 - quoted
+            execute(f"INSERT INTO {table} ({names}) {self.overriding}SELECT {names} FROM {beside}{self.in_order}")  # noqa: S608 - quoted
             execute(f"DROP TABLE {beside}")
         else:
             execute(f"ALTER TABLE {beside} RENAME TO {self.last_name(self._table)}")
@@ -517,6 +526,8 @@ class TableSink(ABC):
 
     def _make(self, kinds: Mapping[str, str]) -> None:
         if not self._made and not self.has(self._beside):
-            columns = ", ".join(self.column(name, kind) for name, kind in kinds.items())
-            self._connection.execute(f"CREATE TABLE {self.named(self._beside)} ({columns})")
+            replaces = self._settings.mode == "replace" and self.has(self._table)
+            if not replaces or not self.make_alike(kinds):
+                columns = ", ".join(self.column(name, kind) for name, kind in kinds.items())
+                self._connection.execute(f"CREATE TABLE {self.named(self._beside)} ({columns})")
         self._made = True

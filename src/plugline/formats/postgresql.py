@@ -4,9 +4,10 @@ The path is an address, ``postgresql://user@host/database``; what it does not sa
 programs look (``PGPASSWORD``, ``~/.pgpass``, ``PGHOST``). Dates with a time and a zone come in UTC.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -284,6 +285,46 @@ def _duration(value: object) -> str:
     return f"{spent.days} days {spent.seconds}.{spent.microseconds:06} seconds"
 
 
+def _json_or_array(value: object) -> str:
+    try:
+        return _json(value)
+    except (ValueError, TypeError):
+        if isinstance(value, dict):
+            raise
+        return _escaped(_array(value))
+
+
+def _array(value: object) -> str:
+    """Return a list as PostgreSQL has arrays; one that holds neither lists nor tables may be of anything."""
+    match value:
+        case list() | tuple():
+            return f"{{{','.join(map(_array, value))}}}"
+        case None:
+            return "NULL"
+        case str():
+            text = value
+        case bytes():
+            text = f"\\x{value.hex()}"
+        case dict():
+            text = json_text(value)
+        case _:
+            write = _TEXTS.get(value.__class__)
+            if write is None:
+                raise TypeError(f"a list holds a {type(value).__name__}, which no column can hold")
+            text = write(value)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _with_arrays(line: bytes, columns: Sequence[int]) -> bytes:
+    """Return a row of COPY whose lists in some columns are arrays, and JSON no more."""
+    fields = line.split(b"\t")
+    for column in columns:
+        if fields[column].startswith(b"["):
+            with suppress(ValueError):  # a text that begins so
+                fields[column] = _escaped(_array(json.loads(fields[column].replace(b"\\\\", b"\\")))).encode()
+    return b"\t".join(fields)
+
+
 # Values as the COPY command reads them.
 _TEXTS: Mapping[type, Callable[[Any], str]] = {
     type(None): lambda value: "\\N",
@@ -324,7 +365,10 @@ class _Writer(TableWriter):
     """Rows as the COPY command reads them."""
 
     def __init__(self, settings: Postgresql) -> None:
-        super().__init__(Columns(settings.fields, settings.types, _refuses, _known_as))
+        # A table that is there may have columns of arrays.
+        write = _json if settings.mode == "create" else _json_or_array
+        self._texts = {**_TEXTS, list: write, tuple: write}
+        super().__init__(Columns(settings.fields, settings.types, _refuses, _known_as, write))
 
     def encode(self, record: Record, /) -> bytes:
         """Return the row of a record.
@@ -332,11 +376,11 @@ class _Writer(TableWriter):
         Raises:
             ValueError, TypeError: It has other fields than the columns, or a value that its column cannot hold.
         """
-        row = self._columns.row(record)
+        row, texts = self._columns.row(record), self._texts
         try:
-            return "\t".join([_TEXTS[value.__class__](value) for value in row]).encode()
+            return "\t".join([texts[value.__class__](value) for value in row]).encode()
         except (ValueError, TypeError) as error:
-            raise self._columns.named(row, lambda value: _TEXTS[value.__class__](value)) or error from None
+            raise self._columns.named(row, lambda value: texts[value.__class__](value)) or error from None
 
     def write(self, encoded: list[object], /) -> None:
         if encoded:
@@ -360,12 +404,14 @@ class _Sink(TableSink):
 
     parameter = "%s"
     longest_name = _LONGEST_NAME
+    overriding = "OVERRIDING SYSTEM VALUE "
     tried_at_once = 256
     checks_at_once = "SET CONSTRAINTS ALL IMMEDIATE"
 
     def __init__(self, connection: Any, settings: Postgresql, path: str, run: str) -> None:
         super().__init__(connection, settings, cast("str", settings.table), run)
         self._path = path
+        self._arrays: frozenset[str] | None = None  # the columns of the table that are of arrays
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -399,7 +445,20 @@ class _Sink(TableSink):
     def column(self, name: str, kind: str) -> str:
         return f"{quoted(name)} {_SQL[kind]}"
 
+    def make_alike(self, kinds: Mapping[str, str]) -> bool:
+        beside = _name(self._beside)
+        self._connection.execute(f"CREATE TABLE {beside} (LIKE {_name(self._table)} INCLUDING ALL)")
+        for name in {*self.columns_of(self._beside)} - {*kinds}:
+            self._connection.execute(f"ALTER TABLE {beside} DROP COLUMN IF EXISTS {quoted(name)} CASCADE")
+        return True
+
     def insert(self, table: str, columns: Sequence[str], content: bytes) -> None:
+        if self._arrays is None:
+            query = "SELECT attname FROM pg_attribute JOIN pg_type t ON t.oid = atttypid WHERE attrelid = to_regclass(%s) AND typcategory = 'A'"
+            self._arrays = frozenset(name for (name,) in self._connection.execute(query, (_name(table),)))
+        arrays = [number for number, name in enumerate(columns) if name in self._arrays]
+        if arrays:
+            content = self.content([_with_arrays(row, arrays) for row in cast("list[bytes]", self.rows(content))])
         names = ", ".join(map(quoted, columns))
         with self._connection.cursor().copy(f"COPY {_name(table)} ({names}) FROM STDIN") as copy:
             copy.write(content)

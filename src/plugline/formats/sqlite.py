@@ -509,6 +509,16 @@ class _Sink(TableSink):
     def column(self, name: str, kind: str) -> str:
         return f"{quoted(name)} {_SQL[kind]}".rstrip()
 
+    def make_alike(self, kinds: Mapping[str, str]) -> bool:
+        query = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower(?)"
+        (text,) = self._connection.execute(query, (self._table,)).fetchone() or ("",)
+        begin, columns, rest = text.partition("(")
+        # Of a virtual table, what stands there are no columns; without numbers, rows have no order; names may hold anything.
+        alike = begin.upper().startswith("CREATE TABLE") and "ROWID" not in rest.upper() and "(" not in self._table
+        if alike:
+            self._connection.execute(f"CREATE TABLE {quoted(self._beside)} {columns}{rest}")
+        return alike
+
     def insert(self, table: str, columns: Sequence[str], content: bytes) -> None:
         names = ", ".join(map(quoted, columns))
         insert = f"INSERT INTO {quoted(table)} ({names}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - quoted

@@ -1,11 +1,13 @@
 """PostgreSQL, against a server of the tests' own."""
 
 import io
+import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from importlib.util import find_spec
 from typing import Any, BinaryIO, Literal, cast
+from uuid import UUID
 
 import pytest
 
@@ -304,3 +306,44 @@ def test_settings_that_cannot_work_are_refused() -> None:
         Postgresql()
     with pytest.raises(ValueError, match="cannot be written to"):
         Postgresql(query="SELECT 1").writer()
+
+
+def test_lists_go_into_columns_of_arrays(server: str, database: Any) -> None:
+    columns = "a text[], b integer[], c numeric[], d timestamptz[], e jsonb[], f bytea[], g jsonb, h float[]"
+    database.execute(f"CREATE TABLE t ({columns})")
+    texts = ["x", 'a "b", {c}\\', "", None, "NULL", "\t\n"]
+    moments = [datetime(2024, 5, 31, 12, tzinfo=UTC), None]
+    record: Record = {
+        "a": texts,
+        "b": [[1, 2], [3, None]],
+        "c": [Decimal("1.50")],
+        "d": moments,
+        "e": [{"x": ["\\", '"']}],
+        "f": [b"\xde\x00"],
+        "g": ["x", 1],
+        "h": [1.5, math.inf],
+    }
+    empty: Record = {name: [] for name in record}
+    form = Postgresql(table="t", mode="append")
+    written(form, server, [record, empty, dict.fromkeys(record)])
+    assert read(Postgresql(table="t"), server) == [record, empty, dict.fromkeys(record)]
+
+
+def test_what_replaces_a_table_has_its_types_and_constraints(server: str, database: Any) -> None:
+    database.execute("CREATE TYPE mood AS ENUM ('ok', 'sad')")
+    columns = "n integer GENERATED ALWAYS AS IDENTITY, u uuid UNIQUE, m mood, g text GENERATED ALWAYS AS ('g') STORED"
+    database.execute(f"CREATE TABLE t ({columns}, x text NOT NULL DEFAULT 'x')")
+    form = Postgresql(table="t", mode="replace")
+    uuid = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
+    for _ in range(2):
+        written(form, server, [{"n": 7, "u": uuid, "m": "sad"}, {"n": 8, "u": None, "m": None}])
+        assert database.execute("SELECT * FROM t").fetchall() == [
+            (7, UUID(uuid), "sad", "g", "x"),
+            (8, None, None, "g", "x"),
+        ]
+    content, fixed = part(form, [{"u": uuid, "m": "ok"}, {"u": uuid, "m": "ok"}, {"u": None, "m": "glad"}])
+    sink, _ = form.open_sink(server, run="run", resume=False)
+    with pytest.raises(RowsRefused) as caught:
+        sink.add(0, content, columns=fixed)
+    sink.close()
+    assert [*caught.value.reasons] == [1, 2]

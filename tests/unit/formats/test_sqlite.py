@@ -307,3 +307,19 @@ def test_a_database_that_another_program_works_in_is_not_to_be_mended(
             read(Sqlite(), path)
         with pytest.raises(OSError, match="hint: another program is at work in it"):
             Sqlite().open_sink(path, run="a", resume=False)
+
+
+def test_what_replaces_a_table_has_its_constraints(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.db", "CREATE TABLE t (n INTEGER PRIMARY KEY, s TEXT NOT NULL, x ANY DEFAULT 1) STRICT")
+    form = Sqlite(table="t", mode="replace")
+    content, columns = part(form, [{"n": 1, "s": "a"}, {"n": 1, "s": "b"}, {"n": 2, "s": None}])
+    sink, _ = form.open_sink(path, run="run", resume=False)
+    with pytest.raises(RowsRefused) as caught:
+        sink.add(0, content, columns=columns)
+    assert [*caught.value.reasons] == [1, 2]
+    content, columns = part(form, [{"n": 1, "s": "a"}])
+    sink.add(0, content, columns=columns)
+    sink.finish()
+    sink.close()
+    assert rows(path, "SELECT * FROM t") == [(1, "a", 1)]
+    assert rows(path, "SELECT count(*) FROM sqlite_schema") == [(1,)]
