@@ -13,7 +13,7 @@ import orjson
 
 from plugline.descriptors import sync_file, sync_folder
 from plugline.pipeline.aside import Aside, path_aside
-from plugline.pipeline.manifest import END, MANIFEST, manifest_head, part_name
+from plugline.pipeline.streams import MANIFEST, MANIFEST_KIND, MANIFEST_VERSION
 from plugline.records import Part
 
 _LINES = ".parts"  # in the folder: what the manifest is made of
@@ -153,3 +153,17 @@ class PartFolder(Aside):
 def _remove(folder: str) -> None:
     if os.path.isdir(folder):
         rmtree(folder)
+
+
+def part_name(index: int, suffix: str) -> str:
+    """Return the name of the part of a split: the names of a million parts are in order."""
+    return f"part-{index:06}{suffix}"
+
+
+def manifest_head(head: Mapping[str, object]) -> bytes:
+    """Return what a manifest begins with; its parts follow, one a line with commas between, then :data:`END`."""
+    text = orjson.dumps({MANIFEST_KIND: MANIFEST_VERSION, **head})
+    return text[:-1] + b',"parts":[\n'
+
+
+END = b"\n]}\n"

@@ -29,9 +29,8 @@ from plugline.names import is_public, module_part, nearest, nearest_file, shell_
 from plugline.pipeline.aside import path_aside
 from plugline.pipeline.catalogue import ALONE, SHIPPED, Catalogue, Kind
 from plugline.pipeline.config import ErrorLimit, OnQuarantine, PipelineConfig, SandboxConfig
-from plugline.pipeline.manifest import strangers_in
 from plugline.pipeline.remote import has_scheme, without_query, without_secret
-from plugline.pipeline.streams import PACKAGE, compression_of, expand_source, inner_suffix, shipped_file
+from plugline.pipeline.streams import PACKAGE, compression_of, expand_source, inner_suffix, shipped_file, strangers_in
 from plugline.records import Split
 from plugline.records.loop import OnError
 

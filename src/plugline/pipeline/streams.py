@@ -13,7 +13,6 @@ from typing import BinaryIO, Protocol, Self, cast
 
 from plugline.descriptors import WRITING, read_into, set_mode, sync_folder
 from plugline.files import short_digest_of
-from plugline.pipeline.manifest import files_of
 from plugline.pipeline.remote import (
     expand_address,
     has_scheme,
@@ -789,3 +788,62 @@ def _temporary_folder() -> str:
     from tempfile import gettempdir  # noqa: PLC0415 - it brings random, shutil and all codecs
 
     return gettempdir()
+
+
+# Readers of other makers (Arrow, Dask, Spark) leave out files whose names begin with an underscore or a dot.
+MANIFEST = "_manifest.json"
+MANIFEST_VERSION = 1
+MANIFEST_KIND = "plugline_manifest"
+_MANIFEST_BEGINS = (
+    b'{"plugline_manifest":'  # of each manifest, so that others of this name are not read whole to be told apart
+)
+
+
+def is_manifest(path: str) -> bool:
+    """Whether a file is a manifest of ours."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_MANIFEST_BEGINS)) == _MANIFEST_BEGINS
+    except OSError:
+        return False
+
+
+def files_of(folder: str) -> list[str] | None:
+    """Return the parts that a folder's manifest names, in its order; ``None`` where there is none.
+
+    Raises:
+        OSError: A part is missing, or has another size.
+        ValueError: It is a manifest, but cannot be read.
+    """
+    path = os.path.join(folder, MANIFEST)
+    if not is_manifest(path):
+        return None
+    import orjson  # noqa: PLC0415 - where there is a manifest
+
+    with open(path, "rb") as file:
+        try:
+            manifest = orjson.loads(file.read())
+        except ValueError as error:
+            raise ValueError(f"the manifest {path!r} is broken: {error}") from None
+    if manifest[MANIFEST_KIND] != MANIFEST_VERSION:
+        raise ValueError(
+            f"the manifest {path!r} has the form {manifest[MANIFEST_KIND]!r}, which this plugline does not know"
+        )
+    files = []
+    for part in manifest["parts"]:
+        file_path = os.path.join(folder, cast("str", part["path"]))
+        size = os.stat(file_path).st_size if os.path.exists(file_path) else None
+        if size != part["bytes"]:
+            what = "is missing" if size is None else f"has {size:,} bytes"
+            message = f"the part {part['path']!r} {what}, and has {part['bytes']:,} bytes by the manifest beside it"
+            raise OSError(errno.EIO, message, file_path)
+        files.append(file_path)
+    return files
+
+
+def strangers_in(folder: str) -> list[str]:
+    """Return the names in a folder that are no output of ours in parts; what is hidden does not count."""
+    names = [name for name in os.listdir(folder) if not name.startswith(".")]
+    if not names or is_manifest(os.path.join(folder, MANIFEST)):
+        return [name for name in names if not name.startswith("part-") and name != MANIFEST]
+    return names
