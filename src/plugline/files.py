@@ -84,7 +84,7 @@ def read_source(path: str, *, within: str | None = None, max_bytes: int = MAX_SO
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and _is_socket(path):
             return _not_regular("a socket", place)  # the one kind of file that cannot even be opened
-        return Finding("P101", f"cannot be read: {reason_of(error)}", place, hint=_unreadable_hint(error))
+        return Finding("P101", f"cannot be read: {reason_of(error)}", place, hint=_unreadable_hint(error, place.path))
 
 
 def read_installed(path: str, *, max_bytes: int) -> SourceFile | Finding:
@@ -257,11 +257,15 @@ def reason_of(error: BaseException) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
-def _unreadable_hint(error: OSError | ValueError) -> str | None:
+def _unreadable_hint(error: OSError | ValueError, path: str) -> str | None:
     if isinstance(error, PermissionError):
         return "make the file readable for the user who runs this program"
     if isinstance(error, FileNotFoundError):
-        return "it vanished, or is a link to nothing"
-    from errno import ELOOP  # noqa: PLC0415 - a listing that is remembered reads nothing
+        from plugline.names import nearest_file  # noqa: PLC0415 - a listing that is remembered reads nothing
+
+        near = nearest_file(path, ".py")
+        meant = f"did you mean {os.path.basename(near)!r}? else " if near is not None and near != path else ""
+        return f"{meant}put it there, or mend its name" if not os.path.islink(path) else "it is a link to nothing"
+    from errno import ELOOP  # noqa: PLC0415 - likewise
 
     return "it is a link that leads back to itself; remove it" if getattr(error, "errno", None) == ELOOP else None

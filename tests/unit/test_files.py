@@ -67,6 +67,14 @@ def test_a_file_that_is_not_there_is_a_finding(tmp_path: Path) -> None:
     assert refused(tmp_path / "a.py").code == "P101"
 
 
+def test_a_file_that_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "dots.py").touch()
+    for name in ("dots", "dtos.py"):
+        assert refused(tmp_path / name).hint == "did you mean 'dots.py'? else put it there, or mend its name"
+    (tmp_path / "link.py").symlink_to("nowhere.py")
+    assert refused(tmp_path / "link.py").hint == "it is a link to nothing"
+
+
 def test_a_path_that_no_file_can_have_is_a_finding() -> None:
     assert refused(Path("a\0b.py")).code == "P101"
 
