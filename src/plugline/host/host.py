@@ -288,7 +288,7 @@ class Host(Generic[T_co]):
             place = (old[name]._finder, old[name].place.path)  # noqa: SLF001 - likewise
             if deleted is not None and old[name].generation and old[name].path not in deleted:
                 plugins[name] = old[name]  # an editor is about to put it back
-            elif name in self._appeared and place in files:
+            elif name in self._appeared and place in files and not self._is_shown(old[name], inspection):
                 plugins[name] = old[name]
             elif place not in in_use and files.get(place) != old[name]._entry.digest:  # noqa: SLF001 - likewise
                 old[name]._forget()  # noqa: SLF001 - likewise
@@ -311,6 +311,15 @@ class Host(Generic[T_co]):
         self._let_functions_know(before)
         if self._is_followed:
             self._loader.tell()
+
+    def _is_shown(self, plugin: Plugin[T_co], inspection: Inspection) -> bool:
+        """Whether the text of its file shows by now a class that running it has shown."""
+        beside = map(as_entry, inspection.accepted.values())
+        return any(
+            (one.finder, one.place.path) == _file_of(plugin)
+            and one.class_shown(self._around.interfaces) == plugin.candidate.class_name
+            for one in beside
+        )
 
     def _states_of(self, plugins: "Mapping[str, Plugin[T_co]]") -> dict[str, str] | None:
         """Return what functions that were built have to follow; ``None`` where there are none."""

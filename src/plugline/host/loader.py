@@ -791,11 +791,12 @@ class Loader:
                 from plugline.discovery.reading import read_and_forget, read_code  # noqa: PLC0415 - it seldom has
                 from plugline.host.registry import check_read, split_entry  # noqa: PLC0415 - most often all is remembered
 
+                whole = FileCandidate(candidate.name, candidate.tree, candidate.entry, candidate.module)
                 if code is None:
-                    read = read_and_forget(candidate, source)
+                    read = read_and_forget(whole, source)
                 else:
-                    read = read_code(candidate, source, digest, code, self._around.interfaces)
-                entry = check_read(candidate, read, self._around, entry.finder)
+                    read = read_code(whole, source, digest, code, self._around.interfaces)
+                entry = check_read(whole, read, self._around, entry.finder)
                 if entry.findings:
                     return entry
                 self._reread = what, entry, split_entry(entry, self._around.interfaces)

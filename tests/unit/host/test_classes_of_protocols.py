@@ -185,6 +185,21 @@ def test_classes_that_could_not_be_seen_appear_and_leave_names_as_they_were(tmp_
         assert not host.rejected
 
 
+@pytest.mark.parametrize("interface", [Job, Base])
+def test_a_class_that_appeared_has_one_name_once_the_text_shows_it(interface: type, tmp_path: Path) -> None:
+    start = "from tests.unit.host.test_classes_of_protocols import Base\n"
+    new = start + ONE.replace("One", "New(Base)")
+    with opened(
+        tmp_path, {"a.py": start + TWO.replace("One", "One(Base)").replace("Two", "Two(Base)")}, interface
+    ) as host:
+        assert host.names == ("a:One", "a:Two")
+        write(tmp_path / "plugins", {"a.py": new})
+        assert loaded(host) == ["a:New"]
+        host.refresh()
+        assert loaded(host) == ["a"]
+        assert type(host["a"].load()).__name__ == "New"
+
+
 def test_what_is_asked_for_by_the_name_of_a_file_that_does_not_say_which_is_refused(tmp_path: Path) -> None:
     with opened(tmp_path, {"b.py": MADE + "globals()['Newer'] = made('Newer')\n"}) as host:
         with pytest.raises(LoadError, match=r"P205.*2 classes fit: New, Newer\n  hint: .*: b:New, b:Newer"):
