@@ -143,6 +143,15 @@ def _connect(path: str) -> Any:
             connection.execute("SET intervalstyle = 'postgres'")
         for name in _TEXT_OF:
             connection.adapters.register_loader(name, psycopg.types.string.TextLoader)
+
+        class Interval(psycopg.types.datetime.IntervalLoader):  # type: ignore[misc, name-defined]
+            def load(self, data: Any) -> timedelta:
+                # psycopg would make 30 days of a month.
+                if re.search(b"mon|year", data):
+                    raise psycopg.DataError
+                return cast("timedelta", super().load(data))
+
+        connection.adapters.register_loader("interval", Interval)
         return connection
 
 

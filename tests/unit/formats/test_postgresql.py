@@ -347,3 +347,15 @@ def test_what_replaces_a_table_has_its_types_and_constraints(server: str, databa
         sink.add(0, content, columns=fixed)
     sink.close()
     assert [*caught.value.reasons] == [1, 2]
+
+
+def test_an_interval_of_months_is_no_number_of_days(server: str, database: Any) -> None:
+    query = "SELECT i::interval AS i, ARRAY[i::interval] AS l FROM (VALUES ('1 day -2:00'), ('1 mon'), ('-1 year 3 days')) AS v (i)"
+    with Postgresql(query=query).open_source(server) as connection:
+        reader = Postgresql(query=query).reader()
+        day, month, year = [raw for batch in reader.batches(cast("BinaryIO", connection)) for raw in batch.raws]
+    hours = timedelta(hours=22)
+    assert reader.decode(day) == {"i": hours, "l": [hours]}
+    for raw, said in ((month, "'1 mon'"), (year, "'-1 years \\+3 days'")):
+        with pytest.raises(ValueError, match=rf"column 'i' holds {said}, which Python has no value for: make another"):
+            reader.decode(raw)
