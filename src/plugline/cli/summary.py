@@ -31,7 +31,9 @@ def summary(report: RunReport) -> str:
         how_far = f"the end: {counts} in {took}" if report.counts else f"a split was done, in {took}"
         lines.append(f"stopped before {how_far}")
         if report.in_place:
-            lines.append(f"what is done is in {plain(report.output)}: the same command goes on from there")
+            way = "with --resume the same command" if report.in_place == "added" else "the same command"
+            way = f": {way} goes on from there" if report.resumable else ", and comes again when it is run again"
+            lines.append(f"what is done is in {plain(report.output)}{way}")
         elif report.output == "-":
             lines.append("what was written to standard output is not whole")
         else:

@@ -340,6 +340,7 @@ class TableSink(ABC):
         self._run = run
         self._table = table
         self._beside = table if settings.mode == "append" else self._name_beside(table)
+        self.adds = settings.mode == "append"
         self._made = False
         self._finished = False
 

@@ -220,7 +220,10 @@ class _Reader:
                     row += len(rows)
         except (psycopg.Error, NotImplementedError) as error:  # the latter: no Python type can hold it
             said = " ".join(str(error).split())
-            wrong = (getattr(error, "sqlstate", None) or "")[:2] in {"22", "42"}  # data, names and syntax of a query
+            code = getattr(error, "sqlstate", None) or ""
+            wrong = (
+                code[:2] in {"22", "42"} and code != "42501"
+            )  # data, names and syntax of a query, and no want of rights
             hint = "\n  hint: mend 'table' or 'query' in the options of [source]" if wrong else ""
             raise ValueError(f"PostgreSQL: {said}{hint}") from None
 

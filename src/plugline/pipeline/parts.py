@@ -576,6 +576,11 @@ class Committer:
         some = self.done.parts > 0 or self.follows
         return self._history.is_kept and some and self._repeats and not self._ended
 
+    @property
+    def adds(self) -> bool:
+        """Whether what was written is where it belongs, before the run comes to its end."""
+        return getattr(self._sink, "adds", False) and self.done.written > 0
+
     def _refuse_an_end(self) -> None:
         end, _ = self._edge(first=False, last=True)
         what = ""
@@ -628,7 +633,7 @@ class Committer:
         elif isinstance(error, FileNotFoundError) and not has_scheme(self._plan.sink):
             way = "leave it alone until the run has ended"
         hint = f"{way}; {self.done.written:,} record{'' if self.done.written == 1 else 's'} had been written"
-        if not self.follows and not goes_straight(self._plan.located(self._plan.sink)):
+        if not self.follows and not self.adds and not goes_straight(self._plan.located(self._plan.sink)):
             hint += " aside; what was in place before still is"
         place = Place(without_secret(self._plan.sink))
         return RunStopped(Finding("R102", f"cannot be written: {said}", place, hint))

@@ -38,7 +38,7 @@ class RunReport:
         tracebacks: The whole traceback of the first record with an error, for the first 20 distinct errors, by the same key.
         resumed_parts: How many splits had been done by a run before, which this one went on with.
         resumable: Whether what was done is kept, so that the run can be gone on with.
-        in_place: Whether what was done of a run that stopped is in the output's place, where files are followed.
+        in_place: Why what was done of a run that stopped is in the output's place: ``"followed"`` files, rows ``"added"``.
         slowest: The records that took longest, where they were asked for.
         parts: How many files an output in parts has; ``None`` where the output is one.
         dashboard: The address of the engine's own page on what it does, ``None`` where it has none.
@@ -55,7 +55,7 @@ class RunReport:
     tracebacks: Mapping[str, str] = field(default_factory=dict)
     resumed_parts: int = 0
     resumable: bool = False
-    in_place: bool = False
+    in_place: str = ""
     slowest: tuple[SlowRecord, ...] = ()
     parts: int | None = None
     dashboard: str | None = None

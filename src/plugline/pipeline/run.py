@@ -646,7 +646,7 @@ class PlanRun:
         if stop.finding.code in _FINAL:
             self._committer.forget()
         resumable = self._committer.resumable
-        in_place = resumable and self._committer.follows
+        in_place = "followed" if resumable and self._committer.follows else "added" if self._committer.adds else ""
         report = replace(self._report(), complete=False, resumable=resumable, in_place=in_place)
         last = self._stopped_in
         if last is not None:

@@ -381,3 +381,19 @@ def test_names_that_are_no_columns_of_a_database_are_told_by_dead_letters(tmp_pa
     told = "columns ['Name', 'name'] are the same" if address.endswith(".db") else "expected a name of at most 63"
     assert told in messages[0]
     assert "'' cannot be the name of a table or a column" in messages[1]
+
+
+@pytest.mark.slow
+def test_what_a_run_that_stops_has_added_to_a_table_is_said_to_be_there(tmp_path: Path) -> None:
+    made_tables("shop.db", tmp_path)
+    (tmp_path / "in.ndjson").write_bytes(ndjson(*ROWS))
+    (tmp_path / "plugins").mkdir(mode=0o755)
+    body = "if record['id'] == 29_000: raise ValueError\nreturn record"
+    (tmp_path / "plugins" / "ends.py").write_text(processor(body), encoding="utf-8")
+    sink = 'path = "shop.db"\noptions = { table = "orders", mode = "append" }\n[run]\nsplit_bytes = 300000'
+    pipeline(tmp_path, 'path = "in.ndjson"\n[[steps]]\nuse = "ends"\non_error = "stop"', sink)
+    stopped = plugline("run", "pipeline.toml", cwd=tmp_path)
+    assert stopped.returncode == 4
+    assert 0 < len(orders_in("shop.db", tmp_path)) < 29_000
+    assert "what is done is in shop.db, and comes again when it is run again" in stopped.stderr
+    assert "in place" not in stopped.stderr
