@@ -158,7 +158,7 @@ def command(*, name: str, folder: str | None, as_class: bool, as_package: bool, 
     """
     _check_name(name)
     if as_package:
-        return _package(name, as_class=as_class, as_json=as_json)
+        return _package(name.removeprefix("plugline-") or name, as_class=as_class, as_json=as_json)
     folder = os.path.normpath(folder or _usual_folder())
     plugin = os.path.join(folder, f"{name}.py")
     beside = os.path.relpath(os.path.dirname(os.path.abspath(folder))) if not os.path.isabs(folder) else None

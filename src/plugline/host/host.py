@@ -1024,7 +1024,7 @@ def _rejected(name: str, entry: "Entry") -> Rejected:
 def _log_left_out(error: "LoadError") -> None:
     from plugline.logged import log_warning  # noqa: PLC0415 - few plugins fail
 
-    log_warning(__name__, "plugin %r is left out:\n%s", error.plugin, error)
+    log_warning(__name__, "left out: %s", error)
 
 
 def _check_kinds(

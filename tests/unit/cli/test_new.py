@@ -107,6 +107,12 @@ def test_a_distribution_passes_its_own_test_and_its_file_works_dropped(
     assert done.returncode == 0, done.stdout
 
 
+def test_the_name_of_a_distribution_is_that_of_its_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "--package", "plugline-upper"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["plugline-upper"]
+
+
 def test_a_distribution_needs_a_name_that_it_can_have(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["new", "--package", "größe"]) == 2
     assert "ASCII" in capsys.readouterr().err
