@@ -9,6 +9,7 @@ from plugline.cli.listing import usual_folders
 from plugline.cli.options import common
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding, Place
+from plugline.host.aside import switch
 from plugline.host.store import shown
 from plugline.names import did_you_mean
 from plugline.pipeline.catalogue import Catalogue, store_of
@@ -70,13 +71,15 @@ def _switch(names: Sequence[str], folders: Sequence[str], *, disabled: bool, as_
         known |= dict.fromkeys((one.name for one in catalogue.rejected), None)  # type: ignore[arg-type]
         known |= dict.fromkeys(catalogue.disabled, None)  # type: ignore[arg-type]
     before = set(store.disabled())
+    changed = []
     try:
-        for name in names:
-            store.set_disabled(name, disabled=disabled, beside=known.get(name))
+        for name in dict.fromkeys(names):
+            earlier = set(store.disabled())
+            switch(store, name, known, disabled=disabled, beside=known.get(name))
+            changed += [name] if set(store.disabled()) != earlier else []
     except ConfigurationError as error:
         render.tell_refusal(error.findings, as_json=as_json, changed=[])
         return MISUSED
-    changed = [name for name in dict.fromkeys(names) if (name in before) is not disabled]
     findings = [
         _unknown(name, known, store.paths[0], disabled=disabled)
         for name in dict.fromkeys(names)

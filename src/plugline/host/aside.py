@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 
 from plugline.discovery.spec import PluginSpec
 from plugline.findings import Finding, Place
 from plugline.host.host import STORE_NAME
-from plugline.host.store import Kept
+from plugline.host.store import FileStore, Kept, Store
 from plugline.names import did_you_mean, shell_word
 from plugline.values import Value
 
@@ -136,6 +137,32 @@ def _unknown_only(only: Collection[str], places: Mapping[str, Place]) -> dict[st
 def _members(name: str, known: Collection[str]) -> tuple[str, ...]:
     """Return the plugins that a name means: that of the name, else all classes of a file of the name."""
     return (name,) if name in known else tuple(one for one in known if ":" in one and one.rpartition(":")[0] == name)
+
+
+def switch(store: Store, name: str, known: Collection[str], *, disabled: bool, beside: str | None = None) -> None:
+    """Let a store say of a plugin, or of all classes of a file, that it is disabled, or that it is not.
+
+    Of a file that is disabled as a whole, the classes beside the one that is enabled stay so.
+
+    Args:
+        store: What is to say so.
+        name: That of a plugin or a file.
+        known: The names of all plugins.
+        disabled: What it is to say.
+        beside: See :meth:`plugline.host.store.FileStore.set_disabled`.
+    """
+    put = partial(store.set_disabled, beside=beside) if isinstance(store, FileStore) else store.set_disabled
+    kept, file = set(store.disabled()), name.rpartition(":")[0]
+    beside_it = _members(file, known) if file in kept else ()
+    if disabled and name not in beside_it:
+        put(name, disabled=True)
+    if disabled:
+        return
+    for one in (name, *kept.intersection(_members(name, known)), *((file,) if name in beside_it else ())):
+        put(one, disabled=False)
+    for one in beside_it:
+        if one != name and name in beside_it:
+            put(one, disabled=True)
 
 
 def _with_needed(specs: Mapping[str, PluginSpec], known: Collection[str], only: Iterable[str]) -> set[str]:

@@ -750,24 +750,23 @@ class Host(Generic[T_co]):
     def enable(self, name: str) -> None:
         """Use a plugin again that was disabled; it is loaded where a function of the host calls it.
 
+        The name of a file means all of its classes. Where that is disabled, enabling one of them leaves the others so.
+
         Raises:
             ConfigurationError: The store's file cannot be understood or written.
         """
         self._set_disabled(name, disabled=False)
 
     def _set_disabled(self, name: str, *, disabled: bool) -> None:
-        from plugline.host.store import FileStore  # noqa: PLC0415 - as above
+        from plugline.host.aside import switch  # noqa: PLC0415 - as above
 
         with self._loader.lock:
             registry = self._look()
-            store = self._stored()
-            if isinstance(store, FileStore):
-                known = registry.plugins.get(name)
-                finder = known._finder if known is not None else 0  # noqa: SLF001 - a host owns its handles
-                tree = self._finders[finder].tree if self._finders else None
-                store.set_disabled(name, disabled=disabled, beside=tree.real if tree is not None else None)
-            else:
-                store.set_disabled(name, disabled=disabled)
+            known = registry.plugins.get(name)
+            finder = known._finder if known is not None else 0  # noqa: SLF001 - a host owns its handles
+            tree = self._finders[finder].tree if self._finders else None
+            beside = tree.real if tree is not None else None
+            switch(self._stored(), name, registry.plugins, disabled=disabled, beside=beside)
             before = {name: plugin.state for name, plugin in registry.plugins.items()}
             self._registry = self._settled(registry.inspection, registry.plugins)
             self._let_functions_follow([plugin for plugin in self.plugins if plugin.state != before[plugin.name]])

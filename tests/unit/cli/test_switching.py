@@ -40,6 +40,17 @@ def test_what_is_disabled_is_listed_so_and_checked_no_more(capsys: pytest.Captur
     assert listed(capsys, code=1) == {"lower": "found", "upper": "found", "bad": "rejected"}
 
 
+def test_a_class_of_a_file_that_is_disabled_is_enabled_alone(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    body = "    def transform(self, record): return record\n    def describe(self): return ''\n"
+    write(folder, {"plugins/both.py": f"class One:\n{body}class Two:\n{body}"})
+    assert told(capsys, "disable", "both")[0] == "both: disabled\n"
+    assert told(capsys, "disable", "both:One")[0] == "both:One: was disabled before\n"
+    assert told(capsys, "enable", "both:One")[0] == "both:One: enabled\n"
+    assert Path("plugline.toml").read_text().endswith('disabled = ["both:Two"]\n')
+    assert told(capsys, "enable", "both")[0] == "both: enabled\n"
+    assert listed(capsys, code=1)["both:Two"] == "found"
+
+
 def test_a_named_folder_that_is_not_there_is_told_and_nothing_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     gone = (
         "",

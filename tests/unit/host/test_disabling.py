@@ -227,6 +227,10 @@ def test_the_name_of_a_file_disables_all_of_its_classes(tmp_path: Path) -> None:
         host.disable("a")
         assert (names(host), sorted(host.disabled), host.findings) == ([], ["a:One", "a:Two"], ())
         assert [plugin.name for plugin in host.load_all()] == []
+        host.enable("a:Two")
+        assert (names(host), list(host.disabled)) == (["a:Two"], ["a:One"])
+        host.enable("a")
+        assert names(host) == ["a:One", "a:Two"]
 
 
 class Settings:
