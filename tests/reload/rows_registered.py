@@ -80,6 +80,8 @@ row(TRANSACTION, "a new version that registers one name twice is refused", ONCE,
 ABSENT = "import app\ndef f():\n    return 'old'\napp.registry.setdefault('a', f)\nif 'b' not in app.registry:\n    app.registry['b'] = f\n"
 row(IDENTITY, "what is registered where nothing is yet", ABSENT, swap(ABSENT, ("old", "new")) + "K = 1\n", "", "assert app.registry['a']() == app.registry['b']() == 'new'")
 row(IDENTITY, "what is registered no more though its function is there", "from app import register\n@register('a')\ndef f():\n    return 'old'\n", "from app import register\ndef f():\n    return 'new'\n", "", "assert not app.registry; assert x.f() == 'new'")
+ABSENT_ONES = "import app\nclass Check:\n    def __init__(self):\n        self.text = 'old'\none = Check()\nif not any(type(c).__name__ == 'Check' for c in app.callbacks):\n    app.callbacks.append(one)\napp.registry.setdefault('a', one)\n"
+row(IDENTITY, "an object that is registered where none of its kind is yet, as checkov has it", ABSENT_ONES, swap(ABSENT_ONES, ("old", "new")) + "K = 1\n", "", "assert [c.text for c in app.callbacks] == ['new']; assert app.registry['a'] is x.one is app.callbacks[0]")
 METERS = "from app import Meter\nCALLS = Meter('calls')\ndef f():\n    CALLS.count += 1\n    return 'old'\n"
 row(IDENTITY, "objects of the program that it refuses to have twice", METERS, swap(METERS, ("old", "new")) + "K = 1\n", "x.f()", "assert x.f() == 'new'; assert app.meters['calls'] is x.CALLS; assert len(app.meters) == 1")
 

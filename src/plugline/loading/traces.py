@@ -78,7 +78,7 @@ class Trace:
         code: What they were compiled to.
         began: When it began to run, in seconds since 1970.
         effects: What it left in the process; ``None`` where nothing.
-        held: The ``id`` of each function and class of its own that somebody else held when the load ended: it was
+        held: The ``id`` of each function, class and object of a class of its own that somebody else held when the load ended: it was
             registered.
         defined: The names that it had when the load ended.
         state: Of each of its variables, and those of its classes as ``Class.name``, what tells later whether it was changed.
@@ -357,13 +357,15 @@ def _held(namespace: dict[str, object]) -> Iterator[int]:
         if type(value) is FunctionType:
             if getrefcount(value) > 3 or getweakrefcount(value):
                 yield id(value)
-        elif (
-            issubclass(type(value), type)
-            and _flags_of(value) & _HEAP
-            and getrefcount(value) > 3 + least_references(cast(type, value))
-            and getrefcount(value) > 3 + own_references(cast(type, value))
-        ):
-            yield id(value)
+        elif issubclass(type(value), type):
+            if (
+                _flags_of(value) & _HEAP
+                and getrefcount(value) > 3 + least_references(cast(type, value))
+                and getrefcount(value) > 3 + own_references(cast(type, value))
+            ):
+                yield id(value)
+        elif _dict_of(type(value)).get("__module__") == namespace["__name__"] and getrefcount(value) > 3:
+            yield id(value)  # an object of a class of its own
 
 
 _flags_of = type.__dict__["__flags__"].__get__

@@ -73,7 +73,9 @@ _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 
 
 def are_left(parts: Sequence[Part], shadows: Sequence[Shadow], reach: Reach) -> bool:
-    """Whether a function or class stands where it was registered, though the new version that has run has one of that name too."""
+    """Whether something stands where it was registered, though the new version that has run has one of that name too."""
+    if _are_objects_left(parts, shadows, reach):
+        return True
     standing = [
         (registry, value)
         for registry, before in reach.containers()
@@ -94,6 +96,25 @@ def are_left(parts: Sequence[Part], shadows: Sequence[Shadow], reach: Reach) -> 
         return False
     own, owners = _own_containers(parts, reach), owners_of(parts)
     return any(id(registry) not in own and owners.registered(value) for registry, value in standing)
+
+
+def _are_objects_left(parts: Sequence[Part], shadows: Sequence[Shadow], reach: Reach) -> bool:
+    """Whether an object stands where it was registered, in whose place its successor should be."""
+    successors = {
+        id(value): id(new)
+        for part, shadow in zip(parts, shadows, strict=True)
+        for name, value in part.names.items()
+        if id(value) in part.trace.held and _is_object(value) and (new := shadow.new.get(name, value)) is not value
+    }
+    if not successors:
+        return False
+    own = _own_containers(parts, reach)
+    for registry, before in reach.containers():
+        if id(registry) not in own and id(registry) not in reach.attributes:
+            was, now = ({*map(id, one.values() if is_a(one, dict) else one)} for one in (before, registry))
+            if any(one in was and one in now and successors[one] not in now for one in successors):
+                return True
+    return False
 
 
 def _own_containers(parts: Sequence[Part], reach: Reach) -> set[int]:
