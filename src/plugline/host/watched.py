@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from os.path import dirname, join
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plugline.admission import LOCK_NAME
 from plugline.clock import monotonic_seconds
 from plugline.files import digest_of
 from plugline.host.brisk import brisk
@@ -38,7 +40,9 @@ def watch_host(
     host: "Host[Any]", loader: Loader, on_report: OnReport | None, *, method: Method | None, poll_seconds: float
 ) -> Watcher:
     """Begin to watch a host's files."""
-    return Watcher(_HostFiles(host, loader, on_report), loader.folders(), method=method, poll_seconds=poll_seconds)
+    folders = loader.folders()
+    beside = [*host._files(), *(join(dirname(folder), LOCK_NAME) for folder in folders)]  # noqa: SLF001 - it is made by a host
+    return Watcher(_HostFiles(host, loader, on_report), folders, beside, method=method, poll_seconds=poll_seconds)
 
 
 class _HostFiles:

@@ -56,6 +56,7 @@ class Watcher:
     Args:
         watched: What is kept up to date.
         folders: Where its files are.
+        beside: Other files, after whose change it is to look again.
         method: How changes are heard of: ``"inotify"``, ``"watchfiles"`` or ``"polling"``; by default the best that
             there is.
         poll_seconds: How often all files are looked at, besides.
@@ -65,10 +66,17 @@ class Watcher:
     """
 
     def __init__(
-        self, watched: Watched, folders: Iterable[str], *, method: Method | None = None, poll_seconds: float = 0.5
+        self,
+        watched: Watched,
+        folders: Iterable[str],
+        beside: Iterable[str] = (),
+        *,
+        method: Method | None = None,
+        poll_seconds: float = 0.5,
     ) -> None:
         self._watched = watched
         self._folders = tuple(folders)
+        self._others = tuple(beside)
         self.method, self._notifier = notifier_for(self._folders, method)
         self._poll_seconds = poll_seconds
         self._signatures: dict[str, Signature | None] = {}
@@ -134,8 +142,8 @@ class Watcher:
             if signature != self._signatures.get(path, signature) or _is_young(signature):
                 changed.add(path)
             self._signatures[path] = signature
-        for folder in self._folders:
-            found = _found_in(folder)
+        for folder in (*self._folders, ""):
+            found = _found_in(folder) if folder else {path: _signature(path) for path in self._others}
             before = self._found.setdefault(folder, found)
             others = found.keys() - files.keys()
             if found.keys() != before.keys() or any(found[path] != before[path] for path in others):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from plugline import Host
+from plugline.cli import main
 from plugline.reloading.notify import Method
 from plugline.reloading.report import ReloadReport
 
@@ -226,6 +227,20 @@ def test_a_new_file_that_is_rejected_is_told_once_it_is_whole_and_not_again(fold
     told = [(one.plugin, one.how, one.generation, one.refused[0].code) for one in reports if one.refused]
     assert told[-2:] == [("new", "refused", 0, "P106"), ("x", "refused", 0, "P201")]
     assert {name for name, *_ in told} == {"new", "x"}
+
+
+def test_what_is_disabled_or_trusted_meanwhile_is_seen(folder: Path, method: Method) -> None:
+    reports: Reports = []
+    assert main(["trust", str(folder)]) == 0
+    with Host(folder, interface=["f"]) as host, host.watch(reports.append, method=method, poll_seconds=0.05):
+        (folder / "new.py").write_text(body("new"))
+        assert eventually(lambda: any("T301" in str(report) for report in reports))
+        assert main(["trust", str(folder)]) == 0
+        assert eventually(lambda: host.names == ("new", "x"))
+        (folder.parent / "plugline.toml").write_text('disabled = ["x"]\n')
+        assert eventually(lambda: host.names == ("new",))
+        (folder.parent / "plugline.toml").unlink()
+        assert eventually(lambda: host.names == ("new", "x"))
 
 
 def test_a_plugin_whose_file_is_deleted_is_told_and_goes(watched: Watched, folder: Path) -> None:
