@@ -251,6 +251,10 @@ class Host(Generic[T_co]):
     def __repr__(self) -> str:
         return f"Host({', '.join(repr(finder) for finder in self._finders)})"
 
+    def __reduce__(self) -> str:
+        message = "a host cannot be copied or pickled; make one of the same folders where it is needed"
+        raise TypeError(message)
+
     def close(self) -> None:
         """Let go of all plugins: their private modules leave ``sys.modules``. What they gave out stays usable."""
         self._loader.close()

@@ -143,6 +143,10 @@ class Plugin(Generic[T_co]):
     def __repr__(self) -> str:
         return f"<Plugin {self.name!r} {self.state} at {self.place}>"
 
+    def __reduce__(self) -> str:
+        message = f"the handle of plugin {self.name!r} cannot be copied or pickled; ask a host for it by its name"
+        raise TypeError(message)
+
     def __str__(self) -> str:
         return f"{self.name} ({self.version})" if self.version is not None else self.name
 
