@@ -78,7 +78,7 @@ class PlanRunner:
 
     def again(self, split: Split, refused: Mapping[str, str]) -> Part:
         """Run a split once more, without rows that the sink refuses."""
-        with SplitWork(self._plan, self.bind()) as work:
+        with SplitWork(self._plan, self.bind(), tapes=self._work.tapes if self._work is not None else None) as work:
             return work.run(split, refused=refused)
 
     def _run(self, action: Callable[[SplitWork], Part]) -> Part:
@@ -450,8 +450,11 @@ class PlanRun:
 
     def _again(self, cut: Cut, part: Part, refused: Mapping[str, str]) -> Part | None:
         """Return a part without rows that the sink refuses; ``None`` where its split cannot be run again."""
-        # What a stateful step has seen it has seen, and what killed a process would kill this one.
-        if self._runner.bind().stateful or any("ProcessDied" in error for error in part.errors):
+        bound = self._runner.bind()
+        # What a stateful step has seen it has seen; of one that takes many records at once nothing is noted.
+        if any((step.batch or step.table) and step.name in bound.stateful for step in bound.steps):
+            return None
+        if any("ProcessDied" in error for error in part.errors):  # which would be this one
             return None
         made = self._runner.again(replace(part.split, content=cut.split.content, raws=cut.split.raws), refused)
         for path in (part.path, part.dead_letters_path):

@@ -11,6 +11,7 @@ from typing import BinaryIO, Self, cast
 
 from plugline.blame import ErrorText, users_own_interrupt
 from plugline.descriptors import READING, WRITING
+from plugline.dispatch.copies import structural_copy
 from plugline.files import reason_of
 from plugline.findings import Finding, Place, apart
 from plugline.frozen import frozen
@@ -43,6 +44,7 @@ from plugline.records import (
     Writer,
 )
 from plugline.records.loop import BatchCall, Failure, RecordLoop, StepCall, StopRun, loop_for
+from plugline.records.outcomes import records_of
 from plugline.records.staged import StagedBatch
 
 TYPE_CHECKING = False
@@ -89,20 +91,38 @@ class SplitWork:
         plan: What to do.
         bound: Its plugins.
         most_bytes: Parts that are larger go to a file.
+        tapes: What each stateful step returned for the split in another one of these, to be taken in the place of asking it.
 
     Attributes:
         tell: Where there is one, told several times a second how far a split is.
+        tapes: What each stateful step returned for the last split, where a sink may refuse some of what it became.
     """
 
     tell: "TellCall | None" = None
 
-    def __init__(self, plan: Plan, bound: BoundPlan, *, most_bytes: int = _MOST_BYTES_IN_MEMORY) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        bound: BoundPlan,
+        *,
+        most_bytes: int = _MOST_BYTES_IN_MEMORY,
+        tapes: Sequence[list[object]] | None = None,
+    ) -> None:
         self._plan = plan
         self._most_bytes = most_bytes
         self._part_folder = plan.part_folder
         self._bound = bound
         self._loop: RecordLoop | None = None
         self._slowest, self._slow_batches = _slowest(plan, bound)
+        self._steps: Sequence[StepCall] = bound.steps
+        self._plays = tapes is not None
+        self.tapes = tapes or ()
+        if bound.stateful and hasattr(bound.writer, "open_sink"):
+            self.tapes = tapes or [[] for _ in bound.steps]
+            self._steps = [
+                replace(step, call=_taped(step.call, tape, plays=self._plays)) if step.name in bound.stateful else step
+                for step, tape in zip(bound.steps, self.tapes, strict=True)
+            ]
         self._file: tuple[str, int] | None = None
 
     def __enter__(self) -> Self:
@@ -142,7 +162,10 @@ class SplitWork:
             refused: The rows that the sink refuses, each with its reason, see :func:`row_names`.
         """
         reader, writer = self._reader(split), self._bound.writer.writer()
-        decode, steps, encode, slowest = reader.decode, self._bound.steps, writer.encode, self._slowest
+        decode, steps, encode, slowest = reader.decode, self._steps, writer.encode, self._slowest
+        if not self._plays:
+            for tape in self.tapes:
+                tape.clear()
         encode_table = getattr(writer, "encode_table", None)
         if refused:
             encode, encode_table = _refusing(encode, refused), None
@@ -240,6 +263,31 @@ def row_names(skipped: Container[str] = ()) -> Callable[[object], str]:
         return f"{digest}-{number}"
 
     return name
+
+
+def _taped(call: Callable[[Record], object], tape: list[object], *, plays: bool) -> Callable[[Record], object]:
+    """Return a step that notes what it returned or raised, or that gives what was noted."""
+    noted = iter(tape)
+
+    def play(_: Record) -> object:
+        made = next(noted)
+        if isinstance(made, BaseException):
+            raise made
+        return structural_copy(made)  # a second time, too
+
+    def note(record: Record) -> object:
+        try:
+            made = call(record)
+            if made is not None and not isinstance(made, dict):
+                made = records_of(made)
+        except BaseException as error:
+            tape.append(error)
+            raise
+        # Once more, since the steps behind it may change it, and do so again.
+        tape.append(structural_copy(made))
+        return made
+
+    return play if plays else note
 
 
 def _refusing(encode: Callable[[Record], object], refused: Mapping[str, str]) -> Callable[[Record], object]:

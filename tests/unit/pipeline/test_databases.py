@@ -397,3 +397,43 @@ def test_what_a_run_that_stops_has_added_to_a_table_is_said_to_be_there(tmp_path
     assert 0 < len(orders_in("shop.db", tmp_path)) < 29_000
     assert "what is done is in shop.db, and comes again when it is run again" in stopped.stderr
     assert "in place" not in stopped.stderr
+
+
+NUMBERS = """
+STATEFUL = True
+count = 0
+
+def transform(record):
+    global count
+    count += 1
+    if record["id"] == 50:
+        raise ValueError("fifty")
+    return [{**record, "price": count}] if record["id"] % 2 else {**record, "price": count}
+
+def describe():
+    return "numbers"
+"""
+
+
+@pytest.mark.slow
+def test_behind_steps_that_have_seen_a_split_its_refused_records_are_dead_letters_too(
+    tmp_path: Path, address: str
+) -> None:
+    made_tables(address, tmp_path)
+    (tmp_path / "plugins").mkdir(mode=0o755)
+    (tmp_path / "plugins" / "numbers.py").write_text(NUMBERS, encoding="utf-8")
+    (tmp_path / "plugins" / "later.py").write_text(processor("record['c'] = 1\nreturn record"), encoding="utf-8")
+    records = [{**row, "c": 7, "name": None if row["id"] in {3, 20_000} else row["name"]} for row in ROWS]
+    (tmp_path / "in.ndjson").write_bytes(ndjson(*records[:100], *records[:100], *records[100:]))
+    steps = (
+        '[[steps]]\nuse = "dedupe"\nwith = { fields = ["id"] }\n[[steps]]\nuse = "numbers"\n[[steps]]\nuse = "later"'
+    )
+    sink = f'path = "{address}"\noptions = {{ table = "orders", mode = "append" }}\n[run]\nsplit_bytes = 300000'
+    pipeline(tmp_path, f'path = "in.ndjson"\n{steps}', sink)
+    done = plugline("run", "pipeline.toml", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    failing = {3, 50, 20_000}
+    expected = [(n, row["name"], n + 1, 1) for n, row in enumerate(ROWS) if n not in failing]
+    assert orders_in(address, tmp_path) == expected
+    letters = [(one["step"]["name"], one["record"]["id"], one["position"]["row"]) for one in letters_in(tmp_path)]
+    assert letters == [("sink", 3, 4), ("numbers", 50, 51), ("sink", 20_000, 20_101)]
