@@ -58,7 +58,12 @@ class Columns:
 
     Names and order come from the first record, or are declared; kinds widen (an integer column becomes one of floats, one
     without values gets a kind) until :meth:`fix`.
+
+    Attributes:
+        adds: Whether the table may be there, and itself says what numbers a column has, or what it holds at all.
     """
+
+    adds = False
 
     def __init__(
         self,
@@ -130,7 +135,7 @@ class Columns:
             if found != kind:
                 widened = widened or dict(self.kinds)
                 widened[name] = self._widened(name, kind, found, value)
-                found = widened[name]
+                found = widened[name] if found == "int" else found
             wrong = self._refuses(found, value)
             if wrong is not None:
                 raise ValueError(f"column {name!r} holds {wrong}")
@@ -148,6 +153,8 @@ class Columns:
                 return found
             if {kind, found} == {"int", "float"}:
                 return "float"
+        if self.adds and found and (not kind or {kind, found} <= {"int", "float", "decimal"}):
+            return kind
         if not found:
             raise ValueError(f"column {name!r} holds a {type(value).__name__}, which no column can hold")
         shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."

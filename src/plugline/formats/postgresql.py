@@ -381,6 +381,7 @@ class _Writer(TableWriter):
         write = _json if settings.mode == "create" else _json_or_array
         self._texts = {**_TEXTS, list: write, tuple: write}
         super().__init__(Columns(settings.fields, settings.types, _refuses, _known_as, write))
+        self._columns.adds = settings.mode == "append"
 
     def encode(self, record: Record, /) -> bytes:
         """Return the row of a record.

@@ -415,6 +415,7 @@ class _Writer(TableWriter):
 
         self._pack = msgpack.Encoder().encode
         super().__init__(Columns(settings.fields, settings.types, _refuses, _known_as))
+        self._columns.adds = settings.mode == "append"
 
     def encode(self, record: Record, /) -> Row:
         """Return the row of a record.

@@ -437,3 +437,16 @@ def test_behind_steps_that_have_seen_a_split_its_refused_records_are_dead_letter
     assert orders_in(address, tmp_path) == expected
     letters = [(one["step"]["name"], one["record"]["id"], one["position"]["row"]) for one in letters_in(tmp_path)]
     assert letters == [("sink", 3, 4), ("numbers", 50, 51), ("sink", 20_000, 20_101)]
+
+
+@pytest.mark.slow
+def test_what_is_added_to_a_table_is_not_held_to_the_first_records(tmp_path: Path, address: str) -> None:
+    made_tables(address, tmp_path, "CREATE TABLE orders (id integer, name text, price double precision, c numeric)")
+    rows: list[dict[str, object]] = [{"id": n, "name": None, "price": n, "c": n} for n in range(20_000)]
+    rows += [{"id": n, "name": "x", "price": n / 4, "c": n + 0.5} for n in range(20_000, 20_010)]
+    (tmp_path / "in.ndjson").write_bytes(ndjson(*rows))
+    sink = f'path = "{address}"\noptions = {{ table = "orders", mode = "append" }}\n[run]\nsplit_bytes = 300000'
+    pipeline(tmp_path, 'path = "in.ndjson"', sink)
+    done = plugline("run", "-q", "pipeline.toml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert orders_in(address, tmp_path) == [tuple(row.values()) for row in rows]
