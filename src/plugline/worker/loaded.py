@@ -228,7 +228,7 @@ def _bind(sent: Sent, module: object, place: Place) -> Outcome:
 
 def _plain_functions(sent: Sent, module: object) -> Bound | None:
     """Bind the plainest of plugins: a module in which each function that is asked for is defined, with fitting parameters."""
-    if len(sent.interfaces) != 1 or sent.attribute or sent.bound is None:
+    if len(sent.interfaces) != 1 or sent.attribute or sent.class_name or sent.bound is None:
         return None
     (interface,) = sent.interfaces
     if interface["base"]:
@@ -240,10 +240,10 @@ def _plain_functions(sent: Sent, module: object) -> Bound | None:
             return None
         if shape is not None:
             # Exactly the parameters of the interface, by position: everything else is for the general code.
-            positional, required, keywords, *others = shape
-            if keywords or any(others) or len(positional) != required:
+            _, is_async, keywords, open_keywords, open_positional, positional, required, _ = shape
+            if keywords or open_keywords or open_positional or len(positional) != required:
                 return None
-            if code.co_argcount != required or code.co_kwonlyargcount or code.co_flags & 0x0C:
+            if code.co_argcount != required or code.co_kwonlyargcount or code.co_flags & (0x0C if is_async else 0x28C):
                 return None
     return Bound(module, 0, ())
 

@@ -41,6 +41,21 @@ class Greeter:
         return self.greet(name) + self.greet(name)
 
 
+class Plain(Protocol):
+    def name(self) -> str: ...
+
+    def add(self, first: int, second: int) -> int: ...
+
+
+@pytest.mark.parametrize("shape", ["first, second", "second, first, third=0", "*numbers"])
+def test_functions_without_parameters_provide_a_protocol(tmp_path: Path, level: Level, shape: str) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins/a.py").write_text(f"def name(): return 'a'\ndef add({shape}): return 3\n")
+    with Host(tmp_path / "plugins", interface=Plain, isolation=level, limits=Sandbox(timeout_seconds=10)) as host:
+        plugin = host["a"].load()
+        assert (plugin.name(), plugin.add(1, 2)) == ("a", 3)
+
+
 def processors(folder: Path, level: Level) -> Host[Processor]:
     return Host(str(folder), interface=Processor, isolation=level, limits=Sandbox(timeout_seconds=10))
 
