@@ -292,7 +292,7 @@ class Host(Generic[T_co]):
             place = (old[name]._finder, old[name].place.path)  # noqa: SLF001 - likewise
             if deleted is not None and old[name].generation and old[name].path not in deleted:
                 plugins[name] = old[name]  # an editor is about to put it back
-            elif name in self._appeared and place in files and not self._is_shown(old[name], inspection):
+            elif name in self._appeared and place in files and self._may_appear(old[name], inspection):
                 plugins[name] = old[name]
             elif place not in in_use and files.get(place) != old[name]._entry.digest:  # noqa: SLF001 - likewise
                 old[name]._forget()  # noqa: SLF001 - likewise
@@ -316,14 +316,18 @@ class Host(Generic[T_co]):
         if self._is_followed:
             self._loader.tell()
 
-    def _is_shown(self, plugin: Plugin[T_co], inspection: Inspection) -> bool:
-        """Whether the text of its file shows by now a class that running it has shown."""
-        beside = map(as_entry, inspection.accepted.values())
-        return any(
-            (one.finder, one.place.path) == _file_of(plugin)
-            and one.class_shown(self._around.interfaces) == plugin.candidate.class_name
-            for one in beside
-        )
+    def _may_appear(self, plugin: Plugin[T_co], inspection: Inspection) -> bool:
+        """Whether a class that running its file has shown may still be one that its text does not show."""
+        from plugline.discovery.fit import may_be_module  # noqa: PLC0415 - few classes appear
+
+        name, interfaces = plugin.candidate.class_name, self._around.interfaces
+        beside = [one for one in map(as_entry, inspection.accepted.values()) if _place_of(one) == _file_of(plugin)]
+        facts = beside[0].spec.facts if beside and beside[0].spec is not None else None
+        if facts is None or facts.dynamic or name not in facts.bound:
+            return facts is not None and facts.dynamic
+        path, own_only = plugin.place.path, self._finders[plugin._finder].tree is not None  # noqa: SLF001 - a host owns its handles
+        shown = [one.class_shown(interfaces) for one in beside]
+        return name not in shown and not may_be_module(interfaces, facts, path, own_only=own_only)
 
     def _states_of(self, plugins: "Mapping[str, Plugin[T_co]]") -> dict[str, str] | None:
         """Return what functions that were built have to follow; ``None`` where there are none."""
@@ -955,6 +959,10 @@ def _folder_of(finder: "Finder") -> str | None:
 
 _ASIDE = ("rejected", "disabled")  # the states in which chains go on without a plugin
 _UNUSABLE = ("failed", "rejected", "disabled", "quarantined")  # the states in which a plugin cannot be used
+
+
+def _place_of(entry: "Entry") -> tuple[int, str | None]:
+    return entry.finder, entry.place.path
 
 
 def _file_of(plugin: Plugin[object]) -> tuple[int, str | None]:

@@ -200,6 +200,29 @@ def test_a_class_that_appeared_has_one_name_once_the_text_shows_it(interface: ty
         assert type(host["a"].load()).__name__ == "New"
 
 
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_a_class_stays_what_it_is_where_its_file_gets_functions(isolation: str, tmp_path: Path) -> None:
+    functions = "def run(): return 'module'\ndef stop(): ...\n"
+    with opened(tmp_path, {"a.py": TWO}, isolation=isolation) as host:
+        assert host["a:Two"].load().run() == "Two"
+        write(tmp_path / "plugins", {"a.py": TWO + functions})
+        host.reload("a:Two")
+        assert host["a:Two"].load().run() == "Two"
+        host.refresh()
+        assert loaded(host) == ["a"]
+        assert host["a"].load().run() == "module"
+
+
+def test_a_class_that_appeared_goes_where_its_file_is_a_plugin_itself(tmp_path: Path) -> None:
+    with opened(tmp_path, {"a.py": TWO}) as host:
+        assert host.names == ("a:One", "a:Two")
+        write(tmp_path / "plugins", {"a.py": TWO + f"class New:\n{BODY}"})
+        assert loaded(host) == ["a:New", "a:One", "a:Two"]
+        write(tmp_path / "plugins", {"a.py": TWO + "def run(): return 'module'\ndef stop(): ...\n"})
+        host.refresh()
+        assert list(host.names) == ["a"]
+
+
 def test_what_is_asked_for_by_the_name_of_a_file_that_does_not_say_which_is_refused(tmp_path: Path) -> None:
     with opened(tmp_path, {"b.py": MADE + "globals()['Newer'] = made('Newer')\n"}) as host:
         with pytest.raises(LoadError, match=r"P205.*2 classes fit: New, Newer\n  hint: .*: b:New, b:Newer"):
