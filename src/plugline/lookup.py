@@ -60,8 +60,8 @@ def modules_in(folders: list[str]) -> list[str]:
     """
     found: set[str] = set()
     for folder in folders:
-        finder = sys.path_importer_cache.get(folder)
-        if not os.path.isdir(folder) or (finder is not None and type(finder) is not FileFinder):
+        plain = type(PathFinder._path_importer_cache(folder)) is FileFinder  # type: ignore[attr-defined]  # noqa: SLF001 - as it asks itself
+        if not plain or not os.path.isdir(folder) or hasattr(sys, "frozen"):
             from pkgutil import iter_modules  # noqa: PLC0415 - archives, and what finders of others look into
 
             found.update(module.name for module in iter_modules([folder]))

@@ -39,3 +39,21 @@ def test_modules_in_archives_and_in_several_places_are_found(tmp_path: Path) -> 
     (tmp_path / "beside.py").touch()
     places = [str(tmp_path / "packed.zip"), str(tmp_path), str(tmp_path / "missing")]
     assert modules_in(places) == expected(*places) == ["beside", "inside"]
+
+
+def test_what_another_finder_looks_into_is_left_to_pkgutil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a program that PyInstaller has packed: a folder is there, and its modules are not."""
+
+    class Packed:
+        def __init__(self, path: str) -> None:
+            if path != str(tmp_path):
+                raise ImportError
+
+        def iter_modules(self, _prefix: str = "") -> list[tuple[str, bool]]:
+            return [("packed", False)]
+
+    (tmp_path / "data.py").touch()
+    monkeypatch.setattr(sys, "path_hooks", [Packed, *sys.path_hooks])
+    monkeypatch.delitem(sys.path_importer_cache, str(tmp_path), raising=False)
+    assert modules_in([str(tmp_path)]) == expected(str(tmp_path)) == ["packed"]
+    sys.path_importer_cache.pop(str(tmp_path), None)
