@@ -7,7 +7,7 @@ makes an instance of half of them.
 from collections.abc import Callable
 from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
 from functools import partial
-from typing import Any, TypeVar, cast, dataclass_transform
+from typing import Any, ClassVar, TypeVar, cast, dataclass_transform, get_origin
 
 T = TypeVar("T")
 
@@ -26,16 +26,59 @@ def frozen(*, kw_only: bool = False) -> Callable[[type[T]], type[T]]:
     """
 
     def decorate(kind: type[T]) -> type[T]:
-        kind.__doc__ = kind.__doc__ or kind.__name__  # a dataclass without one is given its signature, which is costly
-        made: Any = dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(kind)
-        own = vars(made)
-        for name, method in _SHARED.items():
-            if name not in own:
-                setattr(made, name, method)
-        made.__init__ = _Unwritten(made)
-        return cast("type[T]", made)
+        return cast("type[T]", _made(kind, kw_only=kw_only))
 
     return decorate
+
+
+@dataclass(init=False, repr=False, eq=False, match_args=False)
+class _Pattern:
+    """What ``dataclass`` notes down of a class and of a field, to be noted down of others."""
+
+    one: int
+
+
+_ALIAS = ClassVar[int].__class__
+_ITS_PARAMETERS = vars(_Pattern)["__dataclass_params__"]
+_REPLACES = {name: value for name, value in vars(_Pattern).items() if name == "__replace__"}  # from Python 3.13 on
+(_ITS_FIELD,) = fields(_Pattern)
+
+
+def _made(kind: Any, *, kw_only: bool) -> Any:
+    """Return the class as ``dataclass`` would make it anew for its slots, but in one go."""
+    own = vars(kind)
+    own_fields: dict[str, Field[object]] = {}
+    hint: Any
+    for name, hint in kind.__annotations__.items():
+        if hint is ClassVar or (hint.__class__ is _ALIAS and get_origin(hint) is ClassVar):
+            continue
+        given = own.get(name, MISSING)
+        one: Any = given if isinstance(given, Field) else field(default=given)
+        one.name, one.type, one._field_type = name, hint, _ITS_FIELD._field_type  # type: ignore[attr-defined]  # noqa: SLF001 - by which fields() knows them
+        one.kw_only = kw_only if one.kw_only is MISSING else one.kw_only
+        own_fields[name] = one
+    known = {
+        name: one for base in reversed(kind.__mro__) for name, one in getattr(base, "__dataclass_fields__", {}).items()
+    }
+    slots = tuple(name for name in own_fields if name not in known)
+    known |= own_fields
+    init = _Unwritten()
+    namespace = {
+        **{name: method for name, method in _SHARED.items() if name not in own},
+        **{name: value for name, value in own.items() if name not in own_fields and name not in _OF_THE_FIRST},
+        **_REPLACES,
+        "__qualname__": kind.__qualname__,
+        "__slots__": slots,
+        "__init__": init,
+        "__match_args__": tuple(one.name for one in known.values() if one.init and not one.kw_only),
+        "__dataclass_fields__": known,
+        "__dataclass_params__": _ITS_PARAMETERS,
+    }
+    init.kind = made = type(kind)(kind.__name__, kind.__bases__, namespace)
+    return made
+
+
+_OF_THE_FIRST = ("__dict__", "__weakref__")  # which only a class without slots has
 
 
 _FEW = 3  # instances: most classes of a short run have no more, and writing a method takes as long as making a dozen
@@ -44,12 +87,12 @@ _FEW = 3  # instances: most classes of a short run have no more, and writing a m
 class _Unwritten:
     """Stands for the ``__init__`` of a class until somebody looks at it, or more than a few instances are made."""
 
-    def __init__(self, kind: Any) -> None:
-        self._kind = kind
+    def __init__(self) -> None:
+        self.kind: Any = None
         self._made = 0
 
     def __get__(self, instance: object, owner: type) -> object:
-        kind = self._kind
+        kind = self.kind
         # inspect of Python 3.13 gives the class for the instance.
         if self._made < _FEW and isinstance(instance, kind):
             self._made += 1
