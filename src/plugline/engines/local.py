@@ -10,7 +10,7 @@ from plugline.records import Part, Split, SplitRunner
 VERSION = "1.0"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Local:
     """Runs splits on this machine.
 

@@ -28,7 +28,7 @@ def available() -> bool | str:
     return find_spec("pyarrow") is not None or "it needs the package 'pyarrow': pip install 'plugline[tool]'"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Arrow:
     """Arrow IPC files.
 

@@ -55,7 +55,7 @@ def available() -> bool | str:
     return True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Excel:
     """A sheet of an Excel workbook.
 

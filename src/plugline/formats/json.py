@@ -39,7 +39,7 @@ _CLOSING = {"[": "]", "{": "}"}
 _NOT_YET, _NEVER = -1, -2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Json:
     """An array of objects, or objects one after the other, of which there may be one.
 

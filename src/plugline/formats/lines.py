@@ -19,7 +19,7 @@ _CHUNK_BYTES = 64 * 1024  # as for NDJSON, whose lines are as long
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Lines:
     """Plain lines of text.
 

@@ -25,7 +25,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SEEN_BYTES = 64  # of a line that may be a hundred megabytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Ndjson:
     """Newline-delimited JSON.
 

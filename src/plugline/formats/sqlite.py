@@ -38,7 +38,7 @@ _BUSY_SECONDS = 30.0
 _Kind = Literal["str", "int", "float", "bool", "decimal", "date", "datetime", "time", "bytes", "json"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Sqlite:
     """A table of a SQLite database.
 

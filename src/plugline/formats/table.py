@@ -24,7 +24,7 @@ _NONE = "-"
 _NUMBERS = (int, float, Decimal)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Table:
     """A table for people.
 

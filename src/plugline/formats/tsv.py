@@ -10,7 +10,7 @@ from plugline.records import Reader, Writer
 SUFFIXES = (".tsv", ".tab")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Tsv:
     """Tab-separated values.
 

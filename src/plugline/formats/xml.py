@@ -44,7 +44,7 @@ _WHITE = " \t\r\n"
 _BETWEEN = "\n"  # a namespace and the name in it, as expat is asked to tell them
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Xml:
     """XML.
 
