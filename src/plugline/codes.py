@@ -276,8 +276,8 @@ CODES = {
     ),
     "P403": Code(
         "a dropped ASGI middleware is broken",
-        "The file runs, and defines no class that can be called with a scope, or the class's constructor raised. The version "
-        "before, where there is one, stays in use.",
+        "The file runs, and defines no class that can be called with a scope, or the class's constructor raised; or options are "
+        "for a file that is not there. The version before, where there is one, stays in use.",
         "Mend the place that the message names; saving the file is enough.",
     ),
     "P404": Code(

@@ -478,3 +478,12 @@ def test_a_class_that_takes_a_request_is_taken_once_and_one_that_does_not_is_not
     asyncio.run(plugins({"type": "http", "numbers": numbers}, None, None))  # type: ignore[arg-type]
     assert numbers == [1]
     plugins.close()
+
+
+def test_options_for_a_file_that_is_not_there_are_told(tmp_path: Path) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        return
+
+    (tmp_path / "one.py").write_text(BESIDE)
+    (finding,) = Plugins(app, tmp_path, options={"onne": {"counter": 1}}).findings
+    assert (finding.code, finding.hint) == ("P403", "did you mean 'one'? known files are one")

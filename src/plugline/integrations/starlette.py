@@ -46,7 +46,7 @@ from plugline.findings import Finding, Place
 from plugline.host import Host, Plugin
 from plugline.integrations.changes import Changes
 from plugline.integrations.readiness import Told
-from plugline.names import is_public
+from plugline.names import did_you_mean, is_public
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -295,6 +295,12 @@ class Plugins:
             findings += rejected.findings
             if rejected.name in old:
                 versions[rejected.name] = versions.get(rejected.name, old[rejected.name])
+        known = {*plugins, *(rejected.name for rejected in host.rejected)}
+        for name in self._options.keys() - known:
+            hint = did_you_mean(name, known, kind="files")
+            findings.append(
+                Finding("P403", f"options names {name!r}, and no file is called that", Place("options"), hint)
+            )
         self.chain = _Chain(tuple(versions[name] for name in sorted(versions)), self.app)
         self._content = content
         told, self.findings = self.findings, (*host.findings, *findings)
