@@ -485,5 +485,6 @@ def test_options_for_a_file_that_is_not_there_are_told(tmp_path: Path) -> None:
         return
 
     (tmp_path / "one.py").write_text(BESIDE)
-    (finding,) = Plugins(app, tmp_path, options={"onne": {"counter": 1}}).findings
+    with contextlib.closing(Plugins(app, tmp_path, options={"onne": {"counter": 1}})) as plugins:
+        (finding,) = plugins.findings
     assert (finding.code, finding.hint) == ("P403", "did you mean 'one'? known files are one")
