@@ -9,6 +9,7 @@ import gc
 from collections import deque
 from collections.abc import Iterable
 from types import CellType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
+from typing import Any
 from weakref import KeyedRef, getweakrefs, ref
 
 from plugline.kinds import attributes_of, honest, is_a
@@ -224,7 +225,7 @@ def _replace_in_dict(holder: dict[object, object], wanted: dict[int, object]) ->
     for key, value in list(holder.items()):
         new = wanted.get(id(value))
         if new is not None:
-            holder[key] = new
+            dict.__setitem__(holder, key, new)  # a class of the program's may refuse it
             changed = True
     return changed
 
@@ -247,10 +248,11 @@ def _replaced_key(key: object, wanted: dict[int, object]) -> object:
 
 def _replace_in_sequence(holder: list[object] | deque[object], wanted: dict[int, object]) -> bool:
     changed = False
+    put: Any = list.__setitem__ if is_a(holder, list) else deque.__setitem__
     for index, value in enumerate(holder):
         new = wanted.get(id(value))
         if new is not None:
-            holder[index] = new
+            put(holder, index, new)
             changed = True
     return changed
 
