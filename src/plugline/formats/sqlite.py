@@ -7,6 +7,7 @@ column, and reads back as what it was: ``BOOLEAN``, ``DECIMAL_TEXT``, ``DATE``, 
 import errno
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -514,11 +515,15 @@ class _Sink(TableSink):
         query = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower(?)"
         (text,) = self._connection.execute(query, (self._table,)).fetchone() or ("",)
         begin, columns, rest = text.partition("(")
-        # Of a virtual table, what stands there are no columns; without numbers, rows have no order; names may hold anything.
-        alike = begin.upper().startswith("CREATE TABLE") and "ROWID" not in rest.upper() and "(" not in self._table
-        if alike:
+        # Of a virtual table, what stands there are no columns; without numbers, rows have no order; a reference may be to itself.
+        strange = re.search("REFERENCES|WITHOUT", rest, re.IGNORECASE) or "(" in self._table
+        if strange or not begin.upper().startswith("CREATE TABLE"):
+            return False
+        try:
             self._connection.execute(f"CREATE TABLE {quoted(self._beside)} {columns}{rest}")
-        return alike
+        except sqlite3.OperationalError:  # it may name itself
+            return False
+        return True
 
     def insert(self, table: str, columns: Sequence[str], content: bytes) -> None:
         names = ", ".join(map(quoted, columns))

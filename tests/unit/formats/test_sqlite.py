@@ -323,3 +323,20 @@ def test_what_replaces_a_table_has_its_constraints(tmp_path: Path) -> None:
     sink.close()
     assert rows(path, "SELECT * FROM t") == [(1, "a", 1)]
     assert rows(path, "SELECT count(*) FROM sqlite_schema") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "n INTEGER PRIMARY KEY, up INTEGER REFERENCES t",
+        "n INTEGER PRIMARY KEY, up INTEGER CHECK (t.up < 9)",
+        "n INTEGER PRIMARY KEY AUTOINCREMENT, up INTEGER",
+        "n INTEGER PRIMARY KEY, up INTEGER, g AS (n + 1)",
+        "n INTEGER PRIMARY KEY, up INTEGER) WITHOUT ROWID --",
+    ],
+)
+def test_rows_of_any_table_are_replaced(tmp_path: Path, columns: str) -> None:
+    path = made(tmp_path / "a.db", f"CREATE TABLE t ({columns}\n)".replace("--\n)", ""))
+    written(Sqlite(table="t", mode="replace"), path, [{"n": 5, "up": None}])
+    written(Sqlite(table="t", mode="replace"), path, [{"n": 1, "up": None}, {"n": 2, "up": 1}])
+    assert rows(path, "SELECT n, up FROM t") == [(1, None), (2, 1)]
