@@ -250,7 +250,7 @@ class TableLoop(RecordLoop):
     def _by_halves(self, stage: int, step: StepCall, table: Any, start: int) -> list[Any]:
         """Return what a step makes of a table, in pieces, with a :class:`_Bad` for each row that it raises for."""
         try:
-            return [table_of(cast("Callable[[Any], object]", step.table)(table))]
+            return [table_of(cast("Callable[[Any], object]", step.table)(table), table.schema.names)]
         except BaseException as error:
             if users_own_interrupt(error):
                 raise
@@ -277,8 +277,12 @@ def _together(tables: Sequence[Any]) -> Any:
     return pyarrow.concat_tables(tables, promote_options="permissive")
 
 
-def table_of(value: object) -> Any:
+def table_of(value: object, given: Sequence[str] = ()) -> Any:
     """Return as an Arrow table what a step returned.
+
+    Args:
+        value: What it returned.
+        given: The columns of the table that it was given.
 
     Raises:
         TypeError: It is none, and cannot be made one.
@@ -287,16 +291,23 @@ def table_of(value: object) -> Any:
 
     if value is None:
         return None
+    kind = type(value).__qualname__
+    if kind == "LazyFrame":
+        value = cast("Any", value).collect()
     if isinstance(value, pyarrow.Table | pyarrow.RecordBatch):
         table = _as_table(value)
     elif isinstance(value, pyarrow.RecordBatchReader):
         table = value.read_all()
-    elif hasattr(value, "__arrow_c_stream__") or hasattr(value, "__arrow_c_array__"):
+    elif kind != "Series" and (hasattr(value, "__arrow_c_stream__") or hasattr(value, "__arrow_c_array__")):
         # A DataFrame of Polars, a relation of DuckDB, and whoever else speaks Arrow's C interface.
         table = pyarrow.table(value)
+        if b"pandas" in (table.schema.metadata or ()):  # which hands over the numbers of rows, if some are left out
+            numbers = [name for name in table.schema.names if name.startswith("__index_level_")]
+            table = table.replace_schema_metadata().drop_columns([name for name in numbers if name not in given])
     else:
-        kind = type(value).__qualname__
-        raise TypeError(f"returned an object of type {kind!r}, expected a table of Arrow, Polars or DuckDB, or None")
+        raise TypeError(
+            f"returned an object of type {kind!r}, expected a table of Arrow, Polars, DuckDB or pandas, or None"
+        )
     names = table.schema.names
     if len(set(names)) < len(names):
         raise ValueError(f"returned a table with the columns {names!r}, expected each name once")

@@ -129,7 +129,7 @@ import polars
 
 
 def transform_batch(table):
-    frame = polars.from_arrow(table)
+    frame = polars.from_arrow(table).lazy()
     return frame.filter(polars.col("n") % 2 == 0).with_columns(text=polars.col("text").str.to_uppercase())
 
 

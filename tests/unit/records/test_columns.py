@@ -220,7 +220,7 @@ def test_types_are_those_of_all_batches_before() -> None:
 def test_what_is_no_table_is_refused(value: object) -> None:
     ran = Ran(numbered(2), tables("t", lambda table: value))
     assert len(ran.failures) == 2
-    assert "expected a table of Arrow, Polars or DuckDB" in ran.failures[0].error.message
+    assert "expected a table of Arrow, Polars, DuckDB or pandas" in ran.failures[0].error.message
 
 
 def test_a_table_with_two_columns_of_one_name_is_refused() -> None:
@@ -262,3 +262,29 @@ def test_texts_of_the_newest_kind_become_plain_ones_wherever_they_stand() -> Non
     assert "view" not in str(found.schema)
     assert found.schema.field("plain") == table.schema.field("plain")
     assert found.to_pylist() == table.to_pylist()
+
+
+class _OfPandas:
+    """Hands over a table as a frame of pandas does, with the numbers of its rows as a column."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table.replace_schema_metadata({"pandas": "{}"})
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._table.__arrow_c_stream__(requested_schema)
+
+
+def test_the_numbers_of_rows_in_a_frame_of_pandas_are_no_column() -> None:
+    def filtered(table: Any) -> object:
+        return _OfPandas(table.slice(1, 2).append_column("__index_level_0__", [[1, 2]]))
+
+    assert Ran(numbered(3), tables("t", filtered)).out == [{"n": 1}, {"n": 2}]
+    # What came in under this name is data, as in a file that pandas wrote.
+    came = [{"n": 1, "__index_level_0__": 7}]
+    assert Ran(came, tables("t", _OfPandas)).out == came
+
+
+def test_a_column_in_the_place_of_a_table_is_named() -> None:
+    polars = pytest.importorskip("polars")
+    ran = Ran(numbered(1), tables("t", lambda table: polars.Series([1])))
+    assert "type 'Series', expected a table" in ran.failures[0].error.message
