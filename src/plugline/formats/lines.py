@@ -7,15 +7,14 @@ needs no line end. A line that the encoding does not know fails alone.
 from codecs import lookup
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import BinaryIO, cast
 
 from plugline.formats._wide import refuse_wide, unmarked
+from plugline.formats.ndjson import whole_lines
 from plugline.records import Position, Reader, Record, Writer
 
 SUFFIXES = (".txt",)
 
-_CHUNK_BYTES = 64 * 1024  # as for NDJSON, whose lines are as long
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -96,37 +95,19 @@ class _Reader:
         # read1 hands on what a pipe has; read would wait until 64 KiB are there.
         read = cast("Callable[[int], bytes]", getattr(stream, "read1", stream.read))
         self.lines = offset = 0
-        for lines in _lines(read):
+        for lines, count in whole_lines(read):
+            mark = 0
             if not self.lines and self._marked and self.begins:
                 refuse_wide(lines[0])
                 if lines[0].startswith(_BYTE_ORDER_MARK):
-                    lines[0] = lines[0][len(_BYTE_ORDER_MARK) :]
-                    offset = len(_BYTE_ORDER_MARK)
+                    mark = len(_BYTE_ORDER_MARK)
+                    lines[0] = lines[0][mark:]
                     if not lines[0]:  # a mark and nothing else is no line
                         lines.pop(0)
             if lines:
-                yield _Batch(cast("list[object]", lines), self.lines + 1, offset)
+                yield _Batch(cast("list[object]", lines), self.lines + 1, offset + mark)
             self.lines += len(lines)
-            offset += sum(map(len, lines))
-
-
-def _lines(read: Callable[[int], bytes]) -> Iterator[list[bytes]]:
-    """Yield lists of whole lines with their line ends, never an empty list."""
-    # The pieces of a line that is longer than a chunk: joined once, so that its cost is not the square of its length.
-    pieces: list[bytes] = []
-    while chunk := read(_CHUNK_BYTES):
-        lines = BytesIO(chunk).readlines()
-        rest = b"" if chunk.endswith(b"\n") else lines.pop()
-        if lines and pieces:
-            pieces.append(lines[0])
-            lines[0] = b"".join(pieces)
-            pieces.clear()
-        if rest:
-            pieces.append(rest)
-        if lines:
-            yield lines
-    if pieces:
-        yield [b"".join(pieces)]
+            offset += count
 
 
 class _Writer:

@@ -87,7 +87,7 @@ class _Reader:
         # read1 hands on what a pipe has; read would wait until 64 KiB are there.
         read = cast("Callable[[int], bytes]", getattr(stream, "read1", stream.read))
         line, offset, row = 1, 0, 1
-        for lines, count in _lines(read):
+        for lines, count in whole_lines(read):
             mark = 0
             if not offset and self.begins:
                 refuse_wide(lines[0])
@@ -122,7 +122,7 @@ def _refuse_document(lines: list[bytes]) -> None:
         )
 
 
-def _lines(read: Callable[[int], bytes]) -> Iterator[tuple[list[bytes], int]]:
+def whole_lines(read: Callable[[int], bytes]) -> Iterator[tuple[list[bytes], int]]:
     """Yield lists of whole lines with their newlines, never an empty list, and how many bytes they are."""
     # The pieces of a line that is longer than a chunk: joined once, so that its cost is not the square of its length.
     pieces: list[bytes] = []

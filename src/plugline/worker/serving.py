@@ -141,7 +141,11 @@ class Server:
         self._page[0] = sequence << 32
         try:
             value = getattr(self._instances[number], method)(*arguments, **keywords)
-            if hasattr(type(value), "__next__"):
+            if method == "transform_batch" and arguments and hasattr(arguments[0], "schema"):
+                from plugline.records.columns import table_of  # noqa: PLC0415 - for steps that take tables only
+
+                value = table_of(value, arguments[0].schema.names)
+            elif hasattr(type(value), "__next__"):
                 value = list(value)
         except BaseException as error:  # noqa: BLE001 - foreign code: whatever it raises is its answer
             self._raise(sequence, error)

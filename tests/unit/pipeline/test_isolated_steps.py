@@ -166,3 +166,40 @@ def test_a_file_of_its_settings_that_a_sandboxed_step_may_not_read_says_what_gra
     path.write_text(text.replace("# ", ""), encoding="utf-8")
     assert main(["run", str(path), "-q"]) == 0
     assert (tmp_path / "out.ndjson").read_bytes() == b'{"id":"1","name":"one"}\n'
+
+
+FRAMES = '''class Frame:
+    """Hands over a table as the frames of Polars do."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return self.table.__arrow_c_stream__(requested_schema)
+
+
+def transform_batch(table):
+    if 7 in table.column("n").to_pylist():
+        raise ValueError("seven")
+    return Frame(table)
+
+
+def describe():
+    return "frames"
+'''
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_step_in_a_worker_may_return_a_table_of_another_library(tmp_path: Path, level: Level) -> None:
+    (tmp_path / "plugins").mkdir(mode=0o755)
+    (tmp_path / "plugins" / "frames.py").write_text(FRAMES, encoding="utf-8")
+    (tmp_path / "in.ndjson").write_bytes(b"".join(b'{"n": %d}\n' % n for n in range(20)))
+    path = tmp_path / "pipeline.toml"
+    path.write_text(
+        '[source]\npath = "in.ndjson"\n[[steps]]\nuse = "frames"\n'
+        f'isolation = "{level}"\n[sink]\npath = "out.ndjson"\n',
+        encoding="utf-8",
+    )
+    assert main(["run", str(path), "-q"]) == 1
+    assert (tmp_path / "out.ndjson").read_bytes() == b"".join(b'{"n":%d}\n' % n for n in range(20) if n != 7)
+    assert [raw for raw, *_ in letters(tmp_path / "out.ndjson")] == ['{"n": 7}\n']
