@@ -9,7 +9,7 @@ from functools import lru_cache
 from types import FunctionType
 from typing import Any, BinaryIO, NoReturn, cast
 
-from plugline.formats._nested import copied  # noqa: F401 - the written code calls it
+from plugline.formats._rows import copied  # noqa: F401 - the written code calls it
 from plugline.records import Broken, Position, Record
 from plugline.records.tables import TableMaker, rows_of
 

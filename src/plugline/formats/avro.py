@@ -19,8 +19,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 import orjson
 
-from plugline.formats._nested import copied
-from plugline.formats._rows import Rows, decode_whole
+from plugline.formats._rows import Rows, copied, decode_whole
 from plugline.formats._tables import ROWS_A_BATCH, PartWriter, part_tables, schema_of, unowned
 from plugline.records import Broken, Reader, Record, Writer
 from plugline.records.tables import rows_of

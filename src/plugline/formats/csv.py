@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, Literal, NoReturn, Protocol, cast
 
 from plugline.formats._wide import unmarked
 from plugline.records import Broken, Position, Reader, Record, Writer
-from plugline.records.moments import datetime_of
+from plugline.records.moments import CONVERTERS, EXPECTED
 
 SUFFIXES = (".csv",)
 
@@ -43,7 +43,6 @@ _WRITTEN = "<plugline: written for the columns>"
 # What every converter refuses.
 _NOTHING = "no value"
 
-_TRUTH = {"true": True, "false": False, "1": True, "0": False}
 
 # What begins an output in these encodings, and the encoding of everything after.
 _BYTE_ORDER_MARKS = {
@@ -669,10 +668,10 @@ def _decoder_code(names: tuple[str, ...], types: tuple[tuple[str, str], ...], nu
         ]
     else:
         lines.append(f"    return {{{record}}}")
-    typed = ([(name, _CONVERTERS[kind]) for name, kind in types], kinds, null)
+    typed = ([(name, CONVERTERS[kind]) for name, kind in types], kinds, null)
     made: dict[str, FunctionType] = {}
     # Every name in it is the repr of a string or made here.
-    exec(compile("\n".join(lines), _WRITTEN, "exec"), {"names": [*names], "typed": typed, **_CONVERTERS}, made)  # noqa: S102
+    exec(compile("\n".join(lines), _WRITTEN, "exec"), {"names": [*names], "typed": typed, **CONVERTERS}, made)  # noqa: S102
     return made["decode"]
 
 
@@ -706,7 +705,7 @@ def _wrong_type(
             if text != null:
                 convert(text if "_" not in text else _NOTHING)
         except (ValueError, ArithmeticError):
-            return ValueError(f"column {name!r} holds {text!r}: expected {_EXPECTED[types[name]]}")
+            return ValueError(f"column {name!r} holds {text!r}: expected {EXPECTED[types[name]]}")
     raise AssertionError("a converter refused a field once and took it the next time")
 
 
@@ -730,32 +729,6 @@ def _fault(row: list[str] | Broken, names: list[str]) -> ValueError:
 
 def _plural(count: int, what: str = "field") -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def _truth(text: str) -> bool:
-    truth = _TRUTH.get(text.lower())
-    if truth is None:
-        raise ValueError(text)
-    return truth
-
-
-_CONVERTERS: dict[str, Callable[[str], object]] = {
-    "int": int,
-    "float": float,
-    "bool": _truth,
-    "decimal": Decimal,
-    "date": date.fromisoformat,
-    "datetime": datetime_of,
-}
-
-_EXPECTED = {
-    "int": "an integer",
-    "float": "a number",
-    "bool": "true, false, 1 or 0",
-    "decimal": "a decimal number",
-    "date": "a date such as 2024-05-31",
-    "datetime": "a date and time such as 2024-05-31T12:00:00+02:00",
-}
 
 
 class _Echo:

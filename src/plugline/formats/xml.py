@@ -24,9 +24,9 @@ from math import isfinite, isnan
 from typing import Any, BinaryIO, ClassVar, Literal, cast
 from xml.parsers import expat
 
-from plugline.formats._nested import Refused, refused, shown
+from plugline.formats._rows import Refused, refused, shown
 from plugline.records import Broken, Position, Reader, Record, Writer
-from plugline.records.moments import datetime_of, time_of
+from plugline.records.moments import CONVERTERS, EXPECTED, time_of
 
 SUFFIXES = (".xml",)
 
@@ -164,26 +164,13 @@ def _truth(text: str) -> bool:
 
 
 _CONVERTERS: Mapping[str, Callable[[str], object]] = {
+    **CONVERTERS,
     "str": str,
-    "int": int,
-    "float": float,
     "bool": _truth,
-    "decimal": Decimal,
-    "date": date.fromisoformat,
-    "datetime": datetime_of,
     "time": time_of,
     "bytes": lambda text: b64decode("".join(text.split()), validate=True),
 }
-_EXPECTED = {
-    "int": "an integer",
-    "float": "a number",
-    "bool": "true, false, 1 or 0",
-    "decimal": "a decimal number",
-    "date": "a date such as 2024-05-31",
-    "datetime": "a date and time such as 2024-05-31T12:00:00+02:00",
-    "time": "a time such as 12:30:00",
-    "bytes": "bytes in base64",
-}
+_EXPECTED = {**EXPECTED, "time": "a time such as 12:30:00", "bytes": "bytes in base64"}
 
 
 # ----------------------------------------------------------------------------- reading

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, ClassVar, Self, TypeAlias, cast
 
 import orjson
 
-from plugline.formats._nested import Refused, copied, refused, shown
+from plugline.formats._rows import Refused, copied, refused, shown
 from plugline.records import Position, Reader, Record, Writer
 
 SUFFIXES = (".yaml", ".yml")

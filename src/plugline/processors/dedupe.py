@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Literal
 
-from plugline.processors._written import written
+from plugline.processors.sample import written
 from plugline.records import Record
 
 VERSION = "1.0"

@@ -6,16 +6,15 @@ import json
 import zlib
 from codecs import lookup
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Literal, TextIO
 
 from plugline.records import Record
-from plugline.records.moments import datetime_of
+from plugline.records.moments import CONVERTERS
 
 VERSION = "1.0"
 
@@ -270,16 +269,6 @@ def _typed(text: str, kind: str, where: str, name: str) -> object:
     try:
         if "_" in text:
             raise ValueError  # noqa: TRY301 - told as the others
-        return _CONVERTERS[kind](text)
+        return CONVERTERS[kind](text)
     except (ValueError, ArithmeticError, KeyError):
         raise ValueError(f"{where} holds {text!r} in {name!r}: expected {kind}") from None
-
-
-_CONVERTERS: Mapping[str, Callable[[str], object]] = {
-    "int": int,
-    "float": float,
-    "bool": lambda text: {"true": True, "false": False, "1": True, "0": False}[text.lower()],
-    "decimal": Decimal,
-    "date": date.fromisoformat,
-    "datetime": datetime_of,
-}

@@ -1,14 +1,16 @@
 """Keep some records, chosen by chance that comes out the same each time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from plugline.processors._written import written
 from plugline.records import Record
 
 VERSION = "1.0"
 
 _ALL = 2**64
+_PLAIN = frozenset({str, int, float, bool, type(None), bytes})
+_plain = _PLAIN.issuperset
 
 
 @dataclass(kw_only=True)
@@ -55,3 +57,23 @@ class Sample:
         """Return how many are kept."""
         share = f"{self.share:.3g} of all" if self.share is not None else f"one in {self.one_in}"
         return f"sample: keeps {share} records"
+
+
+def written(values: list[object]) -> bytes:
+    """Return bytes that are the same for two lists of values exactly if their values are: of one type, and written the same.
+
+    The order of the keys in a table does not count, nor does the order of a set.
+    """
+    if not _plain(map(type, values)):
+        values = [_ordered(value) for value in values]
+    return repr(values).encode("utf-8", "surrogatepass")
+
+
+def _ordered(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _ordered(item) for key, item in sorted(value.items(), key=lambda pair: repr(pair[0]))}
+    if isinstance(value, list | tuple):
+        return [_ordered(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return ("set", sorted(repr(_ordered(item)) for item in value))
+    return value

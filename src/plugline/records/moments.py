@@ -4,7 +4,9 @@
 write nine.
 """
 
-from datetime import datetime, time
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
 
 # As long as the shortest text with seven digits of a second, 2024W22T120000.1234567 and 120000.1234567.
 _DATETIME_CHARACTERS = 22
@@ -51,3 +53,32 @@ def _refuse_finer(text: str, begin: int) -> None:
             return
         if digit != "0":
             raise TooFineError("expected at most six digits of a second")
+
+
+def truth_of(text: str) -> bool:
+    """Return the truth value that a text says. Raises :class:`ValueError` where it says none."""
+    truth = {"true": True, "false": False, "1": True, "0": False}.get(text.lower())
+    if truth is None:
+        raise ValueError(text)
+    return truth
+
+
+CONVERTERS: Mapping[str, Callable[[str], object]] = {
+    "int": int,
+    "float": float,
+    "bool": truth_of,
+    "decimal": Decimal,
+    "date": date.fromisoformat,
+    "datetime": datetime_of,
+}
+"""What makes values of text, by the name of their type."""
+
+EXPECTED: Mapping[str, str] = {
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true, false, 1 or 0",
+    "decimal": "a decimal number",
+    "date": "a date such as 2024-05-31",
+    "datetime": "a date and time such as 2024-05-31T12:00:00+02:00",
+}
+"""What such a text is expected to be."""
