@@ -371,6 +371,10 @@ class Loader:
         refused = self.admit_neighbour(namespace, relative, source)
         return refused if refused is not None else source
 
+    def renew(self) -> None:
+        """Look at folders and lock files again."""
+        self._around.renew()
+
     def admit_neighbour(self, namespace: Namespace, relative: str, source: SourceFile) -> Finding | None:
         """Return what keeps a file that is no plugin itself from being run."""
         found = self._around.gate.admit_file(namespace.tree, relative, source, self._declared_by(namespace, relative))
@@ -816,7 +820,7 @@ class Loader:
         """Ask the policy again of the very bytes that are run, and of the owners as they are now."""
         from plugline.host.registry import admitted  # noqa: PLC0415 - most often all is remembered
 
-        self._around.renew()
+        self.renew()
         return admitted(entry, source, self._around.gate)
 
     def _load_module(self, entry: Entry, candidate: ModuleCandidate) -> Outcome | Faulty:

@@ -357,6 +357,7 @@ class _Reload:
 
     def run(self) -> list[ReloadReport]:
         """Do it."""
+        self._loader.renew()
         if self._names is not None:
             names = self._names & self._graph.modules.keys()
             self._plugins = self._plugins_of(names) or self._plugins_of(self._graph.dependents(names))

@@ -142,6 +142,19 @@ def test_a_helper_that_is_not_what_was_trusted_is_not_run(folder: Path) -> None:
         host["x"].load()
 
 
+def test_a_helper_that_is_trusted_anew_is_taken_by_the_next_reload(folder: Path) -> None:
+    write(folder, "x.py", "from ._helper import VALUE\n" + GOOD)
+    helper = write(folder, "_helper.py", "VALUE = 1\n")
+    trust(folder)
+    with Host(folder) as host:
+        module: Any = host["x"].load()
+        helper.write_text("VALUE = 2\n")
+        assert [one.code for one in host.reload("x").refused] == ["T303"]
+        trust(folder)
+        assert host.reload("x").ok
+        assert module.VALUE == 2
+
+
 def test_a_module_of_a_package_that_is_new_is_not_run(folder: Path) -> None:
     write(folder, "pack/__init__.py", GOOD + "def more():\n    from . import new\n")
     trust(folder)
