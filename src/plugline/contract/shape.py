@@ -76,6 +76,11 @@ class Shape(Value):
             parts.append("**kwargs")
         return f"({', '.join(parts)})"
 
+    @property
+    def takes_more(self) -> bool:
+        """Whether it takes more than one argument."""
+        return len(self.positional) > 1 or self.open_positional or bool(self.keywords) or self.open_keywords
+
     def without_first(self) -> "Shape":
         """Return it as it is seen on an instance."""
         return Shape(

@@ -24,8 +24,8 @@ class ChainFunction(Protocol):
 
     errors: deque[StepFailed]
 
-    def __call__(self, value: T, /) -> T:
-        """Pass ``value`` through all links."""
+    def __call__(self, value: T, /, *more: object, **named: object) -> T:
+        """Pass ``value`` through all links, each of which gets the other arguments too."""
 
     def replace(self, links: Sequence[Link], /) -> None:
         """Use other links from the next call on; calls in flight finish on those that they began with."""
@@ -87,6 +87,7 @@ def build_chain(
     on_error: Literal["raise", "skip"] = "raise",
     *,
     label: str = "chain",
+    more: bool = False,
 ) -> ChainFunction:
     """Return a function that gives its argument to the first link, that one's result to the next, and so on.
 
@@ -101,6 +102,7 @@ def build_chain(
         links: May be empty; then the argument is returned.
         on_error: What to do when a link raises.
         label: What tracebacks call it.
+        more: Whether it takes further arguments, which every link gets; that costs some.
 
     Raises:
         ValueError: There is no such ``on_error``.
@@ -110,19 +112,21 @@ def build_chain(
         raise ValueError(message)
     write = _WRITERS[on_error]
     errors: deque[StepFailed] = deque(maxlen=_MAX_ERRORS)
-    chain = ReplaceableFunction(label, *write(links, errors))
+    given = "value, /, *more, **named" if more else "value"
+    chain = ReplaceableFunction(label, *write(links, errors, given))
 
     def replace(links: Sequence[Link], /) -> None:
-        chain.replace(*write(links, errors))
+        chain.replace(*write(links, errors, given))
 
     function = chain.function
     function.__dict__.update(errors=errors, replace=replace)
     return function  # type: ignore[return-value]
 
 
-def _write_raising(links: Sequence[Link], _errors: deque[StepFailed]) -> tuple[str, dict[str, object]]:
+def _write_raising(links: Sequence[Link], _errors: deque[StepFailed], given: str) -> tuple[str, dict[str, object]]:
     first_line = 3
     links = tuple(links)
+    passed = given.replace("/, ", "")
 
     def failed(error: BaseException) -> StepFailed:
         # One line a link, so that the line of our own entry, the outermost, tells which it was. A counter
@@ -133,9 +137,9 @@ def _write_raising(links: Sequence[Link], _errors: deque[StepFailed]) -> tuple[s
 
     source = "\n".join(
         (
-            "def chain(value):",
+            f"def chain({given}):",
             "    try:",
-            *(f"        value = call_§_{index}(value)  # {link.name!a}" for index, link in enumerate(links)),
+            *(f"        value = call_§_{index}({passed})  # {link.name!a}" for index, link in enumerate(links)),
             "        return value",
             "    except BaseException as error:",
             "        if is_interrupt_§(error):",
@@ -147,18 +151,19 @@ def _write_raising(links: Sequence[Link], _errors: deque[StepFailed]) -> tuple[s
     return source, {"failed_§": failed, "is_interrupt_§": users_own_interrupt, **_calls(links)}
 
 
-def _write_skipping(links: Sequence[Link], errors: deque[StepFailed]) -> tuple[str, dict[str, object]]:
+def _write_skipping(links: Sequence[Link], errors: deque[StepFailed], given: str) -> tuple[str, dict[str, object]]:
     links = tuple(links)
+    passed = given.replace("/, ", "")
 
     def failed(index: int, error: BaseException) -> None:
         errors.append(step_failed(links[index], index, error))
 
-    lines = ["def chain(value):"]
+    lines = [f"def chain({given}):"]
     for index, link in enumerate(links):
         lines += [
             "    before = copy_§(value)",
             "    try:",
-            f"        value = call_§_{index}(value)  # {link.name!a}",
+            f"        value = call_§_{index}({passed})  # {link.name!a}",
             "    except BaseException as error:",
             "        if is_interrupt_§(error):",
             "            raise",

@@ -158,11 +158,11 @@ class Dispatching:
         self._lock = RLock()
 
     def chain(
-        self, method: str, called: Sequence[Called], on_error: Literal["raise", "skip"], *, of_all: bool
+        self, method: str, called: Sequence[Called], on_error: Literal["raise", "skip"], *, of_all: bool, more: bool
     ) -> ChainFunction:
-        """Return a function that passes a value through plugins."""
+        """Return a function that passes a value through plugins, with further arguments where ``more`` are taken."""
         built = _Built("chain", method, called, of_all=of_all)
-        return self._kept(built, build_chain(built.links(), on_error, label=f"chain of {method!r}"))
+        return self._kept(built, build_chain(built.links(), on_error, label=f"chain of {method!r}", more=more))
 
     def call_all(self, method: str, called: Sequence[Called]) -> CallAllFunction:
         """Return a function that calls plugins with the same arguments."""

@@ -880,7 +880,8 @@ class Host(Generic[T_co]):
         next chain that is built. :meth:`call_all` and :meth:`first` ask those that are there.
 
         Args:
-            method: The name of a function of the interface that takes one argument.
+            method: The name of a function of the interface. Where the interface says that it takes more than one
+                argument, the chain takes them too, and gives all but the first to each plugin as they are.
             on_error: ``"raise"`` ends the call with :class:`~plugline.StepFailed`, which names the plugin; ``"skip"``
                 hands on the value from before the plugin that failed and keeps the error in the function's ``errors``.
             only: Names of the plugins to use, in this order.
@@ -890,7 +891,9 @@ class Host(Generic[T_co]):
             ValueError: A plugin has no function ``method``.
         """
         called = self._called(method, only)
-        return self._loader.dispatching.chain(method, called, on_error, of_all=only is None)
+        shapes = [one.shape for interface in self._around.interfaces for one in interface.members if one.name == method]
+        more = any(shape is not None and shape.takes_more for shape in shapes)
+        return self._loader.dispatching.chain(method, called, on_error, of_all=only is None, more=more)
 
     def call_all(self, method: str, /, *arguments: object, **keywords: object) -> "Results":
         """Call ``method`` of every plugin with the same arguments, and return results and errors by name, in their order.

@@ -8,6 +8,7 @@ import threading
 import traceback
 import weakref
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 
@@ -237,3 +238,17 @@ def test_a_traceback_names_the_link_in_the_generated_line() -> None:
     shown = "".join(traceback.format_exception(failure.value))
     assert "plugline: generated chain of 'transform'" in shown
     assert "# 'upper'" in shown
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_further_arguments_go_to_each_link(on_error: Literal["raise", "skip"]) -> None:
+    def put(text: str, more: str = "", *, value: str) -> str:
+        return text + more + value
+
+    chain = build_chain([Link("a", put), Link("b", put)], on_error, more=True)
+    assert chain("", "1", value="2") == "1212"
+    assert chain("", value="2") == "22"
+    chain.replace([Link("b", put)])
+    assert chain("", value="2") == "2"
+    with pytest.raises(TypeError, match="unexpected keyword argument 'more'"):
+        build_chain([Link("a", lambda text: text)], on_error)("", more="2")

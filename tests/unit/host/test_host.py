@@ -8,12 +8,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
-from typing import Protocol
+from typing import Literal, Protocol
 
 import pytest
 
 import plugline
-from plugline import EntryPoints, File, Host, LoadError, Modules, Package, PluginRejected, Policy, UnknownPlugin
+from plugline import (
+    EntryPoints,
+    File,
+    Host,
+    LoadError,
+    Modules,
+    Package,
+    PluginRejected,
+    Policy,
+    StepFailed,
+    UnknownPlugin,
+)
 from tests.plugin_folders import GOOD, WANTED, write
 
 
@@ -404,6 +415,27 @@ def test_a_chain_passes_a_value_through_all_plugins_by_name(tmp_path: Path) -> N
             host.chain("absent")
         with pytest.raises(UnknownPlugin):
             host.chain("transform", only=["c"])
+
+
+class _OnPage(Protocol):
+    """As an event of MkDocs: what comes with the text goes to each plugin as it is."""
+
+    def on_page(self, text: str, *, page: str) -> str: ...
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_a_chain_takes_what_else_the_interface_says(tmp_path: Path, isolation: Literal["none", "process"]) -> None:
+    if isolation != "none":
+        pytest.importorskip("msgspec")
+    text = "def on_page(text, *, page): return f'{text} {page}'\n"
+    with Host(write(tmp_path, {"a.py": text, "b.py": text}), interface=_OnPage, isolation=isolation) as host:
+        chain = host.chain("on_page")
+        assert chain("x", page="1") == "x 1 1"
+        write(tmp_path, {"b.py": text.replace("{page}", "{page}!")})
+        assert host.reload("b").ok
+        assert chain("x", page="1") == "x 1 1!"
+        with pytest.raises(StepFailed, match="page"):
+            chain("x")
 
 
 def test_a_plugin_that_needs_settings_is_left_out_of_a_chain_and_shown(
