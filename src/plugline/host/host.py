@@ -455,7 +455,8 @@ class Host(Generic[T_co]):
             if entry.name not in plugins:
                 plugins[entry.name] = Plugin(entry, self._loader)
                 self._appeared.add(entry.name)
-        return self._settled(registry.inspection, plugins) if len(plugins) > len(registry.plugins) else registry
+        before = registry.inspection
+        return self._settled(Inspection({}, before.rejected, before.findings, is_ordered=True), plugins)
 
     def reload(self, name: str) -> "ReloadReport":
         """Take the files of a plugin as they are now: its own, and those of the same folder that it imports.
@@ -483,13 +484,15 @@ class Host(Generic[T_co]):
             from plugline.host.reloads import reload_plugins  # noqa: PLC0415 - as above
 
             plugin = self._look().plugins.get(name)
-            if plugin is None:
-                # It may have been rejected when it was looked at, or be new.
+            if plugin is None or plugin.state == "rejected":
+                # It may be another one than it was when it was looked at, or be new.
                 self.refresh()
                 plugin = self._look().plugins.get(name) or self._of_class(name)
             if plugin is None:
                 return self._not_reloaded(name)
-            return reload_plugins(self._loader, [plugin])[0]
+            report = reload_plugins(self._loader, [plugin])[0]
+            self._look()  # it may require others now
+            return report
 
     def follow(self, follower: Callable[[], object], *, judge: "Judging | None" = None) -> Callable[[], None]:
         """Have a function called whenever plugins came, went, were reloaded, enabled or disabled; return what ends that.

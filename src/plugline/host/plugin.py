@@ -42,6 +42,9 @@ T_co = TypeVar("T_co", covariant=True)
 State = Literal["found", "loading", "loaded", "declined", "failed", "rejected", "disabled", "quarantined"]
 
 
+_ORDERING = ("requires", "after", "priority")
+
+
 class Aside(Value):
     """Why a plugin is not used, whatever it is like itself.
 
@@ -632,6 +635,11 @@ class Plugin(Generic[T_co]):
             return
         self._outcome = loaded
         if loaded.entry.name == self.name:
+            before, after = self.spec, loaded.entry.spec
+            if after is not None and any(getattr(before, one) != getattr(after, one) for one in _ORDERING):
+                self._loader.appeared.append(
+                    (loaded.entry, loaded.entry.class_name)
+                )  # the host puts all in order again
             self._known = loaded.entry
         target = loaded.target.value
         # Not isinstance: who answers for the class, as that of a TypedDict does, may raise.

@@ -209,6 +209,22 @@ def test_what_an_edited_plugin_requires_now_is_loaded_before_it(tmp_path: Path, 
         assert [finding.message for finding in report.refused] == ["requires the plugin 'c', which could not be loaded"]
 
 
+@pytest.mark.parametrize("is_loaded", [True, False])
+def test_a_plugin_whose_requirements_are_mended_is_used_after_a_reload(tmp_path: Path, is_loaded: bool) -> None:  # noqa: FBT001 - a parameter
+    first = plugin() if is_loaded else plugin(REQUIRES=["absent"])
+    with made(tmp_path, a=first, b=plugin()) as host:
+        host.load_all()
+        if is_loaded:
+            write(tmp_path / "plugins", {"a.py": plugin(REQUIRES=["absent"])})
+            assert host.reload("a").ok
+        assert findings(host) == {"a": ["P112 requires the plugin 'absent', which is not there"]}
+        write(tmp_path / "plugins", {"a.py": plugin(REQUIRES=["b"])})
+        assert host.reload("a").ok
+        assert host.names == ("b", "a")
+        assert [one.name for one in host["a"].needs] == ["b"]
+        assert not host.rejected
+
+
 def test_what_an_edited_plugin_requires_now_is_loaded_before_its_new_worker(tmp_path: Path) -> None:
     files = {"a.py": plugin(), "b.py": plugin(), "c.py": plugin(top="raise ValueError")}
     with Host(write(tmp_path / "plugins", files), isolation="process") as host:
