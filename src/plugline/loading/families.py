@@ -44,6 +44,8 @@ def find_plugin(
         family = _find_family(module, interfaces, place, imported)
     if not family:
         found = find_target(module, interfaces, place, defined=defined)
+        if class_name and named.endswith(f":{class_name}") and isinstance(found, Target):
+            return _choose({}, class_name, named, place, interfaces), {}  # the module is another plugin
         if class_name or not has_several(module, interfaces, found):
             return found, {}
         family = _find_family(module, interfaces, place, imported)

@@ -208,6 +208,9 @@ def test_a_class_stays_what_it_is_where_its_file_gets_functions(isolation: str, 
         write(tmp_path / "plugins", {"a.py": TWO + functions})
         host.reload("a:Two")
         assert host["a:Two"].load().run() == "Two"
+        write(tmp_path / "plugins", {"a.py": functions})
+        assert host.reload("a:Two").how == "refused"
+        assert host["a:Two"].load().run() == "Two"
         host.refresh()
         assert loaded(host) == ["a"]
         assert host["a"].load().run() == "module"
