@@ -257,6 +257,13 @@ def reason_of(error: BaseException) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
+def way_to_write(error: OSError, otherwise: str = "make its folder writable for you") -> str:
+    """Return what to do where a file cannot be written."""
+    from errno import EDQUOT, ENOSPC  # noqa: PLC0415 - as below
+
+    return "make room on the disk" if error.errno in (ENOSPC, EDQUOT) else otherwise
+
+
 def _unreadable_hint(error: OSError | ValueError, path: str) -> str | None:
     if isinstance(error, PermissionError):
         return "make the file readable for the user who runs this program"

@@ -1,10 +1,11 @@
+import errno
 import os
 import socket
 from pathlib import Path
 
 import pytest
 
-from plugline.files import MAX_SOURCE_BYTES, SourceFile, read_source
+from plugline.files import MAX_SOURCE_BYTES, SourceFile, read_source, way_to_write
 from plugline.findings import Finding
 
 
@@ -141,3 +142,8 @@ def test_of_a_file_that_is_written_to_in_its_place_while_it_is_read_one_version_
     source = read_source(str(path))
     assert isinstance(source, SourceFile)
     assert source.content == new
+
+
+def test_a_full_disk_is_not_told_as_a_folder_that_may_not_be_written_to() -> None:
+    assert way_to_write(OSError(errno.ENOSPC, "No space left on device")) == "make room on the disk"
+    assert way_to_write(OSError(errno.EACCES, "Permission denied")) == "make its folder writable for you"

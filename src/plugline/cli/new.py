@@ -11,6 +11,7 @@ from plugline.cli.app import Misuse
 from plugline.cli.options import common
 from plugline.cli.settings import Settings
 from plugline.discovery.folder import ARCHIVES
+from plugline.files import way_to_write
 from plugline.names import is_plugin_file_name, plugin_name, shell_word
 from plugline.pipeline.plan import DEFAULT_FOLDER
 
@@ -273,13 +274,13 @@ def _write(files: dict[str, str]) -> None:
                 written.append(path)
                 stream.write(text)
     except OSError as error:
-        for path in written:
-            os.unlink(path)
-        at = error.filename if error.filename is not None else "the plugin"
+        at = error.filename if error.filename is not None else path
+        for one in written:
+            os.unlink(one)
         is_in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
         hint = (
             "move that file away: a folder is to be there"
             if is_in_the_way
-            else "go where you may write, or choose another --folder"
+            else way_to_write(error, "go where you may write, or choose another --folder")
         )
         raise Misuse(f"{at!r} cannot be written: {error.strerror}", hint) from error

@@ -13,6 +13,7 @@ from plugline.cli import FAULTS, OK, render
 from plugline.cli.app import Misuse
 from plugline.cli.listing import place_hint, usual_folders
 from plugline.cli.options import common
+from plugline.files import way_to_write
 from plugline.host.edits import locked_folder
 from plugline.pipeline.plan import DEFAULT_FOLDER
 
@@ -114,7 +115,7 @@ def _accept(proposal: Proposal) -> None:
 
 def _unwritable(path: str, error: OSError) -> Misuse:
     hints = {FileNotFoundError: "create its folder", IsADirectoryError: "move that folder away"}
-    hint = hints.get(type(error), "make its folder writable for you")
+    hint = hints.get(type(error)) or way_to_write(error)
     return Misuse(f"{path} cannot be written: {error.strerror or error}", f"{hint}, or name another file: --lock FILE")
 
 

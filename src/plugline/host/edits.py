@@ -13,7 +13,7 @@ from time import sleep
 from plugline.clock import monotonic_seconds
 from plugline.descriptors import AS_BYTES, READING, lock_at_once
 from plugline.errors import ConfigurationError
-from plugline.files import short_digest_of
+from plugline.files import short_digest_of, way_to_write
 from plugline.findings import Finding
 from plugline.host.store import KEY, line_of, names_in, text_of, unusable
 from plugline.replacing import replace_file
@@ -43,7 +43,7 @@ def change_names(path: str, change: Callable[[list[str]], list[str]]) -> None:
         raise ConfigurationError([unusable(path, message, None, "no plugin is called so: rename its file")]) from error
     except OSError as error:
         message = f"cannot be written: {error.strerror or error}"
-        raise ConfigurationError([unusable(path, message, None, "make its folder writable for you")]) from error
+        raise ConfigurationError([unusable(path, message, None, way_to_write(error))]) from error
 
 
 def _is_text(name: str) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 from plugline.contract.version import runs_here
 from plugline.discovery.cache import cache_folder
 from plugline.errors import PluglineError
-from plugline.files import digest_of
+from plugline.files import digest_of, way_to_write
 from plugline.findings import Finding, Place
 from plugline.frozen import frozen
 from plugline.isolation.process import package_root
@@ -350,7 +350,7 @@ def _write(path: Path, text: str) -> None:
         replace_file(str(path), text.encode())
     except OSError as error:
         what = f"{path} cannot be written: {error.strerror or error}"
-        raise EnvironmentFailed(what, "make its folder writable for you") from error
+        raise EnvironmentFailed(what, way_to_write(error)) from error
 
 
 def _offline(wishes: Wishes) -> list[str]:

@@ -126,3 +126,13 @@ def test_the_hint_on_a_path_writes_that_plugin(name: str, capsys: pytest.Capture
     assert main(shlex.split(hint)) == 0
     path = Path(name).with_suffix(".py")
     assert (path if path.parent.name else Path("plugins") / path).exists()
+
+
+def test_a_file_that_cannot_be_written_to_its_end_is_named_and_not_left() -> None:
+    command = [sys.executable, "-m", "plugline", "new", "upper"]
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *command], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: 'plugins/upper.py' cannot be written: File too large\n")
+    assert not Path("plugins/upper.py").exists()
