@@ -159,7 +159,7 @@ def _propose(path: str, places: Sequence[str]) -> Proposal:
             continue
         finder = finder_for(place) if whole or place.endswith(".py") else _package(place)
         looked = finder.find()
-        findings += [*looked.findings, *(finding for _, finding in looked.refused)]
+        findings += [finding for _, finding in looked.refused]
         tree = finder.tree
         assert tree is not None  # noqa: S101 - finders of paths have one
         if whole:
@@ -170,6 +170,8 @@ def _propose(path: str, places: Sequence[str]) -> Proposal:
                 entries.add(candidate.entry)
                 findings += _trust(candidate, empty, plugins)
         below = _other_files(tree, looked.candidates, whole=whole)
+        # An archive whose plugins are in a folder of it is trusted all the same.
+        findings += looked.findings if looked.candidates or not below else ()
         for relative in below:
             if relative in entries:
                 continue
