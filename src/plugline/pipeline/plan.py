@@ -527,6 +527,8 @@ class _Planner:
         sources = [split.path for split in splits if not _has_no_folder(split.path)]
         in_parts = self._config.sink.parts
         problems = list(_parts_problems(sink, sources) if in_parts else _output_problems(sink))
+        if not problems and not in_parts and sink.endswith("/") and self._format_of_address(sink) is None:
+            problems = [(f"{sink!r} is a folder, expected a file", "name a file in it")]
         for problem, hint in problems:
             self._find("C111", problem, ("sink", "path"), hint)
         if any(same_file(source, sink) for source in sources):

@@ -33,13 +33,19 @@ def retried(plan: Plan, letters: str) -> Plan:
         letters: The file.
 
     Raises:
-        ConfigurationError: There is no such file.
+        ConfigurationError: There is no such file; or it has a name of its own, and what it would be written to is there.
     """
     path = os.path.join(plan.folder, letters)
     if not os.path.isfile(path):
         what = "is a folder, expected a file" if os.path.isdir(path) else "is not there"
         raise ConfigurationError([Finding("C109", f"{letters!r} {what}", Place("--retry"))])
     mark = _mark(plan, os.path.basename(path))
+    sink = _renamed(plan, plan.sink, mark)
+    is_new = mark == ".retried" and os.path.basename(path) != os.path.basename(plan.dead_letters)
+    if is_new and sink != plan.sink and os.path.exists(plan.located(sink)):
+        message = f"{sink!r} is there, and may hold what an earlier retry made of other records"
+        hint = "move it away; or remove it, if it was made of these"
+        raise ConfigurationError([Finding("C111", message, Place("--retry"), hint)])
     writer = plan.writer
     if writer.module == _SERVER:
         # The rows that went through are there, and "replace" would take them away.
@@ -48,7 +54,7 @@ def retried(plan: Plan, letters: str) -> Plan:
         plan,
         writer=writer,
         splits=(Split(index=0, count=1, path=letters),),
-        sink=_renamed(plan, plan.sink, mark),
+        sink=sink,
         dead_letters=_renamed(plan, plan.dead_letters, mark, before=".errors"),
         retries=True,
     )

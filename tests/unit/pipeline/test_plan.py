@@ -285,6 +285,7 @@ def test_nor_may_a_link_lead_from_the_sink_to_a_source(link: object, tmp_path: P
         ("plugins", "is a folder, expected a file"),
         ("plugins/", "is a folder, expected a file"),
         ("new/", "is a folder, expected a file"),
+        ("memory://new/", "is a folder, expected a file"),
         ("o\0ut.ndjson", "is not a file name"),
     ],
 )

@@ -176,6 +176,18 @@ def test_what_is_no_dead_letter_is_one(tmp_path: Path) -> None:
     assert retry(made, "letters.ndjson").failed == 2
 
 
+def test_what_a_retry_made_is_not_written_over_by_that_of_a_file_of_another_name(tmp_path: Path) -> None:
+    made = pipeline(tmp_path, plugins={"step.py": processor(FAIL)}, source=ndjson({"a": 3}), steps=["step"])
+    made.run()
+    retry(made)
+    for name in ("mended.ndjson", "other.retried.errors.ndjson"):
+        (tmp_path / name).write_bytes(b"")
+        with pytest.raises(ConfigurationError, match="may hold what an earlier retry made of other records"):
+            retry(made, name)
+    assert records(tmp_path / "out.retried.ndjson") == [{"a": 3, "kind": "int"}]
+    retry(made)  # of the same records
+
+
 def test_letters_that_are_not_there_are_named(tmp_path: Path) -> None:
     made = pipeline(tmp_path, source=b"")
     with pytest.raises(ConfigurationError, match=r"'nowhere\.ndjson' is not there"):
