@@ -1,6 +1,6 @@
 """How a function may be called, from its code or from its syntax tree."""
 
-from plugline.typed import CodeType, FunctionType, MethodType
+from plugline.typed import Callable, CodeType, FunctionType, MethodType
 from plugline.values import Value
 
 _VARARGS = 0x04  # inspect.CO_VARARGS; inspect costs as much to import as an interpreter's start
@@ -75,6 +75,11 @@ class Shape(Value):
         if self.open_keywords:
             parts.append("**kwargs")
         return f"({', '.join(parts)})"
+
+    @property
+    def has_options(self) -> bool:
+        """Whether anything that it names may be left out."""
+        return len(self.positional) > self.required or len(self.keywords) > len(self.required_keywords)
 
     @property
     def takes_more(self) -> bool:
@@ -173,6 +178,25 @@ def shape_problems(wanted: Shape, given: Shape) -> list[str]:
             if name not in given.keywords and name not in given.positional
         ]
     return problems
+
+
+def fitted(call: Callable[..., object], wanted: Shape) -> Callable[..., object]:
+    """Return a function to call as the interface's ``wanted`` says: without what is optional there, and ``call`` does not take."""
+    given = shape_of(call)
+    if given is None or (given.open_positional and given.open_keywords):
+        return call
+    most = None if given.open_positional else len(given.positional)
+    optional = {*wanted.positional[max(wanted.required, len(given.positional)) :], *wanted.keywords}
+    left_out = optional.difference(wanted.required_keywords, given.positional, given.keywords)
+    if not left_out:
+        return call
+
+    def fitting(*arguments: object, **keywords: object) -> object:
+        if not given.open_keywords:
+            keywords = {name: value for name, value in keywords.items() if name not in left_out}
+        return call(*arguments[:most], **keywords)
+
+    return fitting
 
 
 def _count(number: int) -> str:

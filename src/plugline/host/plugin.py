@@ -500,6 +500,12 @@ class Plugin(Generic[T_co]):
             meant = f"did you mean {near!r}? else " if near is not None else ""
             message = f"plugin {self.name!r} has no function {method!r}; {meant}name it in the host's interface"
             raise ValueError(message)  # noqa: TRY004 - the name is wrong, not a type
+        members = self._success.target.interface.members if self._success is not None else ()
+        shape = next((member.shape for member in members if member.name == method), None)
+        if shape is not None and shape.has_options:
+            from plugline.contract.shape import fitted  # noqa: PLC0415 - interfaces may grow, and few have
+
+            call = fitted(call, shape)
         return Link(self.name, call, self.path)
 
     def _link_if_any(self, method: str) -> "Link | None":

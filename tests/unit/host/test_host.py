@@ -438,6 +438,31 @@ def test_a_chain_takes_what_else_the_interface_says(tmp_path: Path, isolation: L
             chain("x")
 
 
+class _Grown(Protocol):
+    """An interface to which a parameter came later, and another."""
+
+    def say(self, text: str, loud: int = 0, *, tone: str = "") -> str: ...
+
+
+def test_what_an_interface_makes_optional_is_not_passed_to_a_plugin_that_does_not_take_it(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {
+        "a.py": "def say(text): return text\n",
+        "b.py": "class B:\n    def say(self, text, loud=0): return f'{text}{loud}'\n",
+        "c.py": "def say(text, loud=0, *, tone='-'): return f'{text}{loud}{tone}'\n",
+        "d.py": "def say(text, **named): return f'{text}{named}'\n",
+        "e.py": "def say(*given): return f'{given}'\n",
+    }
+    with Host(write(tmp_path, files), interface=_Grown) as host:
+        assert not host.rejected
+        called = host.call_all("say", "x", 1, tone="!")
+        assert called.results == {"a": "x", "b": "x1", "c": "x1!", "d": "x{'tone': '!'}", "e": "('x', 1)"}
+        called = host.call_all("say", "x", loud=1)
+        assert called.results == {"a": "x", "b": "x1", "c": "x1-", "d": "x{'loud': 1}", "e": "('x',)"}
+        assert host["a"].function("say")("x", tone="!") == "x"
+        assert host.chain("say", only=["a", "c"])("x", tone="!") == "x0!"
+        assert set(host.call_all("say", "x", volume=3).errors) == {"a", "b", "c", "e"}, "nobody asks for that"
+
+
 def test_a_plugin_that_needs_settings_is_left_out_of_a_chain_and_shown(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
