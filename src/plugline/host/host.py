@@ -443,10 +443,12 @@ class Host(Generic[T_co]):
         }
         plugins = dict(registry.plugins)
         self._all, self._first = {}, {}
+        is_ordered_anew = False
         while self._loader.appeared:
             beside, class_name = self._loader.appeared.pop()
             where = (beside.finder, beside.place.path, class_name)
-            if where in known:
+            is_ordered_anew |= not class_name
+            if where in known or not class_name:
                 continue
             known.add(where)
             from plugline.host.registry import entry_beside  # noqa: PLC0415 - what a file's text shows is known already
@@ -455,6 +457,8 @@ class Host(Generic[T_co]):
             if entry.name not in plugins:
                 plugins[entry.name] = Plugin(entry, self._loader)
                 self._appeared.add(entry.name)
+        if len(plugins) == len(registry.plugins) and not is_ordered_anew:
+            return registry
         before = registry.inspection
         return self._settled(Inspection({}, before.rejected, before.findings, is_ordered=True), plugins)
 

@@ -643,9 +643,7 @@ class Plugin(Generic[T_co]):
         if loaded.entry.name == self.name:
             before, after = self.spec, loaded.entry.spec
             if after is not None and any(getattr(before, one) != getattr(after, one) for one in _ORDERING):
-                self._loader.appeared.append(
-                    (loaded.entry, loaded.entry.class_name)
-                )  # the host puts all in order again
+                self._loader.appeared.append((loaded.entry, ""))  # the host puts all in order again
             self._known = loaded.entry
         target = loaded.target.value
         # Not isinstance: who answers for the class, as that of a TypedDict does, may raise.

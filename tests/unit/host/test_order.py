@@ -225,6 +225,20 @@ def test_a_plugin_whose_requirements_are_mended_is_used_after_a_reload(tmp_path:
         assert not host.rejected
 
 
+def test_what_could_not_be_loaded_for_want_of_another_stays_so_when_classes_are_found(tmp_path: Path) -> None:
+    write(
+        tmp_path / "plugins",
+        {
+            "a.py": CLASSES.format(top="raise ValueError"),
+            "b.py": CLASSES.format(top="REQUIRES = ['a']"),
+            "c.py": CLASSES.format(top=""),
+        },
+    )
+    with Host(tmp_path / "plugins", interface=Base) as host:
+        assert [one.name for one in host.load_all()] == ["c:One", "c:Two"]
+        assert {one.name for one in host.rejected} == {"a:One", "b:One", "b:Two"}
+
+
 def test_what_an_edited_plugin_requires_now_is_loaded_before_its_new_worker(tmp_path: Path) -> None:
     files = {"a.py": plugin(), "b.py": plugin(), "c.py": plugin(top="raise ValueError")}
     with Host(write(tmp_path / "plugins", files), isolation="process") as host:
