@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from importlib.util import find_spec
 from typing import Any, BinaryIO, Literal, cast
@@ -292,6 +292,11 @@ def _float(value: object) -> str:
     return {"inf": "Infinity", "-inf": "-Infinity"}.get(text, text)
 
 
+def _moment(value: datetime) -> str:
+    # A column without a zone would forget it, and keep the hour.
+    return (value.astimezone(UTC) if value.utcoffset() else value).isoformat()
+
+
 def _duration(value: object) -> str:
     spent = cast("timedelta", value)
     return f"{spent.days} days {spent.seconds}.{spent.microseconds:06} seconds"
@@ -347,7 +352,7 @@ _TEXTS: Mapping[type, Callable[[Any], str]] = {
     bytes: lambda value: f"\\\\x{value.hex()}",
     Decimal: str,
     date: date.isoformat,
-    datetime: datetime.isoformat,
+    datetime: _moment,
     time: time.isoformat,
     timedelta: _duration,
     list: _json,

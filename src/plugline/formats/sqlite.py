@@ -230,7 +230,9 @@ class _Reader:
             self._learn(connection, [column[0] for column in cursor.description])
             yield from self._fetch(connection, cursor)
         except sqlite3.Error as error:
-            raise ValueError(_said(error)) from error
+            wrong = self._settings.query is not None and _is(error, "SQLITE_ERROR")
+            hint = "\n  hint: mend 'query' in the options of [source]" if wrong else ""
+            raise ValueError(f"{_said(error)}{hint}") from error
 
     def _fetch(self, connection: sqlite3.Connection, cursor: sqlite3.Cursor) -> Iterator[Rows]:
         done = 0

@@ -3,7 +3,7 @@
 import io
 import math
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from importlib.util import find_spec
 from typing import Any, BinaryIO, Literal, cast
@@ -359,3 +359,11 @@ def test_an_interval_of_months_is_no_number_of_days(server: str, database: Any) 
     for raw, said in ((month, "'1 mon'"), (year, "'-1 years \\+3 days'")):
         with pytest.raises(ValueError, match=rf"column 'i' holds {said}, which Python has no value for: make another"):
             reader.decode(raw)
+
+
+def test_a_moment_with_a_zone_is_that_of_utc_in_a_column_without_one(server: str, database: Any) -> None:
+    database.execute("CREATE TABLE t (a timestamp, b timestamptz)")
+    moment = datetime(2024, 5, 31, 12, tzinfo=timezone(timedelta(hours=5)))
+    written(Postgresql(table="t", mode="append"), server, [{"a": moment, "b": moment}])
+    (record,) = read(Postgresql(table="t"), server)
+    assert record == {"a": datetime(2024, 5, 31, 7), "b": moment}  # noqa: DTZ001 - the column has none

@@ -340,3 +340,9 @@ def test_rows_of_any_table_are_replaced(tmp_path: Path, columns: str) -> None:
     written(Sqlite(table="t", mode="replace"), path, [{"n": 5, "up": None}])
     written(Sqlite(table="t", mode="replace"), path, [{"n": 1, "up": None}, {"n": 2, "up": 1}])
     assert rows(path, "SELECT n, up FROM t") == [(1, None), (2, 1)]
+
+
+def test_a_query_that_is_wrong_is_to_be_mended_and_not_the_file(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.db", "CREATE TABLE t (n)")
+    with pytest.raises(ValueError, match="no such column: m\n  hint: mend 'query' in the options of"):
+        read(Sqlite(query="SELECT m FROM t"), path)
