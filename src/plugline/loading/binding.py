@@ -229,13 +229,19 @@ def shows_some(candidate: type, interface: Interface) -> bool:
     return any(member.name in names for member in interface.members)
 
 
+_NO_FUNCTION = "lead to its module; functions themselves fit a Protocol with __call__"
+
+
 def _member_findings(
     value: object, interface: Interface, place: Place, defined: Container[str] | None
 ) -> tuple[Finding, ...]:
     if interface.base is not None:
         return (no_class(interface, place),)
     missing = [member.name for member in _missing(value, interface, defined)]
-    findings = [Finding("P201", missing_message(interface, missing), place)] if missing else []
+    message, hint = missing_message(interface, missing), None
+    if type(value) is FunctionType:
+        message, hint = f"function {value.__name__!r} is {message}", _NO_FUNCTION
+    findings = [Finding("P201", message, place, hint)] if missing else []
     for member in interface.members:
         if member.name not in missing:
             findings += _call_findings(getattr(value, member.name), member, "", place)

@@ -338,3 +338,12 @@ def test_a_name_that_is_looked_for_in_a_folder_that_is_not_there_tells_so(
     assert str(unknown.value) == (
         "no plugin is named 'upper'\n  hint: there are none in Folder('plugins'); plugins: this plugin folder does not exist"
     )
+
+
+def test_a_function_where_a_module_or_class_is_asked_for_is_told_as_that() -> None:
+    """As what bandit's entry points lead to."""
+    with Host(Modules({"x": "json:dumps"}), interface=["report"]) as host:
+        assert host.load_all() == []
+        [finding] = host.rejected[0].findings
+        assert finding.message == "function 'dumps' is missing functions ['report']"
+        assert finding.hint == "lead to its module; functions themselves fit a Protocol with __call__"
