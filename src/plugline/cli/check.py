@@ -20,7 +20,6 @@ from plugline.cli.excerpts import with_source_lines
 from plugline.cli.listing import place_hint
 from plugline.cli.named import is_of, judged_in, place_of
 from plugline.cli.options import common, safe_mode
-from plugline.cli.pipeline_files import load_config
 from plugline.cli.settings import DEFAULT, Settings
 from plugline.discovery.facts import SourceFacts
 from plugline.discovery.needs import missing_modules, missing_neighbours
@@ -32,7 +31,7 @@ from plugline.host.host import Host
 from plugline.host.plugin import Plugin
 from plugline.pipeline.bound import findings_of_shipped
 from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION, waits_for_settings
-from plugline.pipeline.config import PipelineConfig
+from plugline.pipeline.config import PipelineConfig, load_config
 from plugline.pipeline.plan import DEFAULT_FOLDER, make_plan, plugin_folders, resolve, shown_fields
 
 _MOST_LINES = 6  # that a broken plugin may cost, when it is not asked for by name

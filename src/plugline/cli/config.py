@@ -7,12 +7,12 @@ import click
 from plugline.cli import FAULTS, MISUSED, OK, render
 from plugline.cli.app import Misuse
 from plugline.cli.options import common
-from plugline.cli.pipeline_files import load_config
 from plugline.cli.settings import DEFAULT, OTHER_VARIABLES, PREFIX, SETTINGS, Resolved, Settings, run_fields
 from plugline.contract.settings import KeyPath
 from plugline.errors import ConfigurationError
 from plugline.findings import Place
 from plugline.names import did_you_mean
+from plugline.pipeline.config import load_config
 
 _WHAT = ("show", "schema")
 

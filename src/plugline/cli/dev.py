@@ -20,7 +20,6 @@ from plugline.cli.info import settings_shown
 from plugline.cli.listing import place_hint, usual_folders
 from plugline.cli.named import folder_of
 from plugline.cli.options import common
-from plugline.cli.pipeline_files import load_config
 from plugline.cli.pipelines import PipelineCommand, used_steps
 from plugline.cli.preview import counts_text, record_text
 from plugline.cli.running import hidden_variables
@@ -31,7 +30,7 @@ from plugline.frozen import frozen
 from plugline.host.host import STORE_NAME
 from plugline.names import shell_word
 from plugline.pipeline.catalogue import Catalogue
-from plugline.pipeline.config import PipelineConfig, config_from_flags
+from plugline.pipeline.config import PipelineConfig, config_from_flags, load_config
 from plugline.pipeline.live import plugin_in_hand
 from plugline.pipeline.plan import SEE_NEXT, Plan, plugin_folders
 from plugline.pipeline.preview import PreviewedRecord, plan_preview, preview

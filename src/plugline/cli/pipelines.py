@@ -7,11 +7,10 @@ from typing import Any, TypeVar, cast
 import click
 
 from plugline.cli.app import Misuse
-from plugline.cli.pipeline_files import load_config
 from plugline.cli.settings import DEFAULT, Settings
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding, Place
-from plugline.pipeline.config import Override, PipelineConfig, config_from_flags
+from plugline.pipeline.config import Override, PipelineConfig, config_from_flags, load_config
 
 F = TypeVar("F", bound=Callable[..., Any])
 

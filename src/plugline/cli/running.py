@@ -10,13 +10,12 @@ from types import FrameType
 
 from plugline.cli import FAULTS, MISUSED, OK, STOPPED, render
 from plugline.cli.guard import Invocation, applied, guarded, settled
-from plugline.cli.pipeline_files import load_config
 from plugline.cli.progress import ProgressLine
 from plugline.cli.seeing import Seeing
 from plugline.discovery.known import ParsedOnce
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.findings import Finding
-from plugline.pipeline.config import PipelineConfig
+from plugline.pipeline.config import PipelineConfig, load_config
 from plugline.pipeline.plan import Plan, make_plan
 from plugline.pipeline.report import RunReport
 from plugline.pipeline.run import run_plan, unhurried

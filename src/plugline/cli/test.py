@@ -14,7 +14,6 @@ from plugline.cli.excerpts import with_source_lines
 from plugline.cli.listing import place_hint
 from plugline.cli.named import place_of
 from plugline.cli.options import common
-from plugline.cli.pipeline_files import load_config
 from plugline.cli.preview import field_text, padded_field, side_texts, value_data
 from plugline.cli.running import hidden_variables
 from plugline.cli.settings import DEFAULT, Settings
@@ -24,6 +23,7 @@ from plugline.findings import Finding, Place
 from plugline.host.host import Host
 from plugline.pipeline.cases import WITHOUT_FILES, CaseOutcome, Difference, run_cases
 from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION
+from plugline.pipeline.config import load_config
 from plugline.pipeline.doctests import DoctestOutcome, has_examples, run_doctests
 from plugline.pipeline.plan import make_plan, plugin_folders
 from plugline.pipeline.steps import MISSING, Change

@@ -11,8 +11,10 @@ from typing import Any, Literal, Self
 
 from plugline.contract.settings import Field, KeyPath, Problem, check, construct, fields_of
 from plugline.errors import ConfigurationError
+from plugline.files import read_source
 from plugline.findings import Finding, Place
 from plugline.frozen import frozen
+from plugline.names import nearest_file
 from plugline.pipeline.toml import Document, parse
 from plugline.pipeline.variables import Scalar, Substituted, Variable, masked, substitute, variables_of, veiled
 
@@ -691,3 +693,25 @@ def _limit_problems(at: int, step: object) -> Iterator[Problem]:
             message = f"{key!r} is limited, but the step has no sandbox, and may touch everything"
             hint = 'isolation = "sandbox" holds it to that'
             yield Problem(path=("steps", at, "sandbox", key), code="C104", message=message, hint=hint)
+
+
+def load_config(path: str, overrides: Sequence[Override] = ()) -> PipelineConfig:
+    """Read a pipeline file.
+
+    Args:
+        path: The file.
+        overrides: Values that count instead of the file's.
+
+    Raises:
+        ConfigurationError: It cannot be read, or is wrong; carries all findings.
+    """
+    found = read_source(path)
+    if isinstance(found, Finding):
+        if os.path.lexists(path):
+            hint = "name a file in it" if os.path.isdir(path) else found.hint
+            raise ConfigurationError([Finding("C109", found.message, Place(path), hint)])
+        near = nearest_file(path, ".toml")
+        question = f"did you mean {near!r}? else " if near is not None else ""
+        hint = f"{question}run it in the folder of pipeline.toml, or name another file"
+        raise ConfigurationError([Finding("C109", "there is no such file", Place(path), hint)])
+    return read_config(found.content, path, overrides)

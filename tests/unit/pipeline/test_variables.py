@@ -3,11 +3,10 @@ from pathlib import Path
 import pytest
 
 from plugline.cli import main
-from plugline.cli.pipeline_files import load_config
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding, Place
 from plugline.pipeline.bound import BoundPlan
-from plugline.pipeline.config import Override, PipelineConfig, read_config
+from plugline.pipeline.config import Override, PipelineConfig, load_config, read_config
 from plugline.pipeline.parts import Committer
 from plugline.pipeline.plan import make_plan
 from plugline.pipeline.variables import veiled
