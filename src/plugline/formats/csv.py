@@ -720,7 +720,7 @@ def _refuse_types(row: list[str], names: list[str], *typed: Any) -> NoReturn:
 
 def _fault(row: list[str] | Broken, names: list[str]) -> ValueError:
     if isinstance(row, Broken):
-        return ValueError(row.reason)
+        return (UnicodeError if row.reason.startswith("byte ") else ValueError)(row.reason)
     said = f"the row has {_plural(len(row))}: expected {len(names)}, as there are columns"
     # What stands above the header is often one cell.
     more = f"; if {names[0]!r} is no header, set skip_lines" if len(names) == 1 else ""

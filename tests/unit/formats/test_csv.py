@@ -182,6 +182,8 @@ def test_a_byte_that_is_no_text_costs_its_row_only() -> None:
     assert reader.decode(raws[0]) == {"a": "1", "b": "é"}
     assert isinstance(raws[1], Broken)
     assert (raws[1].raw, raws[1].reason) == (b'2,"\n\xe9"\n', "byte 0xe9: expected utf-8 text")
+    with pytest.raises(UnicodeError):  # counted apart from rows that are broken otherwise
+        reader.decode(raws[1])
     assert reader.decode(raws[2]) == {"a": "3", "b": "4"}
 
 
