@@ -239,7 +239,9 @@ def _cells(stream: BinaryIO, sheet: str | None, skip_rows: int) -> Iterator[tupl
 def _chosen(workbook: Any, sheet: str | None) -> Any:
     sheets = {one.title: one for one in workbook.worksheets}
     if sheet is not None and sheet not in sheets:
-        raise ValueError(f"it has no sheet {sheet!r}: expected one of {list(sheets)!r}")
+        raise ValueError(
+            f"it has no sheet {sheet!r}: expected one of {list(sheets)!r}\n  hint: name one of them: options = {{ sheet = ... }}"
+        )
     if not sheets:
         raise ValueError("it has no sheet with cells")
     shown = [one for one in sheets.values() if one.sheet_state == "visible"] or [*sheets.values()]

@@ -138,7 +138,7 @@ def test_a_sheet_is_taken_by_its_name_and_the_first_without_one() -> None:
     book = workbook([["x"], [1]], [["x"], [2]])
     assert rows_of(saved(book)) == [{"x": 1}]
     assert rows_of(saved(book), Excel(sheet="b").reader()) == [{"x": 2}]
-    with pytest.raises(ValueError, match=r"it has no sheet 'orders': expected one of \['a', 'b'\]"):
+    with pytest.raises(ValueError, match=r"it has no sheet 'orders': expected one of \['a', 'b'\]\n  hint: "):
         rows_of(saved(book), Excel(sheet="orders").reader())
 
 
