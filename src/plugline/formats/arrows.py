@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from plugline.formats._tables import PartWriter, TableReader, check_fields, schema_of
 from plugline.records import Reader, Writer
+from plugline.records.tables import with_inner
 
 SUFFIXES = (".arrows",)
 
@@ -72,10 +73,7 @@ class _StreamWriter(PartWriter):
         import pyarrow  # noqa: PLC0415
 
         # A message of a batch holds no categories, only their numbers.
-        plain = [
-            field.with_type(field.type.value_type) if pyarrow.types.is_dictionary(field.type) else field
-            for field in table.schema
-        ]
+        plain = [field.with_type(_plain(field.type)) for field in table.schema]
         return super().encode_table(table.cast(pyarrow.schema(plain)))
 
     def close(self, *, last: bool) -> None:
@@ -91,6 +89,11 @@ class _StreamWriter(PartWriter):
             self._headed = True
             stream.write(memoryview(schema.serialize()))
         return _Messages(stream)
+
+
+def _plain(kind: Any) -> Any:
+    """Return a type that holds the same without categories, wherever they stand."""
+    return _plain(kind.value_type) if hasattr(kind, "index_type") else with_inner(kind, _plain)
 
 
 class _Messages:

@@ -19,7 +19,7 @@ from plugline.frozen import frozen
 from plugline.records.loop import Drain, RecordLoop, StepCall, StopRun
 from plugline.records.protocols import Record
 from plugline.records.staged import ORPHANS, Failure, StagedBatch
-from plugline.records.tables import TableMaker, rows_of
+from plugline.records.tables import TableMaker, rows_of, with_inner
 
 
 class TableBatch(Protocol):
@@ -332,14 +332,4 @@ def _without_view(kind: Any) -> Any:
         return pyarrow.large_string()
     if kind == pyarrow.binary_view():
         return pyarrow.large_binary()
-    types = pyarrow.types
-    if types.is_struct(kind):
-        return pyarrow.struct([field.with_type(_without_view(field.type)) for field in kind])
-    if types.is_large_list(kind) or types.is_list(kind) or types.is_fixed_size_list(kind):
-        inner = kind.value_field.with_type(_without_view(kind.value_type))
-        if types.is_fixed_size_list(kind):
-            return pyarrow.list_(inner, kind.list_size)
-        return pyarrow.large_list(inner) if types.is_large_list(kind) else pyarrow.list_(inner)
-    if types.is_dictionary(kind):
-        return pyarrow.dictionary(kind.index_type, _without_view(kind.value_type), kind.ordered)
-    return kind
+    return with_inner(kind, _without_view)

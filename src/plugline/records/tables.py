@@ -192,6 +192,26 @@ def name_of(kind: Any) -> str:
     return str(kind)
 
 
+def with_inner(kind: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a type with what stands in it changed: the fields of tables, the items of lists and mappings, categories."""
+    import pyarrow  # noqa: PLC0415
+
+    types = pyarrow.types
+    if types.is_struct(kind):
+        return pyarrow.struct([field.with_type(change(field.type)) for field in kind])
+    if types.is_map(kind):
+        inner = change(kind.key_type), change(kind.item_type)
+        return kind if inner == (kind.key_type, kind.item_type) else pyarrow.map_(*inner, kind.keys_sorted)
+    if types.is_large_list(kind) or types.is_list(kind) or types.is_fixed_size_list(kind):
+        inner = kind.value_field.with_type(change(kind.value_type))
+        if types.is_fixed_size_list(kind):
+            return pyarrow.list_(inner, kind.list_size)
+        return pyarrow.large_list(inner) if types.is_large_list(kind) else pyarrow.list_(inner)
+    if types.is_dictionary(kind):
+        return pyarrow.dictionary(kind.index_type, change(kind.value_type), kind.ordered)
+    return kind
+
+
 # ----------------------------------------------------------------------------- does a value fit
 
 

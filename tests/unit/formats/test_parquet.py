@@ -279,10 +279,19 @@ def test_an_arrow_stream_has_categories_as_what_they_stand_for() -> None:
     writer, stream = Arrows().writer(), io.BytesIO()
     writer.open(stream, first=True)
     column = pyarrow.array(["a", "b", None, "a"]).dictionary_encode()
-    writer.write([writer.encode_table(pyarrow.table({"name": column}))])  # type: ignore[attr-defined]
+    table = pyarrow.table(
+        {
+            "name": column,
+            "list": pyarrow.ListArray.from_arrays([0, 1, 1, 2, 4], column),
+            "pair": pyarrow.FixedSizeListArray.from_arrays(column, 1),
+            "table": pyarrow.StructArray.from_arrays([column], names=["x"]),
+            "map": pyarrow.MapArray.from_arrays([0, 1, 2, 3, 4], pyarrow.array(["k"] * 4), column),
+        }
+    )
+    writer.write([writer.encode_table(table)])  # type: ignore[attr-defined]
     writer.close(last=True)
     with pyarrow.ipc.open_stream(stream.getvalue()) as written_stream:
-        assert written_stream.read_all()["name"].to_pylist() == ["a", "b", None, "a"]
+        assert written_stream.read_all().to_pylist() == table.to_pylist()
 
 
 def test_a_uuid_is_the_text_that_it_is_in_other_formats(tmp_path: Path) -> None:

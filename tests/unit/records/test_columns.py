@@ -255,6 +255,7 @@ def test_texts_of_the_newest_kind_become_plain_ones_wherever_they_stand() -> Non
         "large": (pyarrow.large_list(pyarrow.struct({"b": data})), [[{"b": b"1"}], []]),
         "pair": (pyarrow.list_(texts, 1), [["a"], ["b"]]),
         "table": (pyarrow.struct({"x": pyarrow.struct({"y": texts})}), [{"x": {"y": "z"}}, None]),
+        "map": (pyarrow.map_(texts, texts), [[("a", "b")], []]),
         "plain": (pyarrow.list_(pyarrow.string()), [["a"], None]),
     }
     table = pyarrow.table({name: pyarrow.array(values, kind) for name, (kind, values) in kinds.items()})
