@@ -19,7 +19,7 @@ from typing import BinaryIO, Self, TypeAlias, cast
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.files import reason_of, relative_path, short_digest_of
 from plugline.findings import Finding, Place, apart
-from plugline.pipeline.aside import Aside
+from plugline.pipeline.aside import Aside, Gathered, Straight
 from plugline.pipeline.bound import BoundPlan
 from plugline.pipeline.cutting import Cut, Followed
 from plugline.pipeline.faults import counted_on, moved_on, placed, with_traceback
@@ -35,7 +35,6 @@ from plugline.records.values import SlowRecord
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # imported where the output is of such a kind
     from plugline.pipeline.folders import PartFolder
-    from plugline.pipeline.straight import Gathered, Straight
 
 AgainCall: TypeAlias = Callable[[Cut, Part, Mapping[str, str]], Part | None]
 
@@ -124,8 +123,6 @@ class Committer:
                 gathered = hasattr(self._form, "assemble")
                 if gathered and self.follows:
                     self._refuse_an_end()
-                from plugline.pipeline.straight import Gathered, Straight  # noqa: PLC0415 - most outputs are files
-
                 self._output = Gathered(sink) if gathered else Straight(sink)
             else:
                 if self.follows:
@@ -390,8 +387,6 @@ class Committer:
     def _write_letters(self, letters: bytes) -> None:
         try:
             if self._letters is None:
-                from plugline.pipeline.straight import Straight  # noqa: PLC0415 - as above
-
                 self._letters = Straight(self._plan.located(self._plan.dead_letters))
             elif isinstance(self._letters, Aside) and not self._letters.bytes:
                 self._letters.close()
