@@ -81,10 +81,11 @@ class _HostFiles:
             beside = [plugin for plugin in plugins_beside(self._loader) if plugin.path in paths]
             reports += reload_plugins(self._loader, beside) if beside else []
         good = all(report.ok for report in reports)
-        if good or final:
-            for report in reports:
-                if report.how != "unchanged":
-                    self._tell(report)
+        told = [report for report in reports if report.how != "unchanged"]
+        # What is taken by one worker and refused by another is a file that runs, and is not tried again.
+        if good or final or any(report.ok for report in told):
+            for report in told:
+                self._tell(report)
         if good and any(one.findings[0].code in _OF_LOADS for one in self._host.rejected):
             self.look_again(set())  # what failed may have been for want of what is there now
         return good

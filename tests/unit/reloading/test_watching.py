@@ -285,6 +285,18 @@ def test_a_plugin_that_runs_in_a_worker_is_followed_as_any_other(folder: Path) -
     assert [report.how for report in reports] == ["adopted", "refused", "adopted"]
 
 
+def test_a_worker_that_takes_a_save_beside_one_that_does_not_is_told(folder: Path) -> None:
+    classes = "".join(f"class {name}:\n    def f(self): return {name!r}\n" for name in "AB")
+    (folder / "x.py").write_text(classes)
+    reports: Reports = []
+    with Host(folder, interface=["f"], isolation="process") as host:
+        host.load_all()
+        with host.watch(reports.append, poll_seconds=0.05):
+            (folder / "x.py").write_text(classes.replace("class B:", "class C:").replace("'A'", "'A!'"))
+            assert eventually(lambda: len(reports) >= 2)
+    assert [(report.plugin, report.how) for report in reports[:2]] == [("x:A", "adopted"), ("x:B", "refused")]
+
+
 def test_what_was_edited_between_load_and_watch_is_taken_of_a_worker_too(folder: Path) -> None:
     with Host(folder, interface=["f"], isolation={"x": "process"}) as host:
         f = host["x"].load().f  # type: ignore[attr-defined]
