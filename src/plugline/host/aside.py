@@ -143,26 +143,19 @@ def switch(store: Store, name: str, known: Collection[str], *, disabled: bool, b
     """Let a store say of a plugin, or of all classes of a file, that it is disabled, or that it is not.
 
     Of a file that is disabled as a whole, the classes beside the one that is enabled stay so.
-
-    Args:
-        store: What is to say so.
-        name: That of a plugin or a file.
-        known: The names of all plugins.
-        disabled: What it is to say.
-        beside: See :meth:`plugline.host.store.FileStore.set_disabled`.
     """
     put = partial(store.set_disabled, beside=beside) if isinstance(store, FileStore) else store.set_disabled
     kept, file = set(store.disabled()), name.rpartition(":")[0]
-    beside_it = _members(file, known) if file in kept else ()
-    if disabled and name not in beside_it:
+    members = _members(file, known) if file in kept else ()
+    others = [one for one in members if one != name] if name in members else []
+    if disabled and name not in members:
         put(name, disabled=True)
     if disabled:
         return
-    for one in (name, *kept.intersection(_members(name, known)), *((file,) if name in beside_it else ())):
+    for one in (name, *kept.intersection(_members(name, known)), *([file] if name in members else [])):
         put(one, disabled=False)
-    for one in beside_it:
-        if one != name and name in beside_it:
-            put(one, disabled=True)
+    for one in others:
+        put(one, disabled=True)
 
 
 def _with_needed(specs: Mapping[str, PluginSpec], known: Collection[str], only: Iterable[str]) -> set[str]:

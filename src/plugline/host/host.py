@@ -320,14 +320,15 @@ class Host(Generic[T_co]):
         """Whether a class that running its file has shown may still be one that its text does not show."""
         from plugline.discovery.fit import may_be_module  # noqa: PLC0415 - few classes appear
 
-        name, interfaces = plugin.candidate.class_name, self._around.interfaces
-        beside = [one for one in map(as_entry, inspection.accepted.values()) if _place_of(one) == _file_of(plugin)]
+        name, interfaces, file = plugin.candidate.class_name, self._around.interfaces, _file_of(plugin)
+        entries = map(as_entry, inspection.accepted.values())
+        beside = [one for one in entries if (one.finder, one.place.path) == file]
         facts = beside[0].spec.facts if beside and beside[0].spec is not None else None
         if facts is None or facts.dynamic or name not in facts.bound:
             return facts is not None and facts.dynamic
-        path, own_only = plugin.place.path, self._finders[plugin._finder].tree is not None  # noqa: SLF001 - a host owns its handles
         shown = [one.class_shown(interfaces) for one in beside]
-        return name not in shown and not may_be_module(interfaces, facts, path, own_only=own_only)
+        own_only = self._finders[file[0]].tree is not None
+        return name not in shown and not may_be_module(interfaces, facts, file[1] or "", own_only=own_only)
 
     def _states_of(self, plugins: "Mapping[str, Plugin[T_co]]") -> dict[str, str] | None:
         """Return what functions that were built have to follow; ``None`` where there are none."""
@@ -969,10 +970,6 @@ def _folder_of(finder: "Finder") -> str | None:
 
 _ASIDE = ("rejected", "disabled")  # the states in which chains go on without a plugin
 _UNUSABLE = ("failed", "rejected", "disabled", "quarantined")  # the states in which a plugin cannot be used
-
-
-def _place_of(entry: "Entry") -> tuple[int, str | None]:
-    return entry.finder, entry.place.path
 
 
 def _file_of(plugin: Plugin[object]) -> tuple[int, str | None]:

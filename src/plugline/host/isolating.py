@@ -5,7 +5,6 @@ import sys
 from contextlib import suppress
 from weakref import finalize
 
-from plugline.blame import users_own_interrupt
 from plugline.contract.interface import Interface
 from plugline.contract.version import running_python, runs_here
 from plugline.discovery.candidates import FileCandidate, ModuleCandidate
@@ -153,10 +152,8 @@ class Isolator:
         except Unloadable as error:
             plugin.close()
             return Declined(error.declined) if error.declined is not None else error.findings
-        except BaseException as error:
+        except BaseException:
             plugin.kill()
-            if users_own_interrupt(error):
-                raise
             raise
         assert plugin.interface is not None  # noqa: S101 - it is loaded
         self._plugins[entry.finder, entry.name] = plugin
