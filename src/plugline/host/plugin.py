@@ -573,6 +573,9 @@ class Plugin(Generic[T_co]):
 
     def _bound(self, loaded: "Loaded", settings: Mapping[str, object] | None) -> object:
         if settings is not None:
+            if not hasattr(settings, "items"):
+                message = f"settings is {settings!r}, a mapping was expected"
+                raise TypeError(message)
             return self._loader.instance(self._entry, loaded, settings)
         if self._default is None:
             self._default = self._made(loaded)

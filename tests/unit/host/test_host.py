@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import pytest
 
@@ -565,3 +565,12 @@ def test_neither_a_host_nor_a_handle_is_copied(copied: Callable[[object], object
             with pytest.raises(TypeError, match="cannot be copied or pickled"):
                 copied(one)
         assert host["a"].load()
+
+
+@pytest.mark.parametrize("settings", [[1], "count=5", 3])
+def test_settings_that_are_no_mapping_are_not_told_as_the_plugins_fault(settings: Any, tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {"a.py": "class A:\n    count: int = 3\n    def f(self): ...\n"}
+    with Host(write(tmp_path / "plugins", files), interface=["f"]) as host:
+        with pytest.raises(TypeError, match="a mapping was expected"):
+            host["a"].load(settings)
+        assert host["a"].load({"count": 5})
