@@ -58,7 +58,7 @@ class Seeing:
         """Return what was asked for beside the report, for JSON."""
         if not self._profiled:
             return {}
-        from plugline.cli.profile import profile, profile_data  # noqa: PLC0415 - where it is asked for
+        from plugline.cli.page import profile, profile_data  # noqa: PLC0415 - where it is asked for
 
         return {"profile": profile_data(profile(self._plan, report))}
 
@@ -66,7 +66,7 @@ class Seeing:
         """Say what was asked for beside the report."""
         if not self._profiled:
             return
-        from plugline.cli.profile import profile, profile_text  # noqa: PLC0415 - where it is asked for
+        from plugline.cli.page import profile, profile_text  # noqa: PLC0415 - where it is asked for
 
         render.say(profile_text(profile(self._plan, report)))
 

@@ -85,11 +85,7 @@ class DiskTree:
                 return sorted((entry.name, self._is_folder(entry)) for entry in entries)
         except FileNotFoundError:
             near = nearest_file(place.path)
-            meant = (
-                f"did you mean {near!r}? else "
-                if near is not None and (os.path.isdir(near) or near == f"{place.path}.py")
-                else ""
-            )
+            meant = f"did you mean {near!r}? else " if near is not None and os.path.isdir(near) else ""
             hint = f"{meant}create it: mkdir -p {shell_word(place.path)}"
             if place.path.startswith("~"):
                 hint = f"'~' is not expanded: os.path.expanduser({place.path!r})"

@@ -547,16 +547,12 @@ class Host(Generic[T_co]):
 
         Raises:
             ValueError: There is no such method here, or ``poll_seconds`` is not above 0.
-            TypeError: ``on_report`` cannot be called.
         """
         from plugline.host.watched import watch_host  # noqa: PLC0415 - for those who watch
 
         if not poll_seconds > 0:
             message = f"poll_seconds is {poll_seconds!r}, a number above 0 was expected"
             raise ValueError(message)
-        if on_report is not None and not callable(on_report):
-            message = f"on_report is {on_report!r}, a function of a report was expected"  # type: ignore[unreachable]
-            raise TypeError(message)
 
         self._look()
         return watch_host(self, self._loader, on_report, method=method, poll_seconds=poll_seconds)
