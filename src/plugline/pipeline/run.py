@@ -387,6 +387,7 @@ class PlanRun:
     def run(self) -> RunReport:
         """Take all parts, and put what they made in place."""
         committer = self._committer
+        ended: RunReport | None = None
         try:
             for part in self._parts():
                 self._take(part)
@@ -398,12 +399,15 @@ class PlanRun:
                 raise AssertionError(message)
             with unhurried():
                 removed = committer.commit()
-                return replace(report, removed=removed, parts=committer.parts_written)
+                ended = replace(report, removed=removed, parts=committer.parts_written)
         except KeyboardInterrupt:
+            if ended is not None:
+                return ended  # it came when all was in place
             finding = Finding(_INTERRUPTED, "interrupted", Place(self._path_in_hand()))
             raise self._stop(RunStopped(finding, interrupted=True)) from None
         except RunStopped as stop:
             raise self._stop(stop) from stop.__cause__
+        return ended
 
     def follow(self) -> RunReport:
         """Take parts until the source ends, or the user ends it."""

@@ -419,3 +419,26 @@ def test_a_run_whose_output_somebody_removes_meanwhile_does_not_end_as_if_it_wer
     with pytest.raises(RunStopped, match="was removed while it was written") as caught:
         job.run(remove)
     assert "leave it alone until the run has ended" in (caught.value.finding.hint or "")
+
+
+def test_an_interrupt_at_the_moment_when_all_is_in_place_comes_too_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = pipeline(tmp_path, plugins={"same.py": processor()}, source=ndjson({"a": 1}), steps=["same"])
+    output = Path(job.plan().sink)
+    output = output if output.is_absolute() else tmp_path / output
+    interrupted: list[int] = []
+    set_handler = signal.signal
+
+    def put_back(number: int, action: object) -> object:
+        before = set_handler(number, action)  # type: ignore[arg-type]
+        if number == signal.SIGINT and action is signal.default_int_handler and output.exists() and not interrupted:
+            interrupted.append(number)
+            signal.raise_signal(number)
+        return before
+
+    monkeypatch.setattr(signal, "signal", put_back)
+    report = run_plan(job.plan())
+    assert interrupted == [signal.SIGINT]
+    assert report.complete
+    assert report.records_out == 1
