@@ -88,7 +88,7 @@ def are_left(parts: Sequence[Part], shadows: Sequence[Shadow], reach: Reach) -> 
     successors = {
         id(value)
         for part, shadow in zip(parts, shadows, strict=True)
-        for name, value in part.names.items()
+        for name, value in list(part.names.items())  # which other threads may change
         if is_a(value, (FunctionType, type)) and shadow.new.get(name, value) is not value
     }
     standing = [(registry, value) for registry, value in standing if id(value) in successors]
@@ -103,7 +103,7 @@ def _are_objects_left(parts: Sequence[Part], shadows: Sequence[Shadow], reach: R
     successors = {
         id(value): id(new)
         for part, shadow in zip(parts, shadows, strict=True)
-        for name, value in part.names.items()
+        for name, value in list(part.names.items())  # which other threads may change
         if id(value) in part.trace.held and _is_object(value) and (new := shadow.new.get(name, value)) is not value
     }
     if not successors:
