@@ -2,6 +2,20 @@
 
 from plugline.typed import Iterable, MutableSet
 
+# Set by the import system, and by whatever runs a module.
+OF_EACH_MODULE = frozenset(
+    [
+        "__builtins__",
+        "__cached__",
+        "__file__",
+        "__loader__",
+        "__name__",
+        "__package__",
+        "__path__",
+        "__spec__",
+    ]
+)
+
 
 class PluginName(str):
     """A plugin's name that passed :func:`plugin_name`: not empty, printable, without a path separator."""

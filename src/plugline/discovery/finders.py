@@ -293,7 +293,7 @@ class EntryPoints:
         from plugline.discovery.installed import entry_points_of  # noqa: PLC0415 - for this finder only
         from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
 
-        points: Sequence[tuple[str, str, str | None, str | None]] | None = entry_points_of(self.group)
+        points = entry_points_of(self.group)
         findings: tuple[Finding, ...] = ()
         if points is None:
             # importlib.metadata costs three interpreter starts to import.

@@ -9,6 +9,7 @@ its own that has no say in that. Anything else, and any instruction that is not 
 
 from opcode import opmap
 
+from plugline.names import OF_EACH_MODULE
 from plugline.typed import Callable, CodeType, Sequence, cast
 
 Needs = tuple[tuple[str, tuple[str, ...]], ...]
@@ -68,19 +69,7 @@ _OF_CLASSES = frozenset(
         "__annotations__",
     ]
 )
-_RESERVED = frozenset(
-    [
-        "__annotations__",
-        "__builtins__",
-        "__cached__",
-        "__file__",
-        "__loader__",
-        "__name__",
-        "__package__",
-        "__path__",
-        "__spec__",
-    ]
-)
+_RESERVED = OF_EACH_MODULE | {"__annotations__"}
 _HASHABLE = frozenset((_CONSTANT, _FUNCTION, _BARE, _CLASS, _INSTANCE, _TYPE))
 _KEPT = frozenset((_CONSTANT, _FUNCTION, _CLASS, _BARE, _FRESH, _MODULE, _TYPE, _CELL))  # without a __set_name__
 _SILENT = ("RESUME", "CACHE", "NOP", "MAKE_CELL", "COPY_FREE_VARS", "PRECALL", "SETUP_ANNOTATIONS")

@@ -11,7 +11,7 @@ _MOST_BYTES = 2**20
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # neither of which every system has
 
 
-Point = tuple[str, str, str, str | None]
+Point = tuple[str, str, str | None, str | None]
 """Name and value of an entry point; the name of the distribution that has it, and its version."""
 
 

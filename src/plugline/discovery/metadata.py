@@ -3,11 +3,9 @@
 from collections.abc import Iterable
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 
+from plugline.discovery.installed import Point
 from plugline.findings import Finding, Place
 from plugline.names import shell_word
-
-Point = tuple[str, str, str | None, str | None]
-"""Name and value of an entry point; the name and the version of the distribution that has it."""
 
 
 def read_entry_points(group: str) -> tuple[list[Point], tuple[Finding, ...]]:

@@ -13,13 +13,12 @@ import marshal
 import os
 import sys
 from _frozen_importlib import ModuleSpec
-from _frozen_importlib_external import MAGIC_NUMBER
 
 from plugline.clock import unix_nanoseconds
-from plugline.discovery.cache import cache_folder, check_of, open_ours, read_at, write_whole
+from plugline.discovery.cache import check_of, open_ours, read_at, write_whole
 from plugline.discovery.candidates import ModuleCandidate
 from plugline.discovery.known import INSTALLED_MAX_BYTES, PluginSpec, Read, Unread
-from plugline.discovery.recall import UNSETTLED, Encoded, Status, settled, status_at
+from plugline.discovery.recall import UNSETTLED, Encoded, Status, located, settled, status_at
 from plugline.discovery.rest import EncodedVerdict
 from plugline.discovery.rows import MARSHAL_VERSION, Verdict, decode, encode
 from plugline.files import SourceFile, read_installed
@@ -53,11 +52,8 @@ class ModuleIndex:
     """
 
     def __init__(self, scope: str) -> None:
-        build = (sys.prefix, sys.version, MAGIC_NUMBER.hex(), str(sys.flags.optimize))
-        self._scope = "\n".join((scope, sys.modules["plugline"].__version__, *build))
-        folder = cache_folder()
-        check = check_of(self._scope.encode("utf-8", "surrogateescape")).hex()
-        self._path = f"{folder}/{check}.modules" if folder is not None else None
+        self._scope, path = located(scope, sys.prefix)
+        self._path = f"{path}.modules" if path is not None else None
         self._known: dict[Key, Row] = self._read() if self._path is not None else {}
         self._rows: dict[Key, Row] = {}
         self._changed = False

@@ -115,6 +115,17 @@ def settled(status: Status | None, began: int) -> Status:
     return status if status is not None and status[0] < latest and status[1] < latest else UNSETTLED
 
 
+def located(*about: str) -> tuple[str, str | None]:
+    """Return what decides what is remembered of something, and where that is, without the end of its name: ``None`` to work without.
+
+    Args:
+        about: What it is; the version of plugline and the Python that runs decide too.
+    """
+    scope = "\n".join((*about, __version__, sys.version, MAGIC_NUMBER.hex(), str(sys.flags.optimize)))
+    folder = cache_folder()
+    return scope, f"{folder}/{check_of(scope.encode('utf-8', 'surrogateescape')).hex()}" if folder is not None else None
+
+
 Refused = tuple[str, str, Encoded]
 """The name of what can be no plugin, the path of it in the folder, and why."""
 
@@ -217,11 +228,7 @@ class Recall:
         if self._is_located:
             return
         self._is_located = True
-        build = (sys.version, MAGIC_NUMBER.hex(), str(sys.flags.optimize))
-        self.scope = "\n".join((os.path.realpath(self.real), self.scope, __version__, *build))
-        folder = cache_folder()
-        if folder is not None:
-            self.path = f"{folder}/{check_of(self.scope.encode('utf-8', 'surrogateescape')).hex()}"
+        self.scope, self.path = located(os.path.realpath(self.real), self.scope)
 
     def look(self, text: str) -> tuple[list[Row], int, bool, list[Row]] | None:
         """Return the rows of a folder that holds what it held, each of them one plugin for hosts of these circumstances.

@@ -1004,28 +1004,14 @@ def _carried(plugins: Mapping[str, Plugin[object]]) -> set[str]:
     return found
 
 
-# Set by the import system, and by whatever runs a module.
-_OF_EACH_MODULE = frozenset(
-    [
-        "__builtins__",
-        "__cached__",
-        "__doc__",
-        "__file__",
-        "__loader__",
-        "__name__",
-        "__package__",
-        "__path__",
-        "__spec__",
-    ]
-)
-
-
 def check_names(names: Mapping[str, object]) -> None:
     """Check the names that a host gives to its plugins.
 
     Raises:
         ValueError: One of them is not what a variable may be called.
     """
+    from plugline.names import OF_EACH_MODULE  # noqa: PLC0415 - few hosts inject any
+
     for name in names:
         # A statement that assigns to it cannot be compiled for a keyword; the module keyword is one import more.
         try:
@@ -1033,7 +1019,7 @@ def check_names(names: Mapping[str, object]) -> None:
         except SyntaxError:
             fits = False
         else:
-            fits = name.isidentifier() and name not in _OF_EACH_MODULE
+            fits = name.isidentifier() and name not in OF_EACH_MODULE and name != "__doc__"
         if not fits:
             message = f"{name!r} cannot be injected, the name of a variable was expected, and none that each module has"
             raise ValueError(message)
