@@ -207,7 +207,6 @@ def column_of(error: BaseException, file: str, source_line: str | None) -> int |
     Args:
         error: An exception that was caught where foreign code was called.
         file: As for :func:`describe_error`, which names the line.
-        source_line: The text of that line.
     """
     entry, found = traceback_of(error), None
     while entry is not None:

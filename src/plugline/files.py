@@ -47,7 +47,6 @@ class SourceFile(Value):
 
     Attributes:
         path: As messages show it.
-        content: All of it.
     """
 
     __slots__ = ("content", "path")

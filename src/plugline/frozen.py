@@ -20,9 +20,6 @@ def frozen(*, kw_only: bool = False) -> Callable[[type[T]], type[T]]:
 
     The class is a dataclass to whoever asks: ``fields``, ``replace``, ``match``, pickling and ``inspect.signature`` work.
     What it does not have is ``__post_init__``.
-
-    Args:
-        kw_only: Whether fields are given by name only.
     """
 
     def decorate(kind: type[T]) -> type[T]:

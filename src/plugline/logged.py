@@ -7,9 +7,7 @@ def log_warning(logger: str, message: str, *arguments: object, exc_info: bool = 
     A class of loggers that the program set, and filters, may raise anything; errors of handlers are logging's own to handle.
 
     Args:
-        logger: The name of it.
         message: With ``%`` for each of the arguments.
-        arguments: What goes there.
         exc_info: Whether the exception that is being handled goes with it.
     """
     # logging costs 1.7 interpreter starts to import, and is needed only when something went wrong.

@@ -17,7 +17,6 @@ def find_module(name: str, parents: "dict[str, ModuleSpec | None] | None" = None
     that ``a`` installs).
 
     Args:
-        name: The module's name.
         parents: Takes what was found of the packages around it, for who asks for many modules at once.
     """
     parts = name.split(".")

@@ -25,11 +25,7 @@ numbered: dict[str, str] = {}
 
 
 class Waiting(Protocol):
-    """Who reserves private packages when they are needed.
-
-    Attributes:
-        wanted: The names that they would like to have.
-    """
+    """Who reserves private packages when they are needed."""
 
     wanted: frozenset[str]
 

@@ -12,8 +12,6 @@ def replace_file(path: str, content: bytes, mode: int | None = None) -> None:
     A path that is a link is replaced itself: whoever means what it leads to resolves it first.
 
     Args:
-        path: The file.
-        content: All that is to be in it.
         mode: Its mode, whatever the umask; ``None``: that of the old file, or what the umask leaves of a new one.
 
     Raises:

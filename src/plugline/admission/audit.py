@@ -101,9 +101,7 @@ def audit_findings(
 
     Args:
         uses: As :func:`find_uses` gives them.
-        declared: The permissions of the plugin.
         path: The file, as messages show it.
-        severity: Of the findings.
     """
     undeclared = [use for use in uses if not _is_declared(use, declared)]
     first: dict[tuple[str, str], list[Use]] = {}

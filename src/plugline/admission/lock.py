@@ -31,8 +31,6 @@ class Locked(Value):
     Attributes:
         file: Its file, relative to the lock's folder, with ``/``; for people, nothing is held against it.
         version: Its version then; for people too.
-        digest: The digest of that file.
-        permissions: What was granted.
     """
 
     __slots__ = ("digest", "file", "permissions", "version")
@@ -54,7 +52,6 @@ class Lock(Value):
     """What is trusted.
 
     Attributes:
-        path: The file, as messages show it.
         plugins: By the name of the plugin; by its file where another folder beside the lock has one of that name.
         files: Digests of the other files that plugins import, helpers and submodules of packages, by path relative
             to the lock's folder, with ``/``.
@@ -81,7 +78,6 @@ class Lock(Value):
         """Return what was trusted of a plugin.
 
         Args:
-            name: The plugin.
             path: Its file; ``None`` where that is not known.
         """
         if path is None:
@@ -129,7 +125,6 @@ def read_lock(path: str, *, folder: str | None = None) -> Lock | None | tuple[Fi
     """Return the lock in a file, ``None`` where there is none, or everything that is wrong with it (``T305``).
 
     Args:
-        path: The file.
         folder: A plugin folder that it is for, so that hints name it.
     """
     if not os.path.lexists(path):
@@ -327,8 +322,6 @@ def locked_findings(
     permissions that were not granted.
 
     Args:
-        lock: What is trusted.
-        spec: The plugin.
         digest: Of the bytes that are to be run.
         declared: What those bytes ask for.
         path: Its absolute path, where it is known.
@@ -369,9 +362,7 @@ def locked_file_findings(lock: Lock, path: str, source: SourceFile) -> tuple[Fin
     """Hold a file that a plugin imports against the lock (``T303``): a helper, or another plugin.
 
     Args:
-        lock: What is trusted.
         path: Its absolute path.
-        source: The bytes that are to be run.
     """
     relative = lock.relative(path)
     digest = lock.files.get(relative)
@@ -410,7 +401,6 @@ class Change(Value):
     """What two locks say of one plugin.
 
     Attributes:
-        name: The plugin.
         old: What was trusted, ``None`` for one that is new.
         new: What would be, ``None`` for one that is gone.
     """

@@ -29,7 +29,6 @@ class Component(Value):
         path: Its absolute path.
         owner: The number of its user.
         group: The number of its group.
-        mode: Its ``st_mode``.
         kept: Whether it is in a sticky folder that others may write to, so that only its owner can replace it.
         shared: Whether the group that may write to it has anybody in it besides its owner; true where all may write.
     """
@@ -266,7 +265,6 @@ def ownership_findings(facts: OwnerFacts, shown: str, *, strict: bool = False) -
     that mends it.
 
     Args:
-        facts: What was seen.
         shown: The file as messages show it, in place of the last component's absolute path.
         strict: Whether warnings are errors, and a user's own group is like any other.
     """

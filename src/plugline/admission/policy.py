@@ -28,9 +28,7 @@ class Facts(Value):
     """What is known around a plugin, besides itself.
 
     Attributes:
-        owner: Who owns its file, and all that leads there.
         lock: What is trusted; ``None`` where there is no lock file.
-        declared: What it asks for.
         shared: Whether it is a file of several plugins, which has no permissions of its own.
         path: Its absolute path; of a file in an archive the one that it would have if the archive were a folder.
     """
@@ -198,11 +196,7 @@ def _on_disk(tree: Tree) -> str | None:
 
 
 class Gate:
-    """Gathers facts for a policy; between two calls of :meth:`renew` each folder is looked at once.
-
-    Args:
-        policy: Who decides.
-    """
+    """Gathers facts for a policy; between two calls of :meth:`renew` each folder is looked at once."""
 
     def __init__(self, policy: Admitting) -> None:
         self._policy = policy
@@ -224,9 +218,6 @@ class Gate:
         trusted like the program that runs, and what is carried in memory was admitted where it was packed.
 
         Args:
-            candidate: Where it is.
-            spec: What it says.
-            source: The bytes.
             owner: Who owned a file on disk when they were read, if it is no link; ``None`` to look at it now.
         """
         if not isinstance(candidate, FileCandidate) or isinstance(candidate.tree, MemoryTree):
@@ -266,9 +257,6 @@ class Gate:
         """Return what speaks against running a file that is no plugin itself: a helper, or a module of a package.
 
         Args:
-            tree: Where it is.
-            relative: Its path there.
-            source: The bytes that will be run.
             declared: What the package that it is in asks for; ``None`` for a file that several plugins share.
         """
         if isinstance(tree, MemoryTree):

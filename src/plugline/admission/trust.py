@@ -28,8 +28,6 @@ class Proposal(Value):
 
     Attributes:
         old: The lock as it is; ``None`` where there is none, or none that can be read.
-        new: As it would be.
-        diff: What differs.
         findings: What cannot be trusted because it cannot be read, and what is wrong with the old lock.
     """
 
@@ -93,7 +91,6 @@ def changed_files(folder: str, lock: str | None = LOCK_NAME) -> tuple[Finding, .
     A load tells that of what it imports; this tells it without one.
 
     Args:
-        folder: The plugin folder.
         lock: As :class:`~plugline.admission.policy.Policy` takes it.
     """
     path = lock_path(lock, folder)

@@ -29,7 +29,6 @@ class Blame:
     """The plugin with which a command begins to fail.
 
     Attributes:
-        plugin: Its name.
         alone: Whether the command fails with it alone; else only together with others.
     """
 

@@ -42,15 +42,12 @@ class Checked:
     """What was looked at, and everything that is wrong with it.
 
     Attributes:
-        pipelines: How many pipeline files.
         plugins: The files of all plugins.
         declined: Those that said themselves that they do not apply here.
         disabled: Names of those that are not to be used, of which nothing is told.
         findings: By the file that they are about, in the order in which they were found.
         unusable: The files of plugins that are not used, be it for what is wrong with their folder.
         named: Files that were asked for one by one, of which everything is shown.
-        wants: Which plugins a host is to use.
-        policy: Whom it admits.
     """
 
     pipelines: int = 0
@@ -155,8 +152,6 @@ def check_paths(
     """Check pipelines, folders and files; what is wrong with one leaves the others as they are.
 
     Args:
-        paths: What to check.
-        load: Whether plugins are loaded as well.
         audit: Whether what their code touches is held against what they declare.
         plugins: ``False`` leaves all out but those that are shipped.
         only: Names of those to look at; ``None`` for all.

@@ -47,10 +47,7 @@ class Words:
     """What may follow a command.
 
     Attributes:
-        command: Its name.
-        options: All of its options.
         values: What the value of an option is; options that take none are not in it.
-        arguments: What its arguments are.
     """
 
     command: str

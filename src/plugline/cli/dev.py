@@ -100,14 +100,12 @@ class _Watching:
 
     Attributes:
         pipeline: A pipeline file; ``None`` where a folder and a sample were named.
-        folders: The plugin folders.
         sample: Where records come from; ``None`` where plugins are only checked.
         named: The plugin folders and files that were named, which are all that is used of the folders.
         use: The processors that were asked for.
         settings: Those of each of them.
         seen: Processors that were good once: as long as their file is there they are meant, also while it is broken.
         waiting: Processors that cannot be used by default, since they need settings: for each the names of these.
-        disabled: What is said of the plugins that are meant, and disabled.
     """
 
     pipeline: str | None
@@ -283,9 +281,6 @@ class _Screen:
         """Check, run the sample, and show both.
 
         Args:
-            watching: What is watched.
-            stamps: Those of the files as they are.
-            saved: The files that have changed.
             good: The last plan that could be run.
 
         Returns:

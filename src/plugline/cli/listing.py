@@ -57,7 +57,6 @@ def prepare(
         timings: Whether to load all plugins and show how long that takes.
         plugins: ``False`` leaves all out but those that are shipped.
         only: Names of those to use; ``None`` for all.
-        as_json: Whether to print JSON.
     """
     with PausedCollector(), Catalogue(folders or usual_folders(), plugins=plugins, only=only) as catalogue:
         catalogue.read_ahead()

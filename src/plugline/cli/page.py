@@ -31,11 +31,7 @@ def page(plan: Plan, report: RunReport, speeds: Sequence[Speed], *, title: str, 
     """Return the page.
 
     Args:
-        plan: What was run.
         report: What it did; not being complete is told first of all.
-        speeds: How fast it was over time.
-        title: What to call it: the pipeline file.
-        stop: Why it ended before its end, if it did.
     """
     body = "\n".join(
         [
@@ -383,10 +379,7 @@ class PluginTime:
     """What one plugin took.
 
     Attributes:
-        plugin: Its name.
-        kind: What it is used as.
         path: Its file; of an installed one the module.
-        steps: The steps that use it.
         seconds: Its time, of all processes together.
         share: The part of all plugins' time that this is.
         records: How many records came to its steps.

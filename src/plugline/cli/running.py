@@ -77,17 +77,12 @@ def run_configured(
     Args:
         configured: Returns the configuration, and the folder that its paths are relative to.
         invocation: Is told of the signal that ended it.
-        title: What to call the run.
-        page_path: A page to write on it.
-        resume: Whether to go on with a run that was not finished.
         letters: Dead letters to feed through again.
         follow: Whether to go on with what is appended or arrives.
         watch: Whether to take plugins that are edited while it goes on.
-        profiled: Whether to say which plugin the time goes to.
         quiet: Whether to say nothing where nothing went wrong.
         no_plugins: Whether to leave out all plugins but those that are shipped.
         only: The plugins beside those to use; none: all.
-        as_json: Whether to say all as JSON.
     """
     to_stdout = False
     stop: RunStopped | None = None

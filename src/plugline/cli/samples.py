@@ -14,7 +14,6 @@ class Speed:
     Attributes:
         begin: Seconds since the run began.
         end: Likewise.
-        records_per_second: How many records were read.
     """
 
     begin: float

@@ -20,15 +20,7 @@ _MOST_SLOW = 10
 
 
 class Seeing:
-    """Costs nothing where nothing is asked for.
-
-    Args:
-        plan: What is run.
-        bar: Draws on a terminal.
-        page_path: The page to write, ``None`` for none.
-        profiled: Whether to tell which plugin the time goes to.
-        title: What to call the run.
-    """
+    """Costs nothing where nothing is asked for."""
 
     def __init__(self, plan: Plan, bar: ProgressLine, *, page_path: str | None, profiled: bool, title: str) -> None:
         self._plan = plan

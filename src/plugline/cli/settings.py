@@ -96,7 +96,6 @@ class SettingsFile:
     """The tool's configuration file, as it was found.
 
     Attributes:
-        path: Its name, for messages.
         folder: The folder that its paths are relative to.
         values: The keys and values of the tool.
     """

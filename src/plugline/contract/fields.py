@@ -27,9 +27,7 @@ class Field:
             attribute, so an author adds the underscore that PEP 8 recommends. :data:`ANY_KEY` stands for all
             keys that are not declared, which a class takes with ``**settings``.
         type: A real typing form; ``object`` where anything goes, or where it can't be known.
-        required: Whether it has no default.
         default: What it is when it is not given, ``...`` where there is none or where only running would tell.
-        summary: One line for people.
         self_checked: The class checks its values itself (pydantic, msgspec): ``type`` is for showing only.
     """
 
@@ -244,7 +242,6 @@ def fields_of_source(source: ast.ClassDef, module: ast.Module | None = None) -> 
     that the same module defines is looked into.
 
     Args:
-        source: The class.
         module: The module that it stands in, which says what its names mean. Without it, ``Path`` is taken
             for ``pathlib.Path`` and ``Optional`` for ``typing.Optional``.
     """

@@ -29,7 +29,6 @@ class Member(Value):
     """One thing that the interface asks for.
 
     Attributes:
-        name: What it is called.
         shape: How the host calls it, ``None`` where the interface does not say.
         is_function: Whether it must be callable; else any attribute does.
         instance: What the interface calls the parameter that is not the host's to give; empty where it is ``self``, or alike.
@@ -64,7 +63,6 @@ class Interface(Value):
 
     Attributes:
         name: For messages.
-        members: What must be there.
         base: The class that a plugin must derive from; ``None`` where having the members is enough.
     """
 

@@ -287,10 +287,6 @@ def parse_permissions(declared: object, place: Place) -> tuple[Permissions, tupl
     """Return the permissions of a ``permissions`` table, and everything that is wrong with it (``T401``).
 
     What is wrong grants nothing.
-
-    Args:
-        declared: What TOML gave.
-        place: Where it stands.
     """
     if not isinstance(declared, Mapping):
         message = f"permissions is {declared!r}, a table was expected"

@@ -56,8 +56,6 @@ class Problem:
     Attributes:
         path: What it is about; for a missing key, the path that it would have.
         code: ``C101`` unknown key, ``C102`` missing key, ``C103`` wrong type, ``C104`` wrong value.
-        message: What was met and what was expected.
-        hint: What to do about it.
         on_key: Whether it is the key that is wrong; else its value.
     """
 
@@ -82,8 +80,6 @@ def check(
     imported yet; :func:`construct` makes the rest of them. Checking what was checked changes nothing.
 
     Args:
-        fields: What is declared.
-        values: What is given.
         path: Where ``values`` stand; all problems' paths begin with it.
     """
     return _table(tuple(fields), values, _Where(path, len(path)))

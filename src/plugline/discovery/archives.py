@@ -32,7 +32,6 @@ class ZipTree:
     is checked against its checksum.
 
     Args:
-        path: The archive.
         inside: The folder in it, with ``/``; empty for all of it.
     """
 

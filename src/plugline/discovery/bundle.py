@@ -105,9 +105,7 @@ class Bundle:
         Whether it is, is found out for who asks first, and noted for the others.
 
         Args:
-            path: The file.
             digest: Of the source as it was when it was listed.
-            where: The place of the entry.
             source: The source as it is now. For any other than that of the digest there is nothing.
         """
         parts = self._checked(digest, where) if where[1] else None

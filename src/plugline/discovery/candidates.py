@@ -10,7 +10,6 @@ class FileCandidate(Value):
 
     Attributes:
         name: What it is called unless its source says otherwise.
-        tree: Where it is.
         entry: The file to read: ``upper.py`` or ``upper/__init__.py``.
         module: The last part of its private module name.
         class_name: The class in it that is meant; empty where its source shows none, or any thing in it will do.
@@ -41,11 +40,9 @@ class ModuleCandidate(Value):
     """An installed module, or an object in one.
 
     Attributes:
-        name: What it is called.
         module: Its dotted name, under which it is imported as by anybody else.
         attribute: The dotted name of the object in it; empty for the module itself.
         distribution: The installed distribution that brought it, where that is known.
-        version: The distribution's version.
         class_name: As for a file; the class is found by looking, where ``attribute`` was given by somebody.
     """
 

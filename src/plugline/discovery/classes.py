@@ -19,7 +19,6 @@ def spec_of_class(spec: PluginSpec, class_name: str, beside: str = "") -> Plugin
 
     Args:
         spec: The file's, or that of another class in it.
-        class_name: The class.
         beside: That other class.
     """
     classes = {one.name: one for one in spec.facts.classes} if spec.facts is not None else {}

@@ -13,7 +13,6 @@ def compile_source(content: bytes, path: str) -> CodeType:
     """Return the code of a source.
 
     Args:
-        content: Its bytes.
         path: Its file, as in tracebacks.
 
     Raises:

@@ -28,7 +28,6 @@ def reread(
     """Return the new rows by their paths in the folder; ``None`` where one of the files is not plainly a plugin as it was.
 
     Args:
-        recall: What is remembered of the folder.
         stale: The rows of the files as they were: each was one plugin for hosts of these circumstances.
         number: That of the circumstances. What a host makes of a file must depend on nothing but who owns it, the API version that
             it requires, the permissions that its block declares, and ``fits``.

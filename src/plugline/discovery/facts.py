@@ -9,10 +9,8 @@ class FunctionFacts(Value):
     """A function or method as the source shows it.
 
     Attributes:
-        name: Its name.
         shape: How it may be called as defined, ``None`` where a decorator may have changed that.
-        line: The line of its ``def``.
-        column: The column of it, counted from 1.
+        column: The column of its ``def``, counted from 1.
         returns: The literal string that it returns, where that is all its body does.
     """
 
@@ -33,9 +31,7 @@ class ClassFacts(Value):
     Attributes:
         bases: The dotted names of its bases as written; ``?`` for one that is not a plain name, and last of all ``*``
             where something else may give it members that its body does not show.
-        methods: What is defined in its body.
         attributes: Names that its body annotates or assigns.
-        summary: The first line of its docstring.
         abstract: Which of its methods are abstract.
     """
 
@@ -79,7 +75,6 @@ class ImportFacts(Value):
         module: The dotted name as written, without leading dots.
         level: How many leading dots it had.
         names: What is taken from it, empty for a plain ``import``.
-        line: Its line.
         column: Its column, counted from 1.
         certain: Whether it is always run while loading: not in a function, ``if`` or ``try``.
     """
@@ -112,11 +107,9 @@ class SourceFacts(Value):
         constants: Module-level names with literal values.
         constant_lines: The line of each of them.
         functions: Functions at the top of the module, those in ``if`` and ``try`` too.
-        classes: Classes there.
         bound: Every name that is bound there in any way, and not by an import from elsewhere.
         imported: Names that an absolute import binds there.
         dynamic: Whether names may be bound that cannot be seen: ``import *``, ``globals()``, ``__getattr__``, ``exec``.
-        imports: All import statements.
         block: What the PEP 723 block says, empty without one.
         block_line: The line on which the block begins.
     """

@@ -107,8 +107,6 @@ def source_findings(
 
     Args:
         interfaces: Ways to be a plugin, of which one is enough.
-        facts: What the source shows.
-        path: The file, for the findings.
         own_only: Whether a name that is imported from elsewhere does not count, as in a dropped file.
         class_name: The class in it that is meant, empty for the module or any of its classes.
     """

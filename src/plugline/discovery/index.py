@@ -79,9 +79,7 @@ class FolderIndex:
     """What is remembered of one folder, in memory and on disk.
 
     Args:
-        tree: The folder.
         find: What says which candidates it holds.
-        recall: What is on disk of it.
         bundle: The code that is remembered, where somebody has it open.
 
     Threads: used by one at a time, under its host's lock.
@@ -136,7 +134,6 @@ class FolderIndex:
         """Return the folder as it is now; writes down what was not known before.
 
         Args:
-            circumstances: Those of the host.
             judge: Says what the host makes of a file; asked once a file and circumstances.
             interfaces: What the host asks for; where that is one interface, a file that is read now and provides it is not
                 looked into any further.

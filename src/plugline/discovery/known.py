@@ -40,7 +40,6 @@ class Unread:
         """Note where it is.
 
         Args:
-            candidate: The file.
             outline: What its code shows, or what returns that when it is called.
             block_line: The line of its PEP 723 block, where that is known and there is one.
         """

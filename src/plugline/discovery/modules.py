@@ -63,8 +63,6 @@ class ModuleIndex:
         """Return what a candidate says, and what a host makes of it.
 
         Args:
-            candidate: The candidate.
-            asked: What the host asks.
             judge: Says what the host makes of it, where that is not known.
         """
         key, mark = _key(candidate), check_of(asked.encode("utf-8", "surrogatepass"))

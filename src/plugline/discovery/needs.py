@@ -15,7 +15,6 @@ def missing_modules(facts: SourceFacts, path: str) -> tuple[Finding, ...]:
     where it stands first.
 
     Args:
-        facts: What the plugin's source shows.
         path: The plugin's file, for places, and for finding its neighbours.
     """
     first: dict[str, ImportFacts] = {}

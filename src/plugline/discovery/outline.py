@@ -117,7 +117,6 @@ def outline_of(code: CodeType, interfaces: "Sequence[Interface]" = ()) -> "Outli
     """Return what the code of a module shows plainly.
 
     Args:
-        code: The module's.
         interfaces: Where its functions provide one of these, nothing is said of anything else.
     """
     if not _UNDERSTOOD:

@@ -16,7 +16,6 @@ class Reading:
     """What one file gave.
 
     Attributes:
-        read: Its spec and what is wrong with it.
         outline: What its code shows plainly; ``None`` where not all of that was looked at.
         code: What to run; ``None`` where it cannot be compiled, or where compiling it gave warnings, which are to
             be given again when it is loaded.
@@ -37,7 +36,6 @@ class Compiled:
         code: ``None`` where there is none.
         refused: What the compiler says instead.
         findings: What is told where the compiler would not survive the file.
-        is_quiet: Whether it gave no warnings.
     """
 
     __slots__ = ("code", "findings", "is_quiet", "refused")
@@ -57,8 +55,6 @@ def compile_file(candidate: FileCandidate, source: SourceFile, warned: list[obje
     """Compile a file, if it is text.
 
     Args:
-        candidate: Where the file is.
-        source: Its bytes.
         warned: Where warnings go meanwhile: what :class:`warnings.catch_warnings` records.
     """
     if find_fault(source.content) is not None:
@@ -87,10 +83,6 @@ def read_compiled(
     """Read a file by its code where that is plain, by its syntax tree where it is not.
 
     Args:
-        candidate: Where the file is.
-        source: Its bytes.
-        digest: The digest of them.
-        compiled: What they were compiled to.
         interfaces: What a host asks for. Where that is one interface, and it is plainly provided, nothing else is looked at.
     """
     code = compiled.code
@@ -168,10 +160,8 @@ def edited_spec(
 
     Args:
         spec: That of the version before.
-        candidate: Where the file is.
         before: The bytes of the version before.
         source: The new version.
-        digest: The digest of that.
 
     Returns:
         ``None`` where the comment is another, or there is what is no text, so that the new version has to be read.

@@ -145,7 +145,6 @@ class Head:
         names: Of the records that lead from a name to its row.
         helpers: Of those that lead from a digest to code.
         live: How many bytes of the bundle were of use when that was counted last.
-        end: Where the head ends.
     """
 
     __slots__ = (

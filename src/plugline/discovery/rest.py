@@ -20,11 +20,9 @@ class Rest:
     """What of a row only some need.
 
     Attributes:
-        digest: Of the source.
         where: Where its code is in the bundle; length 0 where it is not.
         findings: What is wrong with it whatever the host, encoded.
         order: What it requires, what it comes after, its priority.
-        owners: Who owned it when it was read.
         verdicts: What hosts made of it, by the number of their circumstances, where that is more than the bit says.
     """
 

@@ -51,8 +51,6 @@ class _Fresh:
     """A file that was read just now: its bytes, then its code, then what it says.
 
     Attributes:
-        read: What it says, or why it could not be read.
-        is_understood: Whether that was found out.
         packed: What the bundle is to keep of it; ``None`` where nothing.
     """
 
@@ -250,7 +248,6 @@ class Update:
         """Turn files that were read into code, and that into what they say.
 
         Args:
-            fresh: The files.
             warned: Takes warnings meanwhile, which are counted.
             keep: Whether the code is put into the bundle.
 
@@ -419,7 +416,6 @@ def _status_of_plain(candidate: FileCandidate, plain: Plain | None) -> tuple[Sta
     What is behind a link changes without a trace in its folder, so there is neither for it.
 
     Args:
-        candidate: The file.
         plain: What reading it gave, where it was read already: then these are of what was read.
     """
     if plain is not None:

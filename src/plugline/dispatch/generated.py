@@ -49,7 +49,6 @@ def compile_functions(label: str, source: str, names: dict[str, object]) -> dict
 
     Args:
         label: What is generated, for people ("chain of 'transform'").
-        source: Python source.
         names: What the functions refer to by global names. They get a copy.
     """
     # Not "<...>": of such names linecache never asks a loader.

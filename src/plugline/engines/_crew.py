@@ -84,7 +84,6 @@ class _Task:
     """A split that is with a process.
 
     Attributes:
-        split: Which one.
         killers: The records in it that are known to kill, each with stage and reason.
         careful: Whether a process died in it, so that it is to be run record by record.
         suspect: The record that the process was in which died last.
@@ -256,7 +255,6 @@ class _Process:
     Attributes:
         tasks: What it was given and has not answered, in order.
         slots: The numbers of the shared slots that nobody uses.
-        ended: Whether it is gone.
     """
 
     def __init__(self, runner: SplitRunner, others: list[int]) -> None:

@@ -52,9 +52,6 @@ class Load:
     """The contents of some parts, which go to the desk all at once, since descriptors are few.
 
     They are written as they come: a worker that keeps them until the last is there uses other memory for each.
-
-    Args:
-        address: Of the desk.
     """
 
     def __init__(self, address: str) -> None:
@@ -264,7 +261,6 @@ class _Worker:
     """A worker at the desk.
 
     Attributes:
-        line: To it.
         trays: What it has lent, by its numbers; not one that somebody looks at.
         gone: Whether it has.
     """

@@ -48,7 +48,6 @@ class Tasks:
     """Tasks of Ray; see :class:`~plugline.engines._remote.Tasks`. Ray is connected in this process.
 
     Args:
-        shipped: What they run.
         patience_seconds: How long to wait for a worker where there is none.
         where: What to call the cluster.
         look: Called while something is waited for; ends the waiting by raising.

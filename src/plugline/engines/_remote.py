@@ -225,7 +225,6 @@ class Splits:
         more: Whether there may be another one.
 
     Args:
-        splits: In order.
         width: How many tasks there are at the same time.
     """
 
@@ -295,11 +294,7 @@ class Tasks(Protocol[T]):
 
 
 class Grouping:
-    """How many splits a task has: so many that what it costs its engine, some milliseconds, is little beside them.
-
-    Attributes:
-        most: At most so many.
-    """
+    """How many splits a task has: so many that what it costs its engine, some milliseconds, is little beside them."""
 
     def __init__(self) -> None:
         self.most = _MOST_SPLITS_UNKNOWN
@@ -319,9 +314,6 @@ def parts(tasks: Tasks[T], splits: Iterable[Split | None], desk: Desk, *, width:
     """Yield the parts of all splits.
 
     Args:
-        tasks: Does the work.
-        splits: In order.
-        desk: Has what was handed over.
         width: How many tasks there are at the same time.
         ordered: Whether the parts come in the order of the splits.
     """

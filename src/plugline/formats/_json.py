@@ -52,7 +52,6 @@ class Encode:
 
     Args:
         no_number: What becomes of NaN and the infinities.
-        integers: Which integers are written.
     """
 
     __slots__ = ("_exact", "_refuses_no_number", "quick")

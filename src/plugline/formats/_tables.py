@@ -42,11 +42,7 @@ def seekable(stream: BinaryIO) -> Iterator[BinaryIO]:
 
 
 class TableBatch:
-    """Some rows of a table, not taken apart before somebody asks for them.
-
-    Attributes:
-        table: The Arrow record batch.
-    """
+    """Some rows of a table, not taken apart before somebody asks for them."""
 
     def __init__(self, table: Any, row: int) -> None:
         self.table = table
@@ -180,7 +176,6 @@ class PartWriter:
         """Begin a part.
 
         Args:
-            stream: Where it goes.
             first: Says nothing here: the header is made when the parts are put together.
             columns: The schema that an earlier part fixed, as one text.
         """

@@ -160,7 +160,6 @@ class _Cuts:
     Args:
         delimiter: One ASCII character.
         quotechar: One ASCII character.
-        header: Whether the first row is a header.
         parse: What the reader does with text: the rows and how many characters they take.
     """
 

@@ -203,7 +203,6 @@ class _Reader:
         """Yield what stands before the closing bracket, then leave ``text`` after that.
 
         Args:
-            text: What to read.
             mark: What follows an element that is not the last; ``{`` begins the next itself, and no bracket closes the last.
         """
         text.skip_white()

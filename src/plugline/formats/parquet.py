@@ -120,12 +120,7 @@ class Parquet:
 
 
 class _Held:
-    """Tables of which row groups are to be made.
-
-    Attributes:
-        rows: How many are held.
-        size_bytes: And how much memory they take.
-    """
+    """Tables of which row groups are to be made."""
 
     def __init__(self, group_rows: int) -> None:
         self._group_rows = group_rows

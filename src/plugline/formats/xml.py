@@ -306,7 +306,6 @@ class _Parsing:
     """A parser of expat, and the records that it came to the end of.
 
     Args:
-        settings: What records are.
         transcoded: Whether the document is given in UTF-8 and not as it is.
         alone: Whether it is given the element of one record, without what declares the prefixes in it.
     """

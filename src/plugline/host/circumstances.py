@@ -25,7 +25,6 @@ class Circumstances:
 
     Args:
         interface: What they must provide, as the host wrote it down.
-        api_version: What the host offers.
         policy: Who may be loaded; ``None`` for the usual one.
 
     Attributes:

@@ -205,7 +205,6 @@ class Dispatching:
         """Call what a plugin has now, which was loaded again, or was let in.
 
         Args:
-            callee: The plugin.
             link_for: Returns what is to be called for the name of a method, ``None`` where it has none.
             order: The names of the host's plugins in order, where chains of all plugins are to take it in that have not
                 known it; ``None`` where only those are meant that have.

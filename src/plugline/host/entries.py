@@ -25,7 +25,6 @@ class Entry(Value):
     """One candidate that was read.
 
     Attributes:
-        candidate: Where it is.
         spec: What is known of it, ``None`` where it could not be read.
         findings: What is wrong with it; one finding is enough to reject it.
         finder: The index of the finder that found it.
@@ -76,7 +75,6 @@ class Entry(Value):
         """Return the class that is meant, or else the only one that its source shows to be a plugin; empty where there is none.
 
         Args:
-            interfaces: What the host asks for.
             ran: Whether it was run, and is known not to be a plugin itself.
         """
         facts = self.spec.facts if self.spec is not None and not self.class_name else None
@@ -138,7 +136,6 @@ class Memory:
     """What is remembered of the plugins of one folder.
 
     Attributes:
-        folder: The folder.
         recall: What of it is on disk.
     """
 

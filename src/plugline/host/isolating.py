@@ -106,9 +106,6 @@ class Isolator:
         """Start a worker and load a plugin in it.
 
         Args:
-            entry: What was admitted.
-            confinement: How it is held.
-            interfaces: What it may provide.
             namespace: Its private package; ``None`` for an installed module.
             provide: Gives the checked bytes of a file of its tree, or a finding that speaks against it.
             injected: Names that its modules have before they run.

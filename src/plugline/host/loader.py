@@ -73,7 +73,6 @@ class Loaded(Value):
         is_loaded: What no other outcome has: who tells them apart by it need not import them.
         entry: What was run; newer than what was listed where the file had changed since.
         target: What of it provides the interface.
-        seconds: How long running it took.
         warnings: What is to be told of how it was loaded.
     """
 
@@ -509,7 +508,6 @@ class Loader:
         """Run a plugin and bind it, or say everything that keeps it from being a plugin. Leaves nothing of a failure.
 
         Args:
-            entry: The plugin.
             slow: Told, by another thread, if that takes long.
         """
         inert = self.load_inert(entry)
@@ -601,9 +599,7 @@ class Loader:
         """Return the code of a source, and more where it is inert; ``None`` where it is to be judged or compiled.
 
         Args:
-            bundle: What code is remembered.
             content: The source as it was read now.
-            path: Its file.
             digest: Of the source as it was when it was listed.
             where: The place in the bundle of what it was compiled to then.
         """
@@ -781,9 +777,6 @@ class Loader:
 
         Args:
             entry: What was known of the plugin.
-            candidate: Where it is.
-            source: Its bytes.
-            digest: The digest of them.
             code: What they were compiled to, where that was done already.
         """
         is_edited = digest.hex() != entry.digest
@@ -1000,8 +993,6 @@ class Loader:
         """Return what of a module that was run provides the interface, or what keeps it from doing so.
 
         Args:
-            entry: The plugin.
-            module: What was run.
             wanted: The object in it that is meant, after its name and a colon; empty for the module.
             path: The file, as in tracebacks.
             undo: What is called where looking at it fails.
@@ -1103,7 +1094,6 @@ class Loader:
         """Let a plugin end what it began, and let go of its modules.
 
         Args:
-            entry: The plugin.
             made: The instance that was made of it without settings, if one was.
 
         Returns:
@@ -1183,7 +1173,6 @@ def _hint(problem: "Problem", asked: Sequence[str]) -> str | None:
     """Return what to do about an instance that could not be made without any settings.
 
     Args:
-        problem: What was wrong.
         asked: What the constructor of the host's base class takes.
     """
     if problem.code == "C102" and problem.path[-1] in asked:

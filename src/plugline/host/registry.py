@@ -256,10 +256,7 @@ def admitted(entry: Entry, source: SourceFile, gate: "Gate", owner: Owner | None
     """Add to an entry what speaks against loading it, made of these bytes; an entry to which nothing is new stays.
 
     Args:
-        entry: The entry.
-        source: The bytes.
-        gate: What asks the policy.
-        owner: Who owned the file when they were read; ``None`` to look at it now.
+        owner: Who owned the file when the bytes were read; ``None`` to look at it now.
     """
     if entry.spec is None:
         return entry
@@ -277,7 +274,6 @@ def entry_beside(beside: Entry, class_name: str) -> Entry:
 
     Args:
         beside: The file's, or that of another class in it.
-        class_name: The class.
     """
     from plugline.discovery.classes import spec_of_class  # noqa: PLC0415 - as below
 

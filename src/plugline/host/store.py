@@ -110,8 +110,6 @@ class FileStore:
         """See :class:`Store`.
 
         Args:
-            name: The plugin's name.
-            disabled: Whether it is.
             beside: The plugin's folder; the file beside it is taken where it is one of the store's.
 
         Raises:

@@ -81,7 +81,6 @@ class _Batch:
 
     Attributes:
         number: Later batches have higher ones.
-        records: Given to the step.
         outcomes: Of each; :data:`_NONE_YET` where there is none.
         left: How many have none.
     """
@@ -112,8 +111,7 @@ class _Frame:
     """Records that were sent together.
 
     Attributes:
-        batch: What they belong to.
-        indexes: Their places in it.
+        indexes: The places of its records in the batch.
         sequence: The number of the request.
         careful: Whether it is one record, and no other frame is under way.
         answered: How many of them have an outcome.

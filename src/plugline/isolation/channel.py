@@ -70,7 +70,6 @@ class Channel:
         """Begin to listen.
 
         Args:
-            pipes: The worker's.
             pidfd: A descriptor that becomes readable when it has ended.
             talk: Takes what it prints.
             has_ended: Asked from time to time, where that descriptor does not tell for sure.

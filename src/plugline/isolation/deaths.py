@@ -14,7 +14,6 @@ class Death:
 
     Attributes:
         what: What happened, to stand after "the worker of plugin 'x'".
-        hint: What to do about it.
         timed_out: Whether it was killed because it took too long.
         forged: Whether it was killed because of what it sent, which it may have sent a while ago.
     """
@@ -61,7 +60,6 @@ class History:
 
     Attributes:
         in_a_row: How many ended since a request was last answered.
-        last: The last of them.
         total: How many ended in all.
         lost_state: Whether the last of them had what no other can have.
     """

@@ -34,12 +34,7 @@ Say = Callable[[str], None]
 
 
 class EnvironmentFailed(PluglineError):
-    """An environment could not be made.
-
-    Attributes:
-        what: What went wrong.
-        hint: What to do.
-    """
+    """An environment could not be made."""
 
     def __init__(self, what: str, hint: str) -> None:
         super().__init__(what, hint)
@@ -74,8 +69,6 @@ class Environment:
     """An environment that is there.
 
     Attributes:
-        python: Its interpreter.
-        libraries: The folder of its libraries.
         root: The folder that holds plugline for it, and nothing else.
         version: That of its Python.
     """
@@ -184,8 +177,6 @@ class Made:
     """What making an environment came to.
 
     Attributes:
-        environment: Where it is.
-        lock: Its lock file.
         was_there: Whether nothing was to be done.
         packages: What it holds: ``tabulate==0.8.10``.
     """
@@ -202,11 +193,8 @@ def make_environment(needs: Needs, plugin_folder: str, names: Sequence[str], wis
     It appears in its place when it is whole.
 
     Args:
-        needs: What it is to hold.
         plugin_folder: The folder of the plugins, beside which the lock file is.
         names: The plugins that need it, for the lock file.
-        wishes: How to make it.
-        say: Told what is being done.
 
     Raises:
         EnvironmentFailed: uv is not installed, or could not do it.

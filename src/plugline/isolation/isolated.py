@@ -81,7 +81,6 @@ class IsolatedPlugin:
     Threads: calls from several wait for each other; the plugin sees one at a time.
 
     Attributes:
-        name: What it is called.
         interface: Which of the host's interfaces it provides, once it was loaded.
         is_class: Whether it has instances of its own.
         functions: The names of what can be called.

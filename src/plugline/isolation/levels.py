@@ -22,7 +22,6 @@ class Confinement:
     """Where one plugin runs that does not run in the host's process.
 
     Attributes:
-        level: ``"process"`` or ``"sandbox"``.
         limits: What it may touch (at the level ``"sandbox"``) and use up (at both).
     """
 
@@ -39,7 +38,6 @@ class Levels:
     """What a host says of isolation, checked.
 
     Args:
-        isolation: See :data:`Isolation`.
         limits: For those of whom ``isolation`` says a level only.
 
     Raises:

@@ -262,7 +262,6 @@ def start_directly(pipes: Pipes, *, python: str, environment: Mapping[str, str],
 
     Args:
         pipes: Its descriptors; the worker's ends are closed here.
-        python: The interpreter.
         environment: All of its environment variables.
         root: The folder that its plugline is imported from; by default this one's.
 

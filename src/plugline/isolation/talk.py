@@ -50,11 +50,7 @@ def forget(handler: logging.Handler) -> None:
 
 
 class Talk:
-    """Takes the output of one worker.
-
-    Args:
-        logger: The name of the plugin's logger.
-    """
+    """Takes the output of one worker."""
 
     def __init__(self, logger: str) -> None:
         self._name = logger

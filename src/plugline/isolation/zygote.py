@@ -34,7 +34,6 @@ class Zygote:
     """A running zygote. Threads: may be asked by several; they wait for each other.
 
     Args:
-        python: The interpreter.
         path: Where modules are imported from.
         preload: The names of modules that it imports beforehand.
         root: The folder that its plugline is imported from; by default this one's.
@@ -230,7 +229,6 @@ class _Spare(NamedTuple):
 
     Attributes:
         process: Its number.
-        pidfd: A descriptor of it.
         line: What it waits at, and ends with.
     """
 
@@ -277,7 +275,6 @@ class Nursery:
     are zygotes on Linux only: elsewhere a fork of a process that has imported much is not safe (macOS), or not to be had.
 
     Args:
-        python: The interpreter.
         path: Where modules are imported from.
         preload: The names of modules that are to be imported before a worker is asked for; with any, all workers
             come from the zygote.

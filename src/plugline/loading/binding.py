@@ -23,9 +23,6 @@ def find_target(
     """Return what of ``value`` (a module, or an object in one) provides one of ``interfaces``, the first that fits.
 
     Args:
-        value: What was loaded.
-        interfaces: Ways to be a plugin.
-        place: For the findings.
         defined: The names that the module's own source binds: of others only what was made in it counts. ``None``
             where anything counts.
     """

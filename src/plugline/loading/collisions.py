@@ -27,7 +27,6 @@ class Collisions:
         """Take note of why running a module failed.
 
         Args:
-            error: What it raised.
             before: The count when it began: where there has been one since, this may be what came of it.
         """
         if self.count != before or _is_deadlock(error):

@@ -73,7 +73,6 @@ class Effects:
 
         Args:
             old: What the older run left.
-            name: The module's.
             code: The module's now. Who puts something of others into a place once more leaves no trace but in its code;
                 what is its own is another object with each run.
         """
@@ -364,7 +363,6 @@ class Mentions:
     To look a source through for one word takes as long as calling a hundred functions. So it is done once.
 
     Args:
-        content: The source.
         before: What is known of the version before it: a word that was not in that can only be where the two differ.
     """
 
@@ -430,7 +428,6 @@ class Watch:
 
     Args:
         code: The module's, which shows whether it could put names into modules of others.
-        mentions: What its source speaks of.
         may_patch: Whether it could, where that is known; otherwise the code is looked through.
     """
 

@@ -29,9 +29,6 @@ def find_plugin(
     Where nothing but a base class will do, or a class was seen to be the plugin, only classes count. Else the module comes first.
 
     Args:
-        module: What was run.
-        interfaces: Ways to be a plugin.
-        place: For the findings.
         named: What the plugin is called: with a class in it, nothing but that class will do.
         class_name: The class that the source made out to be it, empty where it showed none.
         defined: See :func:`~plugline.loading.binding.find_target`.

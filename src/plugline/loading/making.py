@@ -16,7 +16,6 @@ def make_module(loader: PrivateLoader, trace: Trace, injected: Mapping[str, obje
     """Run a module that has no package of its own and is not loaded yet; whatever it raises passes.
 
     Args:
-        loader: Who tells of it later.
         trace: Its full name, of which what is before the last dot is loaded; its file and its code. Takes what running does.
         injected: Names that it has before it runs.
     """
@@ -77,10 +76,7 @@ def define_module(
     """Run an inert module, as :func:`make_module` does any; ``None`` where it raises, or is there already.
 
     Args:
-        loader: Who tells of it later.
-        path: Its file.
-        code: What is run.
-        functions: Those in it.
+        functions: Those in the code.
         began: When that, or the batch that it is one of, began: in seconds since 1970.
     """
     name = loader.name

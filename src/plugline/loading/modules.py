@@ -14,7 +14,6 @@ class Undo:
     Args:
         owns: Whether a module of some name is private; ``None`` where none is.
         before: What it is to be put back to, where somebody has taken that down already.
-        name: The module that was loaded.
         left: Takes what ran to its end and holds nothing of what failed, so that it does not run again for the next that
             imports it: the module, and whether it is the one that was loaded.
     """

@@ -263,7 +263,6 @@ class Namespace:
         """Return the bytes of a file that were run, be it gone or another by now; ``None`` where nobody has them.
 
         Args:
-            relative: The file.
             ran: The bytes, or what the host knows them by; ``None`` where nothing was run yet.
         """
         if isinstance(ran, SourceFile):
@@ -284,7 +283,6 @@ def reader_of(tree: Tree, folder: str, loader: object) -> object:
     """Return what ``importlib.resources`` reads the data files of a package with.
 
     Args:
-        tree: The files.
         folder: The package's folder in the tree.
         loader: Has the ``path`` of a file in that folder.
     """
@@ -301,7 +299,6 @@ class RootLoader:
     """Makes a package that has no file: the private one itself, or a folder in it.
 
     Args:
-        namespace: The private package that it is or belongs to.
         folder: Where its files are in the tree of that.
     """
 
@@ -334,7 +331,6 @@ class PrivateLoader:
     ``inspect.getsource`` and tracebacks find its text through :meth:`get_source` where the file is gone.
 
     Attributes:
-        namespace: The private package that the module belongs to.
         relative: Its file, in the tree of that package.
     """
 
@@ -570,8 +566,6 @@ def reserve(wanted: str, tree: Tree, provider: Provider, *, exact: bool) -> Name
     """Take a private package name, ``wanted`` or, where that is taken, ``wanted_2`` and so on.
 
     Args:
-        wanted: The name that is asked for.
-        tree: The files behind it.
         provider: Who says which bytes are run; held weakly.
         exact: Whether only ``wanted`` itself will do.
 

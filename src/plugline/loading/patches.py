@@ -105,7 +105,6 @@ class Snapshot:
 
         Args:
             name: The full name of the plugin's module: what is below it is its own.
-            place: The plugin's file.
         """
         changes = [
             *self._undo_builtins(name),

@@ -37,9 +37,6 @@ def failure_of(error: BaseException, path: str, shown: str, undo: Undo, collisio
     """Return the findings for what a plugin's module raised, with everything put back; only the user's own Ctrl-C passes.
 
     Args:
-        error: What it raised.
-        path: Its file, as in tracebacks.
-        shown: Its file, as in messages.
         undo: Made before it ran.
         collisions: How many there had been before.
     """
@@ -82,8 +79,6 @@ def end_of(end: Callable[[], object], path: str, shown: str) -> Finding | None:
 
     Args:
         end: What to call.
-        path: The plugin's file, as in tracebacks.
-        shown: The same, as in messages.
     """
     try:
         end()
@@ -101,9 +96,6 @@ def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:
     """Return the finding for what a plugin raised; never raises because of what ``error`` does.
 
     Args:
-        error: What it raised.
-        path: The plugin's file, as in tracebacks.
-        shown: The same, as in messages.
         when: What was being done: ``"while it was loaded"``.
     """
     from plugline.blame import Tracebacks, column_of, describe_error  # noqa: PLC0415 - few plugins fail
@@ -172,12 +164,7 @@ def _special(
     """Return the finding for what has one of its own.
 
     Args:
-        error: What was raised.
-        path: The plugin's file, as in tracebacks.
         at: The file and the line in which it was raised, where that is another one.
-        place: Of the finding.
-        source_line: The line there.
-        when: What was being done.
     """
     where = _where(at, path, place.path)
     if isinstance(error, ModuleNotFoundError) and _is_module_name(error.name):

@@ -11,7 +11,6 @@ class Target(Value):
 
     Attributes:
         value: The module itself, or a class.
-        interface: The interface that it provides.
     """
 
     __slots__ = ("interface", "value")
@@ -66,8 +65,6 @@ def quick_target(module: object, interfaces: Sequence[Interface], name: str) -> 
     ``None`` says nothing: then all of :func:`~plugline.loading.binding.find_target` is asked.
 
     Args:
-        module: What was run.
-        interfaces: Ways to be a plugin.
         name: The module's full name.
     """
     if type(module) is not ModuleType or len(interfaces) != 1:

@@ -74,8 +74,6 @@ class Trace:
     Attributes:
         name: The module's full name.
         path: Its file as tracebacks name it.
-        content: The bytes that were run.
-        code: What they were compiled to.
         began: When it began to run, in seconds since 1970.
         effects: What it left in the process; ``None`` where nothing.
         held: The ``id`` of each function, class and object of a class of its own that somebody else held when the load ended: it was
@@ -297,10 +295,6 @@ def run_traced(trace: Trace, names: dict[str, object]) -> None:
     """Run a module's code and keep what that did; what it raises passes, and then it has left nothing.
 
     Builtins that it replaces are put back, since what is called here uses them.
-
-    Args:
-        trace: Takes it.
-        names: The module's dict.
     """
     _paths.add(trace.path)
     code = trace.code
@@ -386,7 +380,6 @@ def own_references(owner: type, *, cell: bool = True) -> int:
     """Return how many references to a class its own parts, and the classes that derive from it, hold.
 
     Args:
-        owner: The class.
         cell: Whether that by which its methods know it counts.
     """
     values = list(_dict_of(owner).values())

@@ -93,8 +93,6 @@ def slow_finding(shown: str, path: str | None, seconds: float, thread: int) -> "
     """Return the warning about a plugin that has been loading for so long.
 
     Args:
-        shown: Its file as messages show it.
-        path: Its file as tracebacks name it.
         seconds: How long it was allowed.
         thread: The one that is loading it, which is not this one.
     """

@@ -35,7 +35,6 @@ class Aside:
     """A file that is written beside its place, under a name that a later run finds again.
 
     Args:
-        path: The file's place.
         suffix: Tells it from others of the same run.
         in_place: Whether it is written in its place after all.
     """

@@ -40,9 +40,7 @@ class BoundPlan:
     """The plugins of a plan, loaded from the sources that it carries.
 
     Attributes:
-        reader: The format of the source.
         steps: What the record loop calls, in order.
-        writer: The format of the sink.
         separator: What the sink's format puts between two parts that both hold records.
         stateful: The names of the steps that say ``STATEFUL = True``: what they return depends on the records before, so
             all records have to pass through them in order, in one process.

@@ -49,7 +49,6 @@ class Mark:
     """Where the next split begins.
 
     Attributes:
-        index: Its number.
         file: The number of its file in the plan.
         start: A byte of the decompressed file, a record of it, or in the units of a format that cuts pieces.
     """
@@ -65,7 +64,6 @@ class Followed:
 
     Attributes:
         key: What it is known by, whatever its name.
-        path: Its name.
         offset: How much of it has been read.
         check: The checksum of some bytes before that.
         begins: Whether this was its beginning: what is counted of it begins anew.
@@ -83,7 +81,6 @@ class Cut:
     """A split, and what the process that made it knows besides.
 
     Attributes:
-        split: What an engine gets.
         after: Where the next one begins.
         bytes_read: How much of the input there is before ``after``, as it is on disk.
         position: Says where a record of the split stands in its file; ``None`` where counting on from the splits before
@@ -112,8 +109,6 @@ class Input:
     """The input of one run.
 
     Args:
-        plan: Which files.
-        form: Their format.
         streaming: Whether what cannot be read from the middle is to be cut too, as it is read. Otherwise it is one split.
     """
 

@@ -30,13 +30,8 @@ class DoctestOutcome:
     """What came of the examples of one plugin.
 
     Attributes:
-        name: The plugin.
-        place: Its file.
-        examples: How many there are.
-        failures: Those that failed.
         findings: What keeps the plugin from being loaded.
         declined: Why it does not apply here, so that nothing was run.
-        seconds: How long it took.
     """
 
     name: str

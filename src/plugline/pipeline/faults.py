@@ -21,7 +21,6 @@ class DeadLetters:
 
     Args:
         plan: For the names and digests of the plugins.
-        split: Where the records come from.
     """
 
     def __init__(self, plan: Plan, split: Split) -> None:

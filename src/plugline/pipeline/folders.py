@@ -24,11 +24,9 @@ class PartFolder(Aside):
     """An output in parts, with a line for each of them: those are its ``bytes``, after which it can be cut off.
 
     Attributes:
-        count: How many parts there are.
         part_bytes: How long they are together.
 
     Args:
-        path: The folder's place.
         suffix: What the names of its files end with.
     """
 

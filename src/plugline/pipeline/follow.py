@@ -33,7 +33,6 @@ def follow_plan(
     letters are written in their places as it goes.
 
     Args:
-        plan: What to do.
         progress: As for :func:`run_plan`.
         beat: Likewise.
         tell: Told of files that were rotated or cut off.

@@ -72,7 +72,6 @@ class Following:
 
     Args:
         plan: Names a file, a folder or a pattern.
-        form: The format of the files.
         places: How far each file had been read by a run before.
         tell: Told of files that were rotated or cut off.
         ends: Asked now and then whether to end: then the splits do, and can be gone on with.
@@ -328,7 +327,6 @@ class Replanning:
     What cannot be planned is told once for each edit, and changes nothing.
 
     Args:
-        make: Makes the plan again.
         tell: Told what is wrong with what was edited.
     """
 

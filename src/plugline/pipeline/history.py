@@ -66,7 +66,6 @@ class Done:
 
         Args:
             entry: See ``docs/reference/journal.md``.
-            ordered: Whether parts come in the order of the splits.
         """
         if "swaps" in entry:
             told = cast("list[tuple[str, int, int]]", entry["swaps"])
@@ -126,9 +125,6 @@ class History:
 
     Args:
         plan: Says where the output belongs, for messages.
-        identity: What must be the same when the run is gone on with.
-        resume: Whether to go on with one that was not finished, if there is one.
-        ordered: Whether parts come in the order of the splits.
         follows: Whether there is no end, and so always one to go on with.
         takes_edits: Whether to go on also where plugins of steps were edited since.
     """

@@ -18,10 +18,7 @@ class Live:
     """How far one split is, told whenever its loop gives a beat.
 
     Args:
-        tell: Is told.
-        index: Of the split.
-        loop: What runs it.
-        size: How many bytes its stream gives, 0 where that is not known: then its share is told at its end only.
+        size: How many bytes the stream of the split gives, 0 where that is not known: then its share is told at its end only.
 
     Attributes:
         stream: What the split is read from, where somebody reads it here.

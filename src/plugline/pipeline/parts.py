@@ -212,8 +212,6 @@ class Committer:
         """Take the next part.
 
         Args:
-            cut: Its split.
-            part: What that became.
             again: Makes a part once more without rows that the sink refuses; ``None`` where it cannot.
 
         Raises:
@@ -258,7 +256,6 @@ class Committer:
 
         Args:
             identity: What must be the same from now on when the run is gone on with.
-            swaps: What is another generation.
 
         Raises:
             RunStopped: It could not be noted.

@@ -56,11 +56,7 @@ class PluginUse:
 
     Attributes:
         kind: What it is used as.
-        name: Its name.
-        version: What it says.
-        digest: Of its source.
         along: The digest of what comes along from its folder, since it imports or requires it; empty where nothing does.
-        place: Its file, for messages.
         folder: The index of the carried folder that holds it; ``None`` for an installed module.
         module: The installed module's name; empty for a carried one.
         attribute: The object in the module; empty for the module itself.
@@ -93,9 +89,6 @@ class StepPlan:
     """One step: a processor's use, and what becomes of records on which it fails.
 
     Attributes:
-        label: What it is called.
-        use: The processor.
-        on_error: What becomes of a record on which it fails.
         generation: The how manieth plugin of this step it is, where plans take each other's place while a run goes on.
         isolation: Where it runs, and what it may touch and use up there; ``None``: in the process that runs the split.
         on_quarantine: What becomes of records once its workers have died too often.
@@ -116,16 +109,11 @@ class Plan:
     Attributes:
         config: The configuration that it was made from, which knows the place of each value.
         folders: The plugins' sources.
-        reader: The format of the source.
-        steps: In order.
-        writer: The format of the sink.
         splits: The files of the input in order, one split each; they are cut when the run begins.
         max_record_bytes: A record that is longer is not read, and becomes a dead letter.
         sink: The path of the output, ``"-"`` for standard output.
         part_suffix: Where the output is a folder of parts, what the names of its files end with; ``None`` where it is one file.
         dead_letters: The path for records that failed.
-        limit: How many of them are too many.
-        engine: What executes the splits.
         ordered: Whether parts come in the order of the splits: where that is asked for, and for a database, which knows how
             many parts it has and not which.
         source: What the source names: a file, a folder, a pattern.
@@ -234,7 +222,6 @@ def make_plan(
     """Find and check everything that a run needs; run nothing.
 
     Args:
-        config: What is asked for.
         base: The folder that its paths are relative to.
         plugins: ``False`` leaves all out but those that are shipped.
         only: Names of those to use beside those that are shipped; ``None`` for all.

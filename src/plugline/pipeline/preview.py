@@ -66,7 +66,6 @@ def preview(plan: Plan, limit: int) -> Iterator[PreviewedRecord]:
     Stateful steps see these records only.
 
     Args:
-        plan: What a run would do.
         limit: How many records to read.
 
     Raises:

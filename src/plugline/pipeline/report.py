@@ -13,7 +13,6 @@ class Swap:
     """Another generation of a step's plugin, taken into a run that went on.
 
     Attributes:
-        step: What the step is called.
         generation: Which one it is: 2 for the first edit.
         record: The number of the first record that it worked on, counted from 1.
     """

@@ -30,7 +30,6 @@ def retried(plan: Plan, letters: str) -> Plan:
 
     Args:
         plan: The plan whose dead letters they are.
-        letters: The file.
 
     Raises:
         ConfigurationError: There is no such file; or it has a name of its own, and what it would be written to is there.
@@ -86,7 +85,6 @@ class Retried:
     """The format of a pipeline's source, as its dead letters hold what it read.
 
     Attributes:
-        form: The format.
         tables: The numbers of the steps that take tables, from 1: of what failed behind one, the record is what it made.
     """
 

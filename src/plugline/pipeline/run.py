@@ -147,7 +147,6 @@ def run_plan(
     Output and dead letters appear under their final names only when all of it is done (standard output apart).
 
     Args:
-        plan: What to do.
         progress: Told after each split how far it is, by the splits that are done.
         beat: Told that too, and several times a second, with what is known of the splits that are not done.
         resume: Go on with a run that was not finished, if there is one: what it has written is not made again, and the
@@ -370,7 +369,6 @@ class PlanRun:
         """Take plugins that are edited while it goes on.
 
         Args:
-            watch: Tells of edits.
             stack: Closes what is opened for them when the run has ended.
         """
 

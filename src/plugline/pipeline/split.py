@@ -88,8 +88,6 @@ class SplitWork:
     """Runs splits of one plan in one process, one after the other: what can be used again is made once.
 
     Args:
-        plan: What to do.
-        bound: Its plugins.
         most_bytes: Parts that are larger go to a file.
         tapes: What each stateful step returned for the split in another one of these, to be taken in the place of asking it.
 
@@ -156,7 +154,6 @@ class SplitWork:
         its end (the source cannot be read, a step asks for a stop, the user's interrupt) is ``stop`` of the part.
 
         Args:
-            split: With which piece of the input.
             keeps_empty: Whether such a part has a file in any case.
             memory: Where the part is written if it fits: its content is a view of that.
             refused: The rows that the sink refuses, each with its reason, see :func:`row_names`.
@@ -308,9 +305,6 @@ class _Tools:
     """What a split is run with.
 
     Attributes:
-        reader: Of this split.
-        writer: Likewise.
-        loop: Between them.
         open: Gives the stream of a split.
         alone: Whether the part stands for itself.
         in_lines: Whether a record is a line.

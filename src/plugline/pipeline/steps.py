@@ -37,7 +37,6 @@ class Passage:
     Attributes:
         before: As it came.
         after: As it, or what it became, goes on; nothing where it was dropped or failed.
-        outcome: What happened.
         error: What a step raised.
         on_error: What a run does with a record that fails here.
         changes: The fields that differ, where one record came out.

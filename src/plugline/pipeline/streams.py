@@ -55,7 +55,6 @@ def expand_source(path: str, base: str) -> list[str]:
     as they are.
 
     Args:
-        path: As the pipeline has it.
         base: The folder that relative paths are relative to.
 
     Raises:
@@ -135,7 +134,6 @@ class Window(io.RawIOBase):
     """A piece of a file as a stream, with other bytes before it. Does not own the descriptor.
 
     Args:
-        descriptor: The file.
         start: The first byte.
         end: The byte after the last one.
         head: What is read before.
@@ -540,7 +538,6 @@ class SinkFile:
     files, in the place of which nothing can be put.
 
     Attributes:
-        path: As given.
         stream: Where to write, once entered. Errors while writing, such as a full disk, name the path.
     """
 

@@ -40,7 +40,6 @@ class Swapping:
 
     Args:
         plan: The first.
-        watch: Tells of edits.
         bind: Loads the plugins of a plan, for as long as the run lasts.
         stack: Holds what is open until the run ends: the first generation's formats read and write to its end.
     """

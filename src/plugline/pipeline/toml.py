@@ -18,7 +18,6 @@ class Document:
 
     Attributes:
         path: The file's name, for places.
-        data: What ``tomllib`` made of it.
         lines: The text, for showing a line of it.
     """
 

@@ -26,7 +26,6 @@ class TableBatch(Protocol):
     """A batch that a reader gives in column form.
 
     Attributes:
-        table: An Arrow table or record batch.
         raws: Its rows, made when they are asked for.
     """
 
@@ -281,7 +280,6 @@ def table_of(value: object, given: Sequence[str] = ()) -> Any:
     """Return as an Arrow table what a step returned.
 
     Args:
-        value: What it returned.
         given: The columns of the table that it was given.
 
     Raises:

@@ -60,12 +60,10 @@ class StepCall:
     """One step as the loop sees it.
 
     Attributes:
-        name: The step's name, for people.
         call: The processor's ``transform``; not called where there is a ``batch``.
         batch: What takes many records at once in its place. Such a step ends the run of steps that see one record after
             the other, and holds the records of a batch in memory.
         table: What takes an Arrow table in its place, see :mod:`plugline.records.columns`.
-        on_error: What becomes of a record on which it fails.
         file: The plugin's file, so that errors lead to its line of it.
         shown: The file as messages show it, where that is another: a plan's paths are its user's, not this machine's.
     """
@@ -792,9 +790,6 @@ def loop_for(
     """Return the loop that suits some steps: one that makes no tables, where none is asked for.
 
     Args:
-        decode: As for :class:`~plugline.records.loop.RecordLoop`.
-        steps: As there.
-        encode: As there.
         encode_table: As for :class:`~plugline.records.columns.TableLoop`.
         given_tables: Whether the source may give tables.
     """

@@ -48,7 +48,6 @@ class Failed:
     """The outcome of one record on which a batch step failed.
 
     Attributes:
-        error: What went wrong.
         traceback: The whole traceback, where it is known.
     """
 

@@ -28,7 +28,6 @@ class _Kept:
 
     Args:
         keep: How many to keep.
-        names: The names of the stages.
     """
 
     def __init__(self, keep: int, names: Sequence[str]) -> None:

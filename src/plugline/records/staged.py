@@ -57,7 +57,6 @@ class StagedBatch:
         values: What is made of them so far.
         failures: In the order in which they were found.
         lost: The origins that failed; what else was made of them is not to go on.
-        seconds: How long each stage took so far.
     """
 
     def __init__(self, raws: Sequence[object], stages: int) -> None:

@@ -60,8 +60,6 @@ def same_shape(old: type, new: type, alike: Container[tuple[int, int]]) -> bool:
     """Whether instances of two classes have the same shape in memory, so that those of the one can be of the other.
 
     Args:
-        old: The one.
-        new: The other.
         alike: The ``id`` of both of each two classes that have.
     """
     if any(type(vars(one).get("__setattr__")) is WrapperDescriptorType for one in type.mro(type(old))[:-2]):

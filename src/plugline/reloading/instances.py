@@ -58,8 +58,6 @@ def complete_instances(part: Part, names: dict[str, object], done: Done, before:
     """Give the instances of edited classes what their constructors set now and did not set before.
 
     Args:
-        part: What was edited.
-        names: The names in force.
         done: Takes what they cannot be given.
         before: The constructors of the old version; ``None`` where only bodies of functions were edited, so that no class
             has other bases, or other fields.

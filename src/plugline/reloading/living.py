@@ -183,8 +183,6 @@ def find_functions(
 
     Args:
         pairs: Each first one is held by these, and by the code that it stands in.
-        namespace: The module's names.
-        trace: What running it did.
     """
     found: dict[int, list[FunctionType]] = {id(code): [] for code, _ in pairs}
     values = list(namespace.values())
@@ -222,7 +220,6 @@ def functions_elsewhere(trace: Trace, codes: Container[int], known: Container[in
     """Return the functions that an earlier reload met where a module's names do not lead.
 
     Args:
-        trace: Of the module.
         codes: The ``id`` of each code object that counts.
         known: The ``id`` of each function that is found anyway.
     """

@@ -15,11 +15,8 @@ class Part:
 
     Attributes:
         module: The module that everybody has.
-        loader: What made it.
         path: The file of the new version, as tracebacks name it: another one where a file has become a package.
         trace: What running the version in force did.
-        content: The bytes of the new version.
-        code: What they were compiled to.
         comparison: What became of its code.
         changed: Whether its source did; else it runs again because it imports one whose source did.
         generation: The number of the version in force.

@@ -57,7 +57,6 @@ def replace_in_own(
     Args:
         wanted: What to hold instead, by the ``id`` of what is held.
         classes: Those in which there may be such methods.
-        namespaces: The names of the modules.
     """
     for names in namespaces:
         _replace_in_dict(names, wanted)

@@ -19,7 +19,6 @@ class Owners:
     """Tells what belongs to a version of some modules: what they define, and what is made of that.
 
     Args:
-        names: The dicts of the modules.
         classes: The ``id`` of each class that they define.
         held: The ``id`` of each function and class of theirs that somebody else held when their load ended.
     """
@@ -111,7 +110,6 @@ class Settling:
         """Look at it; nothing is changed yet.
 
         Args:
-            registry: It.
             before: What was in it before the new version ran.
             old: Tells what belongs to the version in force.
             canonical: Tells what stands in the place of an object from now on.

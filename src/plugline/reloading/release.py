@@ -104,7 +104,6 @@ def _referents(names: dict[str, object], living: dict[str, object]) -> dict[int,
     """Return what a module's dict leads to, each with how often it is held there, by its ``id``.
 
     Args:
-        names: The dict.
         living: That of the version in force, which is not looked into.
 
     Returns:

@@ -88,7 +88,6 @@ class Transaction:
 
         Args:
             parts: In the order in which they run; what one imports of the others runs before it.
-            judge: Decides.
         """
         self._parts = tuple(parts)
         self._judge = judge

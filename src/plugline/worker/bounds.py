@@ -24,7 +24,6 @@ def set_bounds(*, memory_bytes: int | None, cpu_seconds: float | None, write: bo
     Args:
         memory_bytes: Beyond what it uses now; ``None`` is half of the machine's memory.
         cpu_seconds: In all.
-        write: Whether it may write files.
 
     Raises:
         OSError: The kernel refused.

@@ -172,8 +172,6 @@ class _Failed:
 
     Attributes:
         line: Its text: of the expression, where that is known, or else of the whole line.
-        file: The name of the file.
-        function: That of the function around it.
         called: The last part of the name of what was called; empty where that cannot be seen.
     """
 

@@ -66,8 +66,6 @@ class Ruleset:
     """Paths with the rights below them, which nobody is held to yet; what is under no rule is denied.
 
     Args:
-        machine: As :func:`~plugline.worker.machine.this_machine` gives it.
-        version: As :func:`landlock_version` gives it.
         net: Whether TCP is left alone.
 
     Attributes:

@@ -20,7 +20,6 @@ class Sent(Value):
     """What a host sends of one plugin: its sources, which were checked, and what it is to provide.
 
     Attributes:
-        name: What it is called.
         path: Its file, as in tracebacks.
         shown: The same, as in messages.
         module: Its module: the part below the private package, or the full name of an installed one.

@@ -34,11 +34,7 @@ class _Function(CFuncPtr):
 
 
 class Buffer:
-    """Bytes at an address that stays: what a structure for the kernel points to.
-
-    Args:
-        content: What it holds.
-    """
+    """Bytes at an address that stays: what a structure for the kernel points to."""
 
     __slots__ = ("_kept", "address")
 

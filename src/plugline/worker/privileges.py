@@ -29,7 +29,6 @@ def drop_capabilities(machine: Machine, *, run: bool) -> None:
     """Drop every capability, of root too, and the way back to them.
 
     Args:
-        machine: What it runs on.
         run: Whether programs may be started, which is the only way back: what they could be given goes as well.
 
     Raises:

@@ -90,12 +90,7 @@ def applied() -> Sandbox | None:
 
 
 class Prepared:
-    """What of a sandbox does not depend on whom it is for.
-
-    Attributes:
-        machine: What it runs on.
-        version: Its version of Landlock.
-    """
+    """What of a sandbox does not depend on whom it is for."""
 
     __slots__ = ("_known", "_path", "_reads", "_ruleset", "machine", "version")
 

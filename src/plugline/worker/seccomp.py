@@ -254,8 +254,6 @@ class Grants(Value):
 
     Attributes:
         write: Whether there is any place that may be written to.
-        net: Whether sockets may be opened.
-        run: Whether programs may be started.
         scoped: Whether Landlock keeps signals in.
         truncating: Whether Landlock holds the cutting of files.
     """
@@ -315,7 +313,6 @@ def filter_program(machine: Machine, grants: Grants, pid: int, lifeline: int) ->
 
     Args:
         machine: What it runs on; another machine's calls, as 32-bit ones, end it.
-        grants: What it may do.
         pid: Its number, to which alone it may send signals.
         lifeline: The descriptor whose end it cannot outlive: it can be neither closed nor replaced.
     """

@@ -34,7 +34,6 @@ def main(control: int, lifeline: int, parent: int) -> None:
     Args:
         control: A socket, to which messages and descriptors are sent.
         lifeline: A pipe whose other end only the host holds.
-        parent: The host.
     """
     die_with_host(lifeline, parent, from_main_thread=False)
     line = socket(fileno=control)
