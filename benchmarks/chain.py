@@ -9,8 +9,7 @@ from collections.abc import Callable
 
 from harness import Claim, measure_calls, report
 
-from plugline.dispatch.calls import build_call, build_call_all
-from plugline.dispatch.chain import Link, build_chain
+from plugline.dispatch.calls import Link, build_call, build_call_all, build_chain
 
 _CALLS = 10_000
 

@@ -17,13 +17,15 @@ from typing import Literal, Protocol, TypeVar, cast
 
 from plugline.dispatch.calls import (
     CallAllFunction,
+    ChainFunction,
     FirstFunction,
     GuardedFunction,
+    Link,
     build_call,
     build_call_all,
+    build_chain,
     build_first,
 )
-from plugline.dispatch.chain import ChainFunction, Link, build_chain
 from plugline.errors import PluginRejected, StepFailed
 
 Kind = Literal["chain", "all", "first", "one"]

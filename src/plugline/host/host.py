@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from plugline.admission.policy import Admitting
     from plugline.discovery.finders import Finder
     from plugline.discovery.known import PluginSpec
-    from plugline.dispatch.calls import CallAllFunction, FirstFunction, Results
-    from plugline.dispatch.chain import ChainFunction
+    from plugline.dispatch.calls import CallAllFunction, ChainFunction, FirstFunction, Results
     from plugline.errors import LoadError
     from plugline.findings import Finding
     from plugline.host.dispatching import Called

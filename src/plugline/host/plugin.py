@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     # A listing makes a handle of each plugin, and loads, calls and reports none: what does is imported where it is done.
     from plugline.discovery.candidates import Candidate
     from plugline.discovery.known import PluginSpec
-    from plugline.dispatch.calls import GuardedFunction
-    from plugline.dispatch.chain import Link
+    from plugline.dispatch.calls import GuardedFunction, Link
     from plugline.errors import LoadError, PluginRejected, StepFailed
     from plugline.findings import Finding, Place
     from plugline.host.dispatching import Streak
@@ -483,13 +482,13 @@ class Plugin(Generic[T_co]):
         return self.function(method)(*arguments, **keywords)
 
     def link(self, method: str) -> "Link":
-        """Return ``method`` of the plugin, loaded now, for :func:`plugline.dispatch.chain.build_chain` and its like.
+        """Return ``method`` of the plugin, loaded now, for :func:`plugline.dispatch.calls.build_chain` and its like.
 
         Raises:
             LoadError, PluginDeclined, PluginRejected: As :meth:`load`.
             ValueError: It has no function ``method``.
         """
-        from plugline.dispatch.chain import Link  # noqa: PLC0415 - a listing calls nothing
+        from plugline.dispatch.calls import Link  # noqa: PLC0415 - a listing calls nothing
 
         found = self.load()
         call = getattr(found, method, None)

@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from plugline.dispatch.calls import Results, build_call, build_call_all, build_first, call_all, first
-from plugline.dispatch.chain import Link
+from plugline.dispatch.calls import Link, Results, build_call, build_call_all, build_first, call_all
 from plugline.errors import StepFailed
 
 
@@ -24,12 +23,11 @@ def built_call_all(links: Sequence[Link], /, *arguments: object, **keywords: obj
     return build_call_all(links)(*arguments, **keywords)
 
 
-def built_first(links: Sequence[Link], /, *arguments: object, **keywords: object) -> object:
+def first(links: Sequence[Link], /, *arguments: object, **keywords: object) -> object:
     return build_first(links)(*arguments, **keywords)
 
 
 both_call_all = pytest.mark.parametrize("calls", [call_all, built_call_all])
-both_first = pytest.mark.parametrize("calls", [first, built_first])
 
 
 @both_call_all
@@ -66,29 +64,25 @@ def test_the_users_own_interrupt_passes_through_a_call_of_all(calls: Callable[..
         calls([Link("slow", press_control_c)], 1)
 
 
-@both_first
-def test_the_first_answer_counts_and_no_link_after_it_is_called(calls: Callable[..., object]) -> None:
+def test_the_first_answer_counts_and_no_link_after_it_is_called() -> None:
     links = [Link("none", lambda value: None), Link("zero", lambda value: 0), Link("fail", fail)]
-    assert calls(links, 1) == 0
+    assert first(links, 1) == 0
 
 
-@both_first
-def test_no_answer_is_none(calls: Callable[..., object]) -> None:
-    assert calls([Link("none", lambda *, key: None)], key=1) is None
+def test_no_answer_is_none() -> None:
+    assert first([Link("none", lambda *, key: None)], key=1) is None
 
 
-@both_first
-def test_an_error_before_the_first_answer_is_raised(calls: Callable[..., object]) -> None:
+def test_an_error_before_the_first_answer_is_raised() -> None:
     with pytest.raises(StepFailed) as failure:
-        calls([Link("none", lambda value: None), Link("fail", fail), Link("zero", lambda value: 0)], 1)
+        first([Link("none", lambda value: None), Link("fail", fail), Link("zero", lambda value: 0)], 1)
     assert (failure.value.plugin, failure.value.index) == ("fail", 1)
     assert isinstance(failure.value.__cause__, SystemExit)
 
 
-@both_first
-def test_the_users_own_interrupt_passes_through_first(calls: Callable[..., object]) -> None:
+def test_the_users_own_interrupt_passes_through_first() -> None:
     with pytest.raises(KeyboardInterrupt):
-        calls([Link("slow", press_control_c)], 1)
+        first([Link("slow", press_control_c)], 1)
 
 
 class Plugin:

@@ -12,7 +12,7 @@ from typing import Literal
 
 import pytest
 
-from plugline.dispatch.chain import Link, build_chain
+from plugline.dispatch.calls import Link, build_chain
 from plugline.errors import StepFailed
 
 
