@@ -11,9 +11,8 @@ from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from plugline.engines import _remote
-from plugline.engines._client import Client, FarTasks
 from plugline.engines._desk import Desk
-from plugline.engines._ray import Tasks
+from plugline.engines._ray import Client, FarTasks, Tasks
 from plugline.records import Part, Split, SplitRunner
 
 VERSION = "1.0"

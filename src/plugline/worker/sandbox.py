@@ -1,7 +1,7 @@
 """A process to one that can touch what it was granted, and nothing else, from here on and for good.
 
 Nothing of this takes privileges, and root gets no more than others: Landlock holds files, a seccomp filter all other
-calls, and bounds what is used up. Once in force none of it can be undone by the process, nor by what it starts.
+calls, and limits what is used up. Once in force none of it can be undone by the process, nor by what it starts.
 
 What holds after :func:`apply`; the tests refer to the numbers:
 
@@ -21,7 +21,7 @@ import sys
 
 from plugline.errors import SandboxUnavailable
 from plugline.typed import Iterable, Sequence
-from plugline.worker import bounds, landlock, places, privileges, seccomp
+from plugline.worker import landlock, places, privileges, seccomp
 from plugline.worker.limits import Sandbox
 from plugline.worker.machine import Machine, this_machine
 from plugline.worker.native import error_of
@@ -61,7 +61,7 @@ def apply(
         if run and lifeline is not None:
             os.set_inheritable(lifeline, True)
         privileges.clear_environment(limits.env or ())
-        bounds.set_bounds(memory_bytes=limits.memory_bytes, cpu_seconds=limits.cpu_seconds, write=bool(limits.write))
+        privileges.set_bounds(memory_bytes=limits.memory_bytes, cpu_seconds=limits.cpu_seconds, write=bool(limits.write))
         privileges.win_nothing()
         privileges.drop_capabilities(machine, run=run)
         rules.restrict()
@@ -183,7 +183,7 @@ def rehearse() -> None:
         _see_one_thread()
         seccomp.filter_bytes(_prepared.machine, _grants(Sandbox(), _prepared.version), 0)
         privileges.clear_environment(())
-        bounds.rehearse()
+        privileges.rehearse()
 
 
 def drop_rules() -> None:
