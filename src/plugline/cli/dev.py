@@ -33,7 +33,7 @@ from plugline.pipeline.catalogue import Catalogue
 from plugline.pipeline.config import PipelineConfig, config_from_flags, load_config
 from plugline.pipeline.live import plugin_in_hand
 from plugline.pipeline.plan import SEE_NEXT, Plan, plugin_folders
-from plugline.pipeline.preview import PreviewedRecord, plan_preview, preview
+from plugline.pipeline.steps import PreviewedRecord, plan_preview, preview
 
 _LOOK_SECONDS = 0.1  # a save is seen before a hand has left the keyboard; a look costs a stat a file
 _MOST_SAMPLE_BYTES = 2**20  # of what is written by hand; the inputs of a pipeline may be logs

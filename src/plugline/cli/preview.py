@@ -13,8 +13,7 @@ from plugline.cli.pipelines import PipelineCommand, configuration, input_options
 from plugline.cli.running import hidden_variables
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.findings import apart, short_repr
-from plugline.pipeline.preview import PreviewedRecord, plan_preview, preview
-from plugline.pipeline.steps import MISSING, Change, Passage, StepView
+from plugline.pipeline.steps import MISSING, Change, Passage, PreviewedRecord, StepView, plan_preview, preview
 
 _MOST_CHARACTERS = 100  # of one value
 _CHARACTERS_BEFORE = 30  # where two values begin to differ

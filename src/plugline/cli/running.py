@@ -10,8 +10,7 @@ from types import FrameType
 
 from plugline.cli import FAULTS, MISUSED, OK, STOPPED, render
 from plugline.cli.guard import Invocation, applied, guarded, settled
-from plugline.cli.progress import ProgressLine
-from plugline.cli.seeing import Seeing
+from plugline.cli.seeing import ProgressLine, Seeing
 from plugline.discovery.known import ParsedOnce
 from plugline.errors import ConfigurationError, RunStopped
 from plugline.findings import Finding

@@ -61,7 +61,9 @@ def apply(
         if run and lifeline is not None:
             os.set_inheritable(lifeline, True)
         privileges.clear_environment(limits.env or ())
-        privileges.set_bounds(memory_bytes=limits.memory_bytes, cpu_seconds=limits.cpu_seconds, write=bool(limits.write))
+        privileges.set_bounds(
+            memory_bytes=limits.memory_bytes, cpu_seconds=limits.cpu_seconds, write=bool(limits.write)
+        )
         privileges.win_nothing()
         privileges.drop_capabilities(machine, run=run)
         rules.restrict()

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from rich.live import Live
 
-from plugline.cli import progress
-from plugline.cli.progress import ProgressLine
+from plugline.cli import seeing
+from plugline.cli.seeing import ProgressLine
 from plugline.pipeline.split import Progress
 
 STATE = Progress(bytes_read=1, bytes_total=2, records_in=1, records_out=1, failed=0, seconds=1.0)
@@ -22,8 +22,8 @@ class _Terminal(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr(progress, "_BETWEEN_SECONDS", 0.0)
+    monkeypatch.setattr(seeing, "_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(seeing, "_BETWEEN_SECONDS", 0.0)
     monkeypatch.setenv("TERM", "xterm")
 
 

@@ -344,7 +344,7 @@ def test_a_full_disk_stops_the_run() -> None:
 @pytest.mark.slow
 def test_progress_is_drawn_on_a_terminal_only_and_after_a_while() -> None:
     code = (
-        "import sys, io; from plugline.cli.progress import ProgressLine;"
+        "import sys, io; from plugline.cli.seeing import ProgressLine;"
         "from plugline.pipeline.split import Progress;"
         "sys.stderr = type('T', (io.StringIO,), {'isatty': lambda self: True})();"
         "line = ProgressLine.for_terminal(quiet=False, to_stdout=False);"

@@ -3,7 +3,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugline.cli.samples import Samples
+from plugline.cli.page import Samples
 from plugline.pipeline.split import Progress
 
 
