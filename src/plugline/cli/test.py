@@ -21,10 +21,17 @@ from plugline.errors import ConfigurationError
 from plugline.files import read_source
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
-from plugline.pipeline.cases import WITHOUT_FILES, CaseOutcome, Difference, run_cases
+from plugline.pipeline.cases import (
+    WITHOUT_FILES,
+    CaseOutcome,
+    Difference,
+    DoctestOutcome,
+    has_examples,
+    run_cases,
+    run_doctests,
+)
 from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION
 from plugline.pipeline.config import load_config
-from plugline.pipeline.doctests import DoctestOutcome, has_examples, run_doctests
 from plugline.pipeline.plan import make_plan, plugin_folders
 from plugline.pipeline.steps import MISSING, Change
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from plugline.cli import main
-from plugline.pipeline.journal import Journal
+from plugline.pipeline.history import Journal
 from tests.builders import ndjson, pipeline, processor
 
 OPEN = """
 import sys
-from plugline.pipeline.journal import Journal, JournalTaken
+from plugline.pipeline.history import Journal, JournalTaken
 try:
     Journal.open(sys.argv[1]).close(remove=False)
 except JournalTaken:
