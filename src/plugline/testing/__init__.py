@@ -9,8 +9,7 @@ Then a test may ask for the fixtures :func:`plugin`, :func:`host`, :func:`run_st
 """
 
 from plugline.testing.contracts import check_format, check_processor
-from plugline.testing.fixtures import JumpingClock, host, jumping_clock, plugin, run_step
-from plugline.testing.steps import StepOutcome, StepRefused
+from plugline.testing.fixtures import JumpingClock, StepOutcome, StepRefused, host, jumping_clock, plugin, run_step
 from plugline.testing.strategies import records, values
 
 __all__ = [

@@ -21,7 +21,7 @@ from plugline.formats.ndjson import Ndjson
 from plugline.formats.parquet import Parquet
 from plugline.records import Record
 from plugline.testing import JumpingClock, StepRefused, check_format, check_processor, records
-from plugline.testing.steps import run_plugin
+from plugline.testing.fixtures import run_plugin
 
 PLUGIN = '''
 """Put texts in upper case."""
