@@ -4,8 +4,6 @@ from typing import cast
 
 from plugline.records import Broken, Position, Record
 
-_SHOWN = 60  # characters of a value
-
 
 class Rows:
     """Some rows that were read."""
@@ -62,7 +60,7 @@ def refused(value: object, expected: str) -> Refused:
 def shown(value: object) -> str:
     """Return a value as messages show it."""
     text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def copied(value: object) -> object:

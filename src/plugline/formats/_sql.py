@@ -10,7 +10,9 @@ from operator import itemgetter
 from typing import Any, BinaryIO, Literal, NoReturn, Protocol, cast
 from zlib import crc32
 
+from plugline.formats._rows import shown
 from plugline.records import Record, RowsRefused
+from plugline.records.values import columns_of, other_fields
 
 Row = tuple[object, ...]
 
@@ -124,9 +126,9 @@ class Columns:
         try:
             row = values(record)
         except KeyError:
-            raise self._other_fields(record) from None
+            raise other_fields(record, self.kinds) from None
         if len(record) != len(row):
-            raise self._other_fields(record)
+            raise other_fields(record, self.kinds)
         widened = None
         for (name, kind), value in zip(self.kinds.items(), row, strict=True):
             if value is None:
@@ -157,8 +159,7 @@ class Columns:
             return kind
         if not found:
             raise ValueError(f"column {name!r} holds a {type(value).__name__}, which no column can hold")
-        shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
-        raise ValueError(f"column {name!r} holds {shown}, {WORDS[found]}: expected {WORDS[kind]}")
+        raise ValueError(f"column {name!r} holds {shown(value)}, {WORDS[found]}: expected {WORDS[kind]}")
 
     def _begin(self, names: tuple[str, ...]) -> None:
         known = [*map(self._known_as, names)]
@@ -183,11 +184,7 @@ class Columns:
         return next(filter(None, told), None)
 
     def _first(self, record: Record) -> None:
-        for name in record:
-            if not isinstance(name, str):
-                raise ValueError(f"key {name!r} is a {type(name).__name__}: expected a string")  # noqa: TRY004 - a faulty record
-        if not record:
-            raise ValueError("the first record is empty: expected at least one field, since it fixes the columns")
+        names = columns_of(record)
         kinds: dict[str, str] = {}
         for name, value in record.items():
             # Whole or nothing: a first record that cannot be written fixes nothing.
@@ -199,14 +196,7 @@ class Columns:
                 raise ValueError(f"column {name!r} holds {wrong}")
             if error := _unwritable(name, value, self._json if kinds[name] == "json" else lambda value: value):
                 raise error
-        self._begin(tuple(record))
-
-    def _other_fields(self, record: Record) -> ValueError:
-        names = list(self.kinds)
-        missing = [name for name in names if name not in record]
-        extra = [name for name in record if name not in self.kinds]
-        parts = [f"lacks {missing!r}"] * bool(missing) + [f"has {extra!r} besides"] * bool(extra)
-        return ValueError(f"the record {' and '.join(parts)}: expected the columns {names!r}")
+        self._begin(names)
 
 
 def _unwritable(name: str, value: object, write: Callable[[object], object]) -> ValueError | None:

@@ -26,6 +26,7 @@ from typing import Any, BinaryIO, Literal, NoReturn, Protocol, cast
 from plugline.formats._wide import unmarked
 from plugline.records import Broken, Position, Reader, Record, Writer
 from plugline.records.moments import CONVERTERS, EXPECTED
+from plugline.records.values import columns_of, other_fields
 
 SUFFIXES = (".csv",)
 
@@ -949,10 +950,10 @@ class _Writer:
 
     def _encode_other(self, record: Record) -> bytes:
         if self.columns is not None:
-            raise _other_keys(record, self.columns)
+            raise other_fields(record, self.columns)
         # Whole or nothing: a first record that cannot be written fixes nothing.
         values = tuple(record.values())
-        encoded = self._encode_values(values, names=_columns_of(record))
+        encoded = self._encode_values(values, names=columns_of(record))
         self._fix(tuple(record))
         self._learn(values)
         return encoded
@@ -1035,20 +1036,3 @@ class _Writer:
             return row
         cell, delimiter, rest = row.partition(self._delimiter)
         return f"{self._quote}{cell}{self._quote}{delimiter}{rest}"
-
-
-def _columns_of(record: Record) -> tuple[str, ...]:
-    if not record:
-        raise ValueError("the first record is empty: expected at least one field, since it fixes the columns")
-    for name in record:
-        if not isinstance(name, str):
-            raise ValueError(f"key {name!r} is a {type(name).__name__}: expected a string")  # noqa: TRY004 - a faulty record
-    return tuple(record)
-
-
-def _other_keys(record: Record, columns: tuple[str, ...]) -> ValueError:
-    known = {*columns}
-    missing = [name for name in columns if name not in record]
-    extra = [name for name in record if name not in known]
-    parts = [f"lacks {missing!r}"] * bool(missing) + [f"has {extra!r} besides"] * bool(extra)
-    return ValueError(f"the record {' and '.join(parts)}: expected the columns {list(columns)!r}")

@@ -24,7 +24,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import orjson
 
-from plugline.formats._rows import decode_whole
+from plugline.formats._rows import decode_whole, shown
 from plugline.formats._tables import seekable, unowned
 from plugline.records import Broken, Position, Reader, Record, Writer
 
@@ -449,8 +449,7 @@ def _cell(name: str, value: object) -> str | None:
         made, expected = make(value)
         if made is not None:
             return made
-    shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
-    raise ValueError(f"column {name!r} holds {shown} ({type(value).__name__}): {expected}")
+    raise ValueError(f"column {name!r} holds {shown(value)} ({type(value).__name__}): {expected}")
 
 
 _Made: TypeAlias = tuple[str | None, str]  # or what was expected

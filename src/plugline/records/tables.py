@@ -16,7 +16,9 @@ from types import FunctionType
 from typing import Any, TypeAlias, cast
 from zoneinfo import ZoneInfo
 
+from plugline.findings import short_repr
 from plugline.records.protocols import Record
+from plugline.records.values import columns_of, other_fields
 
 Row: TypeAlias = tuple[object, ...]
 """The values of a row, in the order of the columns."""
@@ -507,7 +509,7 @@ class TableMaker:
         if self.names is None:
             return self._accept_first(record)
         if record.keys() != self._types.keys():
-            raise self._other_fields(record)
+            raise other_fields(record, self._types)
         widened = dict(self._types)
         for name, kind in self._types.items():
             value = record[name]
@@ -576,12 +578,7 @@ class TableMaker:
         self._accept.__defaults__ = (self._accept_any, *map(_check_of, self._types.values()))
 
     def _accept_first(self, record: Record) -> Record:
-        for name in record:
-            if not isinstance(name, str):
-                raise ValueError(f"key {name!r} is a {type(name).__name__}: expected a string")  # noqa: TRY004 - a faulty record
-        if not record:
-            raise ValueError("the first record is empty: expected at least one field, since it fixes the columns")
-        self._begin(tuple(record))
+        self._begin(columns_of(record))
         try:
             return self._accept_any(record)
         except ValueError:
@@ -610,8 +607,7 @@ class TableMaker:
         import pyarrow  # noqa: PLC0415
         from pyarrow import types as kinds  # noqa: PLC0415
 
-        shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
-        message = f"column {name!r} holds {shown} ({type(value).__name__}): expected {name_of(kind)}"
+        message = f"column {name!r} holds {short_repr(value)} ({type(value).__name__}): expected {name_of(kind)}"
         if isinstance(value, int) and kinds.is_integer(kind):
             message += f" of at most {kind.bit_width} bits"
             if kind == pyarrow.int64() and 0 < value < 2**64 and self._holds is None:
@@ -621,13 +617,6 @@ class TableMaker:
         if kinds.is_null(kind):
             message += ", since it had none when the columns were fixed; declare its type"
         return ValueError(message)
-
-    def _other_fields(self, record: Record) -> ValueError:
-        names = self.names or ()
-        missing = [name for name in names if name not in record]
-        extra = [name for name in record if name not in self._types]
-        parts = [f"lacks {missing!r}"] * bool(missing) + [f"has {extra!r} besides"] * bool(extra)
-        return ValueError(f"the record {' and '.join(parts)}: expected the columns {list(names)!r}")
 
 
 def _new_accept(accept_any: Callable[[Record], Record]) -> FunctionType:

@@ -1,6 +1,6 @@
 """The values that pass between sources, steps, sinks and engines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
 
 from plugline.findings import Finding
@@ -171,3 +171,26 @@ class Part:
     lines: int | None = None
     stop: Finding | None = None
     slowest: tuple[SlowRecord, ...] = ()
+
+
+def columns_of(record: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the columns that a first record fixes.
+
+    Raises:
+        ValueError: It has no field, or a key that is no text.
+    """
+    if not record:
+        raise ValueError("the first record is empty: expected at least one field, since it fixes the columns")
+    for name in record:
+        if not isinstance(name, str):
+            raise ValueError(f"key {name!r} is a {type(name).__name__}: expected a string")  # noqa: TRY004 - a faulty record
+    return tuple(record)
+
+
+def other_fields(record: Mapping[str, object], columns: Collection[str]) -> ValueError:
+    """Return the error of a record that has other fields than the columns."""
+    known = {*columns}
+    missing = [name for name in columns if name not in record]
+    extra = [name for name in record if name not in known]
+    parts = [f"lacks {missing!r}"] * bool(missing) + [f"has {extra!r} besides"] * bool(extra)
+    return ValueError(f"the record {' and '.join(parts)}: expected the columns {list(columns)!r}")
