@@ -44,8 +44,7 @@ from plugline.records import (
     Writer,
 )
 from plugline.records.loop import BatchCall, Failure, RecordLoop, StepCall, StopRun, loop_for
-from plugline.records.outcomes import records_of
-from plugline.records.staged import StagedBatch
+from plugline.records.outcomes import StagedBatch, records_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # imported where steps take tables, somebody watches, or slow records are asked for

@@ -17,8 +17,8 @@ from plugline.blame import ErrorText, users_own_interrupt
 from plugline.clock import monotonic_seconds
 from plugline.frozen import frozen
 from plugline.records.loop import Drain, RecordLoop, StepCall, StopRun
+from plugline.records.outcomes import ORPHANS, Failure, StagedBatch
 from plugline.records.protocols import Record
-from plugline.records.staged import ORPHANS, Failure, StagedBatch
 from plugline.records.tables import TableMaker, rows_of, with_inner
 
 

@@ -22,15 +22,18 @@ from plugline.dispatch.copies import structural_copy
 from plugline.dispatch.generated import compile_functions
 from plugline.frozen import frozen
 from plugline.records.outcomes import (
+    ORPHANS,
     BatchCall,
     BeginsBatches,
     Failed,
+    Failure,
     Regrouped,
+    StagedBatch,
+    Waiting,
     checked_decoded,
     records_of,
 )
 from plugline.records.protocols import Record
-from plugline.records.staged import ORPHANS, Failure, StagedBatch, Waiting
 from plugline.records.values import StepCounts
 
 __all__ = ["BatchCall", "Failed", "Failure", "OnError", "RecordLoop", "Regrouped", "StepCall", "StopRun"]

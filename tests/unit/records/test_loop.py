@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from plugline.blame import describe_error
 from plugline.records import outcomes
 from plugline.records.loop import Failure, OnError, RecordLoop, Regrouped, StepCall, StopRun
-from plugline.records.staged import StagedBatch
+from plugline.records.outcomes import StagedBatch
 from plugline.records.values import StepCounts
 
 Record = dict[str, object]
