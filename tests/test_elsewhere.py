@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 ROOT = Path(__file__).parents[1]
 # They run in workers only, and enter sandboxes.
-_NOT_ON_WINDOWS = "bounds denials guard landlock main native privileges probe sandbox seccomp zygote"
+_NOT_ON_WINDOWS = "denials guard landlock main native privileges probe sandbox seccomp zygote"
 
 _PLUGIN = '''"""Write names in capitals."""
 VERSION = "1.0"
