@@ -471,7 +471,6 @@ class LockDiff(Value):
         self._set(plugins=plugins, files=files)
 
     def __bool__(self) -> bool:
-        """Whether anything differs."""
         return bool(self.plugins or self.files)
 
     def __str__(self) -> str:

@@ -31,8 +31,6 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
-    """The table of commands as click sees it."""
-
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 

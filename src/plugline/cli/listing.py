@@ -125,7 +125,6 @@ def usual_folders() -> tuple[str, ...]:
 
 
 def _data(origin: Origin, plugin: Plugin[object], catalogue: Catalogue) -> dict[str, object]:
-    """Return all that is told of a plugin."""
     found = () if waits_for_settings(plugin.findings) else plugin.findings
     return {
         "name": plugin.name,

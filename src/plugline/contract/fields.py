@@ -319,7 +319,6 @@ class _Source:
         return tuple(({field.name: field for field in inherited} | {field.name: field for field in own}).values())
 
     def attributes(self, source: ast.ClassDef, *, dataclass_fields: bool) -> list[Field]:
-        """Return the annotated attributes that are settings."""
         fields = []
         for index, statement in enumerate(source.body):
             if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):

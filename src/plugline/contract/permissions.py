@@ -86,7 +86,6 @@ class Permissions(Value):
         return f"{{ {', '.join(parts)} }}" if parts else "{}"
 
     def __bool__(self) -> bool:
-        """Whether anything is granted."""
         return any(getattr(self, key) for key in KEYS)
 
     def union(self, other: "Permissions") -> "Permissions":

@@ -59,7 +59,6 @@ class SplitProcessDied(RuntimeError):
         self.stage = stage
 
     def __str__(self) -> str:
-        """Tell how it ended, and where."""
         return str(self.args[0])
 
 
@@ -311,7 +310,6 @@ class _Process:
             os._exit(status)
 
     def give(self, task: _Task) -> None:
-        """Let it run a split."""
         self.tasks.append(task)
         split, slot = task.split, self.slots.pop()
         self._in_slots[slot] = split.index
@@ -347,7 +345,6 @@ class _Process:
                 self.outbox.popleft()
 
     def read(self) -> Iterator[tuple["_Process", Part, int]]:
-        """Yield what it has answered."""
         data = os.read(self.answers, 2**20)
         if not data:
             self.ended = True

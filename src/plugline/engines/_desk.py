@@ -97,7 +97,6 @@ class Load:
         return [b"".join(content) for content in self._held]
 
     def _unload(self) -> None:
-        """Have all of it at hand again."""
         written = self._lengths[: len(self._lengths) - len(self._held)]
         if self._tray is not None:
             ends = accumulate(written)
@@ -180,7 +179,6 @@ class _Way:
         return token
 
     def put_back(self, tray: _Tray) -> None:
-        """Take a tray that was not sent."""
         self._free.append(tray)
 
     def close(self) -> None:

@@ -110,7 +110,6 @@ def prepare(shipped: Shipped) -> Raised | None:
 
 
 def _run_one(shipped: Shipped, split: Split) -> Outcome:
-    """Run one split."""
     try:
         return _without_files(_runner(shipped)(split))
     except BaseException as error:  # noqa: BLE001 - likewise

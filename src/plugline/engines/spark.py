@@ -173,7 +173,6 @@ _JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 def _groups(left: _remote.Splits, most: int) -> list[list[Split]]:
-    """Return the splits of each task of the next job."""
     groups: list[list[Split]] = []
     while len(groups) < most and (group := left.take()):
         groups.append(group)

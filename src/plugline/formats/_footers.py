@@ -32,7 +32,6 @@ class Joined:
     """Writes one file of the row groups of several, all of one schema and by one writer."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        """Begin the file."""
         self._stream = stream
         self._stream.write(_MAGIC)
         self._written = len(_MAGIC)
@@ -122,7 +121,6 @@ def _refuse_index(data: bytes, at: int, out: bytearray) -> int:
 
 
 def _copy_struct(data: bytes, at: int, out: bytearray, changes: Mapping[int, _Copy]) -> int:
-    """Copy a struct, some fields of it changed."""
     begin, number = at, 0
     while head := data[at]:
         at += 1

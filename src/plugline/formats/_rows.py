@@ -11,7 +11,6 @@ class Rows:
     __slots__ = ("_row", "raws")
 
     def __init__(self, raws: list[object], row: int) -> None:
-        """Take them, and the number of the first."""
         self.raws = raws
         self._row = row
 

@@ -85,7 +85,6 @@ class Avro:
     name: str = "record"
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot work."""
         if self.block_bytes < 1:
             raise ValueError(f"block_bytes {self.block_bytes!r}: expected 1 or more")
         if not _is_name(self.name):
@@ -436,7 +435,6 @@ def _rows(parts: BinaryIO) -> Iterator[Record]:
 
 
 def _schema_of(schema: Any, name: str) -> dict[str, Any]:
-    """Return the Avro schema of an Arrow one."""
     import fastavro  # noqa: PLC0415 - see above
 
     fields = [_field_of(column.name, column.type, name) for column in schema]

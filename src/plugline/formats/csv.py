@@ -81,7 +81,6 @@ class Csv:
     skip_lines: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot work."""
         for name, value in (("delimiter", self.delimiter), ("quotechar", self.quotechar)):
             if len(value) != 1 or value in "\r\n":
                 raise ValueError(f"{name} {value!r}: expected one character that is no line break")
@@ -586,7 +585,6 @@ class _Text:
                 wanted = 2 * self.available
 
     def advance(self, used: int) -> None:
-        """Move on by ``used`` characters."""
         self._start += used
 
 
@@ -680,7 +678,6 @@ _MAKERS = ("bool=bool", "decimal=decimal", "date=date", "datetime=datetime")
 
 
 def _value_source(cell: str, kind: str | None, null: str) -> str:
-    """Return the expression for the value of a cell."""
     if kind is None:
         return cell
     convert = f"{kind}({cell})"

@@ -75,7 +75,6 @@ class Excel:
     decodes_singly: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot work."""
         if self.sheet is not None and not _SHEET_NAME.fullmatch(self.sheet):
             raise ValueError(f"sheet {self.sheet!r}: expected 1 to 31 characters, and none of []:*?/\\")
         if self.skip_rows < 0:

@@ -119,7 +119,6 @@ class _Reader:
         self.max_record_bytes: int | None = None
 
     def decode(self, raw: object) -> Record:
-        """See :class:`~plugline.records.Reader`."""
         if isinstance(raw, Broken):
             raise ValueError(raw.reason)  # noqa: TRY004 - it is the input that is wrong
         return self._decode(raw)
@@ -387,7 +386,6 @@ class _Text:
         return self.window[:1]
 
     def skip_white(self) -> None:
-        """Move on to what is not white space."""
         while self.peek() and self.window[0] in _WHITE:
             self.take(_after_white(self.window, 0))
 

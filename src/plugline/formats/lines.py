@@ -31,7 +31,6 @@ class Lines:
     encoding: str = "utf-8"
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot work."""
         try:
             plain = "\n".encode(self.encoding) == b"\n"
         except LookupError:
@@ -60,8 +59,6 @@ def _is_marked(encoding: str) -> bool:
 
 
 class _Batch:
-    """The lines of one chunk."""
-
     __slots__ = ("_line", "_offset", "raws")
 
     def __init__(self, raws: list[object], line: int, offset: int) -> None:
@@ -77,8 +74,6 @@ class _Batch:
 
 
 class _Reader:
-    """Cuts at newlines."""
-
     def __init__(self, settings: Lines) -> None:
         self._marked = _is_marked(settings.encoding)
         self.lines = 0
@@ -111,8 +106,6 @@ class _Reader:
 
 
 class _Writer:
-    """One line a record."""
-
     separator = b""
     columns: tuple[str, ...] | None = None
 

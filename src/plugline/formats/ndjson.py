@@ -75,8 +75,6 @@ class _Batch:
 
 
 class _Reader:
-    """Cuts at newlines."""
-
     def __init__(self, decode: Callable[[object], Record]) -> None:
         self.decode = decode
         self.lines = 0
@@ -146,8 +144,6 @@ def whole_lines(read: Callable[[int], bytes]) -> Iterator[tuple[list[bytes], int
 
 
 class _Writer:
-    """One line a record."""
-
     separator = b""
     columns: tuple[str, ...] | None = None
     fixes_columns = False

@@ -52,7 +52,6 @@ class Parquet:
     row_group_rows: int = 65_536
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot work."""
         if self.row_group_rows < 1:
             raise ValueError(f"row_group_rows {self.row_group_rows!r}: expected 1 or more")
 
@@ -128,7 +127,6 @@ class _Held:
         self.rows = self.size_bytes = 0
 
     def add(self, table: Any) -> None:
-        """Take a table, or a batch."""
         import pyarrow  # noqa: PLC0415
 
         self._tables.append(pyarrow.Table.from_batches([table]) if isinstance(table, pyarrow.RecordBatch) else table)

@@ -71,7 +71,6 @@ class Postgresql:
     mode: Literal["create", "append", "replace"] = "create"
 
     def __post_init__(self) -> None:
-        """Refuse settings that contradict each other."""
         if (self.table is None) == (self.query is None):
             raise ValueError("expected either 'table' or 'query'")
         if self.table is not None:
@@ -418,8 +417,6 @@ def _known_as(name: str) -> str:
 
 
 class _Sink(TableSink):
-    """See :class:`TableSink`."""
-
     parameter = "%s"
     longest_name = _LONGEST_NAME
     overriding = "OVERRIDING SYSTEM VALUE "

@@ -59,7 +59,6 @@ class Sqlite:
     mode: Literal["create", "append", "replace"] = "create"
 
     def __post_init__(self) -> None:
-        """Refuse settings that contradict each other."""
         if self.table is not None and self.query is not None:
             raise ValueError("expected either 'table' or 'query'")
         if self.table is not None:
@@ -459,8 +458,6 @@ def _rows_in(content: bytes) -> Iterator[list[Row]]:
 
 
 class _Sink(TableSink):
-    """See :class:`TableSink`."""
-
     in_order = " ORDER BY rowid"
     keeps_marks = False
 

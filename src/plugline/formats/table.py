@@ -39,7 +39,6 @@ class Table:
     cell_width: int = 40
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot work."""
         if self.cell_width < _NARROWEST:
             raise ValueError(f"cell_width {self.cell_width!r}: expected {_NARROWEST} or more")
 

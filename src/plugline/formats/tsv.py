@@ -35,7 +35,6 @@ class Tsv:
     skip_lines: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot work."""
         self._as_csv()
 
     def _as_csv(self) -> Csv:

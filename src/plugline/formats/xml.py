@@ -81,7 +81,6 @@ class Xml:
     decodes_singly: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot work."""
         steps = [] if self.record is None else _steps_of(self.record)
         if self.record is not None and not (
             steps and all(step == "*" or _is_name(step.rpartition("}")[2]) for step in steps)
@@ -408,7 +407,6 @@ class _Parsing:
                 return
 
     def _held(self) -> bytes:
-        """Return what is kept of the document, in one."""
         self._chunks = [b"".join(self._chunks)]
         return self._chunks[0]
 
@@ -692,7 +690,6 @@ class _Parsing:
 
 
 def _element_of(text: bytes, settings: Xml) -> object:
-    """Return the record that is the element of a text."""
     parsing = _Parsing(settings, alone=True)
     parsing.parse(text, ended=True)
     raws, _ = parsing.take()
@@ -848,7 +845,6 @@ class _Writer:
         return f"<{tag}{attributes}>{inside}</{tag}>"
 
     def _text_beside(self, text: object, attributes: str, types: dict[str, Any], *, alone: bool) -> tuple[str, str]:
-        """Return the attributes of an element and its text."""
         if alone:
             raise refused(text, "it beside attributes, and without other fields")
         if text is None:

@@ -512,7 +512,6 @@ def _fault(event: Any, what: str) -> ValueError:
 
 
 def _fault_of(error: Any) -> str:
-    """Return what PyYAML says, in one line."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return f"no YAML: {' '.join(str(error).split())}"
@@ -541,7 +540,6 @@ def _merged(event: Any, value: object) -> dict[str, object]:
 
 
 def _size(value: object) -> int:
-    """Count the values that a value consists of."""
     if isinstance(value, dict):
         return 1 + sum(map(_size, value.values()))
     return 1 + sum(map(_size, value)) if isinstance(value, list) else 1

@@ -516,7 +516,6 @@ class Plugin(Generic[T_co]):
             return None  # whoever calls it is told
 
     def _failed_too_often(self, error: "StepFailed") -> None:
-        """Go into quarantine."""
         from plugline.findings import Finding, Place  # noqa: PLC0415 - few plugins fail
 
         limit = self._loader.dispatching.limit

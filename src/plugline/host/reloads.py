@@ -331,8 +331,6 @@ def _renewed(loader: Loader, plugin: Handle) -> bool | tuple[Finding, ...]:
 
 
 class _Reload:
-    """One reload of plugins that are loaded."""
-
     def __init__(
         self, loader: Loader, plugins: Sequence[Handle], start: float, names: Iterable[str] | None = None
     ) -> None:
@@ -356,7 +354,6 @@ class _Reload:
         self._old: dict[str, dict[str, object]] = {}
 
     def run(self) -> list[ReloadReport]:
-        """Do it."""
         self._loader.renew()
         if self._names is not None:
             names = self._names & self._graph.modules.keys()

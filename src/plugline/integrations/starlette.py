@@ -268,7 +268,6 @@ class Plugins:
         self._stuck = False
 
     def _update(self, content: dict[str, bytes]) -> None:
-        """Make the chain of what is in the folder."""
         if content == self._content:
             return
         host = Host(self._folder, policy=self._policy)

@@ -94,7 +94,6 @@ class _Batch:
         self.left = len(records)
 
     def settle(self, index: int, outcome: object) -> None:
-        """Give one record its outcome."""
         self.outcomes[index] = outcome
         self.left -= 1
 
@@ -214,7 +213,6 @@ class _Run:
         self._watch = RecordWatch(plugin.confinement.timeout_seconds)
 
     def add(self, records: list[Record]) -> _Batch:
-        """Take records in, behind all that are there."""
         self._batches += 1
         batch = _Batch(self._batches, records)
         count = len(records)
@@ -250,7 +248,6 @@ class _Run:
             self._pass_through(life, batch, beat)
 
     def abandon(self) -> None:
-        """Forget all of them."""
         if self._life is not None and self._under_way:
             self._life.kill()  # answers to what was sent would be taken for answers to the next batch
         self._todo.clear()

@@ -167,7 +167,6 @@ class Channel:
         self._poll.unregister(self._pipes.requests)
 
     def _read_answers(self) -> Answer | None:
-        """Return an answer if all of it has come."""
         while True:
             content = self._whole_answer()
             if content is not None:

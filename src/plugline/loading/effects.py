@@ -134,7 +134,6 @@ def _is_mentioned(effect: Effect, code: CodeType) -> bool:
 
 
 def _words(code: CodeType) -> set[str]:
-    """Return the names and the texts in some code, and the code in it."""
     found: set[str] = set()
     pending = [code]
     for one in pending:
@@ -534,7 +533,6 @@ def _all_loggers() -> list[Any]:
 
 
 def _levels() -> dict[object, tuple[object, ...]]:
-    """Return what each logger lets pass."""
     return {one: tuple(getattr(one, name) for name in _LEVELS) for one in _all_loggers()}
 
 
@@ -553,7 +551,6 @@ _OF_LEVELS = (b"setLevel", b"propagate", b"disabled", b"Config")
 
 
 def _loggers() -> dict[object, tuple[tuple[object, ...], tuple[object, ...]]]:
-    """Return the handlers and filters of each logger that has any."""
     loggers = _all_loggers()
     return {one: (tuple(one.handlers), tuple(one.filters)) for one in loggers if one.handlers or one.filters}
 

@@ -434,7 +434,6 @@ class _Returner:
         self._module, self._spec = module, module.__spec__
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """Return what it is."""
         return self._module
 
     def exec_module(self, module: ModuleType) -> None:

@@ -158,7 +158,6 @@ class InertTrace(Trace):
     _variables: list[str]
 
     def _left(self) -> dict[str, object]:
-        """Return what running it leaves."""
         names: dict[str, object] = {"__name__": self.name, "__file__": self.path}
         # A copy of the code: until the collector comes, functions and classes that nobody has would be taken for others'.
         code = marshal.loads(marshal.dumps(self.code))  # noqa: S302 - our own

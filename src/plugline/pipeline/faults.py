@@ -153,7 +153,6 @@ def _decoded_again(raw: object, reader: Reader, *, decodes: bool) -> tuple[bytes
 
 
 def _told_of(raw: object, record: object, reader: Reader) -> bytes:
-    """Return what is told of how a record came in."""
     came = raw.raw if isinstance(raw, Broken) else raw
     text = _as_text(came)
     told = _json(text)

@@ -454,7 +454,6 @@ def _edited_steps(was: Mapping[str, object], now: Mapping[str, object]) -> froze
 
 
 def _differences(was: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
-    """Say in words what is not as it was."""
     return [f"{key} changed" for key in {**was, **now} if was.get(key) != now.get(key)]
 
 

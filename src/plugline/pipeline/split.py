@@ -379,8 +379,6 @@ def writes_alone(form: Format) -> bool:
 
 
 class _Running:
-    """One split while it runs."""
-
     def __init__(
         self,
         plan: Plan,
@@ -434,7 +432,6 @@ class _Running:
         return self._part(stop)
 
     def _finish(self) -> None:
-        """Put the part where it belongs."""
         folder, assemble = self._tools.part_folder, self._tools.assemble
         if folder is None:
             if self._in_files:
@@ -751,7 +748,6 @@ class _Output:
         return mkstemp(prefix=".plugline-", suffix=".tmp", dir=self._folder())
 
     def stored(self) -> BinaryIO:
-        """Return all of it, to be read."""
         if self._file is None or self._path is None:
             self._leave_given(self._bytes)
             return BytesIO(b"".join(self._pieces))

@@ -321,7 +321,6 @@ class _Gzip:
                 return data
 
     def _begin(self) -> bool:
-        """Begin a member, if there is one."""
         while self._members:
             self._fed = self._fed.lstrip(b"\0")
             if self._fed:
@@ -380,7 +379,6 @@ class _Streams:
                 return data
 
     def _begin(self) -> bool:
-        """Begin the stream after the one that has ended, if there is one."""
         fed = self._stream.unused_data.lstrip(b"\0")
         while not fed:
             piece = self._plain.read(self._FED_BYTES)

@@ -40,7 +40,6 @@ class Cast:
     missing: Literal["error", "skip"] = "error"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work."""
         dated = {name for name, kind in self.types.items() if kind in {"date", "datetime", "time"}}
         strange = sorted(set(self.formats) - dated)
         if strange:

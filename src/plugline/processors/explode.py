@@ -29,7 +29,6 @@ class Explode:
     empty: Literal["drop", "null", "error"] = "drop"
 
     def __post_init__(self) -> None:
-        """Refuse settings that contradict each other."""
         if self.merge and self.as_ is not None:
             raise ValueError("merge = true: expected no 'as', since the item's own fields take its place")
         if self.index is not None and self.index == (self.as_ or self.field):

@@ -51,7 +51,6 @@ class Filter:
     missing: Literal["error", "drop", "keep"] = "error"
 
     def __post_init__(self) -> None:
-        """Refuse values that the operator cannot take."""
         self._holds = self._condition()
 
     def _condition(self) -> Callable[[object], bool]:

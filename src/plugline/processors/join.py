@@ -128,7 +128,6 @@ class Join:
                         yield _object(_json(line, f"line {number} of {str(path)!r}"), number, path)
 
     def _learn(self, where: str, line: Iterable[str]) -> list[str]:
-        """Return the names of the fields to take of a line."""
         lacking = [name for name in (*self._columns, *(self.fields or ())) if name not in line]
         if lacking:
             has = list(line)

@@ -21,7 +21,6 @@ class Rename:
     missing: Literal["error", "skip"] = "error"
 
     def __post_init__(self) -> None:
-        """Refuse two fields of one name."""
         news = list(self.names.values())
         twice = sorted({name for name in news if news.count(name) > 1})
         if twice:

@@ -23,7 +23,6 @@ class Select:
     missing: Literal["error", "null", "skip"] = "error"
 
     def __post_init__(self) -> None:
-        """Refuse settings that contradict each other."""
         if (self.fields is None) == (self.without is None):
             raise ValueError("expected either 'fields' or 'without'")
         if self.without is not None and self.missing == "null":

@@ -698,7 +698,6 @@ class _StageClock:
         return timed
 
     def add(self, stage: int, seconds: float) -> None:
-        """Add what a stage took, if this batch is timed."""
         if self.spent is not None:
             self.spent[stage] += seconds
 

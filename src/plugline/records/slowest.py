@@ -55,7 +55,6 @@ class Slowest(_Kept):
     """
 
     def __init__(self, keep: int, names: Sequence[str]) -> None:
-        """Begin with none; see above."""
         super().__init__(keep, names)
         self._in_batch: list[_Slow] = []
         self._number = -1
@@ -127,7 +126,6 @@ class SlowestBatches(_Kept):
     """Notes which batches take longest, where a step takes many records at once."""
 
     def __init__(self, keep: int, names: Sequence[str]) -> None:
-        """Begin with none; see above."""
         super().__init__(keep, names)
         self._number = 0
 

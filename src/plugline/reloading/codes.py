@@ -191,7 +191,6 @@ def _note_annotations(owner: CodeType, old: CodeType, new: CodeType, comparison:
 
 
 def _note_constants(old: CodeType, new: CodeType, comparison: Comparison, *, inside_function: bool) -> None:
-    """Take note of what it means that constants changed."""
     comparison.same_words &= _tuples_in(old.co_consts) == _tuples_in(new.co_consts)
     if not inside_function:
         comparison.bodies_only = False

@@ -200,7 +200,6 @@ class Watchfiles:
     _STEP_MILLISECONDS = 5  # how often it looks whether anything was told; less costs more than it gains
 
     def __init__(self, folders: Iterable[str]) -> None:
-        """Begin to listen."""
         import threading  # noqa: PLC0415 - for those who watch
 
         from watchfiles._rust_notify import RustNotify  # noqa: PLC0415 - an extra

@@ -31,8 +31,6 @@ _NO_CONTAINERS = _PLAIN | {FunctionType, ModuleType, property, staticmethod, cla
 
 
 class _Slots:
-    """What an object holds in its slots."""
-
     __slots__ = ("_names", "_value")
 
     def __init__(self, value: object, names: list[str]) -> None:
@@ -50,7 +48,6 @@ class _Slots:
         return found
 
     def put_back(self, before: dict[str, object]) -> None:
-        """Let it hold that again."""
         for name in self.held().keys() - before.keys():
             object.__delattr__(self._value, name)
         for name, value in before.items():
@@ -58,8 +55,6 @@ class _Slots:
 
 
 class _Subclasses(_Slots):
-    """The classes that were registered with an abstract one."""
-
     __slots__ = ()
 
     def __init__(self, owner: ABCMeta) -> None:

@@ -74,7 +74,6 @@ class Sandbox(Value):
         )
 
     def __repr__(self) -> str:
-        """Return the call that makes it."""
         said = ", ".join(f"{name}={_shown(value)}" for name, value in self._said().items())
         return f"Sandbox({said})"
 

@@ -209,8 +209,6 @@ class Server:
 
 
 class _Batch:
-    """One batch while it is worked on."""
-
     def __init__(self, sequence: int, server: Server, call: Call) -> None:
         self._sequence = sequence
         self._server = server
