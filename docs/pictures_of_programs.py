@@ -208,7 +208,7 @@ def datasette(folder: Path) -> None:
         connection.executemany("insert into airports values (?, ?, ?, ?)", AIRPORTS)
     port = free_port()
     (folder / "serve.py").write_text(DATASETTE.format(port=port), encoding="utf-8")
-    from urllib.parse import urlencode  # noqa: PLC0415
+    from urllib.parse import urlencode
 
     with serving(["serve.py"], folder, port) as address:
         photograph("datasette.png", f"{address}/airports?{urlencode({'sql': QUERY})}", height=640)

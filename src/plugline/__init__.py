@@ -101,7 +101,7 @@ def __getattr__(name: str) -> object:
     if home is None:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    import gc  # noqa: PLC0415 - the façade imports nothing
+    import gc  # the façade imports nothing
 
     # Nothing that an import makes is garbage, and looking for some takes a sixth of its time; so does looking at all of it
     # afterwards. To freeze and to unfreeze puts it with what is old, without a look.

@@ -96,7 +96,7 @@ def users_own_interrupt(error: BaseException) -> bool:
 
 def _raises_at(entry: TracebackType) -> bool:
     # Imported here, because an interrupt is rare. The numbers differ between versions of Python.
-    from opcode import opmap  # noqa: PLC0415
+    from opcode import opmap
 
     code = entry.tb_frame.f_code.co_code
     if not 0 <= entry.tb_lasti < len(code):
@@ -235,7 +235,7 @@ def traceback_text(error: BaseException) -> str:
     kind, not for each. Never raises because of what ``error`` does.
     """
     # Imported here: it imports half of what a bare start does not.
-    import traceback  # noqa: PLC0415
+    import traceback
 
     if _was_raised_elsewhere(error) and error.traceback:
         return error.traceback
@@ -283,7 +283,7 @@ class Tracebacks:
 
 def plugin_traceback(error: BaseException) -> str:
     """Return the traceback of ``error`` without the frames of plugline and of the import system."""
-    import traceback  # noqa: PLC0415 - as in traceback_text
+    import traceback  # as in traceback_text
 
     try:
         told = traceback.TracebackException.from_exception(error, limit=-_MAX_TRACEBACK_FRAMES)

@@ -70,7 +70,7 @@ else:
         Raises:
             OSError: Another process holds it.
         """
-        import fcntl  # noqa: PLC0415 - only who locks needs it
+        import fcntl  # only who locks needs it
 
         # Not flock, which forks of a process that was killed hold for a moment longer.
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -25,9 +25,9 @@ def _blake2b() -> "Callable[..., HASH]":
     if not _hashes:
         try:
             # hashlib loads OpenSSL, which costs half an interpreter's start.
-            from _blake2 import blake2b  # noqa: PLC0415 - see above
+            from _blake2 import blake2b
         except ImportError:  # a Python that was built without it
-            from hashlib import blake2b  # noqa: PLC0415 - likewise
+            from hashlib import blake2b
         _hashes.append(blake2b)
     return _hashes[0]
 
@@ -101,7 +101,7 @@ def _in_archive(path: str) -> bytes | None:
         archive = os.path.dirname(archive)
     if archive == path or not os.path.isfile(archive):
         return None
-    import zipimport  # noqa: PLC0415 - few programs are archives
+    import zipimport  # few programs are archives
 
     try:
         return zipimport.zipimporter(archive).get_data(path)
@@ -258,7 +258,7 @@ def reason_of(error: BaseException) -> str:
 
 def way_to_write(error: OSError, otherwise: str = "make its folder writable for you") -> str:
     """Return what to do where a file cannot be written."""
-    from errno import EDQUOT, ENOSPC  # noqa: PLC0415 - as below
+    from errno import EDQUOT, ENOSPC  # as below
 
     return "make room on the disk" if error.errno in (ENOSPC, EDQUOT) else otherwise
 
@@ -267,11 +267,11 @@ def _unreadable_hint(error: OSError | ValueError, path: str) -> str | None:
     if isinstance(error, PermissionError):
         return "make the file readable for the user who runs this program"
     if isinstance(error, FileNotFoundError):
-        from plugline.names import nearest_file  # noqa: PLC0415 - a listing that is remembered reads nothing
+        from plugline.names import nearest_file  # a listing that is remembered reads nothing
 
         near = nearest_file(path, ".py")
         meant = f"did you mean {os.path.basename(near)!r}? else " if near is not None and near != path else ""
         return f"{meant}put it there, or mend its name" if not os.path.islink(path) else "it is a link to nothing"
-    from errno import ELOOP  # noqa: PLC0415 - likewise
+    from errno import ELOOP
 
     return "it is a link that leads back to itself; remove it" if getattr(error, "errno", None) == ELOOP else None

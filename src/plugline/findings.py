@@ -107,7 +107,7 @@ class Finding(Value):
         """What to do: the hint, and where there is none, what is advised for every finding of the code."""
         if self.hint is not None:
             return self.hint
-        from plugline.codes import CODES  # noqa: PLC0415 - a long table, for few findings
+        from plugline.codes import CODES  # a long table, for few findings
 
         remedy = CODES[self.code].remedy.partition(". ")[0].rstrip(".") if self.code in CODES else "see the message"
         return remedy if remedy.startswith("plugline") else remedy[:1].lower() + remedy[1:]

@@ -96,7 +96,7 @@ def _missing_message(name: str, missing: str) -> str:
 def _names_in(package: str) -> set[str]:
     """The module names in a package that is already imported, or the top-level ones."""
     # pkgutil is needed only for this message.
-    from pkgutil import iter_modules  # noqa: PLC0415
+    from pkgutil import iter_modules
 
     if not package:
         return {module.name for module in iter_modules()} | set(sys.stdlib_module_names)
@@ -289,7 +289,7 @@ def reload_module(module: ModuleType | str) -> ModuleReload:
         message = f"{loaded.__name__!r} is not made of Python source, and cannot be reloaded"
         raise ValueError(message)
     # importlib is imported already; reload is fetched here because nothing else needs the name.
-    from importlib import reload  # noqa: PLC0415
+    from importlib import reload
 
     before = dict(vars(loaded))
     # The names that the new code sets are seen by what it changes; those it does not touch keep their identity.

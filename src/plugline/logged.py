@@ -11,7 +11,7 @@ def log_warning(logger: str, message: str, *arguments: object, exc_info: bool = 
         exc_info: Whether the exception that is being handled goes with it.
     """
     # logging costs 1.7 interpreter starts to import, and is needed only when something went wrong.
-    import logging  # noqa: PLC0415
+    import logging
 
     try:
         logging.getLogger(logger).warning(message, *arguments, exc_info=exc_info)

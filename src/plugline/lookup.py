@@ -61,7 +61,7 @@ def modules_in(folders: list[str]) -> list[str]:
     for folder in folders:
         plain = type(PathFinder._path_importer_cache(folder)) is FileFinder  # type: ignore[attr-defined]  # noqa: SLF001 - as it asks itself
         if not plain or not os.path.isdir(folder) or hasattr(sys, "frozen"):
-            from pkgutil import iter_modules  # noqa: PLC0415 - archives, and what finders of others look into
+            from pkgutil import iter_modules  # archives, and what finders of others look into
 
             found.update(module.name for module in iter_modules([folder]))
             continue
@@ -113,7 +113,7 @@ def _find_in(name: str, path: list[str] | None) -> ModuleSpec | None:
 
 def _find_folder(name: str, path: list[str]) -> ModuleSpec | None:
     """Return the specification of a namespace package below a package that is not imported."""
-    from pkgutil import get_importer  # noqa: PLC0415 - rare
+    from pkgutil import get_importer  # rare
 
     portions: list[str] = []
     for entry in path:

@@ -44,7 +44,7 @@ def composed(text: str) -> str:
     """
     if text.isascii():
         return text
-    from unicodedata import normalize  # noqa: PLC0415 - few names need it
+    from unicodedata import normalize  # few names need it
 
     return normalize("NFC", text)
 
@@ -85,7 +85,7 @@ def is_public(name: str) -> bool:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most like ``name``, or ``None`` when none is like it."""
     # difflib costs as much to import as listing a folder, and is needed only for a message.
-    from difflib import SequenceMatcher, get_close_matches  # noqa: PLC0415
+    from difflib import SequenceMatcher, get_close_matches
 
     folded = {candidate.casefold(): candidate for candidate in known}
     word = name.casefold()
@@ -97,7 +97,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 def nearest_file(path: str, suffix: str = "") -> str | None:
     """Return the file beside a path that is not there whose name is most like its own, or ``None`` when none is like it."""
-    import os  # noqa: PLC0415 - as the above: for a message, and names are made without it
+    import os  # as the above: for a message, and names are made without it
 
     folder, name = os.path.split(path)
     try:
@@ -126,7 +126,7 @@ def shell_word(text: str) -> str:
         text = f"./{text}"  # a path, which would be an option
     if text and not text.strip(_NEVER_QUOTED):
         return text  # most paths: the folders on the way to each plugin that is judged
-    from shlex import quote  # noqa: PLC0415 - it imports re, and only a message needs it
+    from shlex import quote  # it imports re, and only a message needs it
 
     return quote(text)
 

@@ -139,7 +139,7 @@ def read_lock(path: str, *, folder: str | None = None) -> Lock | None | tuple[Fi
 def parse_lock(content: bytes, path: str, *, folder: str | None = None) -> Lock | tuple[Finding, ...]:
     """Return what the bytes of a lock file say, or everything that is wrong with them (``T305``)."""
     # tomllib costs an interpreter's start to import, and few hosts have a lock.
-    import tomllib  # noqa: PLC0415
+    import tomllib
 
     try:
         text = content.decode()
@@ -292,7 +292,7 @@ def write_lock(lock: Lock) -> None:
     Raises:
         OSError: It cannot be written; the old file is as it was.
     """
-    from plugline.replacing import replace_file  # noqa: PLC0415 - where a lock is written
+    from plugline.replacing import replace_file  # where a lock is written
 
     real = os.path.realpath(lock.path)
     replace_file(real, lock_text(lock).encode(), _mode_of(real))

@@ -241,8 +241,8 @@ _groups: dict[tuple[int, int], bool] = {}  # listing all users may ask a directo
 def _ask_for_others(group: int, owner: int) -> bool:
     if sys.platform == "win32":
         return True
-    import grp  # noqa: PLC0415 - not there on Windows
-    import pwd  # noqa: PLC0415 - likewise
+    import grp  # not there on Windows
+    import pwd
 
     try:
         name = pwd.getpwuid(owner).pw_name
@@ -352,7 +352,7 @@ def _user_name(user: int) -> str:
 def _plain_user(user: int) -> str:
     if sys.platform == "win32":
         return str(user)
-    import pwd  # noqa: PLC0415 - not there on Windows
+    import pwd  # not there on Windows
 
     try:
         return pwd.getpwuid(user).pw_name
@@ -363,7 +363,7 @@ def _plain_user(user: int) -> str:
 def _group_name(group: int) -> str:
     if sys.platform == "win32":
         return str(group)
-    import grp  # noqa: PLC0415 - not there on Windows
+    import grp  # not there on Windows
 
     try:
         return repr(grp.getgrgid(group).gr_name)

@@ -142,7 +142,7 @@ class Policy:
         """See :class:`Admitting`."""
         findings = list(ownership_findings(facts.owner, source.path, strict=self.strict))
         if facts.lock is not None:
-            from plugline.admission.lock import locked_findings  # noqa: PLC0415 - few hosts have a lock
+            from plugline.admission.lock import locked_findings  # few hosts have a lock
 
             findings += locked_findings(facts.lock, spec, source.digest, facts.declared, facts.path, source.content)
         if self.grant is not None and (more := facts.declared.beyond(self.grant)):
@@ -155,7 +155,7 @@ class Policy:
         """See :class:`Admitting`. A file of several plugins has no permissions of its own, and is not audited."""
         findings = list(ownership_findings(facts.owner, source.path, strict=self.strict))
         if facts.lock is not None:
-            from plugline.admission.lock import locked_file_findings  # noqa: PLC0415 - as above
+            from plugline.admission.lock import locked_file_findings
 
             findings += locked_file_findings(facts.lock, path, source)
         return tuple(findings) if facts.shared else (*findings, *self.audited(source, facts.declared))
@@ -165,8 +165,8 @@ class Policy:
         if self.audit == "off":
             return ()
         # Only who asks for an audit pays for its tables.
-        from plugline.admission.audit import audit_findings, find_uses  # noqa: PLC0415
-        from plugline.discovery.source import parse_source  # noqa: PLC0415 - see there
+        from plugline.admission.audit import audit_findings, find_uses
+        from plugline.discovery.source import parse_source  # see there
 
         tree = parse_source(source)
         if isinstance(tree, Finding):
@@ -278,7 +278,7 @@ class Gate:
         source = tree.read(relative)
         if isinstance(source, Finding):
             return (source,)
-        from plugline.admission.lock import locked_file_findings  # noqa: PLC0415 - few hosts have a lock
+        from plugline.admission.lock import locked_file_findings  # few hosts have a lock
 
         return locked_file_findings(lock, real_path(tree, relative), source)
 
@@ -335,7 +335,7 @@ class Gate:
         return tuple(finding for finding in found if finding.is_error) or lock
 
     def _read(self, path: str, folder: str) -> "Lock | None | tuple[Finding, ...]":
-        from plugline.admission.lock import read_lock  # noqa: PLC0415 - as above
+        from plugline.admission.lock import read_lock
 
         return read_lock(path, folder=folder)
 
@@ -388,7 +388,7 @@ def _judged(ask: Callable[[], object], path: str) -> tuple[Finding, ...]:
         found = ask()
         findings = tuple(found) if isinstance(found, Iterable) else (found,)
     except BaseException as error:
-        from plugline.blame import describe_error, users_own_interrupt  # noqa: PLC0415 - few policies raise
+        from plugline.blame import describe_error, users_own_interrupt  # few policies raise
 
         if users_own_interrupt(error):
             raise

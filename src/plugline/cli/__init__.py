@@ -9,7 +9,7 @@ OK, FAULTS, MISUSED, OUR_BUG, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 def program() -> int:
     """Be the program ``plugline``: as :func:`main`, for a process that does nothing else and ends afterwards."""
-    from plugline.cli import process  # noqa: PLC0415 - as whatever this program needs
+    from plugline.cli import process  # as whatever this program needs
 
     process.begin()
     return process.ends(main())
@@ -28,11 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else [*argv]
     try:
         if words[:1] == ["--complete"] and len(words) > 1:
-            from plugline.cli.complete import complete  # noqa: PLC0415 - a shell waits for it, and for nothing else
+            from plugline.cli.complete import complete  # a shell waits for it, and for nothing else
 
             return complete(words[1], words[2:])
         if words[:1] == ["list"] and not any(word.startswith("-") for word in words):
-            from plugline.cli.listing import quick_list  # noqa: PLC0415 - without the parser, which costs more
+            from plugline.cli.listing import quick_list  # without the parser, which costs more
 
             code = quick_list(words[1:])
             if code is not None:
@@ -41,13 +41,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             if words[:1] in (["run"], ["preview"], ["test"], ["dev"]):
                 _import_orjson()
             if words[:1] == ["run"]:
-                from plugline.cli.running import quick_run  # noqa: PLC0415 - as the list
+                from plugline.cli.running import quick_run  # as the list
 
                 code = quick_run(words[1:])
                 if code is not None:
                     return code
             # Imported here, because click is an extra and the library is to be had without it.
-            from plugline.cli.app import run_command  # noqa: PLC0415
+            from plugline.cli.app import run_command
         except ModuleNotFoundError as error:
             if error.name not in ("click", "orjson"):
                 raise
@@ -63,12 +63,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _import_orjson() -> None:
     """Import orjson, which ends the process by SIGSEGV where a Ctrl-C comes in the middle of that; it waits until then."""
-    import signal  # noqa: PLC0415 - for these commands only; it imports nothing that orjson does not
+    import signal  # for these commands only; it imports nothing that orjson does not
 
     if sys.platform == "win32":  # there are no such signals
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
-        import orjson  # noqa: F401, PLC0415 - for whoever imports it later
+        import orjson  # noqa: F401 - for whoever imports it later
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

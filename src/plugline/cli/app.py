@@ -65,7 +65,7 @@ class Misuse(click.UsageError):
 
 def did_you_mean(name: str, known: Sequence[str] | dict[str, str], *, kind: str) -> str:
     """Return a hint that names the nearest, then all in the order of the table."""
-    from plugline.names import nearest  # noqa: PLC0415 - a module more than --help needs
+    from plugline.names import nearest  # a module more than --help needs
 
     near = nearest(name, known)
     return (f"did you mean {near!r}? " if near is not None else "") + f"known {kind} are {', '.join(known)}"
@@ -134,7 +134,7 @@ def _tell_misuse(error: click.UsageError, argv: Sequence[str]) -> None:
         parameters = error.ctx.command.params if error.ctx else []
         known = [name for parameter in parameters for name in parameter.opts]
         long = [name for name in [*known, "--help"] if name.startswith("--")]
-        from plugline.names import nearest  # noqa: PLC0415 - a module more than --help needs
+        from plugline.names import nearest  # a module more than --help needs
 
         near = nearest(error.option_name, long)
         question = f"did you mean {near!r}? " if near is not None else ""

@@ -42,7 +42,7 @@ def _folders(words: Sequence[str]) -> Sequence[str]:
     named += [word.partition("=")[2] for word in words if word.startswith(("--plugins=", "--folder="))]
     if named:
         return named
-    from plugline.cli.settings import Settings  # noqa: PLC0415 - findings, which most completions need not
+    from plugline.cli.settings import Settings  # findings, which most completions need not
 
     try:
         return Settings.load().folders()[0]
@@ -62,7 +62,7 @@ def _own(kind: str, folders: Iterable[str]) -> Iterator[str]:
 
 
 def _disabled(folders: Iterable[str]) -> Iterator[str]:
-    import tomllib  # noqa: PLC0415 - costs an interpreter's start, and one command asks for them
+    import tomllib  # costs an interpreter's start, and one command asks for them
 
     for folder in folders:
         content = read_at_once(os.path.join(os.path.dirname(os.path.abspath(folder)), "plugline.toml"))

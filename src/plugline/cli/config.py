@@ -68,9 +68,9 @@ def command(*, what: str, pipeline: str | None, as_json: bool) -> int:
 
 
 def _tell_schema() -> int:
-    from json import dumps  # noqa: PLC0415 - as render does
+    from json import dumps  # as render does
 
-    from plugline.pipeline.schema import pipeline_schema  # noqa: PLC0415 - for this word only
+    from plugline.pipeline.schema import pipeline_schema  # for this word only
 
     # As it is, without the version that our own JSON has: it is a document of its own.
     render.tell(dumps(pipeline_schema(), indent=2, ensure_ascii=False))
@@ -86,7 +86,7 @@ def _row(resolved: Resolved) -> _Row:
 
 def _of_runs(settings: Settings) -> list[_Row]:
     """Return the keys of [run] as file and environment say them, else their defaults: they hold for every pipeline."""
-    from plugline.pipeline.config import default_as_written  # noqa: PLC0415 - as in run_fields
+    from plugline.pipeline.config import default_as_written  # as in run_fields
 
     said = {override.path[-1]: override for override in settings.overrides() if override.path[0] == "run"}
     return [
@@ -118,6 +118,6 @@ def _kind(place: Place) -> str:
 
 
 def _cells(name: str, value: object, place: Place) -> tuple[str, str, str]:
-    from plugline.cli.preview import value_text  # noqa: PLC0415 - as the values of records are shown
+    from plugline.cli.preview import value_text  # as the values of records are shown
 
     return name, "-" if value is None else value_text(value), str(place)

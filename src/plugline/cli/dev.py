@@ -344,7 +344,7 @@ class _Screen:
         *,
         stale: bool,
     ) -> None:
-        from plugline.cli.preview import record_data  # noqa: PLC0415 - for programs only
+        from plugline.cli.preview import record_data  # for programs only
 
         told = {"saved": list(saved), "last_good": stale, "records": [record_data(one) for one in records]}
         told["needs_settings"] = {name: list(needed) for name, needed in waiting.items()}

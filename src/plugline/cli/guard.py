@@ -59,8 +59,8 @@ def settled(*, warns: bool = True) -> "Settings | None":
         warns: Whether to say what is wrong with them and does not keep the command from its work.
     """
     # Each command needs them, and imports them here: what only asks for an exit code does not.
-    from plugline.cli.settings import Settings  # noqa: PLC0415
-    from plugline.errors import ConfigurationError  # noqa: PLC0415
+    from plugline.cli.settings import Settings
+    from plugline.errors import ConfigurationError
 
     try:
         settings = Settings.load()
@@ -82,7 +82,7 @@ def applied(settings: "Settings") -> Iterator[None]:
         if level == "off":
             yield
             return
-        from plugline.cli.logs import logged  # noqa: PLC0415 - logging costs more than a listing
+        from plugline.cli.logs import logged  # logging costs more than a listing
 
         with logged(level, settings.text("log_format")):
             yield
@@ -105,9 +105,9 @@ def _guard_standard_streams() -> None:
 
 def _tell_plugin_in_hand(interrupt: KeyboardInterrupt) -> None:
     """Tell which plugin was being loaded or run: one that never comes to its end shows nothing else of itself."""
-    from traceback import walk_tb  # noqa: PLC0415 - an interrupt is rare
+    from traceback import walk_tb  # an interrupt is rare
 
-    from plugline.pipeline.live import plugin_in_hand  # noqa: PLC0415 - likewise
+    from plugline.pipeline.live import plugin_in_hand
 
     place = plugin_in_hand(walk_tb(interrupt.__traceback__))
     if place is not None:
@@ -126,7 +126,7 @@ def _is_nowhere() -> bool:
 
 def _tell_bug(error: Exception, *, verbose: bool) -> None:
     if verbose:
-        from traceback import format_exception  # noqa: PLC0415 - costly, and only for what should not happen
+        from traceback import format_exception  # costly, and only for what should not happen
 
         render.say("".join(format_exception(error)).rstrip())
     said = " ".join(str(error).split())

@@ -74,7 +74,7 @@ _IN_PROCESS = "plugins, and runs, are in the program's own process here; workers
 
 
 def _kernel() -> Check:
-    from plugline.worker.machine import this_machine  # noqa: PLC0415 - with what it leads to, for this command only
+    from plugline.worker.machine import this_machine  # with what it leads to, for this command only
 
     if not hasattr(os, "uname"):
         return Check(name="kernel", state="missing", said=sys.platform, hint=_IN_PROCESS)
@@ -91,12 +91,12 @@ def _kernel() -> Check:
 
 
 def _landlock() -> Check:
-    from plugline.worker.machine import this_machine  # noqa: PLC0415 - see above
+    from plugline.worker.machine import this_machine
 
     version, machine = 0, this_machine()
     if machine is not None:
         # What it takes to ask is not there on every system.
-        from plugline.worker.landlock import landlock_version  # noqa: PLC0415
+        from plugline.worker.landlock import landlock_version
 
         version = landlock_version(machine)
     more = {"version": version}
@@ -176,7 +176,7 @@ def _sandbox() -> Check:
 
 
 def _installed(package: str, *, without: str, extra: str) -> Check:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - costs three bare interpreter starts
+    from importlib.metadata import PackageNotFoundError, version  # costs three bare interpreter starts
 
     try:
         said = version(package)
@@ -210,7 +210,7 @@ def _watchfiles() -> Check:
 
 
 def _uv() -> Check:
-    from plugline.isolation.environments import EnvironmentFailed, find_uv  # noqa: PLC0415 - for this command only
+    from plugline.isolation.environments import EnvironmentFailed, find_uv  # for this command only
 
     try:
         found = find_uv()
@@ -232,7 +232,7 @@ def _uv() -> Check:
 
 
 def _cache() -> Check:
-    from plugline.discovery.cache import cache_folder  # noqa: PLC0415 - for this command only
+    from plugline.discovery.cache import cache_folder  # for this command only
 
     path = cache_folder()
     if path is None and os.environ.get("PLUGLINE_CACHE") == "off":

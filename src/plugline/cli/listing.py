@@ -97,9 +97,9 @@ _TOLD_BELOW = ("failed", "rejected")  # with what is wrong with them
 
 def _load(plugins: Sequence[Plugin[object]]) -> None:
     # What plugins print while they are loaded is talk: standard output holds the list.
-    from contextlib import redirect_stdout, suppress  # noqa: PLC0415 - for timings only
+    from contextlib import redirect_stdout, suppress  # for timings only
 
-    from plugline.errors import LoadError, PluginDeclined, PluginRejected  # noqa: PLC0415 - likewise
+    from plugline.errors import LoadError, PluginDeclined, PluginRejected
 
     with redirect_stdout(sys.stderr):
         for plugin in plugins:

@@ -68,12 +68,12 @@ def _tracebacks() -> Iterator[None]:
     if invocation is None or not invocation.verbose:
         yield
         return
-    from plugline.blame import Tracebacks  # noqa: PLC0415 - where they are wanted
+    from plugline.blame import Tracebacks  # where they are wanted
 
     with Tracebacks() as tracebacks:
         yield
     if tracebacks.kept:
-        from plugline.cli.tracebacks import say_tracebacks  # noqa: PLC0415 - where there are some
+        from plugline.cli.tracebacks import say_tracebacks  # where there are some
 
         say_tracebacks((f"{path}: ", text) for path, text in tracebacks.kept.items())
 

@@ -298,7 +298,7 @@ def _examples(plan: Plan, report: RunReport) -> dict[str, list[Letter]]:
     """Return a few dead letters of each error; they are read until there is one of each."""
     if report.dead_letters is None:
         return {}
-    import orjson  # noqa: PLC0415 - comes with plugline[tool]
+    import orjson  # comes with plugline[tool]
 
     found: dict[str, list[Letter]] = {}
     missing = set(report.errors)

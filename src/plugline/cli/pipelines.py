@@ -269,7 +269,7 @@ def _options(name: str, texts: object) -> dict[str, object] | None:
 
 def _setting(option: str, text: str) -> dict[str, object]:
     """Read ``fields=["name"]``, or several such with commas between, in TOML."""
-    import tomllib  # noqa: PLC0415 - an interpreter's start, for one option
+    import tomllib  # an interpreter's start, for one option
 
     try:
         table = tomllib.loads(f"with = {{ {text} }}") if "\n" not in text else {}

@@ -228,7 +228,7 @@ def side_texts(change: Change) -> tuple[str | None, str | None]:
 
 def value_text(value: object, *, most: int = _MOST_CHARACTERS) -> str:
     """Return a value as JSON where JSON can say it, else as Python does; shortened in the middle."""
-    from json import dumps  # noqa: PLC0415 - as render does
+    from json import dumps  # as render does
 
     try:
         text = dumps(value, ensure_ascii=False)
@@ -297,7 +297,7 @@ _LEVELS = 16  # that the JSON of a command has around a value, or fewer
 
 def value_data(value: object) -> object:
     """Return a value that JSON can say, or else how people are shown it."""
-    from json import dumps  # noqa: PLC0415 - as render does
+    from json import dumps  # as render does
 
     surrounded = value
     for _ in range(_LEVELS):

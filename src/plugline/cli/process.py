@@ -27,7 +27,7 @@ def begin() -> None:
 def begun() -> None:
     """Collect from here on, what is there now apart: the command is imported."""
     if _state.pop("collects", 0):
-        from plugline.host.holding import freeze  # noqa: PLC0415 - most commands have imported it by now
+        from plugline.host.holding import freeze  # most commands have imported it by now
 
         freeze()
         gc.enable()

@@ -58,7 +58,7 @@ def say(text: str) -> None:
 
 def tell_json(value: Mapping[str, object], *, talk: bool = False) -> None:
     """Print a versioned JSON object, findings in it as :func:`finding_data`; to standard error where standard output holds records."""
-    from json import dumps  # noqa: PLC0415 - an import that only --json needs
+    from json import dumps  # an import that only --json needs
 
     text = dumps({"version": JSON_VERSION, **value}, ensure_ascii=False, indent=2, default=_json_value)
     # A lone surrogate, as a file name may have, is no text that can be written.
@@ -213,7 +213,7 @@ def width(text: str) -> int:
     """Return how many columns of a terminal a text takes."""
     if text.isascii():
         return len(text)
-    from unicodedata import combining, east_asian_width  # noqa: PLC0415 - for text beyond ASCII only
+    from unicodedata import combining, east_asian_width  # for text beyond ASCII only
 
     return sum(0 if combining(one) else 2 if east_asian_width(one) in "WF" else 1 for one in text)
 
@@ -306,7 +306,7 @@ def findings_text(findings: Sequence[Finding], *, colours: bool = False, most_li
 
 def say_findings(findings: Sequence[Finding]) -> None:
     """Say all findings, with the lines that they are about."""
-    from plugline.cli.excerpts import with_source_lines  # noqa: PLC0415 - reads files, which --help has no need of
+    from plugline.cli.excerpts import with_source_lines  # reads files, which --help has no need of
 
     say(findings_text(with_source_lines(findings), colours=coloured(sys.stderr)))
 

@@ -110,19 +110,19 @@ def run_configured(
         written = seeing.write_page(report, stop)
         if as_json:
             findings = [stop.finding] if stop is not None else []
-            from plugline.cli.summary import report_data  # noqa: PLC0415 - where something is to be said
+            from plugline.cli.summary import report_data  # where something is to be said
 
             render.tell_json({**report_data(report), "findings": findings, **seeing.data(report)}, talk=to_stdout)
         else:
             if stop is not None:
                 render.say_findings([stop.finding])
             if not quiet or report.failed or stop is not None:
-                from plugline.cli.summary import summary  # noqa: PLC0415 - as above
+                from plugline.cli.summary import summary
 
                 render.say(summary(report))
             seeing.say(report)
             if invocation.verbose:
-                from plugline.cli.tracebacks import say_tracebacks  # noqa: PLC0415 - where they are wanted
+                from plugline.cli.tracebacks import say_tracebacks  # where they are wanted
 
                 say_tracebacks((f"{key}\n", text) for key, text in report.tracebacks.items())
         if stop is not None or follow:
@@ -148,7 +148,7 @@ def _plan(make: Callable[[], Plan], letters: str | None) -> Plan:
     plan = make()
     if letters is None:
         return plan
-    from plugline.pipeline.retry import retried  # noqa: PLC0415 - where it is asked for
+    from plugline.pipeline.retry import retried  # where it is asked for
 
     return retried(plan, letters)
 
@@ -158,8 +158,8 @@ def _tell(finding: Finding) -> None:
 
 
 def _follow(seeing: Seeing, make: Callable[[], Plan]) -> tuple[RunReport, RunStopped | None]:
-    from plugline.pipeline.follow import follow_plan  # noqa: PLC0415 - where it is asked for
-    from plugline.pipeline.following import Replanning  # noqa: PLC0415 - as above
+    from plugline.pipeline.follow import follow_plan  # where it is asked for
+    from plugline.pipeline.following import Replanning
 
     changed = Replanning(make, _tell)
     return _reported(
@@ -168,8 +168,8 @@ def _follow(seeing: Seeing, make: Callable[[], Plan]) -> tuple[RunReport, RunSto
 
 
 def _watch(make: Callable[[], Plan], letters: str | None) -> "Watch":
-    from plugline.pipeline.following import Replanning  # noqa: PLC0415 - as above
-    from plugline.pipeline.swapping import Watch  # noqa: PLC0415 - as above
+    from plugline.pipeline.following import Replanning
+    from plugline.pipeline.swapping import Watch
 
     return Watch(changed=Replanning(partial(_plan, make, letters), _tell), tell=_tell)
 
@@ -207,7 +207,7 @@ def _log(what: str, report: RunReport) -> None:
     # Imported only where somebody reads it: it costs as much as a small run.
     if "logging" not in sys.modules:
         return
-    import logging  # noqa: PLC0415
+    import logging
 
     counts = report.records_in, report.records_out, report.failed
     extra = dict(zip(("records_in", "records_out", "records_failed"), counts, strict=True))

@@ -73,8 +73,8 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 def _rich_line() -> "RichProgress":
     # rich costs more to import than most runs take, and only a terminal has a use for it.
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     # No thread of its own: it is drawn when there is something new. What is printed is talk, which goes above it.
     line = Progress(
@@ -133,7 +133,7 @@ class Seeing:
         """Return what was asked for beside the report, for JSON."""
         if not self._profiled:
             return {}
-        from plugline.cli.page import profile, profile_data  # noqa: PLC0415 - where it is asked for
+        from plugline.cli.page import profile, profile_data  # where it is asked for
 
         return {"profile": profile_data(profile(self._plan, report))}
 
@@ -141,7 +141,7 @@ class Seeing:
         """Say what was asked for beside the report."""
         if not self._profiled:
             return
-        from plugline.cli.page import profile, profile_text  # noqa: PLC0415 - where it is asked for
+        from plugline.cli.page import profile, profile_text  # where it is asked for
 
         render.say(profile_text(profile(self._plan, report)))
 
@@ -149,7 +149,7 @@ class Seeing:
         """Write the page, if one is wanted; say so, and return ``False``, where that cannot be done."""
         if not self._page_file or self._samples is None:
             return True
-        from plugline.cli.page import page  # noqa: PLC0415 - where it is asked for
+        from plugline.cli.page import page  # where it is asked for
 
         speeds = self._samples.speeds(report.seconds, report.records_in)
         text = page(self._plan, report, speeds, title=self._title, stop=stop)
@@ -162,7 +162,7 @@ class Seeing:
 
 
 def _samples_for(path: str, plan: Plan) -> "Samples":
-    from plugline.cli.page import Samples  # noqa: PLC0415 - where a page is asked for
+    from plugline.cli.page import Samples  # where a page is asked for
 
     _check_page(path, plan)
     return Samples()
@@ -174,7 +174,7 @@ def _check_page(path: str, plan: Plan) -> None:
     Raises:
         Misuse: It is a folder, or in none; a file of the run, or one that is there and no page.
     """
-    from plugline.cli.app import Misuse  # noqa: PLC0415 - brings the parser, which has been there since an option was given
+    from plugline.cli.app import Misuse  # brings the parser, which has been there since an option was given
 
     folder = os.path.dirname(path) or "."
     if os.path.isdir(path) or not os.path.basename(path):
@@ -211,6 +211,6 @@ def _write(path: str, content: bytes) -> None:
         with open(path, "wb") as stream:  # a special file, which nothing can be put in the place of
             stream.write(content)
         return
-    from plugline.replacing import replace_file  # noqa: PLC0415 - where a page is asked for
+    from plugline.replacing import replace_file  # where a page is asked for
 
     replace_file(path, content)

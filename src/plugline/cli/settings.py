@@ -116,7 +116,7 @@ class SettingsFile:
 
     def finding(self, code: str, message: str, name: str, hint: str | None, *, on_key: bool = False) -> Finding:
         """Return a finding about a value or its key."""
-        from plugline.contract.settings import Problem  # noqa: PLC0415 - something is wrong
+        from plugline.contract.settings import Problem  # something is wrong
 
         path = (*self._table, name)
         return self._document.finding(Problem(path=path, code=code, message=message, hint=hint, on_key=on_key))
@@ -137,8 +137,8 @@ def find_file() -> SettingsFile | None:
             except OSError:
                 continue
             if not table or b"tool.plugline" in content:
-                from plugline.host.store import KEY as DISABLED  # noqa: PLC0415 - there is a file to read
-                from plugline.pipeline.toml import parse  # noqa: PLC0415 - likewise
+                from plugline.host.store import KEY as DISABLED  # there is a file to read
+                from plugline.pipeline.toml import parse
 
                 shown = _relative(path)
                 found = SettingsFile(shown, folder, parse(content, shown), table)
@@ -149,7 +149,7 @@ def find_file() -> SettingsFile | None:
 
 
 def _relative(path: str) -> str:
-    from plugline.files import relative_path  # noqa: PLC0415 - most completions have no such file
+    from plugline.files import relative_path  # most completions have no such file
 
     return relative_path(path)
 
@@ -228,7 +228,7 @@ class Settings:
         Args:
             base: The folder that the pipeline's paths are relative to, where those here are relative to the current one.
         """
-        from plugline.pipeline.config import Override  # noqa: PLC0415 - of a run, which imports it anyway
+        from plugline.pipeline.config import Override  # of a run, which imports it anyway
 
         folders = self["plugins"]
         if folders.origin != DEFAULT and isinstance(folders.value, list | tuple):
@@ -250,7 +250,7 @@ class Settings:
         """Say what is wrong, which ends no command: what cannot be understood counts for nothing."""
         if self.are_default:
             return
-        from plugline.cli import render  # noqa: PLC0415 - where somebody said something
+        from plugline.cli import render  # where somebody said something
 
         # What is said of runs is told by a run, as an error of it.
         said = [
@@ -272,8 +272,8 @@ class Settings:
         Args:
             of_runs: Whether what is said of a pipeline's ``[run]`` is looked at, too.
         """
-        from plugline.host.store import KEY as DISABLED  # noqa: PLC0415 - where somebody asks
-        from plugline.names import did_you_mean, nearest  # noqa: PLC0415 - where somebody asks
+        from plugline.host.store import KEY as DISABLED  # where somebody asks
+        from plugline.names import did_you_mean, nearest  # where somebody asks
 
         known = [*SETTINGS, *dict.fromkeys(field.name for field in run_fields())]
         for name, value in (self._file.values if self._file is not None else {}).items():
@@ -299,7 +299,7 @@ class Settings:
             yield from self._findings_of_runs()
 
     def _findings_of_choices(self) -> Iterator[Finding]:
-        from plugline.names import did_you_mean  # noqa: PLC0415 - where somebody asks
+        from plugline.names import did_you_mean  # where somebody asks
 
         for setting in SETTINGS.values():
             for said in self._said(setting):
@@ -310,7 +310,7 @@ class Settings:
                     )
 
     def _findings_of_runs(self) -> Iterator[Finding]:
-        from plugline.pipeline.config import run_problems  # noqa: PLC0415 - of a run
+        from plugline.pipeline.config import run_problems  # of a run
 
         for said in self.overrides():
             if said.path[0] != "run":
@@ -324,8 +324,8 @@ class Settings:
 
 def run_fields() -> "Sequence[Field]":
     """Return the keys of ``[run]``, each of which is a setting of the tool too, where it is no table."""
-    from plugline.contract.fields import fields_of  # noqa: PLC0415 - of a run, which imports it anyway
-    from plugline.pipeline.config import RunConfig  # noqa: PLC0415 - likewise
+    from plugline.contract.fields import fields_of  # of a run, which imports it anyway
+    from plugline.pipeline.config import RunConfig
 
     return [field for field in fields_of(RunConfig) if field.name != "options"]
 

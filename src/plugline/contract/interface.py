@@ -129,7 +129,7 @@ def _protocol_members(protocol: type) -> list[Member]:
 
 
 def _member_of(declared: type, name: str) -> Member:
-    from plugline.contract.shape import shape_of  # noqa: PLC0415 - see above
+    from plugline.contract.shape import shape_of
 
     value = next((vars(ancestor)[name] for ancestor in declared.__mro__ if name in vars(ancestor)), None)
     if isinstance(value, staticmethod):
@@ -189,7 +189,7 @@ if sys.version_info >= (3, 14):
         try:
             return getattr(value, "__annotations__", None)
         except Exception:  # noqa: BLE001 - the author's code, which may raise anything
-            from annotationlib import Format, get_annotations  # noqa: PLC0415 - it brings ast, and names are defined as a rule
+            from annotationlib import Format, get_annotations  # it brings ast, and names are defined as a rule
 
         try:
             return get_annotations(value, format=Format.FORWARDREF)

@@ -109,7 +109,7 @@ def shape_of(value: object) -> Shape | None:
     if not callable(value):
         return None
     # Decorated functions, partials, callable objects and C functions: rare, and inspect knows them all.
-    import inspect  # noqa: PLC0415
+    import inspect
 
     try:
         signature = inspect.signature(value)

@@ -40,7 +40,7 @@ def check_api_version(offered: object) -> None:
         raise TypeError(message)
     if _parse_plain(offered) is not None:
         return
-    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - see below
+    from packaging.version import InvalidVersion, Version  # see below
 
     try:
         Version(offered)
@@ -63,7 +63,7 @@ def runs_here(requires_python: str) -> bool:
     least = _parse_plain(requires_python.strip().removeprefix(">="))
     if least is not None and requires_python.strip().startswith(">="):
         return sys.version_info[:2] >= least  # what nearly all say; packaging costs 2.7 interpreter starts to import
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - see above
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:
         return SpecifierSet(requires_python).contains(running_python(), prereleases=True)
@@ -81,8 +81,8 @@ def _parse_plain(text: str) -> tuple[int, int] | None:
 
 def _in_range(required: str, offered: str) -> bool:
     # packaging costs 2.7 interpreter starts to import, and only a range or an odd version needs it.
-    from packaging.specifiers import SpecifierSet  # noqa: PLC0415
-    from packaging.version import Version  # noqa: PLC0415
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import Version
 
     # Three plain numbers, or a pre-release, mean the same as X.Y: compatible from there on.
     text = required.strip()

@@ -40,7 +40,7 @@ def read_block(source: SourceFile) -> tuple[dict[str, object], int | None, tuple
 
 def _parse(text: str, path: str, start: int) -> tuple[dict[str, object], int | None, tuple[Finding, ...]]:
     # tomllib costs an interpreter's start to import, and few plugins have a block.
-    import tomllib  # noqa: PLC0415
+    import tomllib
 
     try:
         return tomllib.loads(text), start + 1, ()

@@ -117,7 +117,7 @@ class Bundle:
         code, functions = found
         noted = _read_note(parts[3], digest)
         if noted is None:
-            from plugline.discovery.inert import inert_needs  # noqa: PLC0415 - see above
+            from plugline.discovery.inert import inert_needs
 
             noted = (inert_needs(code),)
             self._note(digest, where[0], noted)

@@ -33,7 +33,7 @@ def _needed(tree: Tree, relative: str, source: SourceFile, namespace: str) -> It
         yield from _python_files(tree, folder)
     if not _may_need(source.content, namespace.encode(errors="surrogateescape")):
         return
-    from plugline.discovery.source import parse_source, read_facts  # noqa: PLC0415 - few may
+    from plugline.discovery.source import parse_source, read_facts  # few may
 
     parsed = parse_source(source)
     if isinstance(parsed, Finding):

@@ -52,7 +52,7 @@ def crashes_compiler(content: bytes) -> bool:
         or content.count(b"for") <= _MANY_CLAUSES
     ):
         return False
-    import ast  # noqa: PLC0415 - for files with thousands of the word
+    import ast  # for files with thousands of the word
 
     try:
         tree = ast.parse(content)

@@ -46,13 +46,13 @@ class Carried:
 
 def find_in_tree(tree: Tree, *, nested: bool = False, packages: bool = True) -> "Found":
     """Return the candidates at the root of a tree, and in its folders where these are asked for."""
-    from plugline.discovery.candidates import Found  # noqa: PLC0415 - see above
+    from plugline.discovery.candidates import Found
 
     found = _find_below(tree, "", "", "", packages=packages)
     if not nested:
         return found
-    from plugline.files import leads_out  # noqa: PLC0415 - likewise
-    from plugline.findings import Place  # noqa: PLC0415 - likewise
+    from plugline.files import leads_out
+    from plugline.findings import Place
 
     candidates, findings, refused = list(found.candidates), list(found.findings), list(found.refused)
     todo = _plain_folders(tree, "", "", "", packages=packages)
@@ -82,8 +82,8 @@ def find_in_tree(tree: Tree, *, nested: bool = False, packages: bool = True) -> 
 
 def _plain_folders(tree: Tree, folder: str, name: str, module: str, *, packages: bool) -> list[tuple[str, str, str]]:
     """Return the folders in a folder that are no plugins, each with what its plugins' names and modules begin with."""
-    from plugline.findings import Finding  # noqa: PLC0415 - see above
-    from plugline.names import is_plugin_file_name, module_part  # noqa: PLC0415 - likewise
+    from plugline.findings import Finding
+    from plugline.names import is_plugin_file_name, module_part
 
     names = tree.names(folder)
     if isinstance(names, Finding):
@@ -101,9 +101,9 @@ def _plain_folders(tree: Tree, folder: str, name: str, module: str, *, packages:
 
 def _find_below(tree: Tree, folder: str, before: str, module: str, *, packages: bool) -> "Found":
     """Return the candidates in one folder of a tree, whose names begin with ``before``."""
-    from plugline.discovery.candidates import FileCandidate, Found  # noqa: PLC0415 - see above
-    from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
-    from plugline.names import is_plugin_file_name, module_part  # noqa: PLC0415 - likewise
+    from plugline.discovery.candidates import FileCandidate, Found
+    from plugline.findings import Finding, Place
+    from plugline.names import is_plugin_file_name, module_part
 
     names = tree.names(folder)
     if isinstance(names, Finding):
@@ -154,9 +154,9 @@ class File:
 
     def find(self) -> "Found":
         """See :class:`Finder`."""
-        from plugline.discovery.candidates import FileCandidate, Found  # noqa: PLC0415 - see above
-        from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
-        from plugline.names import module_part  # noqa: PLC0415 - likewise
+        from plugline.discovery.candidates import FileCandidate, Found
+        from plugline.findings import Finding, Place
+        from plugline.names import module_part
 
         assert self.tree is not None  # noqa: S101 - a file always has one
         name = self._name
@@ -204,17 +204,17 @@ class Package:
 
     def find(self) -> "Found":
         """See :class:`Finder`."""
-        from plugline.discovery.candidates import Found, ModuleCandidate  # noqa: PLC0415 - see above
-        from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
-        from plugline.lookup import find_module, folders_of, modules_in  # noqa: PLC0415 - likewise
-        from plugline.names import is_plugin_file_name, shell_word  # noqa: PLC0415 - likewise
+        from plugline.discovery.candidates import Found, ModuleCandidate
+        from plugline.findings import Finding, Place
+        from plugline.lookup import find_module, folders_of, modules_in
+        from plugline.names import is_plugin_file_name, shell_word
 
         spec = find_module(self.name)
         folders = folders_of(spec) if spec is not None else None
         if folders is None:
             what, hint = "is a module, a package was expected", f"name it with plugline.Modules([{self.name!r}])"
             if spec is None:
-                from plugline.imports import distribution_of  # noqa: PLC0415 - few packages are missing
+                from plugline.imports import distribution_of  # few packages are missing
 
                 what, hint = (
                     "is not installed",
@@ -242,7 +242,7 @@ class Modules:
     tree: Tree | None = None
 
     def __init__(self, names: Mapping[str, str] | Sequence[str]) -> None:
-        from plugline.names import plugin_name  # noqa: PLC0415 - see above
+        from plugline.names import plugin_name
 
         if isinstance(names, str):
             message = f"{names!r} is a string, a list or a mapping was expected: Modules([{names!r}])"
@@ -262,7 +262,7 @@ class Modules:
 
     def find(self) -> "Found":
         """See :class:`Finder`."""
-        from plugline.discovery.candidates import Found, ModuleCandidate  # noqa: PLC0415 - see above
+        from plugline.discovery.candidates import Found, ModuleCandidate
 
         candidates = []
         for name, target in self.names.items():
@@ -289,15 +289,15 @@ class EntryPoints:
 
     def find(self) -> "Found":
         """See :class:`Finder`."""
-        from plugline.discovery.candidates import Found, ModuleCandidate  # noqa: PLC0415 - see above
-        from plugline.discovery.installed import entry_points_of  # noqa: PLC0415 - for this finder only
-        from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
+        from plugline.discovery.candidates import Found, ModuleCandidate
+        from plugline.discovery.installed import entry_points_of  # for this finder only
+        from plugline.findings import Finding, Place
 
         points = entry_points_of(self.group)
         findings: tuple[Finding, ...] = ()
         if points is None:
             # importlib.metadata costs three interpreter starts to import.
-            from plugline.discovery.metadata import read_entry_points  # noqa: PLC0415
+            from plugline.discovery.metadata import read_entry_points
 
             points, findings = read_entry_points(self.group)
         candidates = []

@@ -45,7 +45,7 @@ class Folder:
     def tree(self) -> "DiskTree":
         """The files in it."""
         if self._tree is None:
-            from plugline.discovery.trees import DiskTree as Disk  # noqa: PLC0415 - see above
+            from plugline.discovery.trees import DiskTree as Disk
 
             self._tree = Disk(self.path, self.real)
         return self._tree
@@ -53,7 +53,7 @@ class Folder:
     @property
     def namespace(self) -> str | None:
         """The folder's name."""
-        from plugline.names import module_part  # noqa: PLC0415 - asked for where a plugin is loaded
+        from plugline.names import module_part  # asked for where a plugin is loaded
 
         return module_part(os.path.basename(self.real)) or "plugins"
 
@@ -63,7 +63,7 @@ class Folder:
 
     def find(self) -> "Found":
         """See :class:`Finder`. Where ``PLUGLINE_ONLY`` is set, all but the candidates that it names are as if not there."""
-        from plugline.discovery.finders import find_in_tree  # noqa: PLC0415 - see above
+        from plugline.discovery.finders import find_in_tree
 
         found = find_in_tree(self.tree, nested=self.nested, packages=self.packages)
         only = os.environ.get("PLUGLINE_ONLY")
@@ -72,7 +72,7 @@ class Folder:
 
 def _reduced(found: "Found", names: list[str]) -> "Found":
     """Return what is left for a program that somebody else looks for a fault in, as ``plugline bisect`` does."""
-    from plugline.discovery.candidates import Found  # noqa: PLC0415 - see above
+    from plugline.discovery.candidates import Found
 
     candidates = [candidate for candidate in found.candidates if candidate.name in names]
     return Found(tuple(candidates), found.findings, found.refused)
@@ -93,11 +93,11 @@ def finder_for(place: object) -> "Finder":
             return Folder(path)
         if path.endswith(".py"):
             # A path that ends in .py and is no folder is meant as a file, also when it is not there yet.
-            from plugline.discovery.finders import File  # noqa: PLC0415 - see above
+            from plugline.discovery.finders import File
 
             return File(path)
         # zipfile is imported for who has such a file.
-        from plugline.discovery.archives import Zip  # noqa: PLC0415
+        from plugline.discovery.archives import Zip
 
         return Zip(path)
     if hasattr(place, "find") and hasattr(place, "namespace"):

@@ -153,7 +153,7 @@ class FolderIndex:
                 if verdicts is not None:
                     return Listing(list(self.rows.values()), number, text, verdicts, self.refused(head))
         # What reads sources is imported where one is to be read.
-        from plugline.discovery.update import Update  # noqa: PLC0415
+        from plugline.discovery.update import Update
 
         update = Update(self, text, judge, interfaces)
         listing = update.run(stale)
@@ -206,7 +206,7 @@ class FolderIndex:
         code = self._bundle.find_code(rest.digest, rest.where) if kept is None else None
         if code is None:
             return kept
-        from plugline.discovery.outline import outline_of  # noqa: PLC0415 - a host's answers are remembered
+        from plugline.discovery.outline import outline_of  # a host's answers are remembered
 
         return outline_of(code)
 

@@ -63,7 +63,7 @@ class Unread:
 
     def _read(self) -> "SourceFacts | None":
         # The parser of syntax trees, for those who ask for more than a listing.
-        from plugline.discovery.source import parse_source, read_facts  # noqa: PLC0415
+        from plugline.discovery.source import parse_source, read_facts
 
         source = self._source()
         tree = parse_source(source) if not isinstance(source, Finding) else source
@@ -86,7 +86,7 @@ class Unread:
     def fits(self, interfaces: Sequence[Interface]) -> bool:
         """See :meth:`PluginSpec.fits_plainly`."""
         # Asked for each interface once; the answer is remembered.
-        from plugline.discovery.outline import outline_fits  # noqa: PLC0415
+        from plugline.discovery.outline import outline_fits
 
         return outline_fits(self.outline, interfaces)
 

@@ -76,7 +76,7 @@ class ModuleIndex:
                 return read, Verdict.decode(verdicts[mark], path)
         else:
             # What reads sources is imported where one is to be read.
-            from plugline.discovery.spec import read_module  # noqa: PLC0415
+            from plugline.discovery.spec import read_module
 
             read, verdicts = read_module(candidate), {}
         verdict = judge(read)

@@ -66,7 +66,7 @@ _NUMBERS: dict[str, tuple[int | None, ...]] = {
 
 def _operations() -> dict[str, int]:
     if sys.implementation.name != "cpython" or not (3, 11) <= sys.version_info[:2] <= (3, 13):
-        from opcode import opmap  # noqa: PLC0415 - for a Python that is none of these
+        from opcode import opmap  # for a Python that is none of these
 
         return {name: opmap[name] for name in _NUMBERS if name in opmap}
     at = sys.version_info[1] - 11
@@ -447,8 +447,8 @@ def _has_all(functions: "Sequence[FunctionOutline]", members: "Sequence[Member]"
 
 def _takes(parameters: "Parameters", asked: "Shape") -> bool:
     # For interfaces that say how they call; a list of names does not.
-    from plugline.contract.shape import Shape as Given  # noqa: PLC0415
-    from plugline.contract.shape import shape_problems  # noqa: PLC0415 - likewise
+    from plugline.contract.shape import Shape as Given
+    from plugline.contract.shape import shape_problems
 
     return not shape_problems(asked, Given(*parameters))
 

@@ -60,7 +60,7 @@ def compile_file(candidate: FileCandidate, source: SourceFile, warned: list[obje
     if find_fault(source.content) is not None:
         return Compiled()
     if crashes_compiler(source.content):
-        from plugline.discovery.source import too_deep  # noqa: PLC0415 - as in _read_tree
+        from plugline.discovery.source import too_deep  # as in _read_tree
 
         return Compiled(findings=(too_deep(source.path),))
     before = len(warned)
@@ -98,7 +98,7 @@ def read_compiled(
         )
     read = _read_tree(candidate, source)
     if compiled.refused is not None and not read.findings:
-        from plugline.discovery.source import syntax_finding  # noqa: PLC0415 - as in _read_tree
+        from plugline.discovery.source import syntax_finding  # as in _read_tree
 
         # What only the compiler sees: a return outside a function, two parameters of one name.
         read = Read(read.spec, (syntax_finding(compiled.refused, source.path),))
@@ -107,7 +107,7 @@ def read_compiled(
 
 def _read_tree(candidate: FileCandidate, source: SourceFile) -> Read:
     # What reads syntax trees is imported for the first file that is not plain: after an edit there is most often none.
-    from plugline.discovery.spec import read_file  # noqa: PLC0415
+    from plugline.discovery.spec import read_file
 
     return read_file(candidate, source)
 
@@ -193,7 +193,7 @@ def read_and_forget(candidate: FileCandidate, source: SourceFile | Finding) -> R
     if isinstance(source, Finding):
         return Read(None, (source,))
     # warnings is imported by whoever reads sources; a remembered listing reads none.
-    import warnings  # noqa: PLC0415
+    import warnings
 
     with warnings.catch_warnings(record=True) as warned:
         compiled = compile_file(candidate, source, warned)  # type: ignore[arg-type]

@@ -38,7 +38,7 @@ def read_module(candidate: ModuleCandidate) -> Read:
         return Read(None, (Finding("P109", str(error), candidate.place),))
     if spec is None:
         message = f"needs the module {candidate.module!r}, which is not installed"
-        from plugline.imports import distribution_of  # noqa: PLC0415 - few modules are missing
+        from plugline.imports import distribution_of  # few modules are missing
 
         parent, _, last = candidate.module.rpartition(".")
         hint = f"pip install {distribution_of(candidate.module)}"

@@ -72,8 +72,8 @@ class DiskTree:
 
     def names(self, folder: str = "") -> "list[tuple[str, bool]] | Finding":
         """See :class:`Tree`. A link is taken for what it leads to."""
-        from plugline.findings import Finding, Place  # noqa: PLC0415 - see above
-        from plugline.names import nearest_file, shell_word  # noqa: PLC0415 - likewise
+        from plugline.findings import Finding, Place
+        from plugline.names import nearest_file, shell_word
 
         place = Place(shown_path(self, folder))
         try:
@@ -99,8 +99,8 @@ class DiskTree:
 
     def read(self, relative: str) -> "SourceFile | Finding":
         """See :class:`Tree`."""
-        from plugline.files import SourceFile, read_source  # noqa: PLC0415 - see above
-        from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
+        from plugline.files import SourceFile, read_source
+        from plugline.findings import Finding, Place
 
         found = read_source(real_path(self, relative), within=self.real)
         shown = shown_path(self, relative)
@@ -118,7 +118,7 @@ class DiskTree:
 
     def _is_spelled_so(self, relative: str) -> bool:
         """Whether the names on the way to a file are in this case: what is imported here is imported everywhere."""
-        from plugline.names import composed  # noqa: PLC0415 - where case counts by itself, nobody asks
+        from plugline.names import composed  # where case counts by itself, nobody asks
 
         folder = self.real
         for name in relative.split("/"):
@@ -185,8 +185,8 @@ class MemoryTree:
 
     def read(self, relative: str) -> "SourceFile | Finding":
         """See :class:`Tree`."""
-        from plugline.files import SourceFile  # noqa: PLC0415 - see above
-        from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
+        from plugline.files import SourceFile
+        from plugline.findings import Finding, Place
 
         shown = shown_path(self, relative)
         content = self._files.get(relative)

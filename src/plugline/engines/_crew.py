@@ -417,7 +417,7 @@ class _Process:
 def _widen(pipe: int) -> None:
     """Let a pipe hold a split with its content, where the system allows it: fewer turns for each."""
     if sys.platform == "linux":
-        import fcntl  # noqa: PLC0415 - of Unix only
+        import fcntl  # of Unix only
 
         with suppress(OSError):
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
@@ -436,7 +436,7 @@ def _shared_memory() -> int:
     if sys.platform == "linux":
         descriptor = os.memfd_create("plugline")
     else:
-        from tempfile import TemporaryFile  # noqa: PLC0415 - only where there is nothing better
+        from tempfile import TemporaryFile  # only where there is nothing better
 
         with TemporaryFile() as file:
             descriptor = os.dup(file.fileno())
@@ -470,11 +470,11 @@ def _die_with(life: int) -> None:
     sent for pipes, and a thread waits.
     """
     if sys.platform != "linux":
-        from _thread import start_new_thread  # noqa: PLC0415 - elsewhere only
+        from _thread import start_new_thread  # elsewhere only
 
         start_new_thread(_exit_at_end, (life,))
         return
-    import fcntl  # noqa: PLC0415 - of Unix only
+    import fcntl  # of Unix only
 
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())

@@ -241,7 +241,7 @@ class _Lent:
         Raises:
             ValueError: There are not so many.
         """
-        from mmap import MAP_SHARED, PROT_READ  # noqa: PLC0415 - not there on Windows
+        from mmap import MAP_SHARED, PROT_READ  # not there on Windows
 
         return mmap(self._descriptor, length, MAP_SHARED | _MAP_POPULATE, PROT_READ)
 

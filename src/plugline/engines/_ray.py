@@ -21,9 +21,9 @@ _LOST_SECONDS = 10  # a scheduler of this machine that does not answer for so lo
 
 def connect(stack: ExitStack, *, address: str, processes: int, dashboard: bool) -> str | None:
     """Connect to a cluster, or start one of this machine, until ``stack`` is closed; return where its dashboard is."""
-    import logging  # noqa: PLC0415 - ray imports it too
+    import logging  # ray imports it too
 
-    import ray  # noqa: PLC0415 - seconds, and not installed with the tool
+    import ray  # seconds, and not installed with the tool
 
     local: dict[str, Any] = {
         "num_cpus": processes or _remote.processors(),
@@ -61,7 +61,7 @@ class Tasks:
         *,
         is_ours: bool = False,
     ) -> None:
-        import ray  # noqa: PLC0415 - see connect
+        import ray  # see connect
 
         self._ray = ray
         self._patience_seconds = patience_seconds
@@ -79,7 +79,7 @@ class Tasks:
         Raises:
             TimeoutError: None has come.
         """
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415 - see connect
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # see connect
 
         self._wait_for_worker()
         count = int(self._ray.cluster_resources().get("CPU", 1))

@@ -139,7 +139,7 @@ def _with_content(outcome: Outcome, content: bytes) -> Outcome:
 
 def run_watched(shipped: Shipped, split: Split) -> Outcome:
     """Run one split of which workers died: in a process of its own, so that the record which kills it is found."""
-    from plugline.engines._crew import Crew  # noqa: PLC0415 - only where something died
+    from plugline.engines._crew import Crew  # only where something died
 
     try:
         crew = Crew(_runner(shipped), 1)

@@ -75,10 +75,10 @@ class Dask:
 
     def _connect(self, stack: ExitStack) -> Any:
         # Half a second, and not installed with the tool.
-        import logging  # noqa: PLC0415
+        import logging
 
-        import dask  # noqa: PLC0415
-        import distributed  # noqa: PLC0415
+        import dask
+        import distributed
 
         stack.enter_context(dask.config.set(_SETTINGS if self.address else {**_SETTINGS, **_LOCAL_SETTINGS}))
         # What matters of it is raised; each of these has a level of its own.
@@ -168,7 +168,7 @@ class _Tasks:
         return self._client.submit(_remote.run_all, self._payload, splits, pure=False)
 
     def first_done(self, tasks: list[Any]) -> int:
-        import distributed  # noqa: PLC0415 - see _connect
+        import distributed  # see _connect
 
         while True:
             # Not wait(), which asks the program's own client, of which it may have none or another.
@@ -179,7 +179,7 @@ class _Tasks:
                 self._check_workers(error)
 
     def done(self, task: Any, splits: list[Split]) -> _remote.Done:
-        import distributed  # noqa: PLC0415 - see _connect
+        import distributed  # see _connect
 
         done: _remote.Done
         try:
@@ -190,7 +190,7 @@ class _Tasks:
         return done
 
     def _watched(self, split: Split) -> Any:
-        import distributed  # noqa: PLC0415 - see _connect
+        import distributed  # see _connect
 
         for _ in range(_MOST_TRIES - 1):
             with suppress(
@@ -218,7 +218,7 @@ class _Tasks:
 
 def dask_setup(worker: Any) -> None:
     """Do nothing about Ctrl-C, which a terminal sends to workers of this machine too: the run ends them. Called by Dask."""
-    import signal  # noqa: PLC0415 - where a worker starts
+    import signal  # where a worker starts
 
     # A function and not SIG_IGN, which programs that a plugin starts would inherit.
     signal.signal(signal.SIGINT, lambda number, frame: None)
@@ -226,7 +226,7 @@ def dask_setup(worker: Any) -> None:
 
 def _gone(client: Any, error: BaseException) -> bool:
     """Whether an error tells that the scheduler is gone: work that was cancelled, or what whoever asked it just then got."""
-    from distributed.comm import CommClosedError  # noqa: PLC0415 - see _connect
+    from distributed.comm import CommClosedError  # see _connect
 
     return isinstance(error, CancelledError | asyncio.CancelledError | CommClosedError) or client.status != "running"
 

@@ -43,7 +43,7 @@ class Local:
                     yield runner(split)
             return
         # Not at the top: a plan reads this file to see which settings there are, and one process needs nothing of it.
-        from plugline.engines._crew import Crew  # noqa: PLC0415
+        from plugline.engines._crew import Crew
 
         crew = Crew(runner, self.processes or _processors())
         try:

@@ -128,11 +128,11 @@ class Spark:
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
-        import os  # noqa: PLC0415
-        import signal  # noqa: PLC0415
-        import sys  # noqa: PLC0415
+        import os
+        import signal
+        import sys
 
-        import pyspark  # noqa: PLC0415 - a second, and not installed with the tool
+        import pyspark  # a second, and not installed with the tool
 
         active = pyspark.SparkContext._active_spark_context  # noqa: SLF001 - there is no public way to ask
         if active is not None:
@@ -187,7 +187,7 @@ def _is_busy(context: Any) -> bool:
 
 
 def _run_all(context: Any, payload: Any, groups: Sequence[Sequence[Split]]) -> list[_remote.Done]:
-    from py4j.protocol import Py4JJavaError  # noqa: PLC0415 - comes with pyspark
+    from py4j.protocol import Py4JJavaError  # comes with pyspark
 
     try:
         return _collected(context, groups, partial(_run_group, payload))

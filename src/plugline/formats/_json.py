@@ -24,7 +24,7 @@ def decoder(integers: Integers) -> Callable[[object], Record]:
     """Return what makes a record of JSON text."""
     if integers == "64-bit":
         return cast("Callable[[object], Record]", orjson.loads)
-    import msgspec  # noqa: PLC0415 - where it is asked for; it takes as long to import as orjson
+    import msgspec  # where it is asked for; it takes as long to import as orjson
 
     decode: Callable[[object], Record] = msgspec.json.Decoder().decode  # type: ignore[assignment]
 

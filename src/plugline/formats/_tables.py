@@ -32,7 +32,7 @@ def seekable(stream: BinaryIO) -> Iterator[BinaryIO]:
     if stream.seekable():
         yield stream
         return
-    from tempfile import TemporaryFile  # noqa: PLC0415 - 5 ms, and most are files
+    from tempfile import TemporaryFile  # 5 ms, and most are files
 
     with TemporaryFile() as copy:
         while piece := stream.read(_COPIED_BYTES):
@@ -95,7 +95,7 @@ class TableReader:
         return self._batches(stream, ROWS_A_TABLE)
 
     def _batches(self, stream: BinaryIO, rows: int) -> Iterator[TableBatch]:
-        import pyarrow  # noqa: PLC0415 - when the format is named, see above
+        import pyarrow  # when the format is named, see above
 
         row = 1
         try:
@@ -278,7 +278,7 @@ def unowned(stream: BinaryIO) -> Any:
 
 def new_stream(stream: BinaryIO, schema: Any) -> Any:
     """Return a writer of an Arrow stream."""
-    import pyarrow  # noqa: PLC0415
+    import pyarrow
 
     return pyarrow.ipc.new_stream(_Unowned(stream), schema)
 
@@ -297,7 +297,7 @@ _FILE_HEAD_BYTES = len(_FILE_MARK) + 8
 
 def part_pieces(parts: BinaryIO) -> Iterator[Any]:
     """Yield the batches and the files of parts that stand one after the other; files are memory, to be used at once."""
-    import pyarrow  # noqa: PLC0415
+    import pyarrow
 
     try:
         # Arrow reads what is in it where it lies; copied, it takes a tenth of a run's time.
@@ -343,7 +343,7 @@ _GIVEN_BYTES = 4 * 2**20
 
 def part_tables(parts: BinaryIO, rows: int) -> Iterator[Any]:
     """Yield the tables of parts that stand one after the other, put together to about so many rows."""
-    import pyarrow  # noqa: PLC0415
+    import pyarrow
 
     held: list[Any] = []
     count = 0

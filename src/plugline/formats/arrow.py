@@ -53,7 +53,7 @@ class Arrow:
 
     def pieces(self, stream: BinaryIO, wanted_bytes: int, /) -> Iterable[tuple[int, int]]:
         """Yield runs of batches of about ``wanted_bytes`` each, as if all were of one size."""
-        import pyarrow  # noqa: PLC0415 - when the format is named: it costs more than a short run
+        import pyarrow  # when the format is named: it costs more than a short run
 
         size = stream.seek(0, 2)
         with pyarrow.ipc.open_file(stream) as file:
@@ -68,7 +68,7 @@ class Arrow:
 
     def assemble(self, parts: BinaryIO, stream: BinaryIO, /, *, columns: Sequence[str] | None) -> None:
         """Write one file of all parts: it has one footer, over all of them."""
-        import pyarrow  # noqa: PLC0415
+        import pyarrow
 
         schema = schema_of(columns, self.fields, self.types)
         options = pyarrow.ipc.IpcWriteOptions(compression=None if self.compression == "none" else self.compression)
@@ -84,7 +84,7 @@ class Arrow:
 
 
 def _tables(stream: BinaryIO, rows: int, fields: Sequence[str] | None, numbers: Iterable[int] | None) -> Iterator[Any]:
-    import pyarrow  # noqa: PLC0415
+    import pyarrow
 
     with seekable(stream) as whole, pyarrow.ipc.open_file(whole) as file:
         check_fields(fields, file.schema.names, "file")

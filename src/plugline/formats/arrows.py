@@ -46,7 +46,7 @@ class Arrows:
 
 
 def _tables(stream: BinaryIO, rows: int, fields: Sequence[str] | None) -> Iterator[Any]:
-    import pyarrow  # noqa: PLC0415 - when the format is named: it costs more than a short run
+    import pyarrow  # when the format is named: it costs more than a short run
 
     with pyarrow.ipc.open_stream(stream) as reader:
         check_fields(fields, reader.schema.names, "stream")
@@ -70,7 +70,7 @@ class _StreamWriter(PartWriter):
         self._headed = not first and columns is not None
 
     def encode_table(self, table: Any, /) -> object:
-        import pyarrow  # noqa: PLC0415
+        import pyarrow
 
         # A message of a batch holds no categories, only their numbers.
         plain = [field.with_type(_plain(field.type)) for field in table.schema]

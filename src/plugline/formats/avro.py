@@ -127,7 +127,7 @@ class Avro:
 
     def assemble(self, parts: BinaryIO, stream: BinaryIO, /, *, columns: Sequence[str] | None) -> None:
         """Write one file of all parts: blocks end with a mark that the head of the file names."""
-        import fastavro  # noqa: PLC0415 - when the format is named, as all imports of it
+        import fastavro  # when the format is named, as all imports of it
 
         schema = _schema_of(schema_of(columns, self.fields, self.types), self.name)
         fastavro.writer(
@@ -215,7 +215,7 @@ class _Head:
     """
 
     def __init__(self, source: "_Source") -> None:
-        import fastavro  # noqa: PLC0415 - see above
+        import fastavro
 
         try:
             head = cast("dict[str, Any]", fastavro.schemaless_reader(cast("BinaryIO", source), _HEAD, None))
@@ -261,7 +261,7 @@ def _next_block(source: "_Source", head: _Head) -> _Block | None:
 
 def _rows_of(block: _Block, head: _Head) -> Iterator[list[object]]:
     """Yield the rows of a block in lists; what cannot be read of it is one row that is broken."""
-    import fastavro  # noqa: PLC0415 - see above
+    import fastavro
 
     read_row, schema = fastavro.schemaless_reader, head.schema
     rows: list[object] = []
@@ -366,13 +366,13 @@ def _inflated(data: bytes) -> bytes:
 
 
 def _of_bzip2(data: bytes) -> bytes:
-    import bz2  # noqa: PLC0415 - as all of these: for its codec only
+    import bz2  # as all of these: for its codec only
 
     return _whole(bz2.BZ2Decompressor(), data)
 
 
 def _of_xz(data: bytes) -> bytes:
-    import lzma  # noqa: PLC0415
+    import lzma
 
     try:
         return _whole(lzma.LZMADecompressor(), data)
@@ -381,7 +381,7 @@ def _of_xz(data: bytes) -> bytes:
 
 
 def _of_zstandard(data: bytes) -> bytes:
-    import zstandard  # noqa: PLC0415
+    import zstandard
 
     try:
         return zstandard.ZstdDecompressor(max_window_size=_MOST_BYTES).decompress(data, max_output_size=_MOST_BYTES)
@@ -390,7 +390,7 @@ def _of_zstandard(data: bytes) -> bytes:
 
 
 def _of_snappy(data: bytes) -> bytes:
-    import pyarrow  # noqa: PLC0415
+    import pyarrow
 
     packed, check = data[:-4], data[-4:]
     size = _unsigned(BytesIO(packed).read) or 0
@@ -435,7 +435,7 @@ def _rows(parts: BinaryIO) -> Iterator[Record]:
 
 
 def _schema_of(schema: Any, name: str) -> dict[str, Any]:
-    import fastavro  # noqa: PLC0415 - see above
+    import fastavro
 
     fields = [_field_of(column.name, column.type, name) for column in schema]
     return cast("dict[str, Any]", fastavro.parse_schema({"type": "record", "name": name, "fields": fields}))
@@ -461,7 +461,7 @@ def _field_of(name: str, kind: Any, table: str = "record") -> dict[str, Any]:
 
 def _type_of(kind: Any, path: str) -> Any:
     """Return the Avro type of an Arrow one, ``None`` where there is none; ``path`` names the tables in it."""
-    from pyarrow import types as kinds  # noqa: PLC0415 - see above
+    from pyarrow import types as kinds
 
     if kinds.is_dictionary(kind):
         return _type_of(kind.value_type, path)
@@ -481,7 +481,7 @@ def _type_of(kind: Any, path: str) -> Any:
 
 def _single_type_of(kind: Any) -> Any:
     """Return the Avro type of an Arrow one that holds nothing else."""
-    from pyarrow import types as kinds  # noqa: PLC0415 - see above
+    from pyarrow import types as kinds
 
     if kinds.is_decimal128(kind):
         return {"type": "bytes", "logicalType": "decimal", "precision": kind.precision, "scale": kind.scale}

@@ -201,7 +201,7 @@ def _cells(stream: BinaryIO, sheet: str | None, skip_rows: int) -> Iterator[tupl
     Raises:
         ValueError: It is no workbook, or has no such sheet.
     """
-    import openpyxl  # noqa: PLC0415 - when the format is named: it takes as long as a short run
+    import openpyxl  # when the format is named: it takes as long as a short run
 
     try:
         with _quietly():
@@ -350,7 +350,7 @@ def _value(cell: Any) -> object:
 
 @lru_cache(maxsize=256)
 def _is_day(number_format: str) -> bool:
-    from openpyxl.styles.numbers import is_datetime  # noqa: PLC0415 - see above
+    from openpyxl.styles.numbers import is_datetime
 
     return bool(is_datetime(number_format.lower()) == "date")
 

@@ -69,7 +69,7 @@ class Parquet:
 
     def pieces(self, stream: BinaryIO, wanted_bytes: int, /) -> Iterable[tuple[int, int]]:
         """Yield runs of row groups of about ``wanted_bytes`` each."""
-        import pyarrow.parquet  # noqa: PLC0415 - when the format is named: it costs more than a short run
+        import pyarrow.parquet  # when the format is named: it costs more than a short run
 
         metadata = pyarrow.parquet.ParquetFile(stream).metadata
         start, held = 0, 0
@@ -107,7 +107,7 @@ class Parquet:
 
     def encoded(self, table: Any, schema: Any) -> memoryview:
         """Return the file of a table, all of it one row group; or of none, without any."""
-        import pyarrow.parquet  # noqa: PLC0415
+        import pyarrow.parquet
 
         compression = None if self.compression == "none" else self.compression
         sink = pyarrow.BufferOutputStream()
@@ -127,7 +127,7 @@ class _Held:
         self.rows = self.size_bytes = 0
 
     def add(self, table: Any) -> None:
-        import pyarrow  # noqa: PLC0415
+        import pyarrow
 
         self._tables.append(pyarrow.Table.from_batches([table]) if isinstance(table, pyarrow.RecordBatch) else table)
         self.rows += table.num_rows
@@ -142,7 +142,7 @@ class _Held:
 
     def rest(self) -> Any:
         """Return what is held as one table, and hold it no more; ``None`` where it is nothing."""
-        import pyarrow  # noqa: PLC0415
+        import pyarrow
 
         tables, self._tables = self._tables, []
         self.rows = self.size_bytes = 0
@@ -212,7 +212,7 @@ def _refuse_empty_tables(name: str, kind: Any) -> None:
     Raises:
         ValueError: It is one, or has one in it.
     """
-    import pyarrow  # noqa: PLC0415
+    import pyarrow
 
     if pyarrow.types.is_struct(kind) and not kind.num_fields:
         raise ValueError(
@@ -227,7 +227,7 @@ def _refuse_empty_tables(name: str, kind: Any) -> None:
 def _tables(
     stream: BinaryIO, rows: int, fields: Sequence[str] | None, row_groups: Iterable[int] | None
 ) -> Iterator[Any]:
-    import pyarrow.parquet  # noqa: PLC0415
+    import pyarrow.parquet
 
     with seekable(stream) as whole, pyarrow.parquet.ParquetFile(whole) as file:
         check_fields(fields, file.schema_arrow.names, "file")

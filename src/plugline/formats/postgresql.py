@@ -126,7 +126,7 @@ _LONGEST_NAME = 63  # NAMEDATALEN of a server as it is shipped, less the NUL
 
 def _psycopg() -> Any:
     # When the format is named: it is an extra, and costs more than a short run.
-    import psycopg  # noqa: PLC0415
+    import psycopg
 
     return psycopg
 
@@ -234,7 +234,7 @@ def _fetched(cursor: Any, names: Sequence[str]) -> list[object]:
     except _psycopg().DataError as error:
         if error.sqlstate is not None:  # it is the server's, which sent no rows
             raise
-    import psycopg.adapt  # noqa: PLC0415 - seldom
+    import psycopg.adapt  # seldom
 
     result = cursor.pgresult
     transformer = psycopg.adapt.Transformer(cursor)

@@ -413,7 +413,7 @@ class _Writer(TableWriter):
 
     def __init__(self, settings: Sqlite) -> None:
         # Comes with plugline[tool]; it is imported where a table is written and not where one is read.
-        from msgspec import msgpack  # noqa: PLC0415
+        from msgspec import msgpack
 
         self._pack = msgpack.Encoder().encode
         super().__init__(Columns(settings.fields, settings.types, _refuses, _known_as))
@@ -447,7 +447,7 @@ def _packed(rows: Sequence[object], pack: Callable[[object], bytes]) -> bytes:
 
 
 def _rows_in(content: bytes) -> Iterator[list[Row]]:
-    from msgspec import msgpack  # noqa: PLC0415 - see above
+    from msgspec import msgpack
 
     unpack = msgpack.Decoder(list[tuple[object, ...]]).decode
     view, at = memoryview(content), 0
@@ -534,6 +534,6 @@ class _Sink(TableSink):
         return [row for rows in _rows_in(content) for row in rows]
 
     def content(self, rows: Sequence[object]) -> bytes:
-        from msgspec import msgpack  # noqa: PLC0415 - see above
+        from msgspec import msgpack
 
         return _packed(rows, msgpack.encode)

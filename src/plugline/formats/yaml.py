@@ -249,7 +249,7 @@ def _end_of(pattern: re.Pattern[bytes], window: bytes, at: int, end: int) -> int
 
 def _flow_items(document: bytes) -> list[_Found]:
     """Cut the items of a list in brackets; what is none stays one piece, and so does one that is broken."""
-    import yaml  # noqa: PLC0415 - when the format is named, as all imports of it
+    import yaml  # when the format is named, as all imports of it
 
     if not _FLOW_LIST.match(document):
         return [(0, document)]
@@ -372,7 +372,7 @@ class _Values:
     """
 
     def __init__(self, *, timestamps: bool) -> None:
-        import yaml  # noqa: PLC0415 - see above
+        import yaml
 
         self._yaml = yaml
         self._scalar_event, self._end_event = yaml.ScalarEvent, yaml.CollectionEndEvent
@@ -501,7 +501,7 @@ class _Values:
 
 
 def _loader(text: str) -> Any:
-    import yaml  # noqa: PLC0415 - see above
+    import yaml
 
     # The loaders with the fewest types: of them only the events are asked for. Wheels have libyaml, which is fifteen times as quick.
     return getattr(yaml, "CBaseLoader", yaml.BaseLoader)(text)

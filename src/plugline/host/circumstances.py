@@ -69,7 +69,7 @@ class Circumstances:
         """What asks the policy."""
         if self._gate is None:
             # A listing of which all is remembered asks nobody.
-            from plugline.admission.policy import Gate, Policy  # noqa: PLC0415
+            from plugline.admission.policy import Gate, Policy
 
             self._gate = Gate(self.policy if self.policy is not None else Policy())
         return self._gate
@@ -81,7 +81,7 @@ class Circumstances:
 
     def fits_plainly(self, outline: "Outline") -> bool:
         """Whether an outline proves that a dropped file provides what is asked for; ``False`` says nothing."""
-        from plugline.discovery.outline import has_functions, outline_fits  # noqa: PLC0415 - it was imported to make one
+        from plugline.discovery.outline import has_functions, outline_fits  # it was imported to make one
 
         if self._interfaces is None and self._names is not None:
             return has_functions(outline, self._names)
@@ -120,7 +120,7 @@ class Circumstances:
 
 
 def _interfaces_of(interface: object) -> "tuple[Interface, ...]":
-    from plugline.contract.interface import interfaces_of  # noqa: PLC0415 - see where the names are kept
+    from plugline.contract.interface import interfaces_of  # see where the names are kept
 
     return interfaces_of(interface)
 
@@ -189,7 +189,7 @@ def _plain_owners(folder: str) -> tuple[tuple[int, int, int], ...] | None:
 
 def _owners(path: str) -> str:
     # Links, and who else is in a group: looked at in full, where that has to be.
-    from plugline.admission.ownership import Owners  # noqa: PLC0415
+    from plugline.admission.ownership import Owners
 
     return repr(Owners().look(path))
 
@@ -202,8 +202,8 @@ def _lock(path: str) -> str:
         return ""
     except (OSError, ValueError) as error:
         return repr(error)
-    from plugline.admission.ownership import Owners  # noqa: PLC0415 - few folders have a lock
-    from plugline.files import read_source  # noqa: PLC0415 - likewise
+    from plugline.admission.ownership import Owners  # few folders have a lock
+    from plugline.files import read_source
 
     source = read_source(path, max_bytes=_MAX_BYTES)
     return repr((Owners().look(path), getattr(source, "digest", None) or source))

@@ -61,7 +61,7 @@ def locked_folder(folder: str) -> Iterator[None]:
         def lock() -> None:
             lock_at_once(descriptor)
     else:
-        from fcntl import LOCK_EX, LOCK_NB, flock  # noqa: PLC0415 - is not there on Windows
+        from fcntl import LOCK_EX, LOCK_NB, flock  # is not there on Windows
 
         descriptor = os.open(folder, READING)
 

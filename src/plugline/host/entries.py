@@ -80,8 +80,8 @@ class Entry(Value):
         facts = self.spec.facts if self.spec is not None and not self.class_name else None
         if facts is None:
             return self.class_name
-        from plugline.discovery.candidates import FileCandidate  # noqa: PLC0415 - few ask
-        from plugline.discovery.fit import classes_that_fit, may_be_module  # noqa: PLC0415 - likewise
+        from plugline.discovery.candidates import FileCandidate  # few ask
+        from plugline.discovery.fit import classes_that_fit, may_be_module
 
         own_only = isinstance(self.candidate, FileCandidate)
         if not ran and may_be_module(interfaces, facts, self.place.path, own_only=own_only):
@@ -92,7 +92,7 @@ class Entry(Value):
     @property
     def origin(self) -> str:
         """Where it comes from: its folder or archive, else the distribution that brought it, else its top-level package."""
-        from plugline.discovery.candidates import FileCandidate  # noqa: PLC0415 - its candidate is made now
+        from plugline.discovery.candidates import FileCandidate  # its candidate is made now
 
         candidate = self.candidate
         assert candidate is not None  # noqa: S101 - only a candidate becomes a plugin
@@ -153,7 +153,7 @@ class Memory:
         if self._bundle is None:
             self.recall.locate()
             if self.recall.path is not None:
-                from plugline.discovery.bundle import Bundle  # noqa: PLC0415 - for who loads
+                from plugline.discovery.bundle import Bundle  # for who loads
 
                 self._bundle = Bundle(f"{self.recall.path}.bundle")
         return self._bundle
@@ -180,7 +180,7 @@ class Memory:
         """What finds out what is not remembered, and writes it down."""
         if self._index is None:
             # A listing of which all is remembered needs nothing else.
-            from plugline.discovery.index import FolderIndex  # noqa: PLC0415
+            from plugline.discovery.index import FolderIndex
 
             self._index = FolderIndex(self.folder.tree, self.folder.find, self.recall, self.bundle)
         return self._index
@@ -262,15 +262,15 @@ class RememberedEntry(Entry):
         encoded = running_part(self.row)[-1].get(self.listed.number)
         if not encoded:
             return None
-        from plugline.discovery.rows import Verdict  # noqa: PLC0415 - a listing looks at no more than rows
+        from plugline.discovery.rows import Verdict  # a listing looks at no more than rows
 
         return Verdict.decode(encoded, self.place.path)  # type: ignore[arg-type]  # as it was encoded
 
     @property
     def place(self) -> "Place":
         """Where it is, for messages."""
-        from plugline.discovery.trees import shown_path  # noqa: PLC0415 - as above
-        from plugline.findings import Place  # noqa: PLC0415 - likewise
+        from plugline.discovery.trees import shown_path
+        from plugline.findings import Place
 
         return Place(shown_path(self.listed.tree, self.row[ENTRY]))
 
@@ -292,7 +292,7 @@ class RememberedEntry(Entry):
     @property
     def digest(self) -> str:
         """The digest of its source."""
-        from plugline.discovery.rest import rest_of  # noqa: PLC0415 - as above
+        from plugline.discovery.rest import rest_of
 
         return rest_of(self.row).digest.hex()
 
@@ -391,7 +391,7 @@ def _reread(
     """Return the rows of a few files that were edited, ``None`` where they are not plainly the plugins that they were."""
     if len(stale) > FEW or around.reads_code(memory.recall.real):
         return None
-    from plugline.discovery.edited import reread  # noqa: PLC0415 - most often none was
+    from plugline.discovery.edited import reread  # most often none was
 
     seconds: dict[str, float] = {}
     rows = reread(memory.recall, stale, known, around.fits_plainly, seconds)

@@ -141,7 +141,7 @@ class LoadLock:
             StillLoading: Neither has come to be.
         """
         # Who only lists plugins has a lock, and waits for nobody.
-        from plugline.clock import monotonic_seconds  # noqa: PLC0415
+        from plugline.clock import monotonic_seconds
 
         end = monotonic_seconds() + MAX_WAIT_SECONDS
         look = _FIRST_LOOK_SECONDS
@@ -157,7 +157,7 @@ class LoadLock:
                         del _waiting[me]
                         return True
                 if monotonic_seconds() > end:
-                    from plugline.errors import StillLoading  # noqa: PLC0415 - nobody should ever have to wait so long
+                    from plugline.errors import StillLoading  # nobody should ever have to wait so long
 
                     raise StillLoading(MAX_WAIT_SECONDS)
                 look = min(2 * look, _LATER_LOOKS_SECONDS)

@@ -210,7 +210,7 @@ class Host(Generic[T_co]):
                     "compiler and isolation were given, at most one was expected: workers compile files as they are"
                 )
                 raise ValueError(message)
-            from plugline.host.isolating import Isolator as Apart  # noqa: PLC0415 - most hosts have no workers
+            from plugline.host.isolating import Isolator as Apart  # most hosts have no workers
 
             self._isolator = Apart(isolation, limits, _names_of(preload, "preload") or ())
         self._finders = tuple(finder_for(place) for place in places)
@@ -277,7 +277,7 @@ class Host(Generic[T_co]):
         plugins: dict[str, Plugin[T_co]] = {}
         inspection = recall_places(self._finders, self._around, self._memories)
         if inspection is None:
-            from plugline.host.registry import inspect_places  # noqa: PLC0415 - most often all is remembered
+            from plugline.host.registry import inspect_places  # most often all is remembered
 
             inspection = inspect_places(self._finders, self._around, self._memories)
         inspection = self._loader.expect(inspection)
@@ -317,7 +317,7 @@ class Host(Generic[T_co]):
 
     def _may_appear(self, plugin: Plugin[T_co], inspection: Inspection) -> bool:
         """Whether a class that running its file has shown may still be one that its text does not show."""
-        from plugline.discovery.fit import may_be_module  # noqa: PLC0415 - few classes appear
+        from plugline.discovery.fit import may_be_module  # few classes appear
 
         name, interfaces, file = plugin.candidate.class_name, self._around.interfaces, _file_of(plugin)
         entries = map(as_entry, inspection.accepted.values())
@@ -363,8 +363,8 @@ class Host(Generic[T_co]):
             in_order = {name: plugins[name] for name in sorted(plugins)}
             return _Registry(inspection, in_order, {}, inspection.findings, {})
         # Few plugins say anything of others, and few are disabled.
-        from plugline.host.aside import Disabled, find_disabled  # noqa: PLC0415
-        from plugline.host.order import put_in_order  # noqa: PLC0415
+        from plugline.host.aside import Disabled, find_disabled
+        from plugline.host.order import put_in_order
 
         specs = {name: plugin.spec for name, plugin in plugins.items()}
         places = {name: entry.place for name, entry in inspection.rejected}
@@ -389,7 +389,7 @@ class Host(Generic[T_co]):
         """Return what the store says; ``None`` where it says nothing."""
         if self._store is None and isinstance(self._given_store, str) and not any(map(os.path.lexists, self._files())):
             return None
-        from plugline.host.store import look_into  # noqa: PLC0415 - most hosts have nothing disabled
+        from plugline.host.store import look_into  # most hosts have nothing disabled
 
         kept = look_into(self._stored())
         return kept if kept.names or kept.findings else None
@@ -417,7 +417,7 @@ class Host(Generic[T_co]):
 
     def _stored(self) -> "Store":
         if self._store is None:
-            from plugline.host.store import store_for  # noqa: PLC0415 - as above
+            from plugline.host.store import store_for
 
             self._store = store_for(self._given_store, self._files())
         return self._store
@@ -451,7 +451,7 @@ class Host(Generic[T_co]):
             if where in known or not class_name:
                 continue
             known.add(where)
-            from plugline.host.registry import entry_beside  # noqa: PLC0415 - what a file's text shows is known already
+            from plugline.host.registry import entry_beside  # what a file's text shows is known already
 
             entry = entry_beside(beside, class_name)
             if entry.name not in plugins:
@@ -482,10 +482,10 @@ class Host(Generic[T_co]):
 
         Threads: may be called from any; other reloads and loads of this host wait.
         """
-        from plugline.host.brisk import brisk  # noqa: PLC0415 - see Plugin.reload
+        from plugline.host.brisk import brisk  # see Plugin.reload
 
         with brisk, self._loader.lock:
-            from plugline.host.reloads import reload_plugins  # noqa: PLC0415 - as above
+            from plugline.host.reloads import reload_plugins
 
             plugin = self._look().plugins.get(name)
             if plugin is None or plugin.state == "rejected":
@@ -547,7 +547,7 @@ class Host(Generic[T_co]):
         Raises:
             ValueError: There is no such method here, or ``poll_seconds`` is not above 0.
         """
-        from plugline.host.watched import watch_host  # noqa: PLC0415 - for those who watch
+        from plugline.host.watched import watch_host  # for those who watch
 
         if not poll_seconds > 0:
             message = f"poll_seconds is {poll_seconds!r}, a number above 0 was expected"
@@ -557,8 +557,8 @@ class Host(Generic[T_co]):
         return watch_host(self, self._loader, on_report, method=method, poll_seconds=poll_seconds)
 
     def _not_reloaded(self, name: str) -> "ReloadReport":
-        from plugline.errors import PluginRejected  # noqa: PLC0415 - see above
-        from plugline.reloading.report import ReloadReport  # noqa: PLC0415 - see Plugin.reload
+        from plugline.errors import PluginRejected
+        from plugline.reloading.report import ReloadReport  # see Plugin.reload
 
         try:
             self[name]
@@ -613,13 +613,13 @@ class Host(Generic[T_co]):
         )
         if not findings and plugin is not None:
             findings = plugin._told_elsewhere  # noqa: SLF001 - a host owns its handles
-        from plugline.errors import PluginDisabled, PluginRejected, UnknownPlugin  # noqa: PLC0415 - see above
+        from plugline.errors import PluginDisabled, PluginRejected, UnknownPlugin
 
         if plugin is None and name in registry.disabled:
             raise PluginDisabled(name, (registry.disabled[name],))
         if findings:
             raise PluginRejected(name, findings)
-        from plugline.names import did_you_mean  # noqa: PLC0415 - for a message
+        from plugline.names import did_you_mean  # for a message
 
         known = sorted(one for one, other in registry.plugins.items() if not other._has_vanished)  # noqa: SLF001 - likewise
         hint = did_you_mean(name, known, kind="plugins")
@@ -670,8 +670,8 @@ class Host(Generic[T_co]):
 
     def _of_worker(self, beside: Plugin[T_co], class_name: str) -> Plugin[T_co] | None:
         """Find a class that running its file in a worker may show, of which no other worker tells."""
-        from plugline.errors import LoadError, PluginDeclined  # noqa: PLC0415 - few ask
-        from plugline.host.registry import entry_beside  # noqa: PLC0415 - likewise
+        from plugline.errors import LoadError, PluginDeclined  # few ask
+        from plugline.host.registry import entry_beside
 
         plugin: Plugin[T_co] = Plugin(entry_beside(beside._entry, class_name), self._loader)  # noqa: SLF001 - a host owns its handles
         try:
@@ -777,7 +777,7 @@ class Host(Generic[T_co]):
         self._set_disabled(name, disabled=False)
 
     def _set_disabled(self, name: str, *, disabled: bool) -> None:
-        from plugline.host.aside import switch  # noqa: PLC0415 - as above
+        from plugline.host.aside import switch
 
         with self._loader.lock:
             registry = self._look()
@@ -864,7 +864,7 @@ class Host(Generic[T_co]):
         return [plugin for plugin in self if plugin in loaded]
 
     def _try_load(self, plugin: Plugin[T_co], *, instances: bool = True) -> bool:
-        from plugline.errors import LoadError, PluginDeclined, PluginRejected  # noqa: PLC0415 - see above
+        from plugline.errors import LoadError, PluginDeclined, PluginRejected
 
         known = plugin.findings
         try:
@@ -941,7 +941,7 @@ class Host(Generic[T_co]):
         return Plugin._load_needs(spec, needs)  # noqa: SLF001 - a host owns its handles
 
     def _called(self, method: str, only: Sequence[str] | None) -> "list[Called]":
-        from plugline.host.dispatching import loading_link  # noqa: PLC0415 - a listing calls nothing
+        from plugline.host.dispatching import loading_link  # a listing calls nothing
 
         names = _names_of(only)
         if names is not None:
@@ -966,7 +966,7 @@ def _folder_of(finder: "Finder") -> str | None:
     """Return the folder on disk that a finder looks into, ``None`` where there is none."""
     if type(finder) is Folder:
         return finder.real
-    from plugline.discovery.trees import DiskTree  # noqa: PLC0415 - a folder knows that without its files
+    from plugline.discovery.trees import DiskTree  # a folder knows that without its files
 
     return finder.tree.real if isinstance(finder.tree, DiskTree) else None
 
@@ -985,15 +985,15 @@ def _check_api_version(offered: object) -> None:
         parts = offered.split(".", 1)
         if all(part.isdigit() for part in parts):
             return  # "1.2", as nearly all hosts say
-    from plugline.contract.version import check_api_version  # noqa: PLC0415 - for the others, and for messages
+    from plugline.contract.version import check_api_version  # for the others, and for messages
 
     check_api_version(offered)
 
 
 def _carried(plugins: Mapping[str, Plugin[object]]) -> set[str]:
     """Return the plugins that travel as data: what they require was looked for where they were packed."""
-    from plugline.discovery.candidates import FileCandidate  # noqa: PLC0415 - for plugins that say what they require
-    from plugline.discovery.trees import MemoryTree  # noqa: PLC0415 - likewise
+    from plugline.discovery.candidates import FileCandidate  # for plugins that say what they require
+    from plugline.discovery.trees import MemoryTree
 
     found = set()
     for name, plugin in plugins.items():
@@ -1009,7 +1009,7 @@ def check_names(names: Mapping[str, object]) -> None:
     Raises:
         ValueError: One of them is not what a variable may be called.
     """
-    from plugline.names import OF_EACH_MODULE  # noqa: PLC0415 - few hosts inject any
+    from plugline.names import OF_EACH_MODULE  # few hosts inject any
 
     for name in names:
         # A statement that assigns to it cannot be compiled for a keyword; the module keyword is one import more.
@@ -1029,7 +1029,7 @@ def _rejected(name: str, entry: "Entry") -> Rejected:
 
 
 def _log_left_out(error: "LoadError") -> None:
-    from plugline.logged import log_warning  # noqa: PLC0415 - few plugins fail
+    from plugline.logged import log_warning  # few plugins fail
 
     log_warning(__name__, "left out: %s", error)
 
@@ -1097,6 +1097,6 @@ def _names_of(only: Sequence[str] | None, what: str = "only") -> tuple[str, ...]
 def _composed(name: str) -> str:
     if name.isascii():
         return name
-    from plugline.names import composed  # noqa: PLC0415 - few names need it
+    from plugline.names import composed  # few names need it
 
     return composed(name)

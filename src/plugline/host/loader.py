@@ -244,7 +244,7 @@ class Loader:
     def dispatching(self) -> "Dispatching":
         """The functions that call plugins."""
         if self._dispatching is None:
-            from plugline.host.dispatching import Dispatching  # noqa: PLC0415 - a listing calls nothing
+            from plugline.host.dispatching import Dispatching  # a listing calls nothing
 
             self._dispatching = Dispatching(self._quarantine_after)
         return self._dispatching
@@ -312,7 +312,7 @@ class Loader:
         module = self.begun.pop(name, None)
         if module is None:
             return
-        from plugline.loading.moments import end_quietly  # noqa: PLC0415 - few plugins own anything
+        from plugline.loading.moments import end_quietly  # few plugins own anything
 
         end_quietly(module.__dict__, name)
         trace = trace_of(module)
@@ -394,7 +394,7 @@ class Loader:
     def compiled(self, content: bytes, path: str) -> CodeType:
         """Return what the host's compiler, where it has one of its own, makes of a source."""
         if self.compiler is None:
-            from plugline.discovery.compiling import compile_source  # noqa: PLC0415 - most often it is remembered
+            from plugline.discovery.compiling import compile_source  # most often it is remembered
 
             return compile_source(content, path)
         code: object = self.compiler(content, path)
@@ -649,7 +649,7 @@ class Loader:
 
     def _load_ready(self, entry: RememberedEntry, ready: _Ready) -> Outcome:
         """Run and bind, and put back what belongs to the whole process and was changed meanwhile."""
-        from plugline.loading.patches import Snapshot  # noqa: PLC0415 - a listing does without
+        from plugline.loading.patches import Snapshot  # a listing does without
 
         stand_first()
         ready.namespace.prepare()
@@ -687,7 +687,7 @@ class Loader:
         except BaseException as error:  # noqa: BLE001 - whatever a plugin raises is its own; Ctrl-C passes there
             snapshot.put_back_builtins()
             undo()  # first of all: a plugin may have emptied sys.modules, and the next line imports something
-            from plugline.loading.running import failure_of  # noqa: PLC0415 - few plugins fail
+            from plugline.loading.running import failure_of  # few plugins fail
 
             return failure_of(error, ready.path, entry.place.path, undo, collisions), False
         intact = snapshot.put_back_builtins()
@@ -710,7 +710,7 @@ class Loader:
         """Load, and put back what belongs to the whole process and was changed by it."""
         if not isinstance(entry.candidate, FileCandidate):
             return self._load(entry)
-        from plugline.loading.patches import Snapshot  # noqa: PLC0415 - a listing does without
+        from plugline.loading.patches import Snapshot  # a listing does without
 
         namespace = self._namespaces.get(entry.finder)
         if namespace is not None:
@@ -754,7 +754,7 @@ class Loader:
             return (Finding("P301", "was not loaded before its host was closed", entry.place, hint=hint),)
         key = (namespace.name, candidate.entry)
         if entry.spec is not None and candidate.entry.endswith("/__init__.py"):
-            from plugline.admission.policy import declared_permissions  # noqa: PLC0415 - the gate has imported it
+            from plugline.admission.policy import declared_permissions  # the gate has imported it
 
             package = (namespace.name, candidate.entry.rpartition("/")[0])
             self._declared[package] = declared_permissions(entry.spec)[0]
@@ -785,8 +785,8 @@ class Loader:
             what = candidate.tree, candidate.entry, digest
             is_class = entry.spec is not None and entry.name.endswith(f":{candidate.class_name}")
             if self._reread[0] != what:
-                from plugline.discovery.reading import read_and_forget, read_code  # noqa: PLC0415 - it seldom has
-                from plugline.host.registry import check_read, split_entry  # noqa: PLC0415 - most often all is remembered
+                from plugline.discovery.reading import read_and_forget, read_code  # it seldom has
+                from plugline.host.registry import check_read, split_entry  # most often all is remembered
 
                 whole = FileCandidate(candidate.name, candidate.tree, candidate.entry, candidate.module)
                 if code is None:
@@ -801,7 +801,7 @@ class Loader:
             # The class may be gone from it, or be its only one now, and keeps its name; that shows once the file was run.
             named: Entry = ReadEntry(candidate, entry.spec, (), entry.finder)
             if is_class:
-                from plugline.host.registry import entry_beside  # noqa: PLC0415 - as above
+                from plugline.host.registry import entry_beside
 
                 named = entry_beside(named, candidate.class_name)
             entry = next((one for one in parts if one.candidate == candidate), named)
@@ -811,7 +811,7 @@ class Loader:
 
     def readmit(self, entry: Entry, source: SourceFile) -> Entry:
         """Ask the policy again of the very bytes that are run, and of the owners as they are now."""
-        from plugline.host.registry import admitted  # noqa: PLC0415 - most often all is remembered
+        from plugline.host.registry import admitted  # most often all is remembered
 
         self.renew()
         return admitted(entry, source, self._around.gate)
@@ -824,8 +824,8 @@ class Loader:
 
     def allowed(self, entry: Entry, limits: "Sandbox") -> "Sandbox":
         """Return what a plugin may do in a sandbox with these limits: what it declares, as far as it is granted."""
-        from plugline.admission.policy import declared_permissions  # noqa: PLC0415 - for isolated plugins
-        from plugline.isolation.grants import allowed  # noqa: PLC0415 - likewise
+        from plugline.admission.policy import declared_permissions  # for isolated plugins
+        from plugline.isolation.grants import allowed
 
         spec = entry.spec
         assert spec is not None  # noqa: S101 - only what has a spec becomes a plugin
@@ -839,7 +839,7 @@ class Loader:
         confinement = self.isolator.confinement_of(entry) if self.isolator is not None else None
         environment = None
         if namespace is not None and entry.spec is not None and _may_be_elsewhere(entry.spec):
-            from plugline.host.isolating import Isolator, environment_for  # noqa: PLC0415 - few need something
+            from plugline.host.isolating import Isolator, environment_for  # few need something
 
             found = environment_for(entry)
             if isinstance(found, tuple):
@@ -887,8 +887,8 @@ class Loader:
         environment: "Environment | None",
         namespace: Namespace | None,
     ) -> Outcome:
-        from plugline.isolation.levels import Confinement  # noqa: PLC0415 - likewise
-        from plugline.worker.limits import Sandbox  # noqa: PLC0415 - likewise
+        from plugline.isolation.levels import Confinement
+        from plugline.worker.limits import Sandbox
 
         def provide(relative: str) -> SourceFile | Finding:
             assert namespace is not None  # noqa: S101 - only a file of a tree has neighbours
@@ -913,7 +913,7 @@ class Loader:
         self, entry: Entry, name: str, *, attribute: str = "", namespace: Namespace | None = None
     ) -> Outcome | Faulty:
         # What runs plugins, for those who do more than list.
-        from plugline.loading.running import run_module  # noqa: PLC0415
+        from plugline.loading.running import run_module
 
         path = self.path_of(entry) or ""
         undo = Undo(None)
@@ -961,14 +961,14 @@ class Loader:
         if key in self.begun or not isinstance(module, ModuleType):
             return target
         if "on_load" in names:
-            from plugline.loading.moments import LoadContext, begin  # noqa: PLC0415 - few plugins have one
+            from plugline.loading.moments import LoadContext, begin  # few plugins have one
 
             try:
                 begin(names, LoadContext(entry.name, 1, "load"))
             except BaseException as error:
                 undo()
-                from plugline.blame import users_own_interrupt  # noqa: PLC0415 - few plugins fail
-                from plugline.loading.running import failure  # noqa: PLC0415 - likewise
+                from plugline.blame import users_own_interrupt  # few plugins fail
+                from plugline.loading.running import failure
 
                 if users_own_interrupt(error):
                     raise
@@ -999,8 +999,8 @@ class Loader:
             private: Whether it is a file of a plugin folder.
             alone: The class that has had the file's name so far, if one has.
         """
-        from plugline.errors import NameMissing  # noqa: PLC0415 - as below
-        from plugline.loading.binding import ask_available, find_target, has_several  # noqa: PLC0415 - as in _run
+        from plugline.errors import NameMissing  # as below
+        from plugline.loading.binding import ask_available, find_target, has_several  # as in _run
 
         place = Place(entry.place.path)
         try:
@@ -1023,8 +1023,8 @@ class Loader:
         except BaseException as error:
             # Asking an object for a name runs its code: a module's __getattr__, a property, a metaclass.
             undo()
-            from plugline.blame import users_own_interrupt  # noqa: PLC0415 - few plugins fail
-            from plugline.loading.running import failure  # noqa: PLC0415 - likewise
+            from plugline.blame import users_own_interrupt  # few plugins fail
+            from plugline.loading.running import failure
 
             if users_own_interrupt(error):
                 raise
@@ -1037,8 +1037,8 @@ class Loader:
     def _class_in(
         self, module: object, entry: Entry, defined: Container[str] | None, alone: str
     ) -> Target | Vanished | Faulty | tuple[Finding, ...]:
-        from plugline.loading.binding import find_target  # noqa: PLC0415 - as in _run
-        from plugline.loading.families import find_plugin  # noqa: PLC0415 - for files with classes
+        from plugline.loading.binding import find_target  # as in _run
+        from plugline.loading.families import find_plugin  # for files with classes
 
         interfaces, place, name = self._around.interfaces, Place(entry.place.path), entry.class_name
         if isinstance(module, ModuleType) and name in self.known_family.get(ref(module), ()):
@@ -1062,7 +1062,7 @@ class Loader:
         return Faulty(found) if isinstance(found, tuple) and len(family) > 1 else found
 
     def _object(self, name: str) -> object:
-        from plugline.imports import import_object  # noqa: PLC0415 - for installed modules only
+        from plugline.imports import import_object  # for installed modules only
 
         return import_object(name)
 
@@ -1099,8 +1099,8 @@ class Loader:
         Returns:
             What it raised.
         """
-        from plugline.loading.moments import end  # noqa: PLC0415 - as in _run
-        from plugline.loading.running import end_of  # noqa: PLC0415 - likewise
+        from plugline.loading.moments import end  # as in _run
+        from plugline.loading.running import end_of
 
         module = self.begun.pop(self.module_name(entry), None)
         path = self.path_of(entry) or ""
@@ -1128,7 +1128,7 @@ class Loader:
         """
         value = loaded.target.value
         name = entry.name
-        from plugline.errors import LoadError, SettingsRefused  # noqa: PLC0415 - for who makes instances
+        from plugline.errors import LoadError, SettingsRefused  # for who makes instances
 
         if self.isolator is not None and self.isolator.has(value):
             return self.isolator.instance(value, settings)
@@ -1138,7 +1138,7 @@ class Loader:
                 raise SettingsRefused(name, [Finding("C101", message, entry.place, hint="load it without")], [()])
             return value
         # Settings need dataclasses and typing's introspection; a listing needs neither.
-        from plugline.contract.settings import construct  # noqa: PLC0415
+        from plugline.contract.settings import construct
 
         made, problems = construct(value, settings)
         if problems:
@@ -1192,6 +1192,6 @@ def _may_be_elsewhere(spec: "PluginSpec") -> bool:
         return True
     if spec.requires_python is None:
         return False
-    from plugline.contract.version import runs_here  # noqa: PLC0415 - for plugins that say what they require
+    from plugline.contract.version import runs_here  # for plugins that say what they require
 
     return not runs_here(spec.requires_python)

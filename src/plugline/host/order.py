@@ -105,7 +105,7 @@ class _Sorting:
 
     def _find_cycles(self) -> None:
         # Few plugins say anything of others, and those that do not need no module for it.
-        from graphlib import CycleError, TopologicalSorter  # noqa: PLC0415
+        from graphlib import CycleError, TopologicalSorter
 
         while True:
             graph = {name: self._edges(name) for name in self._specs if name not in self._findings}
@@ -151,8 +151,8 @@ class _Sorting:
             found.append(finding)
 
     def _sorted(self, usable: list[str]) -> Iterable[str]:
-        from graphlib import TopologicalSorter  # noqa: PLC0415 - as above
-        from heapq import heappop, heappush  # noqa: PLC0415 - likewise
+        from graphlib import TopologicalSorter
+        from heapq import heappop, heappush
 
         sorter = TopologicalSorter({name: self._edges(name) for name in usable})
         sorter.prepare()

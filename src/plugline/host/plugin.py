@@ -61,7 +61,7 @@ class Aside(Value):
 
     def error(self, name: str) -> "PluginRejected":
         """Return what to raise when the plugin is asked for."""
-        from plugline.errors import PluginDisabled, PluginQuarantined, PluginRejected  # noqa: PLC0415 - few are
+        from plugline.errors import PluginDisabled, PluginQuarantined, PluginRejected  # few are
 
         kinds = {"rejected": PluginRejected, "disabled": PluginDisabled, "quarantined": PluginQuarantined}
         return kinds[self.state](name, self.findings)
@@ -242,7 +242,7 @@ class Plugin(Generic[T_co]):
         """Its own reason not to apply here; ``None`` unless its state is ``declined``."""
         if self._outcome is None:
             return None
-        from plugline.loading.target import Declined  # noqa: PLC0415 - the loader has imported it
+        from plugline.loading.target import Declined  # the loader has imported it
 
         return self._outcome.reason if isinstance(self._outcome, Declined) else None
 
@@ -325,8 +325,8 @@ class Plugin(Generic[T_co]):
         success = self._success
         if success is not None:
             return success
-        from plugline.errors import LoadError, PluginDeclined  # noqa: PLC0415 - few plugins fail
-        from plugline.loading.target import Declined, Vanished  # noqa: PLC0415 - likewise
+        from plugline.errors import LoadError, PluginDeclined  # few plugins fail
+        from plugline.loading.target import Declined, Vanished
 
         match self._outcome:
             case Declined() as declined:
@@ -342,8 +342,8 @@ class Plugin(Generic[T_co]):
         while history.loading == turn:
             if self._loader.lock.stand_back():
                 continue  # another thread was loading it, and had to wait for this one
-            from plugline.errors import LoadError  # noqa: PLC0415 - few plugins fail
-            from plugline.findings import Finding  # noqa: PLC0415 - likewise
+            from plugline.errors import LoadError  # few plugins fail
+            from plugline.findings import Finding
 
             message = "asks for itself, or for one that leads back to it"
             raise LoadError(self.name, (Finding("P311", message, self.place),))
@@ -386,7 +386,7 @@ class Plugin(Generic[T_co]):
 
     def _tell_slow(self, seconds: float, thread: int) -> None:
         """Take note, in another thread, that it has been loading for so long."""
-        from plugline.loading.watching import log_slow, slow_finding  # noqa: PLC0415 - the loader has imported it
+        from plugline.loading.watching import log_slow, slow_finding  # the loader has imported it
 
         finding = slow_finding(self.place.path, self.path, seconds, thread)
         assert self._history is not None  # noqa: S101 - it is being loaded
@@ -396,8 +396,8 @@ class Plugin(Generic[T_co]):
     @staticmethod
     def _load_needs(spec: "PluginSpec", needs: "tuple[Plugin[object], ...]") -> "tuple[Finding, ...]":
         """Load what a plugin requires, and return what keeps it from being loaded itself."""
-        from plugline.errors import LoadError, PluginDeclined, PluginRejected  # noqa: PLC0415 - few require another
-        from plugline.host.order import unusable_finding  # noqa: PLC0415 - likewise
+        from plugline.errors import LoadError, PluginDeclined, PluginRejected  # few require another
+        from plugline.host.order import unusable_finding
 
         found = []
         for needed in needs:
@@ -453,7 +453,7 @@ class Plugin(Generic[T_co]):
         if self._history is None:
             self._history = _History()
         if self._history.streak is None:
-            from plugline.host.dispatching import Streak  # noqa: PLC0415 - a listing calls nothing
+            from plugline.host.dispatching import Streak  # a listing calls nothing
 
             name, dispatching = self.name, self._loader.dispatching
             self._history.streak = Streak(dispatching.limit, lambda: dispatching.renew(name), self._failed_too_often)
@@ -488,12 +488,12 @@ class Plugin(Generic[T_co]):
             LoadError, PluginDeclined, PluginRejected: As :meth:`load`.
             ValueError: It has no function ``method``.
         """
-        from plugline.dispatch.calls import Link  # noqa: PLC0415 - a listing calls nothing
+        from plugline.dispatch.calls import Link  # a listing calls nothing
 
         found = self.load()
         call = getattr(found, method, None)
         if not callable(call):
-            from plugline.names import nearest  # noqa: PLC0415 - a name is wrong
+            from plugline.names import nearest  # a name is wrong
 
             near = nearest(method, (name for name in dir(found) if callable(getattr(found, name, None))))
             meant = f"did you mean {near!r}? else " if near is not None else ""
@@ -502,13 +502,13 @@ class Plugin(Generic[T_co]):
         members = self._success.target.interface.members if self._success is not None else ()
         shape = next((member.shape for member in members if member.name == method), None)
         if shape is not None and shape.has_options:
-            from plugline.contract.shape import fitted  # noqa: PLC0415 - interfaces may grow, and few have
+            from plugline.contract.shape import fitted  # interfaces may grow, and few have
 
             call = fitted(call, shape)
         return Link(self.name, call, self.path)
 
     def _link_if_any(self, method: str) -> "Link | None":
-        from plugline.errors import LoadError, PluginDeclined, PluginRejected  # noqa: PLC0415 - few plugins fail
+        from plugline.errors import LoadError, PluginDeclined, PluginRejected  # few plugins fail
 
         try:
             return self.link(method)
@@ -516,7 +516,7 @@ class Plugin(Generic[T_co]):
             return None  # whoever calls it is told
 
     def _failed_too_often(self, error: "StepFailed") -> None:
-        from plugline.findings import Finding, Place  # noqa: PLC0415 - few plugins fail
+        from plugline.findings import Finding, Place  # few plugins fail
 
         limit = self._loader.dispatching.limit
         said = f"{error.kind}: {error.message}" if error.message else error.kind
@@ -528,7 +528,7 @@ class Plugin(Generic[T_co]):
         if self._history is not None:
             self._history.quarantine = Aside("quarantined", (finding,))
         self._loader.dispatching.renew(self.name)
-        from plugline.logged import log_warning  # noqa: PLC0415 - few plugins fail
+        from plugline.logged import log_warning  # few plugins fail
 
         log_warning(__name__, "plugin %r is set aside:\n%s", self.name, finding)
 
@@ -587,7 +587,7 @@ class Plugin(Generic[T_co]):
         value = loaded.target.value
         if not isinstance(value, type) and self._apart is None:
             return value  # a module is its own instance
-        from plugline.errors import LoadError  # noqa: PLC0415 - see above
+        from plugline.errors import LoadError
 
         try:
             return self._loader.instance(self._entry, loaded, {})
@@ -599,7 +599,7 @@ class Plugin(Generic[T_co]):
         """The error that making an instance without settings gave."""
         if not isinstance(self._default, Exception):
             return None
-        from plugline.errors import LoadError  # noqa: PLC0415 - see above
+        from plugline.errors import LoadError
 
         return self._default if isinstance(self._default, LoadError) else None
 
@@ -621,10 +621,10 @@ class Plugin(Generic[T_co]):
     def reload(self) -> "ReloadReport":
         """Take the plugin's files as they are now: see :meth:`Host.reload <plugline.Host.reload>`."""
         # What a reload needs is imported when there is one.
-        from plugline.host.brisk import brisk  # noqa: PLC0415
+        from plugline.host.brisk import brisk
 
         with brisk, self._loader.lock:
-            from plugline.host.reloads import reload_plugins  # noqa: PLC0415
+            from plugline.host.reloads import reload_plugins
 
             return reload_plugins(self._loader, [self])[0]
 
@@ -656,7 +656,7 @@ class Plugin(Generic[T_co]):
     @property
     def _has_vanished(self) -> bool:
         """Whether running its file showed that it is none, which is told nowhere."""
-        from plugline.loading.target import Vanished  # noqa: PLC0415 - few plugins fail
+        from plugline.loading.target import Vanished  # few plugins fail
 
         return isinstance(self._outcome, Vanished)
 
@@ -668,7 +668,7 @@ class Plugin(Generic[T_co]):
     @property
     def _told_elsewhere(self) -> "tuple[Finding, ...]":
         """What keeps its whole file from being loaded, where another plugin in it has that finding."""
-        from plugline.loading.target import Vanished  # noqa: PLC0415 - few plugins fail
+        from plugline.loading.target import Vanished  # few plugins fail
 
         outcome = self._outcome
         return outcome.findings if isinstance(outcome, Vanished) and outcome.whole_file else ()

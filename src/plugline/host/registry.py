@@ -170,7 +170,7 @@ def _module_index(finder: Finder) -> "ModuleIndex | None":
     """Return what is remembered of what a finder finds; ``None`` for one that does not tell all that it asks for by its ``repr``."""
     if type(finder) not in (Modules, Package, EntryPoints):
         return None
-    from plugline.discovery.modules import ModuleIndex  # noqa: PLC0415 - for hosts with installed plugins
+    from plugline.discovery.modules import ModuleIndex  # for hosts with installed plugins
 
     return ModuleIndex(repr(finder))
 
@@ -199,7 +199,7 @@ def split_entry(entry: Entry, interfaces: Sequence[Interface]) -> list[Entry]:
     if entry.findings or entry.spec.fits_plainly(interfaces):
         return [entry]
     # Asked once a file and interface; the answer is remembered.
-    from plugline.discovery.fit import split_by_class  # noqa: PLC0415
+    from plugline.discovery.fit import split_by_class
 
     return [
         ReadEntry(candidate, spec, (), entry.finder, entry.warnings)
@@ -242,10 +242,10 @@ def read_candidate(candidate: Candidate, around: Circumstances, finder: int) -> 
     """Read one candidate, check what its source shows, and whether it may be loaded."""
     # What reads sources is imported where one is read.
     if not isinstance(candidate, FileCandidate):
-        from plugline.discovery.spec import read_module  # noqa: PLC0415
+        from plugline.discovery.spec import read_module
 
         return check_read(candidate, read_module(candidate), around, finder)
-    from plugline.discovery.reading import read_and_forget  # noqa: PLC0415
+    from plugline.discovery.reading import read_and_forget
 
     source = candidate.tree.read(candidate.entry)
     entry = check_read(candidate, read_and_forget(candidate, source), around, finder)
@@ -275,7 +275,7 @@ def entry_beside(beside: Entry, class_name: str) -> Entry:
     Args:
         beside: The file's, or that of another class in it.
     """
-    from plugline.discovery.classes import spec_of_class  # noqa: PLC0415 - as below
+    from plugline.discovery.classes import spec_of_class  # as below
 
     assert beside.spec is not None  # noqa: S101 - it was loaded
     assert beside.candidate is not None  # noqa: S101 - likewise
@@ -287,7 +287,7 @@ def _spec_of_file(entry: Entry) -> PluginSpec:
     assert entry.spec is not None  # noqa: S101 - the caller asked
     if not entry.class_name:
         return entry.spec
-    from plugline.discovery.classes import spec_of_file  # noqa: PLC0415 - few plugins are one of several in a file
+    from plugline.discovery.classes import spec_of_file  # few plugins are one of several in a file
 
     return spec_of_file(entry.spec, entry.class_name)
 
@@ -306,7 +306,7 @@ def check_read(candidate: Candidate, read: Read, around: Circumstances, finder: 
     interfaces = around.interfaces
     if interfaces and not is_object and not spec.fits_plainly(interfaces) and spec.facts is not None:
         # How source is held against an interface is imported where that has to be told.
-        from plugline.discovery.fit import source_findings  # noqa: PLC0415
+        from plugline.discovery.fit import source_findings
 
         own_only = isinstance(candidate, FileCandidate)
         findings += source_findings(interfaces, spec.facts, spec.place.path, own_only=own_only)
@@ -317,7 +317,7 @@ def _api_findings(spec: PluginSpec, around: Circumstances, api_version: str) -> 
     assert spec.api is not None  # noqa: S101 - the caller asked
     if spec.api not in around.api_problems:
         # Asked once a plugin; the answer is remembered.
-        from plugline.contract.version import api_version_problem  # noqa: PLC0415
+        from plugline.contract.version import api_version_problem
 
         try:
             around.api_problems[spec.api] = api_version_problem(spec.api, api_version)
@@ -337,7 +337,7 @@ def _api_place(spec: PluginSpec) -> Place:
 
 
 def _python_findings(spec: PluginSpec, candidate: Candidate) -> list[Finding]:
-    from plugline.contract.version import running_python, runs_here  # noqa: PLC0415 - for plugins that say so
+    from plugline.contract.version import running_python, runs_here  # for plugins that say so
 
     try:
         if runs_here(spec.requires_python or ""):
@@ -347,8 +347,8 @@ def _python_findings(spec: PluginSpec, candidate: Candidate) -> list[Finding]:
     hint = "run the program with such a Python, or take another version of the plugin"
     if isinstance(candidate, FileCandidate):
         # It runs in a worker of an environment that was made with such a Python, or not at all.
-        from plugline.isolation.environments import Needs, find_environment, needs_of  # noqa: PLC0415 - seldom needed
-        from plugline.names import shell_word  # noqa: PLC0415 - likewise
+        from plugline.isolation.environments import Needs, find_environment, needs_of  # seldom needed
+        from plugline.names import shell_word
 
         needs = needs_of(spec.dependencies, spec.requires_python, spec.place)
         if isinstance(needs, Needs) and find_environment(needs) is not None:

@@ -733,7 +733,7 @@ class _Reload:
 
 
 def _log(message: str) -> None:
-    from plugline.logged import log_warning  # noqa: PLC0415 - see host
+    from plugline.logged import log_warning  # see host
 
     log_warning(__name__, message, exc_info=True)
 

@@ -118,7 +118,7 @@ class FileStore:
         folder = os.path.dirname(os.path.abspath(beside)) if beside is not None else None
         wanted = next((path for path in self.paths if os.path.dirname(path) == folder), self.paths[0])
         # Files are changed seldom, and that takes more modules than reading them.
-        from plugline.host.edits import change_names  # noqa: PLC0415
+        from plugline.host.edits import change_names
 
         if not disabled:
             for path in filter(os.path.lexists, self.paths):
@@ -169,7 +169,7 @@ def unusable(path: str, message: str, line: int | None = None, hint: str | None 
 def names_in(text: str, path: str) -> tuple[list[str], Place] | Finding:
     """Return the names that a file disables, with their place; other keys are others' affair."""
     # tomllib costs an interpreter's start to import, and few hosts have such a file.
-    import tomllib  # noqa: PLC0415
+    import tomllib
 
     try:
         data = tomllib.loads(text)

@@ -137,7 +137,7 @@ class LazyLoader:
             return
         with PausedCollector():
             # That it is not imported before is what this is for.
-            from plugline.host.loader import Loader  # noqa: PLC0415
+            from plugline.host.loader import Loader
 
             FINDER.maker = get_ident()
             try:

@@ -35,7 +35,7 @@ class Operators(Mapping[str, "type[BaseOperator]"]):
     """
 
     def __init__(self, folder: str) -> None:
-        from airflow.sdk import BaseOperator  # noqa: PLC0415 - takes seconds, and only a DAG file needs it
+        from airflow.sdk import BaseOperator  # takes seconds, and only a DAG file needs it
 
         self.host: Host[BaseOperator] = Host(folder, interface=BaseOperator)
         self._found: dict[str, type[BaseOperator]] = {}
@@ -50,7 +50,7 @@ class Operators(Mapping[str, "type[BaseOperator]"]):
             self._tell()
 
     def _tell(self) -> None:
-        import logging  # noqa: PLC0415 - Airflow has imported it; the kernel does without
+        import logging  # Airflow has imported it; the kernel does without
 
         log = logging.getLogger("plugline")
         for rejected in self.host.rejected:
@@ -126,7 +126,7 @@ def dag(
         retry_delay: How long Airflow waits before that.
         keywords: For Airflow's ``DAG``.
     """
-    from airflow.sdk import DAG, task  # noqa: PLC0415 - takes seconds, and only a DAG file needs it
+    from airflow.sdk import DAG, task  # takes seconds, and only a DAG file needs it
 
     path = os.path.join(_folder_of_caller(), pipeline)
     name = dag_id if dag_id is not None else os.path.splitext(os.path.basename(path))[0]

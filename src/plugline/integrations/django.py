@@ -89,7 +89,7 @@ class _Site:
         try:
             action()
         except BaseException as error:
-            from plugline.blame import users_own_interrupt  # noqa: PLC0415 - few apps fail
+            from plugline.blame import users_own_interrupt  # few apps fail
 
             if users_own_interrupt(error):
                 raise
@@ -99,8 +99,8 @@ class _Site:
 
 
 def _findings_of(error: BaseException, file: str, name: str, when: str) -> Sequence[Finding]:
-    from plugline.blame import describe_error, traceback_of  # noqa: PLC0415 - few apps fail
-    from plugline.errors import PluginRejected  # noqa: PLC0415 - likewise
+    from plugline.blame import describe_error, traceback_of  # few apps fail
+    from plugline.errors import PluginRejected
 
     if isinstance(error, PluginRejected):
         return error.findings  # a module of it may not be run
@@ -185,14 +185,14 @@ def _stand_by_admin() -> None:
     config = _config_of("django.contrib.admin")
     if config is None:
         return
-    from django.contrib.admin.apps import AdminConfig  # noqa: PLC0415 - where there is one
+    from django.contrib.admin.apps import AdminConfig  # where there is one
 
     if not isinstance(config, AdminConfig):
         return  # the site calls for them by itself
     get_ready = config.ready
 
     def ready_with_ours() -> None:
-        from django.contrib.admin import site  # noqa: PLC0415 - likewise
+        from django.contrib.admin import site
 
         for config in registry.get_app_configs():  # in their order: one may replace what another registered
             module = f"{config.name}.admin"

@@ -122,7 +122,7 @@ class Attachment:
 
     def _edited(self) -> frozenset[str]:
         """Return the host's modules whose files are not what runs."""
-        from plugline.host.reloads import private_modules  # noqa: PLC0415 - a reload has imported it
+        from plugline.host.reloads import private_modules  # a reload has imported it
 
         found = []
         for name, module in private_modules(made(self._host._loader)).items():  # noqa: SLF001 - as a host does

@@ -82,10 +82,10 @@ class _Folders:
         if path in self.folders:
             return []
         modules = []
-        from plugline.host.holding import PausedCollector  # noqa: PLC0415 - see above
+        from plugline.host.holding import PausedCollector
 
         with PausedCollector():
-            from plugline.integrations.top_level import TopLevel  # noqa: PLC0415 - see above
+            from plugline.integrations.top_level import TopLevel
 
             folder = self.folders[path] = TopLevel(
                 path, compiler=self._compiler(), making=self._way, is_other=_is_of_tests
@@ -108,7 +108,7 @@ class _Folders:
         """
         if not hasattr(package, "__path__") or any(key.startswith("pytest_") for key in vars(package)):
             return []
-        from plugline.lookup import find_module  # noqa: PLC0415 - most are files
+        from plugline.lookup import find_module  # most are files
 
         name = f"{package.__name__}.plugin"
         found = find_module(name)
@@ -118,8 +118,8 @@ class _Folders:
         try:
             __import__(name)
         except BaseException as error:
-            from plugline.blame import users_own_interrupt  # noqa: PLC0415 - few plugins fail
-            from plugline.loading.running import failure  # noqa: PLC0415 - likewise
+            from plugline.blame import users_own_interrupt  # few plugins fail
+            from plugline.loading.running import failure
 
             if users_own_interrupt(error):
                 raise
@@ -140,7 +140,7 @@ class _Folders:
                 implemented = next(found for found in hook.get_hookimpls() if found.plugin is module)
                 if hook.has_spec() or implemented.optionalhook:
                     continue
-                from plugline.findings import Finding, Place  # noqa: PLC0415 - few are
+                from plugline.findings import Finding, Place  # few are
 
                 self._findings.append(Finding("P401", f"is refused by pytest: unknown hook {hook.name!r}", Place(file)))
                 manager.unregister(module)
@@ -152,8 +152,8 @@ class _Folders:
         try:
             manager.register(module, name)
         except Exception as error:  # noqa: BLE001 - a hook that pytest does not know, an option that is there already
-            from plugline.blame import describe_error  # noqa: PLC0415 - few are
-            from plugline.findings import Finding, Place  # noqa: PLC0415 - likewise
+            from plugline.blame import describe_error  # few are
+            from plugline.findings import Finding, Place
 
             text = describe_error(error, file)
             # What pluggy says has several lines.
@@ -175,9 +175,9 @@ class _Folders:
         that of an installed one beside it.
         """
         # Where something has changed.
-        from plugline.discovery.bundle import Bundle, entry_of  # noqa: PLC0415
-        from plugline.discovery.cache import cache_folder, write_whole  # noqa: PLC0415
-        from plugline.files import digest_of  # noqa: PLC0415
+        from plugline.discovery.bundle import Bundle, entry_of
+        from plugline.discovery.cache import cache_folder, write_whole
+        from plugline.files import digest_of
 
         folder = cache_folder()
         if folder is None:
@@ -195,10 +195,10 @@ class _Folders:
         return code
 
     def _rewritten(self, content: bytes, path: str) -> CodeType:
-        import ast  # noqa: PLC0415 - as above
+        import ast
 
         # pytest's own, but of this name and signature since pytest 5
-        from _pytest.assertion.rewrite import rewrite_asserts  # noqa: PLC0415
+        from _pytest.assertion.rewrite import rewrite_asserts
 
         tree = ast.parse(content, filename=path)
         rewrite_asserts(tree, content, path, self._config)
@@ -298,7 +298,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     folders = _folders_of(config)
     if not folders.folders:
         return []
-    from plugline.files import relative_path  # noqa: PLC0415 - see above
+    from plugline.files import relative_path
 
     lines = [
         f"plugline: {', '.join(folders.used) or 'no plugins'} from {', '.join(map(relative_path, folders.folders))}"

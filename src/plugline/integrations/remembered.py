@@ -139,7 +139,7 @@ def _is_ours(status: os.stat_result) -> bool:
 
 def _is_judged_sound(path: str) -> bool:
     # Groups that nobody else is in, and where owners say nothing: looked at in full.
-    from plugline.admission.ownership import Owners, ownership_findings  # noqa: PLC0415
+    from plugline.admission.ownership import Owners, ownership_findings
 
     return not ownership_findings(Owners().look(path), path)
 

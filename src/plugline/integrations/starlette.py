@@ -335,7 +335,7 @@ class Plugins:
         return os.path.relpath(os.path.realpath(place.path), os.path.realpath(self._folder))
 
     def _tell(self) -> None:
-        import logging  # noqa: PLC0415 - only when something is wrong
+        import logging  # only when something is wrong
 
         logging.getLogger("plugline").warning(
             "middleware of %s (of what is told here the version before, if there is one, stays in use):\n%s",

@@ -120,7 +120,7 @@ class TopLevel:
             if self.host is None and len(done) == sum(map(wanted, record[1].values())):
                 return
         host = self.take_over()
-        from plugline.errors import PluglineError  # noqa: PLC0415 - the host has imported it
+        from plugline.errors import PluglineError  # the host has imported it
 
         with host._loading_many():  # noqa: SLF001 - between two of them something is made of the first
             for plugin in list(host):
@@ -144,7 +144,7 @@ class TopLevel:
         with self._lock:
             if self.host is not None:
                 return
-            from plugline.host import Host  # noqa: PLC0415 - where nothing has changed there is none
+            from plugline.host import Host  # where nothing has changed there is none
 
             host: Host[object] = Host(self._place(), namespace="", compiler=self._compiler)
             list(host)  # it takes the names
@@ -159,8 +159,8 @@ class TopLevel:
                 return self.folder  # a host remembers more of a plain folder
         except OSError:
             return self.folder  # it says so itself when it is looked into
-        from plugline.discovery.candidates import Found  # noqa: PLC0415 - likewise
-        from plugline.discovery.folder import Folder  # noqa: PLC0415 - likewise
+        from plugline.discovery.candidates import Found
+        from plugline.discovery.folder import Folder
 
         class FolderWithout(Folder):
             def find(self) -> Found:
@@ -191,13 +191,13 @@ class TopLevel:
     def _remember(self) -> None:
         if self.host is None or not self.alone or os.getpid() != self._process:
             return
-        from plugline.integrations.remembering import remember  # noqa: PLC0415 - where something has changed
+        from plugline.integrations.remembering import remember  # where something has changed
 
         remember(self)
 
 
 def _leave_exits(name: str) -> None:
-    from plugline.loading.traces import trace_of  # noqa: PLC0415 - the host has imported it
+    from plugline.loading.traces import trace_of  # the host has imported it
 
     module = sys.modules.get(name)
     trace = trace_of(module) if isinstance(module, ModuleType) else None
@@ -256,7 +256,7 @@ class Recalled:
         except BaseException as error:
             snapshot.put_back_builtins()
             undo()
-            from plugline.blame import users_own_interrupt  # noqa: PLC0415 - few packages fail
+            from plugline.blame import users_own_interrupt  # few packages fail
 
             if users_own_interrupt(error):
                 raise
@@ -376,13 +376,13 @@ class RememberedLoader:
 
     def get_source(self, fullname: str) -> str | None:
         """Return the text of the module as it was run, for ``linecache``."""
-        from importlib.util import decode_source  # noqa: PLC0415 - for tracebacks and people only
+        from importlib.util import decode_source  # for tracebacks and people only
 
         return decode_source(self.content) if self.content is not None else None
 
     def get_resource_reader(self, fullname: str) -> object:
         """Return what ``importlib.resources`` reads a package's data files with."""
-        from importlib.readers import FileReader  # noqa: PLC0415 - seldom wanted
+        from importlib.readers import FileReader  # seldom wanted
 
         return FileReader(self)  # type: ignore[arg-type]  # its path is all that is asked for
 

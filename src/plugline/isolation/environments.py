@@ -81,7 +81,7 @@ class Environment:
 
 def needs_of(dependencies: Iterable[str], requires_python: str | None, place: Place) -> Needs | tuple[Finding, ...]:
     """Return what a plugin's block asks for, or what is wrong with it: what is no requirement could be an option of uv's."""
-    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - for plugins that need something
+    from packaging.requirements import InvalidRequirement, Requirement  # for plugins that need something
 
     found, findings = [], []
     for text in dependencies:
@@ -101,9 +101,9 @@ def unsatisfied(requirements: Iterable[str]) -> tuple[str, ...]:
 
 
 def _lacking(text: str, seen: frozenset[str]) -> str:
-    from importlib import metadata  # noqa: PLC0415 - three bare starts
+    from importlib import metadata  # three bare starts
 
-    from packaging.requirements import Requirement  # noqa: PLC0415 - as above
+    from packaging.requirements import Requirement
 
     wanted = Requirement(text)
     if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
@@ -260,7 +260,7 @@ def fits_this_python(needs: Needs) -> bool:
 
 
 def _fits(requires_python: str, version: str) -> bool:
-    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - as above
+    from packaging.specifiers import SpecifierSet
 
     return not requires_python or SpecifierSet(requires_python).contains(version, prereleases=True)
 

@@ -208,7 +208,7 @@ class IsolatedPlugin:
         return life
 
     def _start(self, reason: Reason | None) -> dict[str, object]:
-        import logging  # noqa: PLC0415 - where there are workers it is loaded by now
+        import logging  # where there are workers it is loaded by now
 
         return {
             "level": self.confinement.level,

@@ -149,7 +149,7 @@ def above_streams(descriptor: int) -> int:
     """
     if descriptor > 2:
         return descriptor
-    import fcntl  # noqa: PLC0415 - see below
+    import fcntl  # see below
 
     try:
         return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
@@ -159,7 +159,7 @@ def above_streams(descriptor: int) -> int:
 
 def _nameless_file() -> tuple[int, int]:
     """Return two descriptors of a file that has no name."""
-    from tempfile import TemporaryFile  # noqa: PLC0415 - only where there is nothing better
+    from tempfile import TemporaryFile  # only where there is nothing better
 
     with TemporaryFile() as file:
         return os.dup(file.fileno()), os.dup(file.fileno())
@@ -168,14 +168,14 @@ def _nameless_file() -> tuple[int, int]:
 def _seal_size(descriptor: int) -> None:
     """Keep a file of memory as long as it is, for good: a worker that cut it would kill the host, which has it mapped."""
     if sys.platform == "linux":
-        import fcntl  # noqa: PLC0415 - see below
+        import fcntl  # see below
 
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
 
 
 def _enlarge(descriptor: int) -> None:
     if sys.platform == "linux":
-        import fcntl  # noqa: PLC0415 - where there are no workers, it may not exist
+        import fcntl  # where there are no workers, it may not exist
 
         # Refused where the user has too many of them: then batches wait for each other more often.
         with contextlib.suppress(OSError):

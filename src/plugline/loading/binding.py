@@ -307,7 +307,7 @@ def ask_available(module: object, path: str, place: Place) -> Declined | Finding
         reason = str(answer) if isinstance(answer, str) else None
         declines = answer is not None and not answer  # 0, or a library's own False, is no
     except BaseException as error:
-        from plugline.blame import describe_error, users_own_interrupt  # noqa: PLC0415 - few plugins fail
+        from plugline.blame import describe_error, users_own_interrupt  # few plugins fail
 
         if users_own_interrupt(error):
             raise

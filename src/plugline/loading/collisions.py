@@ -49,7 +49,7 @@ def without_collisions(load: Callable[[], T], is_done: Callable[[T], bool]) -> T
     pause = _FIRST_PAUSE_SECONDS
     while not is_done(outcome) and COLLISIONS.count != before and pause < _LONGEST_PAUSE_SECONDS:
         # The other thread waits for what this one has let go of just now: it is to have it first.
-        from time import sleep  # noqa: PLC0415 - few ever wait
+        from time import sleep  # few ever wait
 
         sleep(pause)
         pause *= 2

@@ -185,7 +185,7 @@ def _undo_level(effect: Effect) -> None:
 
 
 def _undo_environment(effect: Effect) -> None:
-    import os  # noqa: PLC0415 - it was imported before there was something to undo
+    import os  # it was imported before there was something to undo
 
     name = cast(str, effect.key)
     if os.environ.get(name, _ABSENT) != effect.after:
@@ -201,7 +201,7 @@ def _undo_codec(effect: Effect) -> None:
 
 
 def _undo_warnings(effect: Effect) -> None:
-    import warnings  # noqa: PLC0415 - it was imported before there was something to undo
+    import warnings  # it was imported before there was something to undo
 
     # The very one: to set a filter once more puts an equal one in its place.
     left = [one for one in warnings.filters if one is not effect.after]
@@ -521,13 +521,13 @@ def _environment_effects(before: dict[str, str] | None) -> Iterator[Effect]:
 
 
 def _environment() -> dict[str, str]:
-    import os  # noqa: PLC0415 - for those who speak of it, who have imported it
+    import os  # for those who speak of it, who have imported it
 
     return dict(os.environ)
 
 
 def _all_loggers() -> list[Any]:
-    from logging import Logger, root  # noqa: PLC0415 - asked for only where somebody has imported it
+    from logging import Logger, root  # asked for only where somebody has imported it
 
     return [root, *(one for one in list(root.manager.loggerDict.values()) if isinstance(one, Logger))]
 
@@ -571,11 +571,11 @@ def lists_of_handlers(sources: Sequence[Mentions]) -> Iterator[list[object] | di
 def open_registries(sources: Sequence[Mentions]) -> Iterator[list[object] | dict[object, object]]:
     """Yield what the standard library keeps for everybody to register with, as far as these sources speak of it."""
     if any(one.has(b"copyreg") for one in sources):
-        import copyreg  # noqa: PLC0415 - whoever speaks of it has imported it
+        import copyreg  # whoever speaks of it has imported it
 
         yield copyreg.dispatch_table  # type: ignore[misc]
     if any(one.has(b"callbacks") for one in sources):
-        import gc  # noqa: PLC0415 - likewise
+        import gc
 
         yield gc.callbacks  # type: ignore[misc]
 

@@ -39,11 +39,11 @@ def end_quietly(names: Mapping[str, object], name: str) -> None:
     try:
         end(names)
     except BaseException as error:
-        from plugline.blame import users_own_interrupt  # noqa: PLC0415 - it seldom fails
+        from plugline.blame import users_own_interrupt  # it seldom fails
 
         if users_own_interrupt(error):
             raise
-        from plugline.logged import log_warning  # noqa: PLC0415 - likewise
+        from plugline.logged import log_warning
 
         log_warning(__name__, "on_unload() of %s failed", name, exc_info=True)
 

@@ -195,7 +195,7 @@ class Namespace:
         provider = self._provider()
         found = provider.admit_native(self, relative) if provider is not None else None
         if found is not None:
-            from plugline.errors import PluginRejected  # noqa: PLC0415 - as in source()
+            from plugline.errors import PluginRejected  # as in source()
 
             raise PluginRejected(relative, (found,))
 
@@ -216,8 +216,8 @@ class Namespace:
 
     def _locate_odd(self, parts: Sequence[str]) -> tuple[str, bool] | None:
         """Look for a file whose name has dots, when nobody has listed the folder yet: a pickle may come first."""
-        from plugline.discovery.candidates import FileCandidate  # noqa: PLC0415 - few names have dots
-        from plugline.discovery.finders import find_in_tree  # noqa: PLC0415 - likewise
+        from plugline.discovery.candidates import FileCandidate  # few names have dots
+        from plugline.discovery.finders import find_in_tree
 
         name = ".".join(parts)
         for candidate in find_in_tree(self.tree, nested=len(parts) > 1).candidates:
@@ -245,7 +245,7 @@ class Namespace:
             raise ImportError(message)
         found = provider.provide(self, relative)
         if isinstance(found, Finding):
-            from plugline.errors import PluginRejected  # noqa: PLC0415 - twenty classes, and few plugins are refused so late
+            from plugline.errors import PluginRejected  # twenty classes, and few plugins are refused so late
 
             raise PluginRejected(relative, (found,))
         return found
@@ -254,7 +254,7 @@ class Namespace:
         """Return what is run for a source that :meth:`source` returned, and what :meth:`text` wants to see for it."""
         provider = self._provider()
         if provider is None:
-            from plugline.discovery.compiling import compile_source  # noqa: PLC0415 - most often the host has it
+            from plugline.discovery.compiling import compile_source  # most often the host has it
 
             return compile_source(source.content, real_path(self.tree, relative)), source
         return provider.compile(self, relative, source)
@@ -290,7 +290,7 @@ def reader_of(tree: Tree, folder: str, loader: object) -> object:
     if resources is not None:
         found: object = resources(folder)
         return found
-    from importlib.readers import FileReader  # noqa: PLC0415 - half of the standard library, seldom wanted
+    from importlib.readers import FileReader  # half of the standard library, seldom wanted
 
     return FileReader(loader)  # type: ignore[arg-type]  # its path is all that is asked for
 
@@ -380,7 +380,7 @@ class PrivateLoader:
 
     def get_source(self, fullname: str) -> str | None:
         """Return the text of the module as it was run, for ``linecache``; ``None`` where that is not known."""
-        from importlib.util import decode_source  # noqa: PLC0415 - for tracebacks and people only
+        from importlib.util import decode_source  # for tracebacks and people only
 
         found = self._content()
         if found is None:

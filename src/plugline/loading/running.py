@@ -48,7 +48,7 @@ def failure_of(error: BaseException, path: str, shown: str, undo: Undo, collisio
     COLLISIONS.note(error, collisions)
     if isinstance(error, PluginRejected):
         return error.findings
-    from plugline.blame import users_own_interrupt  # noqa: PLC0415 - few plugins fail
+    from plugline.blame import users_own_interrupt  # few plugins fail
 
     if users_own_interrupt(error):
         raise error
@@ -83,7 +83,7 @@ def end_of(end: Callable[[], object], path: str, shown: str) -> Finding | None:
     try:
         end()
     except BaseException as error:
-        from plugline.blame import users_own_interrupt  # noqa: PLC0415 - few plugins fail
+        from plugline.blame import users_own_interrupt  # few plugins fail
 
         if users_own_interrupt(error):
             raise
@@ -98,7 +98,7 @@ def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:
     Args:
         when: What was being done: ``"while it was loaded"``.
     """
-    from plugline.blame import Tracebacks, column_of, describe_error  # noqa: PLC0415 - few plugins fail
+    from plugline.blame import Tracebacks, column_of, describe_error  # few plugins fail
 
     if Tracebacks.wanted is not None:
         Tracebacks.wanted.keep(error, shown)
@@ -128,7 +128,7 @@ def failure(error: BaseException, path: str, shown: str, when: str) -> Finding:
 
 def _neighbours_line(error: BaseException, path: str) -> tuple[str, int | None] | None:
     """Return the deepest line reached in the plugin's folder, where that is in another file than its own."""
-    from plugline.blame import traceback_of  # noqa: PLC0415 - few plugins fail
+    from plugline.blame import traceback_of  # few plugins fail
 
     if not os.path.isabs(path):
         return None  # an installed module without a file of its own has no neighbours
@@ -181,7 +181,7 @@ def _special(
         told = f"plugin {error.plugin!r} could not be loaded: {found.code} {found.place}: {found.message}"
         return Finding("P301", f"raised LoadError: {told} {when}", place, found.hint, source_line)
     if isinstance(error, SyntaxError) and isinstance(error.filename, str) and os.path.isabs(error.filename):
-        from plugline.discovery.source import syntax_finding  # noqa: PLC0415 - see there
+        from plugline.discovery.source import syntax_finding  # see there
 
         return syntax_finding(error, _as_shown(error.filename, path, place.path))
     return None
@@ -199,7 +199,7 @@ def _import_hint(error: ImportError, path: str) -> str | None:
         return "its folder stands below no package; the program that is to be reached so says which: Host(..., package=...)"
     if error.name is None:
         return "install what it asks for" if error.args else None  # raised by hand: Python's own have a name
-    from plugline.loading.namespace import namespaces  # noqa: PLC0415 - few plugins fail
+    from plugline.loading.namespace import namespaces  # few plugins fail
 
     if any(one.name == error.name and one.tree.is_file("__init__.py") for one in namespaces()):
         return "the folder's own __init__.py is not run; if it is a package of the program: Host(..., package=...)"
@@ -207,7 +207,7 @@ def _import_hint(error: ImportError, path: str) -> str | None:
 
 
 def _library_hint(name: str) -> str:
-    from plugline.imports import distribution_of  # noqa: PLC0415 - few plugins fail
+    from plugline.imports import distribution_of  # few plugins fail
 
     library = name.partition(".")[0]
     way = "" if library in sys.stdlib_module_names else f": pip install --upgrade {distribution_of(library)}"
@@ -219,8 +219,8 @@ def _is_module_name(name: object) -> TypeGuard[str]:
 
 
 def _not_found(name: str, path: str, where: str, place: Place, source_line: str | None) -> Finding:
-    from plugline.discovery.needs import is_beside, neighbour_finding  # noqa: PLC0415 - few plugins fail
-    from plugline.imports import distribution_of  # noqa: PLC0415 - likewise
+    from plugline.discovery.needs import is_beside, neighbour_finding  # few plugins fail
+    from plugline.imports import distribution_of
 
     if place.line is not None and not where and "." not in name and is_beside(name, path):
         return neighbour_finding(name, place, source_line)
@@ -255,7 +255,7 @@ def _as_shown(other: str, path: str, shown: str) -> str:
 
 def _line_of(path: str, line: int | None) -> str | None:
     # linecache is imported by the traceback machinery anyway once something failed.
-    from linecache import checkcache, getline  # noqa: PLC0415
+    from linecache import checkcache, getline
 
     if line is None:
         return None

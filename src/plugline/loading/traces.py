@@ -275,7 +275,7 @@ def succeed_effects(new: Trace, old: Trace) -> None:
     """Undo what an older run left and a newer one did not leave again."""
     if old.effects is None:
         return
-    from plugline.loading.effects import Effects  # noqa: PLC0415 - see _run_watched
+    from plugline.loading.effects import Effects  # see _run_watched
 
     effects = new.effects if new.effects is not None else Effects()
     effects.succeed(old.effects, new.name, new.code)
@@ -320,8 +320,8 @@ _NO_STATE = frozenset({FunctionType, ModuleType})
 
 
 def _run_watched(trace: Trace, names: dict[str, object]) -> None:
-    from plugline.loading.effects import Effects, Mentions, Watch  # noqa: PLC0415 - many plugins only define
-    from plugline.loading.patches import run_keeping_builtins  # noqa: PLC0415 - likewise
+    from plugline.loading.effects import Effects, Mentions, Watch  # many plugins only define
+    from plugline.loading.patches import run_keeping_builtins
 
     def execute(code: CodeType) -> None:
         exec(code, names)  # noqa: S102 - this is where a plugin is run
@@ -576,7 +576,7 @@ else:
             _blind = True
             run()
             return
-        from _lsprof import Profiler  # noqa: PLC0415 - many plugins only define
+        from _lsprof import Profiler  # many plugins only define
 
         profiler = Profiler(subcalls=False, builtins=False)
         _depth[thread] = 1

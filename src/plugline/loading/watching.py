@@ -96,7 +96,7 @@ def slow_finding(shown: str, path: str | None, seconds: float, thread: int) -> "
         seconds: How long it was allowed.
         thread: The one that is loading it, which is not this one.
     """
-    from plugline.findings import Finding, Place  # noqa: PLC0415 - needed only when something went wrong
+    from plugline.findings import Finding, Place  # needed only when something went wrong
 
     message = f"has been loading for more than {seconds:g} seconds, and may hang"
     hint = "do at the first call what takes long, and give what waits for others a timeout"
@@ -105,9 +105,9 @@ def slow_finding(shown: str, path: str | None, seconds: float, thread: int) -> "
 
 def log_slow(name: str, finding: "Finding") -> None:
     """Log it."""
-    from threading import Thread  # noqa: PLC0415 - needed only when something went wrong
+    from threading import Thread  # needed only when something went wrong
 
-    from plugline.logged import log_warning  # noqa: PLC0415 - likewise
+    from plugline.logged import log_warning
 
     # By a thread of the threading module's: logging asks that for the thread it is in, and it never forgets another.
     Thread(target=log_warning, args=(__name__, "plugin %r:\n%s", name, finding), daemon=True).start()

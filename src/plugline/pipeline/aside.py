@@ -157,7 +157,7 @@ class _Flush:
     """
 
     def __init__(self, descriptor: int) -> None:
-        from threading import Thread  # noqa: PLC0415 - most runs write less
+        from threading import Thread  # most runs write less
 
         self._descriptor = descriptor
         self._error: OSError | None = None
@@ -236,7 +236,7 @@ class Gathered(Straight):
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
-        from tempfile import TemporaryFile  # noqa: PLC0415 - few outputs are such
+        from tempfile import TemporaryFile  # few outputs are such
 
         self._parts = TemporaryFile()  # noqa: SIM115 - closed by close()
 

@@ -78,7 +78,7 @@ class BoundPlan:
             _step_call(step, call, path) for step, call, path in zip(plan.steps, calls, self._paths[1:-1], strict=True)
         ]
         if plan.retries:
-            from plugline.pipeline.retry import Retried  # noqa: PLC0415 - seldom
+            from plugline.pipeline.retry import Retried  # seldom
 
             tables = tuple(number for number, step in enumerate(self.steps, 1) if step.table is not None)
             self.reader = Retried(self.reader, tables)
@@ -105,7 +105,7 @@ class BoundPlan:
         if call is None:
             return False
         if _is_apart(call):
-            from plugline.isolation.proxies import is_stateful  # noqa: PLC0415 - loaded by now
+            from plugline.isolation.proxies import is_stateful  # loaded by now
 
             return is_stateful(call)
         module = sys.modules.get(call.__module__) if not isinstance(call, ModuleType) else call
@@ -160,7 +160,7 @@ def _step_call(step: StepPlan, processor: object, path: str | None) -> StepCall:
     """Return what the record loop calls; of a processor that takes records and tables, records."""
     call = StepCall(name=step.label, on_error=step.on_error, file=path, shown=step.use.place.path)
     if _is_apart(processor) and hasattr(processor, "transform"):
-        from plugline.isolation.batches import IsolatedBatch  # noqa: PLC0415 - needs msgspec, which not everybody has
+        from plugline.isolation.batches import IsolatedBatch  # needs msgspec, which not everybody has
 
         return replace(call, batch=IsolatedBatch(processor, on_quarantine=step.on_quarantine))
     if hasattr(processor, "transform"):

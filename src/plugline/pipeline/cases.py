@@ -237,7 +237,7 @@ def _module_of(plugin: Plugin[object]) -> ModuleType:
 
 def _run_examples(module: ModuleType, shown: str) -> tuple[int, list[ExampleFailure]]:
     # doctest imports pdb and unittest: for those that have examples only.
-    import doctest  # noqa: PLC0415
+    import doctest
 
     failures: list[ExampleFailure] = []
 

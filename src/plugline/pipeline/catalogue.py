@@ -347,7 +347,7 @@ def _lacking(plugin: Plugin[object], kind: Kind) -> tuple[Finding, ...]:
     facts, class_name = plugin.spec.facts, _class_of(plugin)
     if facts is None:
         return ()
-    from plugline.discovery.fit import source_findings  # noqa: PLC0415 - what is shipped, or shows it plainly, is not asked
+    from plugline.discovery.fit import source_findings  # what is shipped, or shows it plainly, is not asked
 
     return source_findings(ALONE[kind], facts, plugin.place.path, own_only=True, class_name=class_name)
 

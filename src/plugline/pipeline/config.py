@@ -264,7 +264,7 @@ class Records(tuple[Mapping[str, object], ...]):
 
 
 def _records_in(text: str) -> Iterator[Mapping[str, object]]:
-    import json  # noqa: PLC0415 - an import that only tests need
+    import json  # an import that only tests need
 
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():

@@ -589,7 +589,7 @@ class _Ahead:
         """Whether reading would not wait: there is something, or the end, or it is no pipe. Waits a moment to find out."""
         if self.ended or self._live is None:
             return True
-        from select import select  # noqa: PLC0415 - for pipes only
+        from select import select  # for pipes only
 
         return bool(select([self._live], [], [], _IDLE_SECONDS)[0])
 
@@ -656,7 +656,7 @@ def _live_descriptor(stream: BinaryIO) -> int | None:
 def _widen(pipe: int) -> None:
     """Let a pipe hold a whole split, where the system allows it: both ends are woken less often."""
     if sys.platform == "linux":
-        import fcntl  # noqa: PLC0415 - of Unix only
+        import fcntl  # of Unix only
 
         with suppress(OSError):
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _MOST_BYTES)

@@ -118,14 +118,14 @@ def _json(value: object) -> bytes:
 
 
 def _record_json(record: object) -> bytes:
-    from plugline.pipeline.typed import json_of  # noqa: PLC0415 - what came as JSON goes as it came
+    from plugline.pipeline.typed import json_of  # what came as JSON goes as it came
 
     return json_of(record)
 
 
 def _types(record: object) -> bytes:
     """Return what tells the types of a record that JSON has no word for, nothing where there are none."""
-    from plugline.pipeline.typed import types_of  # noqa: PLC0415 - as above
+    from plugline.pipeline.typed import types_of
 
     types = types_of(record) if isinstance(record, dict) else {}
     return b',"types":' + orjson.dumps(types) if types else b""
@@ -158,7 +158,7 @@ def _told_of(raw: object, record: object, reader: Reader) -> bytes:
     told = _json(text)
     if isinstance(text, str) and isinstance(came, bytes) and "�" in text:
         # Bytes that are no text cannot stand in JSON; these can be had back exactly.
-        import base64  # noqa: PLC0415 - for such bytes only
+        import base64  # for such bytes only
 
         told += b',"raw_base64":"%b"' % base64.b64encode(came)
     columns = getattr(reader, "columns", None)

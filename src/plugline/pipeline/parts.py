@@ -166,7 +166,7 @@ class Committer:
             raise ConfigurationError([Finding("C111", message, place, "leave out parts in [sink]")])
         if self.follows:
             self._refuse_an_end()
-        from plugline.pipeline.folders import PartFolder  # noqa: PLC0415 - see above
+        from plugline.pipeline.folders import PartFolder
 
         folder = self._output = self._folder = PartFolder(sink, suffix)
         self._history.open(Aside(sink, "journal").aside)

@@ -168,7 +168,7 @@ def _is_working_folder(folder: str) -> bool:
 
 def digest_of(plan: Plan) -> str:
     """Return what tells plans apart that make different records of one input: their formats, plugins and settings."""
-    from hashlib import sha256  # noqa: PLC0415 - where it is asked for
+    from hashlib import sha256  # where it is asked for
 
     uses = [(use.kind, use.name, use.code, sorted(use.settings.items())) for use in (plan.reader, plan.writer)]
     steps = [(step.use.name, step.use.code, sorted(step.use.settings.items()), step.on_error) for step in plan.steps]
@@ -342,8 +342,8 @@ class _Planner:
         step = self._config.steps[index]
         if step.isolation == "none":
             return None
-        from plugline.isolation.levels import Confinement  # noqa: PLC0415 - see above
-        from plugline.worker.limits import Sandbox  # noqa: PLC0415 - likewise
+        from plugline.isolation.levels import Confinement
+        from plugline.worker.limits import Sandbox
 
         said = step.sandbox if step.sandbox is not None else SandboxConfig()
         limits = {field.name: getattr(said, field.name) for field in fields(said)}
@@ -710,8 +710,8 @@ def _class_of_ours(plugin: Plugin[object], kind: Kind) -> type | None:
 def shown_fields(plugin: Plugin[object], *kinds: Kind) -> tuple[tuple[Field, ...] | None, bool]:
     """Return the settings that a plugin's source shows, ``None`` where it does not, and whether it is a class that has them."""
     # What reads sources is imported where one is read: most plugins are modules, or shipped.
-    from plugline.discovery.fit import classes_that_fit  # noqa: PLC0415
-    from plugline.discovery.source import parse_source  # noqa: PLC0415
+    from plugline.discovery.fit import classes_that_fit
+    from plugline.discovery.source import parse_source
 
     source = source_of(plugin)
     tree = parse_source(source) if source is not None else None

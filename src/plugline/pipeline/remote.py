@@ -36,11 +36,11 @@ def has_scheme(path: str) -> bool:
 
 def is_file_address(path: str) -> bool:
     """Whether a path is the address of a file: some lead to databases, which formats open themselves."""
-    from importlib.util import find_spec  # noqa: PLC0415 - as below
+    from importlib.util import find_spec  # as below
 
     if not has_scheme(path) or find_spec("fsspec") is None:
         return False
-    from fsspec import available_protocols  # noqa: PLC0415 - as below
+    from fsspec import available_protocols  # as below
 
     return path.partition("://")[0].lower() in available_protocols()
 
@@ -54,7 +54,7 @@ def without_secret(path: str) -> str:
     """Return an address as messages, reports and dead letters may show it: the password is left out."""
     if not has_scheme(path):
         return path
-    from urllib.parse import urlsplit, urlunsplit  # noqa: PLC0415 - for an address only: it brings ipaddress
+    from urllib.parse import urlsplit, urlunsplit  # for an address only: it brings ipaddress
 
     try:
         parts = urlsplit(path)
@@ -177,17 +177,17 @@ _PACKAGES = {
 
 
 def _file_system(path: str) -> tuple[_FileSystem, str]:
-    from importlib.util import find_spec  # noqa: PLC0415 - as below
+    from importlib.util import find_spec  # as below
 
     if find_spec("fsspec") is None:
         raise ValueError(f"{without_secret(path)!r} needs the package 'fsspec'\n  hint: pip install 'plugline[tool]'")
     # Imported for an address only: it costs more than a short run.
-    from fsspec.core import url_to_fs  # noqa: PLC0415
+    from fsspec.core import url_to_fs
 
     try:
         more: dict[str, object] = {}
         if path.startswith(_WEB):
-            from aiohttp import ClientTimeout  # noqa: PLC0415 - as above
+            from aiohttp import ClientTimeout
 
             # A file that is given whole is read as long as the run lasts.
             more["client_kwargs"] = {"timeout": ClientTimeout(total=None, sock_read=_SILENT_SECONDS)}

@@ -188,7 +188,7 @@ class _Reader:
     def _record(self, letter: Mapping[str, object]) -> Record:
         told, types = letter["record"], letter.get("types")
         if isinstance(told, dict) and isinstance(types, dict) and types:
-            from plugline.pipeline.typed import restored  # noqa: PLC0415 - for records with such types only
+            from plugline.pipeline.typed import restored  # for records with such types only
 
             return restored(told, types)
         if letter["raw"] is None and isinstance(told, dict):
@@ -222,7 +222,7 @@ def _text_of(letter: Mapping[str, object]) -> str | bytes:
     """Return a text, or exactly the bytes that came in, where these are told and nobody has mended the text."""
     text, exact = cast("str", letter["raw"]), letter.get("raw_base64")
     if isinstance(exact, str):
-        from base64 import b64decode  # noqa: PLC0415 - seldom
+        from base64 import b64decode  # seldom
 
         came = b64decode(exact)
         if came.decode("utf-8", "replace") == text:
@@ -240,6 +240,6 @@ def _columns_of(letter: Mapping[str, object]) -> list[str]:
 
 
 def _as_json(record: Record) -> object:
-    from plugline.pipeline.typed import json_of  # noqa: PLC0415 - seldom
+    from plugline.pipeline.typed import json_of  # seldom
 
     return orjson.loads(json_of(record))

@@ -54,7 +54,7 @@ class PlanRunner:
         self.raised: BaseException | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
-        from plugline.isolation.talk import listeners  # noqa: PLC0415 - logging costs more than a small run
+        from plugline.isolation.talk import listeners  # logging costs more than a small run
 
         return _runner_elsewhere, (self._plan, self._inputs, listeners())
 
@@ -127,7 +127,7 @@ class PlanRunner:
 
 def _runner_elsewhere(plan: Plan, inputs: Sequence[str], listeners: "Sequence[Handler]") -> PlanRunner:
     if listeners:
-        from plugline.isolation.talk import listen_as_there  # noqa: PLC0415 - see above
+        from plugline.isolation.talk import listen_as_there
 
         listen_as_there(listeners)
     return PlanRunner(plan, inputs)
@@ -204,7 +204,7 @@ def _opened(
     is_pipe = len(plan.splits) == 1 and goes_straight(plan.located(plan.splits[0].path))
     repeats = not bound.stateful and not is_pipe
     if watch is not None:
-        from plugline.pipeline.swapping import Swapping  # noqa: PLC0415 - where plugins are edited
+        from plugline.pipeline.swapping import Swapping  # where plugins are edited
 
         Swapping.refuse(plan, engine, bound)
     identity = identity_of(plan, source)
@@ -378,7 +378,7 @@ class PlanRun:
             stack.callback(runner.close)
             return bound
 
-        from plugline.pipeline.swapping import Swapping  # noqa: PLC0415 - as above
+        from plugline.pipeline.swapping import Swapping
 
         self._swapping = Swapping(self._plan, watch, bind, stack)
 

@@ -196,7 +196,7 @@ class SplitWork:
     def _live(self, split: Split, loop: RecordLoop) -> "Live | None":
         if self.tell is None:
             return None
-        from plugline.pipeline.live import Live  # noqa: PLC0415 - where somebody watches
+        from plugline.pipeline.live import Live  # where somebody watches
 
         if split.content is not None:
             size = len(split.head) + len(split.content)
@@ -246,7 +246,7 @@ def row_names(skipped: Container[str] = ()) -> Callable[[object], str]:
     Args:
         skipped: Names of rows that do not come.
     """
-    from hashlib import sha256  # noqa: PLC0415 - where a database refuses rows
+    from hashlib import sha256  # where a database refuses rows
 
     seen: dict[str, int] = {}
 
@@ -327,7 +327,7 @@ def _slowest(plan: Plan, bound: BoundPlan) -> "tuple[Slowest | None, SlowestBatc
     """Return what finds the slowest records where they are asked for, or batches where steps take many records at once."""
     if not plan.slowest:
         return None, None
-    from plugline.records.slowest import Slowest, SlowestBatches  # noqa: PLC0415 - where it is asked for
+    from plugline.records.slowest import Slowest, SlowestBatches  # where it is asked for
 
     names = ["source", *(step.name for step in bound.steps), "sink"]
     if any(step.batch is not None or step.table is not None for step in bound.steps):
@@ -354,9 +354,9 @@ def _fault(code: str, what: str, error: BaseException, path: str, advice: str | 
 
 
 def _interrupted(interrupt: KeyboardInterrupt) -> str:
-    from traceback import walk_tb  # noqa: PLC0415 - an interrupt is rare
+    from traceback import walk_tb  # an interrupt is rare
 
-    from plugline.pipeline.live import plugin_in_hand  # noqa: PLC0415 - likewise
+    from plugline.pipeline.live import plugin_in_hand
 
     place = plugin_in_hand(walk_tb(interrupt.__traceback__))
     return "interrupted" if place is None else f"interrupted at {place}"
@@ -743,7 +743,7 @@ class _Output:
         self._pieces.clear()
 
     def _new_file(self) -> tuple[int, str]:
-        from tempfile import mkstemp  # noqa: PLC0415 - it brings random, shutil and all codecs
+        from tempfile import mkstemp  # it brings random, shutil and all codecs
 
         return mkstemp(prefix=".plugline-", suffix=".tmp", dir=self._folder())
 
@@ -783,7 +783,7 @@ class _PartOutput(_Output):
     """A part of an output in parts: always a file, in the folder of the parts."""
 
     def __init__(self, folder: str, index: int) -> None:
-        from hashlib import sha256  # noqa: PLC0415 - a small run has no use for it
+        from hashlib import sha256  # a small run has no use for it
 
         super().__init__(lambda: folder, _MOST_PART_BYTES_IN_MEMORY)
         self._index = index

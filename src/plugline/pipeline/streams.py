@@ -79,7 +79,7 @@ def expand_source(path: str, base: str) -> list[str]:
         os.stat(full)  # for what it raises
         return [full]
     else:
-        import glob  # noqa: PLC0415 - for a pattern only
+        import glob  # for a pattern only
 
         # The folder is taken as it is, whatever brackets its name has.
         pattern = os.path.join(glob.escape(base), path)
@@ -218,7 +218,7 @@ def shipped_file(path: str) -> str:
     folders = () if spec is None else tuple(spec.submodule_search_locations or ())
     if not folders:
         what = "is not installed" if spec is None else "is a single module and ships no files"
-        from plugline.imports import distribution_of  # noqa: PLC0415 - few packages are missing
+        from plugline.imports import distribution_of  # few packages are missing
 
         raise ModuleNotFoundError(
             f"{path!r}: the package {name!r} {what}\n  hint: pip install {distribution_of(name)}", name=name
@@ -238,11 +238,11 @@ def _decompressed(plain: BinaryIO, path: str, stack: ExitStack) -> BinaryIO:
     if suffix == ".gz":
         source: object = _Gzip(plain)
     elif suffix == ".bz2":
-        from bz2 import BZ2Decompressor  # noqa: PLC0415
+        from bz2 import BZ2Decompressor
 
         source = _Streams(plain, BZ2Decompressor)
     elif suffix == ".xz":
-        from lzma import LZMADecompressor  # noqa: PLC0415
+        from lzma import LZMADecompressor
 
         source = _Streams(plain, LZMADecompressor)
     elif suffix == ".zip":
@@ -259,7 +259,7 @@ def _checked(source: object, path: str, suffix: str, plain: BinaryIO) -> BinaryI
 
 
 def _require_zstandard(path: str) -> None:
-    from importlib.util import find_spec  # noqa: PLC0415 - for .zst only
+    from importlib.util import find_spec  # for .zst only
 
     if find_spec("zstandard") is None:
         raise ValueError(f"{path!r} needs the package 'zstandard'\n  hint: pip install 'plugline[tool]'")
@@ -278,9 +278,9 @@ class _Decompressing(Protocol):
 def _new_gunzip() -> Callable[[], _Decompressing]:
     try:
         # Intel's library takes half as long as zlib, and on ARM too.
-        from isal import isal_zlib as library  # noqa: PLC0415
+        from isal import isal_zlib as library
     except ImportError:
-        import zlib as library  # type: ignore[no-redef]  # noqa: PLC0415
+        import zlib as library  # type: ignore[no-redef]
     return cast("Callable[[], _Decompressing]", partial(library.decompressobj, _WITH_GZIP_HEADER))
 
 
@@ -400,7 +400,7 @@ class _Zstandard:
     _FED_BYTES = 512
 
     def __init__(self, plain: BinaryIO) -> None:
-        from zstandard import ZstdDecompressor  # noqa: PLC0415 - for .zst only
+        from zstandard import ZstdDecompressor  # for .zst only
 
         self._plain = plain
         self._new = ZstdDecompressor().decompressobj
@@ -439,7 +439,7 @@ class _Zstandard:
 
 
 def _only_member(plain: BinaryIO, path: str, stack: ExitStack) -> object:
-    from zipfile import BadZipFile, ZipFile  # noqa: PLC0415
+    from zipfile import BadZipFile, ZipFile
 
     try:
         archive = stack.enter_context(ZipFile(_whole(plain, stack)))
@@ -461,8 +461,8 @@ def _whole(plain: BinaryIO, stack: ExitStack) -> BinaryIO:
     """Return a stream that can be read from any place: itself, or a temporary file with all that it holds."""
     if seeks(plain):
         return plain
-    from shutil import copyfileobj  # noqa: PLC0415 - for what cannot be read in parts
-    from tempfile import TemporaryFile  # noqa: PLC0415
+    from shutil import copyfileobj  # for what cannot be read in parts
+    from tempfile import TemporaryFile
 
     copy = cast("BinaryIO", stack.enter_context(TemporaryFile()))  # noqa: SIM115 - the stack closes it
     copyfileobj(plain, copy)
@@ -664,7 +664,7 @@ def put_in_place(aside: str, path: str) -> None:
 
 def _zipped(aside: str, path: str) -> str:
     """Return a zip file that holds a file alone, by the name that is left without ``.zip``."""
-    from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo  # noqa: PLC0415
+    from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
     # The earliest time that a zip file can hold, and not now: the same records give the same bytes.
     member = ZipInfo(os.path.splitext(os.path.basename(without_query(path)))[0] or "data", (1980, 1, 1, 0, 0, 0))
@@ -745,21 +745,21 @@ def folder_aside(path: str) -> str:
 def _compressed(raw: io.RawIOBase, suffix: str) -> object:
     file = cast("BinaryIO", raw)
     if suffix == ".gz":
-        from gzip import GzipFile  # noqa: PLC0415
+        from gzip import GzipFile
 
         # No name, no time: the same records give the same bytes. Level 6, which the gzip command has as well: 9 takes
         # twice the time for 1 %.
         return GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0)
     if suffix == ".bz2":
-        from bz2 import BZ2File  # noqa: PLC0415
+        from bz2 import BZ2File
 
         return BZ2File(file, "wb")
     if suffix == ".xz":
-        from lzma import LZMAFile  # noqa: PLC0415
+        from lzma import LZMAFile
 
         return LZMAFile(file, "wb")
     if suffix == ".zst":
-        from zstandard import ZstdCompressor  # noqa: PLC0415
+        from zstandard import ZstdCompressor
 
         # Level 3, which the zstd command has as well; a checksum, so that a torn file is seen to be one.
         return ZstdCompressor(level=3, write_checksum=True).stream_writer(file, closefd=False)
@@ -780,7 +780,7 @@ def standard_writer() -> Callable[[object], int]:
 
 
 def _temporary_folder() -> str:
-    from tempfile import gettempdir  # noqa: PLC0415 - it brings random, shutil and all codecs
+    from tempfile import gettempdir  # it brings random, shutil and all codecs
 
     return gettempdir()
 
@@ -813,7 +813,7 @@ def files_of(folder: str) -> list[str] | None:
     path = os.path.join(folder, MANIFEST)
     if not is_manifest(path):
         return None
-    import orjson  # noqa: PLC0415 - where there is a manifest
+    import orjson  # where there is a manifest
 
     with open(path, "rb") as file:
         try:

@@ -27,7 +27,7 @@ class Document:
 
     def _places(self) -> tuple[Mapping[KeyPath, tuple[int, int]], Mapping[KeyPath, tuple[int, int]]]:
         # Most pipelines are right, and nobody asks where anything stands in them.
-        from plugline.pipeline.places import places_in  # noqa: PLC0415
+        from plugline.pipeline.places import places_in
 
         return places_in("\n".join(self.lines))
 
@@ -89,7 +89,7 @@ def _decoded(source: bytes, path: str) -> str:
 
 
 def _invalid(said: str, path: str, lines: tuple[str, ...]) -> Finding:
-    import re  # noqa: PLC0415 - for what is wrong only
+    import re  # for what is wrong only
 
     at = re.fullmatch(r"(?s)(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", said)
     reason = said if at is None else at[1]

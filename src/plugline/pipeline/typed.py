@@ -105,7 +105,7 @@ def _restored(value: object, where: str, types: Mapping[str, object]) -> object:
 
 
 def _in_zone(moment: datetime, zone: str) -> datetime:
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - seldom
+    from zoneinfo import ZoneInfo  # seldom
 
     return moment.astimezone(ZoneInfo(zone))
 

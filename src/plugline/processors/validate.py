@@ -62,7 +62,7 @@ class Validate:
         if (self.path is None) == (self.schema is None):
             raise ValueError("expected either 'path' or 'schema'")
         # Imported where the processor is used: the package is native code, and costs more than a short run.
-        import jsonschema_rs  # noqa: PLC0415
+        import jsonschema_rs
 
         schema = self.schema if self.path is None else _read(self.path)
         base = None if self.path is None else self.path.absolute().as_uri()

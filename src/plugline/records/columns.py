@@ -263,13 +263,13 @@ class TableLoop(RecordLoop):
 
 
 def _as_table(batch: Any) -> Any:
-    import pyarrow  # noqa: PLC0415 - only where tables are
+    import pyarrow  # only where tables are
 
     return pyarrow.Table.from_batches([batch]) if isinstance(batch, pyarrow.RecordBatch) else batch
 
 
 def _together(tables: Sequence[Any]) -> Any:
-    import pyarrow  # noqa: PLC0415
+    import pyarrow
 
     if len(tables) == 1:
         return tables[0]
@@ -285,7 +285,7 @@ def table_of(value: object, given: Sequence[str] = ()) -> Any:
     Raises:
         TypeError: It is none, and cannot be made one.
     """
-    import pyarrow  # noqa: PLC0415
+    import pyarrow
 
     if value is None:
         return None
@@ -314,7 +314,7 @@ def table_of(value: object, given: Sequence[str] = ()) -> Any:
 
 def _without_views(table: Any) -> Any:
     """Return a table without the newest kind of text, which not every reader of Arrow knows."""
-    import pyarrow  # noqa: PLC0415
+    import pyarrow
 
     kinds = [_without_view(kind) for kind in table.schema.types]
     if kinds == table.schema.types:
@@ -324,7 +324,7 @@ def _without_views(table: Any) -> Any:
 
 def _without_view(kind: Any) -> Any:
     """Return a type that holds the same, wherever in lists and tables the newest kind of text stands."""
-    import pyarrow  # noqa: PLC0415
+    import pyarrow
 
     if kind == pyarrow.string_view():
         return pyarrow.large_string()

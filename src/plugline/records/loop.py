@@ -797,7 +797,7 @@ def loop_for(
     """
     straight = not steps and encode_table is not None and given_tables
     if straight or any(step.table is not None for step in steps):
-        from plugline.records.columns import TableLoop  # noqa: PLC0415 - a third of a run's modules are for tables
+        from plugline.records.columns import TableLoop  # a third of a run's modules are for tables
 
         return TableLoop(decode, steps, encode, encode_table)
     return RecordLoop(decode, steps, encode)

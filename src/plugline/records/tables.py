@@ -44,7 +44,7 @@ def arrow_type(name: str) -> Any:
     Raises:
         ValueError: There is none of this name.
     """
-    import pyarrow  # noqa: PLC0415
+    import pyarrow
 
     simple: dict[str, Any] = {
         "str": pyarrow.string(),
@@ -87,7 +87,7 @@ def type_of(value: object) -> Any:
     Raises:
         ValueError: None does.
     """
-    import pyarrow  # noqa: PLC0415
+    import pyarrow
 
     kind = type(value)
     simple = {
@@ -132,7 +132,7 @@ def _zone_name(value: datetime) -> str | None:
 
 
 def _merged_all(types: Iterable[Any]) -> Any:
-    import pyarrow  # noqa: PLC0415
+    import pyarrow
 
     merged = pyarrow.null()
     for one in types:
@@ -146,8 +146,8 @@ def merged_type(one: Any, other: Any) -> Any:
     Raises:
         ValueError: There is none.
     """
-    import pyarrow  # noqa: PLC0415
-    from pyarrow import types as kinds  # noqa: PLC0415
+    import pyarrow
+    from pyarrow import types as kinds
 
     if one == other or kinds.is_null(other):
         return one
@@ -172,7 +172,7 @@ def merged_type(one: Any, other: Any) -> Any:
 
 def name_of(kind: Any) -> str:
     """Return what people call the values of a type."""
-    from pyarrow import types as kinds  # noqa: PLC0415
+    from pyarrow import types as kinds
 
     for holds, name in (
         (kinds.is_string, "text"),
@@ -196,7 +196,7 @@ def name_of(kind: Any) -> str:
 
 def with_inner(kind: Any, change: Callable[[Any], Any]) -> Any:
     """Return a type with what stands in it changed: the fields of tables, the items of lists and mappings, categories."""
-    import pyarrow  # noqa: PLC0415
+    import pyarrow
 
     types = pyarrow.types
     if types.is_struct(kind):
@@ -224,8 +224,8 @@ def _always(value: object) -> bool:
 
 def check_for(column: Any, kind: type) -> _Check | None:
     """Return what tells whether a value of the Python type ``kind`` fits into a column; ``None`` where none does."""
-    import pyarrow  # noqa: PLC0415
-    from pyarrow import types as kinds  # noqa: PLC0415
+    import pyarrow
+    from pyarrow import types as kinds
 
     if kind is type(None):
         return _always
@@ -243,7 +243,7 @@ def check_for(column: Any, kind: type) -> _Check | None:
 @cache
 def _rules() -> tuple[tuple[Callable[[Any], bool], dict[type, Callable[[Any], _Check]]], ...]:
     """Return, by kind of column, what its values may be, and how they are checked."""
-    from pyarrow import types as kinds  # noqa: PLC0415
+    from pyarrow import types as kinds
 
     def any_value(column: Any) -> _Check:
         return _always
@@ -299,7 +299,7 @@ def _is_text(value: str) -> bool:
 
 
 def _integer_check(column: Any) -> _Check:
-    from pyarrow import types as kinds  # noqa: PLC0415
+    from pyarrow import types as kinds
 
     signed = kinds.is_signed_integer(column)
     low = -(2 ** (column.bit_width - 1)) if signed else 0
@@ -350,7 +350,7 @@ def _keeps(kind: Any, column: Any) -> bool:
 
     Arrow makes text of anything, numbers of text, and a moment of one without a zone.
     """
-    from pyarrow import types as kinds  # noqa: PLC0415
+    from pyarrow import types as kinds
 
     if kind == column or kinds.is_null(kind):
         return True
@@ -372,7 +372,7 @@ def _keeps(kind: Any, column: Any) -> bool:
 @cache
 def _kept() -> tuple[tuple[tuple[Callable[[Any], bool], ...], ...], ...]:
     """Return, by kinds of values, in columns of which kinds they are the same."""
-    from pyarrow import types as kinds  # noqa: PLC0415
+    from pyarrow import types as kinds
 
     alike = (
         (kinds.is_string, kinds.is_large_string, kinds.is_string_view),
@@ -464,7 +464,7 @@ class TableMaker:
 
     def restore(self, token: str) -> None:
         """Take over a schema that another one fixed, as its :attr:`token` has it."""
-        import pyarrow  # noqa: PLC0415
+        import pyarrow
 
         schema = pyarrow.ipc.read_schema(pyarrow.py_buffer(base64.b64decode(token)))
         self.use(schema)
@@ -487,7 +487,7 @@ class TableMaker:
     @property
     def schema(self) -> Any:
         """The schema as it is now."""
-        import pyarrow  # noqa: PLC0415
+        import pyarrow
 
         return pyarrow.schema([pyarrow.field(name, kind) for name, kind in self._types.items()])
 
@@ -526,7 +526,7 @@ class TableMaker:
         Raises:
             ValueError: Arrow cannot hold them after all: somebody changed them since.
         """
-        import pyarrow  # noqa: PLC0415
+        import pyarrow
 
         schema = self.schema
         try:
@@ -556,7 +556,7 @@ class TableMaker:
         return batch.select(schema.names).cast(schema)
 
     def _begin(self, names: tuple[str, ...]) -> None:
-        import pyarrow  # noqa: PLC0415
+        import pyarrow
 
         if len(set(names)) < len(names):
             twice = sorted({name for name in names if names.count(name) > 1})
@@ -604,8 +604,8 @@ class TableMaker:
         return wider
 
     def _misfit(self, name: str, value: object, kind: Any) -> ValueError:
-        import pyarrow  # noqa: PLC0415
-        from pyarrow import types as kinds  # noqa: PLC0415
+        import pyarrow
+        from pyarrow import types as kinds
 
         message = f"column {name!r} holds {short_repr(value)} ({type(value).__name__}): expected {name_of(kind)}"
         if isinstance(value, int) and kinds.is_integer(kind):
@@ -647,8 +647,8 @@ _MISFITS: Mapping[str, str] = {
 
 def _form_of(column: Any) -> str:
     """Return which of the ways of ``_MISFITS`` is that of a column."""
-    import pyarrow  # noqa: PLC0415
-    from pyarrow import types as kinds  # noqa: PLC0415
+    import pyarrow
+    from pyarrow import types as kinds
 
     if column == pyarrow.int64():
         return "int"
@@ -720,8 +720,8 @@ def rows_of(batch: Any) -> tuple[list[Row], dict[int, str]]:
 
 
 def _values(column: Any, name: str, wrong: dict[int, str]) -> list[object]:
-    import pyarrow  # noqa: PLC0415
-    from pyarrow import types as kinds  # noqa: PLC0415
+    import pyarrow
+    from pyarrow import types as kinds
 
     kind = column.type
     plain = _without_nanoseconds(kind)
@@ -749,7 +749,7 @@ def _of_dictionary(chunk: Any) -> list[object]:
 
 
 def _value(column: Any, at: int, name: str, plain: Any, wrong: dict[int, str]) -> object:
-    import pyarrow  # noqa: PLC0415
+    import pyarrow
 
     one = column.slice(at, 1)
     try:
@@ -761,7 +761,7 @@ def _value(column: Any, at: int, name: str, plain: Any, wrong: dict[int, str]) -
 
 def _told(one: Any) -> object:
     """Return a value that Python cannot hold as text, for the dead letter of its row."""
-    import pyarrow  # noqa: PLC0415
+    import pyarrow
 
     try:
         return one.cast(pyarrow.string()).to_pylist()[0]
@@ -771,8 +771,8 @@ def _told(one: Any) -> object:
 
 def _without_nanoseconds(kind: Any) -> Any:
     """Return a type whose times are in microseconds, which is what Python's hold."""
-    import pyarrow  # noqa: PLC0415
-    from pyarrow import types as kinds  # noqa: PLC0415
+    import pyarrow
+    from pyarrow import types as kinds
 
     if kinds.is_timestamp(kind):
         return pyarrow.timestamp("us", kind.tz)
@@ -792,7 +792,7 @@ def _without_nanoseconds(kind: Any) -> Any:
 
 def _datetimes(column: Any, kind: Any) -> list[object]:
     """Return date-times; five times as fast as Arrow's own way, which looks the zone up for each of them."""
-    import pyarrow  # noqa: PLC0415
+    import pyarrow
 
     counts = column.cast(pyarrow.int64()).to_pylist()
     if not kind.tz:

@@ -12,7 +12,7 @@ def imports_module(code: CodeType, module: ModuleType, name: str) -> bool:
 
 def _imported(code: CodeType, package: str) -> Iterator[str]:
     """Yield the full names of what import statements ask for; of what may be a module or a value of one too."""
-    import dis  # noqa: PLC0415 - few files vanish
+    import dis  # few files vanish
 
     pending = [code]
     for one in pending:
@@ -38,7 +38,7 @@ def _base(package: str, level: object, name: str) -> str:
 
 def names_made(code: CodeType) -> frozenset[str]:
     """Return the names that a module's own code gives to what it has made, and not to what it has imported."""
-    import dis  # noqa: PLC0415 - few plugins are refused by those that they register with
+    import dis  # few plugins are refused by those that they register with
 
     made: set[str] = set()
     imported = False

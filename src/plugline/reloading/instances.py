@@ -167,7 +167,7 @@ def values_of_fields(owner: type) -> Iterator[tuple[str, Callable[[], object]]]:
     fields = _fields_of(owner)
     if not fields:
         return
-    import dataclasses  # noqa: PLC0415 - whoever has fields has imported it
+    import dataclasses  # whoever has fields has imported it
 
     for name, field in fields.items():
         if field.default_factory is not dataclasses.MISSING:
@@ -179,7 +179,7 @@ def values_of_fields(owner: type) -> Iterator[tuple[str, Callable[[], object]]]:
 
 def _without_default(owner: type, known: Container[str]) -> Iterator[str]:
     """Yield the new fields of a dataclass that nothing says the value of."""
-    import dataclasses  # noqa: PLC0415 - whoever has fields has imported it
+    import dataclasses  # whoever has fields has imported it
 
     missing = dataclasses.MISSING
     for name, field in _fields_of(owner).items():

@@ -87,7 +87,7 @@ class Polling:
     """Hears of nothing: only waits."""
 
     def __init__(self) -> None:
-        import threading  # noqa: PLC0415 - for those who watch
+        import threading  # for those who watch
 
         self._awake = threading.Event()
 
@@ -118,7 +118,7 @@ class Inotify:
         Raises:
             OSError: This user has no more of them.
         """
-        import ctypes  # noqa: PLC0415 - for those who watch
+        import ctypes  # for those who watch
 
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._errno = ctypes.get_errno
@@ -200,9 +200,9 @@ class Watchfiles:
     _STEP_MILLISECONDS = 5  # how often it looks whether anything was told; less costs more than it gains
 
     def __init__(self, folders: Iterable[str]) -> None:
-        import threading  # noqa: PLC0415 - for those who watch
+        import threading  # for those who watch
 
-        from watchfiles._rust_notify import RustNotify  # noqa: PLC0415 - an extra
+        from watchfiles._rust_notify import RustNotify  # an extra
 
         self._notify = RustNotify(list(folders), False, False, 300, True, True)
         self._stop = threading.Event()

@@ -116,7 +116,7 @@ class Watcher:
                 try:
                     self._take(told, now)
                 except Exception:
-                    import logging  # noqa: PLC0415 - nothing of ours should raise here
+                    import logging  # nothing of ours should raise here
 
                     logging.getLogger(__name__).exception("a change could not be taken; watching goes on")
         finally:
@@ -228,7 +228,7 @@ def _signature(path: str) -> Signature | None:
 
 def _is_young(signature: Signature | None) -> bool:
     """Whether a file was written so lately that another save may have left the same time and size."""
-    import time  # noqa: PLC0415 - the file system's clock, and not ours
+    import time  # the file system's clock, and not ours
 
     return signature is not None and abs(time.time() - signature[0] / 1e9) < _YOUNG_SECONDS
 

@@ -44,7 +44,7 @@ def check_format(
     Raises:
         AssertionError: Says which law is broken, by which records.
     """
-    from hypothesis import HealthCheck, given, settings, strategies  # noqa: PLC0415 - see plugline.testing.strategies
+    from hypothesis import HealthCheck, given, settings, strategies  # see plugline.testing.strategies
 
     made: Any = form() if isinstance(form, type) or (callable(form) and not hasattr(form, "reader")) else form
     _check_there(made, "reader", "writer")
@@ -131,7 +131,7 @@ def check_processor(
     Raises:
         AssertionError: Says which law is broken, by which record.
     """
-    from hypothesis import HealthCheck, given, settings  # noqa: PLC0415 - see plugline.testing.strategies
+    from hypothesis import HealthCheck, given, settings  # see plugline.testing.strategies
 
     _check_there(processor, "transform", "describe", instead={"transform": "transform_batch"})
     said = processor.describe()
@@ -151,7 +151,7 @@ def check_processor(
 
 
 def _outcome(processor: Processor | TableProcessor, record: Record) -> object:
-    from copy import deepcopy  # noqa: PLC0415 - for tests only
+    from copy import deepcopy  # for tests only
 
     try:
         if not hasattr(processor, "transform"):
@@ -166,7 +166,7 @@ def _outcome(processor: Processor | TableProcessor, record: Record) -> object:
 
 def _table_outcome(processor: TableProcessor, record: Record) -> object:
     """Return what a processor of tables made of a table of one record; nothing of a record that no table can hold."""
-    import pyarrow  # noqa: PLC0415 - for processors of tables
+    import pyarrow  # for processors of tables
 
     try:
         table = pyarrow.Table.from_pylist([record])

@@ -15,7 +15,7 @@ def values(*, nested: bool = True) -> "SearchStrategy[object]":
     Args:
         nested: Whether there are lists and dicts.
     """
-    from hypothesis import strategies  # noqa: PLC0415 - half a second, and the fixtures do without
+    from hypothesis import strategies  # half a second, and the fixtures do without
 
     scalars: SearchStrategy[object] = strategies.one_of(
         strategies.none(),
@@ -43,7 +43,7 @@ def records(
         optional: Whether a field of ``fields`` may be missing.
         nested: Whether values may be lists and dicts.
     """
-    from hypothesis import strategies  # noqa: PLC0415 - see values
+    from hypothesis import strategies  # see values
 
     names = strategies.text(strategies.characters(exclude_categories=["Cs"]), max_size=8)
     others = strategies.dictionaries(names, values(nested=nested), max_size=4)

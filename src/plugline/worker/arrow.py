@@ -19,7 +19,7 @@ _MAX_EXPANSION = 64
 
 def arrow_to_bytes(value: object) -> memoryview:
     """Return a table or a record batch as an uncompressed IPC stream."""
-    import pyarrow as pa  # noqa: PLC0415 - seven interpreter starts
+    import pyarrow as pa  # seven interpreter starts
 
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, value.schema) as writer:  # type: ignore[attr-defined]
@@ -29,7 +29,7 @@ def arrow_to_bytes(value: object) -> memoryview:
 
 def read_trusted(content: bytes, *, single: bool) -> object:
     """Return the table, or the ``single`` record batch, of a stream that one's own host wrote; nothing of it is checked."""
-    import pyarrow as pa  # noqa: PLC0415 - likewise
+    import pyarrow as pa
 
     with pa.ipc.open_stream(pa.py_buffer(content)) as reader:
         return reader.read_next_batch() if single else reader.read_all()
@@ -41,7 +41,7 @@ def table_from_bytes(content: bytes | memoryview) -> object:
     Raises:
         Malformed: It is none, is compressed, says to have more rows than its bytes can hold, or is not valid.
     """
-    import pyarrow as pa  # noqa: PLC0415 - likewise
+    import pyarrow as pa
 
     schema, batches = _read(content)
     return pa.Table.from_batches(batches, schema)
@@ -56,7 +56,7 @@ def batch_from_bytes(content: bytes | memoryview) -> object:
 
 
 def _read(content: bytes | memoryview) -> "tuple[object, list[object]]":
-    import pyarrow as pa  # noqa: PLC0415 - likewise
+    import pyarrow as pa
 
     try:
         if any(_compressed(content)):
@@ -84,7 +84,7 @@ def _read(content: bytes | memoryview) -> "tuple[object, list[object]]":
 
 def _stands_for_itself(kind: "DataType") -> bool:
     """Say of the types of most columns that no value of theirs is another's as well."""
-    import pyarrow as pa  # noqa: PLC0415 - likewise
+    import pyarrow as pa
 
     return bool(pa.types.is_primitive(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
@@ -98,7 +98,7 @@ def _check(batch: "RecordBatch", columns: "list[int]", expanded: "Callable[[Arra
 
 def _parts(array: "Array") -> "Iterator[Array]":
     """Yield an array, and all arrays that it is made of."""
-    import pyarrow as pa  # noqa: PLC0415 - likewise
+    import pyarrow as pa
 
     kinds, kind = pa.types, array.type
     yield array
@@ -118,7 +118,7 @@ def _viewed(array: "Array") -> int:
 
     Validating goes through the whole of each: for 50,000 views of one text of a megabyte it takes four seconds.
     """
-    import pyarrow as pa  # noqa: PLC0415 - likewise
+    import pyarrow as pa
 
     kinds, kind = pa.types, array.type
     if getattr(kinds, "is_string_view", _never)(kind) or getattr(kinds, "is_binary_view", _never)(kind):
@@ -130,7 +130,7 @@ def _viewed(array: "Array") -> int:
 
 def _repeated(array: "Array") -> int:
     """Return what a valid array would take without its dictionary, or without its runs; too much where that is not told."""
-    import pyarrow as pa  # noqa: PLC0415 - likewise
+    import pyarrow as pa
 
     kinds, kind = pa.types, array.type
     if kinds.is_dictionary(kind):
@@ -143,7 +143,7 @@ def _repeated(array: "Array") -> int:
         return 0
     if not (kinds.is_string(values.type) or kinds.is_large_string(values.type) or kinds.is_binary(values.type)):
         return len(array) * int(values.nbytes)
-    import pyarrow.compute as pc  # noqa: PLC0415 - likewise
+    import pyarrow.compute as pc
 
     lengths = pc.binary_length(values)
     at_most = len(array) * (pc.max(lengths).as_py() or 0)

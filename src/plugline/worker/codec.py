@@ -37,7 +37,7 @@ def ext_hook(code: int, content: memoryview) -> object:
 
 def _request_hook(code: int, content: memoryview) -> object:
     if code in (ARROW_TABLE, ARROW_BATCH):
-        from plugline.worker.arrow import read_trusted  # noqa: PLC0415 - pyarrow costs seven interpreter starts
+        from plugline.worker.arrow import read_trusted  # pyarrow costs seven interpreter starts
 
         return read_trusted(bytes(content), single=code == ARROW_BATCH)
     return unpack_extension(code, content)

@@ -245,7 +245,7 @@ class _Failed:
 
 def _expression_at(traceback: TracebackType) -> str:
     """Return the text of the expression in which an exception was raised, or that of its line."""
-    import linecache  # noqa: PLC0415 - imports tokenize and re, and only an error needs it
+    import linecache  # imports tokenize and re, and only an error needs it
 
     frame = traceback.tb_frame
     code = frame.f_code

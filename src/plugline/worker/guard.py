@@ -55,6 +55,6 @@ def _kill_at_end(lifeline: int) -> None:
 
 
 def _set_parent_death_signal() -> None:
-    from plugline.worker.native import call  # noqa: PLC0415 - where a host has workers start from its threads it is not needed
+    from plugline.worker.native import call  # where a host has workers start from its threads it is not needed
 
     call("prctl", _PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)

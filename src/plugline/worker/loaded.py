@@ -220,7 +220,7 @@ def _bind(sent: Sent, module: object, place: Place) -> Outcome:
         found = _plain_functions(sent, module)
         if found is not None:
             return found
-    from plugline.worker.binding import bind  # noqa: PLC0415 - what costs two bare starts to import; few need it
+    from plugline.worker.binding import bind  # what costs two bare starts to import; few need it
 
     return bind(sent, module, place)
 
@@ -251,7 +251,7 @@ def open_sent(sent: Sent, bound: Bound, generation: int, reason: str) -> Finding
     """Let a plugin open what it owns; returns what it raises instead. See :class:`plugline.loading.moments.LoadContext`."""
     if not bound.opens:
         return None
-    from plugline.loading.moments import LoadContext, begin  # noqa: PLC0415 - few plugins own anything
+    from plugline.loading.moments import LoadContext, begin  # few plugins own anything
 
     try:
         begin(bound.names, LoadContext(sent.name, generation, reason))
@@ -266,7 +266,7 @@ def close_sent(sent: Sent, bound: Bound, instances: Iterable[object]) -> None:
     """Let a plugin, and instances of it, close what they own; what that raises is told to the log."""
     if not bound.closes:
         return
-    from plugline.loading.moments import call_with, end_quietly  # noqa: PLC0415 - few plugins own anything
+    from plugline.loading.moments import call_with, end_quietly  # few plugins own anything
 
     for one in instances:
         if type(one) is bound.value:

@@ -31,7 +31,7 @@ def main(requests: int, answers: int, page: int, lifeline: int, parent: int) -> 
         os._exit(0)
     (_, start) = unpack(bytes(frame))  # type: ignore[misc]
     die_with_host(lifeline, parent, from_main_thread=start["from_main_thread"])  # type: ignore[has-type]
-    from plugline.worker.talk import open_streams  # noqa: PLC0415 - not before its end is seen to
+    from plugline.worker.talk import open_streams  # not before its end is seen to
 
     open_streams()
     sys.dont_write_bytecode = True
@@ -40,7 +40,7 @@ def main(requests: int, answers: int, page: int, lifeline: int, parent: int) -> 
 
 def serve(requests: int, answers: int, page: int, lifeline: int, start: dict) -> None:  # type: ignore[type-arg]  # as the wire's page has it
     """Enter the sandbox, load the plugin and serve it; does not return."""
-    from plugline.worker.talk import catch_logging  # noqa: PLC0415 - a zygote has it
+    from plugline.worker.talk import catch_logging  # a zygote has it
 
     shared = mmap.mmap(page, mmap.PAGESIZE)
     record = memoryview(shared).cast("Q")
@@ -60,9 +60,9 @@ def serve(requests: int, answers: int, page: int, lifeline: int, start: dict) ->
 
 
 def _load_and_serve(requests: int, answers: int, record: memoryview, start: dict) -> None:  # type: ignore[type-arg]  # see above
-    from plugline.worker.loaded import Bound, Declines, Sent, load_sent, open_sent  # noqa: PLC0415 - after the sandbox
-    from plugline.worker.serving import Server, end_quietly, finding_to_data, sayable  # noqa: PLC0415 - likewise
-    from plugline.worker.talk import after_import  # noqa: PLC0415 - loaded by now
+    from plugline.worker.loaded import Bound, Declines, Sent, load_sent, open_sent  # after the sandbox
+    from plugline.worker.serving import Server, end_quietly, finding_to_data, sayable
+    from plugline.worker.talk import after_import  # loaded by now
 
     sent = Sent(**start["plugin"])
     after_import("linecache", sent.show_in)
@@ -113,14 +113,14 @@ def _enter(start: dict, keep: tuple[int, ...], lifeline: int, path: list[str]) -
     """Take on the limits. Returns why that is not possible."""
     limits = start["limits"]
     if start["level"] == "sandbox":
-        from plugline.worker.limits import Sandbox  # noqa: PLC0415 - the sandbox's own modules are most of its cost
-        from plugline.worker.sandbox import apply  # noqa: PLC0415 - likewise
+        from plugline.worker.limits import Sandbox  # the sandbox's own modules are most of its cost
+        from plugline.worker.sandbox import apply
 
         try:
             apply(Sandbox(**limits), keep_fds=(0, 1, 2, *keep), lifeline=lifeline, path=path)
         except SandboxUnavailable as error:
             return error
-        from plugline.loading import running  # noqa: PLC0415 - is needed now, and not before
+        from plugline.loading import running  # is needed now, and not before
 
         running.explain = _explain_denial
         return None
@@ -129,14 +129,14 @@ def _enter(start: dict, keep: tuple[int, ...], lifeline: int, path: list[str]) -
 
 
 def _explain_denial(error: BaseException) -> str | None:
-    from plugline.worker.denials import denial_hint  # noqa: PLC0415 - only what fails needs it
+    from plugline.worker.denials import denial_hint  # only what fails needs it
 
     return denial_hint(error)
 
 
 def _limit(limits: dict) -> None:  # type: ignore[type-arg]  # see above
     """Bound what a worker without a sandbox uses up, so that a memory bomb is its own affair."""
-    import resource  # noqa: PLC0415 - needed once
+    import resource  # needed once
 
     memory, cpu = limits.get("memory_bytes"), limits.get("cpu_seconds")
     if memory is None:
@@ -148,7 +148,7 @@ def _limit(limits: dict) -> None:  # type: ignore[type-arg]  # see above
 
 
 def _lower(kind: int, value: int) -> None:
-    import resource  # noqa: PLC0415 - loaded by now
+    import resource  # loaded by now
 
     _, hard = resource.getrlimit(kind)
     most = value if hard == resource.RLIM_INFINITY else min(value, hard)

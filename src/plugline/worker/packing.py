@@ -302,7 +302,7 @@ def _advice(kind: type) -> str:
 
 
 def _is_standard(kind: type) -> bool:
-    import sys  # noqa: PLC0415
+    import sys
 
     return getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is kind
 
@@ -341,7 +341,7 @@ _SPECIAL: dict[tuple[str, str], Callable[[object], tuple[int, bytes | memoryview
 
 
 def _arrow_bytes(value: object) -> memoryview:
-    from plugline.worker.arrow import arrow_to_bytes  # noqa: PLC0415 - pyarrow costs seven interpreter starts
+    from plugline.worker.arrow import arrow_to_bytes  # pyarrow costs seven interpreter starts
 
     return arrow_to_bytes(value)
 
@@ -520,12 +520,12 @@ def _read_big(content: bytes, _depth: int) -> int:
 
 
 def _read_datetime(content: bytes, _depth: int) -> object:
-    from datetime import datetime  # noqa: PLC0415 - only where one comes
+    from datetime import datetime  # only where one comes
 
     text, _, key = content.decode().partition(" ")
     value = datetime.fromisoformat(text[1:]).replace(fold=int(text[0]))
     if key:
-        from zoneinfo import ZoneInfo  # noqa: PLC0415 - likewise
+        from zoneinfo import ZoneInfo
 
         if len(key) > 100:
             raise Malformed("has a time zone that is none")
@@ -534,27 +534,27 @@ def _read_datetime(content: bytes, _depth: int) -> object:
 
 
 def _read_date(content: bytes, _depth: int) -> object:
-    from datetime import date  # noqa: PLC0415 - likewise
+    from datetime import date
 
     return date.fromisoformat(content.decode())
 
 
 def _read_time(content: bytes, _depth: int) -> object:
-    from datetime import time  # noqa: PLC0415 - likewise
+    from datetime import time
 
     text = content.decode()
     return time.fromisoformat(text[1:]).replace(fold=int(text[0]))
 
 
 def _read_timedelta(content: bytes, _depth: int) -> object:
-    from datetime import timedelta  # noqa: PLC0415 - likewise
+    from datetime import timedelta
 
     days, seconds, microseconds = _timedelta.unpack(content)
     return timedelta(days, seconds, microseconds)
 
 
 def _read_decimal(content: bytes, _depth: int) -> object:
-    from decimal import Decimal  # noqa: PLC0415 - likewise
+    from decimal import Decimal
 
     if len(content) > _MAX_BIG_INTEGER_BYTES:
         raise Malformed("has a decimal number that is too long")
@@ -562,19 +562,19 @@ def _read_decimal(content: bytes, _depth: int) -> object:
 
 
 def _read_uuid(content: bytes, _depth: int) -> object:
-    from uuid import UUID as Uuid  # noqa: PLC0415, N811 - likewise; the name is the extension's
+    from uuid import UUID as Uuid  # noqa: N811 - likewise; the name is the extension's
 
     return Uuid(bytes=content)
 
 
 def _read_table(content: bytes, _depth: int) -> object:
-    from plugline.worker.arrow import table_from_bytes  # noqa: PLC0415 - likewise
+    from plugline.worker.arrow import table_from_bytes
 
     return table_from_bytes(content)
 
 
 def _read_batch(content: bytes, _depth: int) -> object:
-    from plugline.worker.arrow import batch_from_bytes  # noqa: PLC0415 - likewise
+    from plugline.worker.arrow import batch_from_bytes
 
     return batch_from_bytes(content)
 
@@ -585,7 +585,7 @@ def _read_complex(content: bytes, _depth: int) -> complex:
 
 def _read_timestamp(content: bytes, _depth: int) -> object:
     """Read MessagePack's own type for a moment; we send none, but msgspec reads it as well."""
-    from datetime import UTC, datetime, timedelta  # noqa: PLC0415 - likewise
+    from datetime import UTC, datetime, timedelta
 
     if len(content) == 4:
         seconds, nanoseconds = unpack_from(">I", content)[0], 0

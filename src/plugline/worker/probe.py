@@ -26,7 +26,7 @@ def main() -> None:
 
 
 def _milliseconds() -> float:
-    import time  # noqa: PLC0415 - a builtin module
+    import time  # a builtin module
 
     return time.perf_counter() * 1000
 
@@ -42,7 +42,7 @@ def _outcome(trial: Callable[[], object]) -> str:
 
 
 def _trials(parent: int) -> list[tuple[str, Callable[[], object]]]:
-    import _socket  # noqa: PLC0415 - for this process only
+    import _socket  # for this process only
 
     return [
         ("read a file of the system", lambda: open("/etc/passwd", "rb").close()),

@@ -76,7 +76,7 @@ def apply(
     if run:
         # From Python 3.13 on it would have the C library close what is open by calls that the lifeline forbids; the
         # switch is a documented one.
-        import subprocess  # noqa: PLC0415 - few plugins may start programs
+        import subprocess  # few plugins may start programs
 
         subprocess._USE_POSIX_SPAWN = False  # type: ignore[misc]  # noqa: SLF001 - as its documentation says
     global _applied  # noqa: PLW0603 - a process is put into one sandbox, once

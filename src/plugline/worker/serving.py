@@ -64,10 +64,10 @@ class Server:
     def _decode(self, frame: "bytes | bytearray") -> list:  # type: ignore[type-arg]  # as the wire's page has it
         if len(frame) <= _SMALL_BYTES and "msgspec" not in sys.modules:
             return unpack(bytes(frame))  # type: ignore[return-value]
-        from plugline.worker.codec import decode_request  # noqa: PLC0415 - four bare starts
+        from plugline.worker.codec import decode_request  # four bare starts
 
         if len(frame) >= _LARGE_BYTES:
-            from plugline.worker.native import keep_freed_memory  # noqa: PLC0415 - a third of a bare start
+            from plugline.worker.native import keep_freed_memory  # a third of a bare start
 
             keep_freed_memory()
         return decode_request(frame)  # type: ignore[return-value]
@@ -93,7 +93,7 @@ class Server:
     def _encoder(self) -> Callable[[list[object]], bytes]:
         if "msgspec" not in sys.modules:
             return pack
-        from plugline.worker.codec import encode  # noqa: PLC0415 - see above
+        from plugline.worker.codec import encode
 
         return encode
 
@@ -118,7 +118,7 @@ class Server:
                 return value, []
             message = f"is a module with functions and has no settings, {', '.join(sorted(settings))} was given"
             return None, [[[], "C101", message, "load it without"]]
-        from plugline.contract.settings import construct  # noqa: PLC0415 - dataclasses and typing's introspection
+        from plugline.contract.settings import construct  # dataclasses and typing's introspection
 
         made, problems = construct(value, settings)
         lacking = [name for name in self._bound.members if not problems and not hasattr(made, name)]
@@ -142,7 +142,7 @@ class Server:
         try:
             value = getattr(self._instances[number], method)(*arguments, **keywords)
             if method == "transform_batch" and arguments and hasattr(arguments[0], "schema"):
-                from plugline.records.columns import table_of  # noqa: PLC0415 - for steps that take tables only
+                from plugline.records.columns import table_of  # for steps that take tables only
 
                 value = table_of(value, arguments[0].schema.names)
             elif hasattr(type(value), "__next__"):
@@ -180,7 +180,7 @@ class Server:
 
     def send_part(self, sequence: int, start: int, results: list[object], failures: list[object], last: bool) -> None:  # noqa: FBT001
         """Send what became of records ``start`` and following; in two messages or more where one would be too long."""
-        from plugline.worker.codec import are_plain_results, encode, encode_plain  # noqa: PLC0415 - four bare starts
+        from plugline.worker.codec import are_plain_results, encode, encode_plain  # four bare starts
 
         message: list[object] = ["batched", sequence, start, results, failures, last]
         kind = "TypeError"
@@ -332,7 +332,7 @@ def _problem(problem: "Problem") -> list[object]:
 
 def _bases(error: BaseException) -> list[str]:
     """Return the names of the built-in classes that an exception's class derives from, the nearest first."""
-    import builtins  # noqa: PLC0415 - for calls that fail only
+    import builtins  # for calls that fail only
 
     names = (type.__dict__["__name__"].__get__(one) for one in type.__dict__["__mro__"].__get__(type(error)))
     return [name for name in names if name != "object" and isinstance(vars(builtins).get(name), type)][:10]
@@ -352,7 +352,7 @@ def _unencodable(error: BaseException) -> tuple[str, str]:
 
 def end_quietly() -> None:
     """End the process: what is registered to run at the end is run, and what hangs there is the host's to kill."""
-    import atexit  # noqa: PLC0415 - needed once
+    import atexit  # needed once
 
     try:
         atexit._run_exitfuncs()  # noqa: SLF001 - there is no public way to run them and then not wait for threads

@@ -51,7 +51,7 @@ class _Hook:
         if fullname != self._name:
             return None
         sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]  # type: ignore[comparison-overlap, redundant-expr]
-        from importlib.machinery import PathFinder  # noqa: PLC0415 - loaded with any import
+        from importlib.machinery import PathFinder  # loaded with any import
 
         spec = PathFinder.find_spec(fullname)
         if spec is not None and spec.loader is not None:

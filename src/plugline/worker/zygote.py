@@ -70,16 +70,16 @@ def main(control: int, lifeline: int, parent: int) -> None:
 
 def _import_ours() -> None:
     """Import what every worker imports, in the order in which it does."""
-    import atexit  # noqa: F401, PLC0415 - for those who fork
-    import resource  # noqa: F401, PLC0415 - likewise
+    import atexit  # noqa: F401 - for those who fork
+    import resource  # noqa: F401 - likewise
 
-    from plugline.worker import binding, loaded, sandbox, serving, talk  # noqa: F401, PLC0415 - likewise
-    from plugline.worker import main as _main  # noqa: F401, PLC0415 - likewise
+    from plugline.worker import binding, loaded, sandbox, serving, talk  # noqa: F401 - likewise
+    from plugline.worker import main as _main  # noqa: F401 - likewise
 
 
 def _import(preload: list[str]) -> list[str]:
     """Import what a host wants its workers to have; returns what could not be."""
-    from plugline.lookup import find_module  # noqa: PLC0415 - for those who fork
+    from plugline.lookup import find_module  # for those who fork
 
     find_module("plugline_zygote")  # there is none; but now it is known what every folder of the path holds
     failed = []
@@ -93,8 +93,8 @@ def _import(preload: list[str]) -> list[str]:
 
 def _prepare() -> None:
     """Do what is the same in every worker, and leave nothing of the environment that this process was started with."""
-    from plugline.errors import SandboxUnavailable  # noqa: PLC0415 - loaded by now
-    from plugline.worker import privileges, sandbox  # noqa: PLC0415 - likewise
+    from plugline.errors import SandboxUnavailable  # loaded by now
+    from plugline.worker import privileges, sandbox
 
     with suppress(SandboxUnavailable):  # which a worker that is to be in one tells in its own words
         sandbox.prepare(sys.path)
@@ -127,7 +127,7 @@ def _fork_spare(line: socket, lifeline: int) -> None:
 
 def _wait_for_work(line: socket, parent: int) -> None:
     """Prepare, wait for descriptors, and be a worker; does not return."""
-    from plugline.worker import sandbox, talk  # noqa: PLC0415 - loaded by now
+    from plugline.worker import sandbox, talk  # loaded by now
 
     try:
         os.setsid()
@@ -157,9 +157,9 @@ def _wait_for_work(line: socket, parent: int) -> None:
 
 def _rehearse() -> None:
     """Do what a worker does, with a plugin of no consequence, and forget it."""
-    from plugline.loading.namespace import namespaces, release  # noqa: PLC0415 - loaded by now
-    from plugline.worker import codec, loaded, sandbox  # noqa: PLC0415 - likewise
-    from plugline.worker.serving import Server  # noqa: PLC0415 - likewise
+    from plugline.loading.namespace import namespaces, release  # loaded by now
+    from plugline.worker import codec, loaded, sandbox
+    from plugline.worker.serving import Server
 
     sandbox.rehearse()
     member = ["transform", True, None]
@@ -202,7 +202,7 @@ def _become_worker(parent: int, requests: int, answers: int, page: int, lifeline
         frame = read_frame(requests)
         if frame is None:
             os._exit(0)
-        from plugline.worker.codec import decode  # noqa: PLC0415 - loaded by now
+        from plugline.worker.codec import decode  # loaded by now
 
         (_, start) = decode(frame)  # type: ignore[misc]
         # Its own lifeline and not this process's end is what it dies by: that comes a moment earlier where the host
@@ -211,11 +211,11 @@ def _become_worker(parent: int, requests: int, answers: int, page: int, lifeline
         if start["environment"]:  # type: ignore[has-type]
             os.environ.update(start["environment"])  # type: ignore[has-type]
         if start["level"] != "sandbox":  # type: ignore[has-type]
-            from plugline.worker.sandbox import drop_rules  # noqa: PLC0415 - loaded by now
+            from plugline.worker.sandbox import drop_rules  # loaded by now
 
             drop_rules()
         _sow_again()
-        from plugline.worker.main import serve  # noqa: PLC0415 - loaded by now
+        from plugline.worker.main import serve  # loaded by now
 
         serve(requests, answers, page, lifeline, start)  # type: ignore[has-type]
     except BaseException:
