@@ -13,7 +13,7 @@ class Shape(Value):
 
     Attributes:
         positional: Names of those that can be given by position.
-        required: How many of them have no default.
+        required: How many of them have no default; -1 of a method that cannot even be given its instance.
         keywords: Names of those that can be given by keyword only.
         required_keywords: Those of them that have no default.
         open_positional: Whether any further ones can be given by position (``*args``).
@@ -90,7 +90,7 @@ class Shape(Value):
         """Return it as it is seen on an instance."""
         return Shape(
             self.positional[1:],
-            max(self.required - 1, 0),
+            self.required - 1 if self.required or not (self.positional or self.open_positional) else 0,
             self.keywords,
             self.required_keywords,
             self.open_positional,
@@ -160,7 +160,9 @@ def shape_problems(wanted: Shape, given: Shape) -> list[str]:
         problems.append("is async, the host calls it as a plain function and would get a coroutine")
     if not given.open_positional and len(given.positional) < wanted.required:
         problems.append(f"takes {_count(len(given.positional))}, the host gives {wanted.required}")
-    most = len(wanted.positional) if wanted.gives_all else wanted.required
+    elif given.required < 0 <= wanted.required:
+        problems.append("lacks self, which each call gives")
+    most = len(wanted.positional) if wanted.gives_all else max(wanted.required, 0)
     keywords = wanted.keywords if wanted.gives_all else wanted.required_keywords
     extra = [name for name in given.positional[most : given.required] if name not in keywords]
     if extra and not wanted.open_positional and not wanted.open_keywords:

@@ -122,3 +122,14 @@ def test_what_the_interface_leaves_open_may_be_needed(wanted: Shape, problems: l
     given = shape_of(f_mixed)
     assert given is not None
     assert shape_problems(wanted, given) == problems
+
+
+def test_a_method_without_self_takes_it_from_what_is_open_and_may_be_the_interfaces_own_habit() -> None:
+    without = Shape().without_first()
+    assert shape_problems(Shape(("self",), 1).without_first(), without) == ["lacks self, which each call gives"]
+    assert shape_problems(without, without) == []
+    assert shape_problems(Shape(), Shape(open_positional=True).without_first()) == []
+    assert shape_problems(without, Shape(("self",), 1).without_first()) == []
+    assert shape_problems(without, Shape(("self", "more"), 2).without_first()) == [
+        "needs 1 argument, the host gives 0 (nothing for more)"
+    ]

@@ -136,6 +136,10 @@ def test_the_tutorials_bad_plugin_lacks_both_functions_in_one_finding() -> None:
                 "P203 A.describe needs 1 argument, the host gives 0 (nothing for x)",
             ],
         ),
+        (
+            "class A:\n    def transform(self, record): ...\n    def describe(): ...\n",
+            ["P203 A.describe lacks self, which each call gives"],
+        ),
         ("class A:\n    def transform(self, record): ...\n", ["P201 class A is missing methods ['describe']"]),
         (
             "from posixpath import normpath as transform\n" + DESCRIBE,

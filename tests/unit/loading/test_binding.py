@@ -122,6 +122,10 @@ def test_enumerations_exceptions_and_dicts_set_no_attributes(base: str) -> None:
             ["P203 Shout.transform takes 0 arguments, the host gives 1"],
         ),
         (
+            "def transform(self, record): ...\n    def describe(): ...",
+            ["P203 Shout.describe lacks self, which each call gives"],
+        ),
+        (
             "def transform(self, a, b): ...\n    def describe(self, x): ...",
             [
                 "P203 Shout.transform needs 2 arguments, the host gives 1 (nothing for b)",
