@@ -51,7 +51,7 @@ PLUGINS = ROOT / "tests" / "plugins" / "hostile"
 ATTACKED = 2
 RECORDS = 5
 _MOST_SECONDS = 40.0
-_OVERSHOOT_SECONDS = 0.6  # on a machine that others use as well
+_OVERSHOOT_SECONDS = 5.0  # a machine that others use as well may stand still for some seconds
 _FAIR = {"NameError", "TypeError", "AttributeError", "SyntaxError", "ImportError", "UnboundLocalError"}
 
 Level = Literal["process", "sandbox"]
@@ -253,7 +253,7 @@ class Trial:
             self.problems += arena.problems()
         finally:
             arena.close()
-        deadline = time.monotonic() + 3
+        deadline = time.monotonic() + 20
         while time.monotonic() < deadline and (
             reap(children() - children_before)
             or descriptors() - descriptors_before

@@ -8,7 +8,7 @@ import itertools
 TRIES = "using up"
 MUST = "any"
 LEVELS = ("process", "sandbox")
-LIMITS = {"timeout_seconds": 2, "memory_bytes": 268435456}
+LIMITS = {"timeout_seconds": 3, "memory_bytes": 268435456}
 
 
 def attack(record):

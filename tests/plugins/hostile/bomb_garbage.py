@@ -9,7 +9,7 @@ import time
 TRIES = "using up"
 MUST = "time out"
 LEVELS = ("process", "sandbox")
-LIMITS = {"timeout_seconds": 1}
+LIMITS = {"timeout_seconds": 3}
 
 
 class Hanging:

@@ -8,7 +8,7 @@ import itertools
 TRIES = "using up"
 MUST = "time out"
 LEVELS = ("process", "sandbox")
-LIMITS = {"timeout_seconds": 1}
+LIMITS = {"timeout_seconds": 3}
 
 
 def attack(record):

@@ -9,7 +9,7 @@ import signal
 TRIES = "using up"
 MUST = "time out"
 LEVELS = ("process",)
-LIMITS = {"timeout_seconds": 1}
+LIMITS = {"timeout_seconds": 3}
 
 
 def attack(record):

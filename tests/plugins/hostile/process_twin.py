@@ -8,7 +8,7 @@ import os
 TRIES = "using up"
 MUST = "any"
 LEVELS = ("process",)
-LIMITS = {"timeout_seconds": 2}
+LIMITS = {"timeout_seconds": 3}
 OTHERS = "any"
 
 

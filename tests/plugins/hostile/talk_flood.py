@@ -6,7 +6,7 @@ Must hold: the record is given up after its time, the other records are answered
 TRIES = "talking"
 MUST = "time out"
 LEVELS = ("process", "sandbox")
-LIMITS = {"timeout_seconds": 1}
+LIMITS = {"timeout_seconds": 3}
 
 
 def attack(record):

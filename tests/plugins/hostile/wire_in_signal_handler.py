@@ -10,7 +10,7 @@ import stat
 TRIES = "the wire"
 MUST = "any"
 LEVELS = ("process", "sandbox")
-LIMITS = {"timeout_seconds": 2}
+LIMITS = {"timeout_seconds": 3}
 OTHERS = "any"
 
 def pipes():

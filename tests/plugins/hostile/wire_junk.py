@@ -9,7 +9,7 @@ import stat
 TRIES = "the wire"
 MUST = "any"
 LEVELS = ("process", "sandbox")
-LIMITS = {"timeout_seconds": 2}
+LIMITS = {"timeout_seconds": 3}
 
 def pipes():
     """Return the pipes that this process has, its standard streams apart."""

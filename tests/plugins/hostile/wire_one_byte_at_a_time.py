@@ -10,7 +10,7 @@ import time
 TRIES = "the wire"
 MUST = "any"
 LEVELS = ("process", "sandbox")
-LIMITS = {"timeout_seconds": 1}
+LIMITS = {"timeout_seconds": 3}
 
 def pipes():
     """Return the pipes that this process has, its standard streams apart."""
