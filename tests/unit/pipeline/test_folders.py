@@ -226,12 +226,15 @@ def test_a_split_that_is_run_twice_is_one_part(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_to_the_same_folder(tmp_path: Path) -> None:
-    slow = processor("if record['n'] % 50 == 0: time.sleep(0.002)\nreturn record", top="import time")
+    held = tmp_path / "held"  # while it is there, no run comes to its end before it is killed
+    body = f"while record['n'] == 3_950 and os.path.exists({str(held)!r}): time.sleep(0.01)\nreturn record"
+    slow = processor(body, top="import os, time")
     job(tmp_path, tidy=TIDY, slow=slow).run()
     expected = tree(tmp_path / "out.ndjson")
     other = tmp_path / "other"
     other.mkdir()
     job(other, tidy=TIDY, slow=slow)
+    held.touch()
     command = [sys.executable, "-m", "plugline", "run", "-q", "pipeline.toml"]
     with subprocess.Popen(command, cwd=other, start_new_session=True, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 30
@@ -240,6 +243,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_folder(tmp_path: Path) -> None
         os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert not (other / "out.ndjson").exists()
+    held.unlink()
     done = subprocess.run([*command, "--resume", "--json"], cwd=other, capture_output=True, check=False)
     assert done.returncode == 1, done.stderr
     assert json.loads(done.stdout)["resumed_splits"] >= 1

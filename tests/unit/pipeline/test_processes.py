@@ -424,18 +424,24 @@ def journal_entries(folder: Path) -> int:
 @slow
 @pytest.mark.parametrize("run", ["processes = 1", "processes = 2"])
 def test_a_run_that_was_killed_goes_on_to_the_same_bytes(run: str, tmp_path: Path) -> None:
-    body = "if record['id'] % 3000 == 0: time.sleep(0.05)\nif record['id'] % 1000 == 17: raise ValueError(record['id'])\nreturn record"
-    plugins = {"slow.py": processor(body, top="import time")}
+    held = tmp_path / "held"  # while it is there, no run comes to its end before it is killed
+    body = (
+        f"while record['id'] == 29_990 and os.path.exists({str(held)!r}): time.sleep(0.01)\n"
+        "if record['id'] % 3000 == 0: time.sleep(0.05)\nif record['id'] % 1000 == 17: raise ValueError(record['id'])\nreturn record"
+    )
+    plugins = {"slow.py": processor(body, top="import os, time")}
     made = pipeline(tmp_path, plugins=plugins, source=SOURCE, steps=["slow"], run=run)
     with start(made) as process:
         assert process.wait() == 1
     whole, letters = made.output, (tmp_path / "out.errors.ndjson").read_bytes()
     (tmp_path / "out.ndjson").unlink()
+    held.touch()
     for after in (1, 4, 9):
         with start(made, "--resume") as process:
             wait_until(lambda after=after: journal_entries(tmp_path) >= after, process)  # type: ignore[misc]
             os.killpg(process.pid, 9)
         assert "out.ndjson" not in made.files
+    held.unlink()
     with start(made, "--resume", "--json") as process:
         assert process.wait() == 1
     assert made.output == whole
