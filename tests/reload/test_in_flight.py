@@ -25,6 +25,7 @@ class Pausing:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("long_calls")
 def test_a_call_that_is_running_sees_one_version(tmp_path: Path) -> None:
     folder = tmp_path / "plugins"
     folder.mkdir()
@@ -44,6 +45,7 @@ def test_a_call_that_is_running_sees_one_version(tmp_path: Path) -> None:
             assert set(module.transform({"count": 1})) == {version}  # type: ignore[attr-defined]
 
 
+@pytest.mark.usefixtures("long_calls")
 def test_reloads_in_the_middle_of_calls_leave_no_functions_behind(tmp_path: Path) -> None:
     folder = tmp_path / "plugins"
     folder.mkdir()
@@ -75,9 +77,8 @@ def _functions_on(code: CodeType) -> list[FunctionType]:
 
 
 @pytest.mark.slow
-def test_threads_that_are_busy_see_no_error_and_no_mixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # After a second a call goes over to the new version, and on a machine with much else to do a short one may take as long.
-    monkeypatch.setattr("plugline.reloading.transition._MOST_SECONDS", 60.0)
+@pytest.mark.usefixtures("long_calls")
+def test_threads_that_are_busy_see_no_error_and_no_mixture(tmp_path: Path) -> None:
     folder = tmp_path / "plugins"
     folder.mkdir()
     calls, faults = soak(folder, 12)

@@ -20,6 +20,8 @@ from plugline import Host
 from tests.reload.program import SOURCE
 from tests.reload.scenarios import ROWS, Row
 
+pytestmark = pytest.mark.usefixtures("long_calls")
+
 
 def write(folder: Path, files: Mapping[str, str | None]) -> None:
     for name, text in files.items():
