@@ -28,7 +28,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 collect_ignore = ["plugins", "typing"]  # other people's files, and files for type checkers
 
-_GRACE_SECONDS = 2.0  # what was told to end may need a moment; nothing that works needs two seconds
+_GRACE_SECONDS = 20.0  # what was told to end may need a moment, and some seconds where the machine has much else to do
 _PROC_SELF = Path("/proc/self")
 
 Leftovers = dict[str, set[str]]

@@ -45,7 +45,9 @@ def test_a_test_that_leaves_something_behind_fails(
     kind: str, pytester: pytest.Pytester, request: pytest.FixtureRequest
 ) -> None:
     conftest = request.config.rootpath / "tests" / "conftest.py"
-    pytester.makeconftest(conftest.read_text(encoding="utf-8"))
+    text = conftest.read_text(encoding="utf-8")
+    assert "_GRACE_SECONDS = 20.0" in text
+    pytester.makeconftest(text.replace("_GRACE_SECONDS = 20.0", "_GRACE_SECONDS = 0.1"))  # it leaves it for good
     pytester.makepyfile(LEAKS[kind])
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:randomly")
     result.assert_outcomes(passed=1, errors=1)
