@@ -420,7 +420,7 @@ SCENES: dict[str, Scene] = {
         "host = plugline.Host('plugins', policy=plugline.Policy(grant=Permissions()))\nprint(host.rejected[0])\n",
     ),
     "P307": Scene(
-        files={"plugins/clean.py": "import time\n\ntime.sleep(0.2)\n\n\n" + GOOD},
+        files={"plugins/clean.py": "import time\n\ntime.sleep(1)\n\n\n" + GOOD},
         host=HOST.replace("'plugins'", "'plugins', slow_load_seconds=0.05"),
     ),
     "P309": Scene(
@@ -601,7 +601,7 @@ ERRORS: dict[str, Scene] = {
     "WorkerTimedOut": raised(
         "plugin.transform({})",
         "import time\n\n\ndef transform(record):\n    time.sleep(60)\n",
-        before=WORKER.format(", limits=plugline.Sandbox(timeout_seconds=0.2)"),
+        before=WORKER.format(", limits=plugline.Sandbox(timeout_seconds=2)"),
     ),
     "RunStopped": Scene(
         files={

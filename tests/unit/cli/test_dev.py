@@ -107,7 +107,7 @@ def test_each_save_is_checked_and_shown_and_the_last_good_version_stays(watcher:
     assert watcher.answer()["records"][0]["out"] == [{"name": "ADA", "more": 1}]
     Path("plugins/again.py").unlink()
     assert watcher.answer()["records"][0]["out"] == [{"name": "ADA"}]
-    Path("sample.ndjson").write_bytes(ndjson({"name": "grace"}))
+    save("sample.ndjson", ndjson({"name": "grace"}).decode())
     assert watcher.answer()["records"][0]["out"] == [{"name": "GRACE"}]
 
 
@@ -117,9 +117,9 @@ def test_the_input_of_a_pipeline_is_watched(watcher: Watcher) -> None:
     assert [one["code"] for one in watcher.answer()["findings"]] == ["C109"]
     save("pipeline.toml", PIPELINE)
     assert [one["code"] for one in watcher.answer()["findings"]] == ["C109"]
-    Path("other.ndjson").write_bytes(ndjson({"name": "grace"}))
+    save("other.ndjson", ndjson({"name": "grace"}).decode())
     assert watcher.answer()["records"][0]["out"] == [{"name": "GRACE"}]
-    Path("other.ndjson").write_bytes(ndjson({"name": "edsger"}))
+    save("other.ndjson", ndjson({"name": "edsger"}).decode())
     assert watcher.answer()["records"][0]["out"] == [{"name": "EDSGER"}]
     Path("other.ndjson").unlink()
     gone = watcher.answer()

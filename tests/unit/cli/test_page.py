@@ -165,6 +165,12 @@ def test_the_profile_says_which_plugin_the_time_goes_to(folder: Path, capsys: py
     assert abs(sum(one["share"] for one in told) - 1) < 1e-6
 
 
+def in_milliseconds(time: str) -> float:
+    """Return what a page writes as "12.3 ms"."""
+    number, unit = time.split()
+    return float(number) * {"ns": 1e-6, "µs": 1e-3, "ms": 1, "s": 1e3}[unit]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here: apt-get install chromium")
 def test_a_browser_shows_the_page(folder: Path) -> None:
@@ -201,13 +207,16 @@ def describe():
     assert main(["run", "-q", "--report", "report.html"]) == 0
     text = Path("report.html").read_text(encoding="utf-8")
     section = text.partition('id="slowest-records"')[2].partition("</section>")[0]
-    found = re.search(
-        r"<td>in\.ndjson, row ([\d,]+) to ([\d,]+) \(([\d,]+) records\)</td><td>slow \(([\d.]+) ms\)</td>", section
-    )
-    assert found is not None, section
-    first, last, count = (int(one.replace(",", "")) for one in found.groups()[:3])
-    assert first <= 40_001 <= last
-    assert (count, float(found[4]) >= 200) == (last - first + 1, True)
+    row = r"<td>in\.ndjson, row ([\d,]+) to ([\d,]+) \(([\d,]+) records\)</td><td>slow \(([\d.]+ \w+)\)</td>"
+    # On a machine with much else to do, another batch may be slow as well.
+    told = [
+        (last - first + 1, count, in_milliseconds(time))
+        for *numbers, time in re.findall(row, section)
+        for first, last, count in [[int(one.replace(",", "")) for one in numbers]]
+        if first <= 40_001 <= last
+    ]
+    assert [(said, time >= 800) for _, said, time in told] == [(rows, True) for rows, *_ in told], section
+    assert len(told) == 1
     assert " a record</td>" in section
 
 
@@ -240,13 +249,13 @@ def test_the_slowest_records_are_told_with_their_places_and_steps(folder: Path) 
     assert main(["run", "-q", "--report", "report.html"]) == 0
     text = Path("report.html").read_text(encoding="utf-8")
     section = text.partition('id="slowest-records"')[2].partition("</section>")[0]
-    rows = re.findall(
-        r"<td>(in\.ndjson, line \d+)</td><td>(\w+) \(([\d.]+) (?:ms|µs|ns)\)</td><td><code>(.*?)</code>", section
-    )
-    assert {row[0] for row in rows[:2]} == {"in.ndjson, line 8", "in.ndjson, line 22"}
-    assert {row[1] for row in rows[:2]} == {"slow"}
-    assert all(float(row[2]) >= 50 for row in rows[:2])
-    assert "{&quot;n&quot;: 7}" in {row[3] for row in rows[:2]}
+    rows = re.findall(r"<td>(in\.ndjson, line \d+)</td><td>(\w+) \(([\d.]+ \w+)\)</td><td><code>(.*?)</code>", section)
+    # On a machine with much else to do, another record may be slow as well.
+    found = {row[0]: row[1:] for row in rows}
+    told = [found["in.ndjson, line 8"], found["in.ndjson, line 22"]]
+    assert [one[0] for one in told] == ["slow", "slow"]
+    assert all(in_milliseconds(one[1]) >= 50 for one in told)
+    assert told[0][2] == "{&quot;n&quot;: 7}"
     assert len(rows) == 10
 
 

@@ -227,9 +227,9 @@ def test_who_stands_back_too_long_is_told_and_leaves_the_lock_as_it_is(
     def second_waits() -> None:
         started.set()
         until(lambda: bool(holding._waiting))
-        monkeypatch.setattr(
-            holding, "_FIRST_LOOK_SECONDS", 0.001
-        )  # so that the first looks before the second does again
+        monkeypatch.setattr(holding, "MAX_WAIT_SECONDS", 1.0)  # for the first, and not for the second
+        # So that the first looks before the second does again.
+        monkeypatch.setattr(holding, "_FIRST_LOOK_SECONDS", 0.001)
 
     first = "second_waits()\nother = host('two')['second'].load()\n" + GOOD
     second = "other = host('one')['third'].load()\ngo_on.wait(20)\n" + GOOD
@@ -237,7 +237,6 @@ def test_who_stands_back_too_long_is_told_and_leaves_the_lock_as_it_is(
     with two_hosts(tmp_path, *sources, second_waits=second_waits, go_on=go_on) as (one, two):
         fourth = two["fourth"]
         monkeypatch.setattr(holding, "_FIRST_LOOK_SECONDS", 0.2)
-        monkeypatch.setattr(holding, "MAX_WAIT_SECONDS", 1.0)
         handle = two["second"]
         other = threading.Thread(target=lambda: (started.wait(SECONDS), handle.load()))
         other.start()

@@ -486,7 +486,7 @@ return record
     with host_of(write_plugin(tmp_path, body), level) as host:
         assert cast("Processor", host["subject"].load()).transform({"n": 1}) == {"n": 1}
         began = time.perf_counter()
-    assert time.perf_counter() - began < 2
+    assert time.perf_counter() - began < 15
 
 
 def test_ever_new_names_of_loggers_stay_nowhere(tmp_path: Path, level: Level, caplog: pytest.LogCaptureFixture) -> None:

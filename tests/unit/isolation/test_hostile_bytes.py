@@ -288,7 +288,7 @@ def test_a_forged_answer_to_a_batch_costs_no_more_than_the_record_that_forged_it
         "return record"
     )
     folder = write_plugin(tmp_path, body)
-    with host_of(folder, "process", timeout_seconds=0.5) as host:
+    with host_of(folder, "process", timeout_seconds=3) as host:
         step = batch_of(host)
         records: list[dict[str, object]] = [{"n": n, **({"attack": 1} if n == 700 else {})} for n in range(2_200)]
         outcomes = step(records)

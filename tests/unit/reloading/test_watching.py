@@ -32,6 +32,12 @@ def returns(f: Callable[[], object], value: object) -> bool:
     return f() == value
 
 
+def put(path: Path, text: str) -> None:
+    """Write a file in one piece: of one that is cut off and written, a busy machine may have a watch see the half."""
+    path.with_suffix(".new").write_text(text)
+    path.with_suffix(".new").replace(path)
+
+
 def body(value: object) -> str:
     return f"def f():\n    return {value!r}\n"
 
@@ -143,10 +149,10 @@ def test_what_editors_leave_beside_a_plugin_is_no_save(watched: Watched, folder:
 
 def test_a_mistake_is_told_once_and_mended_by_the_next_save(watched: Watched, folder: Path) -> None:
     _, f, reports = watched
-    (folder / "x.py").write_text("def f(:\n")
+    put(folder / "x.py", "def f(:\n")
     assert eventually(lambda: any(report.how == "refused" for report in reports))
     assert f() == "old"
-    (folder / "x.py").write_text(body("new"))
+    put(folder / "x.py", body("new"))
     assert eventually(lambda: f() == "new")
     assert [report.how for report in reports].count("refused") == 1
 
@@ -155,15 +161,15 @@ def test_a_mistake_is_told_once_and_mended_by_the_next_save(watched: Watched, fo
 def test_a_save_that_needs_what_is_saved_after_it_is_taken_then(watched: Watched, folder: Path, *, there: bool) -> None:
     host, f, reports = watched
     if there:
-        (folder / "_later.py").write_text("OLD = 1\n")
-        (folder / "y.py").write_text("from ._later import OLD\n" + body("y"))
+        put(folder / "_later.py", "OLD = 1\n")
+        put(folder / "y.py", "from ._later import OLD\n" + body("y"))
         host.refresh()
         host["y"].load()
-    (folder / "x.py").write_text("from ._later import NEW\n" + body("new"))
+    put(folder / "x.py", "from ._later import NEW\n" + body("new"))
     assert eventually(lambda: any(report.how == "refused" for report in reports))
-    (folder / "unrelated.py").write_text(body("unrelated"))
+    put(folder / "unrelated.py", body("unrelated"))
     assert eventually(lambda: "unrelated" in host)
-    (folder / "_later.py").write_text("OLD = 1\nNEW = 2\n")
+    put(folder / "_later.py", "OLD = 1\nNEW = 2\n")
     assert eventually(lambda: f() == "new")
     assert [report.plugin for report in reports if report.how == "refused"] == ["x"]
 
@@ -180,7 +186,7 @@ def test_a_helper_is_followed_by_those_who_import_it(watched: Watched, folder: P
 
 def test_a_plugin_that_could_not_be_loaded_is_tried_again(watched: Watched, folder: Path) -> None:
     host, _, reports = watched
-    (folder / "z.py").write_text("1 / 0\n")
+    put(folder / "z.py", "1 / 0\n")
     host.refresh()
 
     def is_left_out() -> bool:
@@ -188,7 +194,7 @@ def test_a_plugin_that_could_not_be_loaded_is_tried_again(watched: Watched, fold
         return "z" not in host
 
     assert eventually(is_left_out)
-    (folder / "z.py").write_text(body("z"))
+    put(folder / "z.py", body("z"))
     assert eventually(lambda: any(report.plugin == "z" and report.how == "loaded" for report in reports))
     assert host["z"].load().f() == "z"  # type: ignore[attr-defined]
 
@@ -196,14 +202,14 @@ def test_a_plugin_that_could_not_be_loaded_is_tried_again(watched: Watched, fold
 def test_a_plugin_that_failed_for_what_a_neighbour_lacks_is_tried_again_when_that_has_it(
     folder: Path, method: Method
 ) -> None:
-    (folder / "_shared.py").write_text("OLD = 1\n")
-    (folder / "x.py").write_text("from ._shared import OLD\n" + body("x"))
-    (folder / "y.py").write_text("from ._shared import NEW\n" + body("y"))
+    put(folder / "_shared.py", "OLD = 1\n")
+    put(folder / "x.py", "from ._shared import OLD\n" + body("x"))
+    put(folder / "y.py", "from ._shared import NEW\n" + body("y"))
     reports: Reports = []
     with Host(folder) as host:
         assert [plugin.name for plugin in host.load_all()] == ["x"]
         with host.watch(reports.append, method=method, poll_seconds=0.05):
-            (folder / "_shared.py").write_text("OLD = 1\nNEW = 2\n")
+            put(folder / "_shared.py", "OLD = 1\nNEW = 2\n")
             assert eventually(lambda: any(report.plugin == "y" and report.how == "loaded" for report in reports))
             assert host["y"].load().f() == "y"  # type: ignore[attr-defined]
 
@@ -233,11 +239,11 @@ def test_what_is_disabled_or_trusted_meanwhile_is_seen(folder: Path, method: Met
     reports: Reports = []
     assert main(["trust", str(folder)]) == 0
     with Host(folder, interface=["f"]) as host, host.watch(reports.append, method=method, poll_seconds=0.05):
-        (folder / "new.py").write_text(body("new"))
+        put(folder / "new.py", body("new"))
         assert eventually(lambda: any("T301" in str(report) for report in reports))
         assert main(["trust", str(folder)]) == 0
         assert eventually(lambda: host.names == ("new", "x"))
-        (folder.parent / "plugline.toml").write_text('disabled = ["x"]\n')
+        put(folder.parent / "plugline.toml", 'disabled = ["x"]\n')
         assert eventually(lambda: host.names == ("new",))
         (folder.parent / "plugline.toml").unlink()
         assert eventually(lambda: host.names == ("new", "x"))
@@ -282,24 +288,24 @@ def test_a_plugin_that_runs_in_a_worker_is_followed_as_any_other(folder: Path) -
         f = host["x"].load().f  # type: ignore[attr-defined]
         assert f() == "old"
         with host.watch(reports.append):
-            (folder / "x.py").write_text(body("new"))
+            put(folder / "x.py", body("new"))
             assert eventually(lambda: f() == "new")
-            (folder / "x.py").write_text("def f(:\n")
+            put(folder / "x.py", "def f(:\n")
             assert eventually(lambda: len(reports) == 2)
             assert f() == "new"
-            (folder / "x.py").write_text(body("newer"))
+            put(folder / "x.py", body("newer"))
             assert eventually(lambda: f() == "newer")
     assert [report.how for report in reports] == ["adopted", "refused", "adopted"]
 
 
 def test_a_worker_that_takes_a_save_beside_one_that_does_not_is_told(folder: Path) -> None:
     classes = "".join(f"class {name}:\n    def f(self): return {name!r}\n" for name in "AB")
-    (folder / "x.py").write_text(classes)
+    put(folder / "x.py", classes)
     reports: Reports = []
     with Host(folder, interface=["f"], isolation="process") as host:
         host.load_all()
         with host.watch(reports.append, poll_seconds=0.05):
-            (folder / "x.py").write_text(classes.replace("class B:", "class C:").replace("'A'", "'A!'"))
+            put(folder / "x.py", classes.replace("class B:", "class C:").replace("'A'", "'A!'"))
             assert eventually(lambda: len(reports) >= 2)
     assert [(report.plugin, report.how) for report in reports[:2]] == [("x:A", "adopted"), ("x:B", "refused")]
 
@@ -318,8 +324,8 @@ def test_what_the_program_imported_itself_is_told_to_need_a_restart(
     plugins = tmp_path / "plugline_own_app" / "plugins"
     plugins.mkdir(parents=True)
     (plugins.parent / "__init__.py").write_text("from plugline_own_app.plugins import a\n")
-    (plugins / "a.py").write_text(body("old"))
-    (plugins / "b.py").write_text(body("old"))
+    put(plugins / "a.py", body("old"))
+    put(plugins / "b.py", body("old"))
     monkeypatch.syspath_prepend(tmp_path)
     reports: Reports = []
     importlib.import_module("plugline_own_app")
@@ -328,13 +334,13 @@ def test_what_the_program_imported_itself_is_told_to_need_a_restart(
             assert len(host.load_all()) == 2
             assert [host.reload(name).how for name in "ab"] == ["unchanged", "unchanged"]
             with host.watch(reports.append):
-                (plugins / "a.py").write_text(body("new"))
+                put(plugins / "a.py", body("new"))
                 assert eventually(lambda: reports)
             assert [(one.plugin, one.how, [why.code for why in one.refused]) for one in reports] == [
                 ("a", "refused", ["P332"])
             ]
             assert host.reload("a").restart_needed == ("a",)
-            (plugins / "b.py").write_text(body("new"))
+            put(plugins / "b.py", body("new"))
             assert host.reload("b").how == "grafted"
     finally:
         for name in [name for name in sys.modules if name.partition(".")[0] == "plugline_own_app"]:
