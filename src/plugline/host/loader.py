@@ -627,7 +627,7 @@ class Loader:
         if ready is None or ready.needs is None or not are_there(ready.needs):
             return None
         start = monotonic_seconds()
-        loader = InertLoader(ready.namespace, entry.row[ENTRY], entry.row, ready.name)
+        loader = InertLoader(ready.namespace, entry.row[ENTRY], ready.name, entry.row)
         began = self._began if self._batches else unix_seconds()
         module = define_module(loader, ready.path, ready.code, ready.functions, began)
         seconds = monotonic_seconds() - start
@@ -682,7 +682,7 @@ class Loader:
         undo = Undo(self._owner_of_unloaded(ready.namespace), snapshot.modules, ready.name, ready.namespace.left)
         collisions = COLLISIONS.count
         try:
-            loader = PrivateLoader(ready.namespace, entry.row[ENTRY], entry.row)
+            loader = PrivateLoader(ready.namespace, entry.row[ENTRY], ready.name, entry.row)
             module = make_module(loader, Trace(ready.name, ready.path, ready.content, ready.code), self.injected)
         except BaseException as error:  # noqa: BLE001 - whatever a plugin raises is its own; Ctrl-C passes there
             snapshot.put_back_builtins()

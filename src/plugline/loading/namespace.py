@@ -332,13 +332,15 @@ class PrivateLoader:
 
     Attributes:
         relative: Its file, in the tree of that package.
+        name: The module's full name, as any loader of a file has it.
     """
 
-    __slots__ = ("__weakref__", "_ran", "_trace", "namespace", "relative")
+    __slots__ = ("__weakref__", "_ran", "_trace", "name", "namespace", "relative")
 
-    def __init__(self, namespace: Namespace, relative: str, ran: object = None) -> None:
+    def __init__(self, namespace: Namespace, relative: str, name: str, ran: object = None) -> None:
         self.namespace = namespace
         self.relative = relative
+        self.name = name
         self._trace: Trace | None = None
         self._ran = ran
 
@@ -447,18 +449,16 @@ class InertLoader(PrivateLoader):
     What running it did is put together when it is first asked for, which few programs ever do.
 
     Attributes:
-        name: The module's full name.
         began: When it began to run, in seconds since 1970.
         functions: The code of its functions, as :func:`~plugline.discovery.bundle.outer_functions` returns it.
     """
 
-    __slots__ = ("began", "functions", "name")
+    __slots__ = ("began", "functions")
 
-    def __init__(self, namespace: Namespace, relative: str, ran: object, name: str) -> None:
-        self.namespace, self.relative, self._ran, self.name = namespace, relative, ran, name
+    def __init__(self, namespace: Namespace, relative: str, name: str, ran: object) -> None:
+        super().__init__(namespace, relative, name, ran)
         self.began = 0.0  # it has not run yet
         self.functions: tuple[CodeType, ...] = ()
-        self._trace: Trace | None = None
 
     def __del__(self) -> None:
         forget_functions(self.functions)
@@ -548,7 +548,8 @@ def spec_of(namespace: Namespace, fullname: str, located: tuple[str, bool], load
     """Return the import specification of a module that is made of a file of a namespace, be it there or gone."""
     relative, is_package = located
     origin = real_path(namespace.tree, relative)
-    spec = ModuleSpec(fullname, loader or PrivateLoader(namespace, relative), origin=origin, is_package=is_package)  # type: ignore[arg-type]
+    loader = loader or PrivateLoader(namespace, relative, fullname)
+    spec = ModuleSpec(fullname, loader, origin=origin, is_package=is_package)  # type: ignore[arg-type]
     spec.has_location = True
     if is_package:
         # The real folder: extension modules and data files of a package plugin are found there as usual.

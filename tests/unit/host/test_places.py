@@ -323,6 +323,20 @@ def test_the_source_of_a_plugin_is_read_in_its_own_encoding(tmp_path: Path) -> N
         assert "grüße" in loader.get_source("plugins.a")
 
 
+def test_a_plugin_can_ask_its_loader_for_its_own_name(tmp_path: Path) -> None:
+    text = GOOD + "NAME = __loader__.name\n"
+    folder = write(tmp_path / "plugins", {"a.py": text, "b/__init__.py": text, "c.py": GOOD})
+    for _ in range(2):
+        with opened(folder) as host:
+            names = [vars(host[name].load()).get("NAME") for name in "ab"]
+            assert names == ["plugins.a", "plugins.b"]
+            assert vars(host["c"].load())["__loader__"].name == "plugins.c"
+            write(folder, {"a.py": f"{text}\n{text}"})
+            assert host.reload("a").how == "adopted"
+            assert vars(host["a"].load())["NAME"] == "plugins.a"
+        write(folder, {"a.py": text})
+
+
 def test_a_name_that_is_looked_for_in_a_folder_that_is_not_there_tells_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
