@@ -89,6 +89,17 @@ class Entry(Value):
         found = classes_that_fit(interfaces, facts)
         return found[0] if len(found) == 1 else ""
 
+    def named_apart(self, interfaces: "Sequence[Interface]") -> str:
+        """Return its name, with the class that is meant where its source shows several to be plugins."""
+        assert self.spec is not None  # noqa: S101 - only what has a spec becomes a plugin
+        assert self.candidate is not None  # noqa: S101 - as above
+        if self.class_name and not self.name.endswith(f":{self.class_name}"):
+            from plugline.discovery.fit import split_by_class  # few ask
+
+            if len(split_by_class(self.candidate, self.spec, interfaces)) > 1:
+                return f"{self.name}:{self.class_name}"
+        return self.name
+
     @property
     def origin(self) -> str:
         """Where it comes from: its folder or archive, else the distribution that brought it, else its top-level package."""

@@ -605,7 +605,9 @@ class Host(Generic[T_co]):
         if early is not None and early.state != "failed":
             return early
         registry = self._look()
-        plugin = registry.plugins.get(name) or self._of_class(name)
+        plugin = registry.plugins.get(name)
+        if plugin is None or (plugin.state == "failed" and plugin._has_vanished):  # noqa: SLF001 - a host owns its handles
+            plugin = self._of_class(name) or plugin
         if plugin is not None and plugin.state not in ("failed", "rejected"):
             return plugin
         findings = tuple(

@@ -1050,7 +1050,7 @@ class Loader:
             module,
             interfaces,
             place,
-            named=entry.name,
+            named=lambda: entry.named_apart(interfaces),
             class_name=name,
             defined=defined,
             imported=lambda: _imported(entry),

@@ -18,7 +18,7 @@ def find_plugin(
     interfaces: Sequence[Interface],
     place: Place,
     *,
-    named: str,
+    named: Callable[[], str],
     class_name: str,
     defined: Container[str] | None,
     imported: Callable[[], Collection[str]],
@@ -29,7 +29,8 @@ def find_plugin(
     Where nothing but a base class will do, or a class was seen to be the plugin, only classes count. Else the module comes first.
 
     Args:
-        named: What the plugin is called: with a class in it, nothing but that class will do.
+        named: Returns what the plugin is called: with a class in it, nothing but that class will do. It is asked where that
+            class is none, or the only one.
         class_name: The class that the source made out to be it, empty where it showed none.
         defined: See :func:`~plugline.loading.binding.find_target`.
         imported: Returns the names that its source imports, which are never its own unless their module is. It is
@@ -41,7 +42,7 @@ def find_plugin(
         family = _find_family(module, interfaces, place, imported)
     if not family:
         found = find_target(module, interfaces, place, defined=defined)
-        if class_name and named.endswith(f":{class_name}") and isinstance(found, Target):
+        if class_name and isinstance(found, Target) and named().endswith(f":{class_name}"):
             return _choose({}, class_name, named, place, interfaces), {}  # the module is another plugin
         if class_name or not has_several(module, interfaces, found):
             return found, {}
@@ -95,20 +96,21 @@ def _homeless_classes(module: ModuleType, imported: Callable[[], Collection[str]
 
 
 def _choose(
-    family: Family, class_name: str, named: str, place: Place, interfaces: Sequence[Interface]
+    family: Family, class_name: str, named: Callable[[], str], place: Place, interfaces: Sequence[Interface]
 ) -> Target | Vanished | tuple[Finding, ...]:
     """Return what one plugin of a file leads to, once the file's classes are known, at least one."""
     found = family.get(class_name)
     if found is not None:
         return found
-    has_own_name = class_name != "" and named.endswith(f":{class_name}")
+    name = named()
+    has_own_name = class_name != "" and name.endswith(f":{class_name}")
     if len(family) == 1 and not has_own_name:
         return next(iter(family.values()))
+    file = name.removesuffix(f":{class_name}") if class_name else name
+    hint = f"name the one that is meant: {', '.join(f'{file}:{one}' for one in family)}"
     if has_own_name:
         ways = ((one.name, "derive from" if one.base is not None else "provide") for one in interfaces)
-        lacks = " or ".join(f"{what} {name}" for name, what in ways)
-        return Vanished(
-            (Finding("P201", f"{class_name} is no concrete class of this file, or does not {lacks}", place),)
-        )
-    hint = f"name the one that is meant: {', '.join(f'{named}:{name}' for name in family)}"
+        lacks = " or ".join(f"{what} {one}" for one, what in ways)
+        message = f"{class_name} is no concrete class of this file, or does not {lacks}"
+        return Vanished((Finding("P201", message, place, hint=hint if family else None),))
     return Vanished((Finding("P205", f"{len(family)} classes fit: {', '.join(family)}", place, hint=hint),))

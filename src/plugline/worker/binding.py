@@ -63,7 +63,7 @@ def bind(sent: Sent, module: object, place: Place) -> Outcome:
             module,
             interfaces,
             place,
-            named=sent.name,
+            named=lambda: sent.name,
             class_name=sent.class_name,
             defined=sent.bound,
             imported=lambda: sent.imported,

@@ -24,6 +24,11 @@ class Command(abc.ABC):
     def run(self, text: str) -> str: ...
 
 
+class Loud(Command):
+    def run(self, text: str) -> str:
+        return text.upper()
+
+
 IMPORT = f"from {__name__} import Command\n"
 ONE = IMPORT + "class Shout(Command):\n    'Make it loud.'\n    def run(self, text): return text.upper()\n"
 TWO = ONE + "class Whisper(Shout):\n    def run(self, text): return text.lower()\n"
@@ -128,6 +133,23 @@ def test_a_files_name_leads_to_the_one_class_that_is_left_once_it_was_run(tmp_pa
         assert host["a"] is host["a:Shout"]
         with pytest.raises(UnknownPlugin):
             host["b"]
+
+
+def test_an_abstract_class_leaves_no_second_handle_for_the_class_beside_it(tmp_path: Path) -> None:
+    text = (
+        f"import abc\nfrom {__name__} import Command, Loud\n"
+        "class Half(Command):\n    @property\n    @abc.abstractmethod\n    def more(self): ...\n"
+        "class Whole(Loud): ...\n"
+    )
+    with opened(tmp_path, {"a.py": text, "b.py": text, "c.py": text}) as host:
+        assert names(host)[:3] == ["a", "a:Whole", "b"]
+        assert host["b:Whole"].load().run("a") == "A"
+        with pytest.raises(LoadError, match="meant: c:Whole"):
+            host["c"].load()
+        assert [plugin.name for plugin in host.load_all()] == ["a:Whole", "b:Whole", "c:Whole"]
+        assert names(host) == ["a:Whole", "b:Whole", "c:Whole"]
+        assert host["a"] is host["a:Whole"]
+        assert not host.rejected
 
 
 def test_an_abstract_class_between_is_no_plugin(tmp_path: Path) -> None:
