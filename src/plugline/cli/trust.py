@@ -8,13 +8,14 @@ import click
 
 from plugline.admission import LOCK_NAME
 from plugline.admission.lock import is_of_newer
-from plugline.admission.trust import Proposal, accept, archive_of, by_lock, propose
+from plugline.admission.trust import Proposal, accept, archive_of, by_lock, is_folder_of_plugins, propose
 from plugline.cli import FAULTS, OK, render
 from plugline.cli.app import Misuse
 from plugline.cli.listing import place_hint, usual_folders
 from plugline.cli.options import common
 from plugline.files import way_to_write
 from plugline.host.edits import locked_folder
+from plugline.host.host import Host
 from plugline.pipeline.plan import DEFAULT_FOLDER
 
 
@@ -53,6 +54,8 @@ def command(*, paths: tuple[str, ...], only_diff: bool, lock: str, as_json: bool
     # A lock that could not be used was what was to be mended, and has been written anew.
     mended = () if only_diff else ("T305",)
     findings = [finding for proposal in proposals for finding in proposal.findings if finding.code not in mended]
+    untold = _disabled(wanted) if findings else ()
+    findings = [finding for finding in findings if finding.place.path not in untold]
     if as_json:
         locks = [proposal.to_data() for proposal in proposals]
         render.tell_json({"written": not only_diff, "locks": locks, "findings": findings})
@@ -70,6 +73,12 @@ def _existing(paths: tuple[str, ...]) -> tuple[str, ...]:
         return found
     message = f"there is no {DEFAULT_FOLDER}/ in the current folder"
     raise Misuse(message, "name what to trust: plugline trust PATH...")
+
+
+def _disabled(paths: Iterable[str]) -> set[str]:
+    """Return the files of what is disabled in folders: who disables a plugin need not hear of what is wrong with it."""
+    with Host(*filter(is_folder_of_plugins, paths)) as host:
+        return {one.place.path for one in host.disabled.values()}
 
 
 def _refuse_unknown(paths: Sequence[str], proposals: Sequence[Proposal]) -> None:

@@ -227,3 +227,16 @@ def test_what_cannot_be_a_plugin_by_its_name_is_told_and_the_lock_stays_one_that
         assert host.names == ("x",)
         assert {finding.code for rejected in host.rejected for finding in rejected.findings} == {"P109", "T301"}
     assert main(["trust", "--diff"]) == 1
+
+
+def test_of_what_is_disabled_nothing_is_told_unless_it_is_named(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "plugins" / "broken.py").write_text("def transform(record)\n")
+    assert main(["trust"]) == 1
+    assert main(["disable", "broken"]) == 0
+    capsys.readouterr()
+    assert main(["trust", "--diff"]) == main(["trust"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["trust", "plugins/broken.py"]) == 1
+    assert "P106" in capsys.readouterr().err
