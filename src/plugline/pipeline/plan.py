@@ -29,7 +29,7 @@ from plugline.names import is_public, module_part, nearest, nearest_file, shell_
 from plugline.pipeline.aside import path_aside
 from plugline.pipeline.catalogue import ALONE, SHIPPED, Catalogue, Kind
 from plugline.pipeline.config import ErrorLimit, OnQuarantine, PipelineConfig, SandboxConfig
-from plugline.pipeline.remote import has_scheme, without_query, without_secret
+from plugline.pipeline.remote import has_scheme, problems_at_address, without_query, without_secret
 from plugline.pipeline.streams import PACKAGE, compression_of, expand_source, inner_suffix, shipped_file, strangers_in
 from plugline.records import Split
 from plugline.records.loop import OnError
@@ -513,8 +513,9 @@ class _Planner:
     def _check_outputs(self, sink: str, dead_letters: str, splits: Sequence[Split]) -> None:
         sources = [split.path for split in splits if not _has_no_folder(split.path)]
         in_parts = self._config.sink.parts
-        problems = list(_parts_problems(sink, sources) if in_parts else _output_problems(sink))
-        if not problems and not in_parts and sink.endswith("/") and self._format_of_address(sink) is None:
+        is_file = not in_parts and self._format_of_address(sink) is None
+        problems = list(_parts_problems(sink, sources) if in_parts else _output_problems(sink) if is_file else ())
+        if not problems and is_file and sink.endswith("/"):
             problems = [(f"{sink!r} is a folder, expected a file", "name a file in it")]
         for problem, hint in problems:
             self._find("C111", problem, ("sink", "path"), hint)
@@ -596,7 +597,8 @@ def _output_problems(path: str) -> Iterator[tuple[str, str]]:
         )
         return
     if has_scheme(path):
-        return  # what is there is asked when the output is put in place
+        yield from problems_at_address(path)
+        return
     if "\0" in path:
         yield f"{path!r} is not a file name", "a file name has no NUL character"
         return

@@ -7,11 +7,16 @@ from contextlib import contextmanager
 from typing import BinaryIO, Protocol, cast
 from zlib import crc32
 
+from plugline.findings import apart
+
 _SCHEME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789+.-")
 _BLOCK_BYTES = 4 * 2**20  # what is fetched at a time: fsspec's 5 MB would do as well, 64 KiB is ten times slower
 _SILENT_SECONDS = 300.0  # what aiohttp gives a server for all of an answer
 _WEB = ("http://", "https://")
 _MAGIC = frozenset("*?[")
+_STORES = frozenset(
+    {"abfs", "abfss", "az", "gcs", "gs", "s3", "s3a"}
+)  # what is asked of an address begins with a bucket
 # What the file systems of fsspec tell of a version of a file: those of the web and S3, of Google and Azure, of SFTP.
 _TELLING = ("ETag", "Content-MD5", "Digest", "Last-Modified", "LastModified", "md5Hash", "etag", "mtime")
 
@@ -160,6 +165,24 @@ def put_at_address(file: str, path: str) -> None:
     system, inner = _file_system(path)
     with _told_as_os_error(path):
         system.put_file(file, inner)
+
+
+def problems_at_address(path: str) -> Iterator[tuple[str, str]]:
+    """Yield what is sure to keep a file from being put at an address: message and hint."""
+    try:
+        system, inner = _file_system(path)
+    except ValueError as error:
+        said, hint = apart(str(error))
+        yield said, hint or "name a file, or an address that can be written to"
+        return
+    bucket = inner.partition("/")[0]
+    try:
+        if path.partition("://")[0].lower() in _STORES:
+            system.info(bucket)
+    except FileNotFoundError:
+        yield f"the bucket {bucket!r} does not exist", "create it, or mend the address"
+    except Exception:  # noqa: BLE001, S110 - who may write there need not be allowed to ask
+        pass
 
 
 # What fsspec needs for an address, by its scheme: its own messages do not say it in a way that can be pasted.

@@ -293,3 +293,28 @@ def test_a_run_reads_from_s3_and_writes_to_it(tmp_path: Path, s3: Mapping[str, s
     missing = plugline("run", "s3://nowhere/a.csv", "-o", str(tmp_path / "none.csv"), "-q", environment=s3)
     assert missing.returncode == 2
     assert "C109" in missing.stderr
+
+
+@pytest.mark.parametrize("option", ["-o", "--dead-letters"])
+def test_an_address_that_nothing_opens_is_told_before_the_first_record(tmp_path: Path, option: str) -> None:
+    source = tmp_path / "orders.ndjson"
+    source.write_bytes(RECORDS)
+    places = {"-o": str(tmp_path / "out"), option: "nosuch://there/a"}
+    told = plugline("run", str(source), "--to", "ndjson", *(part for both in places.items() for part in both))
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "'nosuch://there/a' cannot be opened: Protocol not known: nosuch\n" in told.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", ["-o", "--dead-letters"])
+def test_a_bucket_that_is_missing_is_told_before_the_first_record(
+    tmp_path: Path, s3: Mapping[str, str], option: str
+) -> None:
+    places = {"-o": str(tmp_path / "out"), "--dead-letters": str(tmp_path / "bad"), option: "s3://nowhere/a"}
+    source = tmp_path / "orders.ndjson"
+    source.write_bytes(RECORDS)
+    options = [part for both in places.items() for part in both]
+    told = plugline("run", str(source), "--to", "ndjson", *options, environment=s3)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr.startswith(f"error[C111] {'--output' if option == '-o' else option}: the bucket 'nowhere' does")
+    assert [*tmp_path.iterdir()] == [source]
