@@ -228,13 +228,15 @@ class TableLoop(RecordLoop):
         passing: StagedBatch,
     ) -> set[int]:
         """Take that some rows failed. Returns which."""
+        record: Record | None = None
         for one in bad:
             origin = origins[one.row]
             if step.on_error == "drop":
                 passing.drop(stage, origin)
             elif origin not in passing.lost:
-                rows, _ = rows_of(table.slice(one.row, 1))
-                record = dict(zip(table.schema.names, rows[0], strict=True))
+                if origin >= ORPHANS:  # of all others there is what they came in as
+                    rows, _ = rows_of(table.slice(one.row, 1))
+                    record = dict(zip(table.schema.names, rows[0], strict=True))
                 self._fail_staged(stage, origin, record, (one.error, one.traceback), passing)
         return {one.row for one in bad}
 
