@@ -164,7 +164,6 @@ def _finding(same: Sequence[Use], wanted: Permissions, path: str, severity: str)
 
 # ----------------------------------------------------------------------------- scopes
 
-_FUNCTIONS = (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.Lambda)
 _Origin = str | _ast.AST | None  # a dotted name, what is assigned, or something else
 
 

@@ -123,11 +123,6 @@ class FolderIndex:
             self._known_bundle = Bundle(f"{self.recall.path}.bundle")
         return self._known_bundle
 
-    @property
-    def has_packages(self) -> bool:
-        """Whether there is a plugin that is a folder."""
-        return bool(self.head is None or self.head.files)
-
     # ------------------------------------------------------------------------- listing
 
     def look(self, circumstances: Circumstances, judge: Judge, interfaces: Sequence[Interface] = ()) -> Listing:

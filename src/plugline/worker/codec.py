@@ -27,7 +27,6 @@ _TEXT = frozenset({str})
 _DICT = frozenset({dict})
 
 _encode = msgspec.msgpack.Encoder().encode
-encode_into = msgspec.msgpack.Encoder().encode_into
 
 
 def ext_hook(code: int, content: memoryview) -> object:
