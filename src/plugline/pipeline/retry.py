@@ -16,6 +16,7 @@ from plugline.pipeline.plan import Plan, goes_straight
 from plugline.pipeline.remote import has_scheme, is_file_address
 from plugline.pipeline.streams import compression_of
 from plugline.records import Format, Position, RawBatch, Reader, Record, Split, Writer
+from plugline.records.outcomes import checked_decoded
 
 _CHUNK_BYTES = 256 * 1024
 _SERVER = "plugline.formats.postgresql"
@@ -212,10 +213,7 @@ class _Reader:
             raw = raw.encode()
         elif isinstance(raw, list) and not hasattr(self._reader, "columns"):
             raise ValueError("a row that is no text is mended in 'record': put the whole record there")
-        record: object = self._reader.decode(raw)
-        if not isinstance(record, dict):
-            raise ValueError(f"expected an object, got {type(record).__name__}")  # noqa: TRY004 - a faulty record
-        return record
+        return checked_decoded(self._reader.decode(raw))
 
 
 def _text_of(letter: Mapping[str, object]) -> str | bytes:

@@ -24,6 +24,7 @@ from plugline.pipeline.split import unreadable
 from plugline.pipeline.streams import open_source
 from plugline.records import OpensSource, RawBatch, Reader, Record, Split, Writer
 from plugline.records.loop import Failure, OnError, StepCall, loop_for
+from plugline.records.outcomes import checked_decoded
 
 Outcome = Literal["unchanged", "changed", "dropped", "fanned out", "failed"]
 
@@ -251,10 +252,7 @@ def _opened_source(bound: BoundPlan, path: str) -> AbstractContextManager[Binary
 def _previewed(number: int, raw: _Raw, walker: Walker, writer: Writer | None) -> PreviewedRecord:
     position = position_of(raw.split, raw.batch.position(raw.index))
     try:
-        record: object = raw.reader.decode(raw.batch.raws[raw.index])
-        if not isinstance(record, dict):
-            message = f"expected an object, got {type(record).__name__}"
-            raise ValueError(message)  # noqa: TRY004, TRY301 - as the record loop has it
+        record = checked_decoded(raw.reader.decode(raw.batch.raws[raw.index]))
     except BaseException as error:
         if users_own_interrupt(error):
             raise

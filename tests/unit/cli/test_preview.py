@@ -200,3 +200,9 @@ def test_whatever_a_step_makes_can_be_looked_at(folder: Path, capsys: pytest.Cap
     for more in ([], ["--json"]):
         assert main(["test", str(made.folder / "pipeline.toml"), *more]) == 1
         assert "nested too deeply" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_what_is_no_record_is_told_as_a_run_tells_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipeline(folder, plugins={"trim.py": TRIM}, source=b"[1]\n", steps=["trim"])
+    [one] = data(capsys, code=1)
+    assert "expected an object, got a list" in str(one["error"])
