@@ -22,9 +22,8 @@ from plugline.errors import PluginError
 from plugline.findings import printable_lines
 from plugline.isolation.answers import Batched
 from plugline.isolation.channel import TookTooLong
-from plugline.isolation.deaths import Death
 from plugline.isolation.isolated import IsolatedPlugin, Unloadable, way_within
-from plugline.isolation.life import Died, Life
+from plugline.isolation.life import Death, Died, Life
 from plugline.isolation.proxies import Proxy
 from plugline.records.outcomes import Failed
 from plugline.records.protocols import Record

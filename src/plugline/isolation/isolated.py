@@ -30,9 +30,8 @@ from plugline.errors import (
 from plugline.findings import Finding, Place
 from plugline.isolation.answers import Answer, Declined, Done, Failed, Loaded, Made, Raised
 from plugline.isolation.channel import Patience
-from plugline.isolation.deaths import Death, History
 from plugline.isolation.levels import Confinement
-from plugline.isolation.life import GRACE_SECONDS, Died, Life, Starter
+from plugline.isolation.life import GRACE_SECONDS, Death, Died, History, Life, Starter
 from plugline.isolation.process import from_main_thread
 from plugline.isolation.talk import Talk
 from plugline.worker.loaded import Sent
