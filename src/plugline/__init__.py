@@ -99,8 +99,7 @@ def __getattr__(name: str) -> object:
         return globals()[name]
     home = _HOMES.get(name)
     if home is None:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import gc  # the façade imports nothing
 
     # Nothing that an import makes is garbage, and looking for some takes a sixth of its time; so does looking at all of it

@@ -54,18 +54,15 @@ def _absolute(name: str, package: str | None) -> str:
     stripped = name.lstrip(".")
     module, colon, attribute = stripped.partition(":")
     if not all(part.isidentifier() for part in [*module.split("."), *(attribute.split(".") if colon else ())]):
-        message = f"{name!r} is not a dotted name like 'package.module' or 'package.module:object'"
-        raise ValueError(message)
+        raise ValueError(f"{name!r} is not a dotted name like 'package.module' or 'package.module:object'")
     level = len(name) - len(stripped)
     if level == 0:
         return name
     if package is None:
-        message = f"{name!r} is relative: 'package' says what it is relative to"
-        raise ValueError(message)
+        raise ValueError(f"{name!r} is relative: 'package' says what it is relative to")
     base = package.split(".")
     if level > len(base):
-        message = f"{name!r} leads out of the package {package!r}"
-        raise ValueError(message)
+        raise ValueError(f"{name!r} leads out of the package {package!r}")
     return ".".join([*base[: len(base) - level + 1], stripped])
 
 
@@ -147,8 +144,7 @@ def first_installed(*names: str) -> Choice:
         ModuleMissing: None of them is installed.
     """
     if not names:
-        message = "at least one name is needed"
-        raise ValueError(message)
+        raise ValueError("at least one name is needed")
     missing: list[str] = []
     for name in names:
         try:
@@ -286,8 +282,7 @@ def reload_module(module: ModuleType | str) -> ModuleReload:
         raise ModuleMissing(str(module), message)
     origin = getattr(loaded.__spec__, "origin", None)
     if origin is None or not origin.endswith((".py", ".pyc", ".pyw")):
-        message = f"{loaded.__name__!r} is not made of Python source, and cannot be reloaded"
-        raise ValueError(message)
+        raise ValueError(f"{loaded.__name__!r} is not made of Python source, and cannot be reloaded")
     # importlib is imported already; reload is fetched here because nothing else needs the name.
     from importlib import reload
 

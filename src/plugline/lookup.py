@@ -21,8 +21,7 @@ def find_module(name: str, parents: "dict[str, ModuleSpec | None] | None" = None
     """
     parts = name.split(".")
     if not all(parts):
-        message = f"{name!r} is not an absolute dotted name"
-        raise ValueError(message)
+        raise ValueError(f"{name!r} is not an absolute dotted name")
     loaded = getattr(sys.modules.get(name), "__spec__", None)
     if isinstance(loaded, ModuleSpec):
         return loaded  # os.path is loaded, and is in no package

@@ -32,8 +32,7 @@ def plugin_name(text: str) -> PluginName:
         ValueError: It is empty, has a control character, a ``/`` or a ``\``, or white space at an end.
     """
     if not text or text != text.strip() or not text.isprintable() or "/" in text or "\\" in text:
-        message = f"{text!r} is not a plugin name: printable characters without '/' and '\\' were expected"
-        raise ValueError(message)
+        raise ValueError(f"{text!r} is not a plugin name: printable characters without '/' and '\\' were expected")
     return PluginName(composed(text))
 
 

@@ -19,12 +19,10 @@ class Value:
         return {name: getattr(self, name) for name in self.__slots__}
 
     def __setattr__(self, name: str, value: object) -> None:
-        message = f"{type(self).__name__} is immutable; {name!r} cannot be set"
-        raise AttributeError(message)
+        raise AttributeError(f"{type(self).__name__} is immutable; {name!r} cannot be set")
 
     def __delattr__(self, name: str) -> None:
-        message = f"{type(self).__name__} is immutable; {name!r} cannot be deleted"
-        raise AttributeError(message)
+        raise AttributeError(f"{type(self).__name__} is immutable; {name!r} cannot be deleted")
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

@@ -124,12 +124,10 @@ class Policy:
         grant: Permissions | None = None,
     ) -> None:
         if audit not in ("off", "warn", "refuse"):
-            message = f"audit is {audit!r}, 'off', 'warn' or 'refuse' was expected"
-            raise ValueError(message)
+            raise ValueError(f"audit is {audit!r}, 'off', 'warn' or 'refuse' was expected")
         if lock is not None and not os.fspath(lock):
             # What a variable that is not set gives; the folder that the lock would be in is not what was meant by it.
-            message = "the path of the lock is empty; None is for no lock at all"
-            raise ValueError(message)
+            raise ValueError("the path of the lock is empty; None is for no lock at all")
         self.strict = strict
         self.lock: str | None = os.fspath(lock) if lock is not None else None
         self.audit = audit

@@ -44,8 +44,7 @@ def command(*, paths: tuple[str, ...], as_json: bool) -> int:
     """
     for path in paths:
         if not os.path.exists(path):
-            message = f"{path!r} is not there"
-            raise Misuse(message, place_hint(path) or "name a plugin folder or the file of a plugin")
+            raise Misuse(f"{path!r} is not there", place_hint(path) or "name a plugin folder or the file of a plugin")
     checks = [*health.look(), *look_into([*map(place_of, paths)] or usual_folders())]
     if as_json:
         render.tell_json({"checks": [check.to_data() for check in checks]})

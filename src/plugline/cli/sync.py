@@ -97,8 +97,7 @@ def _wanted(
     """Yield each folder with the needs of its plugins, and the plugins that have them."""
     for path in paths or _default():
         if not os.path.exists(path):
-            message = f"{path!r} is not there"
-            raise Misuse(message, place_hint(path) or "name a plugin folder or the file of a plugin")
+            raise Misuse(f"{path!r} is not there", place_hint(path) or "name a plugin folder or the file of a plugin")
         place = place_of(path)
         wanted: dict[Needs, list[str]] = {}
         with Host(place) as host:

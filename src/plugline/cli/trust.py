@@ -71,8 +71,7 @@ def command(*, paths: tuple[str, ...], only_diff: bool, lock: str, as_json: bool
 def _existing(paths: tuple[str, ...]) -> tuple[str, ...]:
     if found := paths or usual_folders():
         return found
-    message = f"there is no {DEFAULT_FOLDER}/ in the current folder"
-    raise Misuse(message, "name what to trust: plugline trust PATH...")
+    raise Misuse(f"there is no {DEFAULT_FOLDER}/ in the current folder", "name what to trust: plugline trust PATH...")
 
 
 def _disabled(paths: Iterable[str]) -> set[str]:
@@ -87,8 +86,7 @@ def _refuse_unknown(paths: Sequence[str], proposals: Sequence[Proposal]) -> None
     diffs = [proposal.diff for proposal in proposals]
     forgets = any(change.new is None for diff in diffs for change in diff.plugins)
     if absent is not None and not forgets and not any(new is None for diff in diffs for _, _, new in diff.files):
-        message = f"{absent!r} is not there"
-        raise Misuse(message, place_hint(absent) or "name a plugin folder or the file of a plugin")
+        raise Misuse(f"{absent!r} is not there", place_hint(absent) or "name a plugin folder or the file of a plugin")
 
 
 def _refuse_newer(proposals: Sequence[Proposal]) -> None:

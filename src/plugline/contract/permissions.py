@@ -68,8 +68,7 @@ class Permissions(Value):
     ) -> None:
         for key, value in (("read", read), ("write", write), ("env", env)):
             if isinstance(value, str):
-                message = f"{key} is {value!r}, a list of strings was expected"
-                raise TypeError(message)
+                raise TypeError(f"{key} is {value!r}, a list of strings was expected")
         self._set(
             read=_fewest(_checked_path(path) for path in read),
             write=_fewest(_checked_path(path) for path in write),
@@ -171,8 +170,7 @@ def _checked_path(path: str) -> str:
         ValueError: It is empty, or holds a NUL or half a character.
     """
     if not path or not _is_text(path):
-        message = f"{path!r} is no path: text without NUL was expected"
-        raise ValueError(message)
+        raise ValueError(f"{path!r} is no path: text without NUL was expected")
     climbs, parts = 0, list[str]()
     for part in path.split("/"):
         if part in ("", "."):
@@ -198,8 +196,7 @@ def _is_text(text: str) -> bool:
 
 def _checked_name(name: str) -> str:
     if not name or "=" in name or not _is_text(name):
-        message = f"{name!r} is no name of an environment variable"
-        raise ValueError(message)
+        raise ValueError(f"{name!r} is no name of an environment variable")
     return name
 
 

@@ -36,8 +36,7 @@ def check_api_version(offered: object) -> None:
         ValueError: It is no version.
     """
     if not isinstance(offered, str):
-        message = f"api_version is {offered!r}, a string such as '1.2' was expected"
-        raise TypeError(message)
+        raise TypeError(f"api_version is {offered!r}, a string such as '1.2' was expected")
     if _parse_plain(offered) is not None:
         return
     from packaging.version import InvalidVersion, Version  # see below
@@ -45,8 +44,7 @@ def check_api_version(offered: object) -> None:
     try:
         Version(offered)
     except InvalidVersion as error:
-        message = f"api_version is {offered!r}, a version such as '1.2' was expected"
-        raise ValueError(message) from error
+        raise ValueError(f"api_version is {offered!r}, a version such as '1.2' was expected") from error
 
 
 def running_python() -> str:
@@ -68,8 +66,7 @@ def runs_here(requires_python: str) -> bool:
     try:
         return SpecifierSet(requires_python).contains(running_python(), prereleases=True)
     except InvalidSpecifier as error:
-        message = f"requires-python is {requires_python!r}, a range such as '>=3.11' was expected"
-        raise ValueError(message) from error
+        raise ValueError(f"requires-python is {requires_python!r}, a range such as '>=3.11' was expected") from error
 
 
 def _parse_plain(text: str) -> tuple[int, int] | None:

@@ -159,15 +159,13 @@ def _content(path: str, info: ZipInfo) -> bytes:
         stream.seek(info.header_offset)
         header = stream.read(_LOCAL_HEADER_BYTES)
         if header[:4] != b"PK\x03\x04" or len(header) < _LOCAL_HEADER_BYTES:
-            message = "the archive changed, or is damaged"
-            raise BadZipFile(message)
+            raise BadZipFile("the archive changed, or is damaged")
         stream.seek(int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little"), os.SEEK_CUR)
         content = stream.read(min(info.compress_size, 2 * MAX_SOURCE_BYTES))
     if info.compress_type:
         content = zlib.decompressobj(-15).decompress(content, MAX_SOURCE_BYTES)
     if len(content) != info.file_size or zlib.crc32(content) != info.CRC:
-        message = "its checksum is wrong"
-        raise BadZipFile(message)
+        raise BadZipFile("its checksum is wrong")
     return content
 
 

@@ -21,8 +21,7 @@ def compile_source(content: bytes, path: str) -> CodeType:
         SyntaxError, ValueError, MemoryError: As ``compile``.
     """
     if crashes_compiler(content):
-        message = "a comprehension has too many clauses"
-        raise RecursionError(message)
+        raise RecursionError("a comprehension has too many clauses")
     return compile(content, path, "exec", dont_inherit=True)
 
 

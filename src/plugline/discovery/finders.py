@@ -186,16 +186,14 @@ class Package:
 
     def __init__(self, name: str, pattern: str = "{}") -> None:
         if pattern.count("{}") != 1:
-            message = f"pattern {pattern!r} was expected to hold '{{}}' once, for the plugin's name"
-            raise ValueError(message)
+            raise ValueError(f"pattern {pattern!r} was expected to hold '{{}}' once, for the plugin's name")
         if "." in pattern:
             message = (
                 f"pattern {pattern!r} has a dot, the name of a module in {name!r} was expected: no '.py', no package"
             )
             raise ValueError(message)
         if not all(name.split(".")):
-            message = f"{name!r} is not the dotted name of a package"
-            raise ValueError(message)
+            raise ValueError(f"{name!r} is not the dotted name of a package")
         self.name = name
         self.pattern = pattern
 
@@ -245,8 +243,7 @@ class Modules:
         from plugline.names import plugin_name
 
         if isinstance(names, str):
-            message = f"{names!r} is a string, a list or a mapping was expected: Modules([{names!r}])"
-            raise TypeError(message)
+            raise TypeError(f"{names!r} is a string, a list or a mapping was expected: Modules([{names!r}])")
         self.names = dict(names) if isinstance(names, Mapping) else {name: name for name in names}
         for name, target in self.names.items():
             if not _are_texts(name, target):
@@ -254,8 +251,7 @@ class Modules:
                 raise TypeError(message)
             plugin_name(name)
             if not all(part.isidentifier() for part in target.replace(":", ".", 1).split(".")):
-                message = f"{name!r} is {target!r}, 'package.module' or 'package.module:object' was expected"
-                raise ValueError(message)
+                raise ValueError(f"{name!r} is {target!r}, 'package.module' or 'package.module:object' was expected")
 
     def __repr__(self) -> str:
         return f"Modules({self.names!r})"

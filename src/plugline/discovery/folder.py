@@ -35,8 +35,7 @@ class Folder:
         self.path = os.fspath(path)
         if not self.path:
             # What a variable that is not set gives; the current folder is not what was meant by it.
-            message = "the path of a plugin folder is empty; the current folder is '.'"
-            raise ValueError(message)
+            raise ValueError("the path of a plugin folder is empty; the current folder is '.'")
         self.real = os.path.abspath(self.path)  # as it is now: a later chdir changes nothing
         self.nested, self.packages = nested, packages
         self._tree: DiskTree | None = None
@@ -87,8 +86,7 @@ def finder_for(place: object) -> "Finder":
     if isinstance(place, (str, os.PathLike)):
         path = os.fspath(place)
         if not isinstance(path, str):
-            message = f"{place!r} is a path of bytes, one of text was expected"
-            raise TypeError(message)
+            raise TypeError(f"{place!r} is a path of bytes, one of text was expected")
         if not path.endswith((".py", *ARCHIVES)) or os.path.isdir(path):
             return Folder(path)
         if path.endswith(".py"):

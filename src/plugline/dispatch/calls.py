@@ -109,8 +109,7 @@ def build_chain(
         ValueError: There is no such ``on_error``.
     """
     if on_error not in _WRITERS:
-        message = f"on_error is {on_error!r}; expected 'raise' or 'skip'"
-        raise ValueError(message)
+        raise ValueError(f"on_error is {on_error!r}; expected 'raise' or 'skip'")
     write = _WRITERS[on_error]
     errors: deque[StepFailed] = deque(maxlen=_MAX_ERRORS)
     given = "value, /, *more, **named" if more else "value"

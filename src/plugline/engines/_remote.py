@@ -348,8 +348,7 @@ def check_settings(processes: int, patience_seconds: float) -> None:
         ValueError: One of them is out of its range.
     """
     if processes < 0:
-        message = f"{processes} is not a number of processes, expected 0, for one a processor, or more"
-        raise ValueError(message)
+        raise ValueError(f"{processes} is not a number of processes, expected 0, for one a processor, or more")
     if not patience_seconds > 0:
         raise ValueError(f"{patience_seconds:g} seconds is no time to wait, expected patience_seconds above 0")
 

@@ -32,8 +32,7 @@ class Local:
             ValueError: There can be no such number of processes.
         """
         if self.processes < 0:
-            message = f"{self.processes} is not a number of processes, expected 0, for one a processor, or more"
-            raise ValueError(message)
+            raise ValueError(f"{self.processes} is not a number of processes, expected 0, for one a processor, or more")
 
     def run(self, runner: SplitRunner, splits: Iterable[Split | None], /) -> Iterator[Part]:
         """Yield the part of each split."""

@@ -123,8 +123,7 @@ class Spark:
                     return job.result()
                 if not _is_busy(context):
                     where = self.address or "this machine"
-                    message = f"no worker came to {where} within {self.patience_seconds:g} seconds"
-                    raise TimeoutError(message) from None
+                    raise TimeoutError(f"no worker came to {where} within {self.patience_seconds:g} seconds") from None
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:

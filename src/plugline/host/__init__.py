@@ -15,8 +15,7 @@ _HOMES = {"Host": "host", "Plugin": "plugin", "Rejected": "plugin", "load_path":
 def __getattr__(name: str) -> object:
     # As in the façade: who lists plugins needs no load_path.
     if name not in _HOMES:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(__import__(f"{__name__}.{_HOMES[name]}", fromlist=[name]), name)
     globals()[name] = value
     return value

@@ -399,8 +399,7 @@ class Loader:
             return compile_source(content, path)
         code: object = self.compiler(content, path)
         if not isinstance(code, CodeType):
-            message = f"the compiler of the host returned {short_repr(code)}, code was expected"
-            raise TypeError(message)
+            raise TypeError(f"the compiler of the host returned {short_repr(code)}, code was expected")
         return code
 
     def compile(self, namespace: Namespace, relative: str, source: SourceFile) -> tuple[CodeType, object]:
@@ -520,8 +519,7 @@ class Loader:
             apart = self._runs_apart(entry)
             outcome = self._outcome_of(entry, apart=apart)
             if apart and isinstance(outcome, Loaded) and not cast("Isolator", self.isolator).has(outcome.target.value):
-                message = f"plugin {entry.name!r} was to run in a worker, and was run here"
-                raise AssertionError(message)
+                raise AssertionError(f"plugin {entry.name!r} was to run in a worker, and was run here")
             if isinstance(outcome, Loaded):
                 self._loaded[id(outcome.entry)] = outcome.entry
         finally:

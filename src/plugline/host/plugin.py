@@ -312,8 +312,7 @@ class Plugin(Generic[T_co]):
         with self._loader.lock:
             value = self._loaded().target.value
         if not isinstance(value, type):
-            message = f"plugin {self.name!r} is no class"
-            raise TypeError(message)
+            raise TypeError(f"plugin {self.name!r} is no class")
         return value
 
     def _loaded(self) -> "Loaded":
@@ -572,8 +571,7 @@ class Plugin(Generic[T_co]):
     def _bound(self, loaded: "Loaded", settings: Mapping[str, object] | None) -> object:
         if settings is not None:
             if not hasattr(settings, "items"):
-                message = f"settings is {settings!r}, a mapping was expected"
-                raise TypeError(message)
+                raise TypeError(f"settings is {settings!r}, a mapping was expected")
             return self._loader.instance(self._entry, loaded, settings)
         if self._default is None:
             self._default = self._made(loaded)

@@ -9,7 +9,6 @@ _NAMES = frozenset(("airflow", "django", "pluggy", "pytest", "starlette"))
 def __getattr__(name: str) -> object:
     # So that who has imported plugline alone can write plugline.integrations.django.apps("plugins").
     if name not in _NAMES:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     __import__(f"{__name__}.{name}")  # which puts it here
     return globals()[name]

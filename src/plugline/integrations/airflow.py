@@ -163,8 +163,7 @@ def run_pipeline(path: str, environment: Mapping[str, str], arguments: Sequence[
             print(line, end="", flush=True)  # noqa: T201 - what a task prints is its log
             last = [*last[-19:], line]
     if process.returncode not in {0, 1}:
-        message = f"plugline run {path} ended with exit code {process.returncode}:\n{''.join(last)}"
-        raise RuntimeError(message)
+        raise RuntimeError(f"plugline run {path} ended with exit code {process.returncode}:\n{''.join(last)}")
     return process.returncode
 
 

@@ -256,8 +256,7 @@ def urlpatterns() -> list[URLPattern | URLResolver]:
             listed: list[object] = list(made.url_patterns)
             for pattern in listed:
                 if not isinstance(pattern, URLPattern | URLResolver):
-                    message = f"urlpatterns has {pattern!r}, which path() did not make"
-                    raise TypeError(message)
+                    raise TypeError(f"urlpatterns has {pattern!r}, which path() did not make")
             patterns.append(made)
 
         _site.attempt(name, "while its urls were imported", add)
@@ -304,13 +303,11 @@ def _check_migration(module: ModuleType) -> None:
     """
     migration = getattr(module, "Migration", None)
     if migration is None:
-        message = f"{module.__name__} has no class Migration"
-        raise AttributeError(message)
+        raise AttributeError(f"{module.__name__} has no class Migration")
     for label, wanted in (*migration.dependencies, *migration.run_before):
         config = registry.app_configs.get(label)
         if config is None:
-            message = f"{module.__name__} needs the app {label!r}, which is not installed"
-            raise LookupError(message)
+            raise LookupError(f"{module.__name__} needs the app {label!r}, which is not installed")
         package = settings.MIGRATION_MODULES.get(label, f"{config.name}.migrations")
         if package and wanted not in ("__first__", "__latest__") and not _is_migration(label, wanted, package):
             message = f"{module.__name__} needs the migration {wanted!r} of the app {label!r}, which there is not"

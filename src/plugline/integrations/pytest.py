@@ -272,8 +272,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
     """Take the folders of the command line and of the configuration: before all options are parsed."""
     given: Any = early_config.known_args_namespace.plugins_dir
     if "" in given:  # a variable of a shell's that is not set: all files where pytest is called would be plugins
-        message = "--plugins-dir: the name of a folder is empty"
-        raise pytest.UsageError(message)
+        raise pytest.UsageError("--plugins-dir: the name of a folder is empty")
     folders = [os.path.join(early_config.invocation_params.dir, folder) for folder in given]
     modules = _folders_of(early_config).take([*folders, *(str(path) for path in early_config.getini("plugins_dir"))])
     if any(hasattr(module, "pytest_load_initial_conftests") for module in modules):

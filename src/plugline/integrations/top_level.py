@@ -344,8 +344,7 @@ class Recalled:
         name = module.__name__
         spec, found = module.__spec__, FINDER.find_spec(name)
         if spec is None or found is None or found.loader is None:
-            message = f"No module named {name!r}"
-            raise ModuleNotFoundError(message, name=name)
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         spec.loader = module.__loader__ = found.loader
         found.loader.exec_module(module)
 

@@ -134,8 +134,7 @@ class IsolatedBatch:
 
     def __init__(self, proxy: object, on_quarantine: OnQuarantine = "dead-letter") -> None:
         if not isinstance(proxy, Proxy):
-            message = f"{proxy!r} does not run in a worker"
-            raise TypeError(message)
+            raise TypeError(f"{proxy!r} does not run in a worker")
         self._proxy = proxy  # held, since the worker's instance goes with it
         self._plugin: IsolatedPlugin = proxy._plugin  # noqa: SLF001 - its other half
         number = proxy._number  # noqa: SLF001 - likewise
@@ -174,8 +173,7 @@ class IsolatedBatch:
 
     def _finish(self, batch: _Batch) -> list[object]:
         if not self._begun or self._begun[0] is not batch:
-            message = "this batch was abandoned, or another one was begun before it"
-            raise RuntimeError(message)
+            raise RuntimeError("this batch was abandoned, or another one was begun before it")
         try:
             self._run.finish(batch, self.beat)
         except BaseException:

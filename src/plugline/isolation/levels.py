@@ -55,8 +55,7 @@ class Levels:
         if isinstance(isolation, Mapping):
             for name, value in cast("Mapping[object, object]", isolation).items():
                 if not isinstance(name, str) or not name:
-                    message = f"isolation has the key {name!r}, a plugin's name was expected"
-                    raise TypeError(message)
+                    raise TypeError(f"isolation has the key {name!r}, a plugin's name was expected")
                 self._by_name[name] = self._confinement(value)
             self._every_other = self._by_name.pop(EVERY_OTHER, None)
         else:
@@ -70,8 +69,7 @@ class Levels:
         said = f"isolation is {value!r}, one of 'none', 'process', 'sandbox' or a Sandbox was expected"
         if not isinstance(value, str):
             raise TypeError(said)
-        message = f"{said}; {did_you_mean(value, LEVELS, kind='levels')}"
-        raise ValueError(message)
+        raise ValueError(f"{said}; {did_you_mean(value, LEVELS, kind='levels')}")
 
     def of(self, name: str) -> Confinement | None:
         """Return where the plugin of this name runs; ``None``: in the host's process. A file's name means all its classes."""

@@ -304,6 +304,5 @@ def this_python() -> str:
         RuntimeError: Nobody knows: Python is part of another program.
     """
     if not sys.executable:
-        message = "sys.executable is empty, so no worker can be started; set it to a Python interpreter"
-        raise RuntimeError(message)
+        raise RuntimeError("sys.executable is empty, so no worker can be started; set it to a Python interpreter")
     return sys.executable

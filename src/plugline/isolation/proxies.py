@@ -22,22 +22,19 @@ class Proxy:
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("_"):
-            message = f"{self!r} has no attribute {name!r}"
-            raise AttributeError(message)
+            raise AttributeError(f"{self!r} has no attribute {name!r}")
         if name in self._plugin.functions:  # of a later generation than this proxy's
             return MethodType(_method(name), self)
         return self._plugin.get(self._number, name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        message = f"{name!r} of {self!r} cannot be set from the host; give it as a setting: load(settings)"
-        raise AttributeError(message)
+        raise AttributeError(f"{name!r} of {self!r} cannot be set from the host; give it as a setting: load(settings)")
 
     def __repr__(self) -> str:
         return f"<plugin {self._plugin.name!r} in a {self._plugin.confinement.level} worker>"
 
     def __reduce__(self) -> tuple[object, ...]:
-        message = f"{self!r} cannot be pickled: it is one end of a pipe"
-        raise TypeError(message)
+        raise TypeError(f"{self!r} cannot be pickled: it is one end of a pipe")
 
 
 def is_stateful(proxy: object) -> bool:

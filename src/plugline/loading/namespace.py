@@ -241,8 +241,7 @@ class Namespace:
         """
         provider = self._provider()
         if provider is None:
-            message = f"the host of {self.name!r} is closed"
-            raise ImportError(message)
+            raise ImportError(f"the host of {self.name!r} is closed")
         found = provider.provide(self, relative)
         if isinstance(found, Finding):
             from plugline.errors import PluginRejected  # twenty classes, and few plugins are refused so late
@@ -573,12 +572,10 @@ def reserve(wanted: str, tree: Tree, provider: Provider, *, exact: bool) -> Name
         ValueError: ``exact``, and the name is taken or is no name.
     """
     if exact and not all(part.isidentifier() for part in wanted.split(".")):
-        message = f"namespace {wanted!r} is not a dotted name"
-        raise ValueError(message)
+        raise ValueError(f"namespace {wanted!r} is not a dotted name")
     parent = wanted.rpartition(".")[0]
     if parent and getattr(find_module(parent), "submodule_search_locations", None) is None:
-        message = f"namespace {wanted!r} is below {parent!r}, which is no package"
-        raise ValueError(message)
+        raise ValueError(f"namespace {wanted!r} is below {parent!r}, which is no package")
     with _lock:
         # Hosts that were dropped without being closed, and left nothing loaded, hold their names no longer.
         _finder.namespaces = {key: known for key, known in _finder.namespaces.items() if not known.abandoned}
@@ -586,8 +583,7 @@ def reserve(wanted: str, tree: Tree, provider: Provider, *, exact: bool) -> Name
         number = 1
         while _is_taken(name, tree):
             if exact:
-                message = f"namespace {wanted!r} is taken by another module or host"
-                raise ValueError(message)
+                raise ValueError(f"namespace {wanted!r} is taken by another module or host")
             number += 1
             name = f"{wanted}_{number}"
         namespace = Namespace(name, tree, provider)
@@ -764,8 +760,7 @@ def share(package: str, tree: Tree, provider: Provider) -> SharedNamespace:
     # str: who gives the package itself is told, too, that a name was expected.
     spec = find_module(package) if all(part.isidentifier() for part in str(package).split(".")) else None
     if spec is None or spec.submodule_search_locations is None:
-        message = f"package {package!r} is not a package that can be imported"
-        raise ValueError(message)
+        raise ValueError(f"package {package!r} is not a package that can be imported")
     with _lock:
         namespace = SharedNamespace(package, tree, provider)
         _finder.shared = (*(known for known in _finder.shared if not known.abandoned), namespace)

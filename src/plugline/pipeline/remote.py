@@ -219,8 +219,7 @@ def _file_system(path: str) -> tuple[_FileSystem, str]:
         scheme = path.partition("://")[0].lower()
         way = _PACKAGES.get(scheme) or error.name
         hint = f"pip install {way}" if way else "install what fsspec asks for"
-        message = f"{without_secret(path)!r} cannot be opened: {error}\n  hint: {hint}"
-        raise ValueError(message) from error
+        raise ValueError(f"{without_secret(path)!r} cannot be opened: {error}\n  hint: {hint}") from error
     except ValueError as error:
         raise ValueError(f"{without_secret(path)!r} cannot be opened: {error}") from error
     return cast("_FileSystem", system), cast("str", inner)

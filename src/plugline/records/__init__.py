@@ -62,8 +62,7 @@ _VALUES = frozenset({"Broken", "Part", "Position", "RowsRefused", "Split", "Step
 def __getattr__(name: str) -> object:
     # As in the façade: who lists plugins asks their contracts, and makes no record.
     if name not in _VALUES:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(__import__(f"{__name__}.values", fromlist=[name]), name)
     globals()[name] = value
     return value

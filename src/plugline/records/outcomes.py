@@ -70,8 +70,7 @@ def checked_decoded(value: object) -> Record:
     """Check what a decoder returned where it is not exactly a dict."""
     if isinstance(value, dict):
         return value
-    message = f"expected an object, got {_JSON_NAMES.get(type(value)) or _shown(value)}"
-    raise ValueError(message)
+    raise ValueError(f"expected an object, got {_JSON_NAMES.get(type(value)) or _shown(value)}")
 
 
 _JSON_NAMES = {
@@ -89,11 +88,9 @@ def records_of(value: object) -> list[Record]:
     """Make a list of what a step returned where it is neither ``None`` nor a dict."""
     if isinstance(value, Coroutine):
         value.close()  # otherwise Python warns that nobody awaited it
-        message = f"returned a coroutine, {_RECORDS_EXPECTED}; a step cannot be an async function"
-        raise TypeError(message)
+        raise TypeError(f"returned a coroutine, {_RECORDS_EXPECTED}; a step cannot be an async function")
     if isinstance(value, (str, bytes, bytearray, memoryview, Mapping)) or not isinstance(value, Iterable):
-        message = f"returned {_shown(value)}, {_RECORDS_EXPECTED}"
-        raise TypeError(message)
+        raise TypeError(f"returned {_shown(value)}, {_RECORDS_EXPECTED}")
     if isinstance(value, (list, tuple)):
         records = [checked_record(index, item) for index, item in enumerate(value)]
         if len(set(map(id, records))) < len(records):
@@ -111,8 +108,7 @@ def checked_record(index: int, item: object) -> Record:
     """Return an item of what a step returned, if it is a record."""
     if isinstance(item, dict):
         return item
-    message = f"returned an iterable whose item {index} is {_shown(item)}, expected a dict"
-    raise TypeError(message)
+    raise TypeError(f"returned an iterable whose item {index} is {_shown(item)}, expected a dict")
 
 
 def _shown(value: object) -> str:

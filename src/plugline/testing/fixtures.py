@@ -131,8 +131,7 @@ class JumpingClock:
             ValueError: ``seconds`` is negative; the time of day is moved back by :meth:`set_back`.
         """
         if seconds < 0:
-            message = f"{seconds!r} seconds cannot pass, a number from 0 was expected"
-            raise ValueError(message)
+            raise ValueError(f"{seconds!r} seconds cannot pass, a number from 0 was expected")
         self._monotonic_seconds += seconds
         self._unix_seconds += seconds
 

@@ -105,11 +105,9 @@ def _paths(key: str, paths: Iterable[Path] | None) -> tuple[str, ...] | None:
 def _path(key: str, path: object) -> str:
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else path
     if not isinstance(text, str):
-        message = f"{key} holds {path!r}, a path was expected"
-        raise TypeError(message)
+        raise TypeError(f"{key} holds {path!r}, a path was expected")
     if not text or "\0" in text:
-        message = f"{key} holds {text!r}, which is no path"
-        raise ValueError(message)
+        raise ValueError(f"{key} holds {text!r}, which is no path")
     return os.path.abspath(text)
 
 
@@ -122,37 +120,31 @@ def _names(names: Iterable[str] | None) -> tuple[str, ...] | None:
 
 def _name(name: object) -> str:
     if not isinstance(name, str):
-        message = f"env holds {name!r}, a name was expected"
-        raise TypeError(message)
+        raise TypeError(f"env holds {name!r}, a name was expected")
     if not name or "=" in name or "\0" in name:
-        message = f"env holds {name!r}, which is no name of an environment variable"
-        raise ValueError(message)
+        raise ValueError(f"env holds {name!r}, which is no name of an environment variable")
     return name
 
 
 def _several(key: str, values: Iterable[object], what: str) -> Iterable[object]:
     if isinstance(values, (str, bytes, bool)) or not isinstance(values, Iterable):
-        message = f"{key} is {values!r}, a list of {what} was expected"
-        raise TypeError(message)
+        raise TypeError(f"{key} is {values!r}, a list of {what} was expected")
     return values
 
 
 def _flag(key: str, value: object) -> bool | None:
     if value is None or isinstance(value, bool):
         return value
-    message = f"{key} is {value!r}, True or False was expected"
-    raise TypeError(message)
+    raise TypeError(f"{key} is {value!r}, True or False was expected")
 
 
 def _bytes(value: object) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
-        message = f"memory_bytes is {value!r}, a whole number was expected"
-        raise TypeError(message)
+        raise TypeError(f"memory_bytes is {value!r}, a whole number was expected")
     if not _LEAST_MEMORY_BYTES <= value < 2**63:
-        message = f"memory_bytes is {value!r}, at least {_LEAST_MEMORY_BYTES} was expected"
-        raise ValueError(message)
+        raise ValueError(f"memory_bytes is {value!r}, at least {_LEAST_MEMORY_BYTES} was expected")
     return value
 
 
@@ -160,9 +152,7 @@ def _seconds(key: str, value: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        message = f"{key} is {value!r}, a number was expected"
-        raise TypeError(message)
+        raise TypeError(f"{key} is {value!r}, a number was expected")
     if not 0 < value < 2**31:  # neither NaN nor infinity
-        message = f"{key} is {value!r}, a number above 0 was expected"
-        raise ValueError(message)
+        raise ValueError(f"{key} is {value!r}, a number above 0 was expected")
     return value
