@@ -8,7 +8,7 @@ from plugline.cli import FAULTS, MISUSED, OK, render
 from plugline.cli.app import Misuse
 from plugline.cli.options import common
 from plugline.cli.settings import DEFAULT, OTHER_VARIABLES, PREFIX, SETTINGS, Resolved, Settings, run_fields
-from plugline.contract.settings import KeyPath
+from plugline.contract.settings import dotted
 from plugline.errors import ConfigurationError
 from plugline.findings import Place
 from plugline.names import did_you_mean
@@ -50,7 +50,7 @@ def command(*, what: str, pipeline: str | None, as_json: bool) -> int:
         told = {(one.code, one.message, str(one.place)) for one in findings}
         findings += [one for one in error.findings if (one.code, one.message, str(one.place)) not in told]
         of_pipeline = []
-    shown = [(_dotted(path), value, place or DEFAULT) for path, value, place in of_pipeline]
+    shown = [(dotted(path), value, place or DEFAULT) for path, value, place in of_pipeline]
     if as_json:
         data = [_data(name, value, place) for name, value, place in shown]
         settings_data = [_data(name, value, place) for name, value, place in rows]
@@ -95,13 +95,6 @@ def _of_runs(settings: Settings) -> list[_Row]:
         else (field.name, default_as_written(field), DEFAULT)
         for field in run_fields()
     ]
-
-
-def _dotted(path: KeyPath) -> str:
-    name = ""
-    for part in path:
-        name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
-    return name
 
 
 def _data(name: str, value: object, place: Place) -> dict[str, object]:

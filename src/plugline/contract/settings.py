@@ -98,6 +98,14 @@ def construct(
     return _construct(kind, values, _Where(path, len(path), build=True))
 
 
+def dotted(path: KeyPath) -> str:
+    """Return a path as people write it: ``steps[0].with.fields``."""
+    name = ""
+    for part in path:
+        name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
+    return name
+
+
 @frozen()
 class _Where:
     path: KeyPath
@@ -108,10 +116,7 @@ class _Where:
         return replace(self, path=(*self.path, key))
 
     def __str__(self) -> str:
-        name = ""
-        for part in self.path[self.depth :]:
-            name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
-        return name
+        return dotted(self.path[self.depth :])
 
     def problem(self, code: str, message: str, hint: str | None = None, *, on_key: bool = False) -> Problem:
         return Problem(path=self.path, code=code, message=message, hint=hint, on_key=on_key)
