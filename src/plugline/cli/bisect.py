@@ -12,7 +12,7 @@ import click
 from plugline.cli import FAULTS, OK, render
 from plugline.cli.app import Misuse
 from plugline.cli.listing import usual_folders
-from plugline.cli.options import common
+from plugline.cli.options import common, plugin_folders
 from plugline.discovery.folder import Folder
 from plugline.findings import Finding, Place
 from plugline.frozen import frozen
@@ -57,9 +57,7 @@ def find_to_blame(names: Sequence[str], fails: Callable[[Sequence[str]], bool]) 
 
 
 @click.command("bisect", short_help="Find the plugin that makes a command fail.")
-@click.option(
-    "--plugins", "folders", multiple=True, metavar="FOLDER", help="A plugin folder; default: plugins; may be repeated."
-)
+@plugin_folders
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),

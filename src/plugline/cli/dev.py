@@ -17,8 +17,8 @@ from plugline.cli.app import Misuse
 from plugline.cli.check import check_paths
 from plugline.cli.excerpts import with_source_lines
 from plugline.cli.info import settings_shown
-from plugline.cli.listing import place_hint, usual_folders
-from plugline.cli.named import folder_of
+from plugline.cli.listing import usual_folders
+from plugline.cli.named import folder_of, not_there
 from plugline.cli.options import common
 from plugline.cli.pipelines import PipelineCommand, used_steps
 from plugline.cli.preview import counts_text, record_text
@@ -171,8 +171,7 @@ def _watching(paths: Sequence[str], use: Sequence[str], settings: Sequence[Mappi
         )
     missing = [path for path in others if not os.path.exists(path)]
     if missing:
-        hint = place_hint(missing[0]) or "name a plugin folder, and a file with some records"
-        raise Misuse(f"{missing[0]!r} is not there", hint)
+        raise not_there(missing[0], "name a plugin folder, and a file with some records")
     named = tuple(path for path in others if path.endswith(".py") or os.path.isdir(path))
     samples = [path for path in others if path not in named]
     if len(samples) > 1 or (pipeline is not None and samples):

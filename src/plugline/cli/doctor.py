@@ -10,11 +10,10 @@ import click
 
 import plugline
 from plugline.cli import FAULTS, OK, health, render
-from plugline.cli.app import Misuse
 from plugline.cli.check import told_of_places
 from plugline.cli.health import Check
-from plugline.cli.listing import place_hint, usual_folders
-from plugline.cli.named import place_of
+from plugline.cli.listing import usual_folders
+from plugline.cli.named import not_there, place_of
 from plugline.cli.options import common
 from plugline.cli.render import counted
 from plugline.discovery.needs import missing_modules
@@ -44,7 +43,7 @@ def command(*, paths: tuple[str, ...], as_json: bool) -> int:
     """
     for path in paths:
         if not os.path.exists(path):
-            raise Misuse(f"{path!r} is not there", place_hint(path) or "name a plugin folder or the file of a plugin")
+            raise not_there(path)
     checks = [*health.look(), *look_into([*map(place_of, paths)] or usual_folders())]
     if as_json:
         render.tell_json({"checks": [check.to_data() for check in checks]})

@@ -10,9 +10,9 @@ import click
 from plugline.cli import FAULTS, OK, render
 from plugline.cli.app import Misuse
 from plugline.cli.check import told_of_places
-from plugline.cli.listing import place_hint, usual_folders
-from plugline.cli.named import is_of, judged_in, place_of
-from plugline.cli.options import common
+from plugline.cli.listing import usual_folders
+from plugline.cli.named import is_of, judged_in, not_there, place_of
+from plugline.cli.options import common, plugin_folders
 from plugline.contract.fields import ANY_KEY, Field
 from plugline.findings import Finding, Place
 from plugline.host.host import Host
@@ -24,9 +24,7 @@ from plugline.pipeline.plan import shown_fields
 
 @click.command("info", short_help="Tell all that is known of one plugin.")
 @click.argument("plugin", metavar="NAME|FILE")
-@click.option(
-    "--plugins", "folders", multiple=True, metavar="FOLDER", help="A plugin folder; default: plugins; may be repeated."
-)
+@plugin_folders
 @common
 def command(*, plugin: str, folders: tuple[str, ...], as_json: bool) -> int:
     """Tell all that is known of one plugin, by its name or its file. Nothing is run.
@@ -70,7 +68,7 @@ def command(*, plugin: str, folders: tuple[str, ...], as_json: bool) -> int:
 
 def _info_of_file(path: str, *, as_json: bool) -> int:
     if not os.path.lexists(path):
-        raise Misuse(f"{path!r} is not there", place_hint(path) or "name a plugin, or its file: plugline list")
+        raise not_there(path, "name a plugin, or its file: plugline list")
     path = place_of(path)
     opened = judged_in(path)
 

@@ -3,6 +3,8 @@
 import os
 
 from plugline.admission.trust import is_folder_of_plugins
+from plugline.cli.app import Misuse
+from plugline.cli.listing import place_hint
 from plugline.host.host import Host
 from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION
 
@@ -38,3 +40,8 @@ def judged_in(place: str) -> str:
 def is_of(place: str, named: str) -> bool:
     """Whether what a host tells of a place is about what was named."""
     return os.path.abspath(place) == os.path.abspath(named)
+
+
+def not_there(path: str, hint: str = "name a plugin folder or the file of a plugin") -> Misuse:
+    """Return the error of a path at which nothing is."""
+    return Misuse(f"{path!r} is not there", place_hint(path) or hint)

@@ -19,6 +19,9 @@ def _be_verbose(context: click.Context, _: click.Parameter, value: bool) -> None
         context.obj.verbose = True
 
 
+plugin_folders = click.option(
+    "--plugins", "folders", multiple=True, metavar="FOLDER", help="A plugin folder; default: plugins; may be repeated."
+)
 _TELL_OF_SETTINGS = ("check", "config")  # commands that say themselves what is wrong with them
 
 

@@ -275,15 +275,16 @@ def _passage_data(passage: Passage) -> dict[str, object]:
         "outcome": passage.outcome,
         "before": _told(passage.before),
         "after": [_told(record) for record in passage.after],
-        "changes": [_change_data(change) for change in passage.changes],
+        "changes": [change_data(change) for change in passage.changes],
         "error": None
         if error is None
         else {"type": error.kind, "message": error.message, "file": error.path, "line": error.line},
     }
 
 
-def _change_data(change: Change) -> dict[str, object]:
-    sides = {"before": change.before, "after": change.after}
+def change_data(change: Change, before: str = "before", after: str = "after") -> dict[str, object]:
+    """Return a change for JSON, with these names for its sides."""
+    sides = {before: change.before, after: change.after}
     told = {side: value_data(value) for side, value in sides.items() if value is not MISSING}
     return {"field": str(change.field), **told}
 

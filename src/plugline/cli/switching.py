@@ -6,7 +6,7 @@ import click
 
 from plugline.cli import FAULTS, MISUSED, OK, render
 from plugline.cli.listing import usual_folders
-from plugline.cli.options import common
+from plugline.cli.options import common, plugin_folders
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding, Place
 from plugline.host.aside import switch
@@ -15,14 +15,11 @@ from plugline.names import did_you_mean
 from plugline.pipeline.catalogue import Catalogue, store_of
 
 _names = click.argument("names", nargs=-1, required=True, metavar="NAME...")
-_folders = click.option(
-    "--plugins", "folders", multiple=True, metavar="FOLDER", help="A plugin folder; default: plugins; may be repeated."
-)
 
 
 @click.command("disable", short_help="Use plugins no more: note it in plugline.toml.")
 @_names
-@_folders
+@plugin_folders
 @common
 def disable(*, names: tuple[str, ...], folders: tuple[str, ...], as_json: bool) -> int:
     """Use the plugins of these names no more: what is rejected for its faults, too, is told of no more.
@@ -41,7 +38,7 @@ def disable(*, names: tuple[str, ...], folders: tuple[str, ...], as_json: bool) 
 
 @click.command("enable", short_help="Use plugins again that were disabled.")
 @_names
-@_folders
+@plugin_folders
 @common
 def enable(*, names: tuple[str, ...], folders: tuple[str, ...], as_json: bool) -> int:
     """Use the plugins of these names again.

@@ -8,8 +8,8 @@ import click
 
 from plugline.cli import FAULTS, OK, render
 from plugline.cli.app import Misuse
-from plugline.cli.listing import place_hint, usual_folders
-from plugline.cli.named import folder_of, place_of
+from plugline.cli.listing import usual_folders
+from plugline.cli.named import folder_of, not_there, place_of
 from plugline.cli.options import common
 from plugline.discovery.block import read_block
 from plugline.files import read_source
@@ -97,7 +97,7 @@ def _wanted(
     """Yield each folder with the needs of its plugins, and the plugins that have them."""
     for path in paths or _default():
         if not os.path.exists(path):
-            raise Misuse(f"{path!r} is not there", place_hint(path) or "name a plugin folder or the file of a plugin")
+            raise not_there(path)
         place = place_of(path)
         wanted: dict[Needs, list[str]] = {}
         with Host(place) as host:

@@ -14,7 +14,7 @@ from plugline.cli.excerpts import with_source_lines
 from plugline.cli.listing import place_hint
 from plugline.cli.named import place_of
 from plugline.cli.options import common
-from plugline.cli.preview import field_text, padded_field, side_texts, value_data
+from plugline.cli.preview import change_data, field_text, padded_field, side_texts
 from plugline.cli.running import hidden_variables
 from plugline.cli.settings import DEFAULT, Settings
 from plugline.errors import ConfigurationError
@@ -33,7 +33,6 @@ from plugline.pipeline.cases import (
 from plugline.pipeline.catalogue import ANY_INTERFACE, API_VERSION
 from plugline.pipeline.config import load_config
 from plugline.pipeline.plan import make_plan, plugin_folders
-from plugline.pipeline.steps import MISSING, Change
 
 
 @dataclass(slots=True)
@@ -254,17 +253,11 @@ def _case_data(case: CaseOutcome) -> dict[str, object]:
             {
                 "message": difference.what,
                 "record": difference.record,
-                "fields": [_change_data(change) for change in difference.changes],
+                "fields": [change_data(change, "expected", "got") for change in difference.changes],
             }
             for difference in case.differences
         ],
     }
-
-
-def _change_data(change: Change) -> dict[str, object]:
-    sides = {"expected": change.before, "got": change.after}
-    told = {side: value_data(value) for side, value in sides.items() if value is not MISSING}
-    return {"field": str(change.field), **told}
 
 
 def _doctest_data(doctest: DoctestOutcome) -> dict[str, object]:

@@ -11,7 +11,8 @@ from plugline.admission.lock import is_of_newer
 from plugline.admission.trust import Proposal, accept, archive_of, by_lock, is_folder_of_plugins, propose
 from plugline.cli import FAULTS, OK, render
 from plugline.cli.app import Misuse
-from plugline.cli.listing import place_hint, usual_folders
+from plugline.cli.listing import usual_folders
+from plugline.cli.named import not_there
 from plugline.cli.options import common
 from plugline.files import way_to_write
 from plugline.host.edits import locked_folder
@@ -86,7 +87,7 @@ def _refuse_unknown(paths: Sequence[str], proposals: Sequence[Proposal]) -> None
     diffs = [proposal.diff for proposal in proposals]
     forgets = any(change.new is None for diff in diffs for change in diff.plugins)
     if absent is not None and not forgets and not any(new is None for diff in diffs for _, _, new in diff.files):
-        raise Misuse(f"{absent!r} is not there", place_hint(absent) or "name a plugin folder or the file of a plugin")
+        raise not_there(absent)
 
 
 def _refuse_newer(proposals: Sequence[Proposal]) -> None:
