@@ -1035,8 +1035,7 @@ class Loader:
     def _class_in(
         self, module: object, entry: Entry, defined: Container[str] | None, alone: str
     ) -> Target | Vanished | Faulty | tuple[Finding, ...]:
-        from plugline.loading.binding import find_target  # as in _run
-        from plugline.loading.families import find_plugin  # for files with classes
+        from plugline.loading.binding import find_plugin, find_target  # as in _run
 
         interfaces, place, name = self._around.interfaces, Place(entry.place.path), entry.class_name
         if isinstance(module, ModuleType) and name in self.known_family.get(ref(module), ()):

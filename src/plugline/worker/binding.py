@@ -7,8 +7,7 @@ from plugline.contract.shape import Shape
 from plugline.errors import NameMissing, PluglineError
 from plugline.findings import Finding, Place
 from plugline.imports import import_object
-from plugline.loading.binding import ask_available, find_target
-from plugline.loading.families import find_plugin
+from plugline.loading.binding import ask_available, find_plugin, find_target
 from plugline.loading.target import Declined, Target, Vanished
 from plugline.worker.loaded import Bound, Declines, Outcome, Sent
 
