@@ -101,7 +101,7 @@ def _wanted(
         place = place_of(path)
         wanted: dict[Needs, list[str]] = {}
         with Host(place) as host:
-            findings += host.findings
+            findings += (finding for finding in host.findings if finding.is_error)
             for plugin in host:
                 needs = needs_of(plugin.spec.dependencies, plugin.spec.requires_python, plugin.place)
                 if not isinstance(needs, Needs):

@@ -302,3 +302,13 @@ def test_what_cannot_be_found_is_a_finding_with_what_uv_says(
     assert "\\n" not in said  # a finding is a line, and what uv says is several
     assert "tabulate" in said
     assert not list((tmp_path / "cache" / "environments").glob("*"))
+
+
+def test_a_name_that_is_disabled_elsewhere_is_no_fault_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugline.toml").write_text('disabled = ["csv"]\n', "utf-8")  # a format that is shipped
+    assert main(["sync"]) == 0
+    assert capsys.readouterr() == ("no plugin needs an environment of its own\n", "")
