@@ -1,6 +1,8 @@
 """A call that is running while plugins are reloaded sees one version, whatever it calls."""
 
 import gc
+import json
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -84,6 +86,64 @@ def test_threads_that_are_busy_see_no_error_and_no_mixture(tmp_path: Path) -> No
     calls, faults = soak(folder, 12)
     assert calls > 1000
     assert not faults
+
+
+_LISTENING = """
+import json
+import sys
+from pathlib import Path
+
+from plugline import Host
+from plugline.reloading.plan import Plan
+from tests.soaks.reload_threads import write
+
+folder = Path(sys.argv[1])
+events, versions, inside = [], [], []
+run = Plan.run
+
+
+def marked(self):
+    inside.append(self)
+    try:
+        run(self)
+    finally:
+        inside.clear()
+
+
+def listen(event, arguments):
+    if inside:
+        plan = inside.pop()
+        events.append(event)
+        versions.append(len(set(module.transform({"count": 3}))))
+        inside.append(plan)
+
+
+Plan.run = marked
+write(folder, 2)
+with Host(folder, interface=["transform"]) as host:
+    module = host["x"].load()
+    sys.addaudithook(listen)
+    how = []
+    for version in range(3, 8):
+        write(folder, version)
+        source = folder / "x.py"
+        source.write_text(source.read_text().replace("class Worker:", f'class Worker:\\n    "Text {version > 5}."'))
+        how.append(host["x"].reload().how)
+        versions.append(len(set(module.transform({"count": 3}))))
+        assert module.Worker.__doc__ == f"Text {version > 5}." and module.transform({"count": 1})[0] == version
+print(json.dumps([sorted(set(how)), sorted(set(events)), sorted(set(versions))]))
+"""
+
+
+_ANOTHER_THREAD = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+
+
+@pytest.mark.parametrize("first", ["", _ANOTHER_THREAD], ids=["alone", "with another thread"])
+def test_who_listens_to_audit_events_sees_no_half_of_a_commit(tmp_path: Path, first: str) -> None:
+    command = [sys.executable, "-c", first + _LISTENING, str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout) == [["adopted", "grafted"], ["sys._current_frames"], [1]]
 
 
 _RESTLESS = """

@@ -81,7 +81,7 @@ def _plan(part: Part, plan: Plan, transition: Transition | None, lost: list[str]
                 else:
                     lost.append(made_before(new))
             else:
-                plan.set_code(function, new, old)
+                plan.set_code(function, new)
                 if key in edited:
                     _take_docstring(function, old, new, plan)
 

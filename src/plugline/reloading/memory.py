@@ -26,6 +26,7 @@ HEAD_BYTES = object.__basicsize__
 # closure, doc, dict; then the list of weak references, which stays; then module, annotations, from 3.14 on what makes them,
 # and type parameters (in 3.11 the entry point of a call, the same for all).
 FUNCTION_FIELDS = ((0, 10), (11, 15 if sys.version_info >= (3, 14) else 14))
+CODE_FIELD = 4
 _TYPE = HEAD_BYTES - _WORD
 
 
@@ -303,7 +304,7 @@ def hide_stand_in(owner: type) -> None:
         return
     if owner.__dictoffset__ and "__dict__" not in vars(owner):
         # It had that from the base that it has no more.
-        _names_of(owner)["__dict__"] = _make_descriptor(owner, ctypes.byref(_DICT))
+        names_of(owner)["__dict__"] = _make_descriptor(owner, ctypes.byref(_DICT))
     _hold(owner, _BASES, (object,))
     _hold(owner, _BASE, object)
     pending: list[type] = [owner]
@@ -337,7 +338,7 @@ _make_descriptor = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.
 )
 
 
-def _names_of(owner: type) -> dict[str, object]:
+def names_of(owner: type) -> dict[str, object]:
     """Return the dict of a class itself, and not a view of it."""
     return gc.get_referents(vars(owner))[0]  # type: ignore[no-any-return]
 
@@ -352,8 +353,8 @@ def _hold(owner: type, offset: int, value: object) -> None:
 
 def clear_class(owner: type) -> None:
     """Let go of what a class holds, as the collector does with one that nobody has, so that it does not hold itself."""
-    _modified(owner)
-    _names_of(owner).clear()
+    modified(owner)
+    names_of(owner).clear()
     word = ctypes.c_size_t.from_address(id(owner) + _MRO)
     before = word.value
     _take_hold(())
@@ -361,7 +362,7 @@ def clear_class(owner: type) -> None:
     _let_go(before)
 
 
-_modified = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("PyType_Modified", ctypes.pythonapi))
+modified = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("PyType_Modified", ctypes.pythonapi))
 _take_hold = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("Py_IncRef", ctypes.pythonapi))
 _let_go = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(("Py_DecRef", ctypes.pythonapi))
 

@@ -3,6 +3,9 @@
 The interpreter passes its lock on between the instructions of Python code, and nowhere else. So a commit is planned in Python,
 as calls of functions that are written in C and do not wait, and then made by one instruction that calls them all. Raising
 the switch interval instead was tried: it holds until the operating system takes the processor away for a moment.
+
+None of these functions raises an audit event: where somebody listens with a function in Python, that is run right there, and
+other threads with it.
 """
 
 import ctypes
@@ -12,16 +15,19 @@ from collections import deque
 from collections.abc import Callable
 from itertools import starmap
 from operator import call, delitem, setitem
-from types import CodeType, FrameType, FunctionType, ModuleType
+from types import CellType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
-from plugline.reloading.memory import FUNCTION_FIELDS, HEAD_BYTES
+from plugline.reloading.memory import CODE_FIELD, FUNCTION_FIELDS, HEAD_BYTES, modified, names_of
 
 _WORD_BYTES = ctypes.sizeof(ctypes.c_size_t)
 _WORDS = FUNCTION_FIELDS[-1][1]
 _Words = ctypes.c_size_t * _WORDS
 _Word = ctypes.c_size_t * 1
 
+_set_defaults = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.py_object)(
+    ("PyFunction_SetDefaults", ctypes.pythonapi)
+)
 _set_attribute, _delete_attribute = type.__setattr__, type.__delattr__
 
 Operation = tuple[Callable[..., object], *tuple[Any, ...]]
@@ -44,6 +50,7 @@ class Plan:
         self._done: list[object] = []
         self._touched: set[int] = set()
         self._exchanged: list[tuple[FunctionType, FunctionType]] = []
+        self._cells: list[CellType] = []
 
     @property
     def tops(self) -> dict[int, FrameType] | None:
@@ -55,10 +62,14 @@ class Plan:
         self._operations.append(operation)
         self._undos.append(undo)
 
-    def set_code(self, function: FunctionType, code: CodeType, before: CodeType) -> None:
+    def set_code(self, function: FunctionType, code: CodeType) -> None:
         """Let a function run other code."""
-        self._operations.append((setattr, function, "__code__", code))  # as add, which is as much again
-        self._undos.append(((setattr, function, "__code__", before),))
+        cell = CellType(code)
+        self._cells.append(cell)
+        self._forget_specialised(function)
+        mine = _Word.from_address(id(function) + HEAD_BYTES + CODE_FIELD * _WORD_BYTES)
+        its = _Word.from_address(id(cell) + HEAD_BYTES)
+        self._exchange(_bytes_of(mine), _bytes_of(its), _bytes_of(_Word()), ((0, 1),))
 
     def set_item(self, holder: Any, key: object, value: object) -> None:
         """Let ``holder[key]``, a dict's, be a value."""
@@ -68,6 +79,10 @@ class Plan:
     def set_attribute(self, owner: type, name: str, value: object) -> None:
         """Let a class have an attribute, whatever its metaclass says."""
         had = vars(owner)
+        if name == "__doc__":  # raises an audit event
+            self.set_item(names_of(owner), name, value)
+            self.add((modified, owner), (modified, owner))
+            return
         undo: Operation = (_set_attribute, owner, name, had[name]) if name in had else (_delete_attribute, owner, name)
         self._operations.append((_set_attribute, owner, name, value))  # as add, which is as much again
         self._undos.append((undo,))
@@ -80,12 +95,15 @@ class Plan:
         """Let each of two functions be what the other is by then."""
         self._exchanged.append((one, other))
         for function in (one, other):
-            if id(function) not in self._touched:
-                self._touched.add(id(function))
-                # Makes the interpreter forget what it had specialised for it.
-                self.add((setattr, function, "__code__", function.__code__))
+            self._forget_specialised(function)
         mine, its = (_bytes_of(_Words.from_address(id(function) + HEAD_BYTES)) for function in (one, other))
         self._exchange(mine, its, _bytes_of(_Words()), FUNCTION_FIELDS)
+
+    def _forget_specialised(self, function: FunctionType) -> None:
+        if id(function) not in self._touched:
+            self._touched.add(id(function))
+            # Its own: setting the code does the same, and raises an audit event.
+            self.add((_set_defaults, function, function.__defaults__))
 
     def exchange_namespaces(self, one: ModuleType, other: ModuleType) -> None:
         """Let each of two modules have the dict of the other."""
@@ -138,5 +156,6 @@ class Plan:
         """
         self._operations.clear()
         self._exchanged.clear()
+        self._cells.clear()
         self._undos.clear()
         self._done.clear()
