@@ -6,7 +6,7 @@ may read a file, or raise. What plugins have in their modules is only asked for 
 
 # mypy: implicit-reexport
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 T = TypeVar("T")
 
@@ -43,6 +43,14 @@ def honest(value: T) -> T:
 
 
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement, or as if
+
+
+def built_of(value: object) -> Any:
+    """Return the class written in C that a value's is made of, such as ``dict``: its methods run no code of the value's own."""
+    return next(one for one in _classes_above(type(value)) if one.__flags__ & (_HEAP | _FIXED) != _HEAP)
+
+
+_FIXED = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE, as some of C's that are made as if by a class statement
 
 
 def attributes_of(value: object) -> dict[object, object] | None:

@@ -26,6 +26,21 @@ class Base:
         super().__init_subclass__(**keywords)
         classes.append(cls)
 
+class Table(dict):
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+    def __setitem__(self, name, value):
+        super().__setitem__(name, value)
+        self.names.add(name)
+    def update(self, other):
+        super().update(other)
+        self.names |= other.names
+    def get(self, name):
+        return super().get(name)
+
+table = Table()
+
 def keep(value):
     kept.append(value)
     return value

@@ -56,6 +56,10 @@ row(REACH, "a submodule that is imported still and deleted leaves the old versio
 
 # ------------------------------------------------------------------ registries of all shapes
 
+TABLE = "from app import table\ndef f():\n    return 'old'\ntable['f'] = f\n"
+row(IDENTITY, "a table of the program's whose methods take something else", TABLE, swap(TABLE, ("old", "new")) + "K = 1\n", "f = app.table['f']", "assert app.table['f']() == 'new' and f() == 'new'; assert [*app.table] == ['f']")
+row(IDENTITY, "what is gone from a table of the program's whose methods take something else", TABLE, NONE, "", "assert not app.table")
+row(TRANSACTION, "a table of the program's whose methods take something else, and a failure", TABLE, swap(TABLE, ("old", "new")) + "table['g'] = f\n1 / 0\n", "", "assert app.table['f']() == 'old'; assert [*app.table] == ['f']; assert app.table.names == {'f'}", refused=True)
 HOOKS = "from app import hooks, service\ndef f():\n    return 'old'\nhooks['start'].append(f)\nservice.listen(f)\n"
 row(IDENTITY, "a table of lists that the program made keeps its lists", HOOKS, swap(HOOKS, ("old", "new")) + "K = 1\n", "", "assert [f() for f in app.hooks['start']] == ['new']; assert app.hooks['stop'] == []; assert app.service.listener() == 'new'")
 row(IDENTITY, "a table of lists that the program made is as it was when nothing is registered any more", HOOKS, NONE, "", "assert app.hooks == {'start': [], 'stop': []}, app.hooks; assert app.service.listener is None")

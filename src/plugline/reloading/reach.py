@@ -17,7 +17,7 @@ from functools import lru_cache
 from operator import is_
 from types import FunctionType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
 
-from plugline.kinds import attributes_of, honest, is_a
+from plugline.kinds import attributes_of, built_of, honest, is_a
 from plugline.reloading.codes import words_in
 from plugline.reloading.registered import Registry
 
@@ -138,7 +138,10 @@ class Reach:
             match value:
                 case dict() | list() | set() | deque() | bytearray():
                     self._copies.append((value, _copied(value)))
-                    self._pending += value.values() if is_a(value, dict) else value
+                    self._pending += dict.values(value) if is_a(value, dict) else value
+                    attributes = attributes_of(value) if kind.__flags__ & (1 << 9) else None
+                    if attributes is not None:
+                        self._pending.append(attributes)
                 case tuple() | frozenset():
                     self._pending += value
                 case FunctionType():
@@ -287,21 +290,22 @@ def _withdraw(container: object, before: object, marked: object) -> None:
     if _same(container, marked):
         _put_back(container, before)
         return
+    kind = built_of(container)
     match container, before, marked:
         case dict(), dict(), dict():
             for key in [key for key in marked if key not in before]:
-                container.pop(key, None)
+                kind.pop(container, key, None)
             for key, value in before.items():
                 if marked.get(key) is not value:
-                    container[key] = value
+                    kind.__setitem__(container, key, value)
         case set(), set(), set():
-            container -= marked - before
-            container |= before - marked
+            kind.difference_update(container, marked - before)
+            kind.update(container, before - marked)
         case (list() | deque(), list() | deque(), list() | deque()):
             known = {id(one) for one in before}
             added = {id(one) for one in marked} - known
             for one in [one for one in container if id(one) in added]:
-                container.remove(one)
+                kind.remove(container, one)
 
 
 def _copied_any(value: object) -> object:
@@ -352,24 +356,26 @@ def _same(one: object, before: object) -> bool:
 
 
 def _same_dict(one: dict[object, object], before: dict[object, object]) -> bool:
-    return len(one) == len(before) and all(map(is_, one, before)) and all(map(is_, one.values(), before.values()))
+    return (
+        len(one) == len(before)
+        and all(map(is_, one, before))
+        and all(map(is_, built_of(one).values(one), before.values()))
+    )
 
 
 def _put_back(container: object, before: object) -> None:
+    kind = built_of(container)
     match container:
-        case dict():
-            container.clear()
-            container.update(before)  # type: ignore[call-overload]
+        case dict() | set():
+            kind.clear(container)
+            kind.update(container, before)
         case _Slots():
             container.put_back(before)  # type: ignore[arg-type]
         case list() | bytearray():
-            container[:] = before  # type: ignore[call-overload]
+            kind.__setitem__(container, slice(None), before)
         case deque():
-            container.clear()
-            container.extend(before)  # type: ignore[arg-type]
-        case set():
-            container.clear()
-            container.update(before)  # type: ignore[arg-type]
+            kind.clear(container)
+            kind.extend(container, before)
         case type():
             names = dict(vars(container))
             for name, value in before.items():  # type: ignore[attr-defined]

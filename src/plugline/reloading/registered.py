@@ -52,7 +52,7 @@ class Owners:
             case tuple() | list():
                 return len(value) <= _LONG and any(self.owns(one, depth - 1) for one in value)
             case dict():
-                return len(value) <= _LONG and any(self.owns(one, depth - 1) for one in value.values())
+                return len(value) <= _LONG and any(self.owns(one, depth - 1) for one in dict.values(value))
             case _:
                 return id(kind) in self._classes or any(self.owns(one, 1) for _, one in _provided(value))
 
@@ -65,7 +65,7 @@ class Owners:
             case tuple() | list():
                 return any(self.registered(one) for one in value if self.owns(one))
             case dict():
-                return any(self.registered(one) for one in value.values() if self.owns(one))
+                return any(self.registered(one) for one in dict.values(value) if self.owns(one))
             case MethodType():
                 return self.registered(value.__func__) if type(value.__func__) is FunctionType else False
             case ref():
@@ -140,10 +140,10 @@ class Settling:
     ) -> None:
         again = {id(canonical(key)) for key in registry if key not in before}
         # Where each registration makes a container of its own, such a one tells of one thing.
-        renewed = {type(value) for key, value in before.items() if registry.get(key, self) is not value}
-        changed = any(registry.get(key) is not value for key, value in before.items()) or len(again) > 0
+        renewed = {type(value) for key, value in before.items() if dict.get(registry, key, self) is not value}
+        changed = any(dict.get(registry, key) is not value for key, value in before.items()) or len(again) > 0
         for key, value in before.items():
-            if registry.get(key, self) is not value or id(key) in again or not (old.owns(value) or old.owns(key)):
+            if dict.get(registry, key, self) is not value or id(key) in again or not (old.owns(value) or old.owns(key)):
                 continue
             if is_a(value, _STRUCTURES) and not (_is_row(value) or type(value) in renewed or old.owns(key)):
                 continue  # it is put in order by itself
@@ -214,7 +214,7 @@ _STRUCTURES = (list, dict, set, deque)
 
 def _is_row(value: object) -> bool:
     """Whether a container tells of one thing, and is none that others are put into: it has texts or numbers in it too."""
-    inside: Iterable[object] = value.values() if is_a(value, dict) else value  # type: ignore[assignment]
+    inside: Iterable[object] = dict.values(value) if is_a(value, dict) else value  # type: ignore[assignment]
     return any(is_a(one, (str, int, float)) for one in inside)
 
 
@@ -236,7 +236,7 @@ def describe(value: object) -> tuple[object, ...]:
         case tuple() | list():
             return ("row", *(describe(one) for one in value[:_LONG]))
         case dict():
-            return ("table", *((describe(key), describe(one)) for key, one in [*value.items()][:_LONG]))
+            return ("table", *((describe(key), describe(one)) for key, one in [*dict.items(value)][:_LONG]))
         case str() | int() | float() | bytes() | None:
             return ("value", value)
         case _:
