@@ -28,7 +28,7 @@ from plugline.pipeline.streams import inner_suffix, open_source
 from tests.builders import ndjson
 
 RECORDS = b'{"n":1}\n{"n":2}\n'
-_DEADLINE_SECONDS = 30.0
+_DEADLINE_SECONDS = 120.0  # the server for S3 imports much
 
 
 @pytest.fixture(autouse=True)
@@ -265,11 +265,12 @@ def s3() -> Iterator[Mapping[str, str]]:
         deadline = time.monotonic() + _DEADLINE_SECONDS
         while True:
             try:
-                with urllib.request.urlopen(urllib.request.Request(f"{address}/lake", method="PUT"), timeout=5):  # noqa: S310
+                with urllib.request.urlopen(urllib.request.Request(f"{address}/lake", method="PUT"), timeout=30):  # noqa: S310
                     break
             except OSError:
                 assert time.monotonic() < deadline, "the server for S3 does not answer"
                 assert server.poll() is None, "the server for S3 has ended"
+                time.sleep(0.05)
         yield {
             "AWS_ENDPOINT_URL": address,
             "AWS_ACCESS_KEY_ID": "test",
