@@ -81,7 +81,7 @@ PLUGINS = {
 
         def transform(record):
             if record["n"] % 200 == 0:
-                time.sleep(0.02)
+                time.sleep(0.05)
             return record
 
         def describe():
