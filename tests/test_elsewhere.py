@@ -15,7 +15,7 @@ import pytest
 
 from tests.elsewhere import SYSTEMS, run_elsewhere
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 # They run in workers only, and enter sandboxes.

@@ -11,7 +11,6 @@ from tests.soaks.kills import TABLES, VARIANTS, Outcome, Variant, on_server, soa
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("variant", [*VARIANTS, *TABLES], ids=str)
 def test_a_run_that_is_killed_at_random_moments_ends_with_the_same_output(variant: Variant, tmp_path: Path) -> None:
     outcome = Outcome()
@@ -21,7 +20,6 @@ def test_a_run_that_is_killed_at_random_moments_ends_with_the_same_output(varian
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 @pytest.mark.skipif(find_programs() is None or find_spec("psycopg") is None, reason="needs PostgreSQL, and psycopg")
 def test_a_run_into_a_server_that_is_killed_at_random_moments_ends_with_the_same_rows(tmp_path: Path) -> None:
     outcome = Outcome()

@@ -20,7 +20,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.timeout(60)
 def test_each_code_that_a_folder_can_show_is_shown_by_one_check_of_one_folder(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -334,7 +334,7 @@ def test_what_is_not_well_formed_is_read_up_to_there_and_said_where() -> None:
     assert "unknown encoding" in str(read('<?xml version="1.0" encoding="x"?><t/>'))
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(30)
 @pytest.mark.parametrize(
     "declared",
     [

@@ -287,7 +287,7 @@ def test_an_anchor_is_known_to_later_items_of_its_list_and_not_to_other_document
     assert "no anchor of this name" in str(last)
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(30)
 def test_aliases_that_multiply_are_refused_before_they_take_any_memory() -> None:
     bomb = "a: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"b{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 30)
@@ -407,7 +407,7 @@ def test_the_look_of_what_is_written() -> None:
     assert written([], Yaml(documents=True)) == ""
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(30)
 @pytest.mark.parametrize(
     "text", ["---{}x", "--- {}[", "- {}x", "{}# x", "...{}x", "--- &{}x", "%{}x", "a: '{}'", "a: {}x"]
 )

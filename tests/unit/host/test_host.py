@@ -134,7 +134,7 @@ def test_a_folder_that_is_none_is_a_finding_and_no_exception(kind: str, tmp_path
         assert [finding.code for finding in host.findings] == ["P110"]
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(30)
 def test_what_cannot_be_a_plugin_leaves_its_neighbours_alone(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {
         "good.py": GOOD,

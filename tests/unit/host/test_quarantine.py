@@ -350,7 +350,6 @@ CYCLES = """
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 def test_many_loads_and_unloads_leave_nothing_behind(tmp_path: Path) -> None:
     files = {
         "pack/__init__.py": "from .inner import helper\n" + GOOD,

@@ -153,7 +153,7 @@ def test_a_file_that_is_no_store_is_a_finding_and_is_not_changed(
     assert (tmp_path / "plugline.toml").read_bytes() == before
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(30)
 def test_a_fifo_in_its_place_is_a_finding(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "plugline.toml")
     assert [finding.code for finding in store(tmp_path).look().findings] == ["P115"]

@@ -128,7 +128,6 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 @pytest.mark.usefixtures("registry")
 def test_two_plugins_with_two_versions_of_one_library_run_in_one_pipeline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -183,7 +182,6 @@ def write_for_python(folder: Path, version: str, dependencies: str = "") -> None
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 @pytest.mark.usefixtures("registry")
 @pytest.mark.parametrize("isolation", ["none", "process", "sandbox"])
 def test_a_plugin_for_another_python_runs_in_a_worker_of_that_python_once_its_environment_is_there(
@@ -217,7 +215,6 @@ def test_a_plugin_for_another_python_runs_in_a_worker_of_that_python_once_its_en
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 @pytest.mark.usefixtures("registry")
 def test_sync_and_a_pipeline_with_a_plugin_for_another_python(
     tmp_path: Path, other_python: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -269,7 +266,6 @@ def test_whether_this_python_will_do_is_what_packaging_says(requires: str, runs:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 @pytest.mark.usefixtures("registry")
 def test_an_environment_is_only_taken_for_the_needs_that_it_was_made_for(tmp_path: Path) -> None:
     folder = tmp_path / "plugins"
@@ -290,7 +286,6 @@ def test_an_environment_is_only_taken_for_the_needs_that_it_was_made_for(tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 @pytest.mark.usefixtures("registry")
 def test_what_cannot_be_found_is_a_finding_with_what_uv_says(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -150,7 +150,7 @@ class Form:
 
 
 @slow
-@pytest.mark.timeout(180)  # some 200 processes, one after the other
+@pytest.mark.timeout(400)  # some 200 processes, one after the other
 def test_a_step_that_ends_its_process_at_every_record_is_named_and_not_the_engine(tmp_path: Path) -> None:
     plugins = {"kill.py": processor("os._exit(1)", top="import os")}
     made = pipeline(tmp_path, plugins=plugins, source=ndjson(*RECORDS[:200]), steps=["kill"], run="processes = 2")

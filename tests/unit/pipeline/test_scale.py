@@ -50,7 +50,6 @@ sys.exit(code)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_what_one_record_becomes_does_not_multiply_the_memory_of_a_run(tmp_path: Path, processes: str) -> None:
     (tmp_path / "in.ndjson").write_text("".join(f'{{"id":{n},"text":"{"x" * 200}"}}\n' for n in range(1_200)))
