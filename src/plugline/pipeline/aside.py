@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 from plugline.descriptors import WRITING, set_mode, sync_data, write_pieces
 from plugline.files import short_digest_of
 from plugline.pipeline.remote import has_scheme
-from plugline.pipeline.streams import SinkFile, folder_aside, put_in_place, standard_writer
+from plugline.pipeline.streams import SinkFile, cannot_write, folder_aside, put_in_place, standard_writer
 
 _COPIED_BYTES = 2**20  # at a time; shutil has the same loop, and half a bare interpreter's start of imports
 _MOST_PIECES = 1024  # in one call: what Linux and others allow
@@ -60,9 +60,7 @@ class Aside:
             # 0o666 less the umask, which the kernel sees to: what open() would give.
             self._descriptor = os.open(self.aside, flags | (0 if keep_bytes else os.O_TRUNC), 0o666)
         except OSError as error:
-            folder = os.path.dirname(self.aside)
-            message = f"cannot write in the folder {folder!r}: {os.strerror(error.errno or 0)}"
-            raise OSError(error.errno, message, self.path) from error
+            raise cannot_write(os.path.dirname(self.aside), error, self.path) from error
         with suppress(FileNotFoundError):
             set_mode(self._descriptor, stat.S_IMODE(os.stat(self._target).st_mode))
         there = os.fstat(self._descriptor).st_size

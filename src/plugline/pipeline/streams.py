@@ -587,8 +587,7 @@ class SinkFile:
             # 0o666 less the umask, which the kernel sees to: what open() would give.
             descriptor = os.open(aside, WRITING | os.O_CREAT | os.O_EXCL, 0o666)
         except OSError as error:
-            message = f"cannot write in the folder {folder!r}: {os.strerror(error.errno or 0)}"
-            raise OSError(error.errno, message, self.path) from error
+            raise cannot_write(folder, error, self.path) from error
         self._aside = aside
         self._descriptor = descriptor
         self._stack.callback(os.close, descriptor)
@@ -735,6 +734,11 @@ def compressing(write: Callable[[object], int], path: str) -> BinaryIO:
 def compresses_parts(path: str) -> bool:
     """Whether what is written under a path is compressed piece by piece; a zip file is made of the whole."""
     return compression_of(path) not in {"", ".zip"}
+
+
+def cannot_write(folder: str, error: OSError, path: str) -> OSError:
+    """Return the error of ``path`` where no file could be opened beside it."""
+    return OSError(error.errno, f"cannot write in the folder {folder!r}: {os.strerror(error.errno or 0)}", path)
 
 
 def folder_aside(path: str) -> str:
