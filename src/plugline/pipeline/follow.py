@@ -3,20 +3,18 @@
 import os
 from collections.abc import Callable
 
-from plugline.discovery.known import ParsedOnce
 from plugline.errors import ConfigurationError
 from plugline.findings import Finding
-from plugline.pipeline.bound import bound_engine
 from plugline.pipeline.cutting import byte_cuts
 from plugline.pipeline.following import Following, TellCall
 from plugline.pipeline.parts import Committer
 from plugline.pipeline.plan import Plan
 from plugline.pipeline.remote import has_scheme
 from plugline.pipeline.report import RunReport
-from plugline.pipeline.run import OneByOne, PlanRun, PlanRunner, UnhurriedStack, entered, identity_of_use
+from plugline.pipeline.run import PlanRun, UnhurriedStack, bound_runner, entered, identity_of_use
 from plugline.pipeline.split import ProgressCall
 from plugline.pipeline.streams import compression_of
-from plugline.records import Engine, Format
+from plugline.records import Format
 
 
 def follow_plan(
@@ -77,14 +75,7 @@ def _begun(
     Raises:
         ConfigurationError: As for :func:`follow_plan`.
     """
-    runner = PlanRunner(plan)
-    with ParsedOnce() as parsed:
-        bound = stack.enter_context(runner.bind())
-        stack.callback(runner.close)
-        engine: Engine = OneByOne()
-        if not bound.stateful:
-            engine = stack.enter_context(bound_engine(plan))
-        parsed.forget()
+    runner, bound, engine = bound_runner(plan, stack)
     _refuse_what_ends(plan, bound.reader)
     committer = Committer(plan, bound, _followed_identity(plan), resume=True, ordered=True, follows=True)
     entered(stack, committer, plan)

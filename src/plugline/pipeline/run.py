@@ -191,12 +191,7 @@ def _opened(
     watch: "Watch | None",
 ) -> "PlanRun":
     """Return a run that is ready to begin; ``stack`` closes what it has opened."""
-    runner = PlanRunner(plan)
-    with ParsedOnce() as parsed:
-        bound = stack.enter_context(runner.bind())
-        stack.callback(runner.close)
-        engine = stack.enter_context(bound_engine(plan)) if not bound.stateful else OneByOne()
-        parsed.forget()
+    runner, bound, engine = bound_runner(plan, stack)
     source = Input(plan, bound.reader, streaming=getattr(engine, "streaming", False))
     runner.looks_for(source.files_of_workers())
     ordered = plan.ordered or bool(bound.stateful)
@@ -246,6 +241,17 @@ def _with_generations(plan: Plan, swaps: Sequence[Swap]) -> Plan:
     if not known:
         return plan
     return replace(plan, steps=tuple(replace(one, generation=known.get(one.label, 1)) for one in plan.steps))
+
+
+def bound_runner(plan: Plan, stack: ExitStack) -> tuple[PlanRunner, BoundPlan, Engine]:
+    """Return what runs the splits of a plan, its plugins and the engine, all of which ``stack`` closes."""
+    runner = PlanRunner(plan)
+    with ParsedOnce() as parsed:
+        bound = stack.enter_context(runner.bind())
+        stack.callback(runner.close)
+        engine = stack.enter_context(bound_engine(plan)) if not bound.stateful else OneByOne()
+        parsed.forget()
+    return runner, bound, engine
 
 
 def entered(stack: ExitStack, committer: Committer, plan: Plan) -> None:
