@@ -3,6 +3,7 @@
 import marshal
 import os
 import sys
+from _weakref import ref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -613,7 +614,9 @@ class _Reload:
         findings: list[Finding] = []
         for part in self._parts:
             outcomes = [(plugin, self._bind(plugin, part)) for plugin in self._handles.get(part.name, [])]
-            stays = any(isinstance(outcome, Loaded) for _, outcome in outcomes)
+            # Others of its classes may be plugins that nobody has loaded yet.
+            others = self._loader.known_family.get(ref(part.module), ())
+            stays = any(isinstance(one, Loaded) for _, one in outcomes) or any(one in part.names for one in others)
             for plugin, outcome in outcomes:
                 is_gone = stays and plugin._entry.class_name not in part.module.__dict__  # noqa: SLF001 - see _load
                 if isinstance(outcome, Loaded) or (isinstance(outcome, Vanished) and is_gone):

@@ -233,6 +233,27 @@ def test_one_class_with_a_fault_leaves_its_neighbour_alone(tmp_path: Path) -> No
         assert [(one.name, one.findings[0].code) for one in host.rejected] == [("a:Wrong", "P203")]
 
 
+@pytest.mark.parametrize("new", [("Whisper",), ("Whisper", "Whistle")])
+def test_a_class_that_is_gone_leaves_those_that_nobody_has_loaded(new: tuple[str, ...], tmp_path: Path) -> None:
+    def text(*classes: str) -> str:
+        body = "(Command):\n    def run(self, text): return type(self).__name__\n"
+        return IMPORT + "".join(f"class {name}{body}" for name in classes)
+
+    with opened(tmp_path, {"say.py": text("Shout", "Whisper")}) as host:
+        shout = host["say:Shout"].load()
+        write(tmp_path / "plugins", {"say.py": text(*new)})
+        assert host.reload("say:Shout").how == "removed"
+        assert shout.run("") == "Shout"
+        assert names(host) == sorted(f"say:{name}" for name in new)
+        assert sorted(map(str, host.call_all("run", "").results.values())) == sorted(new)
+        host.refresh()
+        assert names(host) == (sorted(f"say:{name}" for name in new) if len(new) > 1 else ["say"])
+        for name in names(host):
+            host[name].load()
+            host.unload(name)
+        assert "plugins.say" not in sys.modules
+
+
 def test_a_class_that_is_gone_from_its_file_leaves_the_others_loaded(tmp_path: Path) -> None:
     with opened(tmp_path, {"a.py": TWO}) as host:
         assert len(host.load_all()) == 2
