@@ -69,24 +69,27 @@ def locked_folder(folder: str) -> Iterator[None]:
             flock(descriptor, LOCK_EX | LOCK_NB)
 
     try:
-        _wait_locked(lock)
+        _wait_locked(lock, folder)
         yield
     finally:
         os.close(descriptor)
 
 
-def _wait_locked(lock: Callable[[], None]) -> None:
-    """Take a lock that another writer may hold for a moment.
+def _wait_locked(lock: Callable[[], None], folder: str) -> None:
+    """Take a lock that other writers may hold for a moment each.
 
     Raises:
-        TimeoutError: It was held for all of ``_LOCK_SECONDS``.
+        TimeoutError: It was held for all of ``_LOCK_SECONDS``, and nothing was written meanwhile.
     """
-    end = monotonic_seconds() + _LOCK_SECONDS
+    written, end = -1, 0.0
     while True:
         try:
             lock()
         except (BlockingIOError, PermissionError):  # PermissionError is what Windows says
-            if monotonic_seconds() > end:
+            before, written = written, os.stat(folder).st_mtime_ns
+            if written != before:
+                end = monotonic_seconds() + _LOCK_SECONDS
+            elif monotonic_seconds() > end:
                 message = f"another program has held its folder locked for {_LOCK_SECONDS:.0f} seconds"
                 raise TimeoutError(message) from None
             sleep(0.01)

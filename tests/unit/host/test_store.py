@@ -1,10 +1,12 @@
 """What is kept of disabled plugins, and how plugline.toml is changed."""
 
+import fcntl
 import os
 import subprocess
 import sys
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as some
 
 from plugline.errors import ConfigurationError
+from plugline.host import edits
 from plugline.host.edits import _edited
 from plugline.host.store import FileStore
 
@@ -191,8 +194,36 @@ def test_no_change_is_lost_between_threads_and_processes(tmp_path: Path) -> None
     started = [subprocess.Popen([sys.executable, "-c", WRITER, name], cwd=tmp_path) for name in "xyz"]
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda number: kept.set_disabled(f"t{number}", disabled=True), range(20)))
-    assert [process.wait(30) for process in started] == [0, 0, 0]
+    assert [process.wait(120) for process in started] == [0, 0, 0]
     assert sorted(kept.disabled()) == sorted(f"{name}{number}" for name in "txyz" for number in range(20))
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_who_waits_is_only_refused_where_nobody_writes_meanwhile(
+    writes: bool,  # noqa: FBT001 - a parameter of the test
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = store(tmp_path)
+    times = [0.0]
+    holding = os.open(tmp_path, os.O_RDONLY)
+
+    def pause(seconds: float) -> None:
+        times.append(times[-1] + 4)
+        if writes:
+            os.utime(tmp_path, ns=(0, len(times)))  # as another one does whose turn came first
+        if len(times) == 10:
+            fcntl.flock(holding, fcntl.LOCK_UN)
+
+    monkeypatch.setattr(edits, "monotonic_seconds", lambda: times[-1])
+    monkeypatch.setattr(edits, "sleep", pause)
+    try:
+        fcntl.flock(holding, fcntl.LOCK_EX)
+        with nullcontext() if writes else pytest.raises(ConfigurationError, match="locked for 10 seconds"):
+            kept.set_disabled("a", disabled=True)
+    finally:
+        os.close(holding)
+    assert kept.disabled() == (("a",) if writes else ())
 
 
 def test_the_file_beside_a_plugins_folder_takes_its_name(tmp_path: Path) -> None:
