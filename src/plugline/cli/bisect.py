@@ -6,13 +6,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
 
 from plugline.cli import FAULTS, OK, render
 from plugline.cli.app import Misuse
+from plugline.cli.guard import Invocation
 from plugline.cli.listing import usual_folders
 from plugline.cli.options import common, plugin_folders
+from plugline.cli.running import signals
 from plugline.discovery.folder import Folder
 from plugline.findings import Finding, Place
 from plugline.frozen import frozen
@@ -89,7 +92,8 @@ def command(*, folders: tuple[str, ...], timeout: float | None, words: tuple[str
         raise Misuse(said, hint)
     search = _Search(words, timeout, total=len(places))
     try:
-        outcome = search.run(sorted(places))
+        with signals(click.get_current_context().find_object(Invocation) or Invocation()):
+            outcome = search.run(sorted(places))
     except OSError as error:
         command = "CMD..."
         if len(words) == 1 and " " in words[0]:
@@ -143,11 +147,27 @@ class _Search:
 def _exit_code(words: Sequence[str], environment: dict[str, str], timeout: float | None) -> int | None:
     """Run a program and all that it starts; ``None`` where it took too long and was killed."""
     quiet = subprocess.DEVNULL
-    # A session of its own, so that what it started ends with it.
-    with subprocess.Popen(
-        words, env=environment, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
-    ) as process:
+    # What comes while it begins, when nobody could end it yet, is heard afterwards.
+    early: list[int] = []
+    numbers = [
+        number
+        for number in {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
+        if callable(signal.getsignal(number))
+    ]
+    before = {number: signal.signal(number, lambda number, _: early.append(number)) for number in numbers}
+    try:
+        # A session of its own, so that what it started ends with it.
+        process = subprocess.Popen(
+            words, env=environment, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+        )
+    except OSError:
+        _restore(before)
+        raise
+    with process:
         try:
+            _restore(before)
+            for number in early:
+                signal.raise_signal(number)
             return process.wait(timeout)
         except subprocess.TimeoutExpired:
             return None
@@ -157,6 +177,11 @@ def _exit_code(words: Sequence[str], environment: dict[str, str], timeout: float
                     process.kill()  # there are no sessions: what it started goes on
                 else:
                     os.killpg(process.pid, signal.SIGKILL)
+
+
+def _restore(handlers: dict[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def _tell(

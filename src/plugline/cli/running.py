@@ -96,7 +96,7 @@ def run_configured(
             plan = _plan(make, letters)
             bar = ProgressLine.for_terminal(quiet=quiet or as_json, to_stdout=to_stdout)
             seeing = Seeing(plan, bar, page_path=page_path, profiled=profiled, title=title)
-            with _signals(invocation), _clean_output(), bar, hidden_variables(config):
+            with signals(invocation), _clean_output(), bar, hidden_variables(config):
                 if follow:
                     report, stop = _follow(seeing, make)
                 else:
@@ -240,8 +240,8 @@ def _check_streams(config: PipelineConfig) -> None:
 
 
 @contextmanager
-def _signals(invocation: Invocation) -> Iterator[None]:
-    """Let SIGTERM, and a terminal that is closed, end a run as Ctrl-C does: cleaned up. What held before holds again afterwards."""
+def signals(invocation: Invocation) -> Iterator[None]:
+    """Let SIGTERM, and a terminal that is closed, end what is run as Ctrl-C does: cleaned up. What held before holds again afterwards."""
 
     def end(number: int, frame: FrameType | None) -> None:
         # A second one is the same; which came first says how the command ends.

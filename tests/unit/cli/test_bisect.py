@@ -1,6 +1,8 @@
 import json
 import math
+import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -143,6 +145,23 @@ def test_a_run_that_takes_too_long_has_failed_and_leaves_nothing_behind(capsys: 
     told = json.loads(capsys.readouterr().out)
     assert (told["version"], told["plugin"], told["path"], told["alone"]) == (1, "p3", "plugins/p3.py", True)
     assert told["runs"][0]["exit_code"] is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_what_is_ended_by_a_signal_leaves_no_command_behind(folder: Path, number: int, code: int) -> None:
+    os.mkfifo(folder / "alive")
+    # These tests may run under nohup themselves, and what it ignores is inherited.
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "plugline", "bisect", "--", "sh", "-c", "exec > alive; echo; sleep 60"]
+    )
+    signal.signal(signal.SIGHUP, ignored)
+    with process, (folder / "alive").open() as alive:
+        assert alive.readline()
+        process.send_signal(number)
+        assert alive.read() == ""  # when nobody has it open any more
+    assert process.returncode == code
 
 
 @pytest.mark.slow
