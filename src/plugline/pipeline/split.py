@@ -399,6 +399,7 @@ class _Running:
         self._careful = careful
         self._slowest = slowest
         self._live = live
+        self._process = os.getpid()
         self._loop.beat = live.beat if live is not None else None
         self._in_files = not most_bytes
         self._keeps_empty = keeps_empty
@@ -485,6 +486,8 @@ class _Running:
             failures: list[Failure] = []
             try:
                 stop = self._run_loop(batch, begun, encoded, failures)
+                if os.getpid() != self._process:
+                    os._exit(1)  # a child that a step forked: what the run writes would be written twice
             except _Stopped:  # what a fan-out made cannot be written
                 self._write_letters(batch, failures)
                 raise

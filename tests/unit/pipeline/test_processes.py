@@ -505,3 +505,18 @@ def test_the_size_of_splits_changes_nothing_of_the_output(split_bytes: int, tmp_
     made = pipeline(tmp_path, source=ndjson(*records), run=f"processes = 1\nsplit_bytes = {split_bytes}")
     made.run()
     assert made.records == records
+
+
+@pytest.mark.parametrize("ends", ["sys.exit()", "raise ValueError(0)", "return record"])
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_child_that_a_step_forks_and_that_comes_back_is_no_second_run(tmp_path: Path, number: int, ends: str) -> None:
+    forks = f"if record['id'] == 20:\n    child = os.fork()\n    if child == 0: {ends}\n    os.waitpid(child, 0)\nreturn record"
+    plugins = {"forks.py": processor(forks, top="import os, sys")}
+    made = job(tmp_path, steps=("forks",), plugins=plugins, run=f"processes = {number}", source=b"".join(LINES[:100]))
+    told = subprocess.run(
+        [sys.executable, "-m", "plugline", "run", str(made.folder / "pipeline.toml"), "-q"],
+        capture_output=True,
+        check=False,
+    )
+    assert (told.returncode, told.stderr) == (0, b"")
+    assert ids(made) == [*range(100)]
