@@ -569,6 +569,11 @@ class Committer:
         return self._history.is_kept and some and self._repeats and not self._ended
 
     @property
+    def in_place(self) -> bool:
+        """Whether a file has its final name while parts are appended to it, so that an output is seen without its dead letters."""
+        return self.follows and isinstance(self._output, Aside)
+
+    @property
     def adds(self) -> bool:
         """Whether what was written is where it belongs, before the run comes to its end."""
         return getattr(self._sink, "adds", False) and self.done.written > 0

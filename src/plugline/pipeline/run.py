@@ -6,7 +6,7 @@ import signal
 import stat
 from _thread import get_ident
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from types import FrameType, TracebackType
 from typing import Protocol, cast
@@ -444,9 +444,10 @@ class PlanRun:
                 raise RunStopped(stop, interrupted=True)
             raise RunStopped(stop)
         self._stopped_in = part  # should it not be possible to write it
-        self._committer.add(cut, part, self._again)
-        self._stopped_in = None
-        del self._pending[part.split.index]
+        with unhurried(only_later=True) if self._committer.in_place else nullcontext():
+            self._committer.add(cut, part, self._again)
+            self._stopped_in = None
+            del self._pending[part.split.index]
         self._bytes_read = max(self._bytes_read, cut.bytes_read)
         self._check_limit(part)
         self._live.pop(part.split.index, None)
@@ -677,12 +678,16 @@ def _slim(cut: Cut) -> Cut:
 
 
 @contextmanager
-def unhurried() -> Iterator[None]:
+def unhurried(*, only_later: bool = False) -> Iterator[None]:
     """Pass over the first interrupt while the block runs. A second one is raised, for who does not want to wait.
+
+    Args:
+        only_later: Whether the first one comes when the block has come to its end, and is not forgotten.
 
     SIGTERM and SIGHUP count as interrupts where somebody made them such. Does nothing in a thread to which signals do not come.
     """
     before: dict[int, Callable[[int, FrameType | None], object]] = {}
+    came: list[int] = []
 
     def put_back() -> None:
         while before:
@@ -691,6 +696,7 @@ def unhurried() -> Iterator[None]:
 
     def pass_over(number: int, frame: FrameType | None) -> None:
         put_back()
+        came.append(number)
 
     try:
         for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
@@ -704,6 +710,8 @@ def unhurried() -> Iterator[None]:
         yield
     finally:
         put_back()
+    if came and only_later:
+        signal.raise_signal(came[0])
 
 
 class UnhurriedStack(ExitStack):

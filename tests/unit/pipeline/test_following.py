@@ -65,6 +65,35 @@ def read(made: Pipeline) -> list[int]:
     return [json.loads(line)["a"] for line in lines]
 
 
+_INTERRUPTED = """
+import os
+import signal
+import sys
+
+sent = []
+
+
+def listen(event, arguments):
+    if event == "open" and not sent and str(arguments[0]).endswith("errors.ndjson"):
+        sent.append(os.kill(os.getpid(), signal.SIGINT))
+
+
+sys.addaudithook(listen)
+from plugline.cli import main
+
+sys.exit(main(["run", "-q", "pipeline.toml", "--follow"]))
+"""
+
+
+def test_an_interrupt_leaves_no_output_without_its_dead_letters(tmp_path: Path) -> None:
+    made = job(tmp_path)
+    append(tmp_path / "in.ndjson", {"a": 1}, {"a": -1})
+    command = [sys.executable, "-c", _INTERRUPTED]
+    assert subprocess.run(command, cwd=made.folder, timeout=60, check=False).returncode == 130
+    assert read(made) == [1]
+    assert [one["record"] for one in made.dead_letters] == [{"a": -1}]
+
+
 def test_what_is_appended_is_read_once_also_over_restarts(tmp_path: Path) -> None:
     made = job(tmp_path)
     source = tmp_path / "in.ndjson"
