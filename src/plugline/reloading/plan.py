@@ -4,8 +4,8 @@ The interpreter passes its lock on between the instructions of Python code, and 
 as calls of functions that are written in C and do not wait, and then made by one instruction that calls them all. Raising
 the switch interval instead was tried: it holds until the operating system takes the processor away for a moment.
 
-None of these functions raises an audit event: where somebody listens with a function in Python, that is run right there, and
-other threads with it.
+Where somebody listens to audit events with a function in Python, that is run right there, and other threads with it. So none
+of these functions raises one, but for those that give a class other bases or another metaclass, for which there is no other way.
 """
 
 import ctypes

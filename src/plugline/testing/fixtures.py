@@ -213,17 +213,7 @@ def run_step() -> Callable[..., StepOutcome]:
     ``run_step("plugins/upper.py", [{"name": "Ada"}], {"fields": ["name"]})`` gives a
     :class:`~plugline.testing.StepOutcome` with ``records``, ``failures``, ``dropped`` and ``created``.
     """
-
-    def run(
-        path: str | os.PathLike[str],
-        records: Iterable[Record],
-        settings: Mapping[str, object] | None = None,
-        *,
-        on_error: str = "dead-letter",
-    ) -> StepOutcome:
-        return run_plugin(path, records, settings, on_error=on_error)
-
-    return run
+    return run_plugin
 
 
 @pytest.fixture
