@@ -206,11 +206,10 @@ class Process(Protocol):
 class ChildProcess:
     """A worker that was started directly."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", pipes: Pipes) -> None:
-        self._process = process
-        self.pid = process.pid
+    def __init__(self, pid: int, pipes: Pipes) -> None:
+        self.pid = pid
         if sys.platform == "linux":
-            self.pidfd = os.pidfd_open(process.pid)
+            self.pidfd = os.pidfd_open(pid)
         else:
             self.pidfd = pipes.watch_end()
         self._status: int | None = None
@@ -248,13 +247,11 @@ class ChildProcess:
         try:
             pid, status = os.waitpid(self.pid, options)
         except ChildProcessError:
-            self._waited = True
-            self._process.returncode = 0  # somebody else in this program has waited for it
+            self._waited = True  # somebody else in this program has waited for it
             return
         if pid:
             self._waited = True
             self._status = os.waitstatus_to_exitcode(status)
-            self._process.returncode = self._status  # so that Popen does not wait for it once more
 
 
 def start_directly(pipes: Pipes, *, python: str, environment: Mapping[str, str], root: str | None = None) -> Process:
@@ -285,11 +282,13 @@ def start_directly(pipes: Pipes, *, python: str, environment: Mapping[str, str],
     finally:
         pipes.close_theirs()
     try:
-        return ChildProcess(process, pipes)
+        child = ChildProcess(process.pid, pipes)
     except BaseException:  # there is no descriptor left for it
         process.kill()
         process.wait()
         raise
+    process.returncode = 0  # it is waited for there; Popen would warn of it, in forks of this program too
+    return child
 
 
 def from_main_thread() -> bool:

@@ -224,3 +224,31 @@ def test_a_fork_of_the_host_keeps_no_worker_alive(tmp_path: Path, level: str, pr
     finally:
         os.kill(child, signal.SIGKILL)
         host.stdout.close()
+
+
+CALLING_IN_A_FORK = """\
+import os, sys
+sys.path.insert(0, {source!r})
+from plugline import Host
+with Host({folder!r}, interface=["transform", "describe"], isolation="process") as host:
+    plugin = host["subject"].load()
+    plugin.transform({{}})
+    child = os.fork()
+    if child == 0:
+        plugin.transform({{}})
+        host.close()
+        os._exit(0)
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_fork_that_starts_a_worker_of_its_own_warns_of_nothing(tmp_path: Path) -> None:
+    program = CALLING_IN_A_FORK.format(source=str(ROOT / "src"), folder=str(write_plugin(tmp_path, "return 1")))
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
