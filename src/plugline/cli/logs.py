@@ -1,6 +1,5 @@
 """What is logged in this process, and what plugins say in their workers, to lines on standard error."""
 
-import json
 import logging
 import sys
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TextIO
 
+from plugline.cli.render import json_text
 from plugline.isolation.talk import forget, listen
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -66,4 +66,6 @@ class _Json(logging.Formatter):
         data.update({f"{key}_" if key in data else key: value for key, value in extra.items()})
         if record.exc_info:
             data["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(data, ensure_ascii=False, default=str)
+        if record.stack_info:
+            data["stack"] = record.stack_info
+        return json_text(data, sys.stderr)

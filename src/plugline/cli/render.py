@@ -58,15 +58,21 @@ def say(text: str) -> None:
 
 def tell_json(value: Mapping[str, object], *, talk: bool = False) -> None:
     """Print a versioned JSON object, findings in it as :func:`finding_data`; to standard error where standard output holds records."""
-    from json import dumps  # an import that only --json needs
-
-    text = dumps({"version": JSON_VERSION, **value}, ensure_ascii=False, indent=2, default=_json_value)
-    # A lone surrogate, as a file name may have, is no text that can be written.
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    text = json_text({"version": JSON_VERSION, **value}, sys.stderr if talk else sys.stdout, indent=2)
     if talk:
         say(text)
     else:
         tell(text)
+
+
+def json_text(value: object, stream: TextIO | None, indent: int | None = None) -> str:
+    """Return JSON that any program can read from the stream: what is no number there (``NaN``) is text."""
+    from json import dumps, loads  # an import that only --json needs
+
+    value = loads(dumps(value, default=_json_value), parse_constant=str)
+    # In other encodings `\xe4` and `\U0001f642` would stand for what they lack, and JSON is always UTF-8.
+    ascii_only = getattr(stream, "encoding", None) not in {None, "utf-8", "UTF-8"}
+    return dumps(value, ensure_ascii=ascii_only, indent=indent)
 
 
 def _json_value(value: object) -> object:

@@ -237,7 +237,8 @@ def test_what_a_plugin_logs_is_shown_in_the_same_lines_wherever_it_runs(
     isolation: str, name: str, folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = (
-        f"import logging\nlogging.getLogger({name}).info('at %d', record['n'], extra={{'level': 'high', 'row': 1}})\n"
+        f"import logging\nlogging.getLogger({name}).info('at %d', record['n'],"
+        " extra={'level': 'high', 'row': 1, 'rate': float('nan')}, stack_info=True)\n"
     )
     pipeline(
         folder,
@@ -250,11 +251,12 @@ def test_what_a_plugin_logs_is_shown_in_the_same_lines_wherever_it_runs(
     before = logging.getLogger().level, logging.getLogger().handlers[:]
     assert main(["run", "-q", "--processes", "1"]) == 0
     first, last = map(json.loads, capfd.readouterr().err.splitlines())
-    assert (first["level"], first["message"], last["records_in"]) == ("info", "at 7", 1)
+    assert (first["level"], first["message"].split("\n")[0], last["records_in"]) == ("info", "at 7", 1)
     assert datetime.fromisoformat(first["time"]).tzinfo is not None
     assert re.fullmatch(r"\S+T\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d", first["time"])
     if isolation == "none":
-        assert (first["level_"], first["row"]) == ("high", 1)
+        assert (first["level_"], first["row"], first["rate"]) == ("high", 1, "NaN")
+        assert "in transform" in first["stack"]
     assert (logging.getLogger().level, logging.getLogger().handlers) == before
 
 

@@ -1,5 +1,6 @@
 import fcntl
 import io
+import json
 import os
 import struct
 import sys
@@ -110,6 +111,21 @@ def test_text_that_a_stream_cannot_hold_is_escaped(monkeypatch: pytest.MonkeyPat
     render.tell("größe \udcff")
     render.flush()
     assert raw.getvalue() == b"gr\\xf6\\xdfe \\udcff\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_json_is_json_whatever_the_stream_can_hold(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+    render.tell_json({"names": ["größe", "\N{SLIGHTLY SMILING FACE}", "\udcff"], "limit": float("inf")})
+    render.flush()
+    said = json.loads(raw.getvalue().decode("utf-8"), parse_constant=pytest.fail)
+    assert said == {
+        "version": 1,
+        "names": ["größe", "\N{SLIGHTLY SMILING FACE}", "\udcff"],
+        "limit": "Infinity",
+    }
+    assert ("größe" in raw.getvalue().decode("utf-8")) == (encoding == "utf-8")
 
 
 def test_a_table_that_fits_and_a_shown_line_end_where_the_terminal_does(monkeypatch: pytest.MonkeyPatch) -> None:
