@@ -195,7 +195,8 @@ def _date(value: object) -> date:
     if isinstance(value, date):
         return value
     if isinstance(value, str):
-        return date.fromisoformat(value.strip())
+        text = value.strip()
+        return date.fromisoformat(text) if len(text) <= len("2024-05-31") else _date(datetime_of(text))
     raise TypeError
 
 

@@ -135,6 +135,8 @@ def test_rename_there_and_back_changes_nothing(record: Record, pairs: list[str])
         ("str", datetime(2024, 5, 31, 12, tzinfo=UTC), "2024-05-31T12:00:00+00:00"),
         ("date", "2024-05-31", date(2024, 5, 31)),
         ("date", datetime(2024, 5, 31), date(2024, 5, 31)),  # noqa: DTZ001
+        ("date", " 2024-05-31 00:00:00 ", date(2024, 5, 31)),
+        ("date", "2024-05-31T00:00Z", date(2024, 5, 31)),
         ("datetime", "2024-05-31T12:00:00+02:00", datetime(2024, 5, 31, 12, tzinfo=timezone(timedelta(hours=2)))),
         ("time", "12:30", time(12, 30)),
         ("bytes", "aGk=", b"hi"),
@@ -166,6 +168,7 @@ def test_cast_changes_the_type(kind: str, value: object, expected: object) -> No
         ("decimal", "1,5"),
         ("date", "31.5.2024"),
         ("date", datetime(2024, 5, 31, 12)),  # noqa: DTZ001
+        ("date", "2024-05-31 12:00:00"),
         ("date", 20240531),
         ("bytes", "?"),
         ("json", "{"),
