@@ -27,6 +27,11 @@ def summary(report: RunReport) -> str:
         lines.append(f"{counts} in {took}")
         files = "" if report.parts is None else f" ({counted(report.parts, 'part')})"
         lines.append(f"output: {_named(report.output)}{files}")
+        lines += [
+            f"{plain(one.name)} dropped all: plugline preview shows them, plugline check tells of a missing return"
+            for one in report.counts
+            if one.entered and one.dropped == one.entered
+        ]
     else:
         how_far = f"the end: {counts} in {took}" if report.counts else f"a split was done, in {took}"
         lines.append(f"stopped before {how_far}")

@@ -569,6 +569,19 @@ def test_the_summary_tells_what_the_first_record_with_an_error_said(
     assert len(last) < 200
 
 
+@pytest.mark.parametrize(
+    ("body", "told"), [("record['n'] = 1", True), ("return record if record['n'] > 1 else None", False)]
+)
+def test_the_summary_tells_of_a_step_that_drops_all_records(
+    body: str, *, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("plugins/work.py").write_text(processor(body), "utf-8")
+    Path("n.ndjson").write_bytes(ndjson({"n": 1}, {"n": 2}))
+    assert main(["run", "--use", "work", "n.ndjson", "-o", "out.ndjson"]) == 0
+    said = "work dropped all: plugline preview shows them, plugline check tells of a missing return"
+    assert (said in capsys.readouterr().err.splitlines()) == told
+
+
 def test_the_summary_names_no_line_of_ours_where_the_data_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     Path("rows.csv").write_text("a,b\n1,2,3\n", "utf-8")
     assert main(["run", "rows.csv", "-o", "out.ndjson"]) == 1
