@@ -146,5 +146,5 @@ def _tell_misuse(error: click.UsageError, argv: Sequence[str]) -> None:
     else:
         message = error.format_message().rstrip(".")
         if command == "plugline run" and "extra argument" in message:
-            help_hint = f"one input, or one pipeline; processors follow --use, the output -o; {help_hint}"
+            help_hint = f"one input, or one pipeline (several files: 'logs/*.csv', in quotes); processors follow --use, the output -o; {help_hint}"
         render.error(message[:1].lower() + message[1:], help_hint)

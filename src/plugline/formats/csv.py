@@ -380,7 +380,9 @@ class _Reader:
         if delimiter is None:
             return ""
         form = 'format = "csv", ' if self._settings.delimiter == "\t" else ""
-        return f"\n  hint: say what stands between its fields: {form}options = {{ delimiter = {_toml_of(delimiter)} }}"
+        said = _toml_of(delimiter)
+        way = f"{form}options = {{ delimiter = {said} }}, or --from-with 'delimiter={said}'"
+        return f"\n  hint: say what stands between its fields: {way}"
 
     def _refuse_other_delimiter(self, name: str) -> None:
         if hint := self._delimiter_hint(name):

@@ -174,7 +174,7 @@ def _undeclared(name: str, path: KeyPath, known: Mapping[str, Variable]) -> Prob
     near = nearest(name, known)
     question = f"did you mean {near!r}? " if near is not None else ""
     message = f"the environment variable {name!r} is not declared in [env]"
-    hint = f'{question}declare it: env = ["{name}"]; for the text itself write $${{{name}}}'
+    hint = f'{question}declare it in the first line: env = ["{name}"]; for the text itself write $${{{name}}}'
     return Problem(path=path, code="C130", message=message, hint=hint)
 
 

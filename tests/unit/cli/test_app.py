@@ -60,7 +60,8 @@ def test_a_word_too_many_for_run_is_told_what_options_it_may_have_meant(capsys: 
     assert main(["run", "in.ndjson", "out.ndjson"]) == 2
     assert capsys.readouterr().err == (
         "error: got unexpected extra argument (out.ndjson)\n"
-        "  hint: one input, or one pipeline; processors follow --use, the output -o; see plugline run --help\n"
+        "  hint: one input, or one pipeline (several files: 'logs/*.csv', in quotes);"
+        " processors follow --use, the output -o; see plugline run --help\n"
     )
 
 

@@ -422,7 +422,9 @@ def test_a_quoted_header_with_another_delimiter_says_what_to_set(delimiter: str,
     content = f'\ufeff"Name"{delimiter}"Preis"\r\n"A"{delimiter}"1,5"\r\n'.encode()
     with pytest.raises(ValueError, match="the header is broken") as caught:
         records(content, Csv())
-    assert str(caught.value).endswith(f"hint: say what stands between its fields: options = {{ delimiter = {said} }}")
+    assert str(caught.value).endswith(
+        f"hint: say what stands between its fields: options = {{ delimiter = {said} }}, or --from-with 'delimiter={said}'"
+    )
     assert records(content, Csv(delimiter=delimiter)) == [{"Name": "A", "Preis": "1,5"}]
 
 
@@ -432,7 +434,7 @@ def test_a_header_of_one_column_with_another_delimiter_is_refused(delimiter: str
     content = f"\r\n{name}\r\n1{delimiter}Ann\r\n".encode()
     with pytest.raises(ValueError, match="the header is one column") as caught:
         records(content)
-    assert f"\n  hint: say what stands between its fields: options = {{ delimiter = {said} }}; " in str(caught.value)
+    assert f" options = {{ delimiter = {said} }}, or --from-with 'delimiter={said}'; " in str(caught.value)
     assert records(content, Csv(delimiter=delimiter)) == [{"id": "1", "name": "Ann"}]
     # Where it is one column: it is declared, or it is in quotes, as ours are when written.
     assert records(content, Csv(fields=[name])) == [{name: f"1{delimiter}Ann"}]
