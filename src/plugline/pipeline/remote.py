@@ -14,9 +14,7 @@ _BLOCK_BYTES = 4 * 2**20  # what is fetched at a time: fsspec's 5 MB would do as
 _SILENT_SECONDS = 300.0  # what aiohttp gives a server for all of an answer
 _WEB = ("http://", "https://")
 _MAGIC = frozenset("*?[")
-_STORES = frozenset(
-    {"abfs", "abfss", "az", "gcs", "gs", "s3", "s3a"}
-)  # what is asked of an address begins with a bucket
+_STORES = frozenset({"abfs", "abfss", "az", "gcs", "gs", "s3", "s3a"})  # an address there begins with a bucket
 # What the file systems of fsspec tell of a version of a file: those of the web and S3, of Google and Azure, of SFTP.
 _TELLING = ("ETag", "Content-MD5", "Digest", "Last-Modified", "LastModified", "md5Hash", "etag", "mtime")
 
@@ -168,21 +166,30 @@ def put_at_address(file: str, path: str) -> None:
 
 
 def problems_at_address(path: str) -> Iterator[tuple[str, str]]:
-    """Yield what is sure to keep a file from being put at an address: message and hint."""
+    """Yield what is sure to keep a file from being put at an address, as far as nobody is asked: message and hint."""
     try:
-        system, inner = _file_system(path)
+        _file_system(path)
     except ValueError as error:
         said, hint = apart(str(error))
         yield said, hint or "name a file, or an address that can be written to"
-        return
-    bucket = inner.partition("/")[0]
+
+
+def bucket_of(path: str) -> str | None:
+    """Return what holds all files of a store, which must be there before one is put into it: ``s3://bucket``."""
+    scheme, _, inner = path.partition("://")
+    return f"{scheme}://{inner.partition('/')[0]}" if has_scheme(path) and scheme.lower() in _STORES else None
+
+
+def is_missing(bucket: str) -> bool:
+    """Whether a store says that it has no such bucket; where it does not answer, that takes all the time that it is given."""
     try:
-        if path.partition("://")[0].lower() in _STORES:
-            system.info(bucket)
+        system, inner = _file_system(bucket)
+        system.info(inner)
     except FileNotFoundError:
-        yield f"the bucket {bucket!r} does not exist", "create it, or mend the address"
-    except Exception:  # noqa: BLE001, S110 - who may write there need not be allowed to ask
-        pass
+        return True
+    except Exception:  # noqa: BLE001 - who may write there need not be allowed to ask
+        return False
+    return False
 
 
 # What fsspec needs for an address, by its scheme: its own messages do not say it in a way that can be pasted.

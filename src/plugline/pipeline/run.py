@@ -20,7 +20,7 @@ from plugline.pipeline.bound import BoundPlan, bound_engine
 from plugline.pipeline.cutting import Cut, Input, Mark
 from plugline.pipeline.parts import MOST_TRACEBACKS, Committer
 from plugline.pipeline.plan import Plan, PluginUse, StepPlan, goes_straight
-from plugline.pipeline.remote import without_secret
+from plugline.pipeline.remote import bucket_of, is_missing, without_secret
 from plugline.pipeline.report import RunReport, Swap, added, tallied
 from plugline.pipeline.split import Progress, ProgressCall, SplitWork
 from plugline.pipeline.streams import size_of
@@ -256,6 +256,7 @@ def bound_runner(plan: Plan, stack: ExitStack) -> tuple[PlanRunner, BoundPlan, E
 
 def entered(stack: ExitStack, committer: Committer, plan: Plan) -> None:
     """Open the output; where that fails, the stop has a report like any other."""
+    _refuse_missing_buckets(plan)
     try:
         stack.enter_context(committer)
     except ConfigurationError as error:
@@ -264,6 +265,21 @@ def entered(stack: ExitStack, committer: Committer, plan: Plan) -> None:
         report = RunReport(counts=(), seconds=0.0, output=without_secret(plan.sink), dead_letters=None, complete=False)
         (finding,) = plan.config.veiled([stop.finding])
         raise RunStopped(finding, report) from stop.__cause__
+
+
+def _refuse_missing_buckets(plan: Plan) -> None:
+    """Ask once for each bucket, and when all else is in order: a store that does not answer takes its time."""
+    keys: dict[str, tuple[str, str]] = {}
+    for path, key in ((plan.sink, ("sink", "path")), (plan.dead_letters, ("run", "dead_letters"))):
+        if (bucket := bucket_of(path)) is not None:
+            keys.setdefault(bucket, key)
+    findings = [
+        Finding("C111", f"the bucket {bucket!r} does not exist", plan.config.place(key), "create it, or name another")
+        for bucket, key in keys.items()
+        if is_missing(bucket)
+    ]
+    if findings:
+        raise ConfigurationError(plan.config.veiled(findings))
 
 
 class OneByOne:

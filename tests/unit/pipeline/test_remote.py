@@ -306,6 +306,45 @@ def test_an_address_that_nothing_opens_is_told_before_the_first_record(tmp_path:
     assert "'nosuch://there/a' cannot be opened: Protocol not known: nosuch\n" in told.stderr
 
 
+class _Counted(SimpleHTTPRequestHandler):
+    """Says that nothing is there, and keeps count of who asks."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.send_error(404)
+
+    do_HEAD = do_PUT = do_GET  # noqa: N815 - the base's names
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.slow
+def test_only_a_run_asks_a_store_for_its_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("s3fs")
+    monkeypatch.chdir(tmp_path)
+    Path("orders.ndjson").write_bytes(RECORDS)
+    tests = "[[tests]]\ninput = [{ n = 1 }]\noutput = [{ n = 1 }]\n"
+    Path("p.toml").write_text(f'[source]\npath = "orders.ndjson"\n[sink]\npath = "s3://lake/a.ndjson"\n{tests}')
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Counted)
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    there = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}", "NO_PROXY": "127.0.0.1"}
+    environment = {**there, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "x"}
+    try:
+        for words in ("check", "preview", "test", "dev --times 1"):
+            told = plugline(*words.split(), "p.toml", environment=environment)
+            assert (words, told.returncode, _Counted.asked) == (words, 0, []), told.stderr
+        assert plugline("run", "p.toml", environment=environment).returncode == 2
+    finally:
+        server.shutdown()
+        serving.join(_DEADLINE_SECONDS)
+        server.server_close()
+    assert _Counted.asked
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("option", ["-o", "--dead-letters"])
 def test_a_bucket_that_is_missing_is_told_before_the_first_record(
@@ -317,5 +356,7 @@ def test_a_bucket_that_is_missing_is_told_before_the_first_record(
     options = [part for both in places.items() for part in both]
     told = plugline("run", str(source), "--to", "ndjson", *options, environment=s3)
     assert (told.returncode, told.stdout) == (2, "")
-    assert told.stderr.startswith(f"error[C111] {'--output' if option == '-o' else option}: the bucket 'nowhere' does")
+    assert told.stderr.startswith(
+        f"error[C111] {'--output' if option == '-o' else option}: the bucket 's3://nowhere' does"
+    )
     assert [*tmp_path.iterdir()] == [source]
