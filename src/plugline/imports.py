@@ -173,6 +173,7 @@ _DISTRIBUTIONS = {
     "alsaaudio": "pyalsaaudio",
     "attr": "attrs",
     "bs4": "beautifulsoup4",
+    "bugzilla": "python-bugzilla",
     "can": "python-can",
     "cassandra": "cassandra-driver",
     "cv2": "opencv-python",
@@ -184,6 +185,8 @@ _DISTRIBUTIONS = {
     "fitz": "pymupdf",
     "gi": "pygobject",
     "git": "gitpython",
+    "google.oauth2": "google-auth",
+    "google.protobuf": "protobuf",
     "googleapiclient": "google-api-python-client",
     "influxdb_client_3": "influxdb3-python",
     "jose": "python-jose",
@@ -197,10 +200,12 @@ _DISTRIBUTIONS = {
     "nacl": "pynacl",
     "nats": "nats-py",
     "nio": "matrix-nio",
+    "onelogin": "python3-saml",
     "pkg_resources": "setuptools",
     "pptx": "python-pptx",
     "psycopg2": "psycopg2-binary",
     "serial": "pyserial",
+    "shopify": "shopifyapi",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "slugify": "python-slugify",
@@ -212,11 +217,37 @@ _DISTRIBUTIONS = {
     "zmq": "pyzmq",
 }
 
+# Packages that many distributions share, each of which is called like its part.
+_SHARED = frozenset(
+    {
+        "azure",
+        "azure.keyvault",
+        "azure.mgmt",
+        "azure.storage",
+        "backports",
+        "dissect",
+        "fluent",
+        "google",
+        "google.cloud",
+        "jaraco",
+        "ruamel",
+        "sphinxcontrib",
+        "zope",
+    }
+)
+
 
 def distribution_of(module: str) -> str:
     """Return what is to be installed for a module by dotted name, as far as that can be told from the name."""
-    top = module.partition(".")[0]
-    return _DISTRIBUTIONS.get(top, top)
+    parts = module.split(".")
+    count = 1 + (parts[0] in _SHARED) + (".".join(parts[:2]) in _SHARED)
+    name = ".".join(parts[:count])
+    return _DISTRIBUTIONS.get(name, name if count == 1 else name.replace(".", "-").replace("_", "-"))
+
+
+def is_shared(module: str) -> bool:
+    """Whether other distributions than the one that a module belongs to may have brought its package."""
+    return module.partition(".")[0] in _SHARED
 
 
 def require(*names: str, reason: str | None = None, install: str | None = None) -> None:

@@ -206,7 +206,16 @@ def test_a_hint_names_what_is_to_be_installed_and_not_the_module() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "distribution"), [("can", "python-can"), ("nio.crypto", "matrix-nio"), ("numpy", "numpy")]
+    ("module", "distribution"),
+    [
+        ("can", "python-can"),
+        ("nio.crypto", "matrix-nio"),
+        ("numpy", "numpy"),
+        ("google.auth.transport", "google-auth"),
+        ("google.oauth2.credentials", "google-auth"),
+        ("google.cloud.storage", "google-cloud-storage"),
+        ("azure.mgmt.compute.models", "azure-mgmt-compute"),
+    ],
 )
 def test_what_is_to_be_installed_is_not_somebody_elses_package(module: str, distribution: str) -> None:
     assert distribution_of(module) == distribution

@@ -50,18 +50,30 @@ def _is_compiled_in(folder: str, name: str) -> bool:
 
 def _finding(name: str, one: ImportFacts, facts: SourceFacts, path: str) -> Finding:
     place = Place(path, one.line, one.column)
-    if is_beside(name, path):
+    if is_beside(one.module, path):
         return neighbour_finding(name, place)
     message = f"needs the module {name!r}, which is not installed"
-    return Finding("P103", message, place, hint=_way_out(name, facts, path))
+    return Finding("P103", message, place, hint=_way_out(".".join((one.module, *one.names[:1])), facts, path))
 
 
-def is_beside(name: str, path: str) -> bool:
-    """Whether a module that cannot be imported by its plain name is a file or a folder beside a plugin's file."""
+def is_beside(module: str, path: str) -> bool:
+    """Whether a module that cannot be imported by its dotted name is a file or in a folder beside a plugin's file."""
     folder, own = os.path.split(path)
+    name, _, inside = module.partition(".")
     if own == f"{name}.py":
         return False  # a plugin that is called like the library that it is about
-    return os.path.exists(os.path.join(folder, f"{name}.py")) or os.path.isdir(os.path.join(folder, name))
+    # Nothing is inside a file: who imports google.auth does not mean the google.py beside it.
+    at = os.path.join(folder, name)
+    return os.path.isdir(at) or (not inside and os.path.exists(f"{at}.py"))
+
+
+def whole_name(name: str, line: str | None) -> tuple[str, str]:
+    """Return a module's name as far as the line shows it that imports it, without and with what is taken from it."""
+    # What is pasted from a hint is a name and nothing else.
+    split = (line or "").replace(",", " ").replace(";", " ").split()
+    words = [word if word.replace(".", "_").isidentifier() else "" for word in split]
+    whole = next((word for word in words if word.startswith(f"{name}.")), name)
+    return whole, f"{whole}.{words[3]}" if words[:2] == ["from", whole] and any(words[3:4]) else whole
 
 
 def neighbour_finding(name: str, place: Place, source_line: str | None = None) -> Finding:
@@ -84,7 +96,7 @@ def _way_out(module: str, facts: SourceFacts, path: str) -> str:
 def _requirement(module: str, stated: list[str]) -> str:
     """Return what to install for a module: the declared dependency that it belongs to, else a guess."""
     guess = distribution_of(module)
-    wanted = {_folded(module), _folded(guess)}
+    wanted = {_folded(module.partition(".")[0]), _folded(guess)}
     for requirement in stated:
         if _folded(_name_of(requirement)) in wanted:
             return shell_word(requirement)

@@ -168,7 +168,8 @@ def _special(
     """
     where = _where(at, path, place.path)
     if isinstance(error, ModuleNotFoundError) and _is_module_name(error.name):
-        return _not_found(error.name, path, where, place, source_line)
+        line = source_line if at is None else _line_of(*at)
+        return _not_found(error.name, path, where, place, source_line, line)
     if isinstance(error, SystemExit):
         message = f"called sys.exit({'' if error.code is None else short_repr(error.code)}){where} {when}"
         hint = "put what is to run as a program under: if __name__ == '__main__':"
@@ -218,11 +219,12 @@ def _is_module_name(name: object) -> TypeGuard[str]:
     return isinstance(name, str) and all(part.isidentifier() for part in name.split("."))
 
 
-def _not_found(name: str, path: str, where: str, place: Place, source_line: str | None) -> Finding:
-    from plugline.discovery.needs import is_beside, neighbour_finding  # few plugins fail
-    from plugline.imports import distribution_of
+def _not_found(name: str, path: str, where: str, place: Place, source_line: str | None, line: str | None) -> Finding:
+    from plugline.discovery.needs import is_beside, neighbour_finding, whole_name  # few plugins fail
+    from plugline.imports import distribution_of, is_shared
 
-    if place.line is not None and not where and "." not in name and is_beside(name, path):
+    module, taken = whole_name(name, line)
+    if place.line is not None and not where and "." not in name and is_beside(module, path):
         return neighbour_finding(name, place, source_line)
     parent, _, last = name.rpartition(".")
     if parent:
@@ -230,10 +232,10 @@ def _not_found(name: str, path: str, where: str, place: Place, source_line: str 
         message = f"needs the module {name!r}{where}, which {parent!r} does not have"
         hint = f"is the file of {last!r} missing beside it?"
         if _is_elsewhere(parent, path):
-            hint = _library_hint(parent)
+            hint = f"pip install {distribution_of(taken)}" if is_shared(name) else _library_hint(parent)
     else:
         message = f"needs the module {name!r}{where}, which is not installed"
-        hint = f"pip install {distribution_of(name)}"
+        hint = f"pip install {distribution_of(taken)}"
     return Finding("P103", message, place, hint=hint, source_line=source_line)
 
 

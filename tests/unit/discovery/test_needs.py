@@ -66,3 +66,18 @@ def test_a_plugin_that_is_called_like_a_library_needs_the_library(tmp_path: Path
     (tmp_path / "absent_library.py").write_text("")
     (found,) = missing_modules(facts("import absent_library\n"), str(tmp_path / "absent_library.py"))
     assert found.hint == "pip install absent_library"
+
+
+@pytest.mark.parametrize("text", ["from google.auth.transport import requests\n", "from google import auth\n"])
+def test_of_a_package_that_many_share_the_part_is_to_be_installed(text: str) -> None:
+    assert [one.hint for one in missing_modules(facts(text), "p.py")] == ["pip install google-auth"]
+
+
+def test_a_file_has_no_modules_inside_and_is_not_what_such_a_one_is_imported_from(tmp_path: Path) -> None:
+    (tmp_path / "google.py").touch()
+    (tmp_path / "absent_folder").mkdir()
+    path = str(tmp_path / "p.py")
+    (found,) = missing_modules(facts("import google.auth\n"), path)
+    assert found.hint == "pip install google-auth"
+    (found,) = missing_modules(facts("import absent_folder.part\n"), path)
+    assert found.hint == "import it relatively: from . import absent_folder"

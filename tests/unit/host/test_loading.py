@@ -366,6 +366,20 @@ def test_an_import_that_was_meant_for_another_place_is_told_what_to_do(
         assert hint in found.advice
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"a.py": f"from google.absent_part import x\n{GOOD}", "google.py": GOOD},
+        {"a.py": f"from ._b import x\n{GOOD}", "_b.py": "from google import absent_part\n"},
+    ],
+)
+def test_of_a_package_that_many_share_the_missing_part_is_to_be_installed(
+    files: dict[str, str | bytes], tmp_path: Path
+) -> None:
+    with opened(tmp_path, files) as host:
+        assert failed(host).hint == "pip install google-absent-part"
+
+
 def test_what_the_folders_own_init_defines_is_had_by_naming_the_package(tmp_path: Path) -> None:
     with opened(tmp_path, {"__init__.py": "class Base: pass\n", "a.py": f"from . import Base\n{GOOD}"}) as host:
         found = failed(host)
