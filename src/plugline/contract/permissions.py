@@ -188,7 +188,7 @@ def _checked_path(path: str) -> str:
 
 def _is_text(text: str) -> bool:
     try:
-        text.encode()
+        text.encode("utf-8", "surrogateescape")  # a folder may have a name that is no UTF-8
     except UnicodeEncodeError:
         return False
     return "\0" not in text

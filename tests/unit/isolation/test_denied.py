@@ -1,5 +1,6 @@
 """What a plugin in a sandbox is denied, its host's user is told the permission of."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +35,13 @@ def test_a_denied_call_says_what_to_declare(tmp_path: Path) -> None:
     assert isinstance(caught.value, PluginRaised)
     assert f'it takes permissions = {{ read = ["{secret}"] }} under [tool.plugline]' in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+def test_plugins_of_a_folder_whose_name_is_no_utf_8_run(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir(mode=0o755)
+    with sandboxed(write_plugin(folder, "return {'n': 1}")) as host:
+        assert host["subject"].load().transform({}) == {"n": 1}
 
 
 def test_what_the_host_grants_is_allowed(tmp_path: Path) -> None:
