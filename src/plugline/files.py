@@ -260,6 +260,8 @@ def way_to_write(error: OSError, otherwise: str = "make its folder writable for 
     """Return what to do where a file cannot be written."""
     from errno import EDQUOT, ENOSPC  # as below
 
+    if isinstance(error, TimeoutError):
+        return "let that program come to its end, or end it"
     return "make room on the disk" if error.errno in (ENOSPC, EDQUOT) else otherwise
 
 

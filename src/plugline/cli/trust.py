@@ -104,12 +104,13 @@ def _refuse_others(proposals: Sequence[Proposal]) -> None:
 
 def _keep_others_out(held: ExitStack, paths: Iterable[str]) -> None:
     """Let nobody else change locks between their being read and their being written."""
-    folders = {os.path.dirname(os.path.realpath(path)): path for path in paths}
+    folders = {os.path.dirname(real): (real, path) for path in paths for real in [os.path.realpath(path)]}
     for folder in sorted(filter(os.path.isdir, folders)):
+        real, path = folders[folder]
         try:
-            held.enter_context(locked_folder(folder))
+            held.enter_context(locked_folder(real))
         except OSError as error:
-            raise _unwritable(folders[folder], error) from error
+            raise _unwritable(path, error) from error
 
 
 def _accept(proposal: Proposal) -> None:

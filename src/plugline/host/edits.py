@@ -5,7 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from json import dumps
 from tempfile import gettempdir
 from time import sleep
@@ -29,7 +29,7 @@ def change_names(path: str, change: Callable[[list[str]], list[str]]) -> None:
     """
     real = os.path.realpath(path)
     try:
-        with locked_folder(os.path.dirname(real)):
+        with locked_folder(real):
             text = text_of(path)
             found = ([], None) if text is None else names_in(text, path) if isinstance(text, str) else text
             if isinstance(found, Finding):
@@ -51,8 +51,9 @@ def _is_text(name: str) -> bool:
 
 
 @contextmanager
-def locked_folder(folder: str) -> Iterator[None]:
-    """Keep other writers out: by a lock on the folder itself, so that no file is left beside what it guards."""
+def locked_folder(path: str) -> Iterator[None]:
+    """Keep other writers of a file out: by a lock on the folder itself, so that no file is left beside what it guards."""
+    folder = os.path.dirname(path)
     if sys.platform == "win32":
         # Folders are not opened there; a file elsewhere stands for it.
         name = f"plugline-{short_digest_of(os.fsencode(os.path.normcase(folder)))}.lock"
@@ -69,35 +70,56 @@ def locked_folder(folder: str) -> Iterator[None]:
             flock(descriptor, LOCK_EX | LOCK_NB)
 
     try:
-        _wait_locked(lock, folder)
+        _wait_locked(lock, path, descriptor)
         yield
     finally:
         os.close(descriptor)
 
 
-def _wait_locked(lock: Callable[[], None], folder: str) -> None:
-    """Take a lock that other writers may hold for a moment each.
+def _wait_locked(lock: Callable[[], None], path: str, descriptor: int) -> None:
+    """Take a lock that other writers of a file may hold for a moment each.
 
     Raises:
-        TimeoutError: It was held for all of ``_LOCK_SECONDS``, and nothing was written meanwhile.
+        TimeoutError: It was held for all of ``_LOCK_SECONDS``, and the file was not written meanwhile; or for all of
+            ``_MOST_SECONDS``.
     """
-    written, end = -1, 0.0
+    written: tuple[int, int] | None = None
+    begin = since = monotonic_seconds()
     while True:
         try:
             lock()
         except (BlockingIOError, PermissionError):  # PermissionError is what Windows says
-            before, written = written, os.stat(folder).st_mtime_ns
+            before, written, now = written, _stamp(path), monotonic_seconds()
             if written != before:
-                end = monotonic_seconds() + _LOCK_SECONDS
-            elif monotonic_seconds() > end:
-                message = f"another program has held its folder locked for {_LOCK_SECONDS:.0f} seconds"
-                raise TimeoutError(message) from None
+                since = now
+            if now - since >= _LOCK_SECONDS or now - begin >= _MOST_SECONDS:
+                held = now - (since if now - begin < _MOST_SECONDS else begin)
+                raise TimeoutError(f"{_holder(descriptor)} has kept its folder locked for {held:.0f} seconds") from None
             sleep(0.01)
         else:
             return
 
 
 _LOCK_SECONDS = 10.0  # writing takes a millisecond; whoever holds it longer does not mean to let go
+_MOST_SECONDS = 300.0  # thirty of them, one after the other
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_ino, found.st_mtime_ns
+
+
+def _holder(descriptor: int) -> str:
+    """Return who holds the lock on a file, where the system tells."""
+    found = os.fstat(descriptor)
+    with suppress(OSError), open("/proc/locks", encoding="ascii") as locks:
+        for _, kind, _, _, process, file, *_ in map(str.split, locks):
+            if kind == "FLOCK" and file.endswith(f":{found.st_ino}"):
+                return f"process {process}"
+    return "another program"
 
 
 def _edited(text: str, names: Sequence[str], path: str) -> str:

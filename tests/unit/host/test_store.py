@@ -198,32 +198,37 @@ def test_no_change_is_lost_between_threads_and_processes(tmp_path: Path) -> None
     assert sorted(kept.disabled()) == sorted(f"{name}{number}" for name in "txyz" for number in range(20))
 
 
-@pytest.mark.parametrize("writes", [True, False])
-def test_who_waits_is_only_refused_where_nobody_writes_meanwhile(
-    writes: bool,  # noqa: FBT001 - a parameter of the test
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("changed", "turns", "seconds"), [(".", 10, 12), ("plugline.toml", 10, 0), ("plugline.toml", 10**6, 300)]
+)
+def test_who_waits_is_only_refused_where_nobody_writes_meanwhile_or_that_has_no_end(
+    changed: str, turns: int, seconds: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = store(tmp_path)
+    kept.set_disabled("b", disabled=True)
     times = [0.0]
     holding = os.open(tmp_path, os.O_RDONLY)
 
-    def pause(seconds: float) -> None:
+    def pause(told: float) -> None:
         times.append(times[-1] + 4)
-        if writes:
-            os.utime(tmp_path, ns=(0, len(times)))  # as another one does whose turn came first
-        if len(times) == 10:
+        os.utime(tmp_path / changed, ns=(0, len(times)))  # as another one does whose turn came first
+        if len(times) == turns:
             fcntl.flock(holding, fcntl.LOCK_UN)
 
     monkeypatch.setattr(edits, "monotonic_seconds", lambda: times[-1])
     monkeypatch.setattr(edits, "sleep", pause)
     try:
         fcntl.flock(holding, fcntl.LOCK_EX)
-        with nullcontext() if writes else pytest.raises(ConfigurationError, match="locked for 10 seconds"):
+        with pytest.raises(ConfigurationError) if seconds else nullcontext() as refused:
             kept.set_disabled("a", disabled=True)
     finally:
         os.close(holding)
-    assert kept.disabled() == (("a",) if writes else ())
+    assert kept.disabled() == (("b",) if seconds else ("b", "a"))
+    if refused is not None:
+        (finding,) = refused.value.findings
+        who = f"process {os.getpid()}" if sys.platform == "linux" else "another program"
+        assert finding.message.endswith(f"cannot be written: {who} has kept its folder locked for {seconds} seconds")
+        assert finding.hint == "let that program come to its end, or end it"
 
 
 def test_the_file_beside_a_plugins_folder_takes_its_name(tmp_path: Path) -> None:
