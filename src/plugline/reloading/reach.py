@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import lru_cache
 from operator import is_
 from types import FunctionType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
+from typing import Any
 
 from plugline.kinds import attributes_of, built_of, honest, is_a
 from plugline.reloading.codes import words_in
@@ -137,8 +138,10 @@ class Reach:
             self._seen.add(id(value))
             match value:
                 case dict() | list() | set() | deque() | bytearray():
-                    self._copies.append((value, _copied(value)))
-                    self._pending += dict.values(value) if is_a(value, dict) else value
+                    before: Any = _copied(value)  # which no other thread changes
+                    self._copies.append((value, before))
+                    inside = before.values() if is_a(before, dict) else before
+                    self._pending += [one for one in inside if type(one) not in _PLAIN]
                     attributes = attributes_of(value) if kind.__flags__ & (1 << 9) else None
                     if attributes is not None:
                         self._pending.append(attributes)

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from operator import setitem
-from types import FunctionType, MethodType
+from types import FunctionType, MethodType, ModuleType
 from weakref import ref
 
 from plugline.kinds import attributes_of, honest, is_a
@@ -13,6 +13,7 @@ from plugline.reloading.plan import Plan
 Registry = dict[object, object] | list[object] | deque[object] | set[object]
 
 _LONG = 20  # entries that are longer are data
+_PLAIN = frozenset({str, bytes, int, float, bool, type(None), ModuleType})  # nobody's, and most of what is in tables
 
 
 class Owners:
@@ -32,9 +33,9 @@ class Owners:
 
     def owns(self, value: object, depth: int = 3) -> bool:
         """Whether it is theirs."""
-        if depth == 0:
-            return False
         kind = type(value)
+        if depth == 0 or kind in _PLAIN:
+            return False
         value = honest(value)
         match value:
             case FunctionType():
